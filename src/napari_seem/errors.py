@@ -1,0 +1,45 @@
+"""The project's own errors: each names the thing that is wrong and what to do about it."""
+
+from __future__ import annotations
+
+
+class NapariSeemError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class InvalidPrompt(NapariSeemError, ValueError):
+    """A prompt that lies outside the image, is empty, or has the wrong shape."""
+
+
+class UnsupportedPrompt(NapariSeemError, TypeError):
+    """A prompt of a kind that the chosen model cannot take."""
+
+
+class UnknownWord(NapariSeemError, ValueError):
+    """A word outside a model's vocabulary.
+
+    Attributes
+    ----------
+    nearest : tuple of str
+        The nearest words the model does know, best first.
+    """
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+class InvalidImage(NapariSeemError, ValueError):
+    """An array that cannot be shown to a model as an image."""
+
+
+class InvalidLabels(NapariSeemError, ValueError):
+    """A label array that cannot take the edit asked for."""
+
+
+class UnknownModel(NapariSeemError, ValueError):
+    """A model name that is in no registry."""
+
+
+class WeightsError(NapariSeemError, RuntimeError):
+    """Model weights that are missing, damaged, or of another model."""

@@ -1,0 +1,212 @@
+"""What every model promises, and the values that go in and out of it.
+
+A model is stateless: `encode` gives an `Embedding`, `predict` takes it back. Nothing of a
+person's work is kept inside a model, so one model serves every image and every thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UnsupportedPrompt
+from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+
+
+class Capability(StrEnum):
+    """One thing a model can take or do."""
+
+    POINT = "point"
+    BOX = "box"
+    POLYGON = "polygon"
+    SCRIBBLE = "scribble"
+    MASK = "mask"
+    TEXT = "text"
+    REFERENCE = "reference"
+    NEGATIVE = "negative"
+    MEMORY = "memory"
+    EVERYTHING = "everything"
+    IN_CONTEXT = "in-context"
+
+
+_NEEDS: dict[type, Capability] = {
+    Point: Capability.POINT,
+    Box: Capability.BOX,
+    Polygon: Capability.POLYGON,
+    Scribble: Capability.SCRIBBLE,
+    Mask: Capability.MASK,
+    Text: Capability.TEXT,
+    Reference: Capability.REFERENCE,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """An encoded image: opaque to all but the model that made it.
+
+    Attributes
+    ----------
+    model : str
+        Identity of the model and its weights; another model refuses the embedding.
+    shape : (int, int)
+        Height and width of the image in pixels: the frame of every prompt and mask.
+    tensors : mapping of str to tensor
+        The model's own cached features.
+    meta : mapping of str to plain values
+        The few numbers the model needs besides (scales, paddings).
+    """
+
+    model: str
+    shape: tuple[int, int]
+    tensors: Mapping[str, Any] = field(repr=False)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the cached features in bytes."""
+        return sum(t.numel() * t.element_size() for t in self.tensors.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to one turn.
+
+    Attributes
+    ----------
+    logits : float32 array of shape (H, W)
+        Greater than 0 inside the object, in the frame of the image.
+    score : float
+        The model's own estimate of its intersection over union, 0..1.
+    label : str or None
+        The name of the object, where the model knows one.
+    memory : object
+        Opaque; give it to the next turn's `predict`.
+    """
+
+    logits: FloatArray = field(repr=False)
+    score: float
+    label: str | None = None
+    memory: Any = field(default=None, repr=False)
+
+    @cached_property
+    def mask(self) -> BoolArray:
+        """The object as a bool array of shape (H, W)."""
+        return self.logits > 0
+
+    @cached_property
+    def bbox(self) -> tuple[int, int, int, int] | None:
+        """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
+        return mask_bbox(self.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One proposed object: `mask` is bool, the size of its half-open `bbox` (y0, x0, y1, x1)."""
+
+    mask: BoolArray = field(repr=False)
+    bbox: tuple[int, int, int, int]
+    score: float
+    label: str | None = None
+
+    @property
+    def area(self) -> int:
+        """Pixels inside the mask."""
+        return int(self.mask.sum())
+
+    def full_mask(self, shape: tuple[int, int]) -> BoolArray:
+        """The mask in an image of `shape` (H, W)."""
+        out = np.zeros(shape, dtype=bool)
+        y0, x0, y1, x1 = self.bbox
+        out[y0:y1, x0:x1] = self.mask
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Everything found in one image.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of the image in pixels.
+    instances : tuple of Instance
+        Best first; they do not overlap in `labels`.
+    semantic : int32 array of shape (H, W), or None
+        Index into `names` plus one; 0 where no name fits.
+    names : tuple of str
+        The vocabulary of `semantic`.
+    """
+
+    shape: tuple[int, int]
+    instances: tuple[Instance, ...]
+    semantic: IntArray | None = field(default=None, repr=False)
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def labels(self) -> IntArray:
+        """Instance i as value i + 1 in an int32 array (H, W); the better instance wins overlaps."""
+        out = np.zeros(self.shape, dtype=np.int32)
+        for index in reversed(range(len(self.instances))):
+            y0, x0, y1, x1 = self.instances[index].bbox
+            out[y0:y1, x0:x1][self.instances[index].mask] = index + 1
+        return out
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model family behind one door; see HOUSE rules in docs/architecture.md."""
+
+    name: str
+    capabilities: frozenset[Capability]
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image (H, W) or (H, W, C) of any real dtype, once."""
+
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+    ) -> Prediction:
+        """Answer one turn: the one object (or region) that the prompts describe."""
+
+    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
+        """Find everything, or everything that `names` name."""
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words the model knows by itself; empty where any word will do, or none."""
+
+
+def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedPrompt` for the first prompt `model` can't take.
+
+    `others` maps names of all models to their capabilities, so that the error can name
+    those that do take the prompt.
+    """
+    for prompt in prompts:
+        needed = _NEEDS[type(prompt)]
+        missing = [needed] if needed not in model.capabilities else []
+        if not prompt.positive and Capability.NEGATIVE not in model.capabilities:
+            missing.append(Capability.NEGATIVE)
+        if missing:
+            able = [name for name, caps in others.items() if set(missing) <= set(caps)]
+            raise UnsupportedPrompt(
+                f"model '{model.name}' takes no {' '.join(reversed(missing))} prompts; "
+                + (f"choose one of: {', '.join(able)}" if able else "no other model does either")
+            )
+
+
+def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
+    """Half-open (y0, x0, y1, x1) around the True pixels of a 2-D mask, None where there are none."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1

@@ -1,0 +1,241 @@
+"""What a person can point with: the prompts of one plane, in its pixel coordinates.
+
+Coordinates are (row, column) in pixels, pixel centres at integers; boxes are half-open.
+A prompt is a value: frozen, and made of nothing but numbers and arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InvalidPrompt
+
+if TYPE_CHECKING:
+    from .models.base import Embedding
+
+BoolArray = npt.NDArray[np.bool_]
+CLICK_RADIUS = 1.5
+"""Radius in pixels of the disc that stands for a click when it is drawn into a mask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click at (`y`, `x`): on the object, or (`positive=False`) on what is not the object."""
+
+    y: float
+    x: float
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The half-open rectangle [`y0`, `y1`) x [`x0`, `x1`) around the object."""
+
+    y0: float
+    x0: float
+    y1: float
+    x1: float
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polygon:
+    """A closed outline, such as a rough lasso; `vertices` has shape (N, 2), rows before columns."""
+
+    vertices: npt.NDArray[np.float64]
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        vertices = np.asarray(self.vertices, dtype=float)
+        if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
+            raise InvalidPrompt(
+                f"a polygon needs at least 3 (row, column) vertices, got an array of shape "
+                f"{vertices.shape}; draw it again"
+            )
+        object.__setattr__(self, "vertices", vertices)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scribble:
+    """Brush strokes that lie inside the object; `mask` is (H, W) bool, the size of the image."""
+
+    mask: BoolArray
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", _as_mask(self.mask, "scribble"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """A whole-object guess to be refined; `mask` is (H, W) bool, the size of the image."""
+
+    mask: BoolArray
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", _as_mask(self.mask, "mask"))
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A word or a phrase that names what is wanted."""
+
+    text: str
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise InvalidPrompt("the text prompt is empty; type a word such as 'nucleus'")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A region of another (or the same) image that shows what is wanted.
+
+    `embedding` comes from the same model's `encode`; `mask` is (H, W) bool in that image.
+    """
+
+    embedding: Embedding = field(repr=False)
+    mask: BoolArray
+    positive: bool = True
+
+    def __post_init__(self) -> None:
+        mask = _as_mask(self.mask, "reference mask")
+        if mask.shape != tuple(self.embedding.shape):
+            raise InvalidPrompt(
+                f"the reference mask has shape {mask.shape} but its image has "
+                f"{tuple(self.embedding.shape)}; mark the region on the image that was encoded"
+            )
+        if not mask.any():
+            raise InvalidPrompt("the reference region is empty; mark at least one pixel of it")
+        object.__setattr__(self, "mask", mask)
+
+
+Prompt = Point | Box | Polygon | Scribble | Mask | Text | Reference
+SpatialPrompt = Point | Box | Polygon | Scribble | Mask
+PROMPT_TYPES: tuple[type, ...] = (Point, Box, Polygon, Scribble, Mask, Text, Reference)
+
+
+def check_prompts(prompts: Sequence[Prompt], shape: tuple[int, int]) -> None:
+    """Raise `InvalidPrompt` for the first prompt that cannot belong to an image of `shape` (H, W)."""
+    for prompt in prompts:
+        if isinstance(prompt, Point):
+            _check_point(prompt, shape)
+        elif isinstance(prompt, Box):
+            _check_box(prompt, shape)
+        elif isinstance(prompt, (Scribble, Mask)):
+            _check_mask(prompt, shape)
+        elif isinstance(prompt, Polygon) and not rasterize(prompt, shape).any():
+            raise InvalidPrompt(
+                f"the polygon covers no pixel of the {_size(shape)} image; draw it larger or inside"
+            )
+        elif not isinstance(prompt, PROMPT_TYPES):
+            raise InvalidPrompt(
+                f"{prompt!r} is not a prompt; use one of "
+                + ", ".join(kind.__name__ for kind in PROMPT_TYPES)
+            )
+
+
+def rasterize(prompt: SpatialPrompt, shape: tuple[int, int]) -> BoolArray:
+    """Draw a spatial prompt as a mask.
+
+    Parameters
+    ----------
+    prompt : Point, Box, Polygon, Scribble or Mask
+        A point becomes a disc of `CLICK_RADIUS`, a box its filled rectangle.
+    shape : (H, W)
+        Size of the image in pixels.
+
+    Returns
+    -------
+    bool array of shape (H, W)
+    """
+    if isinstance(prompt, (Scribble, Mask)):
+        return prompt.mask
+    out = np.zeros(shape, dtype=bool)
+    if isinstance(prompt, Point):
+        reach = int(np.ceil(CLICK_RADIUS))
+        rows = _clipped_range(prompt.y - reach, prompt.y + reach + 1, shape[0])
+        cols = _clipped_range(prompt.x - reach, prompt.x + reach + 1, shape[1])
+        distance = (rows[:, None] - prompt.y) ** 2 + (cols[None, :] - prompt.x) ** 2
+        out[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = distance <= CLICK_RADIUS**2
+        out[min(round(prompt.y), shape[0] - 1), min(round(prompt.x), shape[1] - 1)] = True
+    elif isinstance(prompt, Box):
+        y0, x0, y1, x1 = pixel_box(prompt, shape)
+        out[y0:y1, x0:x1] = True
+    else:
+        from skimage.draw import polygon
+
+        rows, cols = polygon(prompt.vertices[:, 0], prompt.vertices[:, 1], shape)
+        out[rows, cols] = True
+    return out
+
+
+def pixel_box(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box as whole pixels (y0, x0, y1, x1), half-open, clipped to an image of `shape`."""
+    y0, y1 = sorted((box.y0, box.y1))
+    x0, x1 = sorted((box.x0, box.x1))
+    return (
+        max(0, round(y0)),
+        max(0, round(x0)),
+        min(shape[0], round(y1)),
+        min(shape[1], round(x1)),
+    )
+
+
+def _as_mask(mask: Any, what: str) -> BoolArray:
+    array = np.asarray(mask)
+    if array.ndim != 2:
+        raise InvalidPrompt(f"a {what} must be a 2-D array (H, W), got shape {array.shape}")
+    return array.astype(bool, copy=False)
+
+
+def _check_point(point: Point, shape: tuple[int, int]) -> None:
+    inside = -0.5 <= point.y <= shape[0] - 0.5 and -0.5 <= point.x <= shape[1] - 0.5
+    if not inside:  # also true for NaN
+        raise InvalidPrompt(
+            f"the point at row {point.y:g}, column {point.x:g} lies outside the "
+            f"{_size(shape)} image; click inside it"
+        )
+
+
+def _check_box(box: Box, shape: tuple[int, int]) -> None:
+    if not np.isfinite([box.y0, box.x0, box.y1, box.x1]).all():
+        raise InvalidPrompt(f"{box} has a corner that is not a number; draw it again")
+    y0, x0, y1, x1 = pixel_box(box, shape)
+    if y1 <= y0 or x1 <= x0:
+        raise InvalidPrompt(
+            f"the box from ({box.y0:g}, {box.x0:g}) to ({box.y1:g}, {box.x1:g}) holds no pixel of "
+            f"the {_size(shape)} image; drag a larger one inside it"
+        )
+    if (y1 - y0) * (x1 - x0) == 1:
+        raise InvalidPrompt(
+            f"the box at row {y0}, column {x0} is a single pixel; drag a larger one, or click a point"
+        )
+
+
+def _check_mask(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:
+    what = type(prompt).__name__.lower()
+    if prompt.mask.shape != tuple(shape):
+        raise InvalidPrompt(
+            f"the {what} has shape {prompt.mask.shape} but the image has {tuple(shape)}; "
+            "give a mask of the image's own height and width"
+        )
+    if not prompt.mask.any():
+        raise InvalidPrompt(f"the {what} is empty; paint at least one pixel")
+
+
+def _clipped_range(start: float, stop: float, size: int) -> npt.NDArray[np.int64]:
+    first = int(np.clip(np.floor(start), 0, size - 1))
+    last = int(np.clip(np.ceil(stop), first + 1, size))
+    return np.arange(first, last)
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[0]} x {shape[1]}"
