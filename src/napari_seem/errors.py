@@ -43,3 +43,11 @@ class UnknownModel(NapariSeemError, ValueError):
 
 class WeightsError(NapariSeemError, RuntimeError):
     """Model weights that are missing, damaged, or of another model."""
+
+
+class DownloadCancelled(WeightsError):
+    """A download that a person stopped; what has arrived is kept and resumed from."""
+
+
+class UnknownDevice(NapariSeemError, ValueError):
+    """A device that this machine's torch does not have."""

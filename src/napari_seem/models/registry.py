@@ -1,0 +1,161 @@
+"""Every model by name: what it can do, where its weights are, and what builds it.
+
+A new model family is one module and one entry in `MODELS`. Nothing heavy is imported until a
+model is loaded.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from ..errors import UnknownDevice, UnknownModel
+from . import weights as weight_files
+from .base import Capability, Model
+from .weights import Cancel, Progress, WeightsFile
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What is known of a model before it is loaded.
+
+    Attributes
+    ----------
+    name, title, description : str
+        Its name in `load_model`, its name for people, and what it is good for.
+    builder : str
+        'module:function' of `build(weights: Path, device: str) -> Model`.
+    capabilities : frozenset of Capability
+        What it can take and do.
+    weights : WeightsFile
+        Its weights.
+    extras : tuple of WeightsFile
+        Further files that belong beside the weights, such as a tokenizer's vocabulary.
+    licence, citation : str
+        SPDX name of the licence of code and weights; what to cite.
+    """
+
+    name: str
+    title: str
+    builder: str
+    capabilities: frozenset[Capability]
+    weights: WeightsFile
+    licence: str
+    citation: str
+    description: str
+    extras: tuple[WeightsFile, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether the weights are on this machine."""
+        return self.weights.located() is not None
+
+
+_SPATIAL = frozenset(
+    {Capability.POINT, Capability.BOX, Capability.POLYGON, Capability.SCRIBBLE, Capability.MASK}
+)
+_PROMPTABLE = _SPATIAL | {
+    Capability.TEXT,
+    Capability.REFERENCE,
+    Capability.NEGATIVE,
+    Capability.MEMORY,
+    Capability.EVERYTHING,
+}
+
+_SPECS = (
+    ModelSpec(
+        name="compact",
+        title="Compact (shipped)",
+        builder="napari_seem.models.compact:build",
+        capabilities=_PROMPTABLE,
+        weights=WeightsFile("compact/compact.safetensors"),
+        licence="BSD-3-Clause",
+        citation="napari-seem",
+        description="Small model shipped inside the package: every prompt, no GPU, no network.",
+    ),
+)
+
+MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+"""The models by name, in the order in which they are offered."""
+
+
+def model_names() -> tuple[str, ...]:
+    """Names that `load_model` takes, the shipped model first."""
+    return tuple(MODELS)
+
+
+def capabilities_by_model() -> dict[str, frozenset[Capability]]:
+    """What each model can do, without loading any."""
+    return {name: spec.capabilities for name, spec in MODELS.items()}
+
+
+def model_spec(name: str) -> ModelSpec:
+    """The entry of a model; raises `UnknownModel`, naming the nearest names."""
+    if name in MODELS:
+        return MODELS[name]
+    near = difflib.get_close_matches(str(name).lower(), MODELS, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownModel(f"there is no model '{name}'; {hint}known: {', '.join(MODELS)}")
+
+
+def load_model(name: str, device: str = "auto", weights: str | Path | None = None) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    name : str
+        One of `model_names()`.
+    device : str
+        'auto' (cuda, else mps, else cpu) or a torch device such as 'cpu' or 'cuda:1'.
+    weights : path, optional
+        Weights to use instead of the packaged or downloaded ones: a file, or a folder holding it.
+
+    Raises
+    ------
+    UnknownModel, UnknownDevice
+        The name or the device does not exist.
+    WeightsError
+        The weights are missing, damaged, or of another model.
+    """
+    return build_model(model_spec(name), device, weights)
+
+
+def build_model(spec: ModelSpec, device: str = "auto", weights: str | Path | None = None) -> Model:
+    """Load the model that `spec` describes; see `load_model`."""
+    path = weight_files.find(spec.weights, weights)
+    module, _, function = spec.builder.partition(":")
+    build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
+    return build(path, resolve_device(device))
+
+
+def download_model(
+    name: str, progress: Progress | None = None, cancel: Cancel | None = None
+) -> Path:
+    """Download what a model needs and is not here yet; the path of its weights."""
+    spec = model_spec(name)
+    for extra in spec.extras:
+        weight_files.fetch(extra, cancel=cancel)
+    return weight_files.fetch(spec.weights, progress=progress, cancel=cancel)
+
+
+def resolve_device(device: str = "auto") -> str:
+    """A torch device string for this machine; raises `UnknownDevice` for one it does not have."""
+    import torch
+
+    have = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if have[kind])
+    kind, _, index = device.partition(":")
+    known = have.get(kind, False) and (index == "" or index.isdigit())
+    if not known or (kind == "cuda" and int(index or 0) >= torch.cuda.device_count()):
+        there = ", ".join(kind for kind, present in have.items() if present)
+        raise UnknownDevice(f"this machine has no device '{device}'; use 'auto' or one of: {there}")
+    return device

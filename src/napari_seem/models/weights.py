@@ -1,0 +1,384 @@
+"""Find, download, verify, convert and load model weights.
+
+Weights are safetensors files. A published `.pt` checkpoint is read once without unpickling
+anything but tensors, checked against the shapes the model expects, and kept as safetensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import struct
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..errors import DownloadCancelled, WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Shapes = Mapping[str, tuple[int, ...]]
+Progress = Callable[[int, int | None], None]
+"""Called with (bytes on disk, bytes in all or None where the server does not say)."""
+Cancel = Callable[[], bool]
+
+HOME_VARIABLE = "NAPARI_SEEM_HOME"
+MAX_BYTES = 8 * 2**30
+"""No weights file is larger; a server that sends more is cut off."""
+MAX_HEADER_BYTES = 16 * 2**20
+CHUNK = 2**17
+TIMEOUT = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """One file a model needs.
+
+    Attributes
+    ----------
+    filename : str
+        Its name in the cache folder, or its path below `napari_seem/models` where it is packaged.
+    url : str or None
+        Where it is published; None for a packaged file.
+    sha256, size : str and int, or None
+        Digest and bytes. For a packaged file they stand in the `.json` beside it; for a published
+        one None means that nobody published a digest, and keys and shapes are checked instead.
+    """
+
+    filename: str
+    url: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def packaged(self) -> bool:
+        """Whether the file comes inside the package."""
+        return self.url is None
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies, or would lie."""
+        return (Path(__file__).parent if self.packaged else cache_folder()) / self.filename
+
+    def located(self) -> Path | None:
+        """Path of the file or of the safetensors made from it; None where neither is there."""
+        converted = self.path.with_suffix(".safetensors")
+        if self.path.suffix in PICKLED and converted.is_file():
+            return converted
+        return self.path if self.path.is_file() else None
+
+    def digest(self) -> tuple[str | None, int | None]:
+        """Expected sha256 and size in bytes; read from the `.json` beside a packaged file."""
+        if not self.packaged:
+            return self.sha256, self.size
+        path = self.path.with_suffix(".json")
+        try:
+            entry = json.loads(path.read_text())
+            return str(entry["sha256"]), int(entry["size"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(
+                f"{path} does not tell sha256 and size of the packaged weights ({error}); "
+                "install napari-seem again"
+            ) from error
+
+
+PICKLED = frozenset({".pt", ".pth", ".bin"})
+
+
+def cache_folder() -> Path:
+    """Folder of downloaded weights: `$NAPARI_SEEM_HOME`, or the platform's cache folder."""
+    home = os.environ.get(HOME_VARIABLE)
+    if home:
+        return Path(home).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("napari-seem", appauthor=False)
+
+
+def find(file: WeightsFile, given: str | Path | None = None) -> Path:
+    """Path of a weights file, verified as far as a digest of it is known.
+
+    `given` is a path of the person's own (the file, or a folder that holds it); it is not held to
+    the published digest. Raises `WeightsError`, saying what to put where, if nothing is there.
+    """
+    if given is not None:
+        return _find_given(file, Path(given).expanduser())
+    path = file.located()
+    if path is None:
+        raise WeightsError(_missing(file))
+    sha256, size = file.digest()
+    if path == file.path:
+        verify(path, sha256=sha256, size=size)
+    return path
+
+
+def verify(path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
+    """Raise `WeightsError` unless the file has the `size` in bytes and the `sha256` asked for."""
+    actual = path.stat().st_size
+    if size is not None and actual != size:
+        what = "is truncated" if actual < size else "is too long"
+        raise WeightsError(
+            f"{path} {what}: {actual} bytes where {size} are expected; {_again(path)}"
+        )
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise WeightsError(f"{path} is damaged: sha256 {found}, expected {sha256}; {_again(path)}")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def fetch(
+    file: WeightsFile, *, progress: Progress | None = None, cancel: Cancel | None = None
+) -> Path:
+    """Path of a published file, downloading it first where it is not there yet."""
+    if file.url is None or file.located() is not None:
+        return find(file)
+    return download(
+        file.url,
+        file.path,
+        sha256=file.sha256,
+        size=file.size,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    sha256: str | None = None,
+    size: int | None = None,
+    progress: Progress | None = None,
+    cancel: Cancel | None = None,
+) -> Path:
+    """Download `url` to `target`; a transfer cut short is resumed by the next call.
+
+    The bytes arrive in `<target>.part`, which takes its real name only when it is whole and, where
+    a digest is known, verified.
+
+    Raises
+    ------
+    WeightsError
+        The address cannot be read, the transfer broke off, or what arrived is not what was asked.
+    DownloadCancelled
+        `cancel()` said so; the part stays.
+    """
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise WeightsError(f"{url} is no web address; give one that starts with https://")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    try:
+        total = _transfer(url, part, size, progress, cancel)
+    except (OSError, HTTPException) as error:
+        raise WeightsError(
+            f"downloading {url} failed ({error}); check the network and try again (it resumes "
+            f"where it stopped), or put the file at {target} by hand"
+        ) from error
+    _check_arrived(part, url, sha256=sha256, size=size if size is not None else total)
+    os.replace(part, target)
+    return target
+
+
+def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of a safetensors file, from its header alone.
+
+    Raises `WeightsError` where the file is no safetensors file or is shorter than its header says.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        text = stream.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
+    try:
+        header = json.loads(text)
+        header.pop("__metadata__", None)
+        end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
+        shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise WeightsError(
+            f"{path} is not a safetensors file (or only its beginning is left); {_again(path)}"
+        ) from error
+    if size < end:
+        raise WeightsError(
+            f"{path} is truncated: {size} bytes where its header promises {end}; {_again(path)}"
+        )
+    return shapes
+
+
+def check_shapes(found: Shapes, expected: Shapes, path: Path) -> None:
+    """Raise `WeightsError` for the first expected key that is lacking or has another shape."""
+    for key, shape in expected.items():
+        if key not in found:
+            raise WeightsError(
+                f"{path} lacks key {key}: it holds the weights of another model, or of a part of "
+                "it; choose the file that belongs to this model"
+            )
+        if tuple(found[key]) != tuple(shape):
+            raise WeightsError(
+                f"{path}: key {key} has shape {tuple(found[key])}, expected {tuple(shape)}; "
+                "it belongs to a model of another size, choose the matching file"
+            )
+
+
+def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dict[str, Tensor]:
+    """Tensors of a weights file, by key; only the keys of `expected` where that is given.
+
+    A `.pt` checkpoint is converted once; the safetensors file stays beside it (or in the cache
+    folder, where its own folder cannot be written to).
+    """
+    from safetensors import safe_open
+
+    if path.suffix in PICKLED:
+        path = convert(path, expected)
+    found = shapes_of(path)
+    check_shapes(found, expected or {}, path)
+    with safe_open(path, framework="pt", device=device) as stream:
+        return {key: stream.get_tensor(key) for key in (expected or found)}
+
+
+def convert(path: Path, expected: Shapes | None = None) -> Path:
+    """Convert a torch checkpoint (a plain state dict) to safetensors, once; the path of that.
+
+    Keys outside `expected` are left out. Nothing but tensors is ever unpickled.
+    """
+    from safetensors.torch import save_file
+
+    for folder in (path.parent, cache_folder()):
+        done = folder / f"{path.stem}.safetensors"
+        if done.is_file() and done.stat().st_mtime >= path.stat().st_mtime:
+            return done
+    state = _read_pickled(path)
+    check_shapes({key: tuple(t.shape) for key, t in state.items()}, expected or {}, path)
+    tensors = {key: state[key].contiguous().clone() for key in (expected or state)}
+    folder = path.parent if os.access(path.parent, os.W_OK) else cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / f"{path.stem}.safetensors"
+    part = done.with_name(done.name + ".part")
+    save_file(tensors, part)
+    os.replace(part, done)
+    return done
+
+
+def _read_pickled(path: Path) -> dict[str, Tensor]:
+    """The tensors of a torch checkpoint, by key."""
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} is not a plain dictionary of tensors and is not opened, because unpickling "
+            "anything else could run foreign code; use the published checkpoint or a safetensors "
+            "file"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
+        raise WeightsError(
+            f"{path} is not a torch checkpoint, or is truncated or damaged; {_again(path)}"
+        ) from error
+    tensors = _tensors_of(state)
+    if not tensors:
+        raise WeightsError(f"{path} holds no tensors by name; use the published checkpoint")
+    return tensors
+
+
+def _tensors_of(state: Any) -> dict[str, Tensor]:
+    import torch
+
+    if not isinstance(state, Mapping):
+        return {}
+    return {str(key): t for key, t in state.items() if isinstance(t, torch.Tensor)}
+
+
+def _transfer(
+    url: str, part: Path, size: int | None, progress: Progress | None, cancel: Cancel | None
+) -> int | None:
+    """Append what is lacking to `part`; the size in bytes that the server promised, if it did."""
+    have = part.stat().st_size if part.exists() else 0
+    try:
+        response = urllib.request.urlopen(_request(url, have), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:
+            raise
+        # Nothing lies beyond what is here: the part is whole, or of another file.
+        response, have = urllib.request.urlopen(_request(url, 0), timeout=TIMEOUT), 0
+    with response:
+        if response.status != 206:
+            have = 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length is not None else size
+        bound = min(MAX_BYTES, size if size is not None else MAX_BYTES)
+        if total is not None and total > bound:
+            raise WeightsError(f"{url} offers {total} bytes where at most {bound} are expected")
+        with part.open("ab" if have else "wb") as stream:
+            while block := response.read(CHUNK):
+                have += len(block)
+                if have > bound:
+                    raise WeightsError(f"{url} sends more than the {bound} bytes expected")
+                stream.write(block)
+                if progress is not None:
+                    progress(have, total)
+                if cancel is not None and cancel():
+                    raise DownloadCancelled(
+                        f"the download of {url} was stopped after {have} bytes; "
+                        "downloading again resumes from there"
+                    )
+    return total
+
+
+def _request(url: str, start: int) -> urllib.request.Request:
+    headers = {"User-Agent": "napari-seem"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    return urllib.request.Request(url, headers=headers)
+
+
+def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None) -> None:
+    have = part.stat().st_size
+    if size is not None and have < size:
+        raise WeightsError(
+            f"the download of {url} broke off after {have} of {size} bytes; try again, it resumes "
+            "from there"
+        )
+    try:
+        verify(part, sha256=sha256, size=size)
+    except WeightsError as error:
+        part.unlink()
+        raise WeightsError(
+            f"what arrived from {url} is not what was published and was deleted ({error})"
+        ) from error
+
+
+def _find_given(file: WeightsFile, given: Path) -> Path:
+    path = given / Path(file.filename).name if given.is_dir() else given
+    if path.is_file():
+        return path
+    converted = path.with_suffix(".safetensors")
+    if given.is_dir() and converted.is_file():
+        return converted
+    raise WeightsError(f"there are no weights at {path}; give the path of an existing file")
+
+
+def _missing(file: WeightsFile) -> str:
+    if file.packaged:
+        return f"the packaged weights {file.path} are missing; install napari-seem again"
+    return (
+        f"the weights {file.path.name} are not here; download them from {file.url} (in napari: "
+        f"the Models dock; in Python: napari_seem.models.weights.fetch) and put them at "
+        f"{file.path}, or name another cache folder with the variable {HOME_VARIABLE}"
+    )
+
+
+def _again(path: Path) -> str:
+    return f"delete {path.name} and download or install it again"

@@ -1,0 +1,270 @@
+"""Weights: downloaded with resume, verified, converted, and refused with a reason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_seem.errors import DownloadCancelled, WeightsError
+from napari_seem.models import weights
+from napari_seem.models.weights import WeightsFile
+
+torch = pytest.importorskip("torch")
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+PAYLOAD = np.random.default_rng(0).bytes(1_000_003)
+DIGEST = hashlib.sha256(PAYLOAD).hexdigest()
+
+
+@dataclass
+class Site:
+    """A small web site with Range support that can break off its transfers."""
+
+    body: bytes = PAYLOAD
+    break_after: int | None = None
+    ranges: bool = True
+    asked: list[str | None] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            wanted = self.headers.get("Range")
+            site.asked.append(wanted)
+            match = re.fullmatch(r"bytes=(\d+)-", wanted or "") if site.ranges else None
+            start = int(match[1]) if match else 0
+            if match and start >= len(site.body):
+                self.send_error(416)
+                return
+            self.send_response(206 if match else 200)
+            self.send_header("Content-Length", str(len(site.body) - start))
+            self.end_headers()
+            stop = len(site.body) if site.break_after is None else start + site.break_after
+            self.wfile.write(site.body[start:stop])
+
+        def log_message(self, *args: object) -> None:
+            del args
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    site.url = f"http://127.0.0.1:{server.server_port}/model.safetensors"
+    yield site
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_download_reports_progress_and_leaves_the_whole_file(site: Site, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    path = weights.download(
+        site.url,
+        tmp_path / "new" / "model.safetensors",
+        sha256=DIGEST,
+        size=len(PAYLOAD),
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert path.read_bytes() == PAYLOAD
+    assert seen[-1] == (len(PAYLOAD), len(PAYLOAD))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_transfer_killed_half_way_is_resumed(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    site.break_after = 400_000
+    with pytest.raises(WeightsError, match=r"broke off after 400000 of 1000003 bytes.*resumes"):
+        weights.download(site.url, target, sha256=DIGEST)
+    assert not target.exists()
+    site.break_after = None
+    first: list[int] = []
+    weights.download(site.url, target, sha256=DIGEST, progress=lambda done, _: first.append(done))
+    assert target.read_bytes() == PAYLOAD
+    assert site.asked == [None, "bytes=400000-"]
+    assert first[0] > 400_000
+
+
+def test_a_server_without_ranges_starts_anew(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    target.with_name("model.safetensors.part").write_bytes(b"x" * 1000)
+    site.ranges = False
+    weights.download(site.url, target, sha256=DIGEST)
+    assert target.read_bytes() == PAYLOAD
+
+
+def test_a_part_longer_than_the_file_starts_anew(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    target.with_name("model.safetensors.part").write_bytes(b"x" * (len(PAYLOAD) + 5))
+    weights.download(site.url, target, sha256=DIGEST)
+    assert target.read_bytes() == PAYLOAD
+
+
+def test_a_cancelled_download_keeps_its_part(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    with pytest.raises(DownloadCancelled, match="resumes from there"):
+        weights.download(site.url, target, cancel=lambda: True)
+    part = tmp_path / "model.safetensors.part"
+    assert 0 < part.stat().st_size < len(PAYLOAD)
+    weights.download(site.url, target, sha256=DIGEST)
+    assert target.read_bytes() == PAYLOAD
+    assert not part.exists()
+
+
+def test_a_flipped_byte_is_rejected_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
+    site.body = PAYLOAD[:500] + bytes([PAYLOAD[500] ^ 1]) + PAYLOAD[501:]
+    with pytest.raises(WeightsError, match=rf"damaged: sha256 .* expected {DIGEST}"):
+        weights.download(site.url, tmp_path / "model.safetensors", sha256=DIGEST)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_sends_more_than_expected_is_cut_off(site: Site, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="offers 1000003 bytes where at most 1000"):
+        weights.download(site.url, tmp_path / "model.safetensors", size=1000)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "model.safetensors"])
+def test_only_web_addresses_are_downloaded(url: str, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="no web address"):
+        weights.download(url, tmp_path / "model.safetensors")
+
+
+def test_an_unreachable_server_names_address_and_place(tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    with pytest.raises(WeightsError, match=r"failed.*by hand") as caught:
+        weights.download("http://127.0.0.1:9/model.safetensors", target)
+    assert str(target) in str(caught.value)
+
+
+def test_missing_weights_say_what_to_put_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.HOME_VARIABLE, str(tmp_path))
+    file = WeightsFile("model.pt", url="https://example.org/model.pt")
+    with pytest.raises(WeightsError) as caught:
+        weights.find(file)
+    assert "https://example.org/model.pt" in str(caught.value)
+    assert str(tmp_path / "model.pt") in str(caught.value)
+
+
+def test_fetch_downloads_once(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(weights.HOME_VARIABLE, str(tmp_path))
+    file = WeightsFile("model.safetensors", url=site.url, sha256=DIGEST, size=len(PAYLOAD))
+    assert weights.fetch(file) == weights.fetch(file) == tmp_path / "model.safetensors"
+    assert len(site.asked) == 1
+
+
+def test_truncated_and_altered_files_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(PAYLOAD[:-7])
+    with pytest.raises(WeightsError, match="truncated: 999996 bytes where 1000003"):
+        weights.verify(path, sha256=DIGEST, size=len(PAYLOAD))
+    path.write_bytes(PAYLOAD[:-1] + bytes([PAYLOAD[-1] ^ 128]))
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.verify(path, sha256=DIGEST, size=len(PAYLOAD))
+
+
+def test_safetensors_are_loaded_after_their_shapes_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}, path)
+    assert weights.shapes_of(path) == {"a": (2, 3), "b": (2,)}
+    assert set(weights.load(path)) == {"a", "b"}
+    loaded = weights.load(path, {"a": (2, 3)})
+    assert set(loaded) == {"a"}
+    assert loaded["a"][1, 2] == 5
+    with pytest.raises(WeightsError, match=r"lacks key c"):
+        weights.load(path, {"c": (1,)})
+    with pytest.raises(WeightsError, match=r"key a has shape \(2, 3\), expected \(3, 2\)"):
+        weights.load(path, {"a": (3, 2)})
+
+
+def test_damaged_safetensors_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"a": torch.zeros(100)}, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    with pytest.raises(WeightsError, match="truncated"):
+        weights.load(path)
+    for damaged in (b"", whole[:20], b"GIF89a" + whole, pickle.dumps([1]), b"\x02" + bytes(9)):
+        path.write_bytes(damaged)
+        with pytest.raises(WeightsError, match="not a safetensors file"):
+            weights.load(path)
+
+
+def test_a_checkpoint_is_converted_once(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    base = torch.arange(4.0)
+    torch.save({"a": base, "view": base[:2], "criterion.x": torch.ones(3)}, path)
+    loaded = weights.load(path, {"a": (4,), "view": (2,)})
+    assert torch.equal(loaded["view"], base[:2])
+    done = tmp_path / "model.safetensors"
+    assert set(load_file(done)) == {"a", "view"}
+    before = done.stat().st_mtime_ns
+    weights.load(path, {"a": (4,)})
+    assert done.stat().st_mtime_ns == before
+
+
+def test_a_wrong_checkpoint_is_not_converted(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.zeros(4)}, path)
+    with pytest.raises(WeightsError, match=r"model\.pt: key a has shape \(4,\), expected \(5,\)"):
+        weights.load(path, {"a": (5,)})
+    assert list(tmp_path.iterdir()) == [path]
+
+
+class Trap:
+    """Would write a file if it were ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_checkpoint_never_runs_foreign_code(tmp_path: Path) -> None:
+    path, sprung = tmp_path / "model.pt", tmp_path / "sprung"
+    torch.save({"a": Trap(sprung)}, path)
+    with pytest.raises(WeightsError, match="not opened"):
+        weights.load(path)
+    assert not sprung.exists()
+
+
+def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.zeros(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(WeightsError, match=r"truncated or damaged|not opened"):
+        weights.load(path)
+    torch.save([1, 2], path)
+    with pytest.raises(WeightsError, match="holds no tensors"):
+        weights.load(path)
+
+
+def test_packaged_files_need_their_digest(tmp_path: Path) -> None:
+    file = WeightsFile(str(tmp_path / "model.safetensors"))
+    assert file.packaged
+    assert file.located() is None
+    with pytest.raises(WeightsError, match=r"packaged weights .* are missing"):
+        weights.find(file)
+    file.path.write_bytes(PAYLOAD)
+    with pytest.raises(WeightsError, match="does not tell sha256"):
+        weights.find(file)
+    file.path.with_suffix(".json").write_text(json.dumps({"sha256": DIGEST, "size": len(PAYLOAD)}))
+    assert weights.find(file) == file.path
+    file.path.write_bytes(PAYLOAD[::-1])
+    with pytest.raises(WeightsError, match="damaged"):
+        weights.find(file)
