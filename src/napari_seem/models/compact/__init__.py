@@ -1,0 +1,65 @@
+"""The compact model: trained by this project, shipped inside the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ...errors import WeightsError
+from .model import CompactModel
+
+__all__ = ["CompactModel", "build"]
+
+
+def build(weights_path: Path, device: str = "cpu") -> CompactModel:
+    """Build the model from one safetensors file.
+
+    Parameters
+    ----------
+    weights_path : Path
+        Written by `training/train.py`; sizes and vocabulary are in its metadata.
+    device : str
+        A torch device.
+
+    Raises
+    ------
+    WeightsError
+        Where the file is no safetensors file, or not one of the compact model.
+    """
+    import hashlib
+
+    import torch
+    from safetensors import SafetensorError, safe_open
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    from .network import CompactConfig, CompactNetwork, ConvNorm
+
+    try:
+        with safe_open(weights_path, "pt") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        sizes = json.loads(facts["config"])
+        words = tuple(json.loads(facts["words"]))
+        config = CompactConfig(
+            **{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()}
+        )
+        network = CompactNetwork(config)
+        missing = network.load_state_dict(tensors, strict=False).missing_keys
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f"'{weights_path}' holds no weights of the compact model ({error}); install "
+            "napari-seem again, or give the file that training/train.py wrote"
+        ) from error
+    lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
+    if lacking:
+        raise WeightsError(
+            f"'{weights_path}' lacks '{lacking[0]}' and {len(lacking) - 1} other tensors of the "
+            "compact model; it was written by another version: install napari-seem again"
+        )
+    network.eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, ConvNorm):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = torch.nn.Identity()
+    digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()[:12]
+    return CompactModel(network, words, f"compact@{digest}", device)

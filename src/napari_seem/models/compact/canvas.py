@@ -1,0 +1,153 @@
+"""Prompts drawn into a window's maps, and the region of the image they speak about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ...prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text, rasterize
+from . import windows
+from .evidence import MAPS
+from .network import FINE_GRID
+from .pyramid import Level
+
+CLICK_CELLS = 5
+"""Side in fine cells of the square that a click paints; as in training."""
+MASK_LOGIT = 4.5
+"""How surely a mask prompt is believed, in logits."""
+POSITIVE, NEGATIVE, BOX, LASSO, PREVIOUS, VALID = range(len(MAPS))
+
+FloatArray = npt.NDArray[np.float32]
+Extent = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class View:
+    """A window on one pyramid level."""
+
+    level: Level
+    window: windows.Window
+
+    def cells(self, coordinates: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
+        """Fine cells that image pixel centres fall into along `axis`; may lie outside the grid."""
+        at_level = (coordinates + 0.5) * self.level.scale[axis] - self.window.origin[axis]
+        return np.floor(at_level / self.window.side * FINE_GRID).astype(np.int64)
+
+    def pixels(self, axis: int) -> npt.NDArray[np.float64]:
+        """Image coordinates (pixel centres at integers) of the fine cells' centres."""
+        return windows.fine_centers(self.window, axis) / self.level.scale[axis] - 0.5
+
+    def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """Nearest values of an image (H, W) on the fine grid; its edge is repeated outside."""
+        index = [
+            np.clip(np.round(self.pixels(axis)), 0, image.shape[axis] - 1).astype(int)
+            for axis in (0, 1)
+        ]
+        return image[index[0][:, None], index[1][None, :]]
+
+
+def spatial(prompts: Iterable[Prompt]) -> list[Point | Box | Polygon | Scribble | Mask]:
+    """The prompts that say where, not what."""
+    return [p for p in prompts if not isinstance(p, (Text, Reference))]
+
+
+def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> FloatArray:
+    """Draw spatial prompts into a window.
+
+    Parameters
+    ----------
+    prompts : sequence of Prompt
+        Texts and references are skipped.
+    view : View
+    previous : float32 (H, W), optional
+        Logits of the turn before, in image pixels.
+
+    Returns
+    -------
+    float32 (len(MAPS), FINE_GRID, FINE_GRID)
+    """
+    maps = np.zeros((len(MAPS), FINE_GRID, FINE_GRID), np.float32)
+    on_image = [
+        (view.pixels(axis) >= -0.5) & (view.pixels(axis) < size - 0.5)
+        for axis, size in enumerate(_image_shape(view))
+    ]
+    maps[VALID] = on_image[0][:, None] & on_image[1][None, :]
+    for prompt in spatial(prompts):
+        if isinstance(prompt, Point):
+            _paint_click(maps[POSITIVE if prompt.positive else NEGATIVE], prompt, view)
+        elif isinstance(prompt, Scribble):
+            _paint_strokes(maps[POSITIVE if prompt.positive else NEGATIVE], prompt.mask, view)
+        else:
+            _paint_region(maps, prompt, view)
+    if previous is not None:
+        maps[PREVIOUS] = np.clip(view.sample(previous), -12, 12) * maps[VALID]
+    return maps
+
+
+def extent(prompts: Sequence[Prompt], shape: tuple[int, int]) -> Extent | None:
+    """The (y0, x0, y1, x1) that the positive spatial prompts cover in the image, or None."""
+    boxes = []
+    for prompt in spatial(prompts):
+        if not prompt.positive:
+            continue
+        if isinstance(prompt, Point):
+            boxes.append((prompt.y, prompt.x, prompt.y + 1, prompt.x + 1))
+        elif isinstance(prompt, Box):
+            boxes.append((min(prompt.y0, prompt.y1), min(prompt.x0, prompt.x1),
+                          max(prompt.y0, prompt.y1), max(prompt.x0, prompt.x1)))  # fmt: skip
+        elif isinstance(prompt, Polygon):
+            low, high = prompt.vertices.min(0), prompt.vertices.max(0)
+            boxes.append((low[0], low[1], high[0] + 1, high[1] + 1))
+        else:
+            rows, cols = np.nonzero(prompt.mask)
+            boxes.append((rows.min(), cols.min(), rows.max() + 1, cols.max() + 1))
+    if not boxes:
+        return None
+    every = np.asarray(boxes, dtype=float)
+    (y0, x0), (y1, x1) = every[:, :2].min(0), every[:, 2:].max(0)
+    return max(0.0, y0), max(0.0, x0), min(float(shape[0]), y1), min(float(shape[1]), x1)
+
+
+def _image_shape(view: View) -> tuple[int, int]:
+    return (
+        round(view.level.shape[0] / view.level.scale[0]),
+        round(view.level.shape[1] / view.level.scale[1]),
+    )
+
+
+def _paint_click(channel: FloatArray, point: Point, view: View) -> None:
+    reach = CLICK_CELLS // 2
+    row = int(view.cells(np.array([point.y]), 0)[0])
+    col = int(view.cells(np.array([point.x]), 1)[0])
+    if 0 <= row < FINE_GRID and 0 <= col < FINE_GRID:
+        channel[max(0, row - reach) : row + reach + 1, max(0, col - reach) : col + reach + 1] = 1
+
+
+def _paint_strokes(channel: FloatArray, mask: npt.NDArray[np.bool_], view: View) -> None:
+    rows, cols = (view.cells(axis.astype(float), i) for i, axis in enumerate(np.nonzero(mask)))
+    inside = (rows >= 0) & (rows < FINE_GRID) & (cols >= 0) & (cols < FINE_GRID)
+    drawn = np.zeros(channel.shape, bool)
+    drawn[rows[inside], cols[inside]] = True
+    channel[ndimage.binary_dilation(drawn, np.ones((3, 3)))] = 1
+
+
+def _paint_region(maps: FloatArray, prompt: Box | Polygon | Mask, view: View) -> None:
+    if isinstance(prompt, Box):
+        y0, y1 = sorted((prompt.y0, prompt.y1))
+        x0, x1 = sorted((prompt.x0, prompt.x1))
+        rows, cols = view.pixels(0) + 0.5, view.pixels(1) + 0.5
+        inside = ((rows >= y0) & (rows < y1))[:, None] & ((cols >= x0) & (cols < x1))[None, :]
+    else:
+        inside = view.sample(rasterize(prompt, _image_shape(view))) & (maps[VALID] > 0)
+    if not prompt.positive:
+        maps[NEGATIVE][inside] = 1
+    elif isinstance(prompt, Mask):
+        believed = np.where(inside, MASK_LOGIT, -MASK_LOGIT)
+        seen = maps[PREVIOUS].any()
+        maps[PREVIOUS] = np.maximum(maps[PREVIOUS], believed) if seen else believed
+    else:
+        maps[BOX if isinstance(prompt, Box) else LASSO][inside] = 1

@@ -1,0 +1,292 @@
+"""Whole-image answers: all of a concept in one mask, or every object apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from ...prompts import Point, Prompt
+from ..base import Embedding, Instance, Segmentation
+from . import canvas, focus, pyramid, windows
+from .canvas import View
+from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
+from .pyramid import Level
+
+if TYPE_CHECKING:
+    from .model import CompactModel, Concept, Decoded
+
+BATCH = 16
+OVERLAP = 16
+"""Coarse cells that neighbouring windows of a sweep share."""
+MOST_WINDOWS = 81
+SWEET_SPOT = 40.0
+"""Object side in level pixels at which a sweep works best."""
+SEED_AT = 0.3
+MOST_SEEDS = 400
+KEEP_AT = 0.4
+"""Least score of an object that is kept."""
+FREE_SHARE = 0.6
+"""Least share of an object that better objects leave free."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """Where an object probably is: coarse cell on a level, its side there, and how surely."""
+
+    level: Level
+    row: int
+    col: int
+    side: float
+    strength: float
+    word: int | None
+
+    @property
+    def point(self) -> Point:
+        """The seed as a click in the image."""
+        y, x = (
+            (cell + 0.5) * COARSE_STRIDE / scale - 0.5
+            for cell, scale in zip((self.row, self.col), self.level.scale, strict=True)
+        )
+        return Point(y, x)
+
+    @property
+    def view(self) -> View:
+        """A window fitted to the seed's size."""
+        center = (self.row + 0.5) * COARSE_STRIDE, (self.col + 0.5) * COARSE_STRIDE
+        return View(self.level, windows.square(center, 2.2 * self.side, self.level.shape))
+
+
+def sweep(
+    model: CompactModel, levels: list[Level], prompts: Sequence[Prompt], concept: Concept,
+    shape: tuple[int, int],
+) -> tuple[npt.NDArray[np.float32], float]:  # fmt: skip
+    """Find all pixels of a concept.
+
+    Parameters
+    ----------
+    levels : the image's pyramid
+    prompts : everything given; spatial prompts, if any, are negative
+    concept : the word or reference
+    shape : (H, W) of the image
+
+    Returns
+    -------
+    logits : float32 (H, W)
+    score : float
+    """
+    level = _level_for(model, levels, concept)
+    views = [View(level, window) for window in _cover(level)]
+    height, width = (-(-size // FINE_STRIDE) for size in level.shape)
+    total = np.zeros((height + FINE_GRID, width + FINE_GRID), np.float32)
+    weight = np.full_like(total, 1e-6)
+    feather = _feather()
+    scores = []
+    for start in range(0, len(views), BATCH):
+        batch = views[start : start + BATCH]
+        maps = np.stack([canvas.draw(prompts, view, None) for view in batch])
+        for decoded in model.decode(batch, maps, concept):
+            _accumulate(total, weight, decoded, feather)
+            scores.append((decoded.score, float((decoded.logits > 0).mean()) + 1e-3))
+    merged = torch.from_numpy((total / weight)[:height, :width])[None, None]
+    logits = F.interpolate(merged, shape, mode="bilinear", align_corners=False)[0, 0].numpy()
+    share = np.array([s[1] for s in scores])
+    return logits, float(np.average([s[0] for s in scores], weights=share))
+
+
+def find_objects(
+    model: CompactModel, embedding: Embedding, words: Sequence[int] | None
+) -> Segmentation:
+    """Every object of an image, or every object that one of `words` (vocabulary indices) names."""
+    levels = pyramid.levels(embedding)
+    seeds = _seeds(model, levels, words)
+    found: list[Instance] = []
+    for word in dict.fromkeys(seed.word for seed in seeds):
+        concept = _word_concept(model, word)
+        same = [seed for seed in seeds if seed.word == word]
+        for start in range(0, len(same), BATCH):
+            found.extend(_decode_seeds(model, same[start : start + BATCH], concept, embedding))
+    kept = _without_overlaps(found, embedding.shape)
+    names = tuple(model.vocabulary()[index] for index in words or ())
+    if words is None:
+        kept = [_named(model, embedding, instance) for instance in kept]
+    semantic = _semantic(model, levels, embedding.shape, words)
+    return Segmentation(embedding.shape, tuple(kept), semantic, names or model.vocabulary())
+
+
+def _level_for(model: CompactModel, levels: list[Level], concept: Concept) -> Level:
+    """The level on which the concept's objects have a size the decoder knows well."""
+    fitness = []
+    at = model.network.config.coarse_slices
+    for level in levels:
+        if concept.side is not None:
+            fitness.append(-abs(np.log2(concept.side * max(level.scale) / SWEET_SPOT)))
+            continue
+        semantic = level.coarse[at["semantic"]].float().cpu()
+        near = torch.einsum("shw,s->hw", semantic, concept.word)
+        top = near >= torch.quantile(near.flatten()[:: max(1, near.numel() // 4096)], 0.98)
+        side = float(level.coarse[at["size"]][0].float().cpu()[top].median())
+        off = abs(side - np.log2(SWEET_SPOT))
+        fitness.append(float(near[top].mean()) - 0.1 * off)
+    for index in np.argsort(fitness)[::-1]:
+        if len(_cover(levels[index])) <= MOST_WINDOWS:
+            return levels[index]
+    return levels[-1]
+
+
+def _cover(level: Level) -> list[windows.Window]:
+    """Windows at the encoder's own resolution that cover a level, overlapping a little."""
+    starts = []
+    for size in level.shape:
+        cells = -(-size // COARSE_STRIDE)
+        last = max(0, cells - GRID)
+        count = 1 + -(-last // (GRID - OVERLAP))
+        starts.append(np.unique(np.linspace(0, last, count).round().astype(int)))
+    return [windows.Window(int(r), int(c), GRID) for r in starts[0] for c in starts[1]]
+
+
+def _feather() -> npt.NDArray[np.float32]:
+    ramp = np.minimum(np.arange(FINE_GRID) + 1, FINE_GRID - np.arange(FINE_GRID))
+    ramp = np.minimum(ramp / (2 * OVERLAP), 1).astype(np.float32)
+    return ramp[:, None] * ramp[None, :]
+
+
+def _accumulate(
+    total: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], decoded: Decoded,
+    feather: npt.NDArray[np.float32],
+) -> None:  # fmt: skip
+    y, x = (cell * COARSE_STRIDE // FINE_STRIDE
+            for cell in (decoded.view.window.row, decoded.view.window.col))  # fmt: skip
+    area = np.s_[y : y + FINE_GRID, x : x + FINE_GRID]
+    total[area] += decoded.logits * feather
+    weight[area] += feather
+
+
+def _seeds(
+    model: CompactModel, levels: list[Level], words: Sequence[int] | None
+) -> list[Seed]:
+    """Peaks of the predicted depth on every level, strongest first."""
+    seeds: list[Seed] = []
+    at = model.network.config.coarse_slices
+    low, high = np.log2(focus.WELL_SEEN)
+    for index, level in enumerate(levels):
+        coarse = level.coarse.float().cpu()
+        depth = torch.sigmoid(coarse[at["distance"]][0])
+        here = torch.sigmoid(coarse[at["foreground"]][0])
+        side = coarse[at["size"]][0]
+        fits = side <= high if level is not levels[-1] else torch.ones_like(side, dtype=torch.bool)
+        if index:
+            fits &= side >= low + 1  # smaller ones belong to the finer level
+        height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
+        fits[height:], fits[:, width:] = False, False
+        if words is None:
+            seeds.extend(_peaks(depth * here * fits, level, side, None))
+            continue
+        known = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))
+        for word in words:
+            heat = (known[..., word] * depth.clamp(min=0.3)).sqrt() * fits
+            seeds.extend(_peaks(heat, level, side, word))
+    return sorted(seeds, key=lambda seed: -seed.strength)[:MOST_SEEDS]
+
+
+def _peaks(heat: Tensor, level: Level, side: Tensor, word: int | None) -> list[Seed]:
+    highest = F.max_pool2d(heat[None, None], 3, 1, 1)[0, 0]
+    rows, cols = ((heat >= highest) & (heat > SEED_AT)).nonzero(as_tuple=True)
+    return [
+        Seed(level, int(r), int(c), float(2 ** side[r, c]), float(heat[r, c]), word)
+        for r, c in zip(rows, cols, strict=True)
+    ]
+
+
+def _word_concept(model: CompactModel, word: int | None) -> Concept:
+    from .model import Concept
+
+    config = model.network.config
+    blank = torch.zeros(config.semantic_dim)
+    vector = blank if word is None else model.word_vector(word)
+    return Concept(torch.zeros(config.instance_dim), blank, blank, vector)
+
+
+def _decode_seeds(
+    model: CompactModel, seeds: list[Seed], concept: Concept, embedding: Embedding
+) -> Iterable[Instance]:
+    views = [seed.view for seed in seeds]
+    maps = np.stack(
+        [canvas.draw([seed.point], view, None) for seed, view in zip(seeds, views, strict=True)]
+    )
+    for seed, decoded in zip(seeds, model.decode(views, maps, concept), strict=True):
+        instance = _instance(model, seed, decoded, embedding)
+        if instance is not None:
+            yield instance
+
+
+def _instance(
+    model: CompactModel, seed: Seed, decoded: Decoded, embedding: Embedding
+) -> Instance | None:
+    """The part of a decoded window that holds the seed, in image pixels."""
+    values, (y0, x0, _, _) = windows.paste(
+        torch.from_numpy(decoded.logits), decoded.view.window, embedding.shape,
+        decoded.view.level.scale,
+    )  # fmt: skip
+    parts, _ = ndimage.label(values.numpy() > 0)
+    row, col = (
+        int(np.clip(round(p), o, o + s - 1)) - o
+        for p, o, s in zip((seed.point.y, seed.point.x), (y0, x0), parts.shape, strict=True)
+    )
+    wanted = parts[row, col]
+    if not wanted:
+        return None
+    rows, cols = ndimage.find_objects(parts, wanted)[wanted - 1]
+    mask = parts[rows, cols] == wanted
+    sure = float(torch.sigmoid(values[rows, cols][torch.from_numpy(mask)]).mean())
+    score = decoded.score * sure * (1 - focus.rim_share(decoded.view, decoded.logits > 0))
+    label = None
+    if seed.word is not None:
+        label = model.vocabulary()[seed.word]
+        score *= float(np.sqrt(seed.strength))
+    box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
+    return Instance(mask, box, score, label)
+
+
+def _without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
+    """Greedy choice, best first; what is left of an overlapped object stays if it is most of it."""
+    taken = np.zeros(shape, bool)
+    kept = []
+    for instance in sorted(found, key=lambda i: -i.score):
+        if instance.score < KEEP_AT:
+            break
+        y0, x0, y1, x1 = instance.bbox
+        free = instance.mask & ~taken[y0:y1, x0:x1]
+        if free.sum() < max(4, FREE_SHARE * instance.area):
+            continue
+        taken[y0:y1, x0:x1] |= instance.mask
+        kept.append(Instance(free, instance.bbox, instance.score, instance.label))
+    return kept
+
+
+def _named(model: CompactModel, embedding: Embedding, instance: Instance) -> Instance:
+    name = model.name_of(embedding, instance.full_mask(embedding.shape))
+    return Instance(instance.mask, instance.bbox, instance.score, name)
+
+
+def _semantic(
+    model: CompactModel, levels: list[Level], shape: tuple[int, int], words: Sequence[int] | None
+) -> npt.NDArray[np.int32]:
+    """The best fitting word of every pixel plus one; 0 where none fits."""
+    level = next((lv for lv in levels if max(lv.shape) <= 512), levels[-1])
+    semantic = level.coarse[model.network.config.coarse_slices["semantic"]].float().cpu()
+    known = model.word_probabilities(semantic.permute(1, 2, 0))
+    if words is not None:
+        known = known[..., list(words)]
+    best, index = known.max(-1)
+    chosen = torch.where(best >= 0.5, index + 1, 0)
+    height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
+    cropped = chosen[:height, :width][None, None].float()
+    return F.interpolate(cropped, shape, mode="nearest")[0, 0].numpy().astype(np.int32)

@@ -1,0 +1,197 @@
+"""What the prompts say about a window, as maps the decoder can read.
+
+Every kind of prompt ends in the same maps: strokes, regions, similarity of the cached embeddings
+to the prompted ones, and the geodesic distance from the strokes over the predicted boundaries.
+One path therefore serves them all, in any mix.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .network import GRID, CompactConfig
+
+EXEMPLARS = 8
+"""Stroke pixels whose embeddings are compared one by one (besides their mean)."""
+GEODESIC_STEPS = 56
+BOUNDARY_COST = 24.0
+"""Cells a fully certain boundary costs to cross."""
+MAPS = ("positive", "negative", "box", "lasso", "previous", "valid")
+"""Channels of `WindowPrompts.maps`."""
+
+
+@dataclass
+class WindowPrompts:
+    """The prompts of a batch of windows.
+
+    Attributes
+    ----------
+    maps : float32 (B, len(MAPS), FINE_GRID, FINE_GRID)
+        Strokes and regions in 0..1, the previous turn's logits, and which cells lie on the image.
+    instance, semantic : float32 (B, D)
+        Mean unit embeddings of reference regions; zero where there is none.
+    other_semantic : float32 (B, S)
+        The same for negative references.
+    word : float32 (B, S)
+        Unit vector of the word; zero where there is none.
+    cells : float32 (B,)
+        log2 of coarse encoder cells along the window, relative to GRID.
+    """
+
+    maps: Tensor
+    instance: Tensor
+    semantic: Tensor
+    other_semantic: Tensor
+    word: Tensor
+    cells: Tensor
+
+    @classmethod
+    def blank(cls, batch: int, config: CompactConfig, fine_grid: int) -> WindowPrompts:
+        """No prompt at all on windows that lie wholly on the image."""
+        maps = torch.zeros(batch, len(MAPS), fine_grid, fine_grid)
+        maps[:, MAPS.index("valid")] = 1
+        return cls(
+            maps,
+            torch.zeros(batch, config.instance_dim),
+            torch.zeros(batch, config.semantic_dim),
+            torch.zeros(batch, config.semantic_dim),
+            torch.zeros(batch, config.semantic_dim),
+            torch.zeros(batch),
+        )
+
+
+def squash(logits: Tensor) -> Tensor:
+    """Logits of a former turn as the decoder sees them, in -1..1."""
+    return torch.tanh(logits / 4)
+
+
+def strokes(prompts: WindowPrompts) -> Tensor:
+    """The fine-grid maps of the refinement: (B, 3, FINE_GRID, FINE_GRID)."""
+    maps = prompts.maps
+    return torch.cat([maps[:, :2], squash(maps[:, 4:5])], 1)
+
+
+def gather(coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: CompactConfig) -> Tensor:
+    """Turn prompts into the decoder's evidence.
+
+    Parameters
+    ----------
+    coarse : (B, config.coarse_channels, GRID, GRID)
+    fine : (B, config.fine_channels, FINE_GRID, FINE_GRID)
+        The encoder's maps, resampled to the window.
+    prompts : WindowPrompts
+
+    Returns
+    -------
+    float32 (B, config.evidence, GRID, GRID)
+    """
+    at, fine_at = config.coarse_slices, config.fine_slices
+    maps = prompts.maps
+    drawn = F.max_pool2d(maps[:, :2], 2)  # strokes must not fade
+    regions = F.avg_pool2d(torch.cat([maps[:, 2:4], squash(maps[:, 4:5]), maps[:, 5:]], 1), 2)
+    boundary = torch.sigmoid(F.max_pool2d(fine[:, fine_at["boundary"]].float(), 2))
+    instance = coarse[:, at["instance"]].float()
+    semantic = coarse[:, at["semantic"]].float()
+    geodesic = geodesic_nearness(drawn, boundary)
+    similar = _stroke_similarities(instance, semantic, drawn, prompts.other_semantic)
+    concept = torch.cat(
+        [_cosine(instance, prompts.instance), _cosine(semantic, prompts.semantic),
+         _cosine(semantic, prompts.word)], 1
+    )  # fmt: skip
+    dense = torch.cat(
+        [
+            boundary,
+            torch.sigmoid(coarse[:, at["distance"]].float()),
+            torch.sigmoid(coarse[:, at["foreground"]].float()),
+            (coarse[:, at["size"]].float() - 6) / 2 - prompts.cells[:, None, None, None],
+        ],
+        1,
+    )
+    return torch.cat([drawn, regions, geodesic, similar, concept, dense, _flags(prompts)], 1)
+
+
+def geodesic_nearness(seeds: Tensor, boundary: Tensor) -> Tensor:
+    """Nearness to the seeds along paths that avoid predicted boundaries.
+
+    Parameters
+    ----------
+    seeds : (B, K, G, G) in 0..1
+    boundary : (B, 1, G, G) in 0..1
+
+    Returns
+    -------
+    (B, K, G, G) in 0..1: exp(-d / 12) with d the length in cells of the cheapest 8-connected
+    path, each cell costing 1 + `BOUNDARY_COST` * boundary; 0 where there is no seed.
+    """
+    nearness = torch.zeros_like(seeds)
+    seeded = (seeds > 0.5).flatten(2).any(2)  # (B, K)
+    if not bool(seeded.any()):
+        return nearness
+    with torch.no_grad():
+        cost = (1 + BOUNDARY_COST * boundary.float()).expand_as(seeds)[seeded][:, None]
+        distance = torch.where(seeds[seeded][:, None] > 0.5, 0.0, 1e3)
+        for _ in range(GEODESIC_STEPS):
+            nearest = -F.max_pool2d(-distance, 3, 1, 1)
+            distance = torch.minimum(distance, nearest + cost)
+        nearness[seeded] = torch.exp(-distance / 12)[:, 0]
+    return nearness
+
+
+def _stroke_similarities(
+    instance: Tensor, semantic: Tensor, drawn: Tensor, other_semantic: Tensor
+) -> Tensor:
+    """Cosines to the strokes' embeddings: mean and best of the positive, best of the negative."""
+    batch = len(instance)
+    flat_instance, flat_semantic = instance.flatten(2), semantic.flatten(2)  # (B, D, G*G)
+    out = []
+    for channel in (0, 1):
+        weight = (drawn[:, channel].flatten(1) > 0.5).float()
+        present = (weight.sum(1) > 0).float()
+        share = weight / weight.sum(1, keepdim=True).clamp(min=1)
+        index, known = _exemplars(weight)
+        chosen = torch.gather(
+            flat_instance, 2, index[:, None].expand(-1, flat_instance.shape[1], -1)
+        )  # (B, D, EXEMPLARS)
+        best = torch.einsum("bde,bdn->ben", chosen, flat_instance)
+        best = best.masked_fill(~known[:, :, None], -1).amax(1) * present[:, None]
+        mean_semantic = F.normalize(torch.einsum("bdn,bn->bd", flat_semantic, share), dim=1)
+        if channel == 0:
+            mean = F.normalize(torch.einsum("bdn,bn->bd", flat_instance, share), dim=1)
+            out.append(_cosine(instance, mean))
+        else:
+            mean_semantic = torch.where(present[:, None] > 0, mean_semantic, other_semantic)
+        out.append(best.view(batch, 1, *instance.shape[2:]))
+        out.append(_cosine(semantic, mean_semantic))
+    return torch.cat(out, 1)  # (B, 5, G, G)
+
+
+def _exemplars(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Evenly spread marked positions: indices (B, EXEMPLARS) and which of them are real."""
+    index = torch.zeros(len(weight), EXEMPLARS, dtype=torch.long, device=weight.device)
+    known = torch.zeros(len(weight), EXEMPLARS, dtype=torch.bool, device=weight.device)
+    for row, marked in enumerate(weight):
+        positions = marked.nonzero()[:, 0]
+        if len(positions):
+            picks = torch.linspace(0, len(positions) - 1, EXEMPLARS, device=weight.device)
+            index[row] = positions[picks.round().long()]
+            known[row] = True
+    return index, known
+
+
+def _cosine(embedding: Tensor, vector: Tensor) -> Tensor:
+    return torch.einsum("bdhw,bd->bhw", embedding, vector.to(embedding.dtype))[:, None]
+
+
+def _flags(prompts: WindowPrompts) -> Tensor:
+    maps = prompts.maps
+    present = (maps[:, :5].abs().amax((2, 3)) > 0).float()  # (B, 5)
+    concept = torch.stack(
+        [prompts.semantic.abs().sum(1) > 0, prompts.word.abs().sum(1) > 0], 1
+    ).float()
+    flags = torch.cat([present, concept, prompts.cells[:, None]], 1)  # (B, 8)
+    grid = maps.shape[-1] // 2
+    return flags[:, :, None, None].expand(-1, -1, grid, maps.shape[-2] // 2 or GRID)

@@ -1,0 +1,108 @@
+"""Where to look: the windows in which an object is decoded.
+
+A box or an outline gives the size of the window. A lone click does not: several sizes are tried,
+the encoder's own guess of the object's size weighs them, and the decoder's score chooses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import windows
+from .canvas import Extent, View
+from .network import COARSE_STRIDE, GRID, CompactConfig
+from .pyramid import Level
+
+LADDER_START = 64.0
+"""Side in finest-level pixels of the smallest window tried for a lone click."""
+REACH = 1.6
+"""Window side over the side of what is known of the object."""
+REGION_REACH = 1.45
+"""The same where a box or an outline already gives the whole object."""
+WELL_SEEN = (10.0, 150.0)
+"""Object sides in level pixels that the encoder was trained on."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A view, and how well (in score units) its size suits the encoder's guess."""
+
+    view: View
+    prior: float = 0.0
+
+
+def view_around(
+    levels: list[Level], center: tuple[float, float], side: float, finest: int = 0
+) -> View:
+    """The finest level on which a square of `side` image pixels fits into one window."""
+    largest = GRID * COARSE_STRIDE
+    for level in levels[finest:]:
+        scale = float(np.sqrt(level.scale[0] * level.scale[1]))
+        if side * scale <= largest or level is levels[-1]:
+            middle = (center[0] + 0.5) * level.scale[0], (center[1] + 0.5) * level.scale[1]
+            return View(level, windows.square(middle, side * scale, level.shape))
+    raise AssertionError("a pyramid has at least one level")
+
+
+def around_extent(levels: list[Level], extent: Extent, reach: float) -> View:
+    """A view that shows `extent` with room to spare."""
+    y0, x0, y1, x1 = extent
+    side = max(y1 - y0, x1 - x0, 4.0) * reach
+    return view_around(levels, ((y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2), side)
+
+
+def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[Candidate]:
+    """Views of doubling size around a click (or a small stroke)."""
+    y0, x0, y1, x1 = extent
+    center = (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
+    scale = max(levels[0].scale)
+    longest = max(levels[0].shape) / scale
+    guess = guessed_side(levels, center, config)
+    sides, side = [], LADDER_START / scale
+    while side < longest * 1.4:
+        if side >= 1.1 * max(y1 - y0, x1 - x0):
+            sides.append(side)
+        side *= 2
+    if not sides:
+        sides = [longest * 1.4]
+    return [
+        Candidate(view_around(levels, center, s), -0.04 * abs(np.log2(s / (2.0 * guess))))
+        for s in sides
+    ]
+
+
+def guessed_side(
+    levels: list[Level], center: tuple[float, float], config: CompactConfig
+) -> float:
+    """The encoder's guess of the side, in image pixels, of the object at `center`."""
+    guesses, weights = [], []
+    for level in levels:
+        row, col = (
+            int(np.clip((center[a] + 0.5) * level.scale[a] / COARSE_STRIDE, 0, level.coarse.shape[1 + a] - 1))
+            for a in (0, 1)
+        )  # fmt: skip
+        at_level = 2.0 ** float(level.coarse[config.coarse_slices["size"], row, col].float())
+        low, high = WELL_SEEN
+        off = max(np.log2(low / at_level), np.log2(at_level / high), 0.0)
+        guesses.append(np.log2(at_level / max(level.scale)))
+        weights.append(np.exp(-4 * off))
+    return float(2 ** np.average(guesses, weights=weights))
+
+
+def rim_share(view: View, inside: np.ndarray) -> float:
+    """How much of the object's border runs along the window's own border, 0..1.
+
+    `inside` is bool (FINE_GRID, FINE_GRID); sides of the window that lie on or beyond the image's
+    edge do not count.
+    """
+    origin, side, shape = view.window.origin, view.window.side, view.level.shape
+    lines = []
+    for axis in (0, 1):
+        along = inside if axis == 0 else inside.T
+        if origin[axis] > 0:
+            lines.append(along[0])
+        if origin[axis] + side < shape[axis]:
+            lines.append(along[-1])
+    return max((float(line.mean()) for line in lines), default=0.0)

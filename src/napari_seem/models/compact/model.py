@@ -1,0 +1,424 @@
+"""The shipped model behind the common door: numpy in, numpy out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from ...errors import InvalidPrompt, UnknownWord
+from ...images import to_rgb
+from ...prompts import Point, Prompt, Reference, Scribble, Text, check_prompts
+from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
+from . import canvas, focus, pyramid, windows
+from .canvas import View
+from .evidence import WindowPrompts, gather, strokes
+from .network import CompactNetwork
+
+OUTSIDE = -12.0
+"""Logit of every pixel that no window covers."""
+GROW_AT = 0.06
+"""Share of a window's rim inside the object from which a larger window is tried."""
+NAME_AT = 0.5
+CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT}
+
+
+@dataclass(frozen=True)
+class Concept:
+    """What is wanted, apart from where: unit vectors, zero where nothing was said."""
+
+    instance: Tensor
+    semantic: Tensor
+    other_semantic: Tensor
+    word: Tensor
+    side: float | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether a word or a positive reference was given."""
+        return bool(self.word.any() or self.semantic.any())
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One decoded window: logits on the fine grid, and the decoder's score 0..1."""
+
+    view: View
+    logits: npt.NDArray[np.float32]
+    score: float
+
+
+class CompactModel:
+    """The compact model: every prompt of the package, on a laptop, from one small file.
+
+    Parameters
+    ----------
+    network : CompactNetwork
+        With its weights, in evaluation mode.
+    words : sequence of str
+        The vocabulary, in the order of the network's word vectors.
+    identity : str
+        Name and weights of the model; embeddings carry it.
+    device : str
+        A torch device.
+    """
+
+    name = "compact"
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
+    ) -> None:
+        self._compute = _compute_type(device)
+        self._storage = torch.float16 if self._compute == torch.float32 else self._compute
+        self._device = device
+        self._words = tuple(words)
+        self._word_vectors = F.normalize(network.words.detach().float(), dim=1).cpu()
+        self._word_bias = network.word_bias.detach().float().cpu()
+        self._word_scale = float(network.temperature[1].detach().exp())
+        self.identity = identity
+        self.network = network.to(device, self._compute, memory_format=torch.channels_last)
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words the model was taught, sorted."""
+        return self._words
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image once, for every turn on it.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array of any real dtype
+            Brought to RGB by `napari_seem.images.to_rgb`.
+
+        Returns
+        -------
+        Embedding
+
+        Raises
+        ------
+        InvalidImage
+            Where the array is no image.
+        """
+        normal = pyramid.normalize(to_rgb(image)).to(self._device)
+        return pyramid.encode(self.network, normal, self.identity, self._compute, self._storage)
+
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+    ) -> Prediction:
+        """Answer one turn.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            From this model's `encode`.
+        prompts : sequence of Prompt
+            All prompts of the object so far, in any mix.
+        memory : optional
+            `Prediction.memory` of the turn before.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        InvalidPrompt
+            A prompt outside the image, empty, of the wrong shape, or of another model's embedding.
+        UnknownWord
+            A text that the model was not taught.
+        """
+        self._check(embedding)
+        check_prompts(prompts, embedding.shape)
+        if not prompts:
+            raise InvalidPrompt("there is nothing to go by; give at least one prompt")
+        concept = self._concept(prompts)
+        levels = pyramid.levels(embedding)
+        where = canvas.extent(prompts, embedding.shape)
+        previous = None if memory is None else np.asarray(memory, np.float32)
+        if where is None and not concept.given:
+            return _nothing(embedding.shape)
+        if where is None:
+            from .everything import sweep
+
+            return self._finish(embedding, *sweep(self, levels, prompts, concept, embedding.shape))
+        decoded = self._look(levels, prompts, concept, where, previous)
+        decoded = _keep_prompted(decoded, prompts)
+        values, (y0, x0, y1, x1) = windows.paste(
+            torch.from_numpy(decoded.logits), decoded.view.window, embedding.shape,
+            decoded.view.level.scale,
+        )  # fmt: skip
+        logits = np.full(embedding.shape, OUTSIDE, np.float32)
+        logits[y0:y1, x0:x1] = values.numpy()
+        return self._finish(embedding, logits, decoded.score)
+
+    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
+        """Find all objects, or all objects that `names` name.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        names : sequence of str, optional
+            Words of the vocabulary (`UnknownWord` otherwise).
+
+        Returns
+        -------
+        Segmentation
+            Instances best first, each with a score and, where one fits, a name.
+        """
+        from .everything import find_objects
+
+        self._check(embedding)
+        chosen = None if names is None else [self.word_index(name) for name in names]
+        return find_objects(self, embedding, chosen)
+
+    def word_index(self, text: str) -> int:
+        """Index of a word, its plural or its synonym in the vocabulary; `UnknownWord` otherwise."""
+        from .words import normal_form
+
+        for candidate in normal_form(text):
+            if candidate in self._words:
+                return self._words.index(candidate)
+        nearest = tuple(difflib.get_close_matches(text.lower(), self._words, 5, 0.4))
+        hint = ", ".join(nearest) if nearest else ", ".join(self._words[:8]) + ", ..."
+        raise UnknownWord(
+            f"the compact model was not taught the word '{text[:60]}'; words it knows: {hint}",
+            nearest,
+        )
+
+    def word_vector(self, index: int) -> Tensor:
+        """The unit vector of a word in the semantic space."""
+        return self._word_vectors[index]
+
+    def word_probabilities(self, semantic: Tensor) -> Tensor:
+        """How well each word fits unit semantic vectors (..., S) -> (..., V), 0..1."""
+        return torch.sigmoid(
+            self._word_scale * semantic.float() @ self._word_vectors.T + self._word_bias
+        )
+
+    def decode(
+        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept
+    ) -> list[Decoded]:
+        """Decode a batch of windows; `maps` is (B, len(MAPS), FINE_GRID, FINE_GRID)."""
+        config = self.network.config
+        count = len(views)
+        with torch.inference_mode():
+            cut = [windows.cut(v.level.coarse, v.level.fine, v.window) for v in views]
+            coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
+            fine = torch.stack([f for _, f in cut]).to(self._device).float()
+            prompts = WindowPrompts(
+                torch.from_numpy(maps).to(self._device),
+                *(
+                    vector.to(self._device).expand(count, -1)
+                    for vector in (
+                        concept.instance, concept.semantic, concept.other_semantic, concept.word
+                    )
+                ),
+                torch.tensor(
+                    [windows.relative_cells(v.window) for v in views], device=self._device
+                ),
+            )  # fmt: skip
+            evidence = gather(coarse, fine, prompts, config)
+            logits, _, quality = self.network.decoder(
+                coarse[:, config.coarse_slices["features"]].to(self._compute),
+                evidence.to(self._compute),
+                fine.to(self._compute).contiguous(memory_format=torch.channels_last),
+                strokes(prompts).to(self._compute),
+            )
+            scores = torch.sigmoid(quality.float()).tolist()
+            grids = logits.float().cpu().numpy()
+        return [Decoded(v, g, s) for v, g, s in zip(views, grids, scores, strict=True)]
+
+    def _look(
+        self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
+        where: canvas.Extent, previous: npt.NDArray[np.float32] | None,
+    ) -> Decoded:  # fmt: skip
+        """Choose windows and decode; enlarge while the object runs out of its window."""
+        known = _known_extent(where, previous)
+        only_hints = previous is None and all(
+            isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts)
+        )
+        if only_hints:
+            candidates = focus.ladder(levels, where, self.network.config)
+            found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
+            best = max(zip(found, candidates, strict=True), key=lambda f: f[0].score + f[1].prior)
+            decoded = best[0]
+            closer = _tight_view(levels, decoded, where)
+            if closer is not None:
+                again = self._decode_views([closer], prompts, concept, previous)[0]
+                decoded = max(decoded, again, key=lambda d: d.score)
+            return decoded
+        reach = focus.REGION_REACH if previous is None else focus.REACH
+        view = focus.around_extent(levels, known, reach)
+        decoded = self._decode_views([view], prompts, concept, previous)[0]
+        for _ in range(2):
+            if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
+                break
+            side = decoded.view.window.side / max(decoded.view.level.scale)
+            larger = focus.around_extent(levels, known, 2 * side / max(_sides(known)))
+            if larger == decoded.view:
+                break
+            decoded = self._decode_views([larger], prompts, concept, previous)[0]
+        return decoded
+
+    def _decode_views(
+        self, views: Sequence[View], prompts: Sequence[Prompt], concept: Concept,
+        previous: npt.NDArray[np.float32] | None,
+    ) -> list[Decoded]:  # fmt: skip
+        maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
+        return self.decode(views, maps, concept)
+
+    def _concept(self, prompts: Sequence[Prompt]) -> Concept:
+        config = self.network.config
+        blank = torch.zeros(config.semantic_dim)
+        positive = [p for p in prompts if isinstance(p, Reference) and p.positive]
+        negative = [p for p in prompts if isinstance(p, Reference) and not p.positive]
+        words = [self.word_vector(self.word_index(p.text)) for p in prompts
+                 if isinstance(p, Text) and p.positive]  # fmt: skip
+        regions = [self._region(p) for p in positive]
+        return Concept(
+            _mean_direction([r[0] for r in regions], torch.zeros(config.instance_dim)),
+            _mean_direction([r[1] for r in regions], blank),
+            _mean_direction([self._region(p)[1] for p in negative], blank),
+            _mean_direction(words, blank),
+            float(np.median([r[2] for r in regions])) if regions else None,
+        )
+
+    def _region(self, reference: Reference) -> tuple[Tensor, Tensor, float]:
+        """Mean unit embeddings of a reference region, and its side in image pixels."""
+        self._check(reference.embedding)
+        at = self.network.config.coarse_slices
+        parts, _ = ndimage.label(reference.mask)
+        side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
+        level = _best_level(pyramid.levels(reference.embedding), side)
+        weight = F.interpolate(
+            torch.from_numpy(reference.mask)[None, None].float(), level.shape,
+            mode="bilinear", antialias=True,
+        )  # fmt: skip
+        padding = (0, -level.shape[1] % pyramid.MULTIPLE, 0, -level.shape[0] % pyramid.MULTIPLE)
+        weight = F.avg_pool2d(F.pad(weight, padding), 4)[0, 0]
+        weight = weight * (weight >= min(0.5, float(weight.max()))) + 1e-9
+        vectors = [
+            F.normalize((level.coarse[at[key]].float().cpu() * weight).sum((1, 2)), dim=0)
+            for key in ("instance", "semantic")
+        ]
+        return vectors[0], vectors[1], side
+
+    def _check(self, embedding: Embedding) -> None:
+        if embedding.model != self.identity:
+            raise InvalidPrompt(
+                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
+                "encode the image again with the present model"
+            )
+
+    def _finish(
+        self, embedding: Embedding, logits: npt.NDArray[np.float32], score: float
+    ) -> Prediction:
+        return Prediction(logits, float(score), self.name_of(embedding, logits > 0), logits)
+
+    def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
+        """The word that fits a region (H, W) best, or None where no word fits well enough."""
+        bbox = mask_bbox(mask)
+        if bbox is None or not self._words:
+            return None
+        side = float(np.sqrt(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum()))
+        level = _best_level(pyramid.levels(embedding), side)
+        semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
+        rows, cols = (
+            np.clip(((np.arange(bbox[a], bbox[a + 2]) + 0.5) * level.scale[a] / 4).astype(int),
+                    0, semantic.shape[1 + a] - 1)
+            for a in (0, 1)
+        )  # fmt: skip
+        ys, xs = np.nonzero(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]])
+        step = max(1, len(ys) // 512)
+        vectors = semantic[:, rows[ys[::step]], cols[xs[::step]]].float()
+        fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
+        best = int(fit.argmax())
+        return self._words[best] if float(fit[best]) >= NAME_AT else None
+
+
+def _best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
+    """The finest level on which an object of `side` image pixels has a size seen in training."""
+    for level in levels:
+        if side * max(level.scale) <= focus.WELL_SEEN[1]:
+            return level
+    return levels[-1]
+
+
+def _mean_direction(vectors: list[Tensor], blank: Tensor) -> Tensor:
+    return F.normalize(torch.stack(vectors).mean(0), dim=0) if vectors else blank
+
+
+def _nothing(shape: tuple[int, int]) -> Prediction:
+    """Only negative prompts so far: an empty mask, and no memory of it."""
+    return Prediction(np.full(shape, OUTSIDE, np.float32), 0.0)
+
+
+def _known_extent(
+    where: canvas.Extent, previous: npt.NDArray[np.float32] | None
+) -> canvas.Extent:
+    """What is known of the object: its positive prompts and its mask of the turn before."""
+    bbox = None if previous is None else mask_bbox(previous > 0)
+    if bbox is None:
+        return where
+    return (
+        min(where[0], bbox[0]), min(where[1], bbox[1]),
+        max(where[2], bbox[2]), max(where[3], bbox[3]),
+    )  # fmt: skip
+
+
+def _sides(extent: canvas.Extent) -> tuple[float, float]:
+    return max(extent[2] - extent[0], 4.0), max(extent[3] - extent[1], 4.0)
+
+
+def _tight_view(
+    levels: list[pyramid.Level], decoded: Decoded, where: canvas.Extent
+) -> View | None:
+    """A window fitted to what was found, where that is much smaller than the window."""
+    bbox = mask_bbox(decoded.logits > 0)
+    if bbox is None:
+        return None
+    rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
+    found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
+    joined = (
+        min(found[0], where[0]), min(found[1], where[1]),
+        max(found[2], where[2]), max(found[3], where[3]),
+    )  # fmt: skip
+    view = focus.around_extent(levels, joined, focus.REACH)
+    return None if view == decoded.view else view
+
+
+def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
+    """Drop islands that no positive prompt touches, where some part is touched."""
+    positive = canvas.draw([p for p in canvas.spatial(prompts) if p.positive], decoded.view, None)
+    touched = (positive[[canvas.POSITIVE, canvas.BOX, canvas.LASSO, canvas.PREVIOUS]] > 0).any(0)
+    parts, count = ndimage.label(decoded.logits > 0, np.ones((3, 3)))
+    if count < 2:
+        return decoded
+    wanted = np.unique(parts[touched & (parts > 0)])
+    if not len(wanted):
+        return decoded
+    dropped = (parts > 0) & ~np.isin(parts, wanted)
+    logits = np.where(dropped, np.minimum(decoded.logits, -0.5), decoded.logits)
+    return Decoded(decoded.view, logits.astype(np.float32), decoded.score)
+
+
+def _compute_type(device: str) -> torch.dtype:
+    """Bfloat16 where the processor multiplies it faster than float32, else float32."""
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device != "cpu":
+        return torch.float32
+    fast = any(
+        getattr(torch.cpu, probe, bool)()
+        for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return torch.bfloat16 if fast else torch.float32

@@ -1,0 +1,100 @@
+"""An image as the encoder sees it: normalised, at several scales, each encoded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..base import Embedding
+from .network import COARSE_STRIDE, GRID, CompactNetwork
+
+LARGEST = 2048
+"""Longest side in pixels that is encoded; larger images are shrunk to it."""
+ENLARGED_BELOW = 512
+"""Images whose longest side is at most this are encoded at twice their size too."""
+SMALLEST = GRID * COARSE_STRIDE
+"""The pyramid ends where the longest side fits into one window."""
+MULTIPLE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One encoded scale of an image.
+
+    Attributes
+    ----------
+    coarse : (C, h, w) features at stride 4
+    fine : (D, 2h, 2w) features at stride 2
+    shape : (int, int)
+        Height and width of the level in pixels, without padding.
+    scale : (float, float)
+        Level pixels per image pixel along rows and columns.
+    """
+
+    coarse: Tensor
+    fine: Tensor
+    shape: tuple[int, int]
+    scale: tuple[float, float]
+
+
+def normalize(rgb: npt.NDArray[np.uint8]) -> Tensor:
+    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of zero mean and unit deviation over the image."""
+    small = rgb[::2, ::2].astype(np.float32) / 255
+    mean, deviation = float(small.mean()), float(small.std()) + 0.02
+    image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
+    return ((image / 255 - mean) / deviation).clamp_(-5, 5)
+
+
+def level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
+    """Sizes of the levels, finest first, for an image of `shape` (H, W)."""
+    longest = max(shape)
+    top = 2.0 if longest <= ENLARGED_BELOW else min(1.0, LARGEST / longest)
+    sizes = []
+    for halvings in count():
+        factor = top / 2**halvings
+        sizes.append((max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))))
+        if max(sizes[-1]) <= SMALLEST:
+            return sizes
+    raise AssertionError("unreachable")
+
+
+@torch.inference_mode()
+def encode(
+    network: CompactNetwork, image: Tensor, identity: str, compute: torch.dtype,
+    storage: torch.dtype,
+) -> Embedding:  # fmt: skip
+    """Encode every level of a normalised image (1, 3, H, W)."""
+    shape = (int(image.shape[2]), int(image.shape[3]))
+    tensors: dict[str, Tensor] = {}
+    sizes = level_shapes(shape)
+    for index, size in enumerate(sizes):
+        level = image
+        if size != shape:
+            level = F.interpolate(image, size, mode="bilinear", antialias=True)
+        padding = (0, -size[1] % MULTIPLE, 0, -size[0] % MULTIPLE)
+        padded = F.pad(level, padding).to(compute).contiguous(memory_format=torch.channels_last)
+        coarse, fine = network.encoder(padded)
+        tensors[f"coarse{index}"] = coarse[0].to(storage)
+        tensors[f"fine{index}"] = fine[0].to(storage)
+    return Embedding(identity, shape, tensors, {"sizes": sizes})
+
+
+def levels(embedding: Embedding) -> list[Level]:
+    """The levels of an embedding, finest first."""
+    tensors: Any = embedding.tensors
+    return [
+        Level(
+            tensors[f"coarse{index}"],
+            tensors[f"fine{index}"],
+            (int(size[0]), int(size[1])),
+            (size[0] / embedding.shape[0], size[1] / embedding.shape[1]),
+        )
+        for index, size in enumerate(embedding.meta["sizes"])
+    ]

@@ -1,0 +1,133 @@
+"""Square windows onto one pyramid level, on the fixed grid of the decoder.
+
+A window is measured in coarse cells (4 level pixels each), so that it can be cut out of both
+feature maps exactly; what lies outside the image reads as zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
+
+SMALLEST = 16
+"""Fewest coarse cells along a window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square of `cells` x `cells` coarse cells whose corner is coarse cell (`row`, `col`)."""
+
+    row: int
+    col: int
+    cells: int
+
+    @property
+    def side(self) -> int:
+        """Side in level pixels."""
+        return self.cells * COARSE_STRIDE
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Corner (y, x) in level pixels; may lie outside the image."""
+        return self.row * COARSE_STRIDE, self.col * COARSE_STRIDE
+
+
+def square(center: tuple[float, float], side: float, shape: tuple[int, ...]) -> Window:
+    """A window around `center`, pushed onto the image where it fits.
+
+    Parameters
+    ----------
+    center : (y, x) in level pixels
+    side : wanted side in level pixels; SMALLEST * 4 up to GRID * 4 are possible
+    shape : (H, W) of the level in pixels
+    """
+    cells = int(np.clip(np.ceil(side / COARSE_STRIDE), SMALLEST, GRID))
+    corner = []
+    for middle, size in zip(center, shape, strict=True):
+        available = -(-size // COARSE_STRIDE)
+        start = round(middle / COARSE_STRIDE - cells / 2)
+        lowest, highest = min(0, available - cells), max(0, available - cells)
+        corner.append(int(np.clip(start, lowest, highest)))
+    return Window(corner[0], corner[1], cells)
+
+
+def relative_cells(window: Window) -> float:
+    """log2 of the window's cells over the grid's: 0 at the encoder's own resolution."""
+    return float(np.log2(window.cells / GRID))
+
+
+def fine_centers(window: Window, axis: int) -> npt.NDArray[np.float64]:
+    """Centres of the fine cells along `axis` in level pixels (pixel i spans [i, i + 1))."""
+    return window.origin[axis] + (np.arange(FINE_GRID) + 0.5) * window.side / FINE_GRID
+
+
+def cut(coarse: Tensor, fine: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """The window's part of both feature maps on the decoder's grids.
+
+    Parameters
+    ----------
+    coarse : (C, h, w) at stride 4
+    fine : (D, 2h, 2w) at stride 2
+
+    Returns
+    -------
+    (C, GRID, GRID) and (D, FINE_GRID, FINE_GRID)
+    """
+    ratio = COARSE_STRIDE // FINE_STRIDE
+    return (
+        _cut(coarse, window.row, window.col, window.cells, GRID),
+        _cut(fine, window.row * ratio, window.col * ratio, window.cells * ratio, FINE_GRID),
+    )
+
+
+def _cut(features: Tensor, row: int, col: int, cells: int, grid: int) -> Tensor:
+    height, width = features.shape[-2:]
+    top, left = max(row, 0), max(col, 0)
+    bottom, right = min(row + cells, height), min(col + cells, width)
+    part = features[..., top:bottom, left:right]
+    padding = (left - col, col + cells - right, top - row, row + cells - bottom)
+    if any(padding):
+        part = F.pad(part, padding)
+    if cells == grid:
+        return part
+    return F.interpolate(part[None], (grid, grid), mode="bilinear", align_corners=False)[0]
+
+
+def paste(
+    grid: Tensor, window: Window, shape: tuple[int, int], scale: tuple[float, float]
+) -> tuple[Tensor, tuple[int, int, int, int]]:
+    """Logits of the fine grid in image pixels.
+
+    Parameters
+    ----------
+    grid : (FINE_GRID, FINE_GRID)
+    window : the window in level pixels
+    shape : (H, W) of the image
+    scale : level pixels per image pixel, along rows and columns
+
+    Returns
+    -------
+    values : float32 (h, w)
+    bbox : half-open (y0, x0, y1, x1) in the image that they cover
+    """
+    bounds, samples = [], []
+    for axis in (0, 1):
+        start, side = window.origin[axis] / scale[axis], window.side / scale[axis]
+        first, last = max(0, int(np.floor(start))), min(shape[axis], int(np.ceil(start + side)))
+        centers = torch.arange(first, last, dtype=torch.float32) + 0.5
+        bounds.append((first, last))
+        samples.append((centers - start) / side * 2 - 1)
+    positions = torch.stack(torch.meshgrid(*samples, indexing="ij")[::-1], -1)[None]
+    values = F.grid_sample(
+        grid[None, None].float(), positions, mode="bilinear", padding_mode="border",
+        align_corners=False,
+    )[0, 0]  # fmt: skip
+    (y0, y1), (x0, x1) = bounds
+    return values, (y0, x0, y1, x1)
