@@ -1,0 +1,131 @@
+"""Any image a scientist has, as the 8-bit RGB picture that a model eats.
+
+What was done to the intensities is a value (`Window`, band indices), so that it can be written
+into the results and asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InvalidImage
+
+Window = tuple[float, float]
+WINDOWS: dict[str, Window] = {
+    "soft tissue": (-160.0, 240.0),
+    "bone": (-450.0, 1050.0),
+    "lung": (-1350.0, 150.0),
+    "brain": (0.0, 80.0),
+}
+"""CT presets in Hounsfield units, (lowest shown, highest shown)."""
+PERCENTILES = (1.0, 99.0)
+SAMPLE = 200_000
+"""At most so many pixels decide the percentiles of a plane."""
+
+
+def to_rgb(
+    image: npt.ArrayLike, window: Window | None = None, bands: Sequence[int] | None = None
+) -> npt.NDArray[np.uint8]:
+    """Bring an image to 8-bit RGB.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array of any real dtype
+        8-bit images of one, three or four channels pass unchanged (alpha is dropped).
+    window : (low, high), optional
+        Intensities shown as black and white. Without it the 1st and 99th percentile of each
+        channel are taken.
+    bands : sequence of int, optional
+        Channels to show as red, green and blue; by default the first three. One band is shown
+        in gray; of two, blue stays empty.
+
+    Returns
+    -------
+    uint8 array of shape (H, W, 3)
+
+    Raises
+    ------
+    InvalidImage
+        For complex, object or text arrays, arrays that are not 2-D or 3-D, empty ones, those
+        without a single finite value, an upside-down window, and bands that do not exist.
+    """
+    array = np.asarray(image)
+    _check(array)
+    channels = array[..., None] if array.ndim == 2 else array
+    channels = _choose(channels, bands)
+    if channels.dtype != np.uint8 or window is not None:
+        channels = _stretch(channels, window)
+    return _as_three(channels)
+
+
+def _check(array: npt.NDArray[Any]) -> None:
+    if array.dtype.kind not in "buif":
+        raise InvalidImage(
+            f"an image of dtype {array.dtype} cannot be shown to a model; convert it to integers "
+            "or floats first (of complex data take the magnitude)"
+        )
+    if array.ndim not in (2, 3):
+        raise InvalidImage(
+            f"an image is (H, W) or (H, W, channels), got an array of shape {array.shape}; "
+            "pass one plane of it"
+        )
+    if array.size == 0:
+        raise InvalidImage(f"the image of shape {array.shape} holds no pixel")
+    if array.dtype.kind == "f" and not np.isfinite(array).any():
+        raise InvalidImage("the image holds no finite value (all NaN or infinite)")
+
+
+def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDArray[Any]:
+    count = channels.shape[2]
+    if bands is None:
+        return channels[..., : min(count, 3)]
+    absent = [band for band in bands if not 0 <= band < count]
+    if absent or not 1 <= len(bands) <= 3:
+        raise InvalidImage(
+            f"bands {list(bands)} cannot be shown: the image has {count} channels, numbered from "
+            "0; name one to three of them"
+        )
+    return channels[..., list(bands)]
+
+
+def _stretch(channels: npt.NDArray[Any], window: Window | None) -> npt.NDArray[np.uint8]:
+    if window is not None and not window[0] < window[1]:
+        raise InvalidImage(
+            f"the intensity window {window} is empty or upside down; give (low, high)"
+        )
+    out = np.empty(channels.shape, np.uint8)
+    for index in range(channels.shape[2]):
+        channel = channels[..., index]
+        low, high = window or _percentiles(channel)
+        scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+        if channel.dtype.kind == "f":
+            scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
+        out[..., index] = np.clip(scaled, 0, 255)
+    return out
+
+
+def _percentiles(channel: npt.NDArray[Any]) -> Window:
+    step = max(1, int(np.ceil(np.sqrt(channel.size / SAMPLE))))
+    sample = channel[::step, ::step].astype(np.float64).ravel()
+    finite = sample[np.isfinite(sample)]
+    if not finite.size:
+        every = channel[np.isfinite(channel)]
+        finite = every.astype(np.float64) if every.size else np.zeros(1)
+    low, high = np.percentile(finite, PERCENTILES)
+    if high <= low:  # flat but for a few pixels
+        low, high = finite.min(), finite.max()
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+def _as_three(channels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    count = channels.shape[2]
+    if count == 3:
+        return channels
+    if count == 1:
+        return np.repeat(channels, 3, axis=2)
+    empty = np.zeros((*channels.shape[:2], 1), np.uint8)
+    return np.concatenate([channels, empty], axis=2)
