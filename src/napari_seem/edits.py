@@ -1,0 +1,236 @@
+"""Changes to a label array that know how to undo themselves, and the table of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InvalidLabels
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Changed pixels only: where, what was there, what is there now.
+
+    Attributes
+    ----------
+    offset : tuple of int
+        First index of the changed block along every axis of the label array.
+    changed : bool array, as many axes as the labels
+        Which pixels of the block change.
+    old, new : 1-D integer arrays
+        Values of the changed pixels in C order, before and after.
+    """
+
+    offset: tuple[int, ...]
+    changed: BoolArray = field(repr=False)
+    old: npt.NDArray[Any] = field(repr=False)
+    new: npt.NDArray[Any] = field(repr=False)
+
+    @classmethod
+    def from_mask(
+        cls, labels: Any, mask: BoolArray, label_id: int, offset: tuple[int, ...] | None = None,
+        *, overwrite: bool = False, replace: bool = False,
+    ) -> Edit:  # fmt: skip
+        """The edit that writes an object.
+
+        Parameters
+        ----------
+        labels : integer array-like
+            Read at the mask's bounding box only (with `replace`: at the mask's whole block).
+        mask : bool array, as many axes as `labels`
+        label_id : int
+            The object's value.
+        offset : tuple of int, optional
+            Where the mask's first corner lies in `labels`; by default at the origin.
+        overwrite : bool
+            Take pixels from other objects; otherwise theirs stay theirs.
+        replace : bool
+            Set pixels of `label_id` that lie in the mask's block but not in the mask to 0: the
+            object was drawn anew.
+
+        Raises
+        ------
+        InvalidLabels
+            Labels that are no integers, too small a dtype for the id, or a mask that does not fit.
+        """
+        check_labels(labels, label_id)
+        start = offset or (0,) * mask.ndim
+        _check_fit(labels, mask, start)
+        block = tuple(slice(o, o + s) for o, s in zip(start, mask.shape, strict=True))
+        old_block = np.asarray(labels[block])
+        writable = mask if overwrite else mask & ((old_block == 0) | (old_block == label_id))
+        new_block = old_block.copy()
+        if replace:
+            new_block[(old_block == label_id) & ~mask] = 0
+        new_block[writable] = label_id
+        return cls._from_blocks(start, old_block, new_block)
+
+    @classmethod
+    def _from_blocks(
+        cls, start: tuple[int, ...], old: npt.NDArray[Any], new: npt.NDArray[Any]
+    ) -> Edit:
+        changed = old != new
+        bounds = []
+        for axis in range(changed.ndim):
+            others = tuple(i for i in range(changed.ndim) if i != axis)
+            hits = np.flatnonzero(changed.any(axis=others))
+            bounds.append((hits[0], hits[-1] + 1) if hits.size else (0, 0))
+        inner = tuple(slice(int(a), int(b)) for a, b in bounds)
+        corner = tuple(int(s + a) for s, (a, _) in zip(start, bounds, strict=True))
+        tight = changed[inner]
+        return cls(corner, tight, old[inner][tight], new[inner][tight])
+
+    @property
+    def count(self) -> int:
+        """Number of changed pixels."""
+        return int(self.old.size)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the edit takes in memory."""
+        return self.changed.nbytes + self.old.nbytes + self.new.nbytes
+
+    @property
+    def block(self) -> tuple[slice, ...]:
+        """Index of the changed block in the label array."""
+        return tuple(slice(o, o + s) for o, s in zip(self.offset, self.changed.shape, strict=True))
+
+    def apply(self, labels: Any) -> None:
+        """Write the new values in place."""
+        self._write(labels, self.new)
+
+    def revert(self, labels: Any) -> None:
+        """Write the old values back in place."""
+        self._write(labels, self.old)
+
+    def _write(self, labels: Any, values: npt.NDArray[Any]) -> None:
+        check_writable(labels)
+        if self.count:
+            part = np.asarray(labels[self.block]).copy()
+            part[self.changed] = values
+            labels[self.block] = part
+
+
+def next_label(labels: Any) -> int:
+    """The lowest id above all ids of an integer array; reads it once.
+
+    Raises
+    ------
+    InvalidLabels
+        Where the labels' dtype has no room for it.
+    """
+    array = np.asarray(labels)
+    free = int(array.max(initial=0)) + 1
+    check_labels(labels, free)
+    return free
+
+
+def check_labels(labels: Any, label_id: int) -> None:
+    """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
+    dtype = np.dtype(labels.dtype)
+    if dtype.kind not in "iu":
+        raise InvalidLabels(
+            f"labels of dtype {dtype} cannot hold object ids; convert them to uint16 or uint32"
+        )
+    highest = int(np.iinfo(dtype).max)
+    if not 0 < label_id <= highest:
+        raise InvalidLabels(
+            f"object id {label_id} does not fit into {dtype} labels (1 to {highest}); convert the "
+            "layer to a wider integer type, or choose another id"
+        )
+
+
+def check_writable(labels: Any) -> None:
+    """Raise `InvalidLabels` where a label array refuses writing."""
+    flags = getattr(labels, "flags", None)
+    if flags is not None and not getattr(flags, "writeable", True):
+        raise InvalidLabels(
+            "the label array is read-only; copy it into memory (or open the file for writing) first"
+        )
+
+
+def _check_fit(labels: Any, mask: BoolArray, start: tuple[int, ...]) -> None:
+    shape = tuple(labels.shape)
+    fits = len(shape) == mask.ndim == len(start) and all(
+        0 <= o and o + m <= s for o, m, s in zip(start, mask.shape, shape, strict=True)
+    )
+    if not fits:
+        raise InvalidLabels(
+            f"a mask of shape {mask.shape} at {start} does not fit into labels of shape {shape}; "
+            "choose a labels layer of the image's own size"
+        )
+
+
+@dataclass(frozen=True)
+class ObjectRecord:
+    """What is known of one object besides its pixels.
+
+    `prompts` counts the prompts it took; `score` is the model's own estimate of its IoU.
+    """
+
+    name: str = ""
+    score: float = float("nan")
+    model: str = ""
+    prompts: int = 0
+
+
+class ObjectTable:
+    """Object id -> record, as it stands in `labels.features` (background first)."""
+
+    def __init__(self, records: Mapping[int, ObjectRecord] | None = None) -> None:
+        self._records: dict[int, ObjectRecord] = dict(records or {})
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __contains__(self, label_id: int) -> bool:
+        return label_id in self._records
+
+    def __getitem__(self, label_id: int) -> ObjectRecord:
+        return self._records.get(label_id, ObjectRecord())
+
+    def __setitem__(self, label_id: int, record: ObjectRecord) -> None:
+        self._records[label_id] = record
+
+    def remove(self, label_id: int) -> None:
+        """Forget an object; unknown ids are no error."""
+        self._records.pop(label_id, None)
+
+    def items(self) -> list[tuple[int, ObjectRecord]]:
+        """Ids and records in the order of the ids."""
+        return sorted(self._records.items())
+
+    def to_features(self) -> dict[str, list[Any]]:
+        """Columns with one row per object after a first row for the background (index 0)."""
+        columns: dict[str, list[Any]] = {"index": [0], "name": ["background"]}
+        columns |= {"score": [float("nan")], "model": [""], "prompts": [0]}
+        for label_id, record in self.items():
+            columns["index"].append(label_id)
+            for key, value in asdict(record).items():
+                columns[key].append(value)
+        return columns
+
+    @classmethod
+    def from_features(cls, columns: Mapping[str, Any]) -> ObjectTable:
+        """Read back what `to_features` gave; a table of other columns gives an empty one."""
+        if "index" not in columns:
+            return cls()
+        wanted = [f.name for f in fields(ObjectRecord) if f.name in columns]
+        table = cls()
+        for row, label_id in enumerate(columns["index"]):
+            if int(label_id) > 0:
+                values = {key: list(columns[key])[row] for key in wanted}
+                table[int(label_id)] = ObjectRecord(**_plain(values))
+        return table
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    kinds = {"name": str, "score": float, "model": str, "prompts": int}
+    return {key: kinds[key](value) for key, value in values.items()}

@@ -1,0 +1,121 @@
+"""One 2-D cut of an array of any number of axes, read and written without touching the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """A cut through an array.
+
+    Attributes
+    ----------
+    index : tuple of int or None
+        Position along every axis of the array that is not shown; None along the two shown.
+    axes : (int, int)
+        The array axes shown as rows and as columns, in this order; (2, 0) is allowed.
+    channels : bool
+        Whether the array has one more, last axis of channels, which every read keeps.
+    spacing : (float, float)
+        Size of a pixel along rows and columns, in whatever unit the image has.
+    """
+
+    index: tuple[int | None, ...]
+    axes: tuple[int, int]
+    channels: bool = False
+    spacing: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        shown = tuple(i for i, position in enumerate(self.index) if position is None)
+        if shown != tuple(sorted(self.axes)):
+            raise ValueError(f"axes {self.axes} are not the open axes of index {self.index}")
+
+    @classmethod
+    def of(cls, shape: Sequence[int], axes: tuple[int, int] | None = None, at: int = 0) -> Plane:
+        """The plane of an array of `shape` over `axes` (by default the last two), at `at` elsewhere."""
+        ndim = len(shape)
+        shown = axes or (ndim - 2, ndim - 1)
+        return cls(tuple(None if i in shown else at for i in range(ndim)), shown)
+
+    @property
+    def ndim(self) -> int:
+        """Axes of the array, channels not counted."""
+        return len(self.index)
+
+    @property
+    def transposed(self) -> bool:
+        """Whether rows run along a later axis of the array than columns."""
+        return self.axes[0] > self.axes[1]
+
+    def key(self) -> tuple[Any, ...]:
+        """What tells this plane from others of the same array; hashable."""
+        return self.index, self.axes
+
+    def shape(self, array_shape: Sequence[int]) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(array_shape[self.axes[0]]), int(array_shape[self.axes[1]])
+
+    def read(self, array: Any) -> npt.NDArray[Any]:
+        """The plane's pixels as numpy, (H, W) or (H, W, C); only they are read.
+
+        Parameters
+        ----------
+        array : array-like
+            numpy, dask, zarr, or anything else that slices.
+        """
+        part = np.asarray(array[self._slices()])
+        if not self.transposed:
+            return part
+        return np.swapaxes(part, 0, 1)
+
+    def place(
+        self, mask: BoolArray, corner: tuple[int, int] = (0, 0)
+    ) -> tuple[tuple[int, ...], BoolArray]:
+        """A mask of the plane as a block of the array.
+
+        Parameters
+        ----------
+        mask : bool (h, w)
+        corner : (y, x)
+            Where the mask's first pixel lies in the plane.
+
+        Returns
+        -------
+        offset : tuple of int
+            First index of the block along every axis of the array.
+        block : bool array with one axis per axis of the array
+        """
+        offset = [0 if position is None else int(position) for position in self.index]
+        offset[self.axes[0]], offset[self.axes[1]] = corner
+        shape = [1] * self.ndim
+        shape[self.axes[0]], shape[self.axes[1]] = mask.shape
+        block = mask.T if self.transposed else mask
+        return tuple(offset), block.reshape(shape)
+
+    def to_array(self, y: float, x: float) -> npt.NDArray[np.float64]:
+        """Array coordinates of a point of the plane."""
+        out = np.array([0.0 if position is None else position for position in self.index])
+        out[list(self.axes)] = y, x
+        return out
+
+    def to_plane(self, point: Sequence[float]) -> tuple[float, float]:
+        """Row and column in the plane of a point in array coordinates."""
+        return float(point[self.axes[0]]), float(point[self.axes[1]])
+
+    def holds(self, point: Sequence[float]) -> bool:
+        """Whether a point in array coordinates lies on the plane (within half a pixel)."""
+        return all(
+            position is None or abs(coordinate - position) <= 0.5
+            for position, coordinate in zip(self.index, point, strict=True)
+        )
+
+    def _slices(self) -> tuple[Any, ...]:
+        return tuple(slice(None) if position is None else position for position in self.index)
