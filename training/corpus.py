@@ -105,7 +105,9 @@ def _picture(
         known = {key: word for key, word in names.items() if word}
     else:
         instances, known = _split_classes(mask, classes)
-    return Picture(_to_uint8(image), instances, known, group, group.split("/")[1] in PARTLY_LABELLED)
+    return Picture(
+        _to_uint8(image), instances, known, group, group.split("/")[1] in PARTLY_LABELLED
+    )
 
 
 def _split_classes(

@@ -140,6 +140,8 @@ def _balanced(classes: Tensor, usable: Tensor) -> Tensor:
     if not usable.any():
         return torch.zeros(0, dtype=torch.long)
     frequency = torch.bincount(classes[usable] + 1).float()
-    weight = torch.where(usable, 1 / frequency.clamp(min=1)[(classes + 1).clamp(max=len(frequency) - 1)], 0.0)
+    weight = torch.where(
+        usable, 1 / frequency.clamp(min=1)[(classes + 1).clamp(max=len(frequency) - 1)], 0.0
+    )
     count = min(PIXELS_PER_CROP, int(usable.sum()))
     return torch.multinomial(weight, count)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -102,9 +103,7 @@ def _task(
     return Task(index, window, members, kind, word, float(whole / cells), reference)
 
 
-def _window(
-    crop: Crop, members: list[int], kind: str, rng: np.random.Generator
-) -> windows.Window:
+def _window(crop: Crop, members: list[int], kind: str, rng: np.random.Generator) -> windows.Window:
     inside = torch.isin(crop.instances, torch.tensor(members))
     rows, cols = (axis.numpy() for axis in inside.nonzero(as_tuple=True))
     extent = max(np.ptp(rows), np.ptp(cols)) + 1
@@ -149,9 +148,7 @@ def start(
 
 def _truth(crop: Crop, task: Task) -> np.ndarray:
     """Membership on the fine grid: 1 wanted, 0 not, -1 outside the picture."""
-    rows, cols = (
-        np.floor(windows.fine_centers(task.window, axis)).astype(int) for axis in (0, 1)
-    )
+    rows, cols = (np.floor(windows.fine_centers(task.window, axis)).astype(int) for axis in (0, 1))
     ids = crop.instances.numpy()[np.clip(rows, 0, CROP - 1)[:, None], np.clip(cols, 0, CROP - 1)]
     outside = ((rows < 0) | (rows >= CROP))[:, None] | ((cols < 0) | (cols >= CROP))[None]
     return np.where(outside | (ids < 0), -1, np.isin(ids, task.members).astype(int))
@@ -205,9 +202,7 @@ def correct(round_: Round, logits: Tensor, rng: np.random.Generator) -> None:
     spilled = wrong * (1 - round_.target)
     deep_missed, deep_spilled = chebyshev_depth(missed), chebyshev_depth(spilled)
     positive = deep_missed.amax((1, 2)) >= deep_spilled.amax((1, 2))
-    clicks = chebyshev_pick(
-        torch.where(positive[:, None, None], missed, spilled), rng, central=0.8
-    )
+    clicks = chebyshev_pick(torch.where(positive[:, None, None], missed, spilled), rng, central=0.8)
     for row in range(len(maps)):
         region = missed[row] if positive[row] else spilled[row]
         if region.any():
@@ -271,7 +266,7 @@ def _stroke(target: Tensor, rng: np.random.Generator) -> Tensor:
     if not len(inner):
         return out
     knots = inner[rng.integers(len(inner), size=int(rng.integers(2, 5)))].float()
-    for a, b in zip(knots[:-1], knots[1:], strict=True):
+    for a, b in pairwise(knots):
         along = torch.linspace(0, 1, 48)[:, None]
         cells = (a * (1 - along) + b * along).round().long()
         out[cells[:, 0], cells[:, 1]] = 1

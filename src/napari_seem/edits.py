@@ -159,7 +159,7 @@ def check_writable(labels: Any) -> None:
 def _check_fit(labels: Any, mask: BoolArray, start: tuple[int, ...]) -> None:
     shape = tuple(labels.shape)
     fits = len(shape) == mask.ndim == len(start) and all(
-        0 <= o and o + m <= s for o, m, s in zip(start, mask.shape, shape, strict=True)
+        o >= 0 and o + m <= s for o, m, s in zip(start, mask.shape, shape, strict=True)
     )
     if not fits:
         raise InvalidLabels(

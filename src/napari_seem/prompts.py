@@ -123,7 +123,7 @@ PROMPT_TYPES: tuple[type, ...] = (Point, Box, Polygon, Scribble, Mask, Text, Ref
 
 
 def check_prompts(prompts: Sequence[Prompt], shape: tuple[int, int]) -> None:
-    """Raise `InvalidPrompt` for the first prompt that cannot belong to an image of `shape` (H, W)."""
+    """Raise `InvalidPrompt` for the first prompt that cannot belong to an image (H, W)."""
     for prompt in prompts:
         if isinstance(prompt, Point):
             _check_point(prompt, shape)
@@ -216,7 +216,8 @@ def _check_box(box: Box, shape: tuple[int, int]) -> None:
         )
     if (y1 - y0) * (x1 - x0) == 1:
         raise InvalidPrompt(
-            f"the box at row {y0}, column {x0} is a single pixel; drag a larger one, or click a point"
+            f"the box at row {y0}, column {x0} is a single pixel; drag a larger one or "
+            "click a point"
         )
 
 

@@ -1,0 +1,1 @@
+"""Model families: torch in, torch out, behind one door (`base.Model`)."""

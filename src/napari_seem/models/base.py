@@ -204,7 +204,7 @@ def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[
 
 
 def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
-    """Half-open (y0, x0, y1, x1) around the True pixels of a 2-D mask, None where there are none."""
+    """Half-open (y0, x0, y1, x1) around the True pixels of a 2-D mask; None without any."""
     rows = np.flatnonzero(mask.any(axis=1))
     if rows.size == 0:
         return None

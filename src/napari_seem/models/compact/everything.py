@@ -169,9 +169,7 @@ def _accumulate(
     weight[area] += feather
 
 
-def _seeds(
-    model: CompactModel, levels: list[Level], words: Sequence[int] | None
-) -> list[Seed]:
+def _seeds(model: CompactModel, levels: list[Level], words: Sequence[int] | None) -> list[Seed]:
     """Peaks of the predicted depth on every level, strongest first."""
     seeds: list[Seed] = []
     at = model.network.config.coarse_slices

@@ -73,16 +73,16 @@ def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[C
     ]
 
 
-def guessed_side(
-    levels: list[Level], center: tuple[float, float], config: CompactConfig
-) -> float:
+def guessed_side(levels: list[Level], center: tuple[float, float], config: CompactConfig) -> float:
     """The encoder's guess of the side, in image pixels, of the object at `center`."""
     guesses, weights = [], []
     for level in levels:
         row, col = (
-            int(np.clip((center[a] + 0.5) * level.scale[a] / COARSE_STRIDE, 0, level.coarse.shape[1 + a] - 1))
-            for a in (0, 1)
-        )  # fmt: skip
+            int(np.clip((middle + 0.5) * scale / COARSE_STRIDE, 0, cells - 1))
+            for middle, scale, cells in zip(
+                center, level.scale, level.coarse.shape[1:], strict=True
+            )
+        )
         at_level = 2.0 ** float(level.coarse[config.coarse_slices["size"], row, col].float())
         low, high = WELL_SEEN
         off = max(np.log2(low / at_level), np.log2(at_level / high), 0.0)

@@ -362,9 +362,7 @@ def _nothing(shape: tuple[int, int]) -> Prediction:
     return Prediction(np.full(shape, OUTSIDE, np.float32), 0.0)
 
 
-def _known_extent(
-    where: canvas.Extent, previous: npt.NDArray[np.float32] | None
-) -> canvas.Extent:
+def _known_extent(where: canvas.Extent, previous: npt.NDArray[np.float32] | None) -> canvas.Extent:
     """What is known of the object: its positive prompts and its mask of the turn before."""
     bbox = None if previous is None else mask_bbox(previous > 0)
     if bbox is None:
@@ -379,9 +377,7 @@ def _sides(extent: canvas.Extent) -> tuple[float, float]:
     return max(extent[2] - extent[0], 4.0), max(extent[3] - extent[1], 4.0)
 
 
-def _tight_view(
-    levels: list[pyramid.Level], decoded: Decoded, where: canvas.Extent
-) -> View | None:
+def _tight_view(levels: list[pyramid.Level], decoded: Decoded, where: canvas.Extent) -> View | None:
     """A window fitted to what was found, where that is much smaller than the window."""
     bbox = mask_bbox(decoded.logits > 0)
     if bbox is None:
