@@ -40,7 +40,7 @@ class Plane:
 
     @classmethod
     def of(cls, shape: Sequence[int], axes: tuple[int, int] | None = None, at: int = 0) -> Plane:
-        """The plane over `axes` (by default the last two) of an array of `shape`, `at` elsewhere."""
+        """The plane over `axes` (by default the last two) of an array, `at` elsewhere."""
         ndim = len(shape)
         shown = axes or (ndim - 2, ndim - 1)
         return cls(tuple(None if i in shown else at for i in range(ndim)), shown)

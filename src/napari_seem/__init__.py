@@ -1,0 +1,50 @@
+"""napari-seem: point at it, draw it, name it; see the mask at once, and keep it.
+
+The names below are the stable interface; they are imported when first used, so that importing the
+package costs neither torch nor Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .edits import Edit, ObjectRecord, ObjectTable
+    from .embeddings import EmbeddingCache
+    from .models.base import Capability, Embedding, Instance, Prediction, Segmentation
+    from .models.registry import MODELS, load_model, model_names
+    from .planes import Plane
+    from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
+    from .session import Session
+
+_HOMES = {
+    "edits": ("Edit", "ObjectRecord", "ObjectTable"),
+    "embeddings": ("EmbeddingCache",),
+    "models.base": ("Capability", "Embedding", "Instance", "Prediction", "Segmentation"),
+    "models.registry": ("MODELS", "load_model", "model_names"),
+    "planes": ("Plane",),
+    "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
+    "session": ("Session",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022  (in the order of the documentation)
+    "load_model", "model_names", "MODELS",
+    "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
+    "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
+    "Capability", "Embedding", "Prediction", "Instance", "Segmentation",
+    "__version__",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
