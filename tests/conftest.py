@@ -1,0 +1,50 @@
+"""What several test modules share: seeds, the shared images, a small real model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if SHARED.is_dir():
+        return
+    absent = pytest.mark.skip(reason=f"no shared images at {SHARED}")
+    for item in items:
+        if item.get_closest_marker("needs_shared") or "shared_data" in item.fixturenames:
+            item.add_marker(absent)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real images with masks; tests that ask for it are skipped without it."""
+    return SHARED
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers, the same in every run."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def disc_model():
+    """A model that answers every prompt exactly on `disc_image`; counts its encodes."""
+    from discs import DiscModel
+
+    return DiscModel()
+
+
+@pytest.fixture
+def disc_image():
+    """(image, labels): two bright discs on dark ground."""
+    from discs import disc_image as make
+
+    return make()
