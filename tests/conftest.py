@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from discs import DiscModel
+from discs import disc_image as make_discs
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,16 +35,12 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def disc_model():
+def disc_model() -> DiscModel:
     """A model that answers every prompt exactly on `disc_image`; counts its encodes."""
-    from discs import DiscModel
-
     return DiscModel()
 
 
 @pytest.fixture
-def disc_image():
+def disc_image() -> tuple[np.ndarray, np.ndarray]:
     """(image, labels): two bright discs on dark ground."""
-    from discs import disc_image as make
-
-    return make()
+    return make_discs()
