@@ -1,0 +1,150 @@
+"""A session: prompts in any mix, undo and redo of every step, nothing lost on errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_seem.errors import InvalidLabels, InvalidPrompt, UnknownWord
+from napari_seem.prompts import Box, Point, Text
+from napari_seem.session import Session
+
+LEFT, RIGHT = Point(32, 20), Point(32, 58)
+
+
+@pytest.fixture
+def labels(disc_image):
+    return disc_image[1]
+
+
+@pytest.fixture
+def session(disc_model, disc_image):
+    return Session(disc_model, disc_model.encode(disc_image[0]))
+
+
+def test_prompts_add_up_and_one_encode_serves_all(session, labels, disc_model):
+    assert np.array_equal(session.add(LEFT).mask, labels == 1)
+    assert np.array_equal(session.add(RIGHT).mask, labels > 0)
+    assert disc_model.encoded == 1
+
+
+def test_undo_and_redo_walk_the_turns(session, labels):
+    session.add(LEFT)
+    session.add(RIGHT)
+
+    assert np.array_equal(session.undo().mask, labels == 1)
+    assert session.undo() is None
+    assert session.prompts == ()
+    assert session.undo() is None
+    session.redo()
+    assert np.array_equal(session.redo().mask, labels > 0)
+    assert not session.can_redo
+
+
+def test_any_prompt_can_be_removed_and_the_removal_undone(session, labels):
+    session.add(LEFT)
+    session.add(RIGHT)
+
+    assert np.array_equal(session.remove(0).mask, labels == 2)
+    assert session.prompts == (RIGHT,)
+    assert np.array_equal(session.undo().mask, labels > 0)
+    with pytest.raises(InvalidPrompt, match="number 2"):
+        session.remove(2)
+
+
+def test_a_removed_prompt_leaves_no_trace_in_memory(session):
+    session.add(LEFT)
+    session.add(RIGHT)
+    assert session.request().memory == (1,)
+
+    session.drop(0)
+    assert session.request().memory is None
+
+    session.step_back()
+    session.drop(1)
+    assert session.request().memory == (1,)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "error"),
+    [(Point(99, 0), InvalidPrompt), (Box(0, 0, 1, 1), InvalidPrompt), (Text("dics"), UnknownWord)],
+)
+def test_a_refused_prompt_changes_nothing(session, labels, prompt, error):
+    session.add(LEFT)
+    session.add(RIGHT)
+    session.undo()
+
+    with pytest.raises(error):
+        session.add(prompt)
+
+    assert session.prompts == (LEFT,)
+    assert np.array_equal(session.prediction.mask, labels == 1)
+    assert np.array_equal(session.redo().mask, labels > 0)
+
+
+def test_a_late_answer_is_dropped(session):
+    session.push(LEFT)
+    late = session.request()
+    session.push(RIGHT)
+
+    assert not session.deliver(late, late.run())
+    assert session.prediction is None
+    newest = session.request()
+    assert session.deliver(newest, newest.run())
+    assert session.prediction.mask.any()
+
+
+def test_an_answer_that_comes_after_undo_is_dropped(session):
+    session.push(LEFT)
+    request = session.request()
+    session.step_back()
+
+    assert not session.deliver(request, request.run())
+    assert session.prediction is None
+
+
+def test_commit_gives_an_edit_that_keeps_other_objects(session, labels):
+    drawn = np.zeros(labels.shape, np.uint16)
+    drawn[:, 20:] = 9
+    session.add(LEFT)
+
+    session.commit(1, drawn).apply(drawn)
+
+    assert np.array_equal(drawn == 1, (labels == 1) & (np.arange(80) < 20))
+    assert session.commit(4).count == (labels == 1).sum()
+    assert session.commit(1, drawn, overwrite=True).count == ((labels == 1) & (drawn == 9)).sum()
+
+
+def test_commit_into_a_volume_writes_one_plane(session, labels):
+    volume = np.zeros((5, *labels.shape), np.uint8)
+    session.add(LEFT)
+
+    session.commit(7, volume, offset=(3, 0, 0)).apply(volume)
+
+    assert np.array_equal(volume[3] == 7, labels == 1)
+    assert not volume[[0, 1, 2, 4]].any()
+
+
+def test_replace_draws_an_object_anew(session, labels):
+    drawn = np.where(labels == 2, 1, 0).astype(np.uint8)
+    session.add(LEFT)
+
+    session.commit(1, drawn, replace=True).apply(drawn)
+
+    assert np.array_equal(drawn == 1, labels == 1)
+
+
+def test_there_is_nothing_to_commit_before_the_first_prompt(session, labels):
+    with pytest.raises(InvalidPrompt, match="no object yet"):
+        session.commit(1)
+    session.add(LEFT)
+    with pytest.raises(InvalidLabels, match="does not fit"):
+        session.commit(1, np.zeros((3, 3), np.uint8))
+
+
+def test_clear_forgets_the_way_back(session):
+    session.add(LEFT)
+    session.clear()
+
+    assert session.prompts == ()
+    assert not session.can_undo
