@@ -101,11 +101,13 @@ class Session:
         InvalidPrompt, UnsupportedPrompt, UnknownWord
             The session is then as it was before.
         """
+        future = list(self._future)
         self.push(prompt)
         try:
             return self.compute()
         except BaseException:
             self._past.pop()
+            self._future = future
             raise
 
     def remove(self, index: int) -> Prediction | None:
