@@ -1,0 +1,157 @@
+"""FocalNet backbone (Yang et al., NeurIPS 2022): four stages of focal modulation.
+
+Tensors are channels last, (B, H, W, C), except inside convolutions. Attribute names are the
+checkpoint's keys.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import SeemConfig
+
+MLP_RATIO = 4
+
+
+class FocalNet(nn.Module):
+    """RGB image, normalised, to features at strides 4, 8, 16 and 32."""
+
+    def __init__(self, config: SeemConfig) -> None:
+        super().__init__()
+        widths = config.widths
+        self.patch_embed = Downsample(3, widths[0], 7, 4, config.stem_padding)
+        self.layers = nn.ModuleList(
+            Stage(config, index, widths[index + 1] if index < 3 else None) for index in range(4)
+        )
+        for index, width in enumerate(widths):
+            self.add_module(f"norm{index}", nn.LayerNorm(width))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) to res2..res5, each (B, C_i, H / stride, W / stride)."""
+        x = self.patch_embed(image.permute(0, 2, 3, 1))  # (B, H/4, W/4, C_0)
+        outputs = []
+        for index, stage in enumerate(self.layers):
+            x, coarser = stage(x)  # (B, H_i, W_i, C_i), (B, H_i/2, W_i/2, 2 C_i)
+            outputs.append(self.get_submodule(f"norm{index}")(x).permute(0, 3, 1, 2))
+            x = coarser
+        return outputs
+
+
+class Stage(nn.Module):
+    """The blocks of one stride, and what leads to the next."""
+
+    def __init__(self, config: SeemConfig, index: int, next_width: int | None) -> None:
+        super().__init__()
+        width = config.widths[index]
+        block = DepthwiseFocalBlock if config.depthwise else FocalBlock
+        self.blocks = nn.ModuleList(
+            block(width, config.focal_levels) for _ in range(config.depths[index])
+        )
+        self.downsample = Downsample(width, next_width, 3, 2, 1) if next_width else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, H, W, C) to the same after the blocks, and that down-sampled."""
+        for block in self.blocks:
+            x = block(x)
+        return x, self.downsample(x) if self.downsample is not None else x
+
+
+class Downsample(nn.Module):
+    """Overlapping patches: a strided convolution, then LayerNorm."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, padding: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+        self.norm = nn.LayerNorm(outputs)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to (B, ceil(H / stride), ceil(W / stride), C_out)."""
+        height, width = x.shape[1:3]
+        x = F.pad(x, (0, 0, 0, -width % self.stride, 0, -height % self.stride))
+        x = self.proj(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H/stride, W/stride, C_out)
+        return self.norm(x)
+
+
+class FocalBlock(nn.Module):
+    """Variant "focal" (Focal-L): each branch is normalised before it is added."""
+
+    def __init__(self, width: int, levels: int) -> None:
+        super().__init__()
+        self.modulation = FocalModulation(width, levels)
+        self.mlp = Mlp(width)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.gamma_1 = nn.Parameter(torch.ones(width))
+        self.gamma_2 = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to the same."""
+        x = x + self.gamma_1 * self.norm1(self.modulation(x))
+        return x + self.gamma_2 * self.norm2(self.mlp(x))
+
+
+class DepthwiseFocalBlock(FocalBlock):
+    """Variant "focal_dw" (Focal-T): a depth-wise convolution before each branch, norms after."""
+
+    def __init__(self, width: int, levels: int) -> None:
+        super().__init__(width, levels)
+        self.dw1 = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.dw2 = nn.Conv2d(width, width, 3, padding=1, groups=width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to the same."""
+        x = x + channels_last(self.dw1, x)
+        x = self.norm1(x + self.gamma_1 * self.modulation(x))
+        x = x + channels_last(self.dw2, x)
+        return self.norm2(x + self.gamma_2 * self.mlp(x))
+
+
+class FocalModulation(nn.Module):
+    """Gather context at growing reach, gate it per position, and modulate the query with it."""
+
+    def __init__(self, width: int, levels: int) -> None:
+        super().__init__()
+        self.width, self.levels = width, levels
+        self.f = nn.Linear(width, 2 * width + levels + 1)
+        self.h = nn.Conv2d(width, width, 1)
+        self.proj = nn.Linear(width, width)
+        self.focal_layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width, bias=False),
+                nn.GELU(),
+            )
+            for kernel in range(3, 3 + 2 * levels, 2)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, H, W, C) to the same."""
+        query, context, gates = self.f(x).split((self.width, self.width, self.levels + 1), dim=-1)
+        gates = gates.unsqueeze(-2)  # (B, H, W, 1, levels + 1)
+        total = torch.zeros_like(query)
+        for level, layer in enumerate(self.focal_layers):
+            context = channels_last(layer, context)
+            total = total.addcmul(context, gates[..., level])
+        everywhere = F.gelu(context.mean((1, 2), keepdim=True))  # (B, 1, 1, C)
+        total = total.addcmul(everywhere, gates[..., self.levels])
+        modulator = channels_last(self.h, total / (self.levels + 1))
+        return self.proj(query * modulator)
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, MLP_RATIO * width)
+        self.fc2 = nn.Linear(MLP_RATIO * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to the same."""
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+def channels_last(layer: nn.Module, x: Tensor) -> Tensor:
+    """Apply a convolution to (B, H, W, C)."""
+    return layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

@@ -1,0 +1,190 @@
+"""SEEM's rule sets: who attends to whom in one turn, and which query is the answer.
+
+Groups that do not attend to each other are left out exactly: a turn with strokes knows neither
+the object queries nor any class (section 8 of the paper's supplement; the three published
+variants of the decoder are called demo, v0 and v1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .decoder import SCALES, Decoder, Features, Rows
+from .strokes import Strokes
+from .text_encoder import unit
+
+QUERIES_PER_OBJECT = 3
+"""Rows of the object queries that v1 starts each object from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One chosen query.
+
+    Attributes
+    ----------
+    logits : Tensor (H / 4, W / 4)
+        Mask logits at stride 4; the next turn's memory.
+    row : Tensor (1, C)
+        The query itself; `Decoder.class_logits` names it.
+    index : int
+        Which of its group it was.
+    """
+
+    logits: Tensor
+    row: Tensor
+    index: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sentence:
+    """An encoded sentence: its tokens (N, C), start to end, and its embedding (C,)."""
+
+    tokens: Tensor
+    embedding: Tensor
+
+    def rows(self, sees: tuple[str, ...]) -> Rows:
+        """The tokens as a group; they look at no image, and stand where they are."""
+        return Rows(self.tokens, self.tokens, sees, looks=False)
+
+
+def object_queries(decoder: Decoder, features: Features) -> Tensor:
+    """All object queries (Q, C) after the last layer: the whole image, without a prompt."""
+    queries = _queries(decoder, sees=("objects",))
+    return decoder.run(features, {"objects": queries}, {})["objects"]
+
+
+def mask_logits(decoder: Decoder, features: Features, rows: Tensor) -> Tensor:
+    """Mask logits (N, H / 4, W / 4) of rows (N, C)."""
+    logits = decoder.mask_embedding(rows) @ features.mask_features.mT  # (N, P)
+    return logits.unflatten(1, features.sizes[SCALES])
+
+
+def strokes_turn(
+    decoder: Decoder,
+    features: Features,
+    objects: Sequence[Strokes],
+    memories: Sequence[Tensor] | None = None,
+    *,
+    rules: str = "v1",
+) -> list[Answer]:
+    """One turn for several objects at once, by their strokes (rule sets v1 and v0).
+
+    Parameters
+    ----------
+    objects : sequence of Strokes
+        One for each object; each with a positive prompt.
+    memories : sequence of Tensor (H / 4, W / 4), or None
+        The logits of the previous turn, one for each object.
+    rules : 'v1' or 'v0'
+        In v1 the objects share the memory tokens and each has a few queries; in v0 each has all.
+    """
+    rows: dict[str, Rows] = {}
+    for k, share in enumerate(_shares(decoder, len(objects), rules)):
+        sees: tuple[str, ...] = (f"queries {k}", f"tokens {k}")
+        if memories is not None:
+            sees += (f"memories {k}",)
+            rows[f"memories {k}"] = Rows(
+                decoder.spatial_featured.weight[share],
+                decoder.spatial_embed.weight[share],
+                sees=(f"memories {k}",),
+                at=_inside(features, memories[k]),
+            )
+        rows[f"queries {k}"] = _queries(decoder, sees, k if rules == "v1" else None)
+    tokens = {f"tokens {k}": strokes.tokens for k, strokes in enumerate(objects)}
+    done = decoder.run(features, rows, tokens)
+    return [
+        _answer(decoder, features, done[f"queries {k}"], mask_like=strokes.embedding)
+        for k, strokes in enumerate(objects)
+    ]
+
+
+def text_turn(decoder: Decoder, features: Features, sentence: Sentence) -> tuple[Answer, Tensor]:
+    """The one region that a sentence names, and all queries (text grounding of v0 and v1)."""
+    rows = {
+        "queries": _queries(decoder, sees=("queries", "text")),
+        "text": sentence.rows(sees=("queries", "text")),
+    }
+    done = decoder.run(features, rows, {})
+    queries = done["queries"]
+    return _answer(decoder, features, queries, named=sentence.embedding), queries
+
+
+def mixed_turn(
+    decoder: Decoder,
+    features: Features,
+    strokes: Strokes | None = None,
+    sentence: Sentence | None = None,
+    reference: Strokes | None = None,
+) -> Answer:
+    """One object by any mix of prompts (rule set demo).
+
+    All of them steer the queries; strokes choose among them before a reference region, and that
+    before the sentence.
+    """
+    given = {"text": sentence, "strokes": strokes, "reference": reference}
+    sees = ("queries", *(name for name, prompt in given.items() if prompt is not None))
+    rows = {"queries": _queries(decoder, sees)}
+    if sentence is not None:
+        rows["text"] = sentence.rows(sees=("queries", "text"))
+    tokens = {
+        name: prompt.tokens
+        for name, prompt in (("strokes", strokes), ("reference", reference))
+        if prompt is not None
+    }
+    queries = decoder.run(features, rows, tokens)["queries"]
+    for prompt in (strokes, reference):
+        if prompt is not None and prompt.embedding is not None:
+            return _answer(decoder, features, queries, mask_like=prompt.embedding)
+    named = sentence.embedding if sentence is not None else None
+    return _answer(decoder, features, queries, named=named)
+
+
+def _answer(
+    decoder: Decoder,
+    features: Features,
+    queries: Tensor,
+    *,
+    mask_like: Tensor | None = None,
+    named: Tensor | None = None,
+) -> Answer:
+    """The query whose mask embedding, or else class embedding, is nearest to what was asked."""
+    if mask_like is not None:
+        likeness = decoder.mask_embedding(queries) @ mask_like
+    elif named is not None:
+        likeness = unit(decoder.class_embedding(queries)) @ unit(named)
+    else:
+        raise ValueError("nothing chooses a query: no positive stroke, no reference, no sentence")
+    index = int(likeness.argmax())
+    row = queries[index : index + 1]
+    return Answer(mask_logits(decoder, features, row)[0], row, index)
+
+
+def _queries(decoder: Decoder, sees: tuple[str, ...], k: int | None = None) -> Rows:
+    """All object queries, or the few that object `k` starts from."""
+    rows = torch.arange(decoder.query_feat.num_embeddings)
+    if k is not None:
+        rows = rows.roll(-k * QUERIES_PER_OBJECT)[:QUERIES_PER_OBJECT]
+    return Rows(decoder.query_feat.weight[rows], decoder.query_embed.weight[rows], sees)
+
+
+def _shares(decoder: Decoder, objects: int, rules: str) -> list[slice]:
+    """Which memory tokens each object has."""
+    memories = decoder.spatial_featured.num_embeddings
+    if rules == "v0":
+        return [slice(0, memories)] * objects
+    each = max(1, memories // objects)
+    return [slice(k * each % memories, k * each % memories + each) for k in range(objects)]
+
+
+def _inside(features: Features, logits: Tensor) -> tuple[Tensor, ...]:
+    """Where a previous mask lies on each scale: bool (P_s,) each."""
+    return tuple(
+        F.interpolate(logits[None, None], size=size, mode="bilinear").flatten() >= 0
+        for size in features.sizes[:SCALES]
+    )
