@@ -7,6 +7,7 @@ that it may run in any thread and be dropped when it is no longer wanted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy.typing as npt
 
 from .edits import Edit
 from .errors import InvalidPrompt
-from .models.base import Embedding, Model, Prediction, mask_bbox
+from .models.base import Embedding, Model, Prediction, check_capabilities, mask_bbox
+from .models.registry import capabilities_by_model
 from .prompts import Prompt, check_prompts
 
 
@@ -27,19 +29,23 @@ class Turn:
     prediction: Prediction | None = None
 
 
+Encoded = tuple[Model, Embedding]
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
     """Everything one turn needs, frozen."""
 
-    model: Model = field(repr=False)
-    embedding: Embedding = field(repr=False)
+    resolve: Callable[[], Encoded] = field(repr=False)
     prompts: tuple[Prompt, ...]
     memory: Any = field(repr=False)
     revision: int
 
     def run(self) -> Prediction:
-        """Compute the turn; pure, and safe in any thread."""
-        return self.model.predict(self.embedding, self.prompts, self.memory)
+        """Compute the turn; pure but for the first encoding, and safe in any thread."""
+        model, embedding = self.resolve()
+        check_capabilities(model, self.prompts, capabilities_by_model())
+        return model.predict(embedding, self.prompts, self.memory)
 
 
 class Session:
@@ -62,8 +68,26 @@ class Session:
     """
 
     def __init__(self, model: Model, embedding: Embedding) -> None:
-        self.model = model
-        self.embedding = embedding
+        self._begin(embedding.shape, lambda: (model, embedding))
+
+    @classmethod
+    def deferred(cls, shape: tuple[int, int], resolve: Callable[[], Encoded]) -> Session:
+        """A session on an image that is encoded when the first turn is computed.
+
+        Parameters
+        ----------
+        shape : (H, W)
+            Of the image, so that prompts can be checked before.
+        resolve : callable
+            Gives model and embedding; called in the thread that computes, so it should cache.
+        """
+        session = cls.__new__(cls)
+        session._begin(shape, resolve)
+        return session
+
+    def _begin(self, shape: tuple[int, int], resolve: Callable[[], Encoded]) -> None:
+        self.shape = shape
+        self.resolve = resolve
         self.revision = 0
         self._past: list[Turn] = [Turn()]
         self._future: list[Turn] = []
@@ -136,7 +160,7 @@ class Session:
 
     def push(self, prompt: Prompt) -> None:
         """Add a prompt without answering it; raises `InvalidPrompt` and changes nothing."""
-        check_prompts([prompt], self.embedding.shape)
+        check_prompts([prompt], self.shape)
         self._step(Turn((*self.prompts, prompt)))
 
     def drop(self, index: int) -> None:
@@ -149,7 +173,7 @@ class Session:
 
     def replace(self, prompts: tuple[Prompt, ...]) -> None:
         """Set all prompts in one step, such as after several were moved or deleted at once."""
-        check_prompts(prompts, self.embedding.shape)
+        check_prompts(prompts, self.shape)
         self._step(Turn(tuple(prompts)))
 
     def step_back(self) -> None:
@@ -175,7 +199,7 @@ class Session:
         The memory is that of the latest earlier turn whose prompts are all still there and came
         first, so that a prompt taken back leaves no trace.
         """
-        return Request(self.model, self.embedding, self.prompts, self._memory(), self.revision)
+        return Request(self.resolve, self.prompts, self._memory(), self.revision)
 
     def deliver(self, request: Request, prediction: Prediction) -> bool:
         """Store an answer where its prompts stand; False where they have changed meanwhile."""
@@ -210,7 +234,7 @@ class Session:
         if prediction is None or not prediction.mask.any():
             raise InvalidPrompt("there is no object yet; add a prompt on it first")
         if labels is None:
-            labels = np.zeros(self.embedding.shape, np.int32)
+            labels = np.zeros(self.shape, np.int32)
         mask = _in_axes(prediction.mask, np.ndim(labels))
         start = offset or (0,) * mask.ndim
         if not replace:  # nothing outside the object's own box can change

@@ -1,0 +1,120 @@
+"""From the viewer's world to a plane's pixels and back, whatever the layer's transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidPrompt
+from ..planes import Plane
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+    from napari.layers import Image, Layer
+
+FloatArray = npt.NDArray[np.float64]
+OBLIQUE = 1e-4
+
+
+def unwrap(thing: Any) -> Any:
+    """The viewer or layer itself, where napari hands plugins a proxy of it."""
+    return getattr(thing, "__wrapped__", thing)
+
+
+def full_data(layer: Layer) -> Any:
+    """The layer's array, at full resolution where it has several."""
+    return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+
+
+def spatial_shape(layer: Image) -> tuple[int, ...]:
+    """The image's shape without its colour axis."""
+    return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
+
+
+def placement(layer: Layer) -> dict[str, Any]:
+    """Keyword arguments that put a new layer exactly onto `layer`."""
+    return {
+        "scale": layer.scale, "translate": layer.translate, "rotate": layer.rotate,
+        "shear": layer.shear, "affine": layer.affine, "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }  # fmt: skip
+
+
+def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:
+    """Array coordinates in `layer` of a world point.
+
+    napari leaves the factor between compatible units (um and nm) out; it is put back here.
+    """
+    point = np.asarray(world, float)
+    missing = layer.ndim - len(point)
+    point = np.concatenate([np.zeros(max(0, missing)), point])[-layer.ndim :]
+    return np.asarray(layer.world_to_data(point / _unit_factors(layer, dims)), float)
+
+
+def data_to_world(layer: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
+    """World coordinates of a point of `layer`, along the layer's own axes."""
+    return np.asarray(layer.data_to_world(point), float) * _unit_factors(layer, dims)
+
+
+def between(source: Layer, target: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
+    """Array coordinates in `target` of a point of `source`."""
+    return world_to_data(target, data_to_world(source, point, dims), dims)
+
+
+def affine_matrix(layer: Layer) -> FloatArray:
+    """The layer's whole transform from array to world coordinates, (n + 1, n + 1)."""
+    n = layer.ndim
+    origin = np.asarray(layer.data_to_world(np.zeros(n)), float)
+    matrix = np.eye(n + 1)
+    for axis in range(n):
+        matrix[:n, axis] = np.asarray(layer.data_to_world(np.eye(n)[axis]), float) - origin
+    matrix[:n, n] = origin
+    return matrix
+
+
+def shown_plane(layer: Image, dims: Dims) -> Plane:
+    """The plane of an image that the viewer shows.
+
+    Raises
+    ------
+    InvalidPrompt
+        In 3-D display, where the image has fewer than two shown axes, or where its transform
+        tilts it out of the shown plane.
+    """
+    if dims.ndisplay != 2:
+        raise InvalidPrompt("prompts are drawn on planes; switch the viewer to 2-D display")
+    offset = dims.ndim - layer.ndim
+    axes = tuple(axis - offset for axis in dims.displayed if axis >= offset)
+    if len(axes) != 2:
+        raise InvalidPrompt(
+            f"'{layer.name}' has {layer.ndim} axes and is not shown as a plane now; show its rows "
+            "and columns (Ctrl+E rolls the axes)"
+        )
+    matrix = affine_matrix(layer)[:-1, :-1]
+    others = [axis for axis in range(layer.ndim) if axis not in axes]
+    size = np.abs(matrix).max()
+    tilted = np.abs(matrix[np.ix_(others, axes)]).max(initial=0) > OBLIQUE * size
+    if tilted or np.abs(matrix[np.ix_(axes, others)]).max(initial=0) > OBLIQUE * size:
+        raise InvalidPrompt(
+            f"'{layer.name}' is tilted out of the shown plane by its transform, so that what is "
+            "seen is no plane of its pixels; show another pair of axes, or resample it first"
+        )
+    position = np.round(world_to_data(layer, dims.point, dims)).astype(int)
+    shape = spatial_shape(layer)
+    index = tuple(
+        None if axis in axes else int(np.clip(position[axis], 0, shape[axis] - 1))
+        for axis in range(layer.ndim)
+    )
+    spacing = tuple(float(np.linalg.norm(matrix[:, axis])) for axis in axes)
+    return Plane(index, (axes[0], axes[1]), bool(layer.rgb), (spacing[0], spacing[1]))
+
+
+def _unit_factors(layer: Layer, dims: Dims) -> FloatArray:
+    """How many of the viewer's units one of the layer's units is, per axis."""
+    units = getattr(dims, "units", None)
+    if not units:
+        return np.ones(layer.ndim)
+    pairs = zip(layer.units, units[-layer.ndim :], strict=True)
+    return np.array([float((1 * own).to(shown).magnitude) for own, shown in pairs])

@@ -1,0 +1,303 @@
+"""The Annotate dock: tools, words, and one line that says what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import napari
+from qtpy.QtGui import QCloseEvent
+from qtpy.QtWidgets import QWidget
+
+from ..embeddings import EmbeddingCache
+from ..layers.coordinates import unwrap
+from ..models.base import Capability
+from ..models.registry import MODELS, capabilities_by_model, load_model
+from .actions import ACTIONS
+from .annotator import Annotator
+from .panel import Panel
+from .preferences import Preferences, read_preferences
+from .proposals import Proposals
+from .shelf import Loader, Shelf
+
+if TYPE_CHECKING:
+    from ..models.base import Prediction
+
+TOOLS: dict[str, tuple[Capability | None, str]] = {
+    "point": (Capability.POINT, "Click on the object. Right click or Ctrl+click: not the object"),
+    "box": (Capability.BOX, "Drag a box around the object"),
+    "lasso": (Capability.POLYGON, "Draw roughly around the object"),
+    "scribble": (Capability.SCRIBBLE, "Paint a stroke inside the object"),
+    "word": (Capability.TEXT, "Type a word below; then click single proposals to take them"),
+    "pick": (Capability.MASK, "Click a labelled object to change it"),
+}
+
+
+class AnnotateWidget(QWidget):
+    """Segment objects by prompts and write them into an editable Labels layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    loader : callable, optional
+        Gives a model by name; by default `napari_seem.load_model`.
+
+    Attributes
+    ----------
+    annotator : Annotator
+        The work itself; usable without looking at the dock.
+    proposals : Proposals
+        What a word found.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None
+    ) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.preferences: Preferences = read_preferences()
+        load = loader or partial(load_model, device=self.preferences.device)
+        shelf = Shelf(load, EmbeddingCache(self.preferences.cache_bytes))
+        self.annotator = Annotator(self.viewer, shelf, self)
+        self.proposals = Proposals(self.annotator)
+        self.tool = "point"
+        self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
+        self._bound: list[tuple[Any, str]] = []
+        self._connect()
+        self._bind_keys()
+        self._refresh_layers()
+        self._apply_capabilities()
+
+    def use_tool(self, name: str) -> None:
+        """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
+        self.tool = name
+        self.panel.show_tool(name)
+        layers = self.annotator.prompt_layers
+        if name == "word":
+            self.panel.word.setFocus()
+        if layers is None:
+            return
+        points, shapes, scribbles = layers.layers
+        layer, mode = {
+            "point": (points, "add"), "box": (shapes, "add_rectangle"),
+            "lasso": (shapes, "add_polygon_lasso"), "scribble": (scribbles, "paint"),
+        }.get(name, (points, "pan_zoom"))  # fmt: skip
+        layer.visible = True
+        self.viewer.layers.selection.active = layer
+        layer.mode = mode
+        layers.set_positive(self.annotator.positive)
+
+    def use_point(self) -> None:
+        """Switch to the point tool."""
+        self.use_tool("point")
+
+    def use_box(self) -> None:
+        """Switch to the box tool."""
+        self.use_tool("box")
+
+    def use_lasso(self) -> None:
+        """Switch to the lasso tool."""
+        self.use_tool("lasso")
+
+    def use_scribble(self) -> None:
+        """Switch to the scribble tool."""
+        self.use_tool("scribble")
+
+    def use_word(self) -> None:
+        """Go to the word field."""
+        self.use_tool("word")
+
+    def use_pick(self) -> None:
+        """Switch to picking up existing objects."""
+        self.use_tool("pick")
+
+    def toggle_polarity(self) -> None:
+        """Switch between 'belongs to the object' and 'does not'."""
+        self.annotator.set_positive(not self.annotator.positive)
+
+    def toggle_preview(self) -> None:
+        """Hide or show the preview."""
+        layer = self.annotator.preview.layer
+        if layer is not None:
+            layer.visible = not layer.visible
+
+    def recompute(self) -> None:
+        """Answer the present prompts, such as after a cancelled encoding."""
+        self.annotator.recompute()
+
+    def clear(self) -> None:
+        """Forget the object in the making."""
+        self.proposals.clear()
+        self.annotator.clear()
+
+    def commit(self) -> int | None:
+        """Write the object; gives its id."""
+        label_id = self.annotator.commit(self.panel.name.text().strip(), self.panel.chosen_id())
+        if label_id is not None:
+            self.panel.label_id.setValue(0)
+        return label_id
+
+    def find(self, word: str | None = None) -> None:
+        """Propose everything that a word names; without one, that of the word field."""
+        if word is not None:
+            self.panel.word.setText(word)
+        self.panel.show_suggestions(())
+        self.proposals.find(self.panel.word.text())
+
+    def take_all(self) -> list[int]:
+        """Write all proposals above the threshold; gives their ids."""
+        return self.proposals.take_all()
+
+    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  (Qt's name)
+        """Let go of the viewer."""
+        self.release()
+        super().closeEvent(event)
+
+    def release(self) -> None:
+        """Unbind keys and disconnect from the viewer; the layers stay."""
+        for target, key in self._bound:
+            target.bind_key(key, None, overwrite=True)
+        self._bound.clear()
+        if self._on_press in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._on_press)
+            self.viewer.layers.events.disconnect(self._on_layers)
+            self.annotator.close()
+
+    def _connect(self) -> None:
+        panel, annotator = self.panel, self.annotator
+        panel.image.chosen.connect(self._on_image)
+        panel.labels.chosen.connect(annotator.choose_labels)
+        panel.model.currentTextChanged.connect(self._on_model)
+        panel.tool_chosen.connect(self.use_tool)
+        panel.positive.toggled.connect(annotator.set_positive)
+        panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
+        for button, slot in (
+            (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
+            (panel.redo, annotator.redo), (panel.find, self.find), (panel.take_all, self.take_all),
+        ):  # fmt: skip
+            button.clicked.connect(_without_arguments(slot))
+        panel.word.returnPressed.connect(_without_arguments(self.find))
+        panel.suggested.connect(self.find)
+        panel.threshold.valueChanged.connect(self.proposals.set_threshold)
+        annotator.said.connect(panel.show_message)
+        annotator.answered.connect(self._on_answer)
+        annotator.changed.connect(self._on_changed)
+        self.proposals.updated.connect(self._on_proposals)
+        self.proposals.unknown.connect(self._on_unknown_word)
+        self.viewer.layers.events.connect(self._on_layers)
+        self.viewer.mouse_drag_callbacks.append(self._on_press)
+
+    def _bind_keys(self) -> None:
+        for action in ACTIONS:
+            self._bind(self.viewer, self.preferences.keys[action.method], getattr(self, action.method))
+
+    def _bind(self, target: Any, key: str, slot: Callable[[], Any]) -> None:
+        target.bind_key(key, lambda _: _finish(slot()), overwrite=True)
+        self._bound.append((target, key))
+
+    def _bind_layer_keys(self) -> None:
+        """Undo and redo of prompts on the prompt layers, and preset keys that napari uses there."""
+        layers = self.annotator.prompt_layers
+        if layers is None or any(target is layers.points for target, _ in self._bound):
+            return
+        for layer in layers.layers:
+            self._bind(layer, "Control-Z", self.annotator.undo)
+            self._bind(layer, "Control-Shift-Z", self.annotator.redo)
+            for action in ACTIONS:
+                key = self.preferences.keys[action.method]
+                if key != action.key:
+                    self._bind(layer, key, getattr(self, action.method))
+
+    def _on_image(self, image: Any) -> None:
+        self.annotator.choose_image(image)
+        self._bind_layer_keys()
+        if image is not None:
+            self.use_tool(self.tool)
+
+    def _on_model(self, name: str) -> None:
+        self.annotator.choose_model(name)
+        self._apply_capabilities()
+
+    def _apply_capabilities(self) -> None:
+        """Enable the tools that the model can take; say which models take the others."""
+        every = capabilities_by_model()
+        able = every.get(self.annotator.model_name, frozenset())
+        for tool, (needed, _) in TOOLS.items():
+            others = [name for name, caps in every.items() if needed in caps]
+            self.panel.allow_tool(tool, needed is None or needed in able, others)
+
+    def _on_layers(self, event: Any) -> None:
+        if getattr(event, "type", "") in ("inserted", "removed", "name"):
+            self._refresh_layers()
+
+    def _refresh_layers(self) -> None:
+        from napari.layers import Image, Labels
+
+        own = self._own_layers()
+        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
+        labels = [x for x in self.viewer.layers if isinstance(x, Labels) and x not in own]
+        self.panel.labels.offer(labels, self.annotator.labels)
+        self.panel.image.offer(images, self.annotator.image)
+
+    def _own_layers(self) -> list[Any]:
+        annotator = self.annotator
+        mine = [annotator.preview.layer, self.proposals.preview.layer]
+        return [*mine, *annotator.all_prompt_layers()]
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None] | None:
+        """Runs before the active layer's own mouse handling."""
+        layers = self.annotator.prompt_layers
+        if layers is None:
+            return
+        if self.viewer.layers.selection.active in layers.layers:
+            negative = event.button == 2 or "Control" in event.modifiers
+            layers.set_positive(self.annotator.positive and not negative)
+        if event.button != 1 or self.tool not in ("pick", "word"):
+            return
+        yield
+        if event.type == "mouse_move":  # a drag moves the picture
+            return
+        if self.tool == "pick":
+            self.annotator.pick(event.position)
+        elif self.proposals.active:
+            self.proposals.take_at(event.position)
+
+    def _on_answer(self, prediction: Prediction) -> None:
+        work = self.annotator.work
+        turn = len(work.session.prompts) if work else 0
+        self.panel.show_status(turn, self.annotator.last_ms, prediction.score, prediction.label)
+        self.panel.show_message("", False)
+
+    def _on_changed(self) -> None:
+        work = self.annotator.work
+        session = work.session if work else None
+        self.panel.show_state(
+            positive=self.annotator.positive,
+            can_commit=bool(session and session.prediction is not None),
+            can_undo=bool(session and session.can_undo),
+            can_redo=bool(session and session.can_redo),
+            object_id=work.label_id if work else None,
+        )
+        self.panel.labels.select(self.annotator.labels)
+        if work and work.name and not self.panel.name.text():
+            self.panel.name.setText(work.name)
+
+    def _on_proposals(self) -> None:
+        self.panel.show_proposals(len(self.proposals.offered()), self.proposals.total)
+
+    def _on_unknown_word(self, message: str, nearest: tuple[str, ...]) -> None:
+        self.panel.show_message(message, True)
+        self.panel.show_suggestions(nearest)
+
+
+def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
+    """A slot that ignores what a signal carries."""
+    return lambda *_: _finish(slot())
+
+
+def _finish(_: Any) -> None:
+    """Swallow a result: napari takes what a key binding returns for a generator."""
+
+

@@ -1,0 +1,282 @@
+"""The looks of the Annotate dock: widgets in their places, and what they can be told to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from .actions import ACTIONS
+
+HELP = "https://github.com/napari-seem/napari-seem/blob/main/docs/annotate.md"
+ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
+LONGEST_WORD = 100
+
+
+class LayerBox(QComboBox):
+    """A choice of layers, held as layers; optionally with a first entry that stands for none."""
+
+    chosen = Signal(object)
+
+    def __init__(self, none: str = "") -> None:
+        super().__init__()
+        self._none = none
+        self._layers: list[Any] = []
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.currentIndexChanged.connect(self._on_index)
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or None."""
+        index = self.currentIndex() - bool(self._none)
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def offer(self, layers: Sequence[Any], present: Any) -> None:
+        """Offer these layers; the present choice stays where it is among them."""
+        self.blockSignals(True)
+        self.clear()
+        self._layers = list(layers)
+        self.addItems([self._none] * bool(self._none) + [layer.name for layer in layers])
+        self.blockSignals(False)
+        if any(layer is present for layer in layers):
+            self.select(present)
+        elif self.layer is not present:
+            self.chosen.emit(self.layer)
+
+    def select(self, layer: Any) -> None:
+        """Show a layer as chosen without announcing it."""
+        self.blockSignals(True)
+        index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
+        self.setCurrentIndex(index + bool(self._none))
+        self.blockSignals(False)
+
+    def _on_index(self, _: int) -> None:
+        self.chosen.emit(self.layer)
+
+
+class Panel(QWidget):
+    """All widgets of the dock.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    tools : mapping of str to (capability, tooltip)
+    keys : mapping of str to str
+        Key by action method, for the tooltips.
+    models : sequence of str
+    """
+
+    tool_chosen = Signal(str)
+    suggested = Signal(str)
+
+    def __init__(
+        self, parent: QWidget, tools: Mapping[str, tuple[Any, str]], keys: Mapping[str, str],
+        models: Sequence[str],
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._keys = keys
+        self._tips = {tool: tip for tool, (_, tip) in tools.items()}
+        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.model = QComboBox()
+        self.model.addItems(list(models))
+        self._make_tools(list(tools))
+        self._make_words()
+        self._make_commit()
+        self.status, self.message, self.help = QLabel(), QLabel(), QLabel()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_state(positive=True)
+        self.show_proposals(0, 0)
+        self.show_tool("point")
+
+    def show_tool(self, tool: str) -> None:
+        """Mark a tool as the one in use."""
+        self.tools[tool].setChecked(True)
+
+    def allow_tool(self, tool: str, allowed: bool, others: Sequence[str]) -> None:
+        """Enable a tool, or say which models have it."""
+        self.tools[tool].setEnabled(allowed)
+        tip = self._tip(f"use_{tool}", self._tips[tool])
+        if not allowed:
+            tip = f"This model takes no {tool} prompts. Models that do: {', '.join(others)}"
+        self.tools[tool].setToolTip(tip)
+
+    def show_state(
+        self, *, positive: bool, can_commit: bool = False, can_undo: bool = False,
+        can_redo: bool = False, object_id: int | None = None,
+    ) -> None:  # fmt: skip
+        """Show polarity and what can be done now."""
+        for button, wanted in ((self.positive, positive), (self.negative, not positive)):
+            button.blockSignals(True)
+            button.setChecked(wanted)
+            button.blockSignals(False)
+        self.commit.setEnabled(can_commit)
+        self.commit.setText(f"Replace object {object_id}" if object_id else "Commit object")
+        self.undo.setEnabled(can_undo)
+        self.redo.setEnabled(can_redo)
+
+    def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
+        """Show what the last turn was."""
+        name = f" · {label}?" if label else ""
+        self.status.setText(f"prompt {turn} · {ms:.0f} ms · score {score:.2f}{name}")
+
+    def show_message(self, text: str, error: bool) -> None:
+        """Show a message to the person; an empty one clears the line."""
+        self.message.setText(text)
+        colour = ERROR_COLOUR if error else NOTE_COLOUR
+        self.message.setStyleSheet(f"color: {colour}")
+
+    def show_proposals(self, offered: int, total: int) -> None:
+        """Show how many proposals there are above the threshold."""
+        for widget in (self.threshold, self.take_all):
+            widget.setVisible(total > 0)
+        self.take_all.setEnabled(offered > 0)
+        self.take_all.setText(f"Take all {offered} of {total}")
+
+    def show_suggestions(self, words: Sequence[str]) -> None:
+        """Offer words as buttons."""
+        while self._suggestions.count():
+            item = self._suggestions.takeAt(0)
+            if item is not None and item.widget() is not None:
+                item.widget().deleteLater()
+        for number, word in enumerate(words[:6]):
+            button = QPushButton(word)
+            button.setFlat(True)
+            button.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
+            self._suggestions.addWidget(button, number // 2, number % 2)
+
+    def chosen_id(self) -> int | None:
+        """The id the person typed, or None for the next free one."""
+        return self.label_id.value() or None
+
+    def _make_tools(self, tools: list[str]) -> None:
+        self.tools: dict[str, QPushButton] = {}
+        group = QButtonGroup(self)
+        for tool in tools:
+            button = _toggle(tool.capitalize())
+            button.clicked.connect(lambda _=False, tool=tool: self.tool_chosen.emit(tool))
+            group.addButton(button)
+            self.tools[tool] = button
+        self.positive, self.negative = _toggle("+  object"), _toggle("\N{MINUS SIGN}  not object")
+        self.positive.setStyleSheet("QPushButton:checked { background: #1f7a43; color: white }")
+        self.negative.setStyleSheet("QPushButton:checked { background: #a32a3a; color: white }")
+        signs = QButtonGroup(self)
+        for button in (self.positive, self.negative):
+            signs.addButton(button)
+            button.setToolTip(self._tip("toggle_polarity", "What is drawn next belongs to the object, or does not"))  # noqa: E501  # fmt: skip
+
+    def _make_words(self) -> None:
+        self.word, self.find = QLineEdit(), QPushButton("Find")
+        self.word.setPlaceholderText("nucleus, road, ... (empty: everything)")
+        self.word.setMaxLength(LONGEST_WORD)
+        self.word.setClearButtonEnabled(True)
+        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0, 1)
+        self.threshold.setDecimals(2)
+        self.threshold.setValue(0.5)
+        self.threshold.setToolTip("Offer only proposals that score at least this much")
+        self.take_all = QPushButton("Take all")
+        self.take_all.setToolTip("Write every offered proposal as an object of its own")
+        self._suggestions = QGridLayout()
+
+    def _make_commit(self) -> None:
+        self.name, self.label_id = QLineEdit(), QSpinBox()
+        self.name.setPlaceholderText("name (the model's own if empty)")
+        self.label_id.setRange(0, 2**31 - 1)
+        self.label_id.setSpecialValueText("next free id")
+        self.overwrite = QCheckBox("overwrite other objects")
+        self.overwrite.setToolTip("Take pixels that belong to other objects; otherwise they stay")
+        self.commit, self.clear = QPushButton("Commit object"), QPushButton("Clear")
+        self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
+        self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
+        self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
+        self.undo.setToolTip("Take the last prompt back (Ctrl+Z on a prompt layer)")
+        self.redo.setToolTip("Put it back (Ctrl+Shift+Z on a prompt layer)")
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(6)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Image", self.image)
+        form.addRow("Model", self.model)
+        form.addRow("Write to", self.labels)
+        column.addLayout(form)
+        column.addWidget(_rule())
+        grid = QGridLayout()
+        for number, button in enumerate(self.tools.values()):
+            grid.addWidget(button, number // 3, number % 3)
+        column.addLayout(grid)
+        column.addLayout(_row(self.positive, self.negative))
+        column.addWidget(_rule())
+        column.addLayout(_row(self.word, self.find, stretch=0))
+        column.addLayout(self._suggestions)
+        column.addWidget(self.threshold)
+        column.addWidget(self.take_all)
+        column.addWidget(_rule())
+        column.addLayout(_row(self.name, self.label_id, stretch=0))
+        column.addWidget(self.overwrite)
+        column.addWidget(self.commit)
+        column.addLayout(_row(self.undo, self.redo, self.clear))
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message.setMinimumWidth(1)
+        self.help.setText(f'<a href="{HELP}">Help</a> · keys: ' + self._key_line())
+        self.help.setWordWrap(True)
+        self.help.setOpenExternalLinks(True)
+        for widget in (self.status, self.message):
+            column.addWidget(widget)
+        column.addStretch()
+        column.addWidget(self.help)
+
+    def _key_line(self) -> str:
+        short = {"toggle_polarity": "+/\N{MINUS SIGN}", "commit": "commit", "clear": "clear"}
+        return ", ".join(f"<b>{self._keys[method]}</b> {word}" for method, word in short.items())
+
+    def _tip(self, method: str, text: str) -> str:
+        known = {action.method for action in ACTIONS}
+        return f"{text} [{self._keys[method]}]" if method in known else text
+
+
+def _toggle(text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+    return button
+
+
+def _rule() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setStyleSheet("color: rgba(128, 128, 128, 90)")
+    return line
+
+
+def _row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
+    """Widgets side by side; with `stretch`, only the widget of that number grows."""
+    row = QHBoxLayout()
+    for number, widget in enumerate(widgets):
+        row.addWidget(widget, 1 if stretch is None or number == stretch else 0)
+    return row

@@ -1,0 +1,108 @@
+"""One job at a time in a worker thread; the newest waiting job wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Work for a thread, and what the main thread does with the outcome.
+
+    `work` must not touch layers or widgets. With a `title` the job shows in napari's activity
+    dock, where it can be cancelled: its outcome is then dropped and `dropped` called.
+    """
+
+    work: Callable[[], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+    title: str = ""
+    dropped: Callable[[], None] = lambda: None
+
+
+class LatestRunner(QObject):
+    """Runs jobs one after another; a job that has to wait is replaced by a newer one."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._running: Job | None = None
+        self._waiting: Job | None = None
+        self._worker: Any = None
+        self._progress: Any = None
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self._running is not None
+
+    def submit(self, job: Job) -> None:
+        """Run a job now, or as soon as the present one has ended."""
+        if self._closed:
+            return
+        if self._running is not None:
+            self._waiting = job
+            return
+        self._start(job)
+
+    def drop_waiting(self) -> None:
+        """Forget the job that waits."""
+        self._waiting = None
+
+    def close(self) -> None:
+        """Deliver nothing any more; a running thread ends by itself."""
+        self._closed = True
+        self._waiting = None
+        self._end_progress()
+
+    def _start(self, job: Job) -> None:
+        self._running = job
+        if job.title:
+            self._progress = cancelable_progress(total=0, desc=job.title)
+        worker = create_worker(job.work, _start_thread=False, _ignore_errors=True)
+        worker.returned.connect(self._returned)
+        worker.errored.connect(self._errored)
+        self._worker = worker
+        worker.start()
+
+    def _returned(self, outcome: Any) -> None:
+        job, cancelled = self._finish()
+        if job is None:
+            return
+        if cancelled:
+            job.dropped()
+        else:
+            job.done(outcome)
+        self._next()
+
+    def _errored(self, error: Exception) -> None:
+        job, cancelled = self._finish()
+        if job is None:
+            return
+        if cancelled:
+            job.dropped()
+        else:
+            job.failed(error)
+        self._next()
+
+    def _finish(self) -> tuple[Job | None, bool]:
+        job, self._running, self._worker = self._running, None, None
+        cancelled = self._progress is not None and bool(self._progress.is_canceled)
+        self._end_progress()
+        return (None if self._closed else job), cancelled
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+    def _next(self) -> None:
+        job, self._waiting = self._waiting, None
+        if job is not None and not self._closed and self._running is None:
+            self._start(job)
