@@ -66,6 +66,31 @@ _PROMPTABLE = _SPATIAL | {
     Capability.EVERYTHING,
 }
 
+_CLIP = "https://huggingface.co/openai/clip-vit-base-patch32/resolve/main/"
+_SEEM = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
+
+
+def _seem(size: str, filename: str, figures: str) -> ModelSpec:
+    """SEEM with one of its two backbones.
+
+    Nobody published a digest of its checkpoints: their keys and shapes are checked instead.
+    """
+    return ModelSpec(
+        name=f"seem-focal-{size.lower()}",
+        title=f"SEEM Focal-{size}",
+        builder=f"napari_seem.models.seem.model:build_focal_{size.lower()}",
+        capabilities=_PROMPTABLE,
+        weights=WeightsFile(filename, url=_SEEM + filename),
+        licence="Apache-2.0",
+        citation="Zou et al., Segment Everything Everywhere All at Once, NeurIPS 2023",
+        description=f"Natural images: every prompt, any word, the whole image named ({figures}).",
+        extras=(
+            WeightsFile("clip-vit-base-patch32/vocab.json", url=_CLIP + "vocab.json"),
+            WeightsFile("clip-vit-base-patch32/merges.txt", url=_CLIP + "merges.txt"),
+        ),
+    )
+
+
 _SPECS = (
     ModelSpec(
         name="compact",
@@ -77,6 +102,8 @@ _SPECS = (
         citation="napari-seem",
         description="Small model shipped inside the package: every prompt, no GPU, no network.",
     ),
+    _seem("T", "seem_focalt_v1.pt", "165 M parameters, COCO PQ 50.8"),
+    _seem("L", "seem_focall_v1.pt", "341 M parameters, COCO PQ 56.1"),
 )
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

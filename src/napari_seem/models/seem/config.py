@@ -68,7 +68,7 @@ TINY = SeemConfig(
     decoder_layers=3,
     queries=21,
     memories=8,
-    text_vocabulary=400,
+    text_vocabulary=600,
     text_length=77,
     text_layers=2,
 )
