@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -188,9 +189,7 @@ class PromptLayers:
         changed: list[tuple[int, npt.NDArray[np.float64], str]] = []
         slots: list[Drawn | None] = []
         for index, vertices in enumerate(places):
-            known = next(
-                (d for d in remaining if d.same_place(vertices, d.prompt.positive)), None
-            )
+            known = next((d for d in remaining if d.same_place(vertices, d.prompt.positive)), None)
             slots.append(known)
             if known is not None:
                 remaining.remove(known)
@@ -203,9 +202,7 @@ class PromptLayers:
         fresh.extend(slot for slot in slots if slot is not None)
         return fresh
 
-    def _make(
-        self, vertices: npt.NDArray[np.float64], kind: str, positive: bool
-    ) -> Drawn | None:
+    def _make(self, vertices: npt.NDArray[np.float64], kind: str, positive: bool) -> Drawn | None:
         plane = shown_plane(self.image, self.viewer.dims)
         if not plane.holds(vertices[0]):
             position = vertices.mean(0)
@@ -318,7 +315,7 @@ def _line_mask(flat: npt.NDArray[np.float64], shape: tuple[int, int]) -> BoolArr
 
     out = np.zeros(shape, bool)
     corners = np.clip(np.round(flat).astype(int), 0, np.array(shape) - 1)
-    for (y0, x0), (y1, x1) in zip(corners[:-1], corners[1:], strict=True):
+    for (y0, x0), (y1, x1) in pairwise(corners):
         rows, cols = line(y0, x0, y1, x1)
         out[rows, cols] = True
     return out

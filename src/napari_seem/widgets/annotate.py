@@ -52,9 +52,7 @@ class AnnotateWidget(QWidget):
         What a word found.
     """
 
-    def __init__(
-        self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None
-    ) -> None:
+    def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.preferences: Preferences = read_preferences()
@@ -134,7 +132,9 @@ class AnnotateWidget(QWidget):
 
     def commit(self) -> int | None:
         """Write the object; gives its id."""
-        label_id = self.annotator.commit(self.panel.name.text().strip(), self.panel.chosen_id())
+        label_id = self.annotator.objects.commit(
+            self.panel.name.text().strip(), self.panel.chosen_id()
+        )
         if label_id is not None:
             self.panel.label_id.setValue(0)
         return label_id
@@ -150,7 +150,7 @@ class AnnotateWidget(QWidget):
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
 
-    def closeEvent(self, event: QCloseEvent | None) -> None:  # noqa: N802  (Qt's name)
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Let go of the viewer."""
         self.release()
         super().closeEvent(event)
@@ -191,7 +191,9 @@ class AnnotateWidget(QWidget):
 
     def _bind_keys(self) -> None:
         for action in ACTIONS:
-            self._bind(self.viewer, self.preferences.keys[action.method], getattr(self, action.method))
+            self._bind(
+                self.viewer, self.preferences.keys[action.method], getattr(self, action.method)
+            )
 
     def _bind(self, target: Any, key: str, slot: Callable[[], Any]) -> None:
         target.bind_key(key, lambda _: _finish(slot()), overwrite=True)
@@ -260,7 +262,7 @@ class AnnotateWidget(QWidget):
         if event.type == "mouse_move":  # a drag moves the picture
             return
         if self.tool == "pick":
-            self.annotator.pick(event.position)
+            self.annotator.objects.pick(event.position)
         elif self.proposals.active:
             self.proposals.take_at(event.position)
 
@@ -299,5 +301,3 @@ def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
 
 def _finish(_: Any) -> None:
     """Swallow a result: napari takes what a key binding returns for a generator."""
-
-

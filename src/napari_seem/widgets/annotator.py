@@ -9,26 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from ..edits import ObjectRecord, ObjectTable
-from ..errors import InvalidLabels, InvalidPrompt, NapariSeemError
-from ..layers.coordinates import full_data, shown_plane, spatial_shape, unwrap, world_to_data
+from ..errors import InvalidPrompt, NapariSeemError
+from ..layers.coordinates import full_data, shown_plane, spatial_shape, unwrap
 from ..layers.prompt_layers import Drawn, PromptLayers
-from ..layers.writing import (
-    NewObject,
-    Preview,
-    check_target,
-    free_label,
-    new_labels,
-    object_mask,
-    write_objects,
-)
-from ..models.base import mask_bbox
+from ..layers.writing import Preview
 from ..planes import Plane
-from ..prompts import Mask, Prompt
+from ..prompts import Prompt
 from ..session import Request, Session
+from .objects import Objects
 from .runner import Job, LatestRunner
 from .shelf import Shelf
 
@@ -70,6 +60,8 @@ class Annotator(QObject):
     ----------
     answered : Signal(object)
         A turn was computed; carries the `Prediction`.
+    objects : Objects
+        Writes into the Labels layer.
     changed : Signal()
         Prompts, choices or sessions changed.
     said : Signal(str, bool)
@@ -86,6 +78,7 @@ class Annotator(QObject):
         self.shelf = shelf
         self.runner = LatestRunner(self)
         self.preview = Preview(self.viewer, "SEEM preview")
+        self.objects = Objects(self)
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.model_name = "compact"
@@ -94,6 +87,7 @@ class Annotator(QObject):
         self.last_ms = float("nan")
         self._works: dict[Any, Work] = {}
         self._prompt_layers: dict[int, PromptLayers] = {}
+        self._targets: dict[int, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.removed.connect(self._on_removed)
@@ -129,11 +123,12 @@ class Annotator(QObject):
             self.prompt_layers.set_visible(False)
         self.preview.clear()
         self.image, self._plane = image, None
+        self.labels = self._targets.get(id(image))
         if image is not None:
             known = self._prompt_layers.get(id(image))
             if known is None or not known.complete:
                 known = PromptLayers(
-                    self.viewer, image, self._on_prompts, partial(self._say, error=False)
+                    self.viewer, image, self._on_prompts, partial(self.say, error=False)
                 )
                 self._prompt_layers[id(image)] = known
             known.set_visible(True)
@@ -151,7 +146,7 @@ class Annotator(QObject):
             key = (key[0], name, key[2])
             fresh = self._new_work(key[2], work.label_id, work.name)
             fresh.drawn = work.drawn
-            with self._reporting():
+            with self.reporting():
                 fresh.session.replace(work.session.prompts)
             self._works[key] = fresh
         self._compute()
@@ -160,6 +155,10 @@ class Annotator(QObject):
     def choose_labels(self, labels: Labels | None) -> None:
         """Write to this Labels layer; None makes a new one at the next commit."""
         self.labels = unwrap(labels)
+        if self.labels is None:
+            self._targets.pop(id(self.image), None)
+        else:
+            self._targets[id(self.image)] = self.labels
         self.changed.emit()
 
     def set_positive(self, positive: bool) -> None:
@@ -171,10 +170,10 @@ class Annotator(QObject):
 
     def add_prompt(self, prompt: Prompt) -> None:
         """Add a prompt that is not drawn: a word, or a mask."""
-        layers, work = self.prompt_layers, self._ensure_work()
+        layers, work = self.prompt_layers, self.ensure_work()
         if layers is None or work is None or self._plane is None:
             return
-        with self._reporting():
+        with self.reporting():
             work.session.push(prompt)
             drawn = Drawn(prompt, self._plane)
             work.drawn[id(prompt)] = drawn
@@ -199,104 +198,9 @@ class Annotator(QObject):
         self.preview.clear()
         self.changed.emit()
 
-    def commit(self, name: str = "", label_id: int | None = None) -> int | None:
-        """Write the object into the Labels layer; gives its id, or None where nothing was written.
-
-        Parameters
-        ----------
-        name : str
-            The object's name; the model's own where it is empty.
-        label_id : int, optional
-            Its id; by default that of the object picked up again, else the next free one.
-        """
-        work, plane = self.work, self._plane
-        if work is None or plane is None or self.image is None:
-            self._say("there is no object yet; add a prompt on it first", error=True)
-            return None
-        with self._reporting():
-            prediction = work.session.prediction
-            if prediction is None and self.runner.busy:
-                raise InvalidPrompt("the mask is still being computed; commit again in a moment")
-            bbox = None if prediction is None else mask_bbox(prediction.mask)
-            if prediction is None or bbox is None:
-                raise InvalidPrompt("there is no object yet; add a prompt on it first")
-            y0, x0, y1, x1 = bbox
-            record = ObjectRecord(
-                name or work.name or prediction.label or "", round(prediction.score, 3),
-                self.model_name, len(work.session.prompts),
-            )  # fmt: skip
-            chosen = self.write(
-                [prediction.mask[y0:y1, x0:x1]], [(y0, x0)], [record], label_id or work.label_id,
-                replaces=work.label_id is not None,
-            )  # fmt: skip
-            self.clear()
-            self._say(f"object {chosen[0]} written to '{self.labels.name if self.labels else ''}'")
-            return chosen[0]
-        return None
-
-    def write(
-        self, masks: list[Any], corners: list[tuple[int, int]], records: list[ObjectRecord],
-        label_id: int | None = None, replaces: bool = False,
-    ) -> list[int]:  # fmt: skip
-        """Write objects of the shown plane in one undoable step; gives their ids.
-
-        Raises
-        ------
-        InvalidLabels
-            Where the layer can't take them; nothing is written then.
-        """
-        if self.image is None or self._plane is None:
-            raise InvalidPrompt("choose an image first")
-        if self.labels is None or self.labels not in self.viewer.layers:
-            self.labels = new_labels(self.viewer, self.image)
-            self._back_to_prompts()
-        first = label_id or free_label(self.labels)
-        ids = [first + index for index in range(len(masks))]
-        check_target(self.labels, self.image, ids[-1])
-        objects = [
-            NewObject(mask, corner, number, record)
-            for mask, corner, number, record in zip(masks, corners, ids, records, strict=True)
-        ]
-        written = write_objects(
-            self.labels, self._plane, objects, overwrite=self.overwrite, replaces=replaces
-        )
-        if not written:
-            raise InvalidLabels(
-                "every pixel of the object already belongs to another one; tick 'overwrite' to "
-                "take them"
-            )
-        self.changed.emit()
-        return ids
-
-    def pick(self, world: Any) -> int | None:
-        """Take an object of the Labels layer up again as a mask prompt; gives its id."""
-        if self.labels is None or self.image is None or self._plane is None:
-            self._say("choose the labels layer that holds the object first", error=True)
-            return None
-        with self._reporting():
-            point = np.round(world_to_data(self.labels, world, self.viewer.dims)).astype(int)
-            data = full_data(self.labels)
-            if (point < 0).any() or (point >= data.shape).any():
-                return None
-            label_id = int(np.asarray(data[tuple(point)]))
-            if not label_id:
-                self._say("there is no object here; click on a labelled one", error=False)
-                return None
-            check_target(self.labels, self.image, label_id)
-            mask = object_mask(self.labels, self._plane, label_id)
-            self.clear()
-            work = self._ensure_work()
-            if work is None:
-                return None
-            work.label_id = label_id
-            work.name = ObjectTable.from_features(self.labels.features)[label_id].name
-            self.add_prompt(Mask(mask))
-            return label_id
-        return None
-
     def plane_source(self) -> Callable[[], tuple[Any, Any]] | None:
         """What gives model and embedding of the shown plane, for other jobs on it."""
-        work = self._ensure_work()
+        work = self.ensure_work()
         return None if work is None else work.session.resolve
 
     def recompute(self) -> None:
@@ -324,11 +228,12 @@ class Annotator(QObject):
         session = Session.deferred(plane.shape(spatial_shape(image)), resolve)
         return Work(session, label_id=label_id, name=name)
 
-    def _ensure_work(self) -> Work | None:
+    def ensure_work(self) -> Work | None:
+        """The object in the making on the shown plane, begun where there was none."""
         if self.image is None:
-            self._say("choose an image layer first", error=True)
+            self.say("choose an image layer first", error=True)
             return None
-        with self._reporting():
+        with self.reporting():
             self._plane = shown_plane(self.image, self.viewer.dims)
             key = self._work_key(self._plane)
             if key not in self._works:
@@ -338,7 +243,7 @@ class Annotator(QObject):
 
     def _on_prompts(self) -> None:
         """The person changed prompts in the layers: bring the session to the same state."""
-        layers, work = self.prompt_layers, self._ensure_work()
+        layers, work = self.prompt_layers, self.ensure_work()
         if layers is None or work is None or self._plane is None:
             return
         drawn = layers.on(self._plane)
@@ -352,7 +257,7 @@ class Annotator(QObject):
             work.session.replace(prompts)
         except NapariSeemError as error:
             layers.show(self._plane, work.drawing())
-            self._say(str(error), error=True)
+            self.say(str(error), error=True)
             return
         self._compute()
 
@@ -384,7 +289,7 @@ class Annotator(QObject):
                 partial(self._on_answer, work, request, started),
                 self._on_failure,
                 "Reading the image" if first else "",
-                partial(self._say, "cancelled; the prompts are kept"),
+                partial(self.say, "cancelled; the prompts are kept"),
             )
         )
 
@@ -403,11 +308,11 @@ class Annotator(QObject):
     def _on_failure(self, error: Exception) -> None:
         work = self.work
         if not isinstance(error, NapariSeemError):
-            self._say(f"{type(error).__name__}: {error}", error=True)
+            self.say(f"{type(error).__name__}: {error}", error=True)
             raise error
         if work is not None and work.session.can_undo and work.session.prediction is None:
             self.undo()  # the prompt that the model refused
-        self._say(str(error), error=True)
+        self.say(str(error), error=True)
 
     def _show(self, work: Work) -> None:
         prediction = work.session.prediction
@@ -441,6 +346,7 @@ class Annotator(QObject):
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
+        self._targets = {k: v for k, v in self._targets.items() if v is not layer}
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
@@ -451,20 +357,20 @@ class Annotator(QObject):
             self.image, self._plane = None, None
         self.changed.emit()
 
-    def _back_to_prompts(self) -> None:
+    def back_to_prompts(self) -> None:
+        """Make a prompt layer active again, so that the next click is a prompt."""
         layers = self.prompt_layers
         if layers is not None and self.viewer.layers.selection.active not in layers.layers:
             self.viewer.layers.selection.active = layers.points
 
-    def _say(self, message: str, error: bool = False) -> None:
+    def say(self, message: str, error: bool = False) -> None:
+        """Tell the person something."""
         self.said.emit(message, error)
 
     @contextmanager
-    def _reporting(self) -> Iterator[None]:
+    def reporting(self) -> Iterator[None]:
         """Show the project's own errors to the person instead of raising them."""
         try:
             yield
         except NapariSeemError as error:
-            self._say(str(error), error=True)
-
-
+            self.say(str(error), error=True)

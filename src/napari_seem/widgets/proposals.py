@@ -128,7 +128,7 @@ class Proposals(QObject):
             for _, i in chosen
         ]
         try:
-            ids = self.annotator.write(
+            ids = self.annotator.objects.write(
                 [i.mask for _, i in chosen], [(i.bbox[0], i.bbox[1]) for _, i in chosen], records
             )
         except NapariSeemError as error:

@@ -17,11 +17,12 @@ from ...prompts import Point, Prompt
 from ..base import Embedding, Instance, Segmentation
 from . import canvas, focus, pyramid, windows
 from .canvas import View
+from .concept import Concept
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 from .pyramid import Level
 
 if TYPE_CHECKING:
-    from .model import CompactModel, Concept, Decoded
+    from .model import CompactModel, Decoded
 
 BATCH = 16
 OVERLAP = 16
@@ -204,8 +205,6 @@ def _peaks(heat: Tensor, level: Level, side: Tensor, word: int | None) -> list[S
 
 
 def _word_concept(model: CompactModel, word: int | None) -> Concept:
-    from .model import Concept
-
     config = model.network.config
     blank = torch.zeros(config.semantic_dim)
     vector = blank if word is None else model.word_vector(word)

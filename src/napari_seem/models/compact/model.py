@@ -16,10 +16,11 @@ from torch import Tensor
 
 from ...errors import InvalidPrompt, UnknownWord
 from ...images import to_rgb
-from ...prompts import Point, Prompt, Reference, Scribble, Text, check_prompts
+from ...prompts import Point, Prompt, Scribble, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
 from . import canvas, focus, pyramid, windows
 from .canvas import View
+from .concept import Concept, best_level, concept_of
 from .evidence import WindowPrompts, gather, strokes
 from .network import CompactNetwork
 
@@ -29,22 +30,6 @@ GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
 NAME_AT = 0.5
 CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT}
-
-
-@dataclass(frozen=True)
-class Concept:
-    """What is wanted, apart from where: unit vectors, zero where nothing was said."""
-
-    instance: Tensor
-    semantic: Tensor
-    other_semantic: Tensor
-    word: Tensor
-    side: float | None = None
-
-    @property
-    def given(self) -> bool:
-        """Whether a word or a positive reference was given."""
-        return bool(self.word.any() or self.semantic.any())
 
 
 @dataclass(frozen=True)
@@ -136,11 +121,11 @@ class CompactModel:
         UnknownWord
             A text that the model was not taught.
         """
-        self._check(embedding)
+        self.check(embedding)
         check_prompts(prompts, embedding.shape)
         if not prompts:
             raise InvalidPrompt("there is nothing to go by; give at least one prompt")
-        concept = self._concept(prompts)
+        concept = concept_of(self, prompts)
         levels = pyramid.levels(embedding)
         where = canvas.extent(prompts, embedding.shape)
         previous = None if memory is None else np.asarray(memory, np.float32)
@@ -176,7 +161,7 @@ class CompactModel:
         """
         from .everything import find_objects
 
-        self._check(embedding)
+        self.check(embedding)
         chosen = None if names is None else [self.word_index(name) for name in names]
         return find_objects(self, embedding, chosen)
 
@@ -276,43 +261,8 @@ class CompactModel:
         maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
         return self.decode(views, maps, concept)
 
-    def _concept(self, prompts: Sequence[Prompt]) -> Concept:
-        config = self.network.config
-        blank = torch.zeros(config.semantic_dim)
-        positive = [p for p in prompts if isinstance(p, Reference) and p.positive]
-        negative = [p for p in prompts if isinstance(p, Reference) and not p.positive]
-        words = [self.word_vector(self.word_index(p.text)) for p in prompts
-                 if isinstance(p, Text) and p.positive]  # fmt: skip
-        regions = [self._region(p) for p in positive]
-        return Concept(
-            _mean_direction([r[0] for r in regions], torch.zeros(config.instance_dim)),
-            _mean_direction([r[1] for r in regions], blank),
-            _mean_direction([self._region(p)[1] for p in negative], blank),
-            _mean_direction(words, blank),
-            float(np.median([r[2] for r in regions])) if regions else None,
-        )
-
-    def _region(self, reference: Reference) -> tuple[Tensor, Tensor, float]:
-        """Mean unit embeddings of a reference region, and its side in image pixels."""
-        self._check(reference.embedding)
-        at = self.network.config.coarse_slices
-        parts, _ = ndimage.label(reference.mask)
-        side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
-        level = _best_level(pyramid.levels(reference.embedding), side)
-        weight = F.interpolate(
-            torch.from_numpy(reference.mask)[None, None].float(), level.shape,
-            mode="bilinear", antialias=True,
-        )  # fmt: skip
-        padding = (0, -level.shape[1] % pyramid.MULTIPLE, 0, -level.shape[0] % pyramid.MULTIPLE)
-        weight = F.avg_pool2d(F.pad(weight, padding), 4)[0, 0]
-        weight = weight * (weight >= min(0.5, float(weight.max()))) + 1e-9
-        vectors = [
-            F.normalize((level.coarse[at[key]].float().cpu() * weight).sum((1, 2)), dim=0)
-            for key in ("instance", "semantic")
-        ]
-        return vectors[0], vectors[1], side
-
-    def _check(self, embedding: Embedding) -> None:
+    def check(self, embedding: Embedding) -> None:
+        """Raise `InvalidPrompt` for an embedding of another model."""
         if embedding.model != self.identity:
             raise InvalidPrompt(
                 f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
@@ -330,7 +280,7 @@ class CompactModel:
         if bbox is None or not self._words:
             return None
         side = float(np.sqrt(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum()))
-        level = _best_level(pyramid.levels(embedding), side)
+        level = best_level(pyramid.levels(embedding), side)
         semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
         rows, cols = (
             np.clip(((np.arange(bbox[a], bbox[a + 2]) + 0.5) * level.scale[a] / 4).astype(int),
@@ -343,18 +293,6 @@ class CompactModel:
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
         return self._words[best] if float(fit[best]) >= NAME_AT else None
-
-
-def _best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
-    """The finest level on which an object of `side` image pixels has a size seen in training."""
-    for level in levels:
-        if side * max(level.scale) <= focus.WELL_SEEN[1]:
-            return level
-    return levels[-1]
-
-
-def _mean_direction(vectors: list[Tensor], blank: Tensor) -> Tensor:
-    return F.normalize(torch.stack(vectors).mean(0), dim=0) if vectors else blank
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:

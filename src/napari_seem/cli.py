@@ -1,0 +1,166 @@
+"""The command line: `napari-seem demo | models | segment | bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import NapariSeemError
+
+if TYPE_CHECKING:
+    from .models.base import Embedding, Model
+    from .prompts import Prompt
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 where it worked, 2 where the input was at fault."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["demo"]:
+        from .demo import main as demo
+
+        return demo(arguments[1:])
+    if arguments[:1] == ["bench"]:
+        from .bench import main as bench
+
+        return _guarded(lambda: bench(arguments[1:]))
+    options = _parser().parse_args(arguments)
+    return _guarded(lambda: options.run(options))
+
+
+def _guarded(command: Any) -> int:
+    """Our own errors end in one line on stderr, not in a stack trace."""
+    try:
+        return int(command() or 0)
+    except (NapariSeemError, OSError) as error:
+        print(f"napari-seem: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="napari-seem", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    commands.add_parser("demo", help="segment samples in a real viewer")
+    commands.add_parser("bench", help="measure: bench clicks, bench latency, ...")
+    models = commands.add_parser("models", help="list the models")
+    models.set_defaults(run=_models)
+    segment = commands.add_parser("segment", help="segment one image file")
+    segment.set_defaults(run=_segment)
+    segment.add_argument("image", type=Path)
+    segment.add_argument("-o", "--output", type=Path, required=True, help="label TIFF to write")
+    segment.add_argument("--model", default="compact")
+    segment.add_argument("--point", action="append", default=[], metavar="Y,X")
+    segment.add_argument("--not-point", action="append", default=[], metavar="Y,X")
+    segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
+    segment.add_argument("--word", help="find all objects of this name")
+    segment.add_argument("--everything", action="store_true", help="find all objects")
+    return parser
+
+
+def _models(_: argparse.Namespace) -> int:
+    from .models.registry import MODELS
+
+    for name, spec in MODELS.items():
+        where = "ready" if spec.installed else "not downloaded"
+        takes = ", ".join(sorted(capability.value for capability in spec.capabilities))
+        print(f"{name:14s} {where:15s} {spec.licence:14s} {spec.description}\n{'':14s} {takes}")
+    return 0
+
+
+def _segment(options: argparse.Namespace) -> int:
+    """Segment one image file and write labels and their table."""
+    from .models.registry import load_model
+
+    prompts = _prompts(options)
+    whole = options.everything or (options.word and not prompts)
+    if not prompts and not whole:
+        raise _usage("give --point, --box, --word or --everything")
+    model = load_model(options.model)
+    embedding = model.encode(_read(options.image))
+    if whole:
+        labels, rows = _all_objects(model, embedding, options.word)
+    else:
+        labels, rows = _one_object(model, embedding, prompts)
+    _write(labels, rows, options.output)
+    print(f"{len(rows)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
+    return 0
+
+
+def _one_object(
+    model: Model, embedding: Embedding, prompts: list[Prompt]
+) -> tuple[Any, list[dict[str, Any]]]:
+    prediction = model.predict(embedding, prompts)
+    labels = prediction.mask.astype("uint16")
+    name = prediction.label or ""
+    return labels, [{"index": 1, "name": name, "score": round(prediction.score, 3)}]
+
+
+def _all_objects(
+    model: Model, embedding: Embedding, word: str | None
+) -> tuple[Any, list[dict[str, Any]]]:
+    found = model.segment(embedding, [word] if word else None)
+    kind = "uint16" if len(found.instances) < 2**16 else "uint32"
+    rows = [
+        {"index": number, "name": instance.label or "", "score": round(instance.score, 3)}
+        for number, instance in enumerate(found.instances, start=1)
+    ]
+    return found.labels.astype(kind), rows
+
+
+def _prompts(options: argparse.Namespace) -> list[Prompt]:
+    from .prompts import Box, Point, Text
+
+    prompts: list[Prompt] = [Point(*_numbers(text, 2)) for text in options.point]
+    prompts += [Point(*_numbers(text, 2), positive=False) for text in options.not_point]
+    prompts += [Box(*_numbers(text, 4)) for text in options.box]
+    if options.word and prompts:
+        prompts.append(Text(options.word))
+    return prompts
+
+
+def _numbers(text: str, count: int) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise _usage(f"'{text}' is not {count} numbers with commas between them")
+    return values
+
+
+def _usage(message: str) -> NapariSeemError:
+    return NapariSeemError(message)
+
+
+def _read(path: Path) -> Any:
+    from skimage.io import imread
+
+    from .errors import InvalidImage
+
+    if not path.exists():
+        raise InvalidImage(f"there is no file '{path}'")
+    try:
+        return imread(path)
+    except (ValueError, OSError, SyntaxError) as error:
+        raise InvalidImage(f"'{path}' can't be read as an image ({error})") from error
+
+
+def _write(labels: Any, rows: list[dict[str, Any]], path: Path) -> None:
+    """Write labels and table beside their final names first, so that nothing is half-written."""
+    import tifffile
+
+    temporary = path.with_name(path.name + ".part")
+    try:
+        tifffile.imwrite(temporary, labels, compression="zlib")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    table = path.with_suffix(".json")
+    table.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""What the demonstration asks: samples, planes, and prompts in the order of a person's hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Pair = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Click:
+    """A click at (row, column)."""
+
+    at: Pair
+    positive: bool = True
+
+
+@dataclass(frozen=True)
+class DragBox:
+    """A box dragged from one corner to the other."""
+
+    start: Pair
+    stop: Pair
+
+
+@dataclass(frozen=True)
+class Lasso:
+    """A rough outline through these corners."""
+
+    corners: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """A brush stroke through these positions."""
+
+    path: Sequence[Pair]
+
+
+@dataclass(frozen=True)
+class Say:
+    """A word in the word field, and all its matches taken."""
+
+    word: str
+
+
+Gesture = Click | DragBox | Lasso | Stroke | Say
+
+
+@dataclass(frozen=True)
+class Task:
+    """One object (or one word) on one sample.
+
+    `plane` is the position along the first axis, for stacks.
+    """
+
+    sample: str
+    title: str
+    gestures: Sequence[Gesture] = field(default_factory=tuple)
+    plane: int | None = None
+
+
+TASKS = (
+    Task("coins", "a coin by one click", [Click((130, 120))]),
+    Task("coins", "a coin by a box", [DragBox((158, 323), (215, 380))]),
+    Task("tissue", "a gland by a lasso",
+         [Lasso([(300, 255), (310, 330), (360, 355), (450, 350), (475, 300), (400, 255)])]),
+    Task("retina", "the optic disc by a click, corrected by a second",
+         [Click((640, 215)), Click((640, 290), positive=False)]),
+    Task("coffee", "the saucer and cup by a box", [DragBox((5, 70), (380, 485))]),
+    Task("coffee", "the coffee by one click", [Click((195, 265))]),
+    Task("cat", "an eye by a stroke", [Stroke([(135, 190), (145, 200), (150, 215)])]),
+    Task("brain", "the brain on an axial slice by a box", [DragBox((5, 25), (95, 95))], plane=12),
+    Task("ct", "the spinal canal by one click", [Click((67, 57))]),
+    Task("stack", "a nucleus by one click", [Click((-1, -1))], plane=12),
+    Task("stack", "every nucleus of the plane by its word", [Say("nucleus")], plane=12),
+    Task("mosaic", "a roof by one click", [Click((-1, -1))]),
+    Task("mosaic", "every roof by its word", [Say("building")]),
+)  # fmt: skip
+"""A click at (-1, -1) goes to the middle of the largest object of the ground truth."""

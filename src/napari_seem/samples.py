@@ -1,0 +1,232 @@
+"""Images to try things on: real ones that the installed packages carry, and two made-up ones.
+
+Nothing is downloaded. The made-up stack and mosaic are drawn anew from a seed and come with their
+ground truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LayerData = tuple[Any, dict[str, Any], str]
+IntArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An image to try things on.
+
+    Attributes
+    ----------
+    name, title : str
+        Short name, and one for people.
+    image : array (H, W), (H, W, 3) or (Z, H, W)
+    truth : int32 array of the image's spatial shape, or None
+        Ground truth ids where they are known for certain.
+    spacing : tuple of float
+        Size of a pixel along every spatial axis.
+    unit : str
+        Unit of the spacing, as napari writes it.
+    """
+
+    name: str
+    title: str
+    image: npt.NDArray[Any] = field(repr=False)
+    truth: IntArray | None = field(default=None, repr=False)
+    spacing: tuple[float, ...] = (1.0, 1.0)
+    unit: str = "pixel"
+
+    @property
+    def rgb(self) -> bool:
+        """Whether the last axis is colour."""
+        return self.image.ndim == len(self.spacing) + 1
+
+    def layer(self) -> LayerData:
+        """What napari adds as an Image layer."""
+        about = {"name": self.title, "scale": self.spacing, "rgb": self.rgb}
+        if self.unit != "pixel":
+            about["units"] = (self.unit,) * len(self.spacing)
+        return self.image, about, "image"
+
+
+def coins() -> Sample:
+    """Greek coins on uneven ground (303 x 384), from scikit-image."""
+    return _from_skimage("coins", "Coins")
+
+
+def tissue() -> Sample:
+    """Colon tissue with stained glands (512 x 512), from scikit-image."""
+    return _from_skimage("immunohistochemistry", "Stained tissue")
+
+
+def retina() -> Sample:
+    """Fundus photograph (1411 x 1411), from scikit-image."""
+    return _from_skimage("retina", "Retina")
+
+
+def coffee() -> Sample:
+    """A cup of coffee on a table (400 x 600), from scikit-image."""
+    return _from_skimage("coffee", "Cup of coffee")
+
+
+def cat() -> Sample:
+    """Chelsea the cat (300 x 451), from scikit-image."""
+    return _from_skimage("chelsea", "Cat")
+
+
+def brain() -> Sample:
+    """A T2*-weighted MR volume of a head, 24 slices of 128 x 96, from nibabel (extra `medical`)."""
+    import nibabel
+
+    path = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
+    file = nibabel.load(path)
+    volume = np.asanyarray(file.dataobj)[..., 0].T  # (Z, Y, X)
+    spacing = tuple(float(z) for z in file.header.get_zooms()[2::-1])
+    return Sample("brain", "Brain MR", np.ascontiguousarray(volume[:, ::-1]), None, spacing, "mm")
+
+
+def ct() -> Sample:
+    """One CT slice, 128 x 128, in Hounsfield units, from pydicom (extra `medical`)."""
+    import pydicom
+    from pydicom.data import get_testdata_file
+
+    data = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    hounsfield = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
+    spacing = tuple(float(s) for s in data.PixelSpacing)
+    return Sample("ct", "CT slice", hounsfield.astype(np.int16), None, spacing, "mm")
+
+
+def stack(seed: int = 0, shape: tuple[int, int, int] = (24, 256, 256)) -> Sample:
+    """A made-up stack of fluorescent nuclei: ellipsoids, blur, noise; four times coarser along z.
+
+    Parameters
+    ----------
+    seed : int
+    shape : (Z, H, W)
+    """
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    truth = np.zeros(shape, np.int32)
+    light = np.full(shape, 0.06, np.float32)
+    z, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    number = 0
+    for _ in range(90):
+        center = rng.uniform(0, shape)
+        radius = rng.uniform((2.0, 9, 9), (4.0, 18, 18))
+        inside = sum(
+            ((axis - c) / r) ** 2 for axis, c, r in zip((z, y, x), center, radius, strict=True)
+        ) < 1  # fmt: skip
+        if (truth[inside] > 0).any() or not inside.any():
+            continue
+        number += 1
+        truth[inside] = number
+        light[inside] = rng.uniform(0.35, 0.9)
+    texture = ndimage.gaussian_filter(rng.standard_normal(shape), (0.6, 2, 2))
+    light *= 1 + 0.8 * texture.astype(np.float32)
+    seen = ndimage.gaussian_filter(light, (0.7, 1.2, 1.2))
+    counts = rng.poisson(np.clip(seen, 0, None) * 300) + rng.normal(100, 4, shape)
+    image = np.clip(counts, 0, 65535).astype(np.uint16)
+    return Sample("stack", "Nuclei in 3-D (made up)", image, truth, (1.0, 0.25, 0.25), "um")
+
+
+def mosaic(seed: int = 0, size: int = 1024) -> Sample:
+    """A made-up aerial mosaic, 10 cm a pixel: gabled roofs with shadows, roads, trees.
+
+    The truth numbers the roofs.
+
+    Parameters
+    ----------
+    seed : int
+    size : int
+        Height and width in pixels.
+    """
+    from scipy import ndimage
+
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:size, :size].astype(np.float32)
+    soft = ndimage.zoom(rng.random((size // 32 + 1,) * 2), 32, order=1)[:size, :size]
+    fine = rng.standard_normal((size, size)) * 0.02
+    image = np.array([0.36, 0.43, 0.27]) * (0.8 + 0.4 * soft[..., None]) + fine[..., None]
+    road = (np.abs(rows % 340 - 60 - 12 * np.sin(cols / 150)) < 14) | (np.abs(cols % 410 - 90) < 12)
+    image[road] = np.array([0.5, 0.5, 0.52]) + fine[road][:, None]
+    truth = np.zeros((size, size), np.int32)
+    for _ in range(160):
+        _add_roof(rng, image, truth, road)
+    for _ in range(120):
+        (y, x), radius = rng.integers(20, size - 20, 2), rng.uniform(6, 16)
+        part = np.s_[y - 18 : y + 18, x - 18 : x + 18]
+        crown = np.hypot(rows[part] - y, cols[part] - x) < radius
+        if not (truth[part][crown] > 0).any():
+            leaves = np.array([0.16, 0.3, 0.12]) * (0.7 + soft[part][crown][:, None])
+            image[part][crown] = leaves
+    picture = (np.clip(image, 0, 1) * 255).astype(np.uint8)
+    return Sample("mosaic", "Aerial mosaic (made up)", picture, truth, (0.1, 0.1), "m")
+
+
+def _add_roof(
+    rng: np.random.Generator, image: npt.NDArray[np.float64], truth: IntArray,
+    road: npt.NDArray[np.bool_],
+) -> None:  # fmt: skip
+    """Put one gabled roof and its shadow where there is room, in place."""
+    reach = 60
+    y, x = rng.integers(reach, truth.shape[0] - reach, 2)
+    half, turn = rng.uniform(14, 38, 2), rng.choice([0, 0.05, 0.3]) + rng.normal(0, 0.02)
+    tint = np.array([[0.55, 0.28, 0.22], [0.45, 0.45, 0.48], [0.62, 0.5, 0.4]])[rng.integers(3)]
+    part = np.s_[y - reach : y + reach, x - reach : x + reach]
+    rows, cols = np.mgrid[-reach:reach, -reach:reach]
+    u = np.cos(turn) * rows + np.sin(turn) * cols
+    v = np.cos(turn) * cols - np.sin(turn) * rows
+    roof = (np.abs(u) < half[0]) & (np.abs(v) < half[1])
+    around = (np.abs(u) < half[0] + 8) & (np.abs(v) < half[1] + 8)
+    if road[part][around].any() or (truth[part][around] > 0).any():
+        return
+    shadow = np.roll(roof, (9, 7), (0, 1)) & ~roof & (truth[part] == 0)
+    image[part][shadow] *= 0.45
+    lit = np.where(u < 0, 1.15, 0.8) + 0.05 * np.sin(v)
+    grain = rng.standard_normal(int(roof.sum())) * 0.02
+    image[part][roof] = tint * lit[roof][:, None] + grain[:, None]
+    truth[part][roof] = truth.max() + 1
+
+
+SAMPLES: Mapping[str, Callable[[], Sample]] = {
+    "coins": coins, "tissue": tissue, "retina": retina, "coffee": coffee, "cat": cat,
+    "brain": brain, "ct": ct, "stack": stack, "mosaic": mosaic,
+}  # fmt: skip
+
+
+def coins_layers() -> list[LayerData]:
+    """Napari's File > Open Sample > SEEM > Coins."""
+    return [coins().layer()]
+
+
+def tissue_layers() -> list[LayerData]:
+    """Napari's File > Open Sample > SEEM > Nuclei, stained tissue."""
+    return [tissue().layer()]
+
+
+def coffee_layers() -> list[LayerData]:
+    """Napari's File > Open Sample > SEEM > Cup of coffee."""
+    return [coffee().layer()]
+
+
+def stack_layers() -> list[LayerData]:
+    """Napari's File > Open Sample > SEEM > Nuclei in 3-D."""
+    return [stack().layer()]
+
+
+def mosaic_layers() -> list[LayerData]:
+    """Napari's File > Open Sample > SEEM > Aerial mosaic."""
+    return [mosaic().layer()]
+
+
+def _from_skimage(function: str, title: str) -> Sample:
+    import skimage.data
+
+    return Sample(function, title, getattr(skimage.data, function)())

@@ -1,0 +1,136 @@
+"""From an answer to an object in the Labels layer, and back to an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..edits import ObjectRecord, ObjectTable
+from ..errors import InvalidLabels, InvalidPrompt
+from ..layers.coordinates import full_data, world_to_data
+from ..layers.writing import (
+    NewObject,
+    check_target,
+    free_label,
+    new_labels,
+    object_mask,
+    write_objects,
+)
+from ..models.base import mask_bbox
+from ..prompts import Mask
+
+if TYPE_CHECKING:
+    from .annotator import Annotator
+
+
+class Objects:
+    """Writes objects into the Labels layer that the person chose, and takes them up again."""
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+
+    def commit(self, name: str = "", label_id: int | None = None) -> int | None:
+        """Write the object into the Labels layer; gives its id, or None where nothing was written.
+
+        Parameters
+        ----------
+        name : str
+            The object's name; the model's own where it is empty.
+        label_id : int, optional
+            Its id; by default that of the object picked up again, else the next free one.
+        """
+        annotator = self._annotator
+        work, plane = annotator.work, annotator.plane
+        if work is None or plane is None or annotator.image is None:
+            annotator.say("there is no object yet; add a prompt on it first", error=True)
+            return None
+        with annotator.reporting():
+            prediction = work.session.prediction
+            if prediction is None and annotator.runner.busy:
+                raise InvalidPrompt("the mask is still being computed; commit again in a moment")
+            bbox = None if prediction is None else mask_bbox(prediction.mask)
+            if prediction is None or bbox is None:
+                raise InvalidPrompt("there is no object yet; add a prompt on it first")
+            y0, x0, y1, x1 = bbox
+            record = ObjectRecord(
+                name or work.name or prediction.label or "", round(prediction.score, 3),
+                annotator.model_name, len(work.session.prompts),
+            )  # fmt: skip
+            chosen = self.write(
+                [prediction.mask[y0:y1, x0:x1]], [(y0, x0)], [record], label_id or work.label_id,
+                replaces=work.label_id is not None,
+            )  # fmt: skip
+            annotator.clear()
+            target = annotator.labels.name if annotator.labels else ""
+            annotator.say(f"object {chosen[0]} written to '{target}'")
+            return chosen[0]
+        return None
+
+    def write(
+        self, masks: list[Any], corners: list[tuple[int, int]], records: list[ObjectRecord],
+        label_id: int | None = None, replaces: bool = False,
+    ) -> list[int]:  # fmt: skip
+        """Write objects of the shown plane in one undoable step; gives their ids.
+
+        Raises
+        ------
+        InvalidLabels
+            Where the layer can't take them; nothing is written then.
+        """
+        annotator = self._annotator
+        if annotator.image is None or annotator.plane is None:
+            raise InvalidPrompt("choose an image first")
+        if annotator.labels is None or annotator.labels not in annotator.viewer.layers:
+            annotator.choose_labels(new_labels(annotator.viewer, annotator.image))
+            annotator.back_to_prompts()
+        first = label_id or free_label(annotator.labels)
+        ids = [first + index for index in range(len(masks))]
+        check_target(annotator.labels, annotator.image, ids[-1])
+        objects = [
+            NewObject(mask, corner, number, record)
+            for mask, corner, number, record in zip(masks, corners, ids, records, strict=True)
+        ]
+        written = write_objects(
+            annotator.labels,
+            annotator.plane,
+            objects,
+            overwrite=annotator.overwrite,
+            replaces=replaces,
+        )
+        if not written:
+            raise InvalidLabels(
+                "every pixel of the object already belongs to another one; tick 'overwrite' to "
+                "take them"
+            )
+        annotator.changed.emit()
+        return ids
+
+    def pick(self, world: Any) -> int | None:
+        """Take an object of the Labels layer up again as a mask prompt; gives its id."""
+        annotator = self._annotator
+        if annotator.labels is None or annotator.image is None or annotator.plane is None:
+            annotator.say("choose the labels layer that holds the object first", error=True)
+            return None
+        with annotator.reporting():
+            point = np.round(world_to_data(annotator.labels, world, annotator.viewer.dims)).astype(
+                int
+            )
+            data = full_data(annotator.labels)
+            if (point < 0).any() or (point >= data.shape).any():
+                return None
+            label_id = int(np.asarray(data[tuple(point)]))
+            if not label_id:
+                annotator.say("there is no object here; click on a labelled one", error=False)
+                return None
+            check_target(annotator.labels, annotator.image, label_id)
+            mask = object_mask(annotator.labels, annotator.plane, label_id)
+            annotator.clear()
+            work = annotator.ensure_work()
+            if work is None:
+                return None
+            work.label_id = label_id
+            work.name = ObjectTable.from_features(annotator.labels.features)[label_id].name
+            annotator.add_prompt(Mask(mask))
+            return label_id
+        return None
