@@ -1,0 +1,21 @@
+"""Benchmarks: `napari-seem bench clicks` and the like; every figure of the docs is theirs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from ..errors import NapariSeemError
+
+BENCHES = {
+    "clicks": "napari_seem.bench.clicks",
+    "latency": "napari_seem.bench.latency",
+    "seem": "napari_seem.bench.seem",
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the bench that is named first."""
+    if not argv or argv[0] not in BENCHES:
+        raise NapariSeemError(f"name a bench: {', '.join(BENCHES)}")
+    return int(importlib.import_module(BENCHES[argv[0]]).main(list(argv[1:])) or 0)
