@@ -11,7 +11,7 @@ from napari_seem import Box, Point, Polygon, Scribble
 from napari_seem.models.seem import outputs, prompting
 from napari_seem.models.seem.attention import Attention
 from napari_seem.models.seem.strokes import MAX_POINTS, points_of, sample
-from napari_seem.models.seem.winograd import conv3x3
+from napari_seem.models.seem.convolution import conv3x3
 
 
 @pytest.mark.parametrize("queries", [3, 40])

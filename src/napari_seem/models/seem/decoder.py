@@ -244,7 +244,7 @@ class Perceptron(nn.Module):
 
 
 def _rows(x: Tensor) -> Tensor:
-    return x[0].flatten(1).mT.contiguous()  # (1, C, H, W) -> (H*W, C)
+    return x[0].permute(1, 2, 0).flatten(0, 1).contiguous()  # (1, C, H, W) -> (H*W, C)
 
 
 def _pool(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import SeemConfig
+from .convolution import conv1x1
 
 MLP_RATIO = 4
 
@@ -129,14 +130,16 @@ class FocalModulation(nn.Module):
         """(B, H, W, C) to the same."""
         query, context, gates = self.f(x).split((self.width, self.width, self.levels + 1), dim=-1)
         gates = gates.unsqueeze(-2)  # (B, H, W, 1, levels + 1)
-        total = torch.zeros_like(query)
-        for level, layer in enumerate(self.focal_layers):
+        contexts = []
+        for layer in self.focal_layers:
             context = channels_last(layer, context)
-            total = total.addcmul(context, gates[..., level])
+            contexts.append(context)
         everywhere = F.gelu(context.mean((1, 2), keepdim=True))  # (B, 1, 1, C)
-        total = total.addcmul(everywhere, gates[..., self.levels])
-        modulator = channels_last(self.h, total / (self.levels + 1))
-        return self.proj(query * modulator)
+        total = everywhere * gates[..., self.levels]
+        for level, context in enumerate(contexts):
+            total.addcmul_(context, gates[..., level])
+        modulator = conv1x1((total / (self.levels + 1)).permute(0, 3, 1, 2), self.h)
+        return self.proj(query * modulator.permute(0, 2, 3, 1))
 
 
 class Mlp(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .attention import Attention, sine_positions
 from .config import SeemConfig
-from .winograd import conv3x3
+from .convolution import conv1x1, conv3x3
 
 GROUPS = 32
 
@@ -33,7 +33,7 @@ class PixelDecoder(nn.Module):
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Scales, coarsest first, and the mask features."""
-        x = self.layer_4(self.transformer["encoder"](self.input_proj(features[3])))
+        x = self.layer_4(self.transformer["encoder"](conv1x1(features[3], self.input_proj)))
         scales = [x]
         for level in (3, 2, 1):
             lateral = self.get_submodule(f"adapter_{level}")(features[level - 1])
@@ -53,7 +53,7 @@ class NormedConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C_in, H, W) to (B, C_out, H, W)."""
-        x = conv3x3(x, self.weight) if self.kernel_size == (3, 3) else super().forward(x)
+        x = conv3x3(x, self.weight) if self.kernel_size == (3, 3) else conv1x1(x, self)
         x = self.norm(x)
         return F.relu_(x) if self.relu else x
 
