@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class SeemModel:
         self.network = network.to(device)
         self.short_side, self.long_side, self.bfloat16 = short_side, long_side, bfloat16
         self.tokenizer = tokenizer
-        self.embed_names = Vocabulary(self.network, tokenizer)
+        self.embed_names: Callable[[Sequence[str]], Tensor] = Vocabulary(self.network, tokenizer)
         sign = zlib.crc32(network.decoder.level_embed.weight.detach().cpu().numpy().tobytes())
         self.identity = f"{name}-{sign:08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
 
