@@ -102,9 +102,8 @@ def test_panoptic_regions_share_out_the_image() -> None:
 
 
 def test_the_bench_puts_its_times_beside_those_of_the_authors() -> None:
-    steps = seem._beside(
-        {"encode": 0.9, "turn": 0.1, "segment": 2.0}, seem.AUTHORS["seem-focal-t"][512]
-    )
+    times = {"encode": (0.9, 1.8), "turn": (0.1, 0.2), "segment": (2.0, 4.0)}
+    steps = seem._beside(times, seem.AUTHORS["seem-focal-t"][512])
     assert steps["encode, times faster"] == 2
     assert steps["turn, times faster"] == 6
-    assert steps["segment"] == 2
+    assert steps["segment, processor"] == 4

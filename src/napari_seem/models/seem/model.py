@@ -83,6 +83,18 @@ class SeemModel:
         sign = zlib.crc32(network.decoder.level_embed.weight.detach().cpu().numpy().tobytes())
         self.identity = f"{name}-{sign:08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
 
+    def at_size(self, short_side: int, long_side: int) -> SeemModel:
+        """The same network, shown its images at another size in pixels."""
+        return SeemModel(
+            self.network,
+            self.tokenizer,
+            self.name,
+            self.device,
+            short_side=short_side,
+            long_side=long_side,
+            bfloat16=self.bfloat16,
+        )
+
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once."""
