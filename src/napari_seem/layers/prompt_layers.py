@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import InvalidPrompt
 from ..planes import Plane
 from ..prompts import Box, Point, Polygon, Prompt, Scribble
 from .coordinates import placement, shown_plane, spatial_shape
@@ -161,16 +162,34 @@ class PromptLayers:
             self._own = before
 
     def _on_points(self, event: Any) -> None:
-        if self._own or str(getattr(event, "action", "")) not in _DONE:
-            return
+        if not self._own and str(getattr(event, "action", "")) in _DONE:
+            self._guarded(self._take_points)
+
+    def _on_shapes(self, event: Any) -> None:
+        if not self._own and str(getattr(event, "action", "")) in _DONE:
+            self._guarded(self._take_shapes)
+
+    def _on_stroke(self, event: Any) -> None:
+        if not self._own:
+            self._guarded(self._take_stroke)
+
+    def _guarded(self, take: Callable[[], None]) -> None:
+        """Read a layer; what can't be a prompt is told and taken off the layer again."""
+        try:
+            take()
+        except InvalidPrompt as error:
+            with self._quietly():
+                self._draw_points()
+                self._draw_shapes()
+            self._slipped(str(error))
+
+    def _take_points(self) -> None:
         old = [d for d in self._drawn if isinstance(d.prompt, Point)]
         places = list(np.asarray(self.points.data)[:, None])
         fresh = self._matched(old, places, [""] * len(places))
         self._replace(Point, fresh)
 
-    def _on_shapes(self, event: Any) -> None:
-        if self._own or str(getattr(event, "action", "")) not in _DONE:
-            return
+    def _take_shapes(self) -> None:
         old = [d for d in self._drawn if d.shape_type]
         data = [np.asarray(vertices, float) for vertices in self.shapes.data]
         fresh = self._matched(old, data, list(self.shapes.shape_type))
@@ -227,9 +246,7 @@ class PromptLayers:
         self._drawn = kept + [d for d in fresh if d not in kept]
         self._changed()
 
-    def _on_stroke(self, event: Any) -> None:
-        if self._own:
-            return
+    def _take_stroke(self) -> None:
         plane = shown_plane(self.image, self.viewer.dims)
         values = plane.read(self.scribbles.data)
         kept: list[Drawn] = []

@@ -128,7 +128,7 @@ class Annotator(QObject):
             known = self._prompt_layers.get(id(image))
             if known is None or not known.complete:
                 known = PromptLayers(
-                    self.viewer, image, self._on_prompts, partial(self.say, error=False)
+                    self.viewer, image, self._on_prompts, partial(self.say, error=True)
                 )
                 self._prompt_layers[id(image)] = known
             known.set_visible(True)

@@ -1,0 +1,61 @@
+"""A real viewer with the Annotate dock on discs, and a model that can be held back."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from discs import DiscModel
+
+from napari_seem.widgets.annotate import AnnotateWidget
+
+
+class HeldModel(DiscModel):
+    """Answers only once it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.go.set()
+        self.answered = 0
+
+    def predict(self, embedding, prompts, memory=None):
+        assert self.go.wait(20)
+        self.answered += 1
+        return super().predict(embedding, prompts, memory)
+
+
+@pytest.fixture
+def model() -> HeldModel:
+    return HeldModel()
+
+
+@pytest.fixture
+def docked(make_napari_viewer, model, qtbot):
+    """Open the dock on an image: `docked(data, **layer options)` gives the dock."""
+    docks = []
+
+    def open_on(data: np.ndarray, **options) -> AnnotateWidget:
+        viewer = make_napari_viewer()
+        viewer.add_image(data, name="discs", **options)
+        dock = AnnotateWidget(viewer, loader=lambda name: model)
+        viewer.window.add_dock_widget(dock, name="Annotate")
+        docks.append(dock)
+        return dock
+
+    yield open_on
+    model.go.set()
+    for dock in docks:
+        qtbot.waitUntil(lambda dock=dock: dock.annotator.runner._worker is None, timeout=20_000)
+        dock.release()
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Wait until the dock has nothing to compute."""
+
+    def wait(dock: AnnotateWidget) -> None:
+        qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
+
+    return wait
