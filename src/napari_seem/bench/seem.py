@@ -88,7 +88,7 @@ def run(
         for size in sizes:
             times = _measure(_random_model(name, size, bfloat16=bfloat16), size, repeats)
             figures[name][str(size)] = _beside(times, AUTHORS[name].get(size, {}))
-    _print(figures)
+            _print(name, size, figures[name][str(size)])
     if json_path is not None:
         json_path.write_text(json.dumps(figures, indent=1))
     return figures
@@ -151,14 +151,12 @@ def _beside(times: dict[str, Seconds], authors: dict[str, float]) -> dict[str, A
     return out
 
 
-def _print(figures: Figures) -> None:
-    for name, sizes in figures.items():
-        for size, steps in sizes.items():
-            print(f"{name} at {size} x {size}")
-            for step in ("encode", "turn", "later turn", "segment"):
-                cores = steps[f"{step}, processor"]
-                line = f"  {step:<12}{steps[step]:8.3f} s ({cores:.3f} s of cores)"
-                if f"{step}, authors" in steps:
-                    line += f"   authors {steps[f'{step}, authors']:6.2f} s"
-                    line += f"   {steps[f'{step}, times faster']:5.1f} times faster"
-                print(line)
+def _print(name: str, size: int, steps: dict[str, Any]) -> None:
+    print(f"{name} at {size} x {size}")
+    for step in ("encode", "turn", "later turn", "segment"):
+        cores = steps[f"{step}, processor"]
+        line = f"  {step:<12}{steps[step]:8.3f} s ({cores:.3f} s of cores)"
+        if f"{step}, authors" in steps:
+            line += f"   authors {steps[f'{step}, authors']:6.2f} s"
+            line += f"   {steps[f'{step}, times faster']:5.1f} times faster"
+        print(line, flush=True)
