@@ -115,7 +115,8 @@ def _window(crop: Crop, members: list[int], kind: str, rng: np.random.Generator)
         side = extent * rng.uniform(1.25, 2.0)
         center = (rows.min() + rows.max()) / 2, (cols.min() + cols.max()) / 2
     else:
-        side = extent * np.exp(rng.uniform(np.log(1.15), np.log(4.5)))
+        # also too small ones: the score must learn that the object runs out of its window
+        side = extent * np.exp(rng.uniform(np.log(0.3), np.log(4.5)))
         pick = rng.integers(len(rows))
         share = rng.uniform(0, 0.8)
         center = tuple(

@@ -1,7 +1,8 @@
 """Classical interactive tools behind the same door as the models, for comparison.
 
 Each answers the same prompts. Strokes and clicks are seeds; a box or an outline forbids what lies
-outside it. Without negative seeds the image's rim is taken for background.
+outside it. Where there is none, the image's rim is taken for background, as users of these
+tools do (without it they leak over the whole image after the first negative click).
 """
 
 from __future__ import annotations
@@ -203,9 +204,9 @@ def _seeds(
             positive |= core >= 0.7 * core.max()
         else:
             positive |= drawn
-    if not negative.any() and allowed.all():
+    if allowed.all():
         negative[[0, -1]] = negative[:, [0, -1]] = True
-        negative &= ~positive
+        negative &= ~ndimage.binary_dilation(positive, iterations=3)
     return positive, negative, allowed
 
 

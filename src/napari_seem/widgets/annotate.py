@@ -129,6 +129,7 @@ class AnnotateWidget(QWidget):
         """Forget the object in the making."""
         self.proposals.clear()
         self.annotator.clear()
+        self.panel.name.clear()
 
     def commit(self) -> int | None:
         """Write the object; gives its id."""
@@ -137,6 +138,7 @@ class AnnotateWidget(QWidget):
         )
         if label_id is not None:
             self.panel.label_id.setValue(0)
+            self.panel.name.clear()
         return label_id
 
     def find(self, word: str | None = None) -> None:

@@ -24,8 +24,8 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from .actions import ACTIONS
+from .guide import HelpWindow
 
-HELP = "https://github.com/napari-seem/napari-seem/blob/main/docs/annotate.md"
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 LONGEST_WORD = 100
 
@@ -93,6 +93,7 @@ class Panel(QWidget):
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._keys = keys
+        self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
         self.image, self.labels = LayerBox(), LayerBox("new layer")
         self.model = QComboBox()
@@ -164,6 +165,13 @@ class Panel(QWidget):
             button.setFlat(True)
             button.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
             self._suggestions.addWidget(button, number // 2, number % 2)
+
+    def show_help(self, *_: object) -> None:
+        """Open the keyboard map and a short guide; works offline."""
+        if self._help_window is None:
+            self._help_window = HelpWindow(self, self._keys)
+        self._help_window.show()
+        self._help_window.raise_()
 
     def chosen_id(self) -> int | None:
         """The id the person typed, or None for the next free one."""
@@ -243,9 +251,10 @@ class Panel(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumWidth(1)
-        self.help.setText(f'<a href="{HELP}">Help</a> · keys: ' + self._key_line())
+        link = '<a style="color: #8ab4f8" href="help">Help</a>'
+        self.help.setText(f"{link} · keys: {self._key_line()}")
         self.help.setWordWrap(True)
-        self.help.setOpenExternalLinks(True)
+        self.help.linkActivated.connect(self.show_help)
         for widget in (self.status, self.message):
             column.addWidget(widget)
         column.addStretch()

@@ -1,0 +1,163 @@
+"""The shipped model with its shipped weights: every prompt, every kind of image, clear refusals."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from discs import disc_image
+
+import napari_seem as ns
+from napari_seem.errors import InvalidPrompt, UnknownWord, WeightsError
+from napari_seem.models.compact import build
+from napari_seem.models.registry import MODELS
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ns.load_model("compact", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def discs():
+    """Two discs, 36 pixels in radius, with some noise."""
+    image, labels = (np.kron(a, np.ones((3, 3), a.dtype)) for a in disc_image())
+    noise = np.random.default_rng(0).normal(0, 8, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def embedding(model, discs):
+    return model.encode(discs[0])
+
+
+def overlap(mask, truth):
+    return (mask & truth).sum() / (mask | truth).sum()
+
+
+def prompts_on(truth):
+    rows, cols = np.nonzero(truth)
+    y, x = round(rows.mean()), round(cols.mean())
+    y0, x0, y1, x1 = rows.min(), cols.min(), rows.max() + 1, cols.max() + 1
+    stroke = np.zeros(truth.shape, bool)
+    stroke[y - 1 : y + 2, x - 15 : x + 15] = True
+    around = np.array([[y0 - 3, x], [y, x1 + 3], [y1 + 3, x], [y, x0 - 3],
+                       [y0 + 6, x0 + 6]])[[0, 1, 2, 3, 4]]  # fmt: skip
+    return {
+        "point": ns.Point(y, x), "box": ns.Box(y0, x0, y1, x1), "scribble": ns.Scribble(stroke),
+        "polygon": ns.Polygon(around), "mask": ns.Mask(truth),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["point", "box", "scribble", "polygon", "mask"])
+def test_every_kind_of_prompt_finds_the_disc_it_is_on(model, embedding, discs, kind):
+    truth = discs[1] == 1
+
+    prediction = model.predict(embedding, [prompts_on(truth)[kind]])
+
+    assert prediction.logits.shape == discs[0].shape
+    assert prediction.logits.dtype == np.float32
+    assert 0 <= prediction.score <= 1
+    assert overlap(prediction.mask, truth) > 0.75
+
+
+def test_later_turns_build_on_the_memory(model, embedding, discs):
+    truth = discs[1] == 1
+    first = model.predict(embedding, [prompts_on(truth)["point"]])
+    rows, cols = np.nonzero(truth)
+    rim = ns.Point(rows.min() + 3, cols[rows.argmin()])
+
+    second = model.predict(embedding, [prompts_on(truth)["point"], rim], first.memory)
+
+    assert second.mask[round(rim.y), round(rim.x)]
+    assert overlap(second.mask, truth) > 0.75
+
+
+def test_the_same_question_gets_the_same_answer(model, embedding, discs):
+    prompt = prompts_on(discs[1] == 2)["point"]
+
+    once, again = (model.predict(embedding, [prompt]) for _ in range(2))
+
+    assert np.array_equal(once.logits, again.logits)
+
+
+def test_a_reference_finds_its_like_in_another_image(model, embedding, discs):
+    other = model.encode(np.fliplr(discs[0]).copy())
+    reference = ns.Reference(embedding, discs[1] == 1)
+
+    prediction = model.predict(other, [reference])
+
+    inside = prediction.logits[np.fliplr(discs[1]) > 0].mean()
+    assert inside > prediction.logits[np.fliplr(discs[1]) == 0].mean()
+
+
+def test_only_negative_prompts_give_an_empty_mask(model, embedding):
+    assert not model.predict(embedding, [ns.Point(5, 5, positive=False)]).mask.any()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((40, 50), np.uint8), np.ones((1, 90), np.float32), np.full((64, 1), 7, np.int16),
+        np.random.default_rng(0).normal(size=(33, 47, 5)), np.zeros((8, 8, 3), bool),
+    ],
+    ids=["constant", "one row", "one column", "five channels", "bool"],
+)  # fmt: skip
+def test_odd_images_are_answered(model, image):
+    prediction = model.predict(model.encode(image), [ns.Point(0, 0)])
+
+    assert prediction.logits.shape == image.shape[:2]
+    assert np.isfinite(prediction.logits).all()
+
+
+def test_nothing_but_the_prompted_image_counts(model, embedding):
+    foreign = ns.Embedding("another model", embedding.shape, embedding.tensors, embedding.meta)
+
+    with pytest.raises(InvalidPrompt, match="another model"):
+        model.predict(foreign, [ns.Point(5, 5)])
+    with pytest.raises(InvalidPrompt, match="outside"):
+        model.predict(embedding, [ns.Point(-20, 5)])
+    with pytest.raises(InvalidPrompt, match="at least one"):
+        model.predict(embedding, [])
+
+
+@pytest.mark.parametrize("typed", ["nucleus", "Nuclei", "roads", "street", "solar panels"])
+def test_words_are_known_in_their_forms(model, typed):
+    assert model.vocabulary()[model.word_index(typed)] in {"nucleus", "road", "solar panel"}
+
+
+def test_unknown_words_name_their_neighbours(model, embedding):
+    with pytest.raises(UnknownWord, match="nucleus") as told:
+        model.predict(embedding, [ns.Text("nucleous")])
+    assert "nucleus" in told.value.nearest
+
+
+def test_segment_finds_objects_apart(model, embedding, discs):
+    found = model.segment(embedding)
+
+    assert found.labels.shape == discs[0].shape
+    scores = [instance.score for instance in found.instances]
+    assert scores == sorted(scores, reverse=True)
+    best = [max(overlap(i.full_mask(found.shape), discs[1] == n) for i in found.instances)
+            for n in (1, 2)]  # fmt: skip
+    assert min(best) > 0.6
+
+
+def test_the_weights_are_small():
+    assert MODELS["compact"].weights.path.stat().st_size < 20_000_000
+
+
+def test_damaged_weights_are_told(tmp_path):
+    source = MODELS["compact"].weights.path
+    truncated = tmp_path / "compact.safetensors"
+    truncated.write_bytes(source.read_bytes()[:100_000])
+    with pytest.raises(WeightsError, match="compact"):
+        build(truncated)
+
+    shutil.copyfile(source, truncated)
+    with truncated.open("r+b") as file:
+        file.seek(200)
+        file.write(b"\xff" * 8)
+    with pytest.raises(WeightsError):
+        build(truncated)
