@@ -87,3 +87,21 @@ def test_a_file_that_is_no_image_is_told(tmp_path, capsys):
 def test_a_bench_must_be_named(capsys):
     assert main(["bench", "patience"]) == 2
     assert "clicks" in capsys.readouterr().err
+
+
+def test_a_stack_is_refused_instead_of_being_cut_along_the_wrong_axis(tmp_path, capsys):
+    path, out = tmp_path / "stack.tif", tmp_path / "labels.tif"
+    tifffile.imwrite(path, np.zeros((5, 64, 64), np.uint8))
+
+    assert main(["segment", str(path), "--point", "2,2", "-o", str(out)]) == 2
+    assert "one plane" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_labels_are_not_written_where_their_table_cannot_be(picture, tmp_path, capsys):
+    out = tmp_path / "labels.tif"
+    out.with_name("labels.json.part").mkdir()
+
+    assert main(["segment", str(picture), "--box", "55,19,140,104", "-o", str(out)]) == 2
+    assert "labels.json" in capsys.readouterr().err
+    assert not out.exists()

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .prompts import Prompt
 
 
+MOST_CHANNELS = 32
+"""A last axis longer than this holds columns of a stack, not channels."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 where it worked, 2 where the input was at fault."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -113,9 +117,12 @@ def _all_objects(
 def _prompts(options: argparse.Namespace) -> list[Prompt]:
     from .prompts import Box, Point, Text
 
-    prompts: list[Prompt] = [Point(*_numbers(text, 2)) for text in options.point]
-    prompts += [Point(*_numbers(text, 2), positive=False) for text in options.not_point]
-    prompts += [Box(*_numbers(text, 4)) for text in options.box]
+    prompts: list[Prompt] = []
+    for positive, texts in ((True, options.point), (False, options.not_point)):
+        for y, x in (_numbers(text, 2) for text in texts):
+            prompts.append(Point(y, x, positive))
+    for y0, x0, y1, x1 in (_numbers(text, 4) for text in options.box):
+        prompts.append(Box(y0, x0, y1, x1))
     if options.word and prompts:
         prompts.append(Text(options.word))
     return prompts
@@ -143,23 +150,31 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise InvalidImage(f"there is no file '{path}'")
     try:
-        return imread(path)
+        image = imread(path)
     except (ValueError, OSError, SyntaxError) as error:
         raise InvalidImage(f"'{path}' can't be read as an image ({error})") from error
+    if image.ndim > 3 or (image.ndim == 3 and image.shape[-1] > MOST_CHANNELS):
+        raise InvalidImage(
+            f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
+            "(H, W, channels); save one plane of it, or open it in napari"
+        )
+    return image
 
 
 def _write(labels: Any, rows: list[dict[str, Any]], path: Path) -> None:
     """Write labels and table beside their final names first, so that nothing is half-written."""
     import tifffile
 
-    temporary = path.with_name(path.name + ".part")
-    try:
-        tifffile.imwrite(temporary, labels, compression="zlib")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     table = path.with_suffix(".json")
-    table.write_text(json.dumps(rows, indent=1) + "\n")
+    parts = {final: final.with_name(final.name + ".part") for final in (path, table)}
+    try:
+        tifffile.imwrite(parts[path], labels, compression="zlib")
+        parts[table].write_text(json.dumps(rows, indent=1) + "\n")
+        for final, part in parts.items():
+            part.replace(final)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def brain() -> Sample:
     import nibabel
 
     path = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
-    file = nibabel.load(path)
+    file: Any = nibabel.load(path)
     volume = np.asanyarray(file.dataobj)[..., 0].T  # (Z, Y, X)
     spacing = tuple(float(z) for z in file.header.get_zooms()[2::-1])
     return Sample("brain", "Brain MR", np.ascontiguousarray(volume[:, ::-1]), None, spacing, "mm")
@@ -96,7 +96,7 @@ def ct() -> Sample:
     import pydicom
     from pydicom.data import get_testdata_file
 
-    data = pydicom.dcmread(get_testdata_file("CT_small.dcm", download=False))
+    data = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
     hounsfield = data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept)
     spacing = tuple(float(s) for s in data.PixelSpacing)
     return Sample("ct", "CT slice", hounsfield.astype(np.int16), None, spacing, "mm")

@@ -172,7 +172,7 @@ def test_an_existing_object_is_reopened_whatever_made_it_and_replaced(dock, disc
 
 
 def test_a_word_proposes_and_take_all_writes_in_one_step(dock, discs, settle):
-    dock.find("disc")
+    dock.find_word("disc")
     settle(dock)
     assert dock.proposals.total == 2
 
@@ -189,7 +189,7 @@ def test_a_word_proposes_and_take_all_writes_in_one_step(dock, discs, settle):
 
 
 def test_single_proposals_are_taken_by_a_click(dock, discs, settle):
-    dock.find("disc")
+    dock.find_word("disc")
     settle(dock)
 
     assert dock.proposals.take_at((0, 0)) is None
@@ -199,7 +199,7 @@ def test_single_proposals_are_taken_by_a_click(dock, discs, settle):
 
 
 def test_an_unknown_word_offers_the_nearest_ones(dock, settle):
-    dock.find("disk")
+    dock.find_word("disk")
     settle(dock)
 
     assert "disk" in dock.panel.message.text()

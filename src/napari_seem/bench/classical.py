@@ -8,13 +8,14 @@ tools do (without it they leak over the whole image after the first negative cli
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..errors import UnknownModel
+from ..errors import InvalidPrompt, UnknownModel
 from ..images import to_rgb
 from ..models.base import Capability, Embedding, Prediction, Segmentation
 from ..prompts import Box, Mask, Polygon, Prompt, Reference, Text, rasterize
@@ -66,10 +67,18 @@ class ClassicalModel:
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
     ) -> Prediction:
-        """Answer all prompts anew; there is no memory and no score."""
+        """Answer all prompts anew; there is no memory and no score.
+
+        Raises
+        ------
+        InvalidPrompt
+            Where no prompt lies on the object.
+        """
         picture: FloatArray = embedding.meta["picture"]
         positive, negative, allowed = _seeds(prompts, embedding.shape, picture.shape[:2])
-        mask = self._tool(picture, positive, negative & ~positive, allowed)
+        if not positive.any():
+            raise InvalidPrompt(f"'{self.name}' was given no positive prompt; click on the object")
+        mask = self._tool(picture, positive, negative, allowed)
         logits = np.where(_enlarge(mask & allowed, embedding.shape), 1.0, -1.0)
         return Prediction(logits.astype(np.float32), 0.5)
 
@@ -178,13 +187,15 @@ def classical_model(name: str) -> ClassicalModel:
     """
     if name not in TOOLS:
         raise UnknownModel(f"there is no classical tool '{name}'; known: {', '.join(TOOLS)}")
-    tool, needed = TOOLS[name]
-    if needed:
-        from importlib.util import find_spec
+    if not available(name):
+        raise UnknownModel(f"'{name}' needs the extra: pip install 'napari-seem[bench]'")
+    return ClassicalModel(name, TOOLS[name][0])
 
-        if find_spec(needed) is None:
-            raise UnknownModel(f"'{name}' needs the extra: pip install 'napari-seem[bench]'")
-    return ClassicalModel(name, tool)
+
+def available(name: str) -> bool:
+    """Whether the package that a tool needs is installed."""
+    needed = TOOLS[name][1]
+    return not needed or find_spec(needed) is not None
 
 
 def _seeds(
@@ -204,9 +215,11 @@ def _seeds(
             positive |= core >= 0.7 * core.max()
         else:
             positive |= drawn
+    negative &= ~positive  # shrinking may put clicks of both kinds on one pixel
     if allowed.all():
-        negative[[0, -1]] = negative[:, [0, -1]] = True
-        negative &= ~ndimage.binary_dilation(positive, iterations=3)
+        rim = np.ones(small, bool)
+        rim[1:-1, 1:-1] = False
+        negative |= rim & ~ndimage.binary_dilation(positive, iterations=3)
     return positive, negative, allowed
 
 

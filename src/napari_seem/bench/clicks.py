@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import NapariSeemError
 from ..models.base import Capability, Embedding, Model
 from ..prompts import Prompt, Reference, Text
-from .classical import TOOLS, classical_model
+from .classical import TOOLS, available, classical_model
 from .datasets import ObjectSet, Picture, find_sets, sample_objects
 from .person import (
     drawn_box,
@@ -67,10 +67,8 @@ def main(argv: Sequence[str]) -> int:
     ]  # fmt: skip
     if not sets:
         raise NapariSeemError(f"no set of '{options.folder}' is named like {options.sets}")
-    results = {}
-    for name in options.model or ["compact", "random-walker"]:
-        model = open_model(name)
-        results[name] = list(_run(model, sets, protocol))
+    models = _open_models(options.model or ["compact", "random-walker"])
+    results = {name: list(_run(model, sets, protocol)) for name, model in models.items()}
     figures = {name: summary(records) for name, records in results.items()}
     print(markdown(figures, protocol))
     if options.json:
@@ -91,6 +89,19 @@ def open_model(name: str) -> Model:
     if name.endswith(".safetensors"):
         return load_model("compact", weights=name)
     return load_model(name)
+
+
+def _open_models(names: Sequence[str]) -> dict[str, Model]:
+    """All models before anything is measured; tools without their package are left out aloud."""
+    models = {}
+    for name in names:
+        if name in TOOLS and not available(name):
+            print(f"{name}: left out, its package is missing (pip install 'napari-seem[bench]')")
+            continue
+        models[name] = open_model(name)
+    if not models:
+        raise NapariSeemError(f"none of {', '.join(names)} can run here; install the extra 'bench'")
+    return models
 
 
 def _run(model: Model, sets: Sequence[ObjectSet], protocol: Protocol) -> Iterator[Record]:
@@ -158,7 +169,7 @@ def click_curve(
 def _single(
     model: Model, embedding: Embedding, truth: BoolArray, rng: np.random.Generator
 ) -> dict[str, float]:
-    prompts = {
+    prompts: dict[str, Prompt] = {
         "box": drawn_box(truth, rng),
         "scribble": drawn_scribble(truth),
         "lasso": drawn_lasso(truth),

@@ -44,7 +44,7 @@ class ObjectSet:
         `<domain>/<set>`.
     folder : Path
     other_source : bool
-        No image of the same source is in the train half beside it.
+        No image of the same source is in a train half; never true of the train half itself.
     """
 
     name: str
@@ -80,11 +80,11 @@ def find_sets(root: Path) -> list[ObjectSet]:
         Where there is none.
     """
     sets = []
-    for path in sorted(root.glob("**/set.json")):
-        folder = path.parent
-        halves = {"train", "dev-eval"} & set(folder.parts)
-        sibling = Path(str(folder).replace("dev-eval", "train"))
-        other = "dev-eval" not in halves or not sibling.exists()
+    for path in sorted(root.resolve().glob("**/set.json")):
+        folder = path.parent  # <half>/<domain>/<set>
+        half = folder.parents[1]
+        trained = half.parent / "train" / folder.parent.name / folder.name
+        other = half.name != "train" and not trained.exists()
         sets.append(ObjectSet(f"{folder.parent.name}/{folder.name}", folder, other))
     if not sets:
         raise InvalidImage(
@@ -153,7 +153,8 @@ def _read(path: Path) -> npt.NDArray[Any]:
     if path.name.endswith((".nii", ".nii.gz")):
         import nibabel
 
-        return np.asanyarray(nibabel.load(path).dataobj)
+        file: Any = nibabel.load(path)
+        return np.asanyarray(file.dataobj)
     from skimage.io import imread
 
     return imread(path)

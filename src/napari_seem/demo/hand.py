@@ -35,7 +35,7 @@ def perform(dock: AnnotateWidget, gesture: Gesture) -> float:
     start = time.perf_counter()
     if isinstance(gesture, Say):
         dock.use_word()
-        dock.find(gesture.word)
+        dock.find_word(gesture.word)
         wait_until(lambda: not dock.annotator.runner.busy)
         return time.perf_counter() - start
     annotator, layers = dock.annotator, dock.annotator.prompt_layers

@@ -231,7 +231,8 @@ class PromptLayers:
             ))  # fmt: skip
         flat = vertices[:, list(plane.axes)]
         if not kind:
-            return Drawn(Point(*map(float, flat[0]), positive), plane, vertices.copy())
+            point = Point(float(flat[0, 0]), float(flat[0, 1]), positive)
+            return Drawn(point, plane, vertices.copy())
         if np.ptp(flat, axis=0).max() < SMALLEST_SHAPE:
             self._slipped("that shape is too small to mean anything; drag a larger one")
             return None

@@ -141,7 +141,7 @@ class AnnotateWidget(QWidget):
             self.panel.name.clear()
         return label_id
 
-    def find(self, word: str | None = None) -> None:
+    def find_word(self, word: str | None = None) -> None:
         """Propose everything that a word names; without one, that of the word field."""
         if word is not None:
             self.panel.word.setText(word)
@@ -177,11 +177,12 @@ class AnnotateWidget(QWidget):
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         for button, slot in (
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
-            (panel.redo, annotator.redo), (panel.find, self.find), (panel.take_all, self.take_all),
+            (panel.redo, annotator.redo), (panel.find_word, self.find_word),
+            (panel.take_all, self.take_all),
         ):  # fmt: skip
             button.clicked.connect(_without_arguments(slot))
-        panel.word.returnPressed.connect(_without_arguments(self.find))
-        panel.suggested.connect(self.find)
+        panel.word.returnPressed.connect(_without_arguments(self.find_word))
+        panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(panel.show_message)
         annotator.answered.connect(self._on_answer)
@@ -250,7 +251,7 @@ class AnnotateWidget(QWidget):
         mine = [annotator.preview.layer, self.proposals.preview.layer]
         return [*mine, *annotator.all_prompt_layers()]
 
-    def _on_press(self, viewer: Any, event: Any) -> Iterator[None] | None:
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """Runs before the active layer's own mouse handling."""
         layers = self.annotator.prompt_layers
         if layers is None:

@@ -158,13 +158,14 @@ class Panel(QWidget):
         """Offer words as buttons."""
         while self._suggestions.count():
             item = self._suggestions.takeAt(0)
-            if item is not None and item.widget() is not None:
-                item.widget().deleteLater()
+            button = item.widget() if item is not None else None
+            if button is not None:
+                button.deleteLater()
         for number, word in enumerate(words[:6]):
-            button = QPushButton(word)
-            button.setFlat(True)
-            button.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
-            self._suggestions.addWidget(button, number // 2, number % 2)
+            choice = QPushButton(word)
+            choice.setFlat(True)
+            choice.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
+            self._suggestions.addWidget(choice, number // 2, number % 2)
 
     def show_help(self, *_: object) -> None:
         """Open the keyboard map and a short guide; works offline."""
@@ -194,7 +195,7 @@ class Panel(QWidget):
             button.setToolTip(self._tip("toggle_polarity", "What is drawn next belongs to the object, or does not"))  # noqa: E501  # fmt: skip
 
     def _make_words(self) -> None:
-        self.word, self.find = QLineEdit(), QPushButton("Find")
+        self.word, self.find_word = QLineEdit(), QPushButton("Find")
         self.word.setPlaceholderText("nucleus, road, ... (empty: everything)")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
@@ -239,7 +240,7 @@ class Panel(QWidget):
         column.addLayout(grid)
         column.addLayout(_row(self.positive, self.negative))
         column.addWidget(_rule())
-        column.addLayout(_row(self.word, self.find, stretch=0))
+        column.addLayout(_row(self.word, self.find_word, stretch=0))
         column.addLayout(self._suggestions)
         column.addWidget(self.threshold)
         column.addWidget(self.take_all)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from ...errors import WeightsError
 from .model import CompactModel
@@ -28,9 +29,7 @@ def build(weights_path: Path, device: str = "cpu") -> CompactModel:
     """
     import hashlib
 
-    import torch
     from safetensors import SafetensorError, safe_open
-    from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     from .network import CompactConfig, CompactNetwork, ConvNorm
 
@@ -40,9 +39,10 @@ def build(weights_path: Path, device: str = "cpu") -> CompactModel:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         sizes = json.loads(facts["config"])
         words = tuple(json.loads(facts["words"]))
-        config = CompactConfig(
-            **{key: tuple(v) if isinstance(v, list) else v for key, v in sizes.items()}
-        )
+        known: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()
+        }
+        config = CompactConfig(**known)
         network = CompactNetwork(config)
         missing = network.load_state_dict(tensors, strict=False).missing_keys
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -59,7 +59,6 @@ def build(weights_path: Path, device: str = "cpu") -> CompactModel:
     network.eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, ConvNorm):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
-            module[1] = torch.nn.Identity()
+            module.fuse()
     digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()[:12]
     return CompactModel(network, words, f"compact@{digest}", device)

@@ -21,6 +21,8 @@ REACH = 1.6
 """Window side over the side of what is known of the object."""
 REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
+GUESS_REACH, PRIOR_WEIGHT, RIM_WEIGHT = 1.4, 0.06, 1.0
+"""How the size of the window for a lone click is judged; found on training images."""
 WELL_SEEN = (10.0, 150.0)
 """Object sides in level pixels that the encoder was trained on."""
 
@@ -68,7 +70,10 @@ def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[C
     if not sides:
         sides = [longest * 1.4]
     return [
-        Candidate(view_around(levels, center, s), -0.04 * abs(np.log2(s / (2.0 * guess))))
+        Candidate(
+            view_around(levels, center, s),
+            -PRIOR_WEIGHT * abs(float(np.log2(s / (GUESS_REACH * guess)))),
+        )
         for s in sides
     ]
 

@@ -70,7 +70,10 @@ class CompactModel:
         self._word_bias = network.word_bias.detach().float().cpu()
         self._word_scale = float(network.temperature[1].detach().exp())
         self.identity = identity
-        self.network = network.to(device, self._compute, memory_format=torch.channels_last)
+        self.network = network.to(device, self._compute)
+        for parameter in self.network.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
     def vocabulary(self) -> tuple[str, ...]:
         """The words the model was taught, sorted."""
@@ -199,18 +202,15 @@ class CompactModel:
             cut = [windows.cut(v.level.coarse, v.level.fine, v.window) for v in views]
             coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
             fine = torch.stack([f for _, f in cut]).to(self._device).float()
+            cells = [windows.relative_cells(v.window) for v in views]
             prompts = WindowPrompts(
                 torch.from_numpy(maps).to(self._device),
-                *(
-                    vector.to(self._device).expand(count, -1)
-                    for vector in (
-                        concept.instance, concept.semantic, concept.other_semantic, concept.word
-                    )
-                ),
-                torch.tensor(
-                    [windows.relative_cells(v.window) for v in views], device=self._device
-                ),
-            )  # fmt: skip
+                self._repeated(concept.instance, count),
+                self._repeated(concept.semantic, count),
+                self._repeated(concept.other_semantic, count),
+                self._repeated(concept.word, count),
+                torch.tensor(cells, device=self._device),
+            )
             evidence = gather(coarse, fine, prompts, config)
             logits, _, quality = self.network.decoder(
                 coarse[:, config.coarse_slices["features"]].to(self._compute),
@@ -221,6 +221,9 @@ class CompactModel:
             scores = torch.sigmoid(quality.float()).tolist()
             grids = logits.float().cpu().numpy()
         return [Decoded(v, g, s) for v, g, s in zip(views, grids, scores, strict=True)]
+
+    def _repeated(self, vector: Tensor, count: int) -> Tensor:
+        return vector.to(self._device).expand(count, -1)
 
     def _look(
         self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
@@ -234,8 +237,7 @@ class CompactModel:
         if only_hints:
             candidates = focus.ladder(levels, where, self.network.config)
             found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
-            best = max(zip(found, candidates, strict=True), key=lambda f: f[0].score + f[1].prior)
-            decoded = best[0]
+            decoded, _ = max(zip(found, candidates, strict=True), key=_fitness)
             closer = _tight_view(levels, decoded, where)
             if closer is not None:
                 again = self._decode_views([closer], prompts, concept, previous)[0]
@@ -293,6 +295,13 @@ class CompactModel:
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
         return self._words[best] if float(fit[best]) >= NAME_AT else None
+
+
+def _fitness(found: tuple[Decoded, focus.Candidate]) -> float:
+    """How much a window deserves to be the one: its score, its size, room around the object."""
+    decoded, candidate = found
+    rim = focus.rim_share(decoded.view, decoded.logits > 0)
+    return decoded.score + candidate.prior - focus.RIM_WEIGHT * rim
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:

@@ -80,6 +80,14 @@ class ConvNorm(nn.Sequential):
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
 
+    def fuse(self) -> None:
+        """Fold the norm into the convolution; for inference only."""
+        convolution, norm = self[0], self[1]
+        assert isinstance(convolution, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
+        self[0] = nn.utils.fuse_conv_bn_eval(convolution, norm)
+        self[1] = nn.Identity()
+
 
 class Residual(nn.Module):
     """Two 3x3 convolutions around an identity (He et al. 2016, basic block)."""
@@ -114,7 +122,8 @@ class Encoder(nn.Module):
         heads = config.coarse_channels - widths[1]
         self.coarse_head = nn.Conv2d(widths[1], heads, 1)
         self.fine_head = nn.Conv2d(widths[0], 1, 1)
-        nn.init.constant_(self.coarse_head.bias[-1:], 5.0)  # objects of some 32 pixels
+        with torch.no_grad():  # begin with objects of some 32 pixels
+            self.coarse_head.get_parameter("bias")[-1] = 5.0
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Encode normalised images.
