@@ -226,3 +226,29 @@ def test_keys_work_and_are_given_back(dock):
     assert "G" in {str(key) for key in dock.viewer.keymap}
     dock.release()
     assert "G" not in {str(key) for key in dock.viewer.keymap}
+
+
+def test_help_and_keys_are_shown_offline(dock):
+    dock.panel.show_help()
+
+    window = dock.panel._help_window
+    assert window.isVisible()
+    assert (
+        "Commit the object"
+        in window.findChild(type(window.layout().itemAt(0).widget())).toPlainText()
+    )
+    window.close()
+
+
+def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
+    from npe2 import PluginManager
+
+    plugin = PluginManager.instance().get_manifest("napari-seem")
+    assert [widget.display_name for widget in plugin.contributions.widgets] == ["Annotate"]
+    assert len(plugin.contributions.sample_data) == 5
+
+    viewer = make_napari_viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-seem", "Annotate")
+    viewer.open_sample("napari-seem", "coins")
+    assert dock.annotator.image.name == "Coins"
+    dock.release()

@@ -70,6 +70,8 @@ def main(argv: Sequence[str]) -> int:
     models = _open_models(options.model or ["compact", "random-walker"])
     results = {name: list(_run(model, sets, protocol)) for name, model in models.items()}
     figures = {name: summary(records) for name, records in results.items()}
+    for path in options.join:
+        figures |= _earlier(path, protocol)
     print(markdown(figures, protocol))
     if options.json:
         options.json.write_text(
@@ -78,6 +80,16 @@ def main(argv: Sequence[str]) -> int:
     if options.markdown:
         options.markdown.write_text(markdown(figures, protocol))
     return 0
+
+
+def _earlier(path: Path, protocol: Protocol) -> dict[str, Any]:
+    """Figures of an earlier run, such as of tools that take long and do not change."""
+    found = json.loads(path.read_text())
+    if found["protocol"] != vars(protocol):
+        raise NapariSeemError(
+            f"'{path}' was measured by another protocol ({found['protocol']}); measure it again"
+        )
+    return dict(found["models"])
 
 
 def open_model(name: str) -> Model:
@@ -231,6 +243,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=Protocol.seed)
     parser.add_argument("--sets", action="append", metavar="PART", help="only sets named like this")
     parser.add_argument("--clicks-only", action="store_true", help="no boxes, strokes, words, ...")
+    parser.add_argument("--join", type=Path, action="append", default=[], metavar="JSON",
+                        help="show the figures of an earlier run with the same protocol, too")  # fmt: skip
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     return parser.parse_args(list(argv))

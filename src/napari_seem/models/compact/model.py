@@ -28,7 +28,7 @@ OUTSIDE = -12.0
 """Logit of every pixel that no window covers."""
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
-NAME_AT = 0.5
+NAME_AT = 0.75
 CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT}
 
 
