@@ -243,8 +243,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=Protocol.seed)
     parser.add_argument("--sets", action="append", metavar="PART", help="only sets named like this")
     parser.add_argument("--clicks-only", action="store_true", help="no boxes, strokes, words, ...")
-    parser.add_argument("--join", type=Path, action="append", default=[], metavar="JSON",
-                        help="show the figures of an earlier run with the same protocol, too")  # fmt: skip
+    parser.add_argument(
+        "--join", type=Path, action="append", default=[], metavar="JSON",
+        help="show the figures of an earlier run by the same protocol, too",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     return parser.parse_args(list(argv))
