@@ -57,27 +57,27 @@ class Sample:
 
 def coins() -> Sample:
     """Greek coins on uneven ground (303 x 384), from scikit-image."""
-    return _from_skimage("coins", "Coins")
+    return _from_skimage("coins", "coins", "Coins")
 
 
 def tissue() -> Sample:
     """Colon tissue with stained glands (512 x 512), from scikit-image."""
-    return _from_skimage("immunohistochemistry", "Stained tissue")
+    return _from_skimage("tissue", "immunohistochemistry", "Stained tissue")
 
 
 def retina() -> Sample:
     """Fundus photograph (1411 x 1411), from scikit-image."""
-    return _from_skimage("retina", "Retina")
+    return _from_skimage("retina", "retina", "Retina")
 
 
 def coffee() -> Sample:
     """A cup of coffee on a table (400 x 600), from scikit-image."""
-    return _from_skimage("coffee", "Cup of coffee")
+    return _from_skimage("coffee", "coffee", "Cup of coffee")
 
 
 def cat() -> Sample:
     """Chelsea the cat (300 x 451), from scikit-image."""
-    return _from_skimage("chelsea", "Cat")
+    return _from_skimage("cat", "chelsea", "Cat")
 
 
 def brain() -> Sample:
@@ -226,7 +226,7 @@ def mosaic_layers() -> list[LayerData]:
     return [mosaic().layer()]
 
 
-def _from_skimage(function: str, title: str) -> Sample:
+def _from_skimage(name: str, function: str, title: str) -> Sample:
     import skimage.data
 
-    return Sample(function, title, getattr(skimage.data, function)())
+    return Sample(name, title, getattr(skimage.data, function)())

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from discs import DiscModel
+from discs import DiscModel, disc_image
 
 from napari_seem.widgets.annotate import AnnotateWidget
 
@@ -59,3 +59,15 @@ def settle(qtbot):
         qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
 
     return wait
+
+
+@pytest.fixture
+def discs():
+    """(image, labels) of two discs."""
+    return disc_image()
+
+
+@pytest.fixture
+def dock(docked, discs):
+    """The dock, open on two discs."""
+    return docked(discs[0])

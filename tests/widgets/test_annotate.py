@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from discs import disc_image
 
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
 
 FIRST, SECOND = 1, 2
-
-
-@pytest.fixture
-def discs():
-    return disc_image()
-
-
-@pytest.fixture
-def dock(docked, discs):
-    return docked(discs[0])
 
 
 def middle(labels: np.ndarray, number: int) -> np.ndarray:

@@ -4,17 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from discs import disc_image
-
-
-@pytest.fixture
-def discs():
-    return disc_image()
-
-
-@pytest.fixture
-def dock(docked, discs):
-    return docked(discs[0])
 
 
 def click(dock, labels, number=1):
@@ -189,3 +178,19 @@ def test_three_dimensional_display_is_refused_with_the_remedy(docked, discs):
     dock.annotator.prompt_layers.points.add((1, 20, 20))
 
     assert "2-D display" in dock.panel.message.text()
+
+
+def test_a_crash_of_a_model_is_shown_and_keeps_the_prompts(dock, discs, model, settle, monkeypatch):
+    def crash(*_):
+        raise ZeroDivisionError("inside the model")
+
+    monkeypatch.setattr(model, "predict", crash)
+    click(dock, discs[1])
+    settle(dock)
+
+    assert "inside the model" in dock.panel.message.text()
+    assert len(dock.annotator.work.session.prompts) == 1
+    monkeypatch.undo()
+    dock.recompute()
+    settle(dock)
+    assert np.array_equal(dock.annotator.prediction.mask, discs[1] == 1)

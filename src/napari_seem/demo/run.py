@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..widgets.annotate import AnnotateWidget
 
 WINDOW = (1400, 900)
-PICTURED = "tissue"
+PICTURED = "stack"
 """The sample whose window is shown in the documentation."""
 
 

@@ -19,7 +19,7 @@ from ..planes import Plane
 from ..prompts import Prompt
 from ..session import Request, Session
 from .objects import Objects
-from .runner import Job, LatestRunner
+from .runner import Job, LatestRunner, report_crash
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Annotator(QObject):
         self._works: dict[Any, Work] = {}
         self._prompt_layers: dict[int, PromptLayers] = {}
         self._targets: dict[int, Labels] = {}
+        self._read: set[Any] = set()  # planes whose first answer has been seen
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.removed.connect(self._on_removed)
@@ -282,13 +283,13 @@ class Annotator(QObject):
             self._show(work)
             return
         request, started = work.session.request(), time.perf_counter()
-        first = work.session.turn <= 1
+        reading = self._work_key(plane) not in self._read
         self.runner.submit(
             Job(
                 request.run,
                 partial(self._on_answer, work, request, started),
                 self._on_failure,
-                "Reading the image" if first else "",
+                "Reading the image" if reading else "",
                 partial(self.say, "cancelled; the prompts are kept"),
             )
         )
@@ -301,7 +302,8 @@ class Annotator(QObject):
                 self._compute()
             return
         self.last_ms = (time.perf_counter() - started) * 1e3
-        if work is self.work:
+        if work is self.work and self._plane is not None:
+            self._read.add(self._work_key(self._plane))
             self._show(work)
             self.answered.emit(prediction)
 
@@ -309,7 +311,8 @@ class Annotator(QObject):
         work = self.work
         if not isinstance(error, NapariSeemError):
             self.say(f"{type(error).__name__}: {error}", error=True)
-            raise error
+            report_crash(error)
+            return
         if work is not None and work.session.can_undo and work.session.prediction is None:
             self.undo()  # the prompt that the model refused
         self.say(str(error), error=True)

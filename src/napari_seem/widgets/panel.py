@@ -203,7 +203,7 @@ class Panel(QWidget):
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 1)
         self.threshold.setDecimals(2)
-        self.threshold.setValue(0.5)
+        self.threshold.setValue(0.45)
         self.threshold.setToolTip("Offer only proposals that score at least this much")
         self.take_all = QPushButton("Take all")
         self.take_all.setToolTip("Write every offered proposal as an object of its own")
@@ -256,9 +256,9 @@ class Panel(QWidget):
         self.help.setText(f"{link} · keys: {self._key_line()}")
         self.help.setWordWrap(True)
         self.help.linkActivated.connect(self.show_help)
-        for widget in (self.status, self.message):
-            column.addWidget(widget)
-        column.addStretch()
+        column.addWidget(self.status)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        column.addWidget(self.message, 1)  # long messages take the room that is left
         column.addWidget(self.help)
 
     def _key_line(self) -> str:

@@ -12,7 +12,7 @@ from ..edits import ObjectRecord
 from ..errors import NapariSeemError, UnknownWord
 from ..layers.coordinates import world_to_data
 from ..layers.writing import Preview
-from .runner import Job
+from .runner import Job, report_crash
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..planes import Plane
     from .annotator import Annotator
 
+DEFAULT_THRESHOLD = 0.45
 LARGEST_COUNT = 255
 """The preview numbers its objects in 8 bits; colours repeat beyond that."""
 
@@ -43,7 +44,7 @@ class Proposals(QObject):
         super().__init__(annotator)
         self.annotator = annotator
         self.preview = Preview(annotator.viewer, "SEEM proposals")
-        self.threshold = 0.5
+        self.threshold = DEFAULT_THRESHOLD
         self._found: Segmentation | None = None
         self._taken: set[int] = set()
         self._place: tuple[Image, Plane] | None = None
@@ -153,7 +154,7 @@ class Proposals(QObject):
         elif isinstance(error, NapariSeemError):
             self.annotator.said.emit(str(error), True)
         else:
-            raise error
+            report_crash(error)
 
     def _on_changed(self) -> None:
         """Proposals belong to the plane they were found on."""

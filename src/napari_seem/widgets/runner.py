@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari.qt.threading import create_worker
+from napari.utils.notifications import ErrorNotification, notification_manager
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject
 
@@ -24,6 +25,14 @@ class Job:
     failed: Callable[[Exception], None]
     title: str = ""
     dropped: Callable[[], None] = lambda: None
+
+
+def report_crash(error: Exception) -> None:
+    """Show an error nobody expected, with its trace, in napari's notifications.
+
+    Raising it in a Qt slot would end the whole program where napari's own handler is not installed.
+    """
+    notification_manager.dispatch(ErrorNotification(error))
 
 
 class LatestRunner(QObject):
@@ -72,23 +81,21 @@ class LatestRunner(QObject):
         worker.start()
 
     def _returned(self, outcome: Any) -> None:
-        job, cancelled = self._finish()
-        if job is None:
-            return
-        if cancelled:
-            job.dropped()
-        else:
-            job.done(outcome)
-        self._next()
+        self._ended(outcome, None)
 
     def _errored(self, error: Exception) -> None:
+        self._ended(None, error)
+
+    def _ended(self, outcome: Any, error: Exception | None) -> None:
         job, cancelled = self._finish()
         if job is None:
             return
         if cancelled:
             job.dropped()
-        else:
+        elif error is not None:
             job.failed(error)
+        else:
+            job.done(outcome)
         self._next()
 
     def _finish(self) -> tuple[Job | None, bool]:

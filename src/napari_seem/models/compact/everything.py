@@ -31,8 +31,8 @@ MOST_WINDOWS = 81
 SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
 SEED_AT = 0.3
-MOST_SEEDS = 400
-KEEP_AT = 0.4
+MOST_SEEDS = 240
+KEEP_AT = 0.25
 """Least score of an object that is kept."""
 FREE_SHARE = 0.6
 """Least share of an object that better objects leave free."""
@@ -186,7 +186,7 @@ def _seeds(model: CompactModel, levels: list[Level], words: Sequence[int] | None
         height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
         fits[height:], fits[:, width:] = False, False
         if words is None:
-            seeds.extend(_peaks(depth * here * fits, level, side, None))
+            seeds.extend(_peaks(depth * (0.5 + 0.5 * here) * fits, level, side, None))
             continue
         known = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))
         for word in words:
@@ -247,7 +247,7 @@ def _instance(
     label = None
     if seed.word is not None:
         label = model.vocabulary()[seed.word]
-        score *= float(np.sqrt(seed.strength))
+        score = float(np.sqrt(score * seed.strength))
     box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
     return Instance(mask, box, score, label)
 
