@@ -23,7 +23,7 @@ def test_a_click_shows_the_object_in_the_preview(dock, discs, settle):
     settle(dock)
 
     assert np.array_equal(dock.annotator.preview.values() > 0, discs[1] == FIRST)
-    assert dock.panel.status.text().startswith("prompt 1")
+    assert dock.panel.status.text().startswith("turn 1")
     assert not dock.annotator.preview.layer.editable
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,26 @@ def placement(layer: Layer) -> dict[str, Any]:
         "shear": layer.shear, "affine": layer.affine, "units": layer.units,
         "axis_labels": layer.axis_labels,
     }  # fmt: skip
+
+
+def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
+    """The layers that show channels of the same image: `image`, and visible ones exactly on it.
+
+    napari opens an image of several channels as one gray layer each.
+    """
+    from napari.layers import Image
+
+    if image.rgb:
+        return (image,)
+    shape, matrix = spatial_shape(image), affine_matrix(image)
+    return tuple(
+        layer
+        for layer in layers
+        if isinstance(layer, Image)
+        and (layer is image or (layer.visible and not layer.rgb))
+        and spatial_shape(layer) == shape
+        and np.allclose(affine_matrix(layer), matrix)
+    )
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:

@@ -1,15 +1,14 @@
 """Prompts as ordinary napari layers: points, shapes and scribbles, drawn with napari's own tools.
 
 Each drawn thing becomes a `Drawn`: a prompt, the plane it lies on, and what is needed to draw it
-again after an undo. The layers are made once per image and then only filled and hidden.
+again after an undo. The layers are made once and then only filled, hidden and used again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,50 +16,24 @@ import numpy.typing as npt
 
 from ..errors import InvalidPrompt
 from ..planes import Plane
-from ..prompts import Box, Point, Polygon, Prompt, Scribble
+from ..prompts import Point, Scribble
 from .coordinates import placement, shown_plane, spatial_shape
+from .drawn import Drawn, drawn_point, drawn_shape
+from .roles import POINTS, SCRIBBLES, SHAPES, adopt, put_on_top, put_onto, release, spare_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Points, Shapes
 
-BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 COLOURS = {True: "#2dd36f", False: "#ff4961"}
 SYMBOLS = {True: "cross", False: "hbar"}
-SMALLEST_SHAPE = 1.5
-"""Shapes smaller than this along both axes are slips of the mouse."""
+SIGNS = {True: "positive", False: "negative"}
+"""Value of the points layer's 'sign' feature."""
 POSITIVE, NEGATIVE = 1, 2
 """Values of a scribble layer."""
 SCRIBBLE_COLOURS = {None: "#00000000", 0: "#00000000", 1: COLOURS[True], 2: COLOURS[False]}
-
-
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A prompt as it stands in a layer.
-
-    Attributes
-    ----------
-    prompt : Prompt
-    plane : Plane
-    vertices : float array (N, ndim), optional
-        Array coordinates, of points and shapes.
-    shape_type : str
-        napari's word for it; '' for what is no shape.
-    """
-
-    prompt: Prompt
-    plane: Plane
-    vertices: npt.NDArray[np.float64] | None = None
-    shape_type: str = ""
-
-    def same_place(self, vertices: npt.NDArray[Any], positive: bool) -> bool:
-        """Whether it is drawn there, with that sign."""
-        return (
-            self.vertices is not None
-            and self.vertices.shape == vertices.shape
-            and bool(np.allclose(self.vertices, vertices))
-            and self.prompt.positive == positive
-        )
+CLEAR = "#00000000"
 
 
 class PromptLayers:
@@ -74,47 +47,38 @@ class PromptLayers:
         Called without arguments after a person changed a prompt.
     slipped : callable
         Called with a message when something drawn was no prompt.
+    later : callable, optional
+        Calls a function once napari has finished with what it is doing now; by default at once.
     """
 
     def __init__(
         self, viewer: ViewerModel, image: Image, changed: Callable[[], None],
-        slipped: Callable[[str], None],
+        slipped: Callable[[str], None], later: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:  # fmt: skip
         self.viewer, self.image = viewer, image
+        self._later = later or (lambda function: function())
         self._changed, self._slipped = changed, slipped
         self._drawn: list[Drawn] = []
         self._own = False
         self.positive = True
-        where = placement(image)
         active = viewer.layers.selection.active
-        self.points: Points = viewer.add_points(
-            ndim=image.ndim, name=f"{image.name} points", size=10, border_width=0.05,
-            face_color=COLOURS[True], symbol=SYMBOLS[True], **where,
-        )  # fmt: skip
-        self.shapes: Shapes = viewer.add_shapes(
-            ndim=image.ndim, name=f"{image.name} shapes", edge_width=2,
-            edge_color=COLOURS[True], face_color="#00000000", opacity=0.9, **where,
-        )  # fmt: skip
-        self.scribbles: Labels = viewer.add_labels(
-            np.zeros(spatial_shape(image), np.uint8), name=f"{image.name} scribbles", opacity=0.8,
-            colormap=SCRIBBLE_COLOURS, **where,
-        )  # fmt: skip
-        self.scribbles.brush_size = 6
+        extent = max(_height_and_width(image))
+        self.points: Points = self._points_layer(size=float(np.clip(extent / 50, 3, 40)))
+        self.shapes: Shapes = self._shapes_layer()
+        self._edge_width = float(np.clip(extent / 250, 0.5, 8))
+        self.scribbles: Labels = self._scribbles_layer()
+        self.scribbles.brush_size = int(np.clip(extent / 80, 2, 40))
         viewer.layers.selection.active = active
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
         self.scribbles.events.paint.connect(self._on_stroke)
+        self.scribbles.events.mode.connect(self._use_plain_brush)
         self.set_positive(True)
 
     @property
     def layers(self) -> tuple[Points, Shapes, Labels]:
         """Points, shapes, scribbles."""
         return self.points, self.shapes, self.scribbles
-
-    @property
-    def complete(self) -> bool:
-        """Whether none of the layers was removed by the person."""
-        return all(layer in self.viewer.layers for layer in self.layers)
 
     def on(self, plane: Plane) -> list[Drawn]:
         """The prompts of a plane, in the order in which they were made."""
@@ -138,19 +102,97 @@ class PromptLayers:
         for layer in self.layers:
             layer.visible = visible
 
+    def restore(self) -> None:
+        """Put layers back that were taken out of the viewer all the same."""
+        missing = [layer for layer in self.layers if layer not in self.viewer.layers]
+        active = self.viewer.layers.selection.active
+        for layer in missing:
+            self.viewer.layers.append(layer)
+        if missing:
+            self.viewer.layers.selection.active = active
+
+    def close(self) -> None:
+        """Forget the prompts and leave the layers, hidden, to another image."""
+        self.points.events.data.disconnect(self._on_points)
+        self.shapes.events.data.disconnect(self._on_shapes)
+        self.scribbles.events.paint.disconnect(self._on_stroke)
+        self.scribbles.events.mode.disconnect(self._use_plain_brush)
+        for layer in self.layers:
+            release(layer)
+
     def set_positive(self, positive: bool) -> None:
         """Choose the sign of what is drawn next; colour and symbol show it."""
         self.positive = positive
+        self.scribbles.selected_label = POSITIVE if positive else NEGATIVE
+        if _is_drawing(self.shapes):
+            return
         colour = COLOURS[positive]
         with self._quietly():
-            kept = set(self.points.selected_data), set(self.shapes.selected_data)
             self.points.selected_data = set()  # or napari recolours what is selected
             self.shapes.selected_data = set()
             self.points.current_face_color = colour
             self.points.current_symbol = SYMBOLS[positive]
+            self.points.feature_defaults = {"sign": SIGNS[positive]}
             self.shapes.current_edge_color = colour
-            self.points.selected_data, self.shapes.selected_data = kept
-        self.scribbles.selected_label = POSITIVE if positive else NEGATIVE
+            self.shapes.current_face_color = CLEAR
+            self.shapes.current_edge_width = self._edge_width
+
+    def _points_layer(self, size: float) -> Any:
+        layer, name = self._spare(POINTS)
+        if layer is None:
+            layer = self.viewer.add_points(
+                ndim=self.image.ndim, name=name, border_width=0.05, face_color=COLOURS[True],
+                symbol=SYMBOLS[True], features={"sign": np.array([], object)},
+                feature_defaults={"sign": SIGNS[True]}, **placement(self.image),
+            )  # fmt: skip
+        layer.data = np.zeros((0, self.image.ndim))
+        layer.current_size = size
+        adopt(layer, POINTS)
+        return layer
+
+    def _shapes_layer(self) -> Any:
+        layer, name = self._spare(SHAPES)
+        if layer is None:
+            layer = self.viewer.add_shapes(
+                ndim=self.image.ndim, name=name, edge_color=COLOURS[True], face_color=CLEAR,
+                opacity=0.9, **placement(self.image),
+            )  # fmt: skip
+        layer.data = []
+        adopt(layer, SHAPES)
+        return layer
+
+    def _scribbles_layer(self) -> Any:
+        layer, name = self._spare(SCRIBBLES)
+        empty = np.zeros(spatial_shape(self.image), np.uint8)
+        if layer is None:
+            layer = self.viewer.add_labels(
+                empty, name=name, opacity=0.8, colormap=SCRIBBLE_COLOURS, **placement(self.image)
+            )
+        else:
+            layer.data = empty
+            layer.editable = False  # makes napari forget the strokes on the image before
+            layer.editable = True
+        adopt(layer, SCRIBBLES)
+        return layer
+
+    def _spare(self, role: str) -> tuple[Any, str]:
+        """A layer to use again, put onto the image, or None; and its name."""
+        layer, name = spare_layer(self.viewer, role, self.image.ndim), f"{self.image.name} {role}"
+        if layer is not None:
+            layer.name, layer.visible = name, True
+            put_onto(self.viewer, layer, self.image)
+            put_on_top(self.viewer, layer)
+        return layer, name
+
+    def _use_plain_brush(self, _: Any = None) -> None:
+        """Let the right button paint too: negative strokes, as it gives negative points.
+
+        napari starts a stroke with it that goes on after the button is released, until it has
+        come full circle.
+        """
+        overlay = getattr(self.scribbles, "_overlays", {}).get("brush_stroke")
+        if overlay is not None:
+            overlay.enabled = False
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -182,46 +224,36 @@ class PromptLayers:
                 self._draw_points()
                 self._draw_shapes()
             self._slipped(str(error))
+            return
+        self._changed()
 
     def _take_points(self) -> None:
         old = [d for d in self._drawn if isinstance(d.prompt, Point)]
-        places = list(np.asarray(self.points.data)[:, None])
-        fresh = self._matched(old, places, [""] * len(places))
-        self._replace(Point, fresh)
+        places = [np.asarray(place, float)[None] for place in self.points.data]
+        self._replace(old, self._matched(old, places, [""] * len(places)))
 
     def _take_shapes(self) -> None:
         old = [d for d in self._drawn if d.shape_type]
-        data = [np.asarray(vertices, float) for vertices in self.shapes.data]
-        fresh = self._matched(old, data, list(self.shapes.shape_type))
-        if len(fresh) < len(data):  # slips of the mouse do not stay on the picture
-            self._drawn = [d for d in self._drawn if not d.shape_type] + fresh
-            with self._quietly():
-                self._draw_shapes()
-        self._replace(None, fresh)
+        places = [np.asarray(vertices, float) for vertices in self.shapes.data]
+        self._replace(old, self._matched(old, places, list(self.shapes.shape_type)))
 
-    def _matched(
-        self, old: list[Drawn], places: list[npt.NDArray[np.float64]], kinds: list[str]
-    ) -> list[Drawn]:
+    def _matched(self, old: list[Drawn], places: list[FloatArray], kinds: list[str]) -> list[Drawn]:
         """What is drawn now: known prompts as they were, new and moved ones made anew."""
-        fresh: list[Drawn] = []
         remaining = list(old)
-        changed: list[tuple[int, npt.NDArray[np.float64], str]] = []
         slots: list[Drawn | None] = []
-        for index, vertices in enumerate(places):
-            known = next((d for d in remaining if d.same_place(vertices, d.prompt.positive)), None)
+        for vertices in places:
+            known = next((d for d in remaining if d.same_place(vertices)), None)
             slots.append(known)
             if known is not None:
                 remaining.remove(known)
-            else:
-                changed.append((index, vertices, kinds[index]))
-        moved = len(places) == len(old) and len(changed) == len(remaining) and bool(remaining)
-        for index, vertices, kind in changed:
-            positive = remaining.pop(0).prompt.positive if moved else self.positive
-            slots[index] = self._make(vertices, kind, positive)
-        fresh.extend(slot for slot in slots if slot is not None)
+        moved = len(places) == len(old)
+        fresh = []
+        for slot, vertices, kind in zip(slots, places, kinds, strict=True):
+            positive = remaining.pop(0).prompt.positive if moved and not slot else self.positive
+            fresh.append(slot or self._make(vertices, kind, positive))
         return fresh
 
-    def _make(self, vertices: npt.NDArray[np.float64], kind: str, positive: bool) -> Drawn | None:
+    def _make(self, vertices: FloatArray, kind: str, positive: bool) -> Drawn:
         plane = shown_plane(self.image, self.viewer.dims)
         if not plane.holds(vertices[0]):
             position = vertices.mean(0)
@@ -229,23 +261,14 @@ class PromptLayers:
                 None if shown is None else round(float(position[axis]))
                 for axis, shown in enumerate(plane.index)
             ))  # fmt: skip
-        flat = vertices[:, list(plane.axes)]
         if not kind:
-            point = Point(float(flat[0, 0]), float(flat[0, 1]), positive)
-            return Drawn(point, plane, vertices.copy())
-        if np.ptp(flat, axis=0).max() < SMALLEST_SHAPE:
-            self._slipped("that shape is too small to mean anything; drag a larger one")
-            return None
-        shape = plane.shape(spatial_shape(self.image))
-        prompt = _shape_prompt(flat, kind, shape, positive)
-        return Drawn(prompt, plane, vertices.copy(), kind)
+            return drawn_point(vertices[0], plane, positive)
+        return drawn_shape(vertices, kind, plane, plane.shape(spatial_shape(self.image)), positive)
 
-    def _replace(self, kind: type | None, fresh: list[Drawn]) -> None:
-        """Put fresh points (or shapes) where the old ones stood in the order of making."""
-        mine = (lambda d: isinstance(d.prompt, Point)) if kind else (lambda d: bool(d.shape_type))
-        kept = [d for d in self._drawn if not mine(d) or d in fresh]
+    def _replace(self, old: list[Drawn], fresh: list[Drawn]) -> None:
+        """Put fresh prompts where the old ones stood in the order of making."""
+        kept = [d for d in self._drawn if d not in old or d in fresh]
         self._drawn = kept + [d for d in fresh if d not in kept]
-        self._changed()
 
     def _take_stroke(self) -> None:
         plane = shown_plane(self.image, self.viewer.dims)
@@ -254,6 +277,9 @@ class PromptLayers:
         covered = np.zeros(values.shape, bool)
         for drawn in self._drawn:
             if not isinstance(drawn.prompt, Scribble) or drawn.plane.key() != plane.key():
+                kept.append(drawn)
+                continue
+            if drawn.shape_type:  # a path, which stands in the shapes layer
                 kept.append(drawn)
                 continue
             value = POSITIVE if drawn.prompt.positive else NEGATIVE
@@ -268,19 +294,30 @@ class PromptLayers:
             if added.any():
                 kept.append(Drawn(Scribble(added, value == POSITIVE), plane))
         self._drawn = kept
-        self._changed()
 
     def _draw_points(self) -> None:
         points = [d for d in self._drawn if isinstance(d.prompt, Point)]
-        self.points.selected_data = set()
-        ndim = self.image.ndim
+        layer = self.points
+        layer.selected_data = set()
         data = [d.vertices[0] for d in points if d.vertices is not None]
-        self.points.data = np.array(data).reshape(-1, ndim)
+        layer.data = np.array(data).reshape(-1, self.image.ndim)
         if points:
-            self.points.face_color = [COLOURS[d.prompt.positive] for d in points]
-            self.points.symbol = [SYMBOLS[d.prompt.positive] for d in points]
+            layer.face_color = [COLOURS[d.prompt.positive] for d in points]
+            layer.symbol = [SYMBOLS[d.prompt.positive] for d in points]
+            layer.size = layer.current_size
+            layer.features = {"sign": [SIGNS[d.prompt.positive] for d in points]}
 
     def _draw_shapes(self) -> None:
+        if _is_drawing(self.shapes):  # napari stumbles over a change in the midst of a polygon
+            self._later(self._draw_shapes_now)
+        else:
+            self._draw_shapes_now()
+
+    def _draw_shapes_now(self) -> None:
+        with self._quietly():
+            self._replace_shapes()
+
+    def _replace_shapes(self) -> None:
         shapes = [d for d in self._drawn if d.shape_type]
         self.shapes.selected_data = set()
         self.shapes.data = []
@@ -288,14 +325,15 @@ class PromptLayers:
             self.shapes.add(
                 [d.vertices for d in shapes], shape_type=[d.shape_type for d in shapes],
                 edge_color=[COLOURS[d.prompt.positive] for d in shapes],
-                face_color="#00000000", edge_width=2,
+                face_color=CLEAR, edge_width=self._edge_width,
             )  # fmt: skip
+        self.shapes.selected_data = set()
         self.shapes.current_edge_color = COLOURS[self.positive]
 
     def _draw_scribbles(self, plane: Plane) -> None:
         values = np.zeros(plane.shape(spatial_shape(self.image)), np.uint8)
         for drawn in self.on(plane):
-            if isinstance(drawn.prompt, Scribble):
+            if isinstance(drawn.prompt, Scribble) and not drawn.shape_type:
                 values[drawn.prompt.mask] = POSITIVE if drawn.prompt.positive else NEGATIVE
         if (plane.read(self.scribbles.data) == values).all():
             return
@@ -310,30 +348,11 @@ _DONE = {"added", "removed", "changed", "ActionType.ADDED", "ActionType.REMOVED"
          "ActionType.CHANGED"}  # fmt: skip
 
 
-def _shape_prompt(
-    flat: npt.NDArray[np.float64], kind: str, shape: tuple[int, int], positive: bool
-) -> Prompt:
-    """What a drawn shape means; `flat` is (N, 2) in plane pixels, centres at integers."""
-    if kind == "rectangle":
-        low, high = flat.min(0) + 0.5, flat.max(0) + 0.5
-        return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]), positive)
-    if kind == "ellipse":
-        middle, radius = flat.mean(0), np.ptp(flat, axis=0) / 2
-        angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        outline = middle + radius * np.stack([np.sin(angle), np.cos(angle)], 1)
-        return Polygon(outline, positive)
-    if kind == "polygon":
-        return Polygon(flat, positive)
-    return Scribble(_line_mask(flat, shape), positive)
+def _is_drawing(shapes: Shapes) -> bool:
+    """Whether a shape is being drawn; napari tells it only in private."""
+    return bool(getattr(shapes, "_is_creating", False))
 
 
-def _line_mask(flat: npt.NDArray[np.float64], shape: tuple[int, int]) -> BoolArray:
-    """The pixels along a path."""
-    from skimage.draw import line
-
-    out = np.zeros(shape, bool)
-    corners = np.clip(np.round(flat).astype(int), 0, np.array(shape) - 1)
-    for (y0, x0), (y1, x1) in pairwise(corners):
-        rows, cols = line(y0, x0, y1, x1)
-        out[rows, cols] = True
-    return out
+def _height_and_width(image: Image) -> tuple[int, int]:
+    shape = spatial_shape(image)
+    return shape[-2], shape[-1]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import ObjectRecord, ObjectTable, check_labels, check_writable
+from ..edits import Edit, ObjectRecord, ObjectTable, check_labels, check_writable
 from ..errors import InvalidLabels
 from ..planes import Plane
 from .coordinates import affine_matrix, full_data, placement, spatial_shape, unwrap
+from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -39,7 +40,11 @@ def new_labels(viewer: ViewerModel, image: Image, name: str | None = None) -> La
     are enough for most; choose a wider layer of your own where they are not.
     """
     data = np.zeros(spatial_shape(image), np.uint16)
-    return viewer.add_labels(data, name=name or f"{image.name} labels", **placement(image))
+    active = viewer.layers.selection.active
+    layer = viewer.add_labels(data, name=name or f"{image.name} labels", **placement(image))
+    slide_under_prompts(viewer, layer, image)
+    viewer.layers.selection.active = active
+    return layer
 
 
 def check_target(labels: Labels, image: Image, label_id: int) -> None:
@@ -58,21 +63,14 @@ def check_target(labels: Labels, image: Image, label_id: int) -> None:
     check_writable(labels.data)
     if not labels.editable:
         raise InvalidLabels(
-            f"'{labels.name}' is locked against editing; unlock it in the layer list"
+            f"'{labels.name}' is not editable; set its `editable` to True, or choose another layer"
         )
-
-
-def free_label(labels: Labels) -> int:
-    """The lowest id above all that are in the layer or in its table."""
-    table = ObjectTable.from_features(labels.features)
-    highest = int(np.max(labels.data)) if labels.data.size else 0
-    return max([highest, *(label_id for label_id, _ in table.items())]) + 1
 
 
 def write_objects(
     labels: Labels, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool,
     replaces: bool = False,
-) -> int:  # fmt: skip
+) -> list[tuple[NewObject, Edit]]:  # fmt: skip
     """Write objects of one plane as a single step of the layer's own undo.
 
     Parameters
@@ -88,35 +86,33 @@ def write_objects(
 
     Returns
     -------
-    int
-        Number of pixels that the objects have now.
+    list of (NewObject, Edit)
+        Those that got at least one pixel, and what changed.
 
     Raises
     ------
     InvalidLabels
-        Before anything is written.
+        Before anything is written: where the layer can't take an id, or where every pixel of
+        every object belongs to another one.
     """
     layer = unwrap(labels)
     for new in objects:
         check_labels(layer.data, new.label_id)
     check_writable(layer.data)
-    written = 0
+    if not any(_room(layer, plane, new, overwrite).any() for new in objects):
+        raise InvalidLabels(
+            "every pixel of the object already belongs to another one; tick 'overwrite other "
+            "objects' to take them"
+        )
+    written = []
     with layer.block_history():
         for new in objects:
-            if replaces:
-                present = plane.read(layer.data) == new.label_id
-                y, x = new.corner
-                height, width = new.mask.shape
-                present[y : y + height, x : x + width] &= ~new.mask
-                _write(layer, *plane.place(present), 0)
-            mask = new.mask
-            if not overwrite:
-                y, x = new.corner
-                there = plane.read(layer.data)[y : y + mask.shape[0], x : x + mask.shape[1]]
-                mask = mask & ((there == 0) | (there == new.label_id))
-            written += _write(layer, *plane.place(mask, new.corner), new.label_id)
+            if _room(layer, plane, new, overwrite).any():
+                edit = _edit(layer, plane, new, overwrite, replaces)
+                _apply(layer, edit)
+                written.append((new, edit))
     table = ObjectTable.from_features(layer.features)
-    for new in objects:
+    for new, _ in written:
         table[new.label_id] = new.record
     set_table(layer, table)
     return written
@@ -129,28 +125,51 @@ def set_table(labels: Labels, table: ObjectTable) -> None:
     unwrap(labels).features = pd.DataFrame(table.to_features())
 
 
-def _write(layer: Any, offset: tuple[int, ...], mask: BoolArray, value: int) -> int:
-    """Set `value` where a block's mask is True, as part of the layer's undo history."""
-    hits = np.nonzero(mask)
-    if not hits[0].size:
-        return 0
-    low = [int(axis.min()) for axis in hits]
-    high = [int(axis.max()) + 1 for axis in hits]
-    tight = mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    start = [o + a for o, a in zip(offset, low, strict=True)]
+def _room(layer: Any, plane: Plane, new: NewObject, overwrite: bool) -> BoolArray:
+    """Pixels of the mask that the object may have."""
+    if overwrite:
+        return new.mask
+    offset, block = plane.place(np.ones(new.mask.shape, bool), new.corner)
+    area = tuple(slice(o, o + s) for o, s in zip(offset, block.shape, strict=True))
+    part = np.asarray(layer.data[area])
+    there = part.reshape(new.mask.T.shape).T if plane.transposed else part.reshape(new.mask.shape)
+    return new.mask & ((there == 0) | (there == new.label_id))
+
+
+def _edit(layer: Any, plane: Plane, new: NewObject, overwrite: bool, replaces: bool) -> Edit:
+    mask, corner = new.mask, new.corner
+    if replaces:  # old pixels may lie anywhere on the plane
+        whole = np.zeros(plane.shape(layer.data.shape), bool)
+        y, x = corner
+        whole[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+        mask, corner = whole, (0, 0)
+    offset, block = plane.place(mask, corner)
+    return Edit.from_mask(
+        layer.data, block, new.label_id, offset, overwrite=overwrite, replace=replaces
+    )
+
+
+def _apply(layer: Any, edit: Edit) -> None:
+    """Make the change through napari, as part of the layer's undo history."""
+    values = np.zeros(edit.changed.shape, layer.data.dtype)
+    values[edit.changed] = edit.new
+    for value in np.unique(edit.new):
+        _write(layer, edit.offset, edit.changed & (values == value), int(value))
+
+
+def _write(layer: Any, offset: tuple[int, ...], mask: BoolArray, value: int) -> None:
+    """Set `value` where a block's mask is True."""
     kept, layer.preserve_labels = layer.preserve_labels, False
     try:
         paint = getattr(layer, "_paint_region_with_mask", None)
         if paint is not None:  # napari >= 0.8: much faster, and smaller in the undo history
-            stop = [o + s for o, s in zip(start, tight.shape, strict=True)]
-            key = tuple(slice(a, b) for a, b in zip(start, stop, strict=True))
-            paint(key, tight, value, list(range(layer.ndim)))
+            key = tuple(slice(o, o + s) for o, s in zip(offset, mask.shape, strict=True))
+            paint(key, mask, value, list(range(layer.ndim)))
         else:
-            inside = np.nonzero(tight)
-            layer.data_setitem(tuple(i + o for i, o in zip(inside, start, strict=True)), value)
+            inside = np.nonzero(mask)
+            layer.data_setitem(tuple(i + o for i, o in zip(inside, offset, strict=True)), value)
     finally:
         layer.preserve_labels = kept
-    return int(tight.sum())
 
 
 class Preview:
@@ -196,25 +215,40 @@ class Preview:
         lead = tuple(None if position is None else 0 for position in self._plane.index)
         return Plane(lead, self._plane.axes).read(self._shown.data)
 
+    def close(self) -> None:
+        """Show nothing any more and leave the layers, hidden, to another preview."""
+        self.clear()
+        for layer in self._layers.values():
+            release(layer)
+
     def _layer_for(self, image: Image, plane: Plane, shape: tuple[int, ...]) -> Labels:
-        layer = self._layers.get(image.ndim)
         matrix = affine_matrix(image)
         offset = [0 if position is None else position for position in plane.index]
         matrix[:-1, -1] += matrix[:-1, :-1] @ np.array(offset, float)
+        layer = self._layers.get(image.ndim)
         if layer is None or layer not in self._viewer.layers:
-            active = self._viewer.layers.selection.active
-            layer = self._viewer.add_labels(
-                np.zeros(shape, np.uint8), name=self._name, opacity=PREVIEW_OPACITY,
-                affine=matrix, units=image.units, axis_labels=image.axis_labels,
-            )  # fmt: skip
-            layer.editable = False
-            self._layers[image.ndim] = layer
-            self._viewer.layers.selection.active = active
-        elif not np.allclose(layer.affine.affine_matrix, matrix):
+            layer = self._layers[image.ndim] = self._made(image, shape, matrix)
+        if not np.allclose(layer.affine.affine_matrix, matrix):
             layer.affine = matrix
+        if tuple(layer.units) != tuple(image.units):
+            layer.units = image.units
         if self._shown is not None and self._shown is not layer:
             self._shown.visible = False
+        slide_under_prompts(self._viewer, layer, image)
         self._shown, self._plane = layer, plane
+        return layer
+
+    def _made(self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]) -> Any:
+        layer = spare_layer(self._viewer, PREVIEW, image.ndim)
+        if layer is None:
+            active = self._viewer.layers.selection.active
+            layer = self._viewer.add_labels(
+                np.zeros(shape, np.uint8), opacity=PREVIEW_OPACITY, affine=matrix,
+                units=image.units, axis_labels=image.axis_labels,
+            )  # fmt: skip
+            self._viewer.layers.selection.active = active
+        layer.name, layer.editable = self._name, False
+        adopt(layer, PREVIEW)
         return layer
 
 

@@ -7,17 +7,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import napari
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
 from ..embeddings import EmbeddingCache
 from ..layers.coordinates import unwrap
+from ..layers.roles import is_ours
 from ..models.base import Capability
 from ..models.registry import MODELS, capabilities_by_model, load_model
 from .actions import ACTIONS
 from .annotator import Annotator
 from .panel import Panel
-from .preferences import Preferences, read_preferences
+from .preferences import Preferences, plugin_page, read_preferences
 from .proposals import Proposals
 from .shelf import Loader, Shelf
 
@@ -63,6 +66,7 @@ class AnnotateWidget(QWidget):
         self.tool = "point"
         self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
         self._bound: list[tuple[Any, str]] = []
+        self._released = False
         self._connect()
         self._bind_keys()
         self._refresh_layers()
@@ -77,6 +81,7 @@ class AnnotateWidget(QWidget):
             self.panel.word.setFocus()
         if layers is None:
             return
+        layers.restore()
         points, shapes, scribbles = layers.layers
         layer, mode = {
             "point": (points, "add"), "box": (shapes, "add_rectangle"),
@@ -137,6 +142,7 @@ class AnnotateWidget(QWidget):
             self.panel.name.text().strip(), self.panel.chosen_id()
         )
         if label_id is not None:
+            self.panel.name.clearFocus()
             self.panel.label_id.setValue(0)
             self.panel.name.clear()
         return label_id
@@ -146,6 +152,7 @@ class AnnotateWidget(QWidget):
         if word is not None:
             self.panel.word.setText(word)
         self.panel.show_suggestions(())
+        self.panel.word.clearFocus()  # keys and clicks go to the picture again
         self.proposals.find(self.panel.word.text())
 
     def take_all(self) -> list[int]:
@@ -157,15 +164,26 @@ class AnnotateWidget(QWidget):
         self.release()
         super().closeEvent(event)
 
+    def event(self, event: QEvent | None) -> bool:
+        """Let go of the viewer too when napari takes the dock away, which sends no close event."""
+        taken = event is not None and event.type() == QEvent.Type.ParentChange
+        if taken and self.parent() is None:
+            self.release()
+        return bool(super().event(event))
+
     def release(self) -> None:
-        """Unbind keys and disconnect from the viewer; the layers stay."""
-        for target, key in self._bound:
-            target.bind_key(key, None, overwrite=True)
-        self._bound.clear()
-        if self._on_press in self.viewer.mouse_drag_callbacks:
-            self.viewer.mouse_drag_callbacks.remove(self._on_press)
-            self.viewer.layers.events.disconnect(self._on_layers)
-            self.annotator.close()
+        """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
+        if self._released:
+            return
+        self._released = True
+        self._unbind_keys()
+        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        page = plugin_page()
+        if page is not None:
+            page.events.disconnect(self._on_preferences)
+        self.annotator.layers_changed.disconnect(self._refresh_layers)
+        self.proposals.close()
+        self.annotator.close()
 
     def _connect(self) -> None:
         panel, annotator = self.panel, self.annotator
@@ -175,6 +193,7 @@ class AnnotateWidget(QWidget):
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
+        panel.channels.toggled.connect(annotator.set_all_channels)
         for button, slot in (
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
@@ -182,21 +201,43 @@ class AnnotateWidget(QWidget):
         ):  # fmt: skip
             button.clicked.connect(_without_arguments(slot))
         panel.word.returnPressed.connect(_without_arguments(self.find_word))
+        panel.name.returnPressed.connect(_without_arguments(self.commit))
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
-        annotator.said.connect(panel.show_message)
+        annotator.said.connect(self._on_said)
+        annotator.runner.started.connect(panel.show_busy)
+        annotator.runner.ended.connect(panel.show_idle)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
         self.proposals.updated.connect(self._on_proposals)
         self.proposals.unknown.connect(self._on_unknown_word)
-        self.viewer.layers.events.connect(self._on_layers)
+        annotator.layers_changed.connect(self._refresh_layers)
         self.viewer.mouse_drag_callbacks.append(self._on_press)
+        page = plugin_page()
+        if page is not None:
+            page.events.connect(self._on_preferences)
 
     def _bind_keys(self) -> None:
         for action in ACTIONS:
             self._bind(
                 self.viewer, self.preferences.keys[action.method], getattr(self, action.method)
             )
+        for complaint in self.preferences.complaints:
+            self._on_said(complaint, True)
+
+    def _unbind_keys(self) -> None:
+        for target, key in self._bound:
+            target.bind_key(key, None, overwrite=True)
+        self._bound.clear()
+
+    def _on_preferences(self, _: Any) -> None:
+        """Take keys and cache size up at once; another device is taken for the next model."""
+        self.preferences = read_preferences()
+        self._unbind_keys()
+        self._bind_keys()
+        self._bind_layer_keys()
+        self.panel.set_keys(self.preferences.keys)
+        self._apply_capabilities()
 
     def _bind(self, target: Any, key: str, slot: Callable[[], Any]) -> None:
         target.bind_key(key, lambda _: _finish(slot()), overwrite=True)
@@ -217,6 +258,7 @@ class AnnotateWidget(QWidget):
 
     def _on_image(self, image: Any) -> None:
         self.annotator.choose_image(image)
+        self.panel.show_channels(self.annotator.channel_count)
         self._bind_layer_keys()
         if image is not None:
             self.use_tool(self.tool)
@@ -233,23 +275,15 @@ class AnnotateWidget(QWidget):
             others = [name for name, caps in every.items() if needed in caps]
             self.panel.allow_tool(tool, needed is None or needed in able, others)
 
-    def _on_layers(self, event: Any) -> None:
-        if getattr(event, "type", "") in ("inserted", "removed", "name"):
-            self._refresh_layers()
-
     def _refresh_layers(self) -> None:
         from napari.layers import Image, Labels
 
-        own = self._own_layers()
-        images = [layer for layer in self.viewer.layers if isinstance(layer, Image)]
-        labels = [x for x in self.viewer.layers if isinstance(x, Labels) and x not in own]
+        theirs = [layer for layer in self.viewer.layers if not is_ours(layer)]
+        images = [layer for layer in theirs if isinstance(layer, Image)]
+        labels = [layer for layer in theirs if isinstance(layer, Labels)]
         self.panel.labels.offer(labels, self.annotator.labels)
         self.panel.image.offer(images, self.annotator.image)
-
-    def _own_layers(self) -> list[Any]:
-        annotator = self.annotator
-        mine = [annotator.preview.layer, self.proposals.preview.layer]
-        return [*mine, *annotator.all_prompt_layers()]
+        self.panel.show_channels(self.annotator.channel_count)
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """Runs before the active layer's own mouse handling."""
@@ -258,7 +292,9 @@ class AnnotateWidget(QWidget):
             return
         if self.viewer.layers.selection.active in layers.layers:
             negative = event.button == 2 or "Control" in event.modifiers
-            layers.set_positive(self.annotator.positive and not negative)
+            wanted = self.annotator.positive and not negative
+            if layers.positive != wanted:
+                layers.set_positive(wanted)
         if event.button != 1 or self.tool not in ("pick", "word"):
             return
         yield
@@ -269,9 +305,15 @@ class AnnotateWidget(QWidget):
         elif self.proposals.active:
             self.proposals.take_at(event.position)
 
+    def _on_said(self, message: str, error: bool) -> None:
+        """The one place where messages are shown."""
+        self.panel.show_message(message, error)
+        if error:
+            show_warning(message)
+
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work
-        turn = len(work.session.prompts) if work else 0
+        turn = work.session.turn if work else 0
         self.panel.show_status(turn, self.annotator.last_ms, prediction.score, prediction.label)
         self.panel.show_message("", False)
 
@@ -293,7 +335,7 @@ class AnnotateWidget(QWidget):
         self.panel.show_proposals(len(self.proposals.offered()), self.proposals.total)
 
     def _on_unknown_word(self, message: str, nearest: tuple[str, ...]) -> None:
-        self.panel.show_message(message, True)
+        self._on_said(message, True)
         self.panel.show_suggestions(nearest)
 
 

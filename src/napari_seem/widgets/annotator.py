@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..errors import InvalidPrompt, NapariSeemError
-from ..layers.coordinates import full_data, shown_plane, spatial_shape, unwrap
-from ..layers.prompt_layers import Drawn, PromptLayers
+from ..errors import (
+    InvalidPrompt,
+    NapariSeemError,
+    UnknownWord,
+    UnsupportedPrompt,
+)
+from ..layers.coordinates import channel_layers, shown_plane, unwrap
+from ..layers.drawn import Drawn
+from ..layers.prompt_layers import PromptLayers
 from ..layers.writing import Preview
 from ..planes import Plane
 from ..prompts import Prompt
@@ -21,6 +26,7 @@ from ..session import Request, Session
 from .objects import Objects
 from .runner import Job, LatestRunner, report_crash
 from .shelf import Shelf
+from .works import Reading, Work, Works
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,20 +36,8 @@ if TYPE_CHECKING:
 
     from ..models.base import Prediction
 
-
-@dataclass
-class Work:
-    """The object in the making on one plane of one image."""
-
-    session: Session
-    drawn: dict[int, Drawn] = field(default_factory=dict)
-    label_id: int | None = None
-    """Id of the object that was picked up again, or None for a new one."""
-    name: str = ""
-
-    def drawing(self) -> list[Drawn]:
-        """The session's prompts as they stand in the layers."""
-        return [self.drawn[id(prompt)] for prompt in self.session.prompts]
+REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
+"""Errors that the last prompt is at fault for; it is taken back then."""
 
 
 class Annotator(QObject):
@@ -64,12 +58,15 @@ class Annotator(QObject):
         Writes into the Labels layer.
     changed : Signal()
         Prompts, choices or sessions changed.
+    layers_changed : Signal()
+        Layers of the viewer came, went or were renamed.
     said : Signal(str, bool)
         A message for the person, and whether it is an error.
     """
 
     answered = Signal(object)
     changed = Signal()
+    layers_changed = Signal()
     said = Signal(str, bool)
 
     def __init__(self, viewer: ViewerModel, shelf: Shelf, parent: QObject | None = None) -> None:
@@ -84,21 +81,21 @@ class Annotator(QObject):
         self.model_name = "compact"
         self.overwrite = False
         self.positive = True
+        self.all_channels = False
         self.last_ms = float("nan")
-        self._works: dict[Any, Work] = {}
+        self._works = Works(shelf)
         self._prompt_layers: dict[int, PromptLayers] = {}
         self._targets: dict[int, Labels] = {}
-        self._read: set[Any] = set()  # planes whose first answer has been seen
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
-        self.viewer.layers.events.removed.connect(self._on_removed)
+        self.viewer.layers.events.connect(self._on_layers)
 
     @property
     def work(self) -> Work | None:
         """The object in the making on the shown plane."""
         if self.image is None or self._plane is None:
             return None
-        return self._works.get(self._work_key(self._plane))
+        return self._works.at(self.image, self._plane, self._reading(self.image))
 
     @property
     def plane(self) -> Plane | None:
@@ -115,6 +112,11 @@ class Annotator(QObject):
         """The present answer."""
         return self.work.session.prediction if self.work else None
 
+    @property
+    def channel_count(self) -> int:
+        """How many layers show channels of the chosen image."""
+        return len(channel_layers(self.image, self.viewer.layers)) if self.image else 0
+
     def choose_image(self, image: Image | None) -> None:
         """Work on another image; what was begun on the former one stays with it."""
         image = unwrap(image)
@@ -122,16 +124,19 @@ class Annotator(QObject):
             return
         if self.prompt_layers is not None:
             self.prompt_layers.set_visible(False)
+        self.runner.drop_waiting()
         self.preview.clear()
         self.image, self._plane = image, None
         self.labels = self._targets.get(id(image))
         if image is not None:
             known = self._prompt_layers.get(id(image))
-            if known is None or not known.complete:
+            if known is None:
                 known = PromptLayers(
-                    self.viewer, image, self._on_prompts, partial(self.say, error=True)
-                )
+                    self.viewer, image, self._on_prompts, partial(self.say, error=True),
+                    partial(QTimer.singleShot, 0),
+                )  # fmt: skip
                 self._prompt_layers[id(image)] = known
+            known.restore()
             known.set_visible(True)
             known.set_positive(self.positive)
             self._follow_plane()
@@ -139,19 +144,15 @@ class Annotator(QObject):
 
     def choose_model(self, name: str) -> None:
         """Answer with another model from now on; the prompts stay."""
-        if name == self.model_name:
-            return
-        self.model_name = name
-        for key in [key for key in self._works if key[1] != name]:
-            work = self._works.pop(key)
-            key = (key[0], name, key[2])
-            fresh = self._new_work(key[2], work.label_id, work.name)
-            fresh.drawn = work.drawn
-            with self.reporting():
-                fresh.session.replace(work.session.prompts)
-            self._works[key] = fresh
-        self._compute()
-        self.changed.emit()
+        if name != self.model_name:
+            self.model_name = name
+            self._compute()
+
+    def set_all_channels(self, wanted: bool) -> None:
+        """Show the model the other channels of the image too, or the chosen layer alone."""
+        if wanted != self.all_channels:
+            self.all_channels = wanted
+            self._compute()
 
     def choose_labels(self, labels: Labels | None) -> None:
         """Write to this Labels layer; None makes a new one at the next commit."""
@@ -172,17 +173,19 @@ class Annotator(QObject):
     def add_prompt(self, prompt: Prompt) -> None:
         """Add a prompt that is not drawn: a word, or a mask."""
         layers, work = self.prompt_layers, self.ensure_work()
-        if layers is None or work is None or self._plane is None:
+        if layers is None or work is None:
             return
         with self.reporting():
             work.session.push(prompt)
-            drawn = Drawn(prompt, self._plane)
-            work.drawn[id(prompt)] = drawn
-            layers.add(drawn)
+            work.drawn[id(prompt)] = Drawn(prompt, work.plane)
+            layers.add(work.drawn[id(prompt)])
             self._compute()
 
     def undo(self) -> None:
         """Take the last prompt back."""
+        if self.work is None or not self.work.session.can_undo:
+            self.say("no prompt to take back; Ctrl+Z on the labels layer takes objects back")
+            return
         self._travel(lambda session: session.step_back())
 
     def redo(self) -> None:
@@ -193,7 +196,8 @@ class Annotator(QObject):
         """Forget the object in the making on this plane."""
         if self.image is None or self._plane is None:
             return
-        self._works.pop(self._work_key(self._plane), None)
+        self.runner.drop_waiting()
+        self._works.end(self.image, self._plane)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
@@ -216,18 +220,17 @@ class Annotator(QObject):
         """Let go of the viewer."""
         self.runner.close()
         self.viewer.dims.events.disconnect(self._on_dims)
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        self.viewer.layers.events.disconnect(self._on_layers)
+        self.preview.close()
+        for layers in self._prompt_layers.values():
+            layers.close()
+        self._prompt_layers.clear()
+        self._works.close()
+        self.objects.close()
 
-    def _work_key(self, plane: Plane) -> tuple[int, str, Plane]:
-        return id(self.image), self.model_name, plane
-
-    def _new_work(self, plane: Plane, label_id: int | None = None, name: str = "") -> Work:
-        image = self.image
-        assert image is not None
-        data = full_data(image)
-        resolve = self.shelf.encoded(self.model_name, lambda: plane.read(data))
-        session = Session.deferred(plane.shape(spatial_shape(image)), resolve)
-        return Work(session, label_id=label_id, name=name)
+    def _reading(self, image: Image) -> Reading:
+        several = channel_layers(image, self.viewer.layers) if self.all_channels else (image,)
+        return Reading(self.model_name, several)
 
     def ensure_work(self) -> Work | None:
         """The object in the making on the shown plane, begun where there was none."""
@@ -236,18 +239,17 @@ class Annotator(QObject):
             return None
         with self.reporting():
             self._plane = shown_plane(self.image, self.viewer.dims)
-            key = self._work_key(self._plane)
-            if key not in self._works:
-                self._works[key] = self._new_work(self._plane)
-            return self._works[key]
+            return self._works.begin(self.image, self._plane, self._reading(self.image))
         return None
 
     def _on_prompts(self) -> None:
         """The person changed prompts in the layers: bring the session to the same state."""
         layers, work = self.prompt_layers, self.ensure_work()
-        if layers is None or work is None or self._plane is None:
+        if layers is None or work is None:
             return
-        drawn = layers.on(self._plane)
+        if layers.positive != self.positive:  # it was the other one for a right click only
+            layers.set_positive(self.positive)
+        drawn = layers.on(work.plane)
         prompts = tuple(d.prompt for d in drawn)
         if len(prompts) == len(work.session.prompts) and all(
             a is b for a, b in zip(prompts, work.session.prompts, strict=True)
@@ -257,39 +259,40 @@ class Annotator(QObject):
         try:
             work.session.replace(prompts)
         except NapariSeemError as error:
-            layers.show(self._plane, work.drawing())
+            layers.show(work.plane, work.drawing())
             self.say(str(error), error=True)
             return
         self._compute()
 
     def _travel(self, step: Callable[[Session], None]) -> None:
         work, layers = self.work, self.prompt_layers
-        if work is None or layers is None or self._plane is None:
+        if work is None or layers is None:
             return
         step(work.session)
-        layers.show(self._plane, work.drawing())
+        layers.show(work.plane, work.drawing())
         self._compute()
 
     def _compute(self) -> None:
-        work, plane, image = self.work, self._plane, self.image
+        """Bring the preview to the present prompts: at once where the answer is known."""
+        work = self.work
         self.changed.emit()
-        if work is None or plane is None or image is None:
+        if work is None:
             return
         if not work.session.prompts:
             self.runner.drop_waiting()
             self.preview.clear()
             return
         if work.session.prediction is not None:
+            self.runner.drop_waiting()
             self._show(work)
             return
         request, started = work.session.request(), time.perf_counter()
-        reading = self._work_key(plane) not in self._read
         self.runner.submit(
             Job(
                 request.run,
                 partial(self._on_answer, work, request, started),
-                self._on_failure,
-                "Reading the image" if reading else "",
+                partial(self._on_failure, work, request),
+                "" if self._works.is_encoded(work) else "Reading the image",
                 partial(self.say, "cancelled; the prompts are kept"),
             )
         )
@@ -298,31 +301,37 @@ class Annotator(QObject):
         self, work: Work, request: Request, started: float, prediction: Prediction
     ) -> None:
         if not work.session.deliver(request, prediction):
-            if work is self.work and work.session.prediction is None and work.session.prompts:
-                self._compute()
-            return
+            return  # a newer request waits
         self.last_ms = (time.perf_counter() - started) * 1e3
         if work is self.work and self._plane is not None:
-            self._read.add(self._work_key(self._plane))
             self._show(work)
             self.answered.emit(prediction)
 
-    def _on_failure(self, error: Exception) -> None:
-        work = self.work
+    def _on_failure(self, work: Work, request: Request, error: Exception) -> None:
         if not isinstance(error, NapariSeemError):
             self.say(f"{type(error).__name__}: {error}", error=True)
             report_crash(error)
             return
-        if work is not None and work.session.can_undo and work.session.prediction is None:
-            self.undo()  # the prompt that the model refused
+        if isinstance(error, REFUSALS):
+            if request.revision != work.session.revision:
+                return  # a newer request waits, and will be refused itself if need be
+            self._take_refused_back(work)
         self.say(str(error), error=True)
+
+    def _take_refused_back(self, work: Work) -> None:
+        if not work.session.can_undo:
+            return
+        work.session.step_back()
+        layers = self._prompt_layers.get(id(work.image))
+        if layers is not None:
+            layers.show(work.plane, work.drawing())
+        if work is self.work:
+            self._compute()
 
     def _show(self, work: Work) -> None:
         prediction = work.session.prediction
-        if prediction is None or self.image is None or self._plane is None:
-            return
-        if self.image in self.viewer.layers:
-            self.preview.show(self.image, self._plane, prediction.mask)
+        if prediction is not None and work.image in self.viewer.layers:
+            self.preview.show(work.image, work.plane, prediction.mask)
             self.changed.emit()
 
     def _on_dims(self, event: Any) -> None:
@@ -345,19 +354,31 @@ class Annotator(QObject):
         self.preview.clear()
         if self.work is not None:
             self._compute()
+        elif self.prompt_layers is not None and self.prompt_layers.on(plane):
+            self._on_prompts()
         self.changed.emit()
 
-    def _on_removed(self, event: Any) -> None:
-        layer = event.value
-        self._targets = {k: v for k, v in self._targets.items() if v is not layer}
+    def _on_layers(self, event: Any) -> None:
+        if getattr(event, "type", "") == "removed":
+            self._let_go_of(event.value)
+        if getattr(event, "type", "") in ("inserted", "removed", "name"):
+            self.layers_changed.emit()
+
+    def _let_go_of(self, layer: Any) -> None:
+        self._targets = {
+            k: v for k, v in self._targets.items() if v is not layer and k != id(layer)
+        }
+        self.objects.forget(layer)
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
-            self._works = {k: w for k, w in self._works.items() if k[0] != id(layer)}
-            with suppress(KeyError):
-                self._prompt_layers.pop(id(layer)).set_visible(False)
             self.preview.clear()
+            self.runner.drop_waiting()
             self.image, self._plane = None, None
+        self._works.forget(layer)
+        layers = self._prompt_layers.pop(id(layer), None)
+        if layers is not None:
+            layers.close()
         self.changed.emit()
 
     def back_to_prompts(self) -> None:

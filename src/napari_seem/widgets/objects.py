@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import InvalidLabels, InvalidPrompt
+from ..errors import InvalidPrompt
 from ..layers.coordinates import full_data, world_to_data
-from ..layers.writing import (
-    NewObject,
-    check_target,
-    free_label,
-    new_labels,
-    object_mask,
-    write_objects,
-)
+from ..layers.ledger import Ledger
+from ..layers.writing import NewObject, check_target, new_labels, object_mask
 from ..models.base import mask_bbox
 from ..prompts import Mask
 
 if TYPE_CHECKING:
+    from napari.layers import Labels
+
     from .annotator import Annotator
 
 
@@ -29,6 +25,7 @@ class Objects:
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
+        self._ledgers: dict[int, Ledger] = {}
 
     def commit(self, name: str = "", label_id: int | None = None) -> int | None:
         """Write the object into the Labels layer; gives its id, or None where nothing was written.
@@ -81,30 +78,46 @@ class Objects:
         annotator = self._annotator
         if annotator.image is None or annotator.plane is None:
             raise InvalidPrompt("choose an image first")
-        if annotator.labels is None or annotator.labels not in annotator.viewer.layers:
-            annotator.choose_labels(new_labels(annotator.viewer, annotator.image))
-            annotator.back_to_prompts()
-        first = label_id or free_label(annotator.labels)
-        ids = [first + index for index in range(len(masks))]
-        check_target(annotator.labels, annotator.image, ids[-1])
+        labels = self._target()
+        if id(labels) not in self._ledgers:
+            self._ledgers[id(labels)] = Ledger(labels)
+        ledger = self._ledgers[id(labels)]
+        first = label_id or ledger.next_id(annotator.plane)
         objects = [
-            NewObject(mask, corner, number, record)
-            for mask, corner, number, record in zip(masks, corners, ids, records, strict=True)
-        ]
-        written = write_objects(
-            annotator.labels,
-            annotator.plane,
-            objects,
-            overwrite=annotator.overwrite,
-            replaces=replaces,
-        )
-        if not written:
-            raise InvalidLabels(
-                "every pixel of the object already belongs to another one; tick 'overwrite' to "
-                "take them"
+            NewObject(mask, corner, first + number, record)
+            for number, (mask, corner, record) in enumerate(
+                zip(masks, corners, records, strict=True)
             )
+        ]
+        check_target(labels, annotator.image, objects[-1].label_id)
+        ids = ledger.write(
+            annotator.plane, objects, overwrite=annotator.overwrite, replaces=replaces
+        )
         annotator.changed.emit()
         return ids
+
+    def forget(self, layer: Any) -> None:
+        """Close the books of a layer that is gone."""
+        ledger = self._ledgers.pop(id(layer), None)
+        if ledger is not None:
+            ledger.close()
+
+    def close(self) -> None:
+        """Close all books."""
+        for ledger in self._ledgers.values():
+            ledger.close()
+        self._ledgers.clear()
+
+    def _target(self) -> Labels:
+        """The chosen Labels layer, or a new one."""
+        annotator = self._annotator
+        if annotator.labels is None or annotator.labels not in annotator.viewer.layers:
+            assert annotator.image is not None
+            made = new_labels(annotator.viewer, annotator.image)
+            self._ledgers[id(made)] = Ledger(made, empty=True)
+            annotator.choose_labels(made)
+        assert annotator.labels is not None
+        return annotator.labels
 
     def pick(self, world: Any) -> int | None:
         """Take an object of the Labels layer up again as a mask prompt; gives its id."""

@@ -96,6 +96,8 @@ class Panel(QWidget):
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
         self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.channels = QCheckBox()
+        self.channels.setToolTip("Show the model these layers as channels of one picture")
         self.model = QComboBox()
         self.model.addItems(list(models))
         self._make_tools(list(tools))
@@ -107,8 +109,30 @@ class Panel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self)
         self.show_state(positive=True)
+        self.show_channels(0)
         self.show_proposals(0, 0)
         self.show_tool("point")
+        self._set_tips()
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Show other keys in tooltips and help."""
+        self._keys = keys
+        self._help_window = None
+        self._set_tips()
+
+    def show_channels(self, count: int) -> None:
+        """Offer to use further layers as channels, where there are any."""
+        self.channels.setText(f"all {count} channels")
+        self._form.setRowVisible(self.channels, count > 1)
+
+    def show_busy(self, title: str) -> None:
+        """Show what goes on in the background."""
+        self.status.setText(f"{title} ...")
+
+    def show_idle(self) -> None:
+        """Show that nothing goes on any more."""
+        if self.status.text().endswith(" ..."):
+            self.status.setText("")
 
     def show_tool(self, tool: str) -> None:
         """Mark a tool as the one in use."""
@@ -139,7 +163,7 @@ class Panel(QWidget):
     def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
         """Show what the last turn was."""
         name = f" · {label}?" if label else ""
-        self.status.setText(f"prompt {turn} · {ms:.0f} ms · score {score:.2f}{name}")
+        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{name}")
 
     def show_message(self, text: str, error: bool) -> None:
         """Show a message to the person; an empty one clears the line."""
@@ -192,14 +216,12 @@ class Panel(QWidget):
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
-            button.setToolTip(self._tip("toggle_polarity", "What is drawn next belongs to the object, or does not"))  # noqa: E501  # fmt: skip
 
     def _make_words(self) -> None:
         self.word, self.find_word = QLineEdit(), QPushButton("Find")
-        self.word.setPlaceholderText("nucleus, road, ... (empty: everything)")
+        self.word.setPlaceholderText("a word; empty: everything")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
-        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 1)
         self.threshold.setDecimals(2)
@@ -211,15 +233,15 @@ class Panel(QWidget):
 
     def _make_commit(self) -> None:
         self.name, self.label_id = QLineEdit(), QSpinBox()
-        self.name.setPlaceholderText("name (the model's own if empty)")
+        self.name.setPlaceholderText("name")
+        self.name.setToolTip("Name of the object; the model's own where it is empty")
         self.label_id.setRange(0, 2**31 - 1)
         self.label_id.setSpecialValueText("next free id")
+        self.label_id.setToolTip("Id of the object in the labels layer")
         self.overwrite = QCheckBox("overwrite other objects")
         self.overwrite.setToolTip("Take pixels that belong to other objects; otherwise they stay")
         self.commit, self.clear = QPushButton("Commit object"), QPushButton("Clear")
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
-        self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
         self.undo.setToolTip("Take the last prompt back (Ctrl+Z on a prompt layer)")
         self.redo.setToolTip("Put it back (Ctrl+Shift+Z on a prompt layer)")
 
@@ -227,9 +249,10 @@ class Panel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
-        form = QFormLayout()
+        form = self._form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Image", self.image)
+        form.addRow("", self.channels)
         form.addRow("Model", self.model)
         form.addRow("Write to", self.labels)
         column.addLayout(form)
@@ -252,14 +275,22 @@ class Panel(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumWidth(1)
-        link = '<a style="color: #8ab4f8" href="help">Help</a>'
-        self.help.setText(f"{link} · keys: {self._key_line()}")
         self.help.setWordWrap(True)
         self.help.linkActivated.connect(self.show_help)
         column.addWidget(self.status)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
         column.addWidget(self.message, 1)  # long messages take the room that is left
         column.addWidget(self.help)
+
+    def _set_tips(self) -> None:
+        """Write the keys into tooltips and help line."""
+        for button in (self.positive, self.negative):
+            button.setToolTip(self._tip("toggle_polarity", "Belongs to the object, or does not"))
+        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
+        self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
+        self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
+        link = '<a style="color: #8ab4f8" href="help">Help</a>'
+        self.help.setText(f"{link} · keys: {self._key_line()}")
 
     def _key_line(self) -> str:
         short = {"toggle_polarity": "+/\N{MINUS SIGN}", "commit": "commit", "clear": "clear"}

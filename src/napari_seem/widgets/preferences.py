@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .actions import ACTIONS, PRESETS, keys_of
 
@@ -12,29 +13,67 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the person chose: keys by method, device, and bytes for embeddings."""
+    """What the person chose: keys by method, device, and bytes for embeddings.
+
+    `complaints` tells what was wrong with keys typed there; those keep their former meaning.
+    """
 
     keys: dict[str, str] = field(default_factory=lambda: keys_of(PRESETS[0]))
     device: str = "auto"
     cache_bytes: int = 1024 * MEGABYTE
+    complaints: tuple[str, ...] = ()
 
 
-def read_preferences() -> Preferences:
-    """Read the page; defaults where napari has none (older versions, plugin not installed)."""
+def plugin_page() -> Any:
+    """The page's settings, or None where napari has none (older, or plugin not installed)."""
     try:
         from napari.settings import get_plugin_settings
     except ImportError:
-        return Preferences()
+        return None
     try:
-        page = get_plugin_settings(PLUGIN)
+        return getattr(get_plugin_settings(PLUGIN), "annotate", None)
     except (KeyError, ValueError, AttributeError):
+        return None
+
+
+def read_preferences() -> Preferences:
+    """Read the page; defaults where there is none."""
+    page = plugin_page()
+    if page is None:
         return Preferences()
-    annotate = getattr(page, "annotate", None)
-    if annotate is None:
-        return Preferences()
-    keys = keys_of(annotate.key_preset)
+    keys, complaints = keys_of(page.key_preset), []
     for action in ACTIONS:
-        own = str(getattr(annotate, f"key_{action.method}", "")).strip()
-        if own:
+        own = str(getattr(page, f"key_{action.method}", "")).strip()
+        if own and not is_key(own):
+            complaints.append(
+                f"'{own}' in the preferences is no key for \"{action.title}\"; type one such as "
+                f"G, Shift-G or F5. '{keys[action.method]}' is used"
+            )
+        elif own:
             keys[action.method] = own
-    return Preferences(keys, annotate.device, int(annotate.cache_megabytes) * MEGABYTE)
+    return Preferences(
+        keys, page.device, int(page.cache_megabytes) * MEGABYTE, (*complaints, *_twice(keys))
+    )
+
+
+def is_key(text: str) -> bool:
+    """Whether napari can bind it: one key, perhaps with modifiers."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    try:
+        binding = coerce_keybinding(text)
+    except (ValueError, TypeError, KeyError):
+        return False
+    return len(binding.parts) == 1 and bool(str(binding))
+
+
+def _twice(keys: dict[str, str]) -> list[str]:
+    titles: dict[str, list[str]] = {}
+    for action in ACTIONS:
+        titles.setdefault(keys[action.method].lower(), []).append(action.title)
+    return [
+        f"the key {key.upper()} has several meanings ({', '.join(several)}); change it in the "
+        "preferences"
+        for key, several in titles.items()
+        if len(several) > 1
+    ]

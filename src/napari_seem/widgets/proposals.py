@@ -77,6 +77,7 @@ class Proposals(QObject):
         if source is None or image is None or plane is None:
             return
         names = [word.strip()] if word.strip() else None
+        self.clear()
 
         def look() -> Segmentation:
             model, embedding = source()
@@ -84,7 +85,7 @@ class Proposals(QObject):
 
         self.annotator.runner.submit(
             Job(look, partial(self._on_found, word, (image, plane)), self._on_failure,
-                f"Looking for {word.strip() or 'objects'}")
+                f"Looking for {word.strip() or 'objects'}", lane="word")
         )  # fmt: skip
 
     def set_threshold(self, threshold: float) -> None:
@@ -120,6 +121,11 @@ class Proposals(QObject):
         self._found, self._place, self._taken = None, None, set()
         self.preview.clear()
         self.updated.emit()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self._found, self._place, self._taken = None, None, set()
+        self.preview.close()
 
     def _take(self, chosen: list[tuple[int, Instance]]) -> list[int]:
         if not chosen:

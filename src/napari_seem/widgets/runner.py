@@ -9,7 +9,7 @@ from typing import Any
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +17,8 @@ class Job:
     """Work for a thread, and what the main thread does with the outcome.
 
     `work` must not touch layers or widgets. With a `title` the job shows in napari's activity
-    dock, where it can be cancelled: its outcome is then dropped and `dropped` called.
+    dock, where it can be cancelled: its outcome is then dropped and `dropped` called. A waiting
+    job gives way to newer ones of its own `lane` only.
     """
 
     work: Callable[[], Any]
@@ -25,6 +26,7 @@ class Job:
     failed: Callable[[Exception], None]
     title: str = ""
     dropped: Callable[[], None] = lambda: None
+    lane: str = "turn"
 
 
 def report_crash(error: Exception) -> None:
@@ -36,12 +38,23 @@ def report_crash(error: Exception) -> None:
 
 
 class LatestRunner(QObject):
-    """Runs jobs one after another; a job that has to wait is replaced by a newer one."""
+    """Runs jobs one after another; a job that has to wait is replaced by a newer one.
+
+    Attributes
+    ----------
+    started : Signal(str)
+        A job with a title began.
+    ended : Signal()
+        It has ended, one way or another.
+    """
+
+    started = Signal(str)
+    ended = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._running: Job | None = None
-        self._waiting: Job | None = None
+        self._waiting: dict[str, Job] = {}
         self._worker: Any = None
         self._progress: Any = None
         self._closed = False
@@ -56,24 +69,25 @@ class LatestRunner(QObject):
         if self._closed:
             return
         if self._running is not None:
-            self._waiting = job
+            self._waiting[job.lane] = job
             return
         self._start(job)
 
-    def drop_waiting(self) -> None:
-        """Forget the job that waits."""
-        self._waiting = None
+    def drop_waiting(self, lane: str = "turn") -> None:
+        """Forget the job of a lane that waits."""
+        self._waiting.pop(lane, None)
 
     def close(self) -> None:
         """Deliver nothing any more; a running thread ends by itself."""
         self._closed = True
-        self._waiting = None
+        self._waiting.clear()
         self._end_progress()
 
     def _start(self, job: Job) -> None:
         self._running = job
         if job.title:
             self._progress = cancelable_progress(total=0, desc=job.title)
+            self.started.emit(job.title)
         worker = create_worker(job.work, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
@@ -108,8 +122,8 @@ class LatestRunner(QObject):
         if self._progress is not None:
             self._progress.close()
             self._progress = None
+            self.ended.emit()
 
     def _next(self) -> None:
-        job, self._waiting = self._waiting, None
-        if job is not None and not self._closed and self._running is None:
-            self._start(job)
+        if self._waiting and not self._closed and self._running is None:
+            self._start(self._waiting.pop(next(iter(self._waiting))))

@@ -43,21 +43,36 @@ class Shelf:
                 self._models[name] = self._loader(name)
             return self._models[name]
 
+    def has(self, name: str, content: list[str]) -> bool:
+        """Whether a content, as `encoded` noted it, is encoded by a model already."""
+        return bool(content) and (name, content[0]) in self.cache
+
     def encoded(
-        self, name: str, read: Callable[[], npt.NDArray[Any]]
+        self, name: str, read: Callable[[], npt.NDArray[Any]], content: list[str]
     ) -> Callable[[], tuple[Model, Embedding]]:
-        """What a deferred session needs: model and embedding of the plane that `read` gives."""
-        known: list[str] = []
+        """What a deferred session needs: model and embedding of the plane that `read` gives.
+
+        Parameters
+        ----------
+        name : str
+            The model's.
+        read : callable
+        content : list of str
+            Empty, or the name of the plane's content, which is noted here when it is first read;
+            sessions on the same plane share it, so that the plane is read once.
+        """
 
         def resolve() -> tuple[Model, Embedding]:
             model = self.model(name)
-            if known:
-                embedding = self.cache.get((name, known[0]))
+            noted = tuple(content)
+            if noted:
+                embedding = self.cache.get((name, noted[0]))
                 if embedding is not None:
                     return model, embedding
             plane = read()
-            known[:] = [content_key(plane)]
-            key = name, known[0]
+            found = content_key(plane)
+            content[:] = [found]
+            key = name, found
             return model, self.cache.get_or_encode(key, lambda: model.encode(plane))
 
         return resolve

@@ -1,0 +1,75 @@
+"""Layers of our own in a person's viewer: what each is for, where it lies, and using it again.
+
+napari crashes now and then when painted or clicked layers are taken out and made anew in one
+session, and every new one costs it half a second. So ours are protected against deletion, and
+given to the next image once theirs has gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .coordinates import placement
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+ROLE = "napari-seem role"
+IN_USE = "napari-seem in use"
+POINTS, SHAPES, SCRIBBLES, PREVIEW = "points", "shapes", "scribbles", "preview"
+PROMPT_ROLES = (POINTS, SHAPES, SCRIBBLES)
+
+
+def adopt(layer: Layer, role: str) -> None:
+    """Mark a layer as ours and in use, and protect it against the bin of the layer list."""
+    layer.metadata = {**layer.metadata, ROLE: role, IN_USE: True}
+    layer.locked = True
+
+
+def release(layer: Layer) -> None:
+    """Hide a layer of ours and let another image have it."""
+    layer.metadata = {**layer.metadata, IN_USE: False}
+    layer.visible = False
+
+
+def is_ours(layer: Layer) -> bool:
+    """Whether a layer was made by us: prompts or previews, never results."""
+    return ROLE in layer.metadata
+
+
+def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Any:
+    """A layer of that role which nobody uses, or None."""
+    for layer in viewer.layers:
+        free = layer.metadata.get(IN_USE) is False
+        if free and layer.metadata.get(ROLE) == role and layer.ndim == ndim:
+            return layer
+    return None
+
+
+def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:
+    """Give a layer the place of an image; the viewer stays where it is."""
+    point = viewer.dims.point
+    for name, value in placement(image).items():
+        setattr(layer, name, value)
+    if viewer.dims.point != point:
+        viewer.dims.set_point(range(len(point)), point)
+
+
+def slide_under_prompts(viewer: ViewerModel, layer: Layer, image: Image) -> None:
+    """Move a layer to just below the prompt layers, so that prompts stay readable above it."""
+    layers = viewer.layers
+    above = layers.index(image) if image in layers else -1
+    prompts = [
+        index
+        for index, other in enumerate(layers)
+        if index > above and other.metadata.get(ROLE) in PROMPT_ROLES
+    ]
+    now, wanted = layers.index(layer), min(prompts, default=len(layers))
+    if now > wanted or now < above:
+        layers.move(now, wanted)
+
+
+def put_on_top(viewer: ViewerModel, layer: Layer) -> None:
+    """Move a layer above all others."""
+    viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))

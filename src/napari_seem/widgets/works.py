@@ -1,0 +1,147 @@
+"""Objects in the making: one for each plane that a person began to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..layers.coordinates import full_data, spatial_shape
+from ..layers.drawn import Drawn
+from ..planes import Plane
+from ..session import Session
+from .shelf import Shelf
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.layers import Image
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Who looks, and at what: a model's name, and the layers it sees as channels of one image."""
+
+    model: str
+    sources: tuple[Image, ...]
+
+
+@dataclass
+class Work:
+    """The object in the making on one plane of one image.
+
+    Attributes
+    ----------
+    image : Image
+    plane : Plane
+    reading : Reading
+    session : Session
+    content : list of str
+        Name of the plane's content in the embedding cache, once it is known.
+    drawn : dict
+        How each prompt stands in the layers, by the prompt's `id`.
+    label_id : int or None
+        Id of the object that was picked up again; None for a new one.
+    name : str
+    """
+
+    image: Image
+    plane: Plane
+    reading: Reading
+    session: Session
+    content: list[str]
+    drawn: dict[int, Drawn] = field(default_factory=dict)
+    label_id: int | None = None
+    name: str = ""
+
+    def drawing(self) -> list[Drawn]:
+        """The session's prompts as they stand in the layers."""
+        return [self.drawn[id(prompt)] for prompt in self.session.prompts]
+
+
+class Works:
+    """Keeps what was begun, by image and plane, until it is committed, cleared or its image goes.
+
+    Parameters
+    ----------
+    shelf : Shelf
+        Gives models and embeddings.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._works: dict[tuple[Any, ...], Work] = {}
+        self._contents: dict[tuple[Any, ...], list[str]] = {}
+        self._watched: dict[int, Image] = {}
+
+    def at(self, image: Image, plane: Plane, reading: Reading) -> Work | None:
+        """What was begun on a plane, to be answered by `reading` from now on; or None."""
+        work = self._works.get(_key(image, plane))
+        if work is not None and work.reading != reading:
+            fresh = self._new(image, plane, reading)
+            fresh.drawn, fresh.label_id, fresh.name = work.drawn, work.label_id, work.name
+            if work.session.prompts:
+                fresh.session.replace(work.session.prompts)
+            work = self._works[_key(image, plane)] = fresh
+        return work
+
+    def begin(self, image: Image, plane: Plane, reading: Reading) -> Work:
+        """What was begun on a plane; begun now where nothing was."""
+        work = self.at(image, plane, reading)
+        if work is None:
+            work = self._works[_key(image, plane)] = self._new(image, plane, reading)
+        return work
+
+    def end(self, image: Image, plane: Plane) -> None:
+        """Forget what was begun on a plane."""
+        self._works.pop(_key(image, plane), None)
+
+    def forget(self, image: Image) -> None:
+        """Forget everything begun on an image."""
+        self._works = {key: w for key, w in self._works.items() if key[0] != id(image)}
+        self._forget_contents(image)
+        if self._watched.pop(id(image), None) is not None:
+            image.events.data.disconnect(self._on_data)
+
+    def close(self) -> None:
+        """Forget everything."""
+        for image in list(self._watched.values()):
+            self.forget(image)
+        self._works.clear()
+
+    def is_encoded(self, work: Work) -> bool:
+        """Whether the next turn needs no encoding."""
+        return self._shelf.has(work.reading.model, work.content)
+
+    def _new(self, image: Image, plane: Plane, reading: Reading) -> Work:
+        for source in reading.sources:
+            if id(source) not in self._watched:
+                self._watched[id(source)] = source
+                source.events.data.connect(self._on_data)
+        key = (tuple(id(source) for source in reading.sources), plane.key())
+        content = self._contents.setdefault(key, [])
+        resolve = self._shelf.encoded(reading.model, _reader(plane, reading.sources), content)
+        session = Session.deferred(plane.shape(spatial_shape(image)), resolve)
+        return Work(image, plane, reading, session, content)
+
+    def _on_data(self, event: Any) -> None:
+        self._forget_contents(event.source)
+
+    def _forget_contents(self, image: Image) -> None:
+        """Read the image's planes anew from now on."""
+        for key, content in list(self._contents.items()):
+            if id(image) in key[0]:
+                content.clear()
+                del self._contents[key]
+
+
+def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
+    return id(image), plane.key()
+
+
+def _reader(plane: Plane, sources: tuple[Image, ...]) -> Callable[[], npt.NDArray[Any]]:
+    """Reads a plane of one layer, or of several as the channels of one image."""
+    if len(sources) == 1:
+        return lambda: plane.read(full_data(sources[0]))
+    return lambda: np.stack([plane.read(full_data(image)) for image in sources], axis=-1)
