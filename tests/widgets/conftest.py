@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from discs import DiscModel, disc_image
+from qtpy.compat import isalive
 
 from napari_seem.widgets.annotate import AnnotateWidget
 
@@ -47,6 +48,8 @@ def docked(make_napari_viewer, model, qtbot):
     yield open_on
     model.go.set()
     for dock in docks:
+        if not isalive(dock):  # its viewer was closed
+            continue
         qtbot.waitUntil(lambda dock=dock: dock.annotator.runner._worker is None, timeout=20_000)
         dock.release()
 

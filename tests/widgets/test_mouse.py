@@ -7,12 +7,20 @@ import pytest
 from discs import DiscModel, disc_image
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_seem.prompts import Box, Point, Scribble
+from napari_seem.layers.prompt_layers import COLOURS
+from napari_seem.prompts import Box, Point, Polygon, Scribble
 from napari_seem.widgets.annotate import AnnotateWidget
 
 LEFT, RIGHT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.NoButton
+PLAIN = Qt.KeyboardModifier.NoModifier
+GREEN, RED = (COLOURS[sign] for sign in (True, False))
+
+
+def to_hex(colour):
+    return "#" + "".join(f"{round(float(part) * 255):02x}" for part in colour[:3])
 
 
 class Mouse:
@@ -21,28 +29,37 @@ class Mouse:
     def __init__(self, viewer):
         self.canvas = viewer.window._qt_viewer.canvas
 
-    def click(self, at, button=LEFT):
+    def hover(self, at):
         self._send(QEvent.Type.MouseMove, at, NONE, NONE)
-        self._send(QEvent.Type.MouseButtonPress, at, button, button)
-        self._send(QEvent.Type.MouseButtonRelease, at, button, NONE)
 
-    def drag(self, start, stop):
-        self._send(QEvent.Type.MouseMove, start, NONE, NONE)
-        self._send(QEvent.Type.MouseButtonPress, start, LEFT, LEFT)
-        for share in np.linspace(0, 1, 8)[1:]:
-            between = np.multiply(start, 1 - share) + np.multiply(stop, share)
-            self._send(QEvent.Type.MouseMove, between, NONE, LEFT)
-        self._send(QEvent.Type.MouseButtonRelease, stop, LEFT, NONE)
+    def click(self, at, button=LEFT, modifiers=PLAIN):
+        self.hover(at)
+        self._send(QEvent.Type.MouseButtonPress, at, button, button, modifiers)
+        self._send(QEvent.Type.MouseButtonRelease, at, button, NONE, modifiers)
 
-    def _send(self, kind, at, button, buttons):
+    def double_click(self, at):
+        self.click(at)
+        self._send(QEvent.Type.MouseButtonDblClick, at, LEFT, LEFT)
+        self._send(QEvent.Type.MouseButtonRelease, at, LEFT, NONE)
+
+    def drag(self, start, stop, button=LEFT):
+        shares = np.linspace(0, 1, 8)[:, None]
+        self.trace(np.multiply(start, 1 - shares) + np.multiply(stop, shares), button)
+
+    def trace(self, path, button=LEFT):
+        self.hover(path[0])
+        self._send(QEvent.Type.MouseButtonPress, path[0], button, button)
+        for at in path[1:]:
+            self._send(QEvent.Type.MouseMove, at, NONE, button)
+        self._send(QEvent.Type.MouseButtonRelease, path[-1], button, NONE)
+
+    def _send(self, kind, at, button, buttons, modifiers=PLAIN):
         mapped = self.canvas.view.scene.transform.map([at[1], at[0], 0, 1])
         x, y = mapped[:2] / mapped[3] + np.array(self.canvas.view.pos)
         native = self.canvas.native
         place = QPointF(float(x), float(y))
         everywhere = QPointF(native.mapToGlobal(place.toPoint()))
-        event = QMouseEvent(
-            kind, place, everywhere, button, buttons, Qt.KeyboardModifier.NoModifier
-        )
+        event = QMouseEvent(kind, place, everywhere, button, buttons, modifiers)
         QApplication.sendEvent(native, event)
         QApplication.processEvents()
 
@@ -93,3 +110,109 @@ def test_clicks_drags_and_picks_of_a_real_mouse(shown, settle):
     mouse.click((32, 58))
     settle(dock)
     assert dock.annotator.work.label_id == 2
+
+
+def test_the_sign_of_each_prompt_shows_in_its_colour(shown, settle):
+    dock, mouse = shown
+    layers = dock.annotator.prompt_layers
+
+    mouse.click((32, 20))
+    mouse.click((5, 40), RIGHT)
+    mouse.click((5, 44), modifiers=Qt.KeyboardModifier.ControlModifier)
+    dock.toggle_polarity()
+    mouse.click((5, 48))
+    settle(dock)
+
+    assert [to_hex(colour) for colour in layers.points.face_color] == [GREEN, RED, RED, RED]
+    assert list(layers.points.features["sign"]) == ["positive"] + ["negative"] * 3
+    assert [p.positive for p in dock.annotator.work.session.prompts] == [True] + [False] * 3
+
+    dock.use_box()
+    mouse.drag((2, 60), (8, 70))
+    assert to_hex(layers.shapes.edge_color[-1]) == RED
+    assert not dock.annotator.work.session.prompts[-1].positive
+
+
+def test_the_right_button_paints_what_is_not_the_object(shown, settle):
+    dock, mouse = shown
+    dock.use_scribble()
+    mouse.drag((32, 16), (32, 24))
+    mouse.drag((4, 10), (4, 30), RIGHT)
+    settle(dock)
+
+    mouse.hover((50, 50))  # napari's own stroke of the right button would go on painting
+    first, second = dock.annotator.work.session.prompts
+    assert (first.positive, second.positive) == (True, False)
+    assert second.mask[4, 12:28].all()
+    assert not second.mask[40:].any()
+
+
+def test_lassos_and_polygons_are_regions(shown, settle):
+    dock, mouse = shown
+    dock.use_lasso()
+    angles = np.linspace(0, 2 * np.pi, 24)
+    mouse.trace([(32 + 15 * np.sin(a), 20 + 15 * np.cos(a)) for a in angles])
+    dock.annotator.prompt_layers.shapes.mode = "add_polygon"
+    for corner in [(25, 50), (25, 66), (40, 66)]:
+        mouse.click(corner)
+    mouse.double_click((40, 50))
+    settle(dock)
+
+    lasso, polygon = dock.annotator.work.session.prompts
+    assert isinstance(lasso, Polygon)
+    assert isinstance(polygon, Polygon)
+    assert np.abs(polygon.vertices - [(25, 50), (25, 66), (40, 66), (40, 50)]).max() < 1
+    assert np.array_equal(dock.annotator.prediction.mask, disc_image()[1] > 0)
+
+
+@pytest.mark.parametrize("tool", ["add_rectangle", "add_polygon"])
+def test_slips_of_the_mouse_leave_nothing_behind(shown, settle, tool):
+    dock, mouse = shown
+    shapes = dock.annotator.prompt_layers.shapes
+    dock.use_box()
+    shapes.mode = tool
+    mouse.click((20, 20))
+    if tool == "add_polygon":
+        mouse.click((20, 20.6))
+        mouse.click((20.6, 20))
+        mouse.double_click((20.3, 20.3))
+    QApplication.processEvents()
+    assert len(shapes.data) == 0
+    assert "too small" in dock.panel.message.text()
+
+    shapes.mode = "add_rectangle"
+    mouse.drag((18, 6), (46, 34))  # and the tool still works
+    settle(dock)
+    assert len(shapes.data) == 1
+    assert np.array_equal(dock.annotator.prediction.mask, disc_image()[1] == 1)
+
+
+def test_deleting_and_dragging_with_napari_s_own_tools(shown, settle):
+    dock, mouse = shown
+    points = dock.annotator.prompt_layers.points
+    mouse.click((32, 20))
+    mouse.click((32, 58))
+    settle(dock)
+    points.mode = "select"
+    mouse.drag((32, 58), (2, 2))
+    settle(dock)
+    moved = dock.annotator.work.session.prompts[1]
+    assert np.hypot(moved.y - 2, moved.x - 2) < 1.5
+
+    mouse.click((32, 20))
+    QTest.keyClick(dock.viewer.window._qt_window, Qt.Key.Key_Delete)
+    settle(dock)
+    assert dock.annotator.work.session.prompts == (moved,)
+
+
+def test_a_proposal_is_taken_by_a_click(shown, settle):
+    dock, mouse = shown
+    dock.use_word()
+    dock.find_word("disc")
+    settle(dock)
+    mouse.drag((32, 58), (20, 50))  # moves the picture
+    assert dock.annotator.labels is None
+    mouse.click((32, 58))
+
+    assert np.array_equal(dock.annotator.labels.data == 1, disc_image()[1] == 2)
+    assert len(dock.proposals.offered()) == 1

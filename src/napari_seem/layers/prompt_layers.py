@@ -145,6 +145,7 @@ class PromptLayers:
                 symbol=SYMBOLS[True], features={"sign": np.array([], object)},
                 feature_defaults={"sign": SIGNS[True]}, **placement(self.image),
             )  # fmt: skip
+        layer.selected_data = set()
         layer.data = np.zeros((0, self.image.ndim))
         layer.current_size = size
         adopt(layer, POINTS)
@@ -157,6 +158,7 @@ class PromptLayers:
                 ndim=self.image.ndim, name=name, edge_color=COLOURS[True], face_color=CLEAR,
                 opacity=0.9, **placement(self.image),
             )  # fmt: skip
+        layer.selected_data = set()
         layer.data = []
         adopt(layer, SHAPES)
         return layer

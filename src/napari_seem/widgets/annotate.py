@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
@@ -231,7 +232,9 @@ class AnnotateWidget(QWidget):
         self._bound.clear()
 
     def _on_preferences(self, _: Any) -> None:
-        """Take keys and cache size up at once; another device is taken for the next model."""
+        """Take other keys up at once; device and memory count for docks opened from now on."""
+        if not isalive(self):  # the preferences outlive viewers
+            return
         self.preferences = read_preferences()
         self._unbind_keys()
         self._bind_keys()

@@ -1,0 +1,45 @@
+"""What the plugin tells napari of itself."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import yaml
+from npe2 import PluginManifest
+
+from napari_seem.widgets.actions import ACTIONS, PRESETS, keys_of
+from napari_seem.widgets.annotate import AnnotateWidget
+from napari_seem.widgets.preferences import is_key
+
+TAKEN = {*"1234567EPFLZMXB-=[]SADRTICVYO", "Shift-A", "Shift-L", "Shift-P", "Shift-V"}
+"""Single keys that napari 0.9 binds on some layer, or on the viewer."""
+
+
+def page():
+    manifest = yaml.safe_load(files("napari_seem").joinpath("napari.yaml").read_text())
+    return manifest["contributions"]["configurations"]["annotate"]["properties"]
+
+
+def test_the_preferences_show_the_key_of_every_action():
+    properties = page()
+    for action in ACTIONS:
+        title = properties[f"key_{action.method}"]["title"]
+        assert f"({action.key}" in title
+        assert action.micro_sam in title
+    assert properties["key_preset"]["enum"] == list(PRESETS)
+
+
+def test_every_action_is_a_method_with_a_key_of_its_own_in_both_sets():
+    for preset in PRESETS:
+        keys = keys_of(preset)
+        assert len(set(keys.values())) == len(ACTIONS)
+        assert all(is_key(key) for key in keys.values())
+    assert all(callable(getattr(AnnotateWidget, action.method)) for action in ACTIONS)
+    assert not TAKEN & set(keys_of("napari-seem").values())
+
+
+def test_commands_and_samples_can_be_imported():
+    manifest = PluginManifest.from_distribution("napari-seem")
+    manifest.validate_imports()
+    samples = {sample.command for sample in manifest.contributions.sample_data}
+    assert samples <= {command.id for command in manifest.contributions.commands}
