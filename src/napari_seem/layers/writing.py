@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 BoolArray = npt.NDArray[np.bool_]
-PREVIEW_OPACITY = 0.55
+PREVIEW_OPACITY = 0.5
+PREVIEW_COLOUR = "#29b6f6"
+"""Told apart from the signs' green and red, and from napari's first label colours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,11 +179,20 @@ class Preview:
 
     It is made once for a number of axes and then only filled, moved and hidden: making and
     removing layers again and again is slow in napari, and not safe.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    name : str
+        Of the layer.
+    many : bool
+        Show each value in a colour of its own, instead of everything in one.
     """
 
-    def __init__(self, viewer: ViewerModel, name: str) -> None:
+    def __init__(self, viewer: ViewerModel, name: str, *, many: bool = False) -> None:
         self._viewer = viewer
         self._name = name
+        self._many = many
         self._layers: dict[int, Labels] = {}
         self._shown: Labels | None = None
         self._plane: Plane | None = None
@@ -239,6 +250,8 @@ class Preview:
         return layer
 
     def _made(self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]) -> Any:
+        from napari.utils.colormaps import label_colormap
+
         layer = spare_layer(self._viewer, PREVIEW, image.ndim)
         if layer is None:
             active = self._viewer.layers.selection.active
@@ -248,8 +261,15 @@ class Preview:
             )  # fmt: skip
             self._viewer.layers.selection.active = active
         layer.name, layer.editable = self._name, False
+        layer.colormap = label_colormap(49) if self._many else _one_colour()
         adopt(layer, PREVIEW)
         return layer
+
+
+def _one_colour() -> Any:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict={None: PREVIEW_COLOUR, 0: "#00000000"})
 
 
 def object_mask(labels: Labels, plane: Plane, label_id: int) -> BoolArray:

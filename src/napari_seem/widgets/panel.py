@@ -184,6 +184,7 @@ class Panel(QWidget):
             item = self._suggestions.takeAt(0)
             button = item.widget() if item is not None else None
             if button is not None:
+                button.setParent(None)  # at once, deleting waits for the event loop
                 button.deleteLater()
         for number, word in enumerate(words[:6]):
             choice = QPushButton(word)

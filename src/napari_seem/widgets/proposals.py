@@ -43,7 +43,7 @@ class Proposals(QObject):
     def __init__(self, annotator: Annotator) -> None:
         super().__init__(annotator)
         self.annotator = annotator
-        self.preview = Preview(annotator.viewer, "SEEM proposals")
+        self.preview = Preview(annotator.viewer, "SEEM proposals", many=True)
         self.threshold = DEFAULT_THRESHOLD
         self._found: Segmentation | None = None
         self._taken: set[int] = set()
