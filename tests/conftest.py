@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from discs import DiscModel
 from discs import disc_image as make_discs
+from website import serve
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -44,3 +45,10 @@ def disc_model() -> DiscModel:
 def disc_image() -> tuple[np.ndarray, np.ndarray]:
     """(image, labels): two bright discs on dark ground."""
     return make_discs()
+
+
+@pytest.fixture
+def site():
+    """A web site that serves `website.PAYLOAD`, and can break off."""
+    with serve() as site:
+        yield site

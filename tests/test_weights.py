@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
-import re
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
+from website import DIGEST, PAYLOAD, Site
 
 from napari_seem.errors import DownloadCancelled, WeightsError
 from napari_seem.models import weights
@@ -21,52 +15,6 @@ from napari_seem.models.weights import WeightsFile
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
-
-PAYLOAD = np.random.default_rng(0).bytes(1_000_003)
-DIGEST = hashlib.sha256(PAYLOAD).hexdigest()
-
-
-@dataclass
-class Site:
-    """A small web site with Range support that can break off its transfers."""
-
-    body: bytes = PAYLOAD
-    break_after: int | None = None
-    ranges: bool = True
-    asked: list[str | None] = field(default_factory=list)
-    url: str = ""
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    site = Site()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            wanted = self.headers.get("Range")
-            site.asked.append(wanted)
-            match = re.fullmatch(r"bytes=(\d+)-", wanted or "") if site.ranges else None
-            start = int(match[1]) if match else 0
-            if match and start >= len(site.body):
-                self.send_error(416)
-                return
-            self.send_response(206 if match else 200)
-            self.send_header("Content-Length", str(len(site.body) - start))
-            self.end_headers()
-            stop = len(site.body) if site.break_after is None else start + site.break_after
-            self.wfile.write(site.body[start:stop])
-
-        def log_message(self, *args: object) -> None:
-            del args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    site.url = f"http://127.0.0.1:{server.server_port}/model.safetensors"
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def test_download_reports_progress_and_leaves_the_whole_file(site: Site, tmp_path: Path) -> None:

@@ -232,7 +232,8 @@ def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
     from npe2 import PluginManager
 
     plugin = PluginManager.instance().get_manifest("napari-seem")
-    assert [widget.display_name for widget in plugin.contributions.widgets] == ["Annotate"]
+    shown = [widget.display_name for widget in plugin.contributions.widgets]
+    assert shown[:2] == ["Annotate", "Models"]
     assert len(plugin.contributions.sample_data) == 5
 
     viewer = make_napari_viewer()

@@ -100,7 +100,8 @@ class PromptLayers:
     def set_visible(self, visible: bool) -> None:
         """Show or hide the layers."""
         for layer in self.layers:
-            layer.visible = visible
+            if layer.visible != visible:
+                layer.visible = visible
 
     def restore(self) -> None:
         """Put layers back that were taken out of the viewer all the same."""
@@ -300,6 +301,8 @@ class PromptLayers:
     def _draw_points(self) -> None:
         points = [d for d in self._drawn if isinstance(d.prompt, Point)]
         layer = self.points
+        if not points and not len(layer.data):
+            return
         layer.selected_data = set()
         data = [d.vertices[0] for d in points if d.vertices is not None]
         layer.data = np.array(data).reshape(-1, self.image.ndim)
@@ -321,6 +324,8 @@ class PromptLayers:
 
     def _replace_shapes(self) -> None:
         shapes = [d for d in self._drawn if d.shape_type]
+        if not shapes and not self.shapes.nshapes:
+            return
         self.shapes.selected_data = set()
         self.shapes.data = []
         if shapes:

@@ -209,13 +209,14 @@ class Preview:
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint8)
         layer.data[...] = block
-        layer.visible = True
+        if not layer.visible:  # napari draws everything anew even where nothing changes
+            layer.visible = True
         layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def clear(self) -> None:
         """Show nothing."""
         for layer in self._layers.values():
-            if layer in self._viewer.layers and layer.visible:
+            if layer in self._viewer.layers and layer.data.any():
                 layer.data[...] = 0
                 layer.refresh(extent=False, thumbnail=False, highlight=False)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..errors import UnknownDevice, UnknownModel
+from . import places
 from . import weights as weight_files
 from .base import Capability, Model
 from .weights import Cancel, Progress, WeightsFile
@@ -37,6 +38,8 @@ class ModelSpec:
         Further files that belong beside the weights, such as a tokenizer's vocabulary.
     licence, citation : str
         SPDX name of the licence of code and weights; what to cite.
+    megabytes : int or None
+        Rough size of weights that have to be downloaded.
     """
 
     name: str
@@ -48,6 +51,7 @@ class ModelSpec:
     citation: str
     description: str
     extras: tuple[WeightsFile, ...] = ()
+    megabytes: int | None = None
 
     @property
     def installed(self) -> bool:
@@ -70,7 +74,7 @@ _CLIP = "https://huggingface.co/openai/clip-vit-base-patch32/resolve/main/"
 _SEEM = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
 
 
-def _seem(size: str, filename: str, figures: str) -> ModelSpec:
+def _seem(size: str, filename: str, figures: str, megabytes: int) -> ModelSpec:
     """SEEM with one of its two backbones.
 
     Nobody published a digest of its checkpoints: their keys and shapes are checked instead.
@@ -84,6 +88,7 @@ def _seem(size: str, filename: str, figures: str) -> ModelSpec:
         licence="Apache-2.0",
         citation="Zou et al., Segment Everything Everywhere All at Once, NeurIPS 2023",
         description=f"Natural images: every prompt, any word, the whole image named ({figures}).",
+        megabytes=megabytes,
         extras=(
             WeightsFile("clip-vit-base-patch32/vocab.json", url=_CLIP + "vocab.json"),
             WeightsFile("clip-vit-base-patch32/merges.txt", url=_CLIP + "merges.txt"),
@@ -102,8 +107,8 @@ _SPECS = (
         citation="napari-seem",
         description="Small model shipped inside the package: every prompt, no GPU, no network.",
     ),
-    _seem("T", "seem_focalt_v1.pt", "165 M parameters, COCO PQ 50.8"),
-    _seem("L", "seem_focall_v1.pt", "341 M parameters, COCO PQ 56.1"),
+    _seem("T", "seem_focalt_v1.pt", "165 M parameters, COCO PQ 50.8", 660),
+    _seem("L", "seem_focall_v1.pt", "341 M parameters, COCO PQ 56.1", 1370),
 )
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
@@ -167,6 +172,30 @@ def download_model(
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
     return weight_files.fetch(spec.weights, progress=progress, cancel=cancel)
+
+
+def use_file(name: str, path: Path) -> None:
+    """Take a model's weights from a file of the person's own, in every session from now on.
+
+    Raises
+    ------
+    WeightsError
+        The file does not hold the weights of this model; nothing is changed then.
+    """
+    spec = model_spec(name)
+    build_model(spec, "cpu", path)
+    places.remember(spec.weights.filename, path)
+
+
+def available_devices() -> tuple[str, ...]:
+    """What `load_model` takes as `device` on this machine."""
+    import torch
+
+    graphics = torch.cuda.device_count()
+    return (
+        "auto", "cpu", *(("mps",) if torch.backends.mps.is_available() else ()),
+        *(("cuda",) if graphics == 1 else (f"cuda:{index}" for index in range(graphics))),
+    )  # fmt: skip
 
 
 def resolve_device(device: str = "auto") -> str:

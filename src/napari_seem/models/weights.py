@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import DownloadCancelled, WeightsError
+from . import places
+from .places import HOME_VARIABLE, cache_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,7 +32,6 @@ Progress = Callable[[int, int | None], None]
 """Called with (bytes on disk, bytes in all or None where the server does not say)."""
 Cancel = Callable[[], bool]
 
-HOME_VARIABLE = "NAPARI_SEEM_HOME"
 MAX_BYTES = 8 * 2**30
 """No weights file is larger; a server that sends more is cut off."""
 MAX_HEADER_BYTES = 16 * 2**20
@@ -73,7 +74,10 @@ class WeightsFile:
         converted = self.path.with_suffix(".safetensors")
         if self.path.suffix in PICKLED and converted.is_file():
             return converted
-        return self.path if self.path.is_file() else None
+        return self.path if self.path.is_file() else self._remembered()
+
+    def _remembered(self) -> Path | None:
+        return None if self.packaged else places.remembered(self.filename)
 
     def digest(self) -> tuple[str | None, int | None]:
         """Expected sha256 and size in bytes; read from the `.json` beside a packaged file."""
@@ -91,16 +95,6 @@ class WeightsFile:
 
 
 PICKLED = frozenset({".pt", ".pth", ".bin"})
-
-
-def cache_folder() -> Path:
-    """Folder of downloaded weights: `$NAPARI_SEEM_HOME`, or the platform's cache folder."""
-    home = os.environ.get(HOME_VARIABLE)
-    if home:
-        return Path(home).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("napari-seem", appauthor=False)
 
 
 def find(file: WeightsFile, given: str | Path | None = None) -> Path:

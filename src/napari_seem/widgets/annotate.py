@@ -17,13 +17,13 @@ from ..embeddings import EmbeddingCache
 from ..layers.coordinates import unwrap
 from ..layers.roles import is_ours
 from ..models.base import Capability
-from ..models.registry import MODELS, capabilities_by_model, load_model
+from ..models.registry import MODELS, capabilities_by_model
 from .actions import ACTIONS
 from .annotator import Annotator
 from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
 from .proposals import Proposals
-from .shelf import Loader, Shelf
+from .shelf import Loader, Shelf, shelf_of
 
 if TYPE_CHECKING:
     from ..models.base import Prediction
@@ -60,8 +60,9 @@ class AnnotateWidget(QWidget):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.preferences: Preferences = read_preferences()
-        load = loader or partial(load_model, device=self.preferences.device)
-        shelf = Shelf(load, EmbeddingCache(self.preferences.cache_bytes))
+        shelf = shelf_of(self.viewer)
+        if loader is not None:
+            shelf = Shelf(loader, EmbeddingCache(self.preferences.cache_bytes))
         self.annotator = Annotator(self.viewer, shelf, self)
         self.proposals = Proposals(self.annotator)
         self.tool = "point"
@@ -88,7 +89,8 @@ class AnnotateWidget(QWidget):
             "point": (points, "add"), "box": (shapes, "add_rectangle"),
             "lasso": (shapes, "add_polygon_lasso"), "scribble": (scribbles, "paint"),
         }.get(name, (points, "pan_zoom"))  # fmt: skip
-        layer.visible = True
+        if not layer.visible:
+            layer.visible = True
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         layers.set_positive(self.annotator.positive)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ..embeddings import EmbeddingCache, content_key
+from ..models.registry import load_model
+from .preferences import read_preferences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -14,6 +17,16 @@ if TYPE_CHECKING:
     from ..models.base import Embedding, Model
 
 Loader = Callable[[str], "Model"]
+_SHELVES: WeakKeyDictionary[Any, Shelf] = WeakKeyDictionary()
+"""One for each viewer; it goes with its viewer."""
+
+
+def shelf_of(viewer: Any) -> Shelf:
+    """The shelf that all docks of a viewer share."""
+    if viewer not in _SHELVES:
+        preferences = read_preferences()
+        _SHELVES[viewer] = Shelf(None, EmbeddingCache(preferences.cache_bytes), preferences.device)
+    return _SHELVES[viewer]
 
 
 class Shelf:
@@ -21,14 +34,17 @@ class Shelf:
 
     Parameters
     ----------
-    loader : callable
-        Gives a model by name.
+    loader : callable or None
+        Gives a model by name; None for `napari_seem.load_model` on `device`.
     cache : EmbeddingCache
+    device : str
+        As `napari_seem.load_model` takes it.
     """
 
-    def __init__(self, loader: Loader, cache: EmbeddingCache) -> None:
+    def __init__(self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto") -> None:
         self.cache = cache
-        self._loader = loader
+        self.device = device
+        self._loader = loader or (lambda name: load_model(name, device=self.device))
         self._models: dict[str, Model] = {}
         self._lock = threading.Lock()
 
@@ -42,6 +58,19 @@ class Shelf:
             if name not in self._models:
                 self._models[name] = self._loader(name)
             return self._models[name]
+
+    def use_device(self, device: str) -> None:
+        """Run models on another device from now on; encoded images are encoded again there."""
+        if device != self.device:
+            self.device = device
+            self.forget()
+
+    def forget(self, name: str | None = None) -> None:
+        """Load a model, or every model, anew when next needed, and encode again for it."""
+        with self._lock:
+            for known in list(self._models) if name is None else [name]:
+                self._models.pop(known, None)
+            self.cache.clear()
 
     def has(self, name: str, content: list[str]) -> bool:
         """Whether a content, as `encoded` noted it, is encoded by a model already."""

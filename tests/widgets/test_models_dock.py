@@ -1,0 +1,180 @@
+"""The Models dock: what is listed, downloads that stop and go on, files, device and memory."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtGui import QGuiApplication
+from website import DIGEST, PAYLOAD, Site
+
+from napari_seem.embeddings import EmbeddingCache
+from napari_seem.models import registry, weights
+from napari_seem.models.registry import MODELS
+from napari_seem.models.weights import WeightsFile
+from napari_seem.widgets.annotate import AnnotateWidget
+from napari_seem.widgets.models import ModelsWidget
+from napari_seem.widgets.shelf import Shelf, shelf_of
+
+
+@contextmanager
+def caught():
+    """The messages that napari showed meanwhile."""
+    messages: list[str] = []
+
+    def keep(note):
+        messages.append(note.message)
+
+    notification_manager.notification_ready.connect(keep)
+    try:
+        yield messages
+    finally:
+        notification_manager.notification_ready.disconnect(keep)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def spec(site: Site):
+    return replace(
+        MODELS["seem-focal-t"],
+        weights=WeightsFile("far.safetensors", url=site.url, sha256=DIGEST, size=len(PAYLOAD)),
+        extras=(),
+    )
+
+
+@pytest.fixture
+def dock(make_napari_viewer, spec, qtbot):
+    held = threading.Event()
+    held.set()
+
+    def fetch(name, progress, cancel):
+        def slow(done, total):
+            progress(done, total)
+            assert held.wait(10)
+
+        return weights.fetch(spec.weights, progress=slow, cancel=cancel)
+
+    viewer = make_napari_viewer()
+    dock = ModelsWidget(viewer, specs=(MODELS["compact"], spec), fetch=fetch)
+    dock.held = held
+    viewer.window.add_dock_widget(dock, name="Models")
+    yield dock
+    held.set()
+    dock.transfer.cancel()
+    qtbot.waitUntil(lambda: not dock.transfer.running, timeout=10_000)
+
+
+def test_every_model_tells_prompts_size_licence_and_place(make_napari_viewer, home):
+    dock = ModelsWidget(make_napari_viewer())
+    assert set(dock.cards) == set(MODELS)
+    for name, card in dock.cards.items():
+        assert MODELS[name].licence in card.weights.text()
+        assert " MB" in card.weights.text()
+    compact, seem = dock.cards["compact"], dock.cards["seem-focal-l"]
+    assert "inside the package" in compact.weights.text()
+    assert compact.download.isHidden()
+    assert compact.choose.isHidden()
+    assert "points (positive and negative)" in seem.facts.text()
+    assert "words" in seem.facts.text()
+    assert "not here yet, about 1,370 MB" in seem.weights.text()
+    shown = seem.weights.text().replace("\N{ZERO WIDTH SPACE}", "")
+    assert str(home / "seem_focall_v1.pt") in shown
+    seem.copy_path.click()
+    assert QGuiApplication.clipboard().text() == str(home / "seem_focall_v1.pt")
+    assert not seem.download.isHidden()
+
+
+def test_a_download_can_be_stopped_and_goes_on(dock, spec, site, qtbot, home):
+    card = dock.cards[spec.name]
+    dock.held.clear()
+    card.download.click()
+    qtbot.waitUntil(lambda: not card.bar.isHidden() and card.bar.value() > 0)
+    assert not card.stop.isHidden()
+    card.stop.click()
+    dock.held.set()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    part = home / "far.safetensors.part"
+    assert 0 < part.stat().st_size < len(PAYLOAD)
+    assert card.download.text() == "Go on downloading"
+
+    card.download.click()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert (home / "far.safetensors").read_bytes() == PAYLOAD
+    assert site.asked[-1] is not None  # it asked for the rest only
+    assert card.download.isHidden()
+    assert "1.0 MB" in card.weights.text()
+
+
+def test_a_failed_download_says_why_and_can_be_tried_again(dock, spec, site, qtbot, home):
+    site.break_after = 200_000
+    with caught() as messages:
+        dock.cards[spec.name].download.click()
+        qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert any("resumes" in message for message in messages)
+    site.break_after = None
+    dock.cards[spec.name].download.click()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert (home / "far.safetensors").read_bytes() == PAYLOAD
+
+
+def test_a_file_of_another_model_is_refused_and_nothing_changes(dock, spec, tmp_path, qtbot):
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    card = dock.cards[spec.name]
+    with caught() as messages:
+        dock.choose_file(spec.name, wrong)
+        qtbot.waitUntil(card.isEnabled, timeout=20_000)
+    assert any("lacks key" in message for message in messages)
+    assert MODELS[spec.name].weights.located() is None
+
+
+def test_a_chosen_file_is_found_from_then_on(monkeypatch, tmp_path):
+    mine = tmp_path / "usb" / "seem_focalt_v1.pt"
+    mine.parent.mkdir()
+    mine.write_bytes(b"weights")
+    monkeypatch.setattr(registry, "build_model", lambda spec, device, path: path)
+    registry.use_file("seem-focal-t", mine)
+    assert MODELS["seem-focal-t"].weights.located() == mine
+    assert MODELS["seem-focal-l"].weights.located() is None
+    mine.unlink()
+    assert MODELS["seem-focal-t"].weights.located() is None
+
+
+def test_docks_of_one_viewer_share_models_and_memory(make_napari_viewer, disc_model):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((64, 64), np.float32))
+    annotate = AnnotateWidget(viewer)
+    dock = ModelsWidget(viewer)
+    assert annotate.annotator.shelf is dock.shelf is shelf_of(viewer)
+    annotate.release()
+
+
+def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
+    make_napari_viewer, disc_model, disc_image, monkeypatch
+):
+    monkeypatch.setattr("napari_seem.widgets.models.plugin_page", lambda: None)
+    loaded = []
+    shelf = Shelf(lambda name: loaded.append(name) or disc_model, EmbeddingCache())
+    dock = ModelsWidget(make_napari_viewer(), shelf)
+    resolve = shelf.encoded("compact", lambda: disc_image[0], [])
+    resolve()
+    dock.refresh_cache()
+    assert dock.cache.text().startswith("1 encoded")
+    dock.clear_cache.click()
+    assert dock.cache.text().startswith("0 encoded")
+    resolve()
+    assert (loaded, disc_model.encoded) == (["compact"], 2)
+    dock.device.setCurrentText("cpu")
+    dock.device.textActivated.emit("cpu")
+    assert shelf.device == "cpu"
+    resolve()
+    assert (loaded, disc_model.encoded) == (["compact", "compact"], 3)
