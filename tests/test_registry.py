@@ -92,7 +92,7 @@ def test_every_entry_can_be_described_without_loading_it() -> None:
         assert spec.licence
         assert spec.description
         assert spec.builder.count(":") == 1
-    assert Capability.IN_CONTEXT not in registry.model_spec("compact").capabilities
+    assert Capability.IN_CONTEXT not in registry.model_spec("seem-focal-t").capabilities
 
 
 def test_reading_the_registry_imports_no_torch() -> None:

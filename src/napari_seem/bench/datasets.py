@@ -63,8 +63,8 @@ class ObjectSet:
         rng = np.random.default_rng([seed, *self.name.encode()])
         for stem in [stems[i] for i in rng.permutation(len(stems))][:most]:
             item = info["items"][stem]
-            image = _read(self.folder / item["image"])
-            mask = _read(self.folder / item["mask"])
+            image = read_image(self.folder / item["image"])
+            mask = read_image(self.folder / item["mask"])
             if info["kind"].endswith("volume"):
                 image, mask = _one_plane(image, mask, rng)
             instances, names = _objects(mask.astype(np.int64), info, item)
@@ -149,7 +149,8 @@ def _one_plane(
     return np.take(image, position, axis), np.take(mask, position, axis)
 
 
-def _read(path: Path) -> npt.NDArray[Any]:
+def read_image(path: Path) -> npt.NDArray[Any]:
+    """An image, mask or volume file as an array."""
     if path.name.endswith((".nii", ".nii.gz")):
         import nibabel
 

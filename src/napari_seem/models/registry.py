@@ -71,6 +71,7 @@ _PROMPTABLE = _SPATIAL | {
 }
 
 _CLIP = "https://huggingface.co/openai/clip-vit-base-patch32/resolve/main/"
+_SEGGPT = "https://huggingface.co/BAAI/seggpt-vit-large/resolve/main/model.safetensors"
 _SEEM = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
 
 
@@ -101,7 +102,7 @@ _SPECS = (
         name="compact",
         title="Compact (shipped)",
         builder="napari_seem.models.compact:build",
-        capabilities=_PROMPTABLE,
+        capabilities=_PROMPTABLE | {Capability.IN_CONTEXT},
         weights=WeightsFile("compact/compact.safetensors"),
         licence="BSD-3-Clause",
         citation="napari-seem",
@@ -109,6 +110,17 @@ _SPECS = (
     ),
     _seem("T", "seem_focalt_v1.pt", "165 M parameters, COCO PQ 50.8", 660),
     _seem("L", "seem_focall_v1.pt", "341 M parameters, COCO PQ 56.1", 1370),
+    ModelSpec(
+        name="seggpt-vit-l",
+        title="SegGPT ViT-L",
+        builder="napari_seem.models.seggpt.model:build",
+        capabilities=frozenset({Capability.IN_CONTEXT}),
+        weights=WeightsFile("seggpt-vit-large/model.safetensors", url=_SEGGPT),
+        licence="Apache-2.0",
+        citation="Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023",
+        description="Any segmentation, told by labelled examples (371 M parameters).",
+        megabytes=1483,
+    ),
 )
 
 MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

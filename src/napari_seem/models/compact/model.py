@@ -18,7 +18,9 @@ from ...errors import InvalidPrompt, UnknownWord
 from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
-from . import canvas, focus, pyramid, windows
+from ..in_context import Box2D, Example, FloatArray, Kind, Labelled
+from . import by_example, canvas, focus, pyramid, windows
+from .by_example import Lesson
 from .canvas import View
 from .concept import Concept, best_level, concept_of
 from .evidence import WindowPrompts, gather, strokes
@@ -29,7 +31,7 @@ OUTSIDE = -12.0
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
 NAME_AT = 0.75
-CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT}
+CAPABILITIES = frozenset(Capability)
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,27 @@ class CompactModel:
         self.check(embedding)
         chosen = None if names is None else [self.word_index(name) for name in names]
         return find_objects(self, embedding, chosen)
+
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: Any) -> Lesson:
+        """What labelled examples say, for any number of targets; see `by_example`.
+
+        Raises `InvalidLabels` for no example, no label, or labels of another shape.
+        """
+        for example in examples:
+            self.check(example.embedding)
+        return by_example.learn(examples, self.network.config, kind)
+
+    def shares(
+        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
+    ) -> FloatArray:
+        """How much each pixel belongs to background and to each class of the lesson."""
+        self.check(embedding)
+        return by_example.shares(lesson, embedding, self.network.config, within)
+
+    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
+        """Label an image by a lesson."""
+        self.check(embedding)
+        return by_example.label(lesson, embedding, self.network.config)
 
     def word_index(self, text: str) -> int:
         """Index of a word, its plural or its synonym in the vocabulary; `UnknownWord` otherwise."""

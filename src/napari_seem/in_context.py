@@ -1,0 +1,88 @@
+"""Label images as a few examples are labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .embeddings import EmbeddingCache, content_key
+from .errors import UnsupportedPrompt
+from .models.base import Capability, Embedding
+from .models.in_context import Example, InContextModel, Kind, Labelled
+
+Image = npt.NDArray[Any]
+
+
+def label_like(
+    model: InContextModel, examples: Sequence[tuple[Image, Image]], targets: Iterable[Image],
+    kind: Kind = "semantic", cache: EmbeddingCache | None = None, **options: Any,
+) -> list[Labelled]:  # fmt: skip
+    """Label targets as examples are labelled.
+
+    Parameters
+    ----------
+    model : InContextModel
+        'compact' or 'seggpt-vit-l'.
+    examples : sequence of (image, labels)
+        Images (H, W) or (H, W, C) of any dtype with integer labels (H, W), 0 for background.
+    targets : iterable of image
+        Read one at a time; they may differ in size from the examples and from each other.
+    kind : str
+        'semantic': ids are classes, and kept; 'instance': every id is one object of the same
+        kind, and the objects found are numbered.
+    cache : EmbeddingCache, optional
+        Where encoded images are kept.
+    **options
+        Of the model's `learn`: for SegGPT `ensemble`, `draws`, `seed`.
+
+    Returns
+    -------
+    list of Labelled
+        Labels, confidence and scores of each target. A target that is itself an example is
+        labelled like any other: its answer tells how well the examples were understood.
+
+    Raises
+    ------
+    InvalidLabels
+        No example, no label in any, labels of another shape, too many classes for the model.
+    UnsupportedPrompt
+        The model can't be told by examples.
+    """
+    return list(iter_label_like(model, examples, targets, kind, cache, **options))
+
+
+def iter_label_like(
+    model: InContextModel, examples: Sequence[tuple[Image, Image]], targets: Iterable[Image],
+    kind: Kind = "semantic", cache: EmbeddingCache | None = None, **options: Any,
+) -> Iterator[Labelled]:  # fmt: skip
+    """As `label_like`, giving each result as soon as it is there; stop iterating to cancel."""
+    check_can_learn(model)
+    lesson = model.learn(
+        [Example(encoded(model, image, cache), labels) for image, labels in examples],
+        kind, **options,
+    )  # fmt: skip
+    for image in targets:
+        yield model.label(lesson, encoded(model, image, cache))
+
+
+def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding:
+    """Encode an image, or take it from the cache."""
+    plane = np.asarray(image)
+    if cache is None:
+        return model.encode(plane)
+    return cache.get_or_encode((model.name, content_key(plane)), lambda: model.encode(plane))
+
+
+def check_can_learn(model: Any) -> None:
+    """Raise `UnsupportedPrompt` for a model that can't be told by examples."""
+    from .models.registry import capabilities_by_model
+
+    if Capability.IN_CONTEXT in model.capabilities:
+        return
+    able = [name for name, can in capabilities_by_model().items() if Capability.IN_CONTEXT in can]
+    raise UnsupportedPrompt(
+        f"model '{model.name}' can't be told by examples; choose one of: {', '.join(able)}"
+    )

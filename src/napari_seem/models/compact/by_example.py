@@ -1,0 +1,338 @@
+"""The compact model told by labelled examples: a small classifier on its cached features.
+
+Every pixel of the example images is described by the encoder's features at two scales and by its
+surroundings. A ridge regression on these and on random Fourier features of them (Rahimi and Recht
+2007) is fitted in closed form, which takes a moment and has no dice to throw. For objects of one
+kind, rims and middles are classes of their own, so that touching objects come apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from ..base import Embedding
+from ..in_context import (
+    Box2D,
+    Example,
+    FloatArray,
+    Kind,
+    Labelled,
+    by_largest_share,
+    check_examples,
+    scores_by_id,
+)
+from . import pyramid
+from .network import CompactConfig
+
+LONGEST = 768
+"""The finest level of at most this longest side is described, at half its resolution."""
+CELLS = 20_000
+"""Where more places than this are asked for, only every second one in each direction is."""
+MARGIN = 10
+"""Places around a part of the image that its own surroundings need."""
+SHARPNESS = 6.0
+"""Of the softmax that turns the regression's answers into shares."""
+SAMPLES = 24_000
+"""Pixels learned from, over all examples."""
+FOURIER = 512
+BANDWIDTH = 0.35
+RIDGE = 0.1
+RIM, MIDDLE = 2, 1
+"""Classes of an object's outer pixels and of the rest, for the kind 'instance'."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the examples say to the compact model.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        Label of each class but the first, which is background.
+    centre, spread : (D,)
+        Of the features, over the samples.
+    projection : (D, FOURIER)
+    phase : (FOURIER,)
+    weights : (D + FOURIER + 1, K)
+    bias : (K,)
+        Added to the classes' answers, so that the examples come out with their true sizes.
+    kind : str
+    smallest : float
+        Area in pixels of the smallest object of the examples (instance).
+    scale : float
+        Pixels of the level learned from, per image pixel.
+    """
+
+    ids: tuple[int, ...]
+    centre: Tensor
+    spread: Tensor
+    projection: Tensor
+    phase: Tensor
+    weights: Tensor
+    bias: Tensor
+    kind: Kind
+    smallest: float
+    scale: float
+
+
+def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Lesson:
+    """Fit the classifier; raises `InvalidLabels` for examples that say nothing."""
+    ids = check_examples(examples)
+    classes = (MIDDLE, RIM) if kind == "instance" else ids
+    scale = _usual_scale(examples[0].embedding)
+    described, truths = [], []
+    for example in examples:
+        features, part = describe(example.embedding, config, scale, example.part)
+        truth = _classes(np.asarray(example.labels), ids, kind)
+        described.append(features.flatten(1).T)
+        truths.append(_at_places(truth, part, tuple(features.shape[1:])).ravel())
+    x, y = torch.cat(described), torch.from_numpy(np.concatenate(truths))
+    picks, importance = _sample(y, len(classes) + 1)
+    x, y = x[picks], y[picks]
+    centre, spread = x.mean(0), x.std(0) + 1e-3
+    generator = torch.Generator().manual_seed(0)
+    projection = torch.randn(x.shape[1], FOURIER, generator=generator)
+    projection *= BANDWIDTH / x.shape[1] ** 0.5
+    phase = torch.rand(FOURIER, generator=generator) * 2 * torch.pi
+    basis = _basis((x - centre) / spread, projection, phase)
+    target = F.one_hot(y, len(classes) + 1).float()
+    weights = _ridge(basis, target, importance)
+    bias = _balance(basis @ weights, y, importance)
+    told = (1,) if kind == "instance" else ids
+    return Lesson(
+        told, centre, spread, projection, phase, weights, bias, kind, _smallest(examples), scale
+    )
+
+
+@torch.inference_mode()
+def shares(
+    lesson: Lesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
+) -> FloatArray:
+    """Shares of background and of each class: float32 (K + 1, h, w), over a part or the whole."""
+    features, part = describe(embedding, config, lesson.scale, within, CELLS)
+    flat = (features.flatten(1).T - lesson.centre) / lesson.spread
+    answers = torch.cat([
+        _basis(piece, lesson.projection, lesson.phase) @ lesson.weights
+        for piece in flat.split(16_384)
+    ])  # fmt: skip
+    answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
+    size = part[2] - part[0], part[3] - part[1]
+    answers = F.interpolate(answers, size, mode="bilinear", align_corners=False)
+    y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
+    wanted = answers[0, :, y0 - part[0] : y1 - part[0], x0 - part[1] : x1 - part[1]]
+    return np.asarray(torch.softmax(wanted * SHARPNESS, 0).numpy(), np.float32)
+
+
+def label(lesson: Lesson, embedding: Embedding, config: CompactConfig) -> Labelled:
+    """Label a target."""
+    found = shares(lesson, embedding, config)
+    if lesson.kind == "instance":
+        return _objects(found, lesson.smallest)
+    return by_largest_share(found, lesson.ids)
+
+
+def describe(
+    embedding: Embedding, config: CompactConfig, scale: float, within: Box2D | None = None,
+    most: int | None = None,
+) -> tuple[Tensor, Box2D]:  # fmt: skip
+    """Features of every second pixel of the level nearest to a scale.
+
+    Where that makes more than `most` places, means over two by two of them.
+
+    Returns
+    -------
+    features : float32 (D, h, w)
+    part : (y0, x0, y1, x1)
+        The pixels of the image that these places cover: `within`, made a little larger.
+    """
+    levels = pyramid.levels(embedding)
+    number = int(np.argmin([abs(np.log(level.scale[0] / scale)) for level in levels]))
+    near, far = levels[number], levels[min(number + 1, len(levels) - 1)]
+    whole = -(-near.shape[0] // 2), -(-near.shape[1] // 2)
+    per_pixel = whole[0] / embedding.shape[0], whole[1] / embedding.shape[1]
+    inner = _places(within, per_pixel, whole) if within else (0, 0, *whole)
+    outer = (
+        max(inner[0] - MARGIN, 0), max(inner[1] - MARGIN, 0),
+        min(inner[2] + MARGIN, whole[0]), min(inner[3] + MARGIN, whole[1]),
+    )  # fmt: skip
+    fine = near.fine[:, outer[0] : outer[2], outer[1] : outer[3]].float().cpu()
+    y, x = inner[0] - outer[0], inner[1] - outer[1]
+    image = fine[None, config.fine_slices["image"]]
+    close = [fine]
+    for reach in (3, 9, 21):
+        mean, square = _around(image, reach), _around(image**2, reach)
+        close += [mean[0], (square - mean**2).clamp(min=0).sqrt()[0]]
+    at_hand = torch.cat(close)[:, y : y + inner[2] - inner[0], x : x + inner[3] - inner[1]]
+    if most and at_hand[0].numel() > most:
+        at_hand = F.avg_pool2d(at_hand[None], 2, ceil_mode=True, count_include_pad=False)[0]
+    size = int(at_hand.shape[1]), int(at_hand.shape[2])
+    features = torch.cat([at_hand, *(_coarse(level, whole, inner, size) for level in (near, far))])
+    covered = tuple(
+        round(place / ratio) for place, ratio in zip(inner, (*per_pixel, *per_pixel), strict=True)
+    )
+    return features, (covered[0], covered[1], covered[2], covered[3])
+
+
+def _usual_scale(embedding: Embedding) -> float:
+    levels = pyramid.levels(embedding)
+    fitting = [level for level in levels if max(level.shape) <= LONGEST]
+    return (fitting[0] if fitting else levels[-1]).scale[0]
+
+
+def _places(box: Box2D, per_pixel: tuple[float, float], whole: tuple[int, int]) -> Box2D:
+    """The places that cover a box of pixels."""
+    y0, x0 = (int(v * r) for v, r in zip(box[:2], per_pixel, strict=True))
+    y1, x1 = (int(-(-v * r // 1)) for v, r in zip(box[2:], per_pixel, strict=True))
+    return y0, x0, min(max(y1, y0 + 1), whole[0]), min(max(x1, x0 + 1), whole[1])
+
+
+def _around(image: Tensor, reach: int) -> Tensor:
+    """Mean over a square of `reach` places, rows and columns one after the other."""
+    rows = F.avg_pool2d(image, (reach, 1), 1, (reach // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, reach), 1, (0, reach // 2), count_include_pad=False)
+
+
+def _coarse(
+    level: pyramid.Level, whole: tuple[int, int], part: Box2D, size: tuple[int, int]
+) -> Tensor:
+    """A level's coarse features over a part of `whole` places, at `size` points: (C, h, w)."""
+    rows, columns = (-(-extent // 4) for extent in level.shape)
+    ratio = rows / whole[0], columns / whole[1]
+    # one more on each side than covered, so that interpolation sees what lies beyond
+    y0, x0 = max(0, int(part[0] * ratio[0]) - 1), max(0, int(part[1] * ratio[1]) - 1)
+    y1 = min(rows, int(-(-part[2] * ratio[0] // 1)) + 1)
+    x1 = min(columns, int(-(-part[3] * ratio[1] // 1)) + 1)
+    features = level.coarse[:, y0:y1, x0:x1].float().cpu()
+    y, x = (
+        ((torch.arange(count) + 0.5) * (stop - start) / count + start) * scale - first
+        for count, start, stop, scale, first in zip(
+            size, part[:2], part[2:], ratio, (y0, x0), strict=True
+        )
+    )
+    grid = torch.stack(
+        torch.broadcast_tensors(
+            (2 * x / features.shape[2] - 1)[None, :], (2 * y / features.shape[1] - 1)[:, None]
+        ),
+        -1,
+    )
+    return F.grid_sample(
+        features[None], grid[None], mode="bilinear", padding_mode="border", align_corners=False
+    )[0]
+
+
+def _basis(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
+    """(N, D) -> (N, D + FOURIER + 1)."""
+    x = x.clamp(-6, 6)
+    waves = torch.cos(x @ projection + phase) * (2 / len(phase)) ** 0.5 * x.shape[1] ** 0.5
+    return torch.cat([x, waves, torch.ones(len(x), 1)], 1)
+
+
+def _ridge(basis: Tensor, target: Tensor, importance: Tensor) -> Tensor:
+    """Weighted ridge regression, in closed form."""
+    weighted = basis * importance[:, None]
+    gram = basis.T @ weighted / importance.sum()
+    gram += torch.eye(len(gram)) * RIDGE * gram.diagonal().mean()
+    return torch.linalg.solve(gram, weighted.T @ target / importance.sum())
+
+
+def _sample(y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+    """Pixels to learn from, rare classes fully, and how much each stands for."""
+    counts = torch.bincount(y, minlength=classes).float()
+    wanted = counts.clamp(max=SAMPLES / classes)
+    share = wanted / counts.clamp(min=1)
+    generator = torch.Generator().manual_seed(0)
+    picks = (torch.rand(len(y), generator=generator) < share[y]).nonzero()[:, 0]
+    # between what the picture holds and every class alike
+    importance = (counts / counts.sum()).clamp(min=1e-4) ** 0.5 / wanted.clamp(min=1)
+    return picks, importance[y[picks]]
+
+
+def _balance(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
+    """Offsets under which the classes' overlap with the truth is best, found one by one."""
+    bias = torch.zeros(answers.shape[1])
+    for number in range(1, answers.shape[1]):
+        best, found = -1.0, 0.0
+        for offset in torch.linspace(-0.3, 0.3, 25).tolist():
+            trial = bias.clone()
+            trial[number] = offset
+            chosen = (answers + trial).argmax(1) == number
+            truth = y == number
+            both = (importance * (chosen & truth)).sum()
+            either = (importance * (chosen | truth)).sum().clamp(min=1e-9)
+            overlap = float(both / either) - 0.01 * abs(offset)
+            if overlap > best:
+                best, found = overlap, offset
+        bias[number] = found
+    return bias
+
+
+def _classes(
+    labels: npt.NDArray[np.integer], ids: Sequence[int], kind: Kind
+) -> npt.NDArray[np.int64]:
+    """Class of each pixel: the id's number, or middle and rim of every object."""
+    if kind == "semantic":
+        return _numbered(labels, ids)
+    inside = labels > 0
+    edge = np.zeros(labels.shape, bool)
+    for axis in (0, 1):
+        change = np.diff(labels, axis=axis) != 0
+        one, other = [slice(None)] * 2, [slice(None)] * 2
+        one[axis], other[axis] = slice(None, -1), slice(1, None)
+        edge[tuple(one)] |= change
+        edge[tuple(other)] |= change
+    sides = np.sqrt(np.bincount(labels[inside].ravel())[1:])
+    width = max(1, round(float(np.median(sides[sides > 0])) / 12))
+    near = ndimage.binary_dilation(edge, iterations=width) & inside
+    return np.where(near, RIM, np.where(inside, MIDDLE, 0))
+
+
+def _numbered(labels: npt.NDArray[np.integer], ids: Sequence[int]) -> npt.NDArray[np.int64]:
+    out = np.zeros(labels.shape, np.int64)
+    for number, value in enumerate(ids, 1):
+        out[labels == value] = number
+    return out
+
+
+def _at_places(
+    classes: npt.NDArray[np.int64], part: Box2D, size: tuple[int, ...]
+) -> npt.NDArray[np.int64]:
+    """The class in the middle of each place."""
+    rows, columns = (
+        np.minimum(start + ((np.arange(n) + 0.5) * (stop - start) / n).astype(int), full - 1)
+        for n, start, stop, full in zip(size, part[:2], part[2:], classes.shape, strict=True)
+    )
+    return classes[rows[:, None], columns[None, :]]
+
+
+def _smallest(examples: Sequence[Example]) -> float:
+    areas = np.concatenate([
+        np.bincount(np.asarray(example.labels).astype(np.int64).ravel())[1:]
+        for example in examples
+    ])  # fmt: skip
+    return float(areas[areas > 0].min())
+
+
+def _objects(share: FloatArray, smallest: float) -> Labelled:
+    """Objects from the shares of background, middle and rim."""
+    from skimage.segmentation import watershed
+
+    inside = share[0] < 0.5
+    middle = ndimage.gaussian_filter(share[MIDDLE], 0.5) - share[RIM]
+    seeds, count = ndimage.label(inside & (middle > 0))
+    sizes = np.bincount(seeds.ravel(), minlength=count + 1)
+    seeds[(sizes < max(4.0, 0.1 * smallest))[seeds]] = 0
+    labels = watershed(-middle, seeds, mask=inside).astype(np.int32)
+    areas = np.bincount(labels.ravel())
+    labels[(areas < 0.4 * smallest)[labels]] = 0
+    kept = np.unique(labels)
+    labels = np.searchsorted(kept, labels).astype(np.int32) if kept[0] == 0 else labels
+    confidence = np.where(labels > 0, 1 - share[0], share[0]).astype(np.float32)
+    return Labelled(labels, confidence, scores_by_id(labels, confidence))

@@ -1,0 +1,152 @@
+"""What a model promises that labels by example: a lesson from labelled images, then labels.
+
+The examples are learned from once (`learn`); every target is labelled with the lesson (`label`),
+or asked how much each of its pixels belongs to what (`shares`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidLabels
+from .base import Embedding
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+Kind = Literal["semantic", "instance"]
+Box2D = tuple[int, int, int, int]
+"""Half-open (y0, x0, y1, x1) in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A labelled image: its embedding by the model that learns from it, and labels (H, W).
+
+    For the kind 'semantic' the label ids are classes; for 'instance' every id is one object of
+    the one kind that is wanted. 0 is background. Of `part`, where given, only that much is meant
+    to be learned from; a model may look at the whole all the same.
+    """
+
+    embedding: Embedding
+    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    part: Box2D | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Labels of one target.
+
+    Attributes
+    ----------
+    labels : int32 array of shape (H, W)
+        The examples' ids (semantic), or objects numbered from 1 (instance).
+    confidence : float32 array of shape (H, W)
+        How surely each pixel has the label it has, 0..1.
+    scores : mapping of int to float
+        Mean confidence inside each id that occurs.
+    """
+
+    labels: IntArray = field(repr=False)
+    confidence: FloatArray = field(repr=False)
+    scores: Mapping[int, float]
+
+    @property
+    def score(self) -> float:
+        """Mean confidence over everything labelled; over the image where nothing is."""
+        inside = self.labels > 0
+        return float(self.confidence[inside].mean() if inside.any() else self.confidence.mean())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.labels, dtype, copy=copy)
+
+
+class Lesson(Protocol):
+    """What examples say, in a model's own terms.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        The examples' label ids, sorted ('semantic'); (1,) for 'instance'.
+    kind : str
+    """
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Label ids."""
+
+    @property
+    def kind(self) -> Kind:
+        """'semantic' or 'instance'."""
+
+
+@runtime_checkable
+class InContextModel(Protocol):
+    """A model that can be told by examples."""
+
+    name: str
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image once; see `Model`."""
+
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **options: Any) -> Any:
+        """What the examples say (a `Lesson`), for any number of targets."""
+
+    def shares(self, lesson: Any, embedding: Embedding, within: Box2D | None = None) -> FloatArray:
+        """How much each pixel belongs to what: float32 (K + 1, h, w), summing to 1.
+
+        Plane 0 is background, plane i the i-th id of the lesson. For 'instance' plane 1 holds the
+        objects; a model that can tell gives their rims a plane 2 of their own. `within` asks for
+        a part of the image only, which may be much quicker.
+        """
+
+    def label(self, lesson: Any, embedding: Embedding) -> Labelled:
+        """Label a target."""
+
+
+def check_examples(examples: Sequence[Example]) -> tuple[int, ...]:
+    """The label ids that occur, sorted.
+
+    Raises
+    ------
+    InvalidLabels
+        There is no example, one of another shape than its image, or none with a label.
+    """
+    if not examples:
+        raise InvalidLabels("there is no example; label one to five images and give them")
+    ids: set[int] = set()
+    for number, example in enumerate(examples, 1):
+        labels = np.asarray(example.labels)
+        if labels.shape != example.embedding.shape:
+            raise InvalidLabels(
+                f"the labels of example {number} have shape {labels.shape}, its image "
+                f"{example.embedding.shape}; give labels on the image's own grid"
+            )
+        if not np.issubdtype(labels.dtype, np.integer) and labels.dtype != bool:
+            raise InvalidLabels(f"the labels of example {number} are {labels.dtype}, not integers")
+        found = np.unique(labels)
+        if found[0] < 0:
+            raise InvalidLabels(f"example {number} has negative labels; use 0 for background")
+        ids.update(int(i) for i in found if i)
+    if not ids:
+        raise InvalidLabels("no example has a label; paint at least one object in one of them")
+    return tuple(sorted(ids))
+
+
+def scores_by_id(labels: IntArray, confidence: FloatArray) -> dict[int, float]:
+    """Mean confidence inside each id of a label image."""
+    counts = np.bincount(labels.ravel())
+    sums = np.bincount(labels.ravel(), weights=confidence.ravel())
+    return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts) if i}
+
+
+def by_largest_share(shares: FloatArray, ids: Sequence[int]) -> Labelled:
+    """Every pixel gets the id of its largest share: (K + 1, H, W) -> `Labelled`."""
+    index = shares.argmax(0)
+    labels = np.array([0, *ids], np.int32)[index]
+    confidence = np.take_along_axis(shares, index[None], 0)[0].astype(np.float32)
+    return Labelled(labels, confidence, scores_by_id(labels, confidence))

@@ -1,0 +1,251 @@
+"""SegGPT behind the door of in-context models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from ...errors import InvalidPrompt, UnsupportedPrompt
+from ...images import to_rgb
+from ...prompts import Prompt
+from .. import weights
+from ..base import Capability, Embedding, Prediction, Segmentation, check_capabilities
+from ..in_context import (
+    Box2D,
+    Example,
+    FloatArray,
+    IntArray,
+    Kind,
+    Labelled,
+    by_largest_share,
+    check_examples,
+    scores_by_id,
+)
+from . import colours
+from .config import VIT_L, SegGptConfig
+from .network import SegGpt
+
+Ensemble = Literal["feature", "spatial"]
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the examples say to SegGPT.
+
+    Attributes
+    ----------
+    images : (N, 3, S, S)
+        Normalised.
+    paintings, palettes : list of (N, 3, S, S) and of (K + 1, 3)
+        Painted masks and their colours, one for each draw of colours.
+    ids : tuple of int
+        Label of each colour but the first; a single 1 where objects of one kind are wanted.
+    kind : str
+    """
+
+    images: Tensor
+    paintings: list[Tensor]
+    palettes: list[Tensor]
+    ids: tuple[int, ...]
+    kind: Kind
+
+
+class SegGptModel:
+    """SegGPT: any segmentation, told by labelled examples.
+
+    Parameters
+    ----------
+    network : SegGpt
+        With its weights, in evaluation mode.
+    identity : str
+        Name and weights.
+    device : str
+        A torch device.
+    bfloat16 : bool
+        Compute in bfloat16: about twice as fast where the processor can.
+    """
+
+    name = "seggpt-vit-l"
+    capabilities = frozenset({Capability.IN_CONTEXT})
+
+    def __init__(
+        self, network: SegGpt, identity: str, device: str = "cpu", *, bfloat16: bool = False
+    ) -> None:
+        self._compute = torch.bfloat16 if bfloat16 else torch.float32
+        self.network = network.to(device, self._compute)
+        self.identity = identity
+        self._device = device
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """No words."""
+        return ()
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Bring an image to the network's square; what it becomes depends on the examples.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array of any real dtype
+        """
+        rgb = to_rgb(image)
+        side = self.network.config.side
+        whole = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
+        small = F.interpolate(
+            whole, (side, side), mode="bicubic", antialias=True, align_corners=False
+        ).clamp(0, 1)
+        shape = (int(rgb.shape[0]), int(rgb.shape[1]))
+        return Embedding(self.identity, shape, {"image": colours.normalise(small[0])})
+
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+    ) -> Prediction:
+        """Raise `UnsupportedPrompt`: SegGPT is told by labelled examples only."""
+        from ..registry import capabilities_by_model
+
+        check_capabilities(self, prompts, capabilities_by_model())
+        raise InvalidPrompt("SegGPT takes no prompts; give it labelled examples (ns.label_like)")
+
+    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
+        """Raise `UnsupportedPrompt`: without examples there is nothing to go by."""
+        raise UnsupportedPrompt(
+            "SegGPT finds nothing without examples; label one and call ns.label_like, or choose "
+            "another model to segment everything"
+        )
+
+    def learn(
+        self, examples: Sequence[Example], kind: Kind = "semantic", *,
+        ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0, **_: Any,
+    ) -> Lesson:  # fmt: skip
+        """Prepare examples.
+
+        Parameters
+        ----------
+        examples : sequence of Example
+        kind : str
+            'semantic': ids are classes; 'instance': every id is an object of one kind.
+        ensemble : str
+            'feature': the examples side by side in the batch; 'spatial': as tiles of one picture.
+        draws : int
+            Over how many random colourings to average.
+        seed : int
+
+        Raises
+        ------
+        InvalidLabels
+            No labels, labels of another shape, or more classes than colours can tell apart.
+        """
+        ids = check_examples(examples)
+        if kind == "instance":
+            ids = (1,)
+        images = torch.stack([self._image(example.embedding) for example in examples])
+        side = self.network.config.side
+        paintings, palettes = [], []
+        for draw in range(max(1, draws)):
+            palette = colours.palette(len(ids), draw, seed)
+            painted = torch.stack([
+                colours.paint(_as_classes(example, kind), ids, palette, side)
+                for example in examples
+            ])  # fmt: skip
+            paintings.append(colours.normalise(painted))
+            palettes.append(palette)
+        if ensemble == "spatial" and len(examples) > 1:
+            images = _tiled(images, "bilinear")
+            paintings = [_tiled(painting, "nearest-exact") for painting in paintings]
+        return Lesson(images, paintings, palettes, ids, kind)
+
+    def shares(
+        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
+    ) -> FloatArray:
+        """How much each pixel belongs to each colour: float32 (K + 1, h, w).
+
+        The painted picture is brought to the target's size first; over several draws of colours
+        the distances are averaged.
+        """
+        target = self._image(embedding)
+        y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
+        total = torch.zeros(())
+        for painting, palette in zip(lesson.paintings, lesson.palettes, strict=True):
+            painted = self.paint(lesson.images, painting, target, lesson.kind)
+            whole = F.interpolate(
+                colours.restore(painted)[None], embedding.shape, mode="bilinear",
+                align_corners=False,
+            )[0]  # fmt: skip
+            total = total + colours.distances(whole[:, y0:y1, x0:x1], palette)
+        return np.asarray(colours.shares(total / len(lesson.palettes)).numpy(), np.float32)
+
+    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
+        """Label a target."""
+        found = by_largest_share(self.shares(lesson, embedding), lesson.ids)
+        if lesson.kind == "semantic":
+            return found
+        labels = _separate(found.labels)
+        return Labelled(labels, found.confidence, scores_by_id(labels, found.confidence))
+
+    def paint(self, images: Tensor, paintings: Tensor, target: Tensor, kind: Kind) -> Tensor:
+        """The painted target (3, S, S), float32 on the processor; all inputs normalised."""
+        place = (self._device, self._compute)
+        with torch.inference_mode():
+            painted = self.network(
+                images.to(*place), paintings.to(*place), target[None].to(*place), kind
+            )
+        return torch.as_tensor(painted, dtype=torch.float32, device="cpu").clone()
+
+    def _image(self, embedding: Embedding) -> Tensor:
+        if embedding.model != self.identity:
+            raise InvalidPrompt(
+                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
+                "encode the image again with the present model"
+            )
+        image: Tensor = embedding.tensors["image"]
+        return image
+
+
+def build(path: Path, device: str = "cpu", config: SegGptConfig = VIT_L) -> SegGptModel:
+    """Load SegGPT from its published safetensors file.
+
+    Raises `WeightsError` naming the first key that is lacking or has another shape.
+    """
+    with torch.device("meta"):
+        network = SegGpt(config)
+    expected = {key: tuple(t.shape) for key, t in network.state_dict().items()}
+    tensors = weights.load(path, expected, device)
+    network.load_state_dict({key: t.float() for key, t in tensors.items()}, assign=True)
+    return SegGptModel(network.eval().requires_grad_(False), f"seggpt-vit-l:{path.name}", device)
+
+
+def _as_classes(example: Example, kind: Kind) -> Tensor:
+    labels = np.asarray(example.labels)
+    return torch.from_numpy((labels > 0 if kind == "instance" else labels).astype(np.int64))
+
+
+def _tiled(images: Tensor, mode: str) -> Tensor:
+    """Spatial ensemble: N pictures as one grid of the size of one; the last fills empty tiles."""
+    per_side = int(np.ceil(np.sqrt(len(images))))
+    side = images.shape[-1]
+    tiles = torch.cat([images, images[-1:].expand(per_side**2 - len(images), -1, -1, -1)])
+    grid = tiles.unflatten(0, (per_side, per_side)).permute(2, 0, 3, 1, 4)
+    whole = grid.reshape(1, 3, per_side * side, per_side * side)
+    return F.interpolate(whole, (side, side), mode=mode)
+
+
+def _separate(classes: IntArray) -> IntArray:
+    """Touching objects of one kind come apart where they are narrowest (distance watershed)."""
+    from skimage.feature import peak_local_max
+    from skimage.segmentation import watershed
+
+    inside = classes > 0
+    depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(inside), 1)
+    widest = max(3, int(np.median(depth[inside]))) if inside.any() else 3
+    peaks = peak_local_max(depth, min_distance=widest, labels=inside.astype(int))
+    seeds = np.zeros(classes.shape, np.int32)
+    seeds[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return np.asarray(watershed(-depth, seeds, mask=inside), np.int32)
