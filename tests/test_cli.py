@@ -105,3 +105,55 @@ def test_labels_are_not_written_where_their_table_cannot_be(picture, tmp_path, c
     assert main(["segment", str(picture), "--box", "55,19,140,104", "-o", str(out)]) == 2
     assert "labels.json" in capsys.readouterr().err
     assert not out.exists()
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """A stack file of 7 planes and a label file in which plane 3 is labelled."""
+    image, labels = disc_image()
+    seeds = np.zeros((7, *image.shape), np.uint8)
+    seeds[3] = labels
+    tifffile.imwrite(tmp_path / "stack.tif", np.stack([image] * 7))
+    tifffile.imwrite(tmp_path / "seeds.tif", seeds)
+    return tmp_path
+
+
+def test_propagate_labels_every_plane_and_scores_them(stack):
+    out = stack / "out.tif"
+
+    assert main(["propagate", str(stack / "stack.tif"), str(stack / "seeds.tif"),
+                 "-o", str(out)]) == 0  # fmt: skip
+
+    labels, truth = tifffile.imread(out), disc_image()[1]
+    for plane in labels:
+        assert ((plane == 1) & (truth == 1)).sum() > 0.85 * (truth == 1).sum()
+    table = json.loads(out.with_suffix(".json").read_text())
+    assert [row["plane"] for row in table] == list(range(7))
+    assert [row["seed"] for row in table] == [k == 3 for k in range(7)]
+
+
+def test_propagate_names_what_does_not_fit(stack, capsys):
+    tifffile.imwrite(stack / "small.tif", np.ones((7, 3, 3), np.uint8))
+
+    assert main(["propagate", str(stack / "stack.tif"), str(stack / "small.tif"),
+                 "-o", str(stack / "out.tif")]) == 2  # fmt: skip
+
+    assert "own grid" in capsys.readouterr().err
+    assert not (stack / "out.tif").exists()
+
+
+def test_label_like_writes_a_file_for_each_target(tmp_path, capsys):
+    image, labels = disc_image()
+    for name in ("a", "b", "c"):
+        imsave(tmp_path / f"{name}.png", image, check_contrast=False)
+    tifffile.imwrite(tmp_path / "a_labels.tif", (labels * 4).astype(np.uint8))
+
+    assert main(["label-like", str(tmp_path / "b.png"), str(tmp_path / "c.png"), "--example",
+                 str(tmp_path / "a.png"), str(tmp_path / "a_labels.tif"),
+                 "-o", str(tmp_path / "out")]) == 0  # fmt: skip
+
+    for name in ("b", "c"):
+        found = tifffile.imread(tmp_path / "out" / f"{name}_labels.tif")
+        assert set(np.unique(found)) <= {0, 4, 8}
+        assert ((found > 0) == (labels > 0)).mean() > 0.9
+    assert "c_labels.tif" in capsys.readouterr().out

@@ -14,18 +14,24 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .edits import Edit, ObjectRecord, ObjectTable
     from .embeddings import EmbeddingCache
+    from .in_context import iter_label_like, label_like
     from .models.base import Capability, Embedding, Instance, Prediction, Segmentation
+    from .models.in_context import Example, Labelled
     from .models.registry import MODELS, load_model, model_names
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
+    from .propagation import Propagation, propagate
     from .session import Session
 
 _HOMES = {
     "edits": ("Edit", "ObjectRecord", "ObjectTable"),
     "embeddings": ("EmbeddingCache",),
+    "in_context": ("iter_label_like", "label_like"),
     "models.base": ("Capability", "Embedding", "Instance", "Prediction", "Segmentation"),
+    "models.in_context": ("Example", "Labelled"),
     "models.registry": ("MODELS", "load_model", "model_names"),
     "planes": ("Plane",),
+    "propagation": ("Propagation", "propagate"),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "session": ("Session",),
 }
@@ -34,6 +40,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
+    "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
     "Capability", "Embedding", "Prediction", "Instance", "Segmentation",
     "__version__",

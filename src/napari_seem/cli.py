@@ -1,4 +1,4 @@
-"""The command line: `napari-seem demo | models | segment | bench`."""
+"""The command line: `napari-seem demo | models | segment | propagate | label-like | bench`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,88 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
+    _add_propagate(commands)
+    _add_label_like(commands)
     return parser
+
+
+def _add_propagate(commands: Any) -> None:
+    carry = commands.add_parser("propagate", help="carry labelled planes through a stack")
+    carry.set_defaults(run=_propagate)
+    carry.add_argument("stack", type=Path, help="TIFF of three axes, or four with channels last")
+    carry.add_argument("labels", type=Path, help="label TIFF of the same size; its planes that "
+                       "hold a label are the seeds")  # fmt: skip
+    carry.add_argument("-o", "--output", type=Path, required=True, help="label TIFF to write")
+    carry.add_argument("--model", default="compact")
+    carry.add_argument("--axis", type=int, default=0)
+    carry.add_argument("--method", default="model", help="model, shape or copy")
+    carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
+
+
+def _add_label_like(commands: Any) -> None:
+    like = commands.add_parser("label-like", help="label images as a few examples are labelled")
+    like.set_defaults(run=_label_like)
+    like.add_argument("targets", type=Path, nargs="+")
+    like.add_argument("--example", type=Path, nargs=2, action="append", required=True,
+                      metavar=("IMAGE", "LABELS"))  # fmt: skip
+    like.add_argument("-o", "--output", type=Path, required=True, help="folder for label TIFFs")
+    like.add_argument("--model", default="compact")
+    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
+    like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
+    like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
+
+
+def _propagate(options: argparse.Namespace) -> int:
+    """Carry labels through a stack; write labels and a table of planes."""
+    from .models.registry import load_model
+    from .propagation import Propagation
+
+    stack, labels = _read_array(options.stack), _read_array(options.labels)
+    if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
+        raise _usage(
+            f"'{options.labels}' has the shape {labels.shape}, '{options.stack}' {stack.shape}; "
+            "give labels on the stack's own grid"
+        )
+    axis = options.axis
+    planes = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
+    seeds = {k: plane for k, plane in planes.items() if plane.any()}
+    model: Any = load_model(options.model) if options.method == "model" else None
+    work = Propagation(model, stack, seeds, axis, method=options.method, find_new=options.find_new)
+    left = len(work.pending)
+    for number, _ in enumerate(work.run(), 1):
+        print(f"\r{number} of {left} planes", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    rows: list[dict[str, Any]] = [
+        {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
+         "events": [f"{event.id} {event.kind}" for event in result.events]}
+        for k, result in work.results.items()
+    ]  # fmt: skip
+    out = work.labels
+    _write(out.astype("uint16" if out.max() < 2**16 else "uint32"), rows, options.output)
+    print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
+    return 0
+
+
+def _label_like(options: argparse.Namespace) -> int:
+    """Label target files like the examples; one label file and table each."""
+    from .in_context import iter_label_like
+    from .models.registry import load_model
+
+    model: Any = load_model(options.model)
+    examples = [(_read(image), _read_array(labels)) for image, labels in options.example]
+    wanted = {"ensemble": options.ensemble, "draws": options.draws}
+    chosen = {key: value for key, value in wanted.items() if value is not None}
+    options.output.mkdir(parents=True, exist_ok=True)
+    results = iter_label_like(
+        model, examples, (_read(target) for target in options.targets), options.kind, **chosen
+    )
+    for target, found in zip(options.targets, results, strict=True):
+        rows = [{"index": i, "score": round(score, 3)} for i, score in found.scores.items()]
+        kind = "uint16" if found.labels.max() < 2**16 else "uint32"
+        path = options.output / f"{target.stem}_labels.tif"
+        _write(found.labels.astype(kind), rows, path)
+        print(f"{len(rows)} ids -> {path}")
+    return 0
 
 
 def _models(_: argparse.Namespace) -> int:
@@ -143,6 +224,19 @@ def _usage(message: str) -> NapariSeemError:
 
 
 def _read(path: Path) -> Any:
+    """One image of two axes, or three with channels last."""
+    from .errors import InvalidImage
+
+    image = _read_array(path)
+    if image.ndim > 3 or (image.ndim == 3 and image.shape[-1] > MOST_CHANNELS):
+        raise InvalidImage(
+            f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
+            "(H, W, channels); save one plane of it, or open it in napari"
+        )
+    return image
+
+
+def _read_array(path: Path) -> Any:
     from skimage.io import imread
 
     from .errors import InvalidImage
@@ -150,15 +244,9 @@ def _read(path: Path) -> Any:
     if not path.exists():
         raise InvalidImage(f"there is no file '{path}'")
     try:
-        image = imread(path)
+        return imread(path)
     except (ValueError, OSError, SyntaxError) as error:
         raise InvalidImage(f"'{path}' can't be read as an image ({error})") from error
-    if image.ndim > 3 or (image.ndim == 3 and image.shape[-1] > MOST_CHANNELS):
-        raise InvalidImage(
-            f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
-            "(H, W, channels); save one plane of it, or open it in napari"
-        )
-    return image
 
 
 def _write(labels: Any, rows: list[dict[str, Any]], path: Path) -> None:

@@ -62,6 +62,23 @@ def to_rgb(
     return _as_three(channels)
 
 
+def shared_window(planes: Sequence[npt.NDArray[Any]]) -> Window | None:
+    """One intensity window for planes of one stack, so that they are all shown alike.
+
+    None for uint8, which is shown as it is. Planes without a finite value say nothing.
+    """
+    if planes[0].dtype == np.uint8:
+        return None
+    ends = [
+        _percentiles(plane.reshape(plane.shape[0], -1))
+        for plane in planes
+        if plane.dtype.kind != "f" or np.isfinite(plane).any()
+    ]
+    if not ends:
+        return None
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
 def _check(array: npt.NDArray[Any]) -> None:
     if array.dtype.kind not in "buif":
         raise InvalidImage(

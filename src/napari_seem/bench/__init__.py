@@ -9,8 +9,11 @@ from ..errors import NapariSeemError
 
 BENCHES = {
     "clicks": "napari_seem.bench.clicks",
+    "in-context": "napari_seem.bench.in_context",
     "latency": "napari_seem.bench.latency",
+    "propagate": "napari_seem.bench.propagate",
     "seem": "napari_seem.bench.seem",
+    "seggpt": "napari_seem.bench.seggpt",
 }
 
 

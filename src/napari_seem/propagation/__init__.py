@@ -1,0 +1,39 @@
+"""Labels carried through a stack or a video from one or a few labelled planes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from ..models.in_context import InContextModel
+from .results import Event, PlaneResult
+from .run import METHODS, Method, Propagation
+
+__all__ = ["METHODS", "Event", "Method", "PlaneResult", "Propagation", "propagate"]
+
+
+def propagate(
+    model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
+    axis: int = 0, **options: Any,
+) -> Propagation:  # fmt: skip
+    """Carry labelled objects through a stack or a video, from seed planes in both directions.
+
+    Parameters
+    ----------
+    model, volume, seeds, axis
+        As for `Propagation`.
+    **options
+        `method`, `kind`, `within`, `find_new`, `cache` of `Propagation`.
+
+    Returns
+    -------
+    Propagation
+        Finished: `labels` of the whole stack (also by `numpy.asarray`), `scores`, `events`; it
+        takes corrections.
+    """
+    work = Propagation(model, volume, seeds, axis, **options)
+    for _ in work.run():
+        pass
+    return work

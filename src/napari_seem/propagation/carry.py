@@ -1,0 +1,119 @@
+"""One plane of a propagation: what is expected, what the model sees, and what comes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import ndimage
+
+from .shapes import Box2D, FloatArray, IntArray, Shape
+
+TRUST = 1.2
+"""Weight of what the model sees against what the neighbouring planes let expect."""
+DEEPEST = 1.0
+"""Depth inside the expected shape, in softnesses, from which it counts no more."""
+SMALLEST_PART = 0.1
+"""Parts of a smaller share of the object are dropped where none was expected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What a model sees in a part of a plane.
+
+    Attributes
+    ----------
+    box : (y0, x0, y1, x1)
+    shares : float32 (K + 1, y1 - y0, x1 - x0)
+        Of background and of each id.
+    ids : tuple of int
+    """
+
+    box: Box2D
+    shares: FloatArray = field(repr=False)
+    ids: tuple[int, ...]
+
+    def of(self, number: int, box: Box2D) -> FloatArray:
+        """Share of an id over a box inside the part; of everything labelled for an unseen id."""
+        y0, x0 = box[0] - self.box[0], box[1] - self.box[1]
+        y1, x1 = box[2] - self.box[0], box[3] - self.box[1]
+        if number in self.ids:
+            return self.shares[1 + self.ids.index(number), y0:y1, x0:x1]
+        return 1 - self.shares[0, y0:y1, x0:x1]
+
+
+def joint_box(shapes: Mapping[int, Shape]) -> Box2D:
+    """The box around all shapes' boxes."""
+    boxes = np.array([shape.box for shape in shapes.values()])
+    y0, x0 = boxes[:, :2].min(0).tolist()
+    y1, x1 = boxes[:, 2:].max(0).tolist()
+    return y0, x0, y1, x1
+
+
+def settle(
+    shapes: Mapping[int, Shape], sight: Sight, shape: tuple[int, int]
+) -> tuple[IntArray, dict[int, float]]:
+    """Labels of a plane from expected shapes and what the model sees.
+
+    Every pixel goes to the object of the highest energy above that of the background, 0::
+
+        energy = TRUST * (2 * share - 1) + distance / softness
+
+    Parameters
+    ----------
+    shapes : mapping of int to Shape
+    sight : Sight
+        Covers all shapes' boxes.
+    shape : (H, W)
+
+    Returns
+    -------
+    labels : int32 (H, W)
+    scores : dict of int to float
+        For every expected object how far model and expectation agree on it, 0..1; 0 where
+        nothing of it is left.
+    """
+    labels, best = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    for number, one in shapes.items():
+        y0, x0, y1, x1 = one.box
+        depth = np.clip(one.distance / one.softness, None, DEEPEST)
+        energy = TRUST * (2 * sight.of(number, one.box) - 1) + depth
+        energy = ndimage.gaussian_filter(energy, 0.7)
+        higher = energy > best[y0:y1, x0:x1]
+        labels[y0:y1, x0:x1][higher] = number
+        best[y0:y1, x0:x1][higher] = energy[higher]
+    scores = {}
+    for number, one in shapes.items():
+        y0, x0, y1, x1 = one.box
+        part = labels[y0:y1, x0:x1]
+        mask = part == number
+        stray = _stray(mask, one)
+        part[stray] = 0
+        scores[number] = agreement(mask & ~stray, one, sight.of(number, one.box))
+    return labels, scores
+
+
+def agreement(mask: np.ndarray, expected: Shape, share: FloatArray) -> float:
+    """How far what is seen, what was expected and the result agree on an object, 0..1."""
+    if not mask.any():
+        return 0.0
+    seen = share > 0.5
+    near = mask | expected.mask
+    overlap = float((mask & expected.mask).sum() / near.sum())
+    around = near | (ndimage.binary_dilation(mask, iterations=max(1, int(expected.softness))))
+    right = float((seen == mask)[around].mean())
+    sure = float(np.abs(2 * share - 1)[around].mean())
+    return float((overlap * right * (0.5 + 0.5 * sure)) ** 0.5)
+
+
+def _stray(mask: np.ndarray, expected: Shape) -> np.ndarray:
+    """Small parts away from where the object was expected."""
+    parts, count = ndimage.label(mask)
+    if count < 2:
+        return np.zeros(mask.shape, bool)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    touching = np.bincount(parts[expected.mask], minlength=count + 1) > 0
+    drop = (sizes < SMALLEST_PART * sizes[1:].sum()) & ~touching
+    drop[0] = False
+    return np.asarray(drop[parts], bool)

@@ -1,0 +1,75 @@
+"""By how much an object moved from one plane to the next, by matching what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from .shapes import Box2D
+
+SEARCH = 0.6
+"""How far an object is looked for, as a share of its side."""
+LEAST_SEARCH = 6
+PATCH = 48
+"""Longest side of the matched patch; larger ones are thinned out."""
+GAIN = 0.05
+"""By how much a move must correlate better than no move."""
+LEAST_MATCH = 0.4
+"""Correlation below which another place is not the same object."""
+
+
+def moves(
+    before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], boxes: Mapping[int, Box2D]
+) -> dict[int, tuple[float, float]]:
+    """How far each object moved.
+
+    Parameters
+    ----------
+    before, after : uint8 (H, W, 3)
+    boxes : mapping of int to (y0, x0, y1, x1)
+        The objects in the plane before.
+
+    Returns
+    -------
+    dict of int to (dy, dx)
+        Only objects for which another place matches clearly better than the same one.
+    """
+    grey = [image.mean(2, dtype=np.float32) for image in (before, after)]
+    found = {}
+    for number, box in boxes.items():
+        move = _match(grey[0], grey[1], box)
+        if move != (0.0, 0.0):
+            found[number] = move
+    return found
+
+
+def _match(
+    before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], box: Box2D
+) -> tuple[float, float]:
+    from skimage.feature import match_template
+
+    height, width = before.shape
+    reach = max(LEAST_SEARCH, int(SEARCH * ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5))
+    y0, x0 = max(box[0] - 2, 0), max(box[1] - 2, 0)
+    y1, x1 = min(box[2] + 2, height), min(box[3] + 2, width)
+    wide = (
+        max(y0 - reach, 0), max(x0 - reach, 0), min(y1 + reach, height), min(x1 + reach, width),
+    )  # fmt: skip
+    step = max(1, -(-max(y1 - y0, x1 - x0) // PATCH))
+    patch = before[y0:y1:step, x0:x1:step]
+    start = (y0 - wide[0]) % step, (x0 - wide[1]) % step
+    field = after[wide[0] + start[0] : wide[2] : step, wide[1] + start[1] : wide[3] : step]
+    if min(patch.shape) < 4 or patch.std() < 1e-3 or field.std() < 1e-3:
+        return 0.0, 0.0
+    if field.shape[0] < patch.shape[0] or field.shape[1] < patch.shape[1]:
+        return 0.0, 0.0
+    score = match_template(field, patch)
+    home = (y0 - wide[0]) // step, (x0 - wide[1]) // step
+    if home[0] >= score.shape[0] or home[1] >= score.shape[1]:
+        return 0.0, 0.0
+    best = np.unravel_index(int(score.argmax()), score.shape)
+    if score[best] < max(LEAST_MATCH, score[home] + GAIN):
+        return 0.0, 0.0
+    return float((best[0] - home[0]) * step), float((best[1] - home[1]) * step)

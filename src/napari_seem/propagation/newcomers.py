@@ -1,0 +1,68 @@
+"""Objects that no seed has: found where the model sees something that nothing explains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import ndimage
+
+from .results import PlaneResult
+from .shapes import FloatArray, IntArray, outlines
+
+SURE = 0.6
+"""Share from which a pixel belongs to something."""
+LEAST_AREA = 0.3
+"""Of the usual object, from which something counts as an object."""
+OVERLAP = 0.4
+"""Intersection over union from which two are the same object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """New objects: their labels (H, W), 0 elsewhere, and a score of each."""
+
+    labels: IntArray = field(repr=False)
+    scores: dict[int, float]
+
+
+def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int) -> Found:
+    """Objects among unlabelled pixels, numbered from `first_id`; shares are (K + 1, H, W)."""
+    something = 1 - shares[0]
+    free = ~ndimage.binary_dilation(labels > 0, iterations=2)
+    core = ndimage.binary_opening((something > SURE) & free)
+    parts, count = ndimage.label(core)
+    new = np.zeros(labels.shape, np.int32)
+    scores: dict[int, float] = {}
+    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    for part in np.flatnonzero(areas[1:] >= LEAST_AREA * usual_area) + 1:
+        mask = parts == part
+        number = first_id + len(scores)
+        new[mask] = number
+        scores[number] = float(something[mask].mean()) * 0.8  # nothing but the model says so
+    return Found(new, scores)
+
+
+def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:
+    """Ids of new objects above that are new objects below by another name."""
+    here, there = outlines(below), outlines(above)
+    renamed = {}
+    for number in there.keys() - here.keys():
+        if number < first_new:
+            continue
+        mask = above == number
+        ids, counts = np.unique(below[mask], return_counts=True)
+        for other in ids[np.argsort(-counts)]:
+            overlap = (mask & (below == other)).sum() / (mask | (below == other)).sum()
+            if other >= first_new and int(other) not in there and overlap > OVERLAP:
+                renamed[number] = int(other)
+                break
+    return renamed
+
+
+def renamed(result: PlaneResult, old: int, new: int) -> PlaneResult:
+    """A plane with one id replaced by another."""
+    labels = np.where(result.labels == old, np.int32(new), result.labels)
+    scores = {new if i == old else i: score for i, score in result.scores.items()}
+    events = tuple(replace(e, id=new) if e.id == old else e for e in result.events)
+    return replace(result, labels=labels, scores=scores, events=events)

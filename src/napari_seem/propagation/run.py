@@ -1,0 +1,340 @@
+"""A propagation: labelled seed planes of a stack or a video, and the planes between and beyond."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..embeddings import EmbeddingCache, content_key
+from ..errors import InvalidLabels
+from ..images import shared_window, to_rgb
+from ..in_context import check_can_learn
+from ..models.base import Embedding
+from ..models.in_context import Example, InContextModel, Kind
+from . import carry, newcomers, shapes
+from .carry import Sight
+from .motion import moves
+from .results import Event, PlaneResult
+from .shapes import IntArray, Shape
+from .stack import Stack, can_be_seen
+
+Method = Literal["model", "shape", "copy"]
+METHODS: tuple[Method, ...] = ("model", "shape", "copy")
+MANY = 8
+"""From so many objects on they are taken to be of one kind."""
+BLIND = 0.25
+"""Factor on the score of a plane in which nothing can be seen."""
+DOUBT = 0.5
+"""How much of an object's score is that of the plane it was carried from."""
+PART = 0.15
+"""Share of an object's area from which a separate piece of it counts as a split."""
+
+
+class Propagation:
+    """Carries the labels of seed planes through a stack or a video.
+
+    Planes are done nearest to a seed first. Every plane starts from what the nearest finished
+    planes on both sides let expect; the model, told by the nearest accepted planes, corrects it.
+
+    Parameters
+    ----------
+    model : InContextModel or None
+        None only for methods that need none.
+    volume : array-like (..., H, W), (..., H, W, 3 or 4)
+        Anything that slices; three axes, or four of which the last holds channels. Read plane by
+        plane.
+    seeds : mapping of int to (H, W) integer array
+        Labelled planes by their index along `axis`; 0 is background.
+    axis : int
+        Along which to carry.
+    method : str
+        'model'; 'shape': interpolation of outlines between seeds; 'copy': of the nearest seed.
+    kind : str, optional
+        'semantic': the objects look different from each other; 'instance': they are many of one
+        kind. By default judged from their number.
+    within : (int, int), optional
+        First and last plane to label, half-open.
+    find_new : bool
+        Whether objects that no seed has are looked for.
+    cache : EmbeddingCache, optional
+
+    Raises
+    ------
+    InvalidImage
+        An array of another number of axes.
+    InvalidLabels
+        No seed, seeds outside the stack or of another shape, or without any object.
+    UnsupportedPrompt
+        The model can't be told by examples.
+    """
+
+    def __init__(
+        self, model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
+        axis: int = 0, *, method: Method = "model", kind: Kind | None = None,
+        within: tuple[int, int] | None = None, find_new: bool = False,
+        cache: EmbeddingCache | None = None,
+    ) -> None:  # fmt: skip
+        if method not in METHODS:
+            raise ValueError(f"there is no method '{method}'; choose one of {', '.join(METHODS)}")
+        self.method = method
+        self._stack = Stack(volume, axis)
+        if method == "model":
+            check_can_learn(model)
+        self._model = model
+        self._seeds = {
+            self._stack.position(index): self._stack.checked(index, labels)
+            for index, labels in seeds.items()
+        }
+        ids = sorted({int(i) for seed in self._seeds.values() for i in np.unique(seed) if i})
+        if not ids:
+            raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
+        self.kind: Kind = kind or ("instance" if len(ids) >= MANY else "semantic")
+        self.find_new = find_new
+        self._first_new = ids[-1] + 1
+        self._range = self._stack.range(within)
+        self._cache = cache
+        self._window = shared_window([self._stack.read(k) for k in self._seeds])
+        self._done: dict[int, PlaneResult] = {}
+        self._lessons: dict[tuple[int, ...], Any] = {}
+        for index in self._seeds:
+            self._accept(index)
+
+    @property
+    def results(self) -> dict[int, PlaneResult]:
+        """The planes done so far by index, seeds among them."""
+        return dict(sorted(self._done.items()))
+
+    @property
+    def labels(self) -> IntArray:
+        """Labels of the whole stack, int32 in the array's own axis order; 0 where not done yet."""
+        out = np.zeros(self._stack.shape, np.int32)
+        for index, result in self._done.items():
+            out[self._stack.slices(index)] = result.labels
+        return out
+
+    @property
+    def scores(self) -> dict[int, float]:
+        """Score of each plane done."""
+        return {index: result.score for index, result in self.results.items()}
+
+    @property
+    def events(self) -> list[Event]:
+        """What ended, split or is new, in the order of planes."""
+        return [event for result in self.results.values() for event in result.events]
+
+    @property
+    def pending(self) -> list[int]:
+        """The planes to do, in their order: nearest to an accepted plane first."""
+        seeds = np.array(sorted(self._seeds))
+        left = [index for index in range(*self._range) if index not in self._done]
+        return sorted(left, key=lambda index: (int(np.abs(seeds - index).min()), index))
+
+    def to_review(self) -> list[int]:
+        """Planes that were computed, the least sure first."""
+        return sorted(
+            (index for index, result in self._done.items() if not result.accepted),
+            key=lambda index: self._done[index].score,
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self.labels, dtype)
+
+    def run(self) -> Iterator[PlaneResult]:
+        """Do the planes that are pending, one at each step.
+
+        Stop iterating to cancel: what is done stays, and another `run` goes on from there.
+        """
+        while pending := self.pending:
+            result = self._plane(pending[0])
+            self._done[result.index] = result
+            yield result
+
+    def encode_all(self) -> None:
+        """Encode every plane that a run would, into the cache; there is nothing to gain alone."""
+        for index in sorted({*range(*self._range), *self._seeds}):
+            image = self._stack.read(index)
+            if can_be_seen(image):
+                self._embedding(image)
+
+    def correct(self, index: int, labels: npt.NDArray[Any]) -> list[int]:
+        """Accept a plane as a person made it; from then on it is a seed.
+
+        Returns the planes that depend on it, up to the next accepted ones: they are pending again.
+        """
+        index = self._stack.position(index)
+        self._seeds[index] = self._stack.checked(index, labels)
+        lower = max((k for k in self._seeds if k < index), default=-1)
+        upper = min((k for k in self._seeds if k > index), default=self._stack.count)
+        stale = [k for k in self._done if lower < k < upper and k != index]
+        for k in stale:
+            del self._done[k]
+        self._lessons = {key: value for key, value in self._lessons.items() if index not in key}
+        self._accept(index)
+        return sorted(stale)
+
+    def _accept(self, index: int) -> None:
+        seed = self._seeds[index]
+        scores = dict.fromkeys((int(i) for i in np.unique(seed) if i), 1.0)
+        self._done[index] = PlaneResult(index, seed, scores, accepted=True)
+
+    def _plane(self, index: int) -> PlaneResult:
+        if self.method == "copy":
+            nearest = min(self._seeds, key=lambda k: (abs(k - index), k))
+            return self._unseen(index, shapes.expected(self._seeds[nearest], None), 1.0)
+        known = self._done if self.method == "model" else self._seeds
+        below = max((k for k in known if k < index), default=None)
+        above = min((k for k in known if k > index), default=None)
+        image = self._stack.read(index)
+        blind = self.method == "shape" or not can_be_seen(image)
+        moved = None if blind else self._moved(image, index, below, above)
+        expected = self._expected(index, below, above, moved)
+        if blind:
+            return self._unseen(index, expected, 1.0 if self.method == "shape" else BLIND)
+        return self._seen(index, image, expected)
+
+    def _expected(
+        self, index: int, below: int | None, above: int | None,
+        moved: Mapping[int, tuple[float, float]] | None,
+    ) -> dict[int, Shape]:  # fmt: skip
+        def known(k: int | None) -> IntArray | None:
+            if k is None:
+                return None
+            return self._seeds[k] if self.method == "shape" else self._done[k].labels
+
+        if below is None or above is None:
+            return shapes.expected(known(above if below is None else below), None, moved=moved)
+        self._join_newcomers(below, above)
+        share = (index - below) / (above - below)
+        return shapes.expected(known(below), known(above), share)
+
+    def _moved(
+        self, image: npt.NDArray[Any], index: int, below: int | None, above: int | None
+    ) -> dict[int, tuple[float, float]] | None:
+        """How far objects moved since the only known plane next to this one."""
+        if (below is None) == (above is None):
+            return None
+        other = above if below is None else below
+        assert other is not None
+        before = self._stack.read(other)
+        if abs(other - index) > 1 or not can_be_seen(before):
+            return None
+        return moves(
+            to_rgb(before, self._window), to_rgb(image, self._window),
+            shapes.outlines(self._done[other].labels),
+        )  # fmt: skip
+
+    def _unseen(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
+        """A plane by expectation only; the further from a seed, the less sure."""
+        labels = shapes.paint(expected, self._stack.plane_shape)
+        far = min(abs(k - index) for k in self._seeds)
+        there = np.unique(labels)
+        scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
+        return PlaneResult(index, labels, scores, self._events(index, labels, expected))
+
+    def _seen(self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape]) -> PlaneResult:
+        shape = self._stack.plane_shape
+        if not expected and not self.find_new:
+            return PlaneResult(index, np.zeros(shape, np.int32), {})
+        lesson = self._lesson(index)
+        box = (0, 0, *shape) if self.find_new else carry.joint_box(expected)
+        assert self._model is not None
+        seen = self._model.shares(lesson, self._embedding(image), box)
+        ids = lesson.ids if self.kind == "semantic" else ()
+        sight = Sight(box, seen, tuple(ids))
+        labels, scores = carry.settle(expected, sight, shape)
+        scores = {i: score * self._inherited(index, i) for i, score in scores.items()}
+        events = self._events(index, labels, expected)
+        if self.find_new:
+            found = newcomers.find(labels, seen, self._usual_area(), self._next_id())
+            labels = np.where(found.labels > 0, found.labels, labels)
+            scores |= found.scores
+            events += tuple(Event("new", number, index) for number in found.scores)
+        return PlaneResult(index, labels, scores, events)
+
+    def _inherited(self, index: int, number: int) -> float:
+        """A factor for what the neighbouring finished planes' own doubts leave."""
+        beside = [self._done[k].scores.get(number, 0.0) for k in self._beside(index)]
+        return 1 - DOUBT + DOUBT * max(beside, default=1.0)
+
+    def _beside(self, index: int) -> list[int]:
+        """The nearest finished planes, below and above."""
+        below = max((k for k in self._done if k < index), default=None)
+        above = min((k for k in self._done if k > index), default=None)
+        return [k for k in (below, above) if k is not None]
+
+    def _events(
+        self, index: int, labels: IntArray, expected: Mapping[int, Shape]
+    ) -> tuple[Event, ...]:
+        boxes = shapes.outlines(labels)
+        events = []
+        for number, shape in expected.items():
+            if number not in boxes:
+                events.append(Event("ended", number, index))
+                continue
+            y0, x0, y1, x1 = boxes[number]
+            if _pieces(labels[y0:y1, x0:x1] == number) > max(1, _pieces(shape.mask)):
+                events.append(Event("split", number, index))
+        return tuple(events)
+
+    def _lesson(self, index: int) -> Any:
+        """What the nearest accepted planes say: one on each side, and where they lack an id."""
+        ordered = sorted(self._seeds, key=lambda k: (abs(k - index), k))
+        sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
+        chosen = {k for side in sides for k in side if self._seeds[k].any()}
+        missing = {int(i) for s in self._seeds.values() for i in np.unique(s) if i}
+        missing -= {int(i) for k in chosen for i in np.unique(self._seeds[k])}
+        for k in ordered:
+            here = set(np.unique(self._seeds[k]).tolist())
+            if missing & here:
+                chosen.add(k)
+                missing -= here
+        key = tuple(sorted(chosen))
+        if key not in self._lessons:
+            assert self._model is not None
+            examples = [
+                Example(
+                    self._embedding(self._stack.read(k)), self._seeds[k],
+                    None if self.find_new else shapes.surroundings(self._seeds[k]),
+                )
+                for k in key
+            ]  # fmt: skip
+            self._lessons[key] = self._model.learn(examples, self.kind)
+        return self._lessons[key]
+
+    def _embedding(self, image: npt.NDArray[Any]) -> Embedding:
+        assert self._model is not None
+        model, window = self._model, self._window
+        shown = image if window is None else to_rgb(image, window)
+        if self._cache is None:
+            return model.encode(shown)
+        key = (model.name, content_key(shown))
+        return self._cache.get_or_encode(key, lambda: model.encode(shown))
+
+    def _usual_area(self) -> float:
+        areas = np.concatenate([np.bincount(s.ravel())[1:] for s in self._seeds.values()])
+        return float(np.median(areas[areas > 0]))
+
+    def _next_id(self) -> int:
+        highest = max(int(result.labels.max()) for result in self._done.values())
+        return max(highest + 1, self._first_new)
+
+    def _join_newcomers(self, below: int, above: int) -> None:
+        """Give one id to an object that was found anew from both sides."""
+        if not self.find_new:
+            return
+        same = newcomers.same(self._done[below].labels, self._done[above].labels, self._first_new)
+        for old, new in same.items():
+            for k, result in self._done.items():
+                if old in result.scores:
+                    self._done[k] = newcomers.renamed(result, old, new)
+
+
+def _pieces(mask: npt.NDArray[np.bool_]) -> int:
+    """Pieces of an object that are large enough to count."""
+    parts, count = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(parts.ravel())[1:]
+    return int((sizes > PART * sizes.sum()).sum()) if count else 0

@@ -1,0 +1,197 @@
+"""Where an object of one or two labelled planes would lie in a plane between or beyond them.
+
+Signed distances are interpolated (Raya and Udupa, "Shape-based interpolation of multidimensional
+objects", 1990) after both outlines were moved to where the object's centre would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+Box2D = tuple[int, int, int, int]
+
+SOFTNESS = 0.1
+"""How far a border may be off from one plane to the next: share of the object's side."""
+LEAST_SOFTNESS = 2.0
+AROUND = 0.4
+"""How far around objects the background is learned from, as a share of their usual side."""
+REACH = 3.0
+"""How far around an object it is looked for, in softnesses."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What is expected of one object in one plane.
+
+    Attributes
+    ----------
+    box : (y0, x0, y1, x1)
+        Where it is looked for.
+    distance : float32 (y1 - y0, x1 - x0)
+        Signed distance to its expected border in pixels, positive inside.
+    softness : float
+        Pixels by which the border may well be off.
+    """
+
+    box: Box2D
+    distance: FloatArray = field(repr=False)
+    softness: float
+
+    @property
+    def mask(self) -> BoolArray:
+        """The expected object inside the box."""
+        return self.distance > 0
+
+
+def outlines(labels: IntArray) -> dict[int, Box2D]:
+    """Bounding box of every id."""
+    return {
+        number: (found[0].start, found[1].start, found[0].stop, found[1].stop)
+        for number, found in enumerate(ndimage.find_objects(labels), 1)
+        if found is not None
+    }
+
+
+def expected(
+    below: IntArray | None, above: IntArray | None, share: float = 0.5,
+    moved: Mapping[int, tuple[float, float]] | None = None,
+) -> dict[int, Shape]:  # fmt: skip
+    """The objects of two planes as they would be between them.
+
+    Parameters
+    ----------
+    below, above : int32 (H, W), optional
+        Labels of the nearest known planes on both sides; beyond the last known plane only one.
+    share : float
+        Of the way from `below` to `above`.
+    moved : mapping of int to (dy, dx), optional
+        By how much objects moved since the only known plane.
+
+    Returns
+    -------
+    dict of int to Shape
+        An object that one of two planes lacks shrinks towards it.
+    """
+    known = [plane for plane in (below, above) if plane is not None]
+    if len(known) == 1:
+        return {
+            number: _alone(known[0], number, box, (moved or {}).get(number, (0.0, 0.0)))
+            for number, box in outlines(known[0]).items()
+        }
+    assert below is not None
+    assert above is not None
+    first, second = outlines(below), outlines(above)
+    shapes = {}
+    for number in sorted(first.keys() | second.keys()):
+        ends = [(below, first.get(number), 1 - share), (above, second.get(number), share)]
+        shapes[number] = _between(number, ends)
+    return shapes
+
+
+def paint(shapes: Mapping[int, Shape], shape: tuple[int, int]) -> IntArray:
+    """Every pixel the object it lies deepest in: int32 (H, W)."""
+    labels, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    for number, one in shapes.items():
+        y0, x0, y1, x1 = one.box
+        deeper = one.distance > depth[y0:y1, x0:x1]
+        labels[y0:y1, x0:x1][deeper] = number
+        depth[y0:y1, x0:x1][deeper] = one.distance[deeper]
+    return labels
+
+
+def signed_distance(mask: BoolArray) -> FloatArray:
+    """Distance to the border in pixels, positive inside; the border lies between pixels."""
+    inside = ndimage.distance_transform_edt(mask)
+    outside = ndimage.distance_transform_edt(~mask)
+    distance = np.where(mask, inside - 0.5, 0.5 - outside)
+    return np.asarray(distance, np.float32)
+
+
+def surroundings(labels: IntArray) -> Box2D:
+    """The part of a labelled plane that tells its objects from what lies around them."""
+    boxes = list(outlines(labels).values())
+    joint = np.array(boxes)
+    y0, x0 = joint[:, :2].min(0).tolist()
+    y1, x1 = joint[:, 2:].max(0).tolist()
+    side = float(np.median([((b[2] - b[0]) * (b[3] - b[1])) ** 0.5 for b in boxes]))
+    return _grown((y0, x0, y1, x1), max(8.0, AROUND * side) / REACH, labels.shape)
+
+
+def _alone(labels: IntArray, number: int, box: Box2D, moved: tuple[float, float]) -> Shape:
+    softness = _softness(box)
+    around = _grown(_shifted(box, moved), softness, labels.shape)
+    return Shape(around, _distance_at(labels, number, box, around, moved), softness)
+
+
+def _between(number: int, ends: list[tuple[IntArray, Box2D | None, float]]) -> Shape:
+    """Interpolate one object that at least one of two planes has."""
+    present = [(plane, box, weight) for plane, box, weight in ends if box is not None]
+    if len(present) == 1:  # it ends, or begins, before the other plane
+        plane, box, weight = present[0]
+        alone = _alone(plane, number, box, (0.0, 0.0))
+        less = (1 - weight) * float(alone.distance.max(initial=0.0))
+        return Shape(alone.box, alone.distance - np.float32(less), alone.softness)
+    centres = [_centre(plane, number, box) for plane, box, _ in present]
+    goal = sum(w * c for (_, _, w), c in zip(present, centres, strict=True))
+    moves = [(float((goal - c)[0]), float((goal - c)[1])) for c in centres]
+    softness = max(_softness(box) for _, box, _ in present)
+    boxes = np.array([_shifted(box, m) for (_, box, _), m in zip(present, moves, strict=True)])
+    joint = (*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
+    around = _grown(joint, softness, present[0][0].shape)
+    total = np.zeros((around[2] - around[0], around[3] - around[1]), np.float32)
+    for (plane, box, weight), move in zip(present, moves, strict=True):
+        total += np.float32(weight) * _distance_at(plane, number, box, around, move)
+    return Shape(around, total, softness)
+
+
+def _distance_at(
+    labels: IntArray, number: int, box: Box2D, around: Box2D, moved: tuple[float, float]
+) -> FloatArray:
+    """Signed distance of a moved object over `around`."""
+    dy, dx = round(moved[0]), round(moved[1])
+    mask = np.zeros((around[2] - around[0], around[3] - around[1]), bool)
+    y0, x0 = max(box[0] + dy, around[0]), max(box[1] + dx, around[1])
+    y1, x1 = min(box[2] + dy, around[2]), min(box[3] + dx, around[3])
+    if y1 > y0 and x1 > x0:
+        source = labels[y0 - dy : y1 - dy, x0 - dx : x1 - dx] == number
+        mask[y0 - around[0] : y1 - around[0], x0 - around[1] : x1 - around[1]] = source
+    if not mask.any():
+        return np.full(mask.shape, -np.float32(max(mask.shape)), np.float32)
+    return signed_distance(mask)
+
+
+def _softness(box: Box2D) -> float:
+    side = ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5
+    return max(LEAST_SOFTNESS, SOFTNESS * side)
+
+
+def _centre(labels: IntArray, number: int, box: Box2D) -> npt.NDArray[np.float64]:
+    y0, x0, y1, x1 = box
+    rows, columns = np.nonzero(labels[y0:y1, x0:x1] == number)
+    return np.array([y0 + rows.mean(), x0 + columns.mean()])
+
+
+def _shifted(box: Box2D, moved: tuple[float, float]) -> Box2D:
+    dy, dx = round(moved[0]), round(moved[1])
+    return box[0] + dy, box[1] + dx, box[2] + dy, box[3] + dx
+
+
+def _grown(box: Box2D, softness: float, shape: tuple[int, ...]) -> Box2D:
+    """A box with room for what the object may become, at least one pixel of the plane."""
+    room = int(np.ceil(REACH * softness))
+    y0 = min(max(box[0] - room, 0), shape[0] - 1)
+    x0 = min(max(box[1] - room, 0), shape[1] - 1)
+    return (
+        y0,
+        x0,
+        max(min(box[2] + room, shape[0]), y0 + 1),
+        max(min(box[3] + room, shape[1]), x0 + 1),
+    )

@@ -1,0 +1,86 @@
+"""An array read plane by plane along one axis, and what may be asked of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidImage, InvalidLabels
+from ..planes import Plane
+from .shapes import IntArray
+
+
+class Stack:
+    """An array read plane by plane along one axis."""
+
+    def __init__(self, volume: Any, axis: int) -> None:
+        shape = tuple(int(n) for n in volume.shape)
+        self.channels = len(shape) == 4 and shape[-1] in (3, 4)
+        if len(shape) != 3 and not self.channels:
+            raise InvalidImage(
+                f"an array of shape {shape} can't be carried through; give three axes, or four of "
+                "which the last holds 3 or 4 channels"
+            )
+        self.shape: tuple[int, ...] = shape[:3]
+        if not -3 <= axis < 3:
+            raise InvalidImage(f"there is no axis {axis} in an array of shape {shape}")
+        self.axis = axis % 3
+        self.count = self.shape[self.axis]
+        self._volume = volume
+        self._axes = tuple(i for i in range(3) if i != self.axis)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width of every plane."""
+        return self.shape[self._axes[0]], self.shape[self._axes[1]]
+
+    def read(self, index: int) -> npt.NDArray[Any]:
+        """One plane, (H, W) or (H, W, C); nothing else is read."""
+        place = tuple(index if i == self.axis else None for i in range(3))
+        return Plane(place, (self._axes[0], self._axes[1]), self.channels).read(self._volume)
+
+    def slices(self, index: int) -> tuple[Any, ...]:
+        """Where a plane lies in the array."""
+        return tuple(index if i == self.axis else slice(None) for i in range(3))
+
+    def position(self, index: int) -> int:
+        """A plane's index, counted from the end where negative."""
+        if not -self.count <= index < self.count:
+            raise InvalidLabels(
+                f"there is no plane {index}: the stack has {self.count} planes along axis "
+                f"{self.axis}"
+            )
+        return int(index) % self.count
+
+    def checked(self, index: int, labels: npt.NDArray[Any]) -> IntArray:
+        """Seed labels as int32, or `InvalidLabels`."""
+        labels = np.asarray(labels)
+        if labels.shape != self.plane_shape:
+            raise InvalidLabels(
+                f"the labels of plane {index} have shape {labels.shape}, the planes "
+                f"{self.plane_shape}; give labels on the image's own grid"
+            )
+        if labels.dtype.kind not in "bui" or (labels.size and labels.min() < 0):
+            raise InvalidLabels(
+                f"the labels of plane {index} must be whole numbers from 0, not {labels.dtype}"
+            )
+        return labels.astype(np.int32)
+
+    def range(self, within: tuple[int, int] | None) -> tuple[int, int]:
+        """First and last plane, half-open."""
+        first, last = within or (0, self.count)
+        if not 0 <= first < last <= self.count:
+            raise InvalidLabels(
+                f"planes {first} to {last} (half-open) can't be labelled: the stack has 0 to "
+                f"{self.count}"
+            )
+        return first, last
+
+
+def can_be_seen(image: npt.NDArray[Any]) -> bool:
+    """Whether a plane holds anything: not constant, not only NaN."""
+    if image.dtype.kind == "f":
+        image = image[np.isfinite(image)]
+    return bool(image.size and image.min() < image.max())
