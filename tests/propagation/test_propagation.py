@@ -281,3 +281,29 @@ def test_many_touching_objects_keep_their_ids(model):
     assert work.kind == "instance"
     each = [dice(work.labels[5] == i, truth[5] == i) for i in range(1, len(centres) + 1)]
     assert np.mean(each) > 0.8
+
+
+def test_nothing_is_carried_on_from_a_plane_of_a_low_score(model, body):
+    volume, truth = body
+    volume = volume.copy()
+    volume[8] = 0  # blind, so of a low score
+
+    work = propagate(model, volume, {5: truth[5]}, stop_below=0.3)
+
+    assert set(work.results) == set(range(9))
+    both = propagate(model, volume, {5: truth[5], 12: truth[12]}, stop_below=0.3)
+    assert set(both.results) == set(range(16))
+
+
+def test_an_accepted_plane_is_a_seed_and_nothing_is_lost(model, body):
+    volume, truth = body
+    work = propagate(model, volume, {4: truth[4]}, within=(0, 9))
+    before = work.labels
+
+    work.accept(7)
+
+    assert not work.pending
+    assert work.results[7].accepted
+    assert 7 not in work.to_review()
+    np.testing.assert_array_equal(work.labels, before)
+    assert work.correct(8, truth[8]) == []

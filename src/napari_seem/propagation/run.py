@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -60,6 +60,8 @@ class Propagation:
         First and last plane to label, half-open.
     find_new : bool
         Whether objects that no seed has are looked for.
+    stop_below : float
+        Nothing is carried on from a plane with a lower score.
     cache : EmbeddingCache, optional
 
     Raises
@@ -75,7 +77,7 @@ class Propagation:
     def __init__(
         self, model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
         axis: int = 0, *, method: Method = "model", kind: Kind | None = None,
-        within: tuple[int, int] | None = None, find_new: bool = False,
+        within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
         cache: EmbeddingCache | None = None,
     ) -> None:  # fmt: skip
         if method not in METHODS:
@@ -93,7 +95,7 @@ class Propagation:
         if not ids:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
         self.kind: Kind = kind or ("instance" if len(ids) >= MANY else "semantic")
-        self.find_new = find_new
+        self.find_new, self.stop_below = find_new, stop_below
         self._first_new = ids[-1] + 1
         self._range = self._stack.range(within)
         self._cache = cache
@@ -131,7 +133,15 @@ class Propagation:
         """The planes to do, in their order: nearest to an accepted plane first."""
         seeds = np.array(sorted(self._seeds))
         left = [index for index in range(*self._range) if index not in self._done]
-        return sorted(left, key=lambda index: (int(np.abs(seeds - index).min()), index))
+        ordered = sorted(left, key=lambda index: (int(np.abs(seeds - index).min()), index))
+        if not self.stop_below:
+            return ordered
+        low = {
+            index
+            for index, result in self._done.items()
+            if not result.accepted and result.score < self.stop_below
+        }
+        return [index for index in ordered if _reachable(index, seeds.tolist(), low)]
 
     def to_review(self) -> list[int]:
         """Planes that were computed, the least sure first."""
@@ -152,6 +162,10 @@ class Propagation:
             result = self._plane(pending[0])
             self._done[result.index] = result
             yield result
+
+    def limit(self, within: tuple[int, int] | None) -> None:
+        """Label other planes from now on, first and last, half-open; what is done stays."""
+        self._range = self._stack.range(within)
 
     def encode_all(self) -> None:
         """Encode every plane that a run would, into the cache; there is nothing to gain alone."""
@@ -175,6 +189,13 @@ class Propagation:
         self._lessons = {key: value for key, value in self._lessons.items() if index not in key}
         self._accept(index)
         return sorted(stale)
+
+    def accept(self, index: int) -> None:
+        """Accept a plane as it is: a seed from now on, and nothing has to be done again."""
+        index = self._stack.position(index)
+        self._seeds[index] = self._done[index].labels
+        self._lessons = {}
+        self._accept(index)
 
     def _accept(self, index: int) -> None:
         seed = self._seeds[index]
@@ -338,3 +359,11 @@ def _pieces(mask: npt.NDArray[np.bool_]) -> int:
     parts, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(parts.ravel())[1:]
     return int((sizes > PART * sizes.sum()).sum()) if count else 0
+
+
+def _reachable(index: int, seeds: Sequence[int], low: set[int]) -> bool:
+    """Whether a seed on one side leads to a plane without passing a plane of a low score."""
+    below = max((k for k in seeds if k < index), default=None)
+    above = min((k for k in seeds if k > index), default=None)
+    from_below = below is not None and not any(below < k < index for k in low)
+    return from_below or (above is not None and not any(index < k < above for k in low))

@@ -1,0 +1,143 @@
+"""An image layer as a stack of the planes that are shown, and whole planes of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InvalidImage, InvalidLabels
+from ..planes import Plane
+from .coordinates import full_data, shown_plane, spatial_shape, unwrap
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.components import Dims
+    from napari.layers import Image, Labels
+
+
+@dataclass(frozen=True, eq=False)
+class LayerStack:
+    """The planes of an image along one axis, as they are shown; other axes stay where they are.
+
+    It can be read as `stack[k, :, :]` by what carries labels through arrays.
+
+    Attributes
+    ----------
+    layer : Image
+    plane : Plane
+        One of its planes.
+    axis : int
+        The array axis along which the planes follow each other.
+    """
+
+    layer: Image
+    plane: Plane
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Planes, height, width and, for colour, channels."""
+        data = full_data(self.layer)
+        height, width = self.plane.shape(data.shape)
+        channels = (int(data.shape[-1]),) if self.plane.channels else ()
+        return int(data.shape[self.axis]), height, width, *channels
+
+    @property
+    def position(self) -> int:
+        """The plane that was shown when the stack was made."""
+        at = self.plane.index[self.axis]
+        assert at is not None
+        return at
+
+    def at(self, number: int) -> Plane:
+        """A plane of the stack, in the layer's array."""
+        index = tuple(number if i == self.axis else at for i, at in enumerate(self.plane.index))
+        return replace(self.plane, index=index)
+
+    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+        return self.at(int(where[0])).read(full_data(self.layer))
+
+
+def stack_axes(layer: Image, dims: Dims) -> list[int]:
+    """Array axes of a layer along which its shown plane has neighbours; last moved first.
+
+    Raises `InvalidPrompt` where the layer is not shown as planes of its pixels.
+    """
+    plane, shape = shown_plane(layer, dims), spatial_shape(layer)
+    axes = [i for i, at in enumerate(plane.index) if at is not None and shape[i] > 1]
+    last = dims.last_used - (dims.ndim - layer.ndim) if dims.last_used is not None else -1
+    return sorted(axes, key=lambda axis: (axis != last, axis))
+
+
+def shown_stack(layer: Image, dims: Dims, axis: int | None = None) -> LayerStack:
+    """The stack that the shown plane of a layer belongs to.
+
+    Parameters
+    ----------
+    axis : int, optional
+        Of the layer's array; by default the one moved along last.
+
+    Raises
+    ------
+    InvalidImage
+        The layer has one plane only.
+    """
+    axes = stack_axes(layer, dims)
+    if axis is not None and axis in axes:
+        axes = [axis]
+    if not axes:
+        raise InvalidImage(f"'{layer.name}' has one plane only; choose a stack or a video")
+    return LayerStack(layer, shown_plane(layer, dims), axes[0])
+
+
+def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
+    """A whole plane of labels, int32 (H, W)."""
+    return replace(plane, channels=False).read(unwrap(labels).data).astype(np.int32)
+
+
+def labelled_planes(labels: Labels, stack: LayerStack) -> list[int]:
+    """Planes of a stack in which anything is labelled."""
+    return [k for k in range(stack.shape[0]) if read_labels(labels, stack.at(k)).any()]
+
+
+def write_labels(
+    labels: Labels, plane: Plane, values: npt.NDArray[np.integer[Any]],
+    only: int | None = None,
+) -> None:  # fmt: skip
+    """Give a whole plane other labels, as a step of the layer's own undo.
+
+    Parameters
+    ----------
+    labels : Labels
+    plane : Plane
+    values : integer (H, W)
+    only : int, optional
+        Of all that is there only pixels of this id, and empty ones, are changed.
+
+    Raises
+    ------
+    InvalidLabels
+        Before anything is written: an id is too large for the layer.
+    """
+    layer = unwrap(labels)
+    present = read_labels(labels, plane)
+    wanted = np.asarray(values)
+    if only is not None:
+        free = (present == 0) | (present == only)
+        wanted = np.where(free, np.where(wanted == only, only, 0), present)
+    changed = wanted != present
+    if not changed.any():
+        return
+    largest = np.iinfo(layer.data.dtype).max if layer.data.dtype.kind in "ui" else 1
+    if wanted.max() > largest:
+        raise InvalidLabels(
+            f"'{layer.name}' of type {layer.data.dtype} can't hold the id {int(wanted.max())}; "
+            "convert it to a wider type (right click, Convert data type)"
+        )
+    offset, block = plane.place(changed)
+    where = np.nonzero(block)
+    indices = tuple(w + o for w, o in zip(where, offset, strict=True))
+    ordered = wanted.T if plane.transposed else wanted
+    layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))

@@ -1,0 +1,226 @@
+"""Labels of a layer carried through its stack: what is asked, what is done, what is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from ..errors import InvalidLabels
+from ..layers.stacks import LayerStack, labelled_planes, read_labels, write_labels
+from ..layers.writing import check_target
+from ..propagation import Method, PlaneResult, Propagation
+from .shelf import Shelf
+from .steps import Steps
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from napari.layers import Labels
+
+CARRIED = "napari-seem carried"
+"""Key of a Labels layer's metadata: by stack, planes that were carried and nobody accepted."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a person asks for.
+
+    Attributes
+    ----------
+    stack : LayerStack
+    labels : Labels
+        Holds the seeds and takes the results.
+    model : str or None
+        None to interpolate outlines.
+    only : int or None
+        One object's id; None for all.
+    within : (int, int)
+        Planes to label, half-open.
+    stop_below : float
+    find_new : bool
+    """
+
+    stack: LayerStack
+    labels: Labels
+    model: str | None
+    only: int | None
+    within: tuple[int, int]
+    stop_below: float = 0.0
+    find_new: bool = False
+
+    @property
+    def method(self) -> Method:
+        """The engine's word for how."""
+        return "shape" if self.model is None else "model"
+
+    def context(self) -> tuple[Any, ...]:
+        """What must be the same for an earlier run to be gone on with."""
+        others = tuple(at for i, at in enumerate(self.stack.plane.index) if i != self.stack.axis)
+        return (
+            id(self.stack.layer), id(self.labels), self.stack.axis, self.stack.plane.axes, others,
+            self.model, self.only, self.stop_below, self.find_new,
+        )  # fmt: skip
+
+    def place(self) -> str:
+        """Name of the stack and the object in the layer's metadata."""
+        others = [at for i, at in enumerate(self.stack.plane.index) if i != self.stack.axis]
+        return repr((self.stack.axis, others, self.only))
+
+
+class Carrier(QObject):
+    """Runs propagations one at a time and writes their planes.
+
+    Parameters
+    ----------
+    shelf : Shelf
+    parent : QObject
+
+    Attributes
+    ----------
+    written : Signal(int)
+        A plane was done.
+    ended : Signal(str)
+        As of `Steps`.
+    """
+
+    written = Signal(int)
+    ended = Signal(str)
+
+    def __init__(self, shelf: Shelf, parent: QObject) -> None:
+        super().__init__(parent)
+        self._shelf = shelf
+        self.steps = Steps(self)
+        self.steps.stepped.connect(self._write)
+        self.steps.ended.connect(self._end)
+        self.order: Order | None = None
+        self.work: Propagation | None = None
+        self._before: dict[int, npt.NDArray[np.int32]] = {}
+
+    def carry(self, order: Order) -> int:
+        """Begin, or go on with the same order after corrections; how many planes are to be done.
+
+        Raises
+        ------
+        InvalidLabels
+            Nothing is labelled, or the layer can't take the results.
+        """
+        check_target(order.labels, order.stack.layer, order.only or 1)
+        if self.order is None or self.work is None or order.context() != self.order.context():
+            self.order, self.work, self._before = order, None, {}
+            seeds = self._seeds(order)
+        else:
+            self.order = order
+            self._take_corrections(order, self.work)
+            self.work.limit(order.within)
+            seeds = {}
+        done = set(self.work.results) if self.work else set(seeds)
+        planned = len([k for k in range(*order.within) if k not in done])
+        self.steps.start(
+            f"Carrying '{order.labels.name}'", planned, lambda: self._run(order, seeds)
+        )
+        return planned
+
+    def accept(self, plane: int) -> None:
+        """Take a plane of the last run as the person sees it now."""
+        if self.work is None or self.order is None or plane not in self.work.results:
+            return
+        present = self._present(self.order, plane)
+        if np.array_equal(present, self.work.results[plane].labels):
+            self.work.accept(plane)
+        else:
+            self.work.correct(plane, present)
+        self._note(self.order)
+
+    def take_back(self) -> int:
+        """Give the planes of the last runs the labels they had before; how many there were."""
+        if self.order is None or self.steps.running:
+            return 0
+        count = len(self._before)
+        with self.order.labels.block_history():
+            for plane, values in self._before.items():
+                write_labels(self.order.labels, self.order.stack.at(plane), values)
+        self._before, self.work = {}, None
+        self._note(self.order)
+        return count
+
+    def close(self) -> None:
+        """Stop; what is written stays."""
+        self.steps.close()
+
+    def _run(self, order: Order, seeds: Mapping[int, npt.NDArray[Any]]) -> Iterator[PlaneResult]:
+        if self.work is None:
+            model: Any = None if order.model is None else self._shelf.model(order.model)
+            self.work = Propagation(
+                model, order.stack, seeds, method=order.method, within=order.within,
+                find_new=order.find_new, stop_below=order.stop_below, cache=self._shelf.cache,
+            )  # fmt: skip
+        yield from self.work.run()
+
+    def _seeds(self, order: Order) -> dict[int, npt.NDArray[np.int32]]:
+        carried = set(order.labels.metadata.get(CARRIED, {}).get(order.place(), ()))
+        labelled = [k for k in labelled_planes(order.labels, order.stack) if k not in carried]
+        seeds = {k: self._present(order, k) for k in labelled}
+        seeds = {k: plane for k, plane in seeds.items() if plane.any()}
+        if not seeds:
+            what = "anything" if order.only is None else f"object {order.only}"
+            raise InvalidLabels(
+                f"'{order.labels.name}' has no plane in which {what} is labelled; label at least "
+                "one plane, then carry it on"
+            )
+        return seeds
+
+    def _take_corrections(self, order: Order, work: Propagation) -> None:
+        """Planes that look different from what the last run left are the person's own."""
+        known = work.results
+        for plane in sorted({*known, *labelled_planes(order.labels, order.stack)}):
+            present = self._present(order, plane)
+            former = known.get(plane)
+            if former is None:
+                if present.any() and plane not in self._before:
+                    work.correct(plane, present)
+            elif not np.array_equal(present, self._allowed(former.labels, order, plane)):
+                work.correct(plane, present)
+
+    def _allowed(
+        self, values: npt.NDArray[np.int32], order: Order, plane: int
+    ) -> npt.NDArray[np.int32]:
+        """What of a result could be written where other objects keep their pixels."""
+        if order.only is None:
+            return values
+        whole = read_labels(order.labels, order.stack.at(plane))
+        return np.where((whole == 0) | (whole == order.only), values, 0).astype(np.int32)
+
+    def _present(self, order: Order, plane: int) -> npt.NDArray[np.int32]:
+        values = read_labels(order.labels, order.stack.at(plane))
+        return values if order.only is None else np.where(values == order.only, values, 0)
+
+    def _write(self, result: PlaneResult) -> None:
+        order = self.order
+        if order is None:
+            return
+        place = order.stack.at(result.index)
+        present = read_labels(order.labels, place)
+        try:
+            write_labels(order.labels, place, result.labels, order.only)
+        except InvalidLabels as error:
+            self.steps.stop()
+            self.ended.emit(str(error))
+            return
+        self._before.setdefault(result.index, present)
+        self.written.emit(result.index)
+
+    def _end(self, outcome: str) -> None:
+        if self.order is not None:
+            self._note(self.order)
+        self.ended.emit(outcome)
+
+    def _note(self, order: Order) -> None:
+        """Remember in the layer which planes nobody has accepted yet."""
+        metadata = dict(order.labels.metadata)
+        results = {} if self.work is None else self.work.results
+        carried = [k for k, result in results.items() if not result.accepted]
+        metadata[CARRIED] = {**metadata.get(CARRIED, {}), order.place(): carried}
+        order.labels.metadata = metadata

@@ -1,0 +1,86 @@
+"""Scores over planes: look where it is low, click to go there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+GOOD, DOUBTFUL, SEED, GRID, HERE = "#6fbf73", "#e0a458", "#5aa9e6", "#80808060", "#ffffff"
+MARGIN = 4
+
+
+class ScorePlot(QWidget):
+    """A bar for every plane: its score, blue where a person accepted it.
+
+    Attributes
+    ----------
+    clicked : Signal(int)
+        The plane that was clicked.
+    """
+
+    clicked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count, self._here, self._threshold = 0, 0, 0.0
+        self._scores: dict[int, float] = {}
+        self._accepted: frozenset[int] = frozenset()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip("Score of each plane; blue: labelled or accepted by you. Click to go there")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def show_scores(
+        self, count: int, scores: Mapping[int, float], accepted: Sequence[int], threshold: float
+    ) -> None:
+        """Show scores of a stack of `count` planes, and a line at a threshold."""
+        self._count, self._threshold = count, threshold
+        self._scores, self._accepted = dict(scores), frozenset(accepted)
+        self.update()
+
+    def show_here(self, plane: int) -> None:
+        """Mark the plane that the viewer shows."""
+        self._here = plane
+        self.update()
+
+    def plane_at(self, x: float) -> int:
+        """The plane at a horizontal place in pixels."""
+        share = (x - MARGIN) / max(1, self.width() - 2 * MARGIN)
+        return min(max(int(share * self._count), 0), max(self._count - 1, 0))
+
+    def sizeHint(self) -> QSize:
+        """Wide and low."""
+        return QSize(240, 72)
+
+    def mousePressEvent(self, event: Any) -> None:
+        """Go to the plane under the mouse."""
+        if self._count:
+            self.clicked.emit(self.plane_at(event.position().x()))
+
+    def paintEvent(self, _: Any) -> None:
+        """Draw bars, the threshold and where the viewer is."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        inner = QRectF(self.rect()).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        painter.setPen(QPen(QColor(GRID), 1))
+        for level in (0.0, 0.5, 1.0):
+            y = inner.bottom() - level * inner.height()
+            painter.drawLine(QPointF(inner.left(), y), QPointF(inner.right(), y))
+        if not self._count:
+            painter.drawText(inner, Qt.AlignmentFlag.AlignCenter, "no plane carried yet")
+            return
+        step = inner.width() / self._count
+        painter.setPen(Qt.PenStyle.NoPen)
+        for plane, score in self._scores.items():
+            good = GOOD if score >= max(self._threshold, 0.5) else DOUBTFUL
+            painter.setBrush(QColor(SEED if plane in self._accepted else good))
+            height = max(2.0, score * inner.height())
+            width = max(1.0, step - (1 if step > 3 else 0))
+            left = inner.left() + plane * step
+            painter.drawRect(QRectF(left, inner.bottom() - height, width, height))
+        x = inner.left() + (self._here + 0.5) * step
+        painter.setPen(QPen(QColor(HERE), 1, Qt.PenStyle.DashLine))
+        painter.drawLine(QPointF(x, inner.top()), QPointF(x, inner.bottom()))
