@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,6 @@ from .errors import NapariSeemError
 if TYPE_CHECKING:
     from .models.base import Embedding, Model
     from .prompts import Prompt
-
-
-MOST_CHANNELS = 32
-"""A last axis longer than this holds columns of a stack, not channels."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,10 +89,11 @@ def _add_label_like(commands: Any) -> None:
 
 def _propagate(options: argparse.Namespace) -> int:
     """Carry labels through a stack; write labels and a table of planes."""
+    from .io.images import read_array, write_labels
     from .models.registry import load_model
     from .propagation import Propagation
 
-    stack, labels = _read_array(options.stack), _read_array(options.labels)
+    stack, labels = read_array(options.stack), read_array(options.labels)
     if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
         raise _usage(
             f"'{options.labels}' has the shape {labels.shape}, '{options.stack}' {stack.shape}; "
@@ -117,8 +113,7 @@ def _propagate(options: argparse.Namespace) -> int:
          "events": [f"{event.id} {event.kind}" for event in result.events]}
         for k, result in work.results.items()
     ]  # fmt: skip
-    out = work.labels
-    _write(out.astype("uint16" if out.max() < 2**16 else "uint32"), rows, options.output)
+    write_labels(options.output, work.labels, rows)
     print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
     return 0
 
@@ -126,21 +121,21 @@ def _propagate(options: argparse.Namespace) -> int:
 def _label_like(options: argparse.Namespace) -> int:
     """Label target files like the examples; one label file and table each."""
     from .in_context import iter_label_like
+    from .io.images import read_array, read_image, write_labels
     from .models.registry import load_model
 
     model: Any = load_model(options.model)
-    examples = [(_read(image), _read_array(labels)) for image, labels in options.example]
+    examples = [(read_image(image), read_array(labels)) for image, labels in options.example]
     wanted = {"ensemble": options.ensemble, "draws": options.draws}
     chosen = {key: value for key, value in wanted.items() if value is not None}
     options.output.mkdir(parents=True, exist_ok=True)
     results = iter_label_like(
-        model, examples, (_read(target) for target in options.targets), options.kind, **chosen
+        model, examples, (read_image(target) for target in options.targets), options.kind, **chosen
     )
     for target, found in zip(options.targets, results, strict=True):
         rows = [{"index": i, "score": round(score, 3)} for i, score in found.scores.items()]
-        kind = "uint16" if found.labels.max() < 2**16 else "uint32"
         path = options.output / f"{target.stem}_labels.tif"
-        _write(found.labels.astype(kind), rows, path)
+        write_labels(path, found.labels, rows)
         print(f"{len(rows)} ids -> {path}")
     return 0
 
@@ -157,6 +152,7 @@ def _models(_: argparse.Namespace) -> int:
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels and their table."""
+    from .io.images import read_image, write_labels
     from .models.registry import load_model
 
     prompts = _prompts(options)
@@ -164,12 +160,12 @@ def _segment(options: argparse.Namespace) -> int:
     if not prompts and not whole:
         raise _usage("give --point, --box, --word or --everything")
     model = load_model(options.model)
-    embedding = model.encode(_read(options.image))
+    embedding = model.encode(read_image(options.image))
     if whole:
         labels, rows = _all_objects(model, embedding, options.word)
     else:
         labels, rows = _one_object(model, embedding, prompts)
-    _write(labels, rows, options.output)
+    write_labels(options.output, labels, rows)
     print(f"{len(rows)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
     return 0
 
@@ -187,12 +183,11 @@ def _all_objects(
     model: Model, embedding: Embedding, word: str | None
 ) -> tuple[Any, list[dict[str, Any]]]:
     found = model.segment(embedding, [word] if word else None)
-    kind = "uint16" if len(found.instances) < 2**16 else "uint32"
     rows = [
         {"index": number, "name": instance.label or "", "score": round(instance.score, 3)}
         for number, instance in enumerate(found.instances, start=1)
     ]
-    return found.labels.astype(kind), rows
+    return found.labels, rows
 
 
 def _prompts(options: argparse.Namespace) -> list[Prompt]:
@@ -221,48 +216,6 @@ def _numbers(text: str, count: int) -> list[float]:
 
 def _usage(message: str) -> NapariSeemError:
     return NapariSeemError(message)
-
-
-def _read(path: Path) -> Any:
-    """One image of two axes, or three with channels last."""
-    from .errors import InvalidImage
-
-    image = _read_array(path)
-    if image.ndim > 3 or (image.ndim == 3 and image.shape[-1] > MOST_CHANNELS):
-        raise InvalidImage(
-            f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
-            "(H, W, channels); save one plane of it, or open it in napari"
-        )
-    return image
-
-
-def _read_array(path: Path) -> Any:
-    from skimage.io import imread
-
-    from .errors import InvalidImage
-
-    if not path.exists():
-        raise InvalidImage(f"there is no file '{path}'")
-    try:
-        return imread(path)
-    except (ValueError, OSError, SyntaxError) as error:
-        raise InvalidImage(f"'{path}' can't be read as an image ({error})") from error
-
-
-def _write(labels: Any, rows: list[dict[str, Any]], path: Path) -> None:
-    """Write labels and table beside their final names first, so that nothing is half-written."""
-    import tifffile
-
-    table = path.with_suffix(".json")
-    parts = {final: final.with_name(final.name + ".part") for final in (path, table)}
-    try:
-        tifffile.imwrite(parts[path], labels, compression="zlib")
-        parts[table].write_text(json.dumps(rows, indent=1) + "\n")
-        for final, part in parts.items():
-            part.replace(final)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ DEEPEST = 1.0
 """Depth inside the expected shape, in softnesses, from which it counts no more."""
 SMALLEST_PART = 0.1
 """Parts of a smaller share of the object are dropped where none was expected."""
+PINHOLE = 0.01
+"""Holes of a smaller share of the object are filled where none was expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,9 @@ def settle(
         mask = part == number
         stray = _stray(mask, one)
         part[stray] = 0
-        scores[number] = agreement(mask & ~stray, one, sight.of(number, one.box))
+        gap = _pinholes(mask & ~stray) & one.mask & (part == 0)
+        part[gap] = number
+        scores[number] = agreement((mask & ~stray) | gap, one, sight.of(number, one.box))
     return labels, scores
 
 
@@ -117,3 +121,13 @@ def _stray(mask: np.ndarray, expected: Shape) -> np.ndarray:
     drop = (sizes < SMALLEST_PART * sizes[1:].sum()) & ~touching
     drop[0] = False
     return np.asarray(drop[parts], bool)
+
+
+def _pinholes(mask: np.ndarray) -> np.ndarray:
+    """Holes too small to be meant."""
+    holes, count = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
+    if not count:
+        return np.zeros(mask.shape, bool)
+    small = np.bincount(holes.ravel()) < max(4.0, PINHOLE * mask.sum())
+    small[0] = False
+    return np.asarray(small[holes], bool)

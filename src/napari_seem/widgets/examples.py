@@ -1,0 +1,265 @@
+"""The Examples dock: show a few labelled planes, have the rest labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QListWidgetItem, QWidget
+
+from ..errors import InvalidImage, InvalidLabels, NapariSeemError
+from ..io.images import images_in, read_array, read_image
+from ..layers.coordinates import full_data, shown_plane, spatial_shape, unwrap
+from ..layers.roles import is_ours
+from ..layers.stacks import read_labels, shown_stack, write_labels
+from ..layers.writing import check_target, new_labels
+from ..models.base import Capability
+from ..models.in_context import Labelled
+from ..models.registry import MODELS
+from ..planes import Plane
+from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
+from .labeller import Answer, Labeller, Shown, Target, file_target
+from .shelf import Shelf, shelf_of
+
+FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
+
+
+class ExamplesWidget(QWidget):
+    """Label images, planes or files as a few examples are labelled.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    shelf : Shelf, optional
+        Models and encoded images; by default those of the viewer's docks.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, shelf: Shelf | None = None) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        able = [n for n, spec in MODELS.items() if Capability.IN_CONTEXT in spec.capabilities]
+        self.panel = ExamplesPanel(self, able)
+        self.labeller = Labeller(shelf or shelf_of(self.viewer), self)
+        self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
+        self._made: dict[int, Labels] = {}
+        self._closed = False
+        self._connect()
+        self._refresh_layers()
+
+    def add_plane(self) -> None:
+        """The shown plane of the chosen image, with its labels, becomes an example."""
+        image, labels = self.panel.image.layer, self.panel.labels.layer
+        try:
+            if image is None or labels is None:
+                raise InvalidLabels("choose an image and a labels layer in which it is labelled")
+            check_target(labels, image, 1)
+            plane = shown_plane(image, self.viewer.dims)
+            values = read_labels(labels, plane)
+            if not values.any():
+                raise InvalidLabels(
+                    f"nothing is labelled on the shown plane of '{labels.name}'; paint at least "
+                    "one object there"
+                )
+        except NapariSeemError as error:
+            self.panel.show_message(str(error), problem=True)
+            return
+        at = [str(i) for i in plane.index if i is not None]
+        title = f"{image.name} {', '.join(at)}".strip()
+        pixels = plane.read(full_data(image)).copy()
+        self.panel.strip.put(Shown(title, pixels, values, _key(image, plane)))
+        self.panel.show_message("")
+
+    def add_files(self, image: str | Path | None = None, labels: str | Path | None = None) -> None:
+        """An image file and its label file become an example; asked for where not given."""
+        if image is None:
+            image, _ = QFileDialog.getOpenFileName(self, "Image of the example", "", FILES)
+        if image and labels is None:
+            labels, _ = QFileDialog.getOpenFileName(self, "Its labels", str(image), FILES)
+        if not image or not labels:
+            return
+        try:
+            pixels, values = read_image(Path(image)), read_array(Path(labels))
+            if values.shape != pixels.shape[:2] or values.dtype.kind not in "bui":
+                raise InvalidLabels(
+                    f"'{labels}' has shape {values.shape} and type {values.dtype}; labels are "
+                    f"whole numbers on the image's own grid, {pixels.shape[:2]}"
+                )
+        except NapariSeemError as error:
+            self.panel.show_message(str(error), problem=True)
+            return
+        title = Path(image).name
+        self.panel.strip.put(Shown(title, pixels, values.astype(np.int32), ("file", str(image))))
+        self.panel.show_message("")
+
+    def run(self, folder: str | Path | None = None) -> None:
+        """Label the targets that are not done yet; `folder` answers the question for one."""
+        panel = self.panel
+        panel.show_message("")
+        try:
+            targets = self._targets(folder)
+            count = self.labeller.start(
+                panel.model.currentText(), panel.kind_chosen, panel.strip.examples, targets
+            )
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        panel.show_running(True)
+        panel.show_message(f"{count} to label ..." if count else "everything is labelled")
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop what is going on; what is written stays."""
+        self.release()
+        super().closeEvent(event)
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        self.labeller.close()
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_layers)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        panel.add_plane.clicked.connect(self.add_plane)
+        panel.add_files.clicked.connect(lambda: self.add_files())
+        panel.run.clicked.connect(lambda: self.run())
+        panel.stop.clicked.connect(self.labeller.steps.stop)
+        panel.again.clicked.connect(self._again)
+        panel.results.currentItemChanged.connect(self._on_item)
+        self.labeller.answered.connect(self._on_answer)
+        self.labeller.ended.connect(self._on_end)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_layers)
+
+    def _targets(self, folder: str | Path | None) -> list[Target]:
+        chosen = self.panel.targets.currentText()
+        if chosen == STACK:
+            return self._planes()
+        if chosen == IMAGES:
+            return self._images()
+        assert chosen == FOLDER
+        if folder is None:
+            folder = QFileDialog.getExistingDirectory(self, "Folder of images to label")
+        if not folder:
+            raise InvalidImage("no folder was chosen")
+        paths = images_in(Path(folder))
+        return [file_target(path, Path(folder) / "labels") for path in paths]
+
+    def _planes(self) -> list[Target]:
+        image, labels = self.panel.image.layer, self.panel.labels.layer
+        if image is None or labels is None:
+            raise InvalidImage("choose the stack to label, and the layer that takes the labels")
+        check_target(labels, image, 1)
+        stack = shown_stack(image, self.viewer.dims)
+        known = {example.key for example in self.panel.strip.examples}
+        targets = []
+        for k in range(stack.shape[0]):
+            plane = stack.at(k)
+            key = _key(image, plane)
+            mine = key in self._places  # labelled by an earlier run, not by the person
+            if key in known or (not mine and read_labels(labels, plane).any()):
+                continue
+            targets.append(self._plane_target(f"plane {k}", image, labels, plane))
+        return targets
+
+    def _images(self) -> list[Target]:
+        known = {example.key for example in self.panel.strip.examples}
+        targets = []
+        for layer in self.viewer.layers:
+            image = unwrap(layer)
+            if not isinstance(image, Image) or is_ours(image) or image.ndim != 2:
+                continue
+            plane = Plane.of(spatial_shape(image))
+            plane = Plane(plane.index, plane.axes, bool(image.rgb))
+            if _key(image, plane) not in known:
+                targets.append(self._plane_target(image.name, image, None, plane))
+        if not targets:
+            raise InvalidImage("there is no other 2-D image in the viewer; open those to label")
+        return targets
+
+    def _plane_target(
+        self, title: str, image: Image, labels: Labels | None, plane: Plane
+    ) -> Target:
+        key = _key(image, plane)
+
+        def write(found: Labelled) -> None:
+            layer = labels or self._labels_of(image)
+            write_labels(layer, plane, found.labels)
+            self._places[key] = image, plane
+
+        return Target(title, key, lambda: plane.read(full_data(image)), write)
+
+    def _labels_of(self, image: Image) -> Labels:
+        """The layer made for an image that had none."""
+        layer = self._made.get(id(image))
+        if layer is None or layer not in self.viewer.layers:
+            layer = new_labels(self.viewer, image, f"{image.name} by example")
+            self._made[id(image)] = layer
+        return layer
+
+    def _again(self) -> None:
+        self.labeller.forget()
+        self.run()
+
+    def _on_answer(self, answer: Answer) -> None:
+        results = self.panel.results
+        score, text = -1.0, answer.problem
+        if answer.found is not None:
+            score = answer.found.score
+            text = f"sure {score:.2f}, {len(answer.found.scores)} ids"
+        row = 0
+        while row < results.count() and _score(results.item(row)) <= score:
+            row += 1
+        item = QListWidgetItem(f"{answer.target.title}   {text}")
+        item.setData(Qt.ItemDataRole.UserRole, (score, answer.target.key))
+        results.insertItem(row, item)
+
+    def _on_item(self, item: QListWidgetItem | None, _: Any = None) -> None:
+        if item is None:
+            return
+        _, key = item.data(Qt.ItemDataRole.UserRole)
+        place = self._places.get(tuple(key))
+        if place is None:
+            return
+        image, plane = place
+        offset = self.viewer.dims.ndim - image.ndim
+        world = image.data_to_world([0 if at is None else at for at in plane.index])
+        for axis, at in enumerate(plane.index):
+            if at is not None:
+                self.viewer.dims.set_point(axis + offset, float(world[axis]))
+
+    def _on_end(self, outcome: str) -> None:
+        panel = self.panel
+        panel.show_running(False)
+        problems = [
+            row for row in range(panel.results.count()) if _score(panel.results.item(row)) < 0
+        ]
+        if outcome and outcome != "stopped":
+            panel.show_message(outcome, problem=True)
+        elif problems:
+            panel.show_message(f"{len(problems)} could not be labelled; see the list", problem=True)
+        else:
+            panel.show_message("stopped; Label goes on" if outcome else "everything is labelled")
+
+    def _refresh_layers(self, _: Any = None) -> None:
+        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
+        panel = self.panel
+        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
+        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+
+
+def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
+    return id(image), *plane.key()
+
+
+def _score(item: QListWidgetItem | None) -> float:
+    return 2.0 if item is None else float(item.data(Qt.ItemDataRole.UserRole)[0])

@@ -1,0 +1,119 @@
+"""The looks of the Examples dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..models.in_context import Kind
+from .example_strip import ExampleStrip
+from .panel import ERROR_COLOUR, NOTE_COLOUR, LayerBox
+
+STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
+KINDS: dict[str, Kind] = {
+    "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
+}  # fmt: skip
+
+
+class ExamplesPanel(QWidget):
+    """All widgets of the Examples dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that can be told by examples.
+    """
+
+    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
+        super().__init__(parent)
+        self.image, self.labels = LayerBox(), LayerBox()
+        self.model, self.kind, self.targets = QComboBox(), QComboBox(), QComboBox()
+        self.model.addItems(list(models))
+        self.kind.addItems(list(KINDS))
+        self.targets.addItems([STACK, IMAGES, FOLDER])
+        self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
+        self.strip, self.results, self.message = ExampleStrip(), QListWidget(), QLabel()
+        self.run, self.stop = QPushButton("Label"), QPushButton("Stop")
+        self.again = QPushButton("Again from the start")
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_running(False)
+
+    @property
+    def kind_chosen(self) -> Kind:
+        """'semantic' or 'instance'."""
+        return KINDS[self.kind.currentText()]
+
+    def show_running(self, running: bool) -> None:
+        """Allow what is possible while something is labelled, or while nothing is."""
+        for button in (self.run, self.again):
+            button.setEnabled(not running)
+        self.stop.setEnabled(running)
+        if running:
+            self.results.clear()
+
+    def show_message(self, text: str, *, problem: bool = False) -> None:
+        """Say what happened."""
+        self.message.setStyleSheet(f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}")
+        self.message.setText(text)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.image, "The image of the example, or the stack to label"),
+            (self.labels, "Its labels; takes the labels of the stack, too"),
+            (self.add_plane, "The shown plane with its labels is an example from now on"),
+            (self.add_files, "An image file and a label file on the same grid"),
+            (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
+            (self.targets, "What to label; planes that you labelled yourself stay as they are"),
+            (self.run, "Label what is not done yet"),
+            (self.stop, "Stop after this one; what is done stays"),
+            (self.again, "Label everything again, what is done too"),
+            (self.results, "The least sure first; click to go there"),
+        ):
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Image", self.image)
+        form.addRow("Labels", self.labels)
+        then = QFormLayout()
+        then.setContentsMargins(0, 0, 0, 0)
+        then.addRow("Ids are", self.kind)
+        then.addRow("Label", self.targets)
+        then.addRow("By", self.model)
+        self.message.setWordWrap(True)
+        self.message.setMinimumWidth(1)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing() + 4)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(_row(self.add_plane, self.add_files))
+        column.addWidget(self.strip)
+        column.addLayout(then)
+        column.addLayout(_row(self.run, self.stop, self.again))
+        column.addWidget(self.message)
+        column.addWidget(self.results, 1)
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget, 1)
+    return row

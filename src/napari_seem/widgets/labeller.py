@@ -1,0 +1,157 @@
+"""Targets labelled as examples are, in a thread; what is done is remembered and not done again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ..errors import InvalidLabels, NapariSeemError
+from ..in_context import check_can_learn, encoded
+from ..io.images import read_image, write_labels
+from ..models.in_context import Example, Kind, Labelled
+from .shelf import Shelf
+from .steps import Steps
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An example as a person gave it: image and labels as arrays, and where they came from."""
+
+    title: str
+    image: npt.NDArray[Any] = field(repr=False)
+    labels: npt.NDArray[Any] = field(repr=False)
+    key: tuple[Any, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Something to label.
+
+    Attributes
+    ----------
+    title : str
+    key : tuple
+        What tells it from others; a target that is done is not done again.
+    read : callable
+        Gives the image; called in the thread.
+    write : callable
+        Takes the result, in the main thread.
+    """
+
+    title: str
+    key: tuple[Any, ...]
+    read: Callable[[], npt.NDArray[Any]]
+    write: Callable[[Labelled], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What came of a target: a result, or a problem."""
+
+    target: Target
+    found: Labelled | None
+    problem: str = ""
+
+
+class Labeller(QObject):
+    """Labels targets one after another.
+
+    Parameters
+    ----------
+    shelf : Shelf
+    parent : QObject
+
+    Attributes
+    ----------
+    answered : Signal(object)
+        An `Answer`.
+    ended : Signal(str)
+        As of `Steps`.
+    """
+
+    answered = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, shelf: Shelf, parent: QObject) -> None:
+        super().__init__(parent)
+        self._shelf = shelf
+        self.steps = Steps(self)
+        self.steps.stepped.connect(self._deliver)
+        self.steps.ended.connect(self.ended)
+        self._lesson: tuple[Any, ...] = ()
+        self._done: set[tuple[Any, ...]] = set()
+
+    def start(
+        self, model: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target]
+    ) -> int:
+        """Label the targets that are not done yet; how many there are.
+
+        Other examples, another model or kind make everything to be done again.
+
+        Raises
+        ------
+        InvalidLabels
+            There is no example.
+        """
+        if not examples:
+            raise InvalidLabels("there is no example; add one to five labelled planes")
+        lesson = (model, kind, *(id(example) for example in examples))
+        if lesson != self._lesson:
+            self._lesson, self._done = lesson, set()
+        left = [target for target in targets if target.key not in self._done]
+        title = f"Labelling {len(left)} like {len(examples)}"
+        shown = list(examples)
+        self.steps.start(title, len(left), lambda: self._run(model, kind, shown, left))
+        return len(left)
+
+    def forget(self) -> None:
+        """Do everything again next time."""
+        self._done = set()
+
+    def close(self) -> None:
+        """Stop; what is written stays."""
+        self.steps.close()
+
+    def _run(
+        self, name: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target]
+    ) -> Iterator[Answer]:
+        model: Any = self._shelf.model(name)
+        check_can_learn(model)
+        cache = self._shelf.cache
+        lesson = model.learn(
+            [Example(encoded(model, one.image, cache), one.labels) for one in examples], kind
+        )
+        for target in targets:
+            try:
+                image = target.read()
+                yield Answer(target, model.label(lesson, encoded(model, image, cache)))
+            except (NapariSeemError, OSError) as error:
+                yield Answer(target, None, str(error))
+
+    def _deliver(self, answer: Answer) -> None:
+        if answer.found is not None:
+            try:
+                answer.target.write(answer.found)
+                self._done.add(answer.target.key)
+            except (NapariSeemError, OSError) as error:
+                answer = Answer(answer.target, None, str(error))
+        self.answered.emit(answer)
+
+
+def file_target(path: Path, folder: Path) -> Target:
+    """An image file, whose labels are written into a folder."""
+    out = folder / f"{path.stem}_labels.tif"
+
+    def write(found: Labelled) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [{"index": i, "score": round(score, 3)} for i, score in found.scores.items()]
+        write_labels(out, found.labels, rows)
+
+    return Target(path.name, ("file", str(path)), lambda: read_image(path), write)
