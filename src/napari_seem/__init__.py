@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .edits import Edit, ObjectRecord, ObjectTable
     from .embeddings import EmbeddingCache
-    from .in_context import iter_label_like, label_like
+    from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .models.base import Capability, Embedding, Instance, Prediction, Segmentation
     from .models.in_context import Example, Labelled
     from .models.registry import MODELS, load_model, model_names
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "edits": ("Edit", "ObjectRecord", "ObjectTable"),
     "embeddings": ("EmbeddingCache",),
-    "in_context": ("iter_label_like", "label_like"),
+    "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "models.base": ("Capability", "Embedding", "Instance", "Prediction", "Segmentation"),
     "models.in_context": ("Example", "Labelled"),
     "models.registry": ("MODELS", "load_model", "model_names"),
@@ -41,6 +41,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
+    "teach", "save_lesson", "load_lesson",
     "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
     "Capability", "Embedding", "Prediction", "Instance", "Segmentation",
     "__version__",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ import numpy.typing as npt
 from .embeddings import EmbeddingCache, content_key
 from .errors import UnsupportedPrompt
 from .models.base import Capability, Embedding
-from .models.in_context import Example, InContextModel, Kind, Labelled
+from .models.in_context import Example, InContextModel, Kind, Labelled, Tuned
 
 Image = npt.NDArray[Any]
 
 
 def label_like(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]], targets: Iterable[Image],
-    kind: Kind = "semantic", cache: EmbeddingCache | None = None, **options: Any,
+    model: InContextModel, examples: Sequence[tuple[Image, Image]] | Any,
+    targets: Iterable[Image], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
+    **options: Any,
 ) -> list[Labelled]:  # fmt: skip
     """Label targets as examples are labelled.
 
@@ -26,13 +28,14 @@ def label_like(
     ----------
     model : InContextModel
         'compact' or 'seggpt-vit-l'.
-    examples : sequence of (image, labels)
-        Images (H, W) or (H, W, C) of any dtype with integer labels (H, W), 0 for background.
+    examples : sequence of (image, labels), or a lesson
+        Images (H, W) or (H, W, C) of any dtype with integer labels (H, W), 0 for background. Or
+        what `teach` or `load_lesson` gave.
     targets : iterable of image
         Read one at a time; they may differ in size from the examples and from each other.
     kind : str
         'semantic': ids are classes, and kept; 'instance': every id is one object of the same
-        kind, and the objects found are numbered.
+        kind, and the objects found are numbered. A lesson has its own.
     cache : EmbeddingCache, optional
         Where encoded images are kept.
     **options
@@ -55,17 +58,66 @@ def label_like(
 
 
 def iter_label_like(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]], targets: Iterable[Image],
-    kind: Kind = "semantic", cache: EmbeddingCache | None = None, **options: Any,
+    model: InContextModel, examples: Sequence[tuple[Image, Image]] | Any,
+    targets: Iterable[Image], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
+    **options: Any,
 ) -> Iterator[Labelled]:  # fmt: skip
     """As `label_like`, giving each result as soon as it is there; stop iterating to cancel."""
     check_can_learn(model)
-    lesson = model.learn(
-        [Example(encoded(model, image, cache), labels) for image, labels in examples],
-        kind, **options,
-    )  # fmt: skip
+    if isinstance(examples, model.lesson_type):
+        lesson: Any = examples
+    else:
+        lesson = model.learn(_encoded_all(model, examples, cache), kind, **options)
     for image in targets:
         yield model.label(lesson, encoded(model, image, cache))
+
+
+def teach(
+    model: InContextModel, examples: Sequence[tuple[Image, Image]], kind: Kind = "semantic",
+    steps: int = 0, cache: EmbeddingCache | None = None,
+) -> Iterator[Tuned]:  # fmt: skip
+    """Fit what a model is told to the examples, step by step; the model itself stays as it is.
+
+    Parameters
+    ----------
+    model, examples, kind, cache
+        As for `label_like`.
+    steps : int
+        0 leaves their number to the model.
+
+    Yields
+    ------
+    Tuned
+        With the loss, and the lesson so far; stop iterating to keep that.
+    """
+    check_can_learn(model)
+    yield from model.tune(_encoded_all(model, examples, cache), kind, steps)
+
+
+def save_lesson(path: str | Path, model: InContextModel, lesson: Any, name: str = "") -> None:
+    """Keep what a model was taught as a small file, which `load_lesson` reads."""
+    from .models import lessons
+
+    lessons.save(Path(path), lesson, model.identity, name)
+
+
+def load_lesson(path: str | Path, model: InContextModel) -> Any:
+    """Read what a model was taught.
+
+    Raises
+    ------
+    InvalidLabels
+        The file is no lesson, is damaged, or was taught to another model.
+    """
+    from .models import lessons
+
+    return lessons.load(Path(path), model.lesson_type, model.identity)
+
+
+def _encoded_all(
+    model: InContextModel, examples: Sequence[tuple[Image, Image]], cache: EmbeddingCache | None
+) -> list[Example]:
+    return [Example(encoded(model, image, cache), labels) for image, labels in examples]
 
 
 def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding:

@@ -216,6 +216,36 @@ def test_label_files_on_another_grid_are_told(dock, tmp_path):
     assert "own grid" in dock.panel.message.text()
 
 
+def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
+    show(dock, 1, 4)
+    dock.teach()
+    qtbot.waitUntil(lambda: not dock.labeller.teaching.running, timeout=60_000)
+    qtbot.wait(20)
+    assert dock.panel.curve.losses
+    assert dock.panel.told.text() == "told by: taught from 2 examples"
+
+    dock.save_taught(tmp_path / "classes")
+    dock.panel.strip.clear()
+    dock._on_examples()
+    assert dock.panel.told.text() == "told by: no example yet"
+    dock.open_taught(tmp_path / "classes.safetensors")
+    assert dock.panel.told.text() == "told by: as in classes.safetensors"
+    dock.run()
+    settle(dock)
+
+    truth = dock.scenes[0][1]
+    assert iou(dock.viewer.layers["classes"].data[0] == 1, truth == 1) > 0.7
+
+
+def test_a_file_that_holds_nothing_taught_is_told(dock, tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+
+    dock.open_taught(tmp_path / "x.safetensors")
+    assert "no lesson" in dock.panel.message.text()
+    dock.save_taught(tmp_path / "y")
+    assert "nothing was taught yet" in dock.panel.message.text()
+
+
 def test_thumbnails_show_labels_in_colour():
     image, classes = scene(0)
     small = thumbnail(image, classes, 40)

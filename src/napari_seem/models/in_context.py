@@ -6,7 +6,7 @@ or asked how much each of its pixels belongs to what (`shares`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -84,14 +84,34 @@ class Lesson(Protocol):
         """'semantic' or 'instance'."""
 
 
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A step of teaching: its number from 1, of how many, the loss, and the lesson so far."""
+
+    step: int
+    steps: int
+    loss: float
+    lesson: Any = field(repr=False)
+
+
 @runtime_checkable
 class InContextModel(Protocol):
     """A model that can be told by examples."""
 
     name: str
+    identity: str
+    lesson_type: type
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
         """Encode an image once; see `Model`."""
+
+    def tune(
+        self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
+    ) -> Iterator[Tuned]:
+        """Learn, and make the lesson better step by step; the model itself stays as it is.
+
+        The last step's lesson is the one to use. `steps` 0 leaves their number to the model.
+        """
 
     def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **options: Any) -> Any:
         """What the examples say (a `Lesson`), for any number of targets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
 from .labeller import Answer, Labeller, Shown, Target, file_target
 from .shelf import Shelf, shelf_of
 
+LESSONS = "Taught (*.safetensors)"
 FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
 
 
@@ -50,6 +52,7 @@ class ExamplesWidget(QWidget):
         self._closed = False
         self._connect()
         self._refresh_layers()
+        self._show_told()
 
     def add_plane(self) -> None:
         """The shown plane of the chosen image, with its labels, becomes an example."""
@@ -111,6 +114,32 @@ class ExamplesWidget(QWidget):
         panel.show_running(True)
         panel.show_message(f"{count} to label ..." if count else "everything is labelled")
 
+    def teach(self) -> None:
+        """Fit what the model is told to the examples; the curve falls meanwhile."""
+        panel = self.panel
+        panel.show_message("")
+        try:
+            self.labeller.teach(panel.model.currentText(), panel.kind_chosen, panel.strip.examples)
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        panel.show_teaching(True)
+
+    def save_taught(self, path: str | Path | None = None) -> None:
+        """Keep what was taught as a file; asked for where not given."""
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(self, "Save what was taught", "", LESSONS)
+        if path:
+            self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
+
+    def open_taught(self, path: str | Path | None = None) -> None:
+        """Label by a saved file from now on; asked for where not given."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(self, "What was taught", "", LESSONS)
+        if path:
+            model = self.panel.model.currentText()
+            self._guarded(lambda: self.labeller.open(Path(path), model))
+
     def closeEvent(self, event: Any) -> None:
         """Stop what is going on; what is written stays."""
         self.release()
@@ -133,12 +162,50 @@ class ExamplesWidget(QWidget):
         panel.run.clicked.connect(lambda: self.run())
         panel.stop.clicked.connect(self.labeller.steps.stop)
         panel.again.clicked.connect(self._again)
+        panel.teach.clicked.connect(self.teach)
+        panel.stop_teaching.clicked.connect(self.labeller.teaching.stop)
+        panel.save.clicked.connect(lambda: self.save_taught())
+        panel.open.clicked.connect(lambda: self.open_taught())
+        panel.strip.changed.connect(self._on_examples)
+        panel.model.currentTextChanged.connect(lambda _: self._show_told())
+        self.labeller.teaching.stepped.connect(self._on_tuned)
+        self.labeller.teaching.ended.connect(self._on_taught)
         panel.results.currentItemChanged.connect(self._on_item)
         self.labeller.answered.connect(self._on_answer)
         self.labeller.ended.connect(self._on_end)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self._refresh_layers)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        self.panel.show_message("")
+        try:
+            work()
+        except (NapariSeemError, OSError) as error:
+            self.panel.show_message(str(error), problem=True)
+        self._show_told()
+
+    def _on_tuned(self, step: Any) -> None:
+        tuned = step[2]
+        self.panel.curve.put(tuned.loss, tuned.steps)
+
+    def _on_taught(self, outcome: str) -> None:
+        self.panel.show_teaching(False)
+        if outcome and outcome != "stopped":
+            self.panel.show_message(outcome, problem=True)
+        self._show_told()
+
+    def _on_examples(self) -> None:
+        """Other examples: what was taught from the former ones is not what is meant any more."""
+        if self.labeller.taught is not None and self.labeller.taught.examples:
+            self.labeller.taught = None
+        self._show_told()
+
+    def _show_told(self) -> None:
+        taught, count = self.labeller.taught, self.panel.strip.count()
+        plain = f"{count} examples" if count else "no example yet"
+        by_taught = taught is not None and taught.model == self.panel.model.currentText()
+        self.panel.told.setText(f"told by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
         chosen = self.panel.targets.currentText()

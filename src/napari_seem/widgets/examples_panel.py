@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from ..models.in_context import Kind
 from .example_strip import ExampleStrip
+from .loss_curve import LossCurve
 from .panel import ERROR_COLOUR, NOTE_COLOUR, LayerBox
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
@@ -48,6 +49,10 @@ class ExamplesPanel(QWidget):
         self.strip, self.results, self.message = ExampleStrip(), QListWidget(), QLabel()
         self.run, self.stop = QPushButton("Label"), QPushButton("Stop")
         self.again = QPushButton("Again from the start")
+        self.teach, self.stop_teaching = QPushButton("Teach"), QPushButton("Enough")
+        self.save, self.open = QPushButton("Save taught ..."), QPushButton("Open taught ...")
+        self.curve, self.told = LossCurve(), QLabel()
+        self.curve.setVisible(False)
         self._tips()
         self._arrange()
         outer = QVBoxLayout(parent)
@@ -62,11 +67,20 @@ class ExamplesPanel(QWidget):
 
     def show_running(self, running: bool) -> None:
         """Allow what is possible while something is labelled, or while nothing is."""
-        for button in (self.run, self.again):
+        for button in (self.run, self.again, self.teach, self.open):
             button.setEnabled(not running)
+        self.stop_teaching.setEnabled(False)
         self.stop.setEnabled(running)
         if running:
             self.results.clear()
+
+    def show_teaching(self, teaching: bool) -> None:
+        """Allow what is possible while a model is taught, or while none is."""
+        for button in (self.run, self.again, self.teach, self.save, self.open):
+            button.setEnabled(not teaching)
+        self.stop_teaching.setEnabled(teaching)
+        if teaching:
+            self.curve.begin()
 
     def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what happened."""
@@ -81,6 +95,15 @@ class ExamplesPanel(QWidget):
             (self.add_files, "An image file and a label file on the same grid"),
             (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
             (self.targets, "What to label; planes that you labelled yourself stay as they are"),
+            (
+                self.teach,
+                "Fit what the model is told to the examples, the model itself stays as it "
+                "is; worth a try from three examples on",
+            ),
+            (self.stop_teaching, "Stop teaching and use what is learnt so far"),
+            (self.save, "Keep what was taught as a small file, for other images and other people"),
+            (self.open, "Label by a file that was saved here"),
+            (self.told, "What the next run goes by"),
             (self.run, "Label what is not done yet"),
             (self.stop, "Stop after this one; what is done stays"),
             (self.again, "Label everything again, what is done too"),
@@ -107,6 +130,9 @@ class ExamplesPanel(QWidget):
         column.addLayout(_row(self.add_plane, self.add_files))
         column.addWidget(self.strip)
         column.addLayout(then)
+        column.addLayout(_row(self.teach, self.stop_teaching, self.save, self.open))
+        column.addWidget(self.curve)
+        column.addWidget(self.told)
         column.addLayout(_row(self.run, self.stop, self.again))
         column.addWidget(self.message)
         column.addWidget(self.results, 1)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels, NapariSeemError
-from ..in_context import check_can_learn, encoded
+from ..in_context import check_can_learn, encoded, load_lesson, save_lesson, teach
 from ..io.images import read_image, write_labels
-from ..models.in_context import Example, Kind, Labelled
+from ..models.in_context import Example, Kind, Labelled, Tuned
 from .shelf import Shelf
 from .steps import Steps
 
@@ -60,6 +60,16 @@ class Answer:
     problem: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """What a model was taught, and from how many examples (0: from a file)."""
+
+    model: str
+    lesson: Any = field(repr=False)
+    examples: int
+    title: str
+
+
 class Labeller(QObject):
     """Labels targets one after another.
 
@@ -85,6 +95,9 @@ class Labeller(QObject):
         self.steps = Steps(self)
         self.steps.stepped.connect(self._deliver)
         self.steps.ended.connect(self.ended)
+        self.teaching = Steps(self)
+        self.teaching.stepped.connect(self._taught)
+        self.taught: Taught | None = None
         self._lesson: tuple[Any, ...] = ()
         self._done: set[tuple[Any, ...]] = set()
 
@@ -100,16 +113,55 @@ class Labeller(QObject):
         InvalidLabels
             There is no example.
         """
-        if not examples:
+        taught = self.taught if self.taught and self.taught.model == model else None
+        if not examples and taught is None:
             raise InvalidLabels("there is no example; add one to five labelled planes")
-        lesson = (model, kind, *(id(example) for example in examples))
+        lesson = (model, kind, id(taught), *(id(example) for example in examples))
         if lesson != self._lesson:
             self._lesson, self._done = lesson, set()
         left = [target for target in targets if target.key not in self._done]
-        title = f"Labelling {len(left)} like {len(examples)}"
+        title = f"Labelling {len(left)}"
         shown = list(examples)
-        self.steps.start(title, len(left), lambda: self._run(model, kind, shown, left))
+        self.steps.start(title, len(left), lambda: self._run(model, kind, shown, left, taught))
         return len(left)
+
+    def teach(self, model: str, kind: Kind, examples: Sequence[Shown]) -> None:
+        """Fit what the model is told to the examples; `taught` gets better from step to step.
+
+        Raises
+        ------
+        InvalidLabels
+            There is no example.
+        """
+        if not examples:
+            raise InvalidLabels("there is no example; add one to five labelled planes")
+        shown = list(examples)
+        self.taught = None
+
+        def work() -> Iterator[tuple[str, int, Tuned]]:
+            learner: Any = self._shelf.model(model)
+            pairs = [(one.image, one.labels) for one in shown]
+            for tuned in teach(learner, pairs, kind, cache=self._shelf.cache):
+                yield model, len(shown), tuned
+
+        self.teaching.start(f"Teaching {model}", 0, work)
+
+    def _taught(self, step: tuple[str, int, Tuned]) -> None:
+        model, count, tuned = step
+        self.taught = Taught(model, tuned.lesson, count, f"taught from {count} examples")
+
+    def save(self, path: Path) -> None:
+        """Keep what was taught as a file."""
+        if self.taught is None:
+            raise InvalidLabels("nothing was taught yet; press Teach first")
+        model: Any = self._shelf.model(self.taught.model)
+        save_lesson(path, model, self.taught.lesson, path.stem)
+
+    def open(self, path: Path, name: str) -> None:
+        """Use what a file holds; `InvalidLabels` where it is no lesson of the model."""
+        model: Any = self._shelf.model(name)
+        check_can_learn(model)
+        self.taught = Taught(name, load_lesson(path, model), 0, f"as in {path.name}")
 
     def forget(self) -> None:
         """Do everything again next time."""
@@ -118,16 +170,20 @@ class Labeller(QObject):
     def close(self) -> None:
         """Stop; what is written stays."""
         self.steps.close()
+        self.teaching.close()
 
     def _run(
-        self, name: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target]
-    ) -> Iterator[Answer]:
+        self, name: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target],
+        taught: Taught | None,
+    ) -> Iterator[Answer]:  # fmt: skip
         model: Any = self._shelf.model(name)
         check_can_learn(model)
         cache = self._shelf.cache
-        lesson = model.learn(
-            [Example(encoded(model, one.image, cache), one.labels) for one in examples], kind
-        )
+        if taught is not None:
+            lesson = taught.lesson
+        else:
+            shown = [Example(encoded(model, one.image, cache), one.labels) for one in examples]
+            lesson = model.learn(shown, kind)
         for target in targets:
             try:
                 image = target.read()

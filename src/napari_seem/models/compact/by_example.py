@@ -88,21 +88,13 @@ def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Les
     ids = check_examples(examples)
     classes = (MIDDLE, RIM) if kind == "instance" else ids
     scale = _usual_scale(examples[0].embedding)
-    described, truths = [], []
-    for example in examples:
-        features, part = describe(example.embedding, config, scale, example.part)
-        truth = _classes(np.asarray(example.labels), ids, kind)
-        described.append(features.flatten(1).T)
-        truths.append(_at_places(truth, part, tuple(features.shape[1:])).ravel())
-    x, y = torch.cat(described), torch.from_numpy(np.concatenate(truths))
-    picks, importance = _sample(y, len(classes) + 1)
-    x, y = x[picks], y[picks]
+    x, y, importance = samples(examples, config, kind, ids, scale)
     centre, spread = x.mean(0), x.std(0) + 1e-3
     generator = torch.Generator().manual_seed(0)
     projection = torch.randn(x.shape[1], FOURIER, generator=generator)
     projection *= BANDWIDTH / x.shape[1] ** 0.5
     phase = torch.rand(FOURIER, generator=generator) * 2 * torch.pi
-    basis = _basis((x - centre) / spread, projection, phase)
+    basis = basis_of((x - centre) / spread, projection, phase)
     target = F.one_hot(y, len(classes) + 1).float()
     weights = _ridge(basis, target, importance)
     bias = _balance(basis @ weights, y, importance)
@@ -110,6 +102,22 @@ def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Les
     return Lesson(
         told, centre, spread, projection, phase, weights, bias, kind, _smallest(examples), scale
     )
+
+
+def samples(
+    examples: Sequence[Example], config: CompactConfig, kind: Kind, ids: Sequence[int],
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Places of examples to learn from: features (N, D), classes (N,), what each stands for."""
+    described, truths = [], []
+    for example in examples:
+        features, part = describe(example.embedding, config, scale, example.part)
+        truth = _classes(np.asarray(example.labels), ids, kind)
+        described.append(features.flatten(1).T)
+        truths.append(_at_places(truth, part, tuple(features.shape[1:])).ravel())
+    x, y = torch.cat(described), torch.from_numpy(np.concatenate(truths))
+    picks, importance = _sample(y, 1 + (2 if kind == "instance" else len(ids)))
+    return x[picks], y[picks], importance
 
 
 @torch.inference_mode()
@@ -120,7 +128,7 @@ def shares(
     features, part = describe(embedding, config, lesson.scale, within, CELLS)
     flat = (features.flatten(1).T - lesson.centre) / lesson.spread
     answers = torch.cat([
-        _basis(piece, lesson.projection, lesson.phase) @ lesson.weights
+        basis_of(piece, lesson.projection, lesson.phase) @ lesson.weights
         for piece in flat.split(16_384)
     ])  # fmt: skip
     answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
@@ -228,7 +236,7 @@ def _coarse(
     )[0]
 
 
-def _basis(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
+def basis_of(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
     """(N, D) -> (N, D + FOURIER + 1)."""
     x = x.clamp(-6, 6)
     waves = torch.cos(x @ projection + phase) * (2 / len(phase)) ** 0.5 * x.shape[1] ** 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...errors import InvalidPrompt, UnknownWord
 from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
-from ..in_context import Box2D, Example, FloatArray, Kind, Labelled
+from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
 from . import by_example, canvas, focus, pyramid, windows
 from .by_example import Lesson
 from .canvas import View
@@ -60,6 +60,7 @@ class CompactModel:
 
     name = "compact"
     capabilities = CAPABILITIES
+    lesson_type = Lesson
 
     def __init__(
         self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
@@ -178,6 +179,16 @@ class CompactModel:
         for example in examples:
             self.check(example.embedding)
         return by_example.learn(examples, self.network.config, kind)
+
+    def tune(
+        self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
+    ) -> Iterator[Tuned]:
+        """Learn, and fit the lesson further by gradient steps; see `teaching`."""
+        from .teaching import STEPS, tune
+
+        for example in examples:
+            self.check(example.embedding)
+        return tune(examples, self.network.config, kind, steps or STEPS)
 
     def shares(
         self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,7 @@ from ..in_context import (
     IntArray,
     Kind,
     Labelled,
+    Tuned,
     by_largest_share,
     check_examples,
     scores_by_id,
@@ -76,14 +77,15 @@ class SegGptModel:
 
     name = "seggpt-vit-l"
     capabilities = frozenset({Capability.IN_CONTEXT})
+    lesson_type = Lesson
 
     def __init__(
         self, network: SegGpt, identity: str, device: str = "cpu", *, bfloat16: bool = False
     ) -> None:
-        self._compute = torch.bfloat16 if bfloat16 else torch.float32
-        self.network = network.to(device, self._compute)
+        self.compute = torch.bfloat16 if bfloat16 else torch.float32
+        self.network = network.to(device, self.compute)
         self.identity = identity
-        self._device = device
+        self.device = device
 
     def vocabulary(self) -> tuple[str, ...]:
         """No words."""
@@ -162,6 +164,14 @@ class SegGptModel:
             paintings = [_tiled(painting, "nearest-exact") for painting in paintings]
         return Lesson(images, paintings, palettes, ids, kind)
 
+    def tune(
+        self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
+    ) -> Iterator[Tuned]:
+        """Learn, and fit the prompt, not the network, by gradient steps; see `teaching`."""
+        from .teaching import STEPS, tune
+
+        return tune(self, self.learn(examples, kind), steps or STEPS)
+
     def shares(
         self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
     ) -> FloatArray:
@@ -192,7 +202,7 @@ class SegGptModel:
 
     def paint(self, images: Tensor, paintings: Tensor, target: Tensor, kind: Kind) -> Tensor:
         """The painted target (3, S, S), float32 on the processor; all inputs normalised."""
-        place = (self._device, self._compute)
+        place = (self.device, self.compute)
         with torch.inference_mode():
             painted = self.network(
                 images.to(*place), paintings.to(*place), target[None].to(*place), kind

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from napari_seem.models.seggpt.config import SMALL
 from napari_seem.models.seggpt.network import SegGpt
 
-VECTORS = Path(__file__).parents[1] / "data" / "seggpt_small.safetensors"
+VECTORS = Path(__file__).parent / "data" / "seggpt_small.safetensors"
 
 
 def made_up(key: str, shape: tuple[int, ...]) -> torch.Tensor:

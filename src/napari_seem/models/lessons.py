@@ -1,0 +1,89 @@
+"""Lessons as small files: what examples taught a model, to be kept and shared."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import InvalidLabels
+
+FORMAT = "napari-seem lesson 1"
+
+
+def save(path: Path, lesson: Any, identity: str, name: str = "") -> None:
+    """Write a lesson as safetensors; whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    lesson : dataclass
+        Its tensors, lists of tensors, and plain values are kept.
+    identity : str
+        Of the model that it was made by.
+    name : str
+        What a person calls it.
+    """
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {}
+    for field in fields(lesson):
+        value = getattr(lesson, field.name)
+        if isinstance(value, Tensor):
+            tensors[field.name] = value.detach().cpu().contiguous()
+        elif isinstance(value, list):
+            for number, tensor in enumerate(value):
+                tensors[f"{field.name}.{number}"] = tensor.detach().cpu().contiguous()
+        else:
+            plain[field.name] = value
+    about = {
+        "format": FORMAT, "model": identity, "name": name, "lesson": json.dumps(plain),
+    }  # fmt: skip
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(tensors, part, metadata=about)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path, kind: type, identity: str) -> Any:
+    """Read a lesson of a model.
+
+    Raises
+    ------
+    InvalidLabels
+        The file is no lesson, is damaged, or was made by another model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        raise InvalidLabels(f"there is no file '{path}'")
+    try:
+        with safe_open(path, framework="pt") as stream:
+            about = stream.metadata() or {}
+            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InvalidLabels(f"'{path}' is no lesson, or is damaged ({error})") from error
+    if about.get("format") != FORMAT:
+        raise InvalidLabels(f"'{path}' holds no lesson; save one from the Examples dock first")
+    if about["model"] != identity:
+        raise InvalidLabels(
+            f"'{path}' was taught to '{about['model']}', not to '{identity}'; teach this model "
+            "from the examples again"
+        )
+    values = json.loads(about["lesson"])
+    values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    for field in fields(kind):
+        if field.name in values:
+            continue
+        series = [key for key in tensors if key.startswith(field.name + ".")]
+        if series:
+            values[field.name] = [tensors[f"{field.name}.{i}"] for i in range(len(series))]
+        else:
+            values[field.name] = tensors[field.name]
+    return kind(**values)
