@@ -222,6 +222,7 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     qtbot.waitUntil(lambda: not dock.labeller.teaching.running, timeout=60_000)
     qtbot.wait(20)
     assert dock.panel.curve.losses
+    assert dock.panel.message.text() == ""
     assert dock.panel.told.text() == "told by: taught from 2 examples"
 
     dock.save_taught(tmp_path / "classes")

@@ -66,11 +66,12 @@ class Steps(QObject):
     def _stepped(self, outcome: Any) -> None:
         if self._closed:
             return
+        self.stepped.emit(outcome)
         if self._progress is not None:
             if self._progress.is_canceled:
                 self.stop()
+            # last, for it lets waiting events through: the next step, or the end
             self._progress.update(1)
-        self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, NapariSeemError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +18,11 @@ from ...errors import InvalidPrompt, UnknownWord
 from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
-from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
-from . import by_example, canvas, focus, pyramid, windows
-from .by_example import Lesson
+from . import canvas, focus, pyramid, windows
 from .canvas import View
 from .concept import Concept, best_level, concept_of
 from .evidence import WindowPrompts, gather, strokes
+from .learner import Learner
 from .network import CompactNetwork
 
 OUTSIDE = -12.0
@@ -43,7 +42,7 @@ class Decoded:
     score: float
 
 
-class CompactModel:
+class CompactModel(Learner):
     """The compact model: every prompt of the package, on a laptop, from one small file.
 
     Parameters
@@ -60,7 +59,6 @@ class CompactModel:
 
     name = "compact"
     capabilities = CAPABILITIES
-    lesson_type = Lesson
 
     def __init__(
         self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
@@ -72,8 +70,7 @@ class CompactModel:
         self._word_vectors = F.normalize(network.words.detach().float(), dim=1).cpu()
         self._word_bias = network.word_bias.detach().float().cpu()
         self._word_scale = float(network.temperature[1].detach().exp())
-        self.identity = identity
-        self.network = network.to(device, self._compute)
+        super().__init__(network.to(device, self._compute), identity)
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -171,37 +168,6 @@ class CompactModel:
         chosen = None if names is None else [self.word_index(name) for name in names]
         return find_objects(self, embedding, chosen)
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: Any) -> Lesson:
-        """What labelled examples say, for any number of targets; see `by_example`.
-
-        Raises `InvalidLabels` for no example, no label, or labels of another shape.
-        """
-        for example in examples:
-            self.check(example.embedding)
-        return by_example.learn(examples, self.network.config, kind)
-
-    def tune(
-        self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
-    ) -> Iterator[Tuned]:
-        """Learn, and fit the lesson further by gradient steps; see `teaching`."""
-        from .teaching import STEPS, tune
-
-        for example in examples:
-            self.check(example.embedding)
-        return tune(examples, self.network.config, kind, steps or STEPS)
-
-    def shares(
-        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
-    ) -> FloatArray:
-        """How much each pixel belongs to background and to each class of the lesson."""
-        self.check(embedding)
-        return by_example.shares(lesson, embedding, self.network.config, within)
-
-    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
-        """Label an image by a lesson."""
-        self.check(embedding)
-        return by_example.label(lesson, embedding, self.network.config)
-
     def word_index(self, text: str) -> int:
         """Index of a word, its plural or its synonym in the vocabulary; `UnknownWord` otherwise."""
         from .words import normal_form
@@ -296,14 +262,6 @@ class CompactModel:
     ) -> list[Decoded]:  # fmt: skip
         maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
         return self.decode(views, maps, concept)
-
-    def check(self, embedding: Embedding) -> None:
-        """Raise `InvalidPrompt` for an embedding of another model."""
-        if embedding.model != self.identity:
-            raise InvalidPrompt(
-                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
-                "encode the image again with the present model"
-            )
 
     def _finish(
         self, embedding: Embedding, logits: npt.NDArray[np.float32], score: float

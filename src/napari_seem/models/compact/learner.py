@@ -1,0 +1,67 @@
+"""The compact model as one that can be told by examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ...errors import InvalidPrompt
+from ..base import Embedding
+from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
+from . import by_example, teaching
+from .by_example import Lesson
+from .network import CompactNetwork
+
+
+class Learner:
+    """What a compact model does by labelled examples.
+
+    Parameters
+    ----------
+    network : CompactNetwork
+    identity : str
+        Name and weights of the model; embeddings carry it.
+    """
+
+    lesson_type = Lesson
+
+    def __init__(self, network: CompactNetwork, identity: str) -> None:
+        self.network = network
+        self.identity = identity
+
+    def check(self, embedding: Embedding) -> None:
+        """Raise `InvalidPrompt` for an embedding that another model made."""
+        if embedding.model != self.identity:
+            raise InvalidPrompt(
+                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
+                "encode the image again with the present model"
+            )
+
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: Any) -> Lesson:
+        """What labelled examples say, for any number of targets; see `by_example`.
+
+        Raises `InvalidLabels` for no example, no label, or labels of another shape.
+        """
+        for example in examples:
+            self.check(example.embedding)
+        return by_example.learn(examples, self.network.config, kind)
+
+    def tune(
+        self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
+    ) -> Iterator[Tuned]:
+        """Learn, and fit the lesson further by gradient steps; see `teaching`."""
+        for example in examples:
+            self.check(example.embedding)
+        return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
+
+    def shares(
+        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
+    ) -> FloatArray:
+        """How much each pixel belongs to background and to each class of the lesson."""
+        self.check(embedding)
+        return by_example.shares(lesson, embedding, self.network.config, within)
+
+    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
+        """Label an image by a lesson."""
+        self.check(embedding)
+        return by_example.label(lesson, embedding, self.network.config)
