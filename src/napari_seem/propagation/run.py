@@ -114,7 +114,7 @@ class Propagation:
     def labels(self) -> IntArray:
         """Labels of the whole stack, int32 in the array's own axis order; 0 where not done yet."""
         out = np.zeros(self._stack.shape, np.int32)
-        for index, result in self._done.items():
+        for index, result in self.results.items():
             out[self._stack.slices(index)] = result.labels
         return out
 
@@ -145,10 +145,9 @@ class Propagation:
 
     def to_review(self) -> list[int]:
         """Planes that were computed, the least sure first."""
-        return sorted(
-            (index for index, result in self._done.items() if not result.accepted),
-            key=lambda index: self._done[index].score,
-        )
+        results = self.results
+        computed = [index for index, result in results.items() if not result.accepted]
+        return sorted(computed, key=lambda index: results[index].score)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self.labels, dtype)
