@@ -27,6 +27,7 @@ from training import turns
 from training.corpus import read_pool, read_real, vocabulary
 from training.crops import Crop, Crops
 from training.dense import dense_losses
+from training.muon import Muon
 
 WEIGHTS = {
     "boundary": 1.0, "distance": 0.5, "foreground": 0.5, "size": 0.3, "instance": 0.5,
@@ -70,9 +71,7 @@ class Run:
         config = CompactConfig(vocabulary=len(words))
         self.network = CompactNetwork(config).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=options.rate, weight_decay=0.02
-        )
+        self.optimizers = _optimizers(self.network, options.rate)
         self.rng = np.random.default_rng(options.seed)
         self.step, self.elapsed = 0, 0.0
 
@@ -115,10 +114,11 @@ class Run:
         if joint:
             losses |= self._decode(crops, coarse, fine)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items() if name in WEIGHTS)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._update_average()
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
@@ -128,30 +128,41 @@ class Run:
         tasks = turns.choose_tasks(crops, self.options.per_crop, self.rng)
         if not tasks:
             return {}
+        refined = self.progress >= self.options.coarse_share
+        fine = fine if refined else fine.detach()
         round_ = turns.start(tasks, crops, coarse, fine, self.network, self.rng)
         first = None
         for _ in range(int(self.rng.choice([0, 1, 2, 3], p=[0.45, 0.25, 0.15, 0.15]))):
             with torch.no_grad():
-                logits, _, _ = self._predict(round_)
+                logits, _, _ = self._predict(round_, refined)
             turns.correct(round_, logits, self.rng)
             first = True
-        losses = turns.turn_losses(round_, *self._predict(round_))
-        iou = losses.pop("iou")
-        losses["iou_later" if first else "iou_first"] = iou
-        return losses
+        losses = turns.turn_losses(round_, *self._predict(round_, refined))
+        overlaps = losses.pop("iou")
+        if first:
+            return losses | {"iou_later": overlaps.mean()}
+        kinds = defaultdict(list)
+        for task, overlap in zip(tasks, overlaps, strict=True):
+            kinds[f"iou_{task.kind}"].append(overlap)
+        return losses | {kind: torch.stack(values).mean() for kind, values in kinds.items()}
 
-    def _predict(self, round_: turns.Round) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _predict(
+        self, round_: turns.Round, refined: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         config = self.network.config
         with torch.autocast(self.device.type, torch.bfloat16):
             evidence = gather(round_.coarse, round_.fine, round_.prompts, config)
             features = round_.coarse[:, config.coarse_slices["features"]]
-            return self.network.decoder(features, evidence, round_.fine, strokes(round_.prompts))
+            return self.network.decoder(
+                features, evidence, round_.fine, strokes(round_.prompts), refined
+            )
 
     def _set_rate(self, joint: bool) -> None:
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.options.rate * warm * max(cosine, 0.01)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.options.rate * warm * max(cosine, 0.01)
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -167,7 +178,8 @@ class Run:
         """Write the state to go on from, and the weights as they would ship."""
         state = {
             "network": self.network.state_dict(), "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "step": self.step, "elapsed": self.elapsed,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "step": self.step, "elapsed": self.elapsed,
         }  # fmt: skip
         temporary = self.options.out / "state.pt.part"
         torch.save(state, temporary)
@@ -186,6 +198,7 @@ class Run:
                 for row, word in enumerate(known):
                     if word in self.words:
                         own[name][self.words.index(word)] = rows[row]
+            _widen(saved, own)
             fitting = {k: v for k, v in saved.items() if k in own and own[k].shape == v.shape}
             network.load_state_dict(own | {k: v for k, v in fitting.items() if "word" not in k})
 
@@ -194,8 +207,29 @@ class Run:
         state = torch.load(path, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.step, self.elapsed = state["step"], state["elapsed"]
+
+
+def _optimizers(network: CompactNetwork, rate: float) -> list[torch.optim.Optimizer]:
+    """Muon for the convolutions between maps, AdamW for everything else."""
+    hidden, other = [], []
+    for parameter in network.parameters():
+        (hidden if parameter.ndim == 4 and parameter.shape[0] > 1 else other).append(parameter)
+    return [
+        Muon(hidden, lr=rate, weight_decay=0.02),
+        torch.optim.AdamW(other, lr=rate, weight_decay=0.02),
+    ]
+
+
+def _widen(saved: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None:
+    """Give saved convolutions the input maps that were added since, with weight zero, in place."""
+    for name, value in saved.items():
+        wanted = own[name].shape if name in own else value.shape
+        if value.ndim == 4 and wanted[0] == value.shape[0] and wanted[1] > value.shape[1]:
+            missing = value.new_zeros(wanted[0], wanted[1] - value.shape[1], *wanted[2:])
+            saved[name] = torch.cat([value, missing], 1)
 
 
 def export(network: CompactNetwork, words: tuple[str, ...], path: Path) -> None:
@@ -220,6 +254,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=90, help="time budget of the whole run")
     parser.add_argument("--dense-share", type=float, default=0.25,
                         help="share of the time for the encoder alone")  # fmt: skip
+    parser.add_argument("--coarse-share", type=float, default=0.5,
+                        help="share of the time in which borders are not refined")  # fmt: skip
     parser.add_argument("--batch", type=int, default=12, help="crops a step (even)")
     parser.add_argument("--per-crop", type=int, default=3, help="objects decoded per crop")
     parser.add_argument("--rate", type=float, default=1.5e-3)

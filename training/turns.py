@@ -21,11 +21,13 @@ from napari_seem.models.compact.network import (
 from training.crops import CROP, Crop
 
 FIRST_PROMPTS = {
-    "click": 0.46, "box": 0.14, "scribble": 0.1, "lasso": 0.08, "mask": 0.05,
-    "reference": 0.09, "word": 0.08,
+    "click": 0.42, "box": 0.17, "scribble": 0.1, "lasso": 0.06, "mask": 0.03,
+    "reference": 0.08, "word": 0.07, "detail": 0.07,
 }  # fmt: skip
 SMALLEST_VISIBLE = 40
 SEARCH_DEPTH = 24
+DETAIL_SIDE = 64
+"""Smallest extent in crop pixels of an object whose border is worth a second, closer look."""
 CLICK = 5
 """Side in fine cells of the square that a click paints."""
 
@@ -96,6 +98,8 @@ def _task(
         members = [int(i) for i in (crop.classes == word).nonzero()[:, 0] if i > 0]
         if rng.random() < 0.25:  # the word says what kind, a click says which
             members, kind = [chosen], kind + "+click"
+    if kind == "detail" and crop.areas[chosen] < DETAIL_SIDE**2 / 4:
+        kind = "box"
     window = _window(crop, members, kind, rng)
     whole = visible[members].sum() if len(members) > 1 else max(
         float(crop.areas[chosen]), visible[chosen])  # fmt: skip
@@ -107,7 +111,11 @@ def _window(crop: Crop, members: list[int], kind: str, rng: np.random.Generator)
     inside = torch.isin(crop.instances, torch.tensor(members))
     rows, cols = (axis.numpy() for axis in inside.nonzero(as_tuple=True))
     extent = max(np.ptp(rows), np.ptp(cols)) + 1
-    if kind in ("reference", "word"):
+    if kind == "detail":
+        side = extent * rng.uniform(0.25, 0.8)
+        pick = rng.integers(len(rows))
+        center = rows[pick], cols[pick]
+    elif kind in ("reference", "word"):
         side = rng.uniform(128, 256)
         pick = rng.integers(len(rows))
         center = rows[pick] + rng.uniform(-40, 40), cols[pick] + rng.uniform(-40, 40)
@@ -131,7 +139,8 @@ def start(
     network: CompactNetwork, rng: np.random.Generator,
 ) -> Round:  # fmt: skip
     """Cut the windows and draw the first prompt of each task."""
-    cut = [windows.cut(coarse[t.crop], fine[t.crop], t.window) for t in tasks]
+    each_coarse, each_fine = coarse.unbind(0), fine.unbind(0)
+    cut = [windows.cut(each_coarse[t.crop], each_fine[t.crop], t.window) for t in tasks]
     truth = np.stack([_truth(crops[t.crop], t) for t in tasks])
     valid = torch.from_numpy(truth >= 0).float()
     target = torch.from_numpy(truth == 1).float()
@@ -141,7 +150,7 @@ def start(
     full = torch.tensor([t.full_area for t in tasks])
     round_ = Round(
         tasks, target, valid, torch.maximum(full, target.sum((1, 2))),
-        torch.stack([c for c, _ in cut]), torch.stack([f for _, f in cut]), prompts,
+        torch.cat([c[None] for c, _ in cut]), torch.cat([f[None] for _, f in cut]), prompts,
     )  # fmt: skip
     _draw_first(round_, crops, coarse, network, rng)
     return round_
@@ -174,6 +183,8 @@ def _draw_first(
             maps[row, 3] = _roughened(target, rng, strength=0.35)
         elif kind == "mask":
             maps[row, 4] = (_roughened(target, rng, strength=0.6) * 2 - 1) * rng.uniform(3, 6)
+        elif kind == "detail":
+            maps[row, 4] = _coarsened(target, rng) * round_.valid[row]
         if "click" in kind or (kind in ("box", "lasso", "mask") and rng.random() < 0.15):
             paint_click(maps[row, 0], clicks[row])
         vectors = torch.zeros(network.config.instance_dim), torch.zeros(network.config.semantic_dim)
@@ -289,6 +300,16 @@ def _roughened(target: Tensor, rng: np.random.Generator, strength: float) -> Ten
     return rough if rough.any() else target
 
 
+def _coarsened(target: Tensor, rng: np.random.Generator) -> Tensor:
+    """The object's logits as a look from further away gives them: blocky, shifted, unsure."""
+    block = int(rng.choice([4, 8, 16]))
+    shift = tuple(int(v) for v in rng.integers(-block // 2, block // 2 + 1, 2))
+    seen = F.avg_pool2d(torch.roll(target, shift, (0, 1))[None, None], block)
+    seen = seen + torch.from_numpy(rng.normal(0, 0.15, seen.shape)).float()
+    smooth = F.interpolate(seen, target.shape, mode="bilinear", align_corners=False)[0, 0]
+    return (smooth - rng.uniform(0.3, 0.6)).clamp(-0.5, 0.5) * 2 * rng.uniform(3, 6)
+
+
 def turn_losses(round_: Round, logits: Tensor, core: Tensor, quality: Tensor) -> dict[str, Tensor]:
     """BCE and soft dice on both grids, and the score against the true intersection over union."""
     target, valid = round_.target, round_.valid
@@ -302,7 +323,7 @@ def turn_losses(round_: Round, logits: Tensor, core: Tensor, quality: Tensor) ->
         "mask": _bce(logits, target, valid) + _dice(logits, target, valid),
         "core": _bce(core, small_target, small_valid) + _dice(core, small_target, small_valid),
         "quality": F.binary_cross_entropy_with_logits(quality.float(), iou),
-        "iou": iou.mean(),
+        "iou": iou,
     }
 
 

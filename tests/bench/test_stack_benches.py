@@ -10,7 +10,7 @@ import tifffile
 from discs import disc_image
 from skimage.io import imsave
 
-from napari_seem.bench import in_context, propagate, stacks
+from napari_seem.bench import adapt, in_context, propagate, stacks
 from napari_seem.bench.propagate import dice
 from napari_seem.errors import InvalidImage
 
@@ -109,3 +109,28 @@ def test_the_in_context_bench_writes_its_figures(collection, tmp_path, capsys):
     assert [row["examples"] for row in rows] == [1, 3]
     assert all(row["iou"] > 0.8 for row in rows)
     assert "video/discs" in capsys.readouterr().out
+
+
+def test_the_adaptation_bench_counts_clicks(tmp_path, capsys):
+    rows, columns = np.mgrid[:200, :200]
+    labels = np.zeros((200, 200), np.uint8)
+    for number in range(9):
+        y, x = 34 + 66 * (number // 3), 34 + 66 * (number % 3)
+        labels[(rows - y) ** 2 + (columns - x) ** 2 < 22**2] = number + 1
+    folder = tmp_path / "dev-eval" / "made" / "discs"
+    (folder / "images").mkdir(parents=True)
+    (folder / "masks").mkdir()
+    imsave(folder / "images/a.png", np.where(labels > 0, 190, 50).astype(np.uint8))
+    imsave(folder / "masks/a.png", labels, check_contrast=False)
+    items = {"a": {"image": "images/a.png", "mask": "masks/a.png"}}
+    info = {"kind": "instance", "classes": {"*": "disc"}, "items": items}
+    (folder / "set.json").write_text(json.dumps(info))
+    out = tmp_path / "figures.json"
+
+    assert adapt.main([str(tmp_path), "--objects", "9", "--json", str(out)]) == 0
+
+    (row,) = json.loads(out.read_text())
+    assert row["objects"] == 5
+    assert 1 <= row["plain"] <= 10
+    assert row["adapted"] <= row["plain"] + 1
+    assert "| made/discs | 5 |" in capsys.readouterr().out

@@ -110,5 +110,5 @@ def test_a_few_steps_on_one_batch_bring_the_losses_down(batch, tmp_path):
 
 def _options() -> argparse.Namespace:
     return argparse.Namespace(
-        minutes=1e6, dense_share=0.0, rate=2e-3, seed=0, per_crop=2, out=Path()
+        minutes=1e6, dense_share=0.0, coarse_share=0.0, rate=2e-3, seed=0, per_crop=2, out=Path()
     )

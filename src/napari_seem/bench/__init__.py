@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..errors import NapariSeemError
 
 BENCHES = {
+    "adapt": "napari_seem.bench.adapt",
     "clicks": "napari_seem.bench.clicks",
     "in-context": "napari_seem.bench.in_context",
     "latency": "napari_seem.bench.latency",

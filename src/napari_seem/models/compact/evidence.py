@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import appearance
 from .network import GRID, CompactConfig
 
 EXEMPLARS = 8
@@ -89,15 +90,19 @@ def gather(coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: Compact
     -------
     float32 (B, config.evidence, GRID, GRID)
     """
-    at, fine_at = config.coarse_slices, config.fine_slices
+    # one split, because the gradient of every slice would be a whole map of zeros
+    _, instance, semantic, *heads = (
+        part.float() for part in coarse.split(config.coarse_sizes, dim=1)
+    )
+    fine_at = config.fine_slices
     maps = prompts.maps
     drawn = F.max_pool2d(maps[:, :2], 2)  # strokes must not fade
     regions = F.avg_pool2d(torch.cat([maps[:, 2:4], squash(maps[:, 4:5]), maps[:, 5:]], 1), 2)
-    boundary = torch.sigmoid(F.max_pool2d(fine[:, fine_at["boundary"]].float(), 2))
-    instance = coarse[:, at["instance"]].float()
-    semantic = coarse[:, at["semantic"]].float()
+    boundary = torch.sigmoid(F.max_pool2d(fine[:, fine_at["boundary"]].detach().float(), 2))
     geodesic = geodesic_nearness(drawn, boundary)
-    similar = _stroke_similarities(instance, semantic, drawn, prompts.other_semantic)
+    marked = [_exemplars((drawn[:, channel].flatten(1) > 0.5).float()) for channel in (0, 1)]
+    similar = _stroke_similarities(instance, semantic, drawn, prompts.other_semantic, marked)
+    plain = _plain_evidence(fine[:, fine_at["image"]], maps, drawn, marked)
     concept = torch.cat(
         [_cosine(instance, prompts.instance), _cosine(semantic, prompts.semantic),
          _cosine(semantic, prompts.word)], 1
@@ -105,13 +110,32 @@ def gather(coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: Compact
     dense = torch.cat(
         [
             boundary,
-            torch.sigmoid(coarse[:, at["distance"]].float()),
-            torch.sigmoid(coarse[:, at["foreground"]].float()),
-            (coarse[:, at["size"]].float() - 6) / 2 - prompts.cells[:, None, None, None],
+            torch.sigmoid(heads[0]),  # distance
+            torch.sigmoid(heads[1]),  # foreground
+            (heads[2] - 6) / 2 - prompts.cells[:, None, None, None],  # size
         ],
         1,
     )
-    return torch.cat([drawn, regions, geodesic, similar, concept, dense, _flags(prompts)], 1)
+    return torch.cat([drawn, regions, geodesic, similar, concept, dense, _flags(prompts), plain], 1)
+
+
+@torch.no_grad()
+def _plain_evidence(
+    image: Tensor, maps: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]]
+) -> Tensor:
+    """What the picture itself says (`appearance.py`): (B, 7, GRID, GRID) in -1..1."""
+    small = F.avg_pool2d(image.float(), 2)
+    likeness = [appearance.colour_likeness(small, *where) for where in marked]
+    paths = geodesic_nearness(drawn, appearance.edges(small))
+    region = torch.maximum(maps[:, 2], maps[:, 3])
+    outlined = region.flatten(1).any(1)[:, None, None]
+    inside = torch.where(outlined, region, torch.sigmoid(maps[:, 4]) * (maps[:, 4] != 0))
+    sides = torch.stack([inside, (maps[:, 5] - inside).clamp(min=0)], 1)
+    within, without = F.avg_pool2d(sides, 2).unbind(1)
+    within = torch.maximum(within, drawn[:, 0]) * (1 - drawn[:, 1])
+    without = torch.maximum(without, drawn[:, 1]) * (1 - drawn[:, 0])
+    ratio = appearance.log_likelihood_ratio(small, within, without)
+    return torch.cat([likeness[0], likeness[1][:, :1], paths, ratio], 1)
 
 
 def geodesic_nearness(seeds: Tensor, boundary: Tensor) -> Tensor:
@@ -142,8 +166,9 @@ def geodesic_nearness(seeds: Tensor, boundary: Tensor) -> Tensor:
 
 
 def _stroke_similarities(
-    instance: Tensor, semantic: Tensor, drawn: Tensor, other_semantic: Tensor
-) -> Tensor:
+    instance: Tensor, semantic: Tensor, drawn: Tensor, other_semantic: Tensor,
+    marked: list[tuple[Tensor, Tensor]],
+) -> Tensor:  # fmt: skip
     """Cosines to the strokes' embeddings: mean and best of the positive, best of the negative."""
     batch = len(instance)
     flat_instance, flat_semantic = instance.flatten(2), semantic.flatten(2)  # (B, D, G*G)
@@ -152,7 +177,7 @@ def _stroke_similarities(
         weight = (drawn[:, channel].flatten(1) > 0.5).float()
         present = (weight.sum(1) > 0).float()
         share = weight / weight.sum(1, keepdim=True).clamp(min=1)
-        index, known = _exemplars(weight)
+        index, known = marked[channel]
         chosen = torch.gather(
             flat_instance, 2, index[:, None].expand(-1, flat_instance.shape[1], -1)
         )  # (B, D, EXEMPLARS)

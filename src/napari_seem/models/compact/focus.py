@@ -21,7 +21,7 @@ REACH = 1.6
 """Window side over the side of what is known of the object."""
 REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
-GUESS_REACH, PRIOR_WEIGHT, RIM_WEIGHT = 1.4, 0.06, 1.0
+GUESS_REACH, PRIOR_WEIGHT = 1.4, 0.03
 """How the size of the window for a lone click is judged; found on training images."""
 WELL_SEEN = (10.0, 150.0)
 """Object sides in level pixels that the encoder was trained on."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
 from . import canvas, focus, pyramid, windows
+from .adapt import STEPS, adapted
 from .canvas import View
+from .choice import Decoded, choose
 from .concept import Concept, best_level, concept_of
 from .evidence import WindowPrompts, gather, strokes
 from .learner import Learner
@@ -31,15 +33,6 @@ GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
 NAME_AT = 0.75
 CAPABILITIES = frozenset(Capability)
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """One decoded window: logits on the fine grid, and the decoder's score 0..1."""
-
-    view: View
-    logits: npt.NDArray[np.float32]
-    score: float
 
 
 class CompactModel(Learner):
@@ -63,14 +56,15 @@ class CompactModel(Learner):
     def __init__(
         self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
     ) -> None:
-        self._compute = _compute_type(device)
-        self._storage = torch.float16 if self._compute == torch.float32 else self._compute
+        self.compute = _compute_type(device)
+        self._storage = torch.float16 if self.compute == torch.float32 else self.compute
         self._device = device
+        self.first_decoder: torch.nn.Module | None = None
         self._words = tuple(words)
         self._word_vectors = F.normalize(network.words.detach().float(), dim=1).cpu()
         self._word_bias = network.word_bias.detach().float().cpu()
         self._word_scale = float(network.temperature[1].detach().exp())
-        super().__init__(network.to(device, self._compute), identity)
+        super().__init__(network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -97,7 +91,7 @@ class CompactModel(Learner):
             Where the array is no image.
         """
         normal = pyramid.normalize(to_rgb(image)).to(self._device)
-        return pyramid.encode(self.network, normal, self.identity, self._compute, self._storage)
+        return pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
@@ -168,6 +162,18 @@ class CompactModel(Learner):
         chosen = None if names is None else [self.word_index(name) for name in names]
         return find_objects(self, embedding, chosen)
 
+    def adapted(
+        self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS
+    ) -> CompactModel:
+        """A model that suits objects accepted on an image; see `adapt`. This one stays as it is."""
+        return adapted(self.plain(), embedding, masks, steps)
+
+    def plain(self) -> CompactModel:
+        """The model as it was before it was adapted."""
+        new = copy(self)
+        new.first_decoder = None
+        return new
+
     def word_index(self, text: str) -> int:
         """Index of a word, its plural or its synonym in the vocabulary; `UnknownWord` otherwise."""
         from .words import normal_form
@@ -193,34 +199,40 @@ class CompactModel(Learner):
         )
 
     def decode(
-        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept
-    ) -> list[Decoded]:
+        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept,
+        decoder: torch.nn.Module | None = None,
+    ) -> list[Decoded]:  # fmt: skip
         """Decode a batch of windows; `maps` is (B, len(MAPS), FINE_GRID, FINE_GRID)."""
-        config = self.network.config
-        count = len(views)
+        decoder = decoder or self.network.decoder
         with torch.inference_mode():
-            cut = [windows.cut(v.level.coarse, v.level.fine, v.window) for v in views]
-            coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
-            fine = torch.stack([f for _, f in cut]).to(self._device).float()
-            cells = [windows.relative_cells(v.window) for v in views]
-            prompts = WindowPrompts(
-                torch.from_numpy(maps).to(self._device),
-                self._repeated(concept.instance, count),
-                self._repeated(concept.semantic, count),
-                self._repeated(concept.other_semantic, count),
-                self._repeated(concept.word, count),
-                torch.tensor(cells, device=self._device),
-            )
-            evidence = gather(coarse, fine, prompts, config)
-            logits, _, quality = self.network.decoder(
-                coarse[:, config.coarse_slices["features"]].to(self._compute),
-                evidence.to(self._compute),
-                fine.to(self._compute).contiguous(memory_format=torch.channels_last),
-                strokes(prompts).to(self._compute),
-            )
+            coarse, evidence, fine, drawn = self.decoder_inputs(views, maps, concept)
+            logits, _, quality = decoder(
+                coarse.to(self.compute), evidence.to(self.compute),
+                fine.to(self.compute).contiguous(memory_format=torch.channels_last),
+                drawn.to(self.compute),
+            )  # fmt: skip
             scores = torch.sigmoid(quality.float()).tolist()
             grids = logits.float().cpu().numpy()
         return [Decoded(v, g, s) for v, g, s in zip(views, grids, scores, strict=True)]
+
+    def decoder_inputs(
+        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What the decoder eats for a batch of windows: features, evidence, fine ones, strokes."""
+        config, count = self.network.config, len(views)
+        cut = [windows.cut(v.level.coarse, v.level.fine, v.window) for v in views]
+        coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
+        fine = torch.stack([f for _, f in cut]).to(self._device).float()
+        prompts = WindowPrompts(
+            torch.from_numpy(maps).to(self._device),
+            self._repeated(concept.instance, count),
+            self._repeated(concept.semantic, count),
+            self._repeated(concept.other_semantic, count),
+            self._repeated(concept.word, count),
+            torch.tensor([windows.relative_cells(v.window) for v in views], device=self._device),
+        )
+        evidence = gather(coarse, fine, prompts, config)
+        return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)
 
     def _repeated(self, vector: Tensor, count: int) -> Tensor:
         return vector.to(self._device).expand(count, -1)
@@ -237,7 +249,7 @@ class CompactModel(Learner):
         if only_hints:
             candidates = focus.ladder(levels, where, self.network.config)
             found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
-            decoded, _ = max(zip(found, candidates, strict=True), key=_fitness)
+            decoded = choose(found, [c.prior for c in candidates])
             closer = _tight_view(levels, decoded, where)
             if closer is not None:
                 again = self._decode_views([closer], prompts, concept, previous)[0]
@@ -261,7 +273,8 @@ class CompactModel(Learner):
         previous: npt.NDArray[np.float32] | None,
     ) -> list[Decoded]:  # fmt: skip
         maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
-        return self.decode(views, maps, concept)
+        decoder = self.first_decoder if previous is None else None
+        return self.decode(views, maps, concept, decoder)
 
     def _finish(
         self, embedding: Embedding, logits: npt.NDArray[np.float32], score: float
@@ -287,13 +300,6 @@ class CompactModel(Learner):
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
         return self._words[best] if float(fit[best]) >= NAME_AT else None
-
-
-def _fitness(found: tuple[Decoded, focus.Candidate]) -> float:
-    """How much a window deserves to be the one: its score, its size, room around the object."""
-    decoded, candidate = found
-    rim = focus.rim_share(decoded.view, decoded.logits > 0)
-    return decoded.score + candidate.prior - focus.RIM_WEIGHT * rim
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:

@@ -36,7 +36,7 @@ class CompactConfig:
     semantic_dim: int = 32
     decoder_widths: tuple[int, ...] = (40, 56, 72, 96)
     refine_width: int = 16
-    evidence: int = 28
+    evidence: int = 35
     vocabulary: int = 1
 
     @property
@@ -51,6 +51,11 @@ class CompactConfig:
             "size": 1,
         }
         return _consecutive(sizes)
+
+    @property
+    def coarse_sizes(self) -> list[int]:
+        """Channels of each map of the coarse features, in order."""
+        return [where.stop - where.start for where in self.coarse_slices.values()]
 
     @property
     def fine_slices(self) -> dict[str, slice]:
@@ -191,8 +196,9 @@ class Decoder(nn.Module):
         )
 
     def forward(
-        self, features: Tensor, evidence: Tensor, fine: Tensor, strokes: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self, features: Tensor, evidence: Tensor, fine: Tensor, strokes: Tensor,
+        refined: bool = True,
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         """Decode a batch of windows.
 
         Parameters
@@ -204,6 +210,8 @@ class Decoder(nn.Module):
         fine : (B, config.fine_channels, FINE_GRID, FINE_GRID)
         strokes : (B, 3, FINE_GRID, FINE_GRID)
             Positive strokes, negative strokes, the previous turn's squashed logits.
+        refined : bool
+            Whether the border is worked out on the fine grid; training begins without.
 
         Returns
         -------
@@ -213,8 +221,8 @@ class Decoder(nn.Module):
         quality : (B,)
             Logit of the estimated intersection over union.
         """
-        x = torch.cat([features, evidence.to(features.dtype)], 1)
-        x = self.first(self.enter(x.contiguous(memory_format=torch.channels_last)))
+        x = torch.cat([_channels_last(features), _channels_last(evidence.to(features.dtype))], 1)
+        x = self.first(self.enter(x))
         skips = [x]
         for stage in self.down:
             x = stage(x)
@@ -224,18 +232,18 @@ class Decoder(nn.Module):
             lifted = F.interpolate(self.lateral[index](x), scale_factor=2, mode="nearest")
             x = self.up[index](skips[index] + lifted)
         core = self.core_logits(x)
-        lifted = F.interpolate(
-            torch.cat([self.lift(x), core], 1), scale_factor=2, mode="bilinear", align_corners=False
-        )
-        detail = torch.cat([lifted[:, :-1], fine.to(x.dtype), strokes.to(x.dtype)], 1)
-        logits = lifted[:, -1:] + self.refine(detail)
+        logits = _doubled(core)
+        if refined:
+            plain = _channels_last(torch.cat([fine.to(x.dtype), strokes.to(x.dtype)], 1))
+            logits = logits + self.refine(torch.cat([_doubled(self.lift(x)), plain], 1))
         return logits[:, 0], core[:, 0], self._score(x, bottom, logits)
 
     def _score(self, features: Tensor, bottom: Tensor, logits: Tensor) -> Tensor:
         probability = torch.sigmoid(logits.detach().float())  # (B, 1, 2G, 2G)
         pooled = F.avg_pool2d(probability, 2)
         total = pooled.sum((2, 3)) + 1e-3
-        inside = (features.float() * pooled).sum((2, 3)) / total
+        weight = pooled.flatten(1).to(features.dtype)
+        inside = torch.einsum("bcn,bn->bc", features.flatten(2), weight).float() / total
         rim = torch.cat(
             [probability[..., 0, :], probability[..., -1, :],
              probability[..., :, 0], probability[..., :, -1]], -1
@@ -272,6 +280,14 @@ class CompactNetwork(nn.Module):
         scale = self.temperature[1].exp()
         cosine = torch.einsum("bshw,vs->bvhw", semantic.float(), words)
         return scale * cosine + self.word_bias[:, None, None]
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:

@@ -1,0 +1,177 @@
+"""The compact model made to suit the objects a person has accepted on an image.
+
+A few gradient steps fit a copy of the decoder, on the cached features, to first clicks on these
+objects; it answers first clicks from then on, where it does so better on objects it was not fitted
+to. Corrections are answered by the decoder as it is shipped. The encoder stays as it is, so that
+embeddings stay valid.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from ...errors import InvalidPrompt
+from ...prompts import Point
+from ..base import Embedding, mask_bbox
+from . import canvas, focus, pyramid
+from .canvas import View
+from .concept import concept_of
+
+if TYPE_CHECKING:
+    from .model import CompactModel
+
+STEPS = 16
+BATCH = 6
+RATE = 3e-4
+FEWEST = 4
+"""Objects from which on the decoder is fitted."""
+LEAST_GAIN = 0.01
+"""By how much a first click must become better, on objects not fitted to."""
+LATEST = 24
+"""Only so many objects count, the last accepted ones."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+def adapted(
+    model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray], steps: int = STEPS,
+    seed: int = 0,
+) -> CompactModel:  # fmt: skip
+    """A model that suits accepted objects better, or as well; the given one stays as it is.
+
+    Parameters
+    ----------
+    model : CompactModel
+        As it is shipped: see `CompactModel.plain`.
+    embedding : Embedding
+        Of the image on which the objects lie.
+    masks : sequence of bool (H, W)
+        The accepted objects, in the order of acceptance. Fewer than `FEWEST` change nothing.
+    steps : int
+        Gradient steps on the decoder.
+
+    Raises
+    ------
+    InvalidPrompt
+        The embedding is another model's, or a mask is empty or of another shape.
+    """
+    model.check(embedding)
+    boxes = []
+    for mask in masks:
+        box = mask_bbox(np.asarray(mask, bool)) if mask.shape == embedding.shape else None
+        if box is None:
+            raise InvalidPrompt(
+                "an accepted object is empty or has another shape than its image; give masks "
+                f"of shape {embedding.shape}"
+            )
+        boxes.append(box)
+    if len(boxes) < FEWEST:
+        return model
+    new = copy.copy(model)
+    new.first_decoder = _worthwhile(model, embedding, masks[-LATEST:], boxes[-LATEST:], steps, seed)
+    return new
+
+
+def _worthwhile(
+    model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
+    boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
+) -> torch.nn.Module | None:  # fmt: skip
+    """A fitted decoder, or None where one fitted to half of the objects is no help on the rest."""
+    halves = [list(range(start, len(masks), 2)) for start in (0, 1)]
+    gain = []
+    for half, rest in (halves, halves[::-1]):
+        trial = copy.copy(model)
+        trial.first_decoder = _fitted(
+            model, embedding, [masks[i] for i in half], [boxes[i] for i in half], steps, seed
+        )
+        for i in rest:
+            gain.append(
+                _first_iou(trial, embedding, masks[i]) - _first_iou(model, embedding, masks[i])
+            )
+    if np.mean(gain) < LEAST_GAIN:
+        return None
+    return _fitted(model, embedding, masks, boxes, steps, seed)
+
+
+def _first_iou(model: CompactModel, embedding: Embedding, mask: BoolArray) -> float:
+    """IoU after a click in the middle."""
+    box = mask_bbox(mask)
+    assert box is not None
+    part = np.pad(mask[box[0] : box[2], box[1] : box[3]], 1)
+    depth = ndimage.distance_transform_edt(part)
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    found = model.predict(embedding, [Point(float(box[0] + y - 1), float(box[1] + x - 1))]).mask
+    return float((found & mask).sum() / (found | mask).sum())
+
+
+def _fitted(
+    model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
+    boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
+) -> torch.nn.Module:  # fmt: skip
+    """A copy of the decoder after gradient steps on windows around the objects."""
+    decoder = copy.deepcopy(model.network.decoder).float().train()
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(True)
+    optimizer = torch.optim.AdamW(decoder.parameters(), lr=RATE, weight_decay=0.0)
+    levels = pyramid.levels(embedding)
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        picks = rng.choice(len(masks), min(BATCH, len(masks)), replace=False)
+        lots = [_window(levels, masks[i], boxes[i], rng) for i in picks]
+        with torch.no_grad():
+            inputs = _inputs(model, embedding, [view for view, _ in lots], [p for _, p in lots])
+        truth = torch.from_numpy(
+            np.stack([view.sample(masks[i]) for i, (view, _) in zip(picks, lots, strict=True)])
+        ).float()
+        with torch.enable_grad():
+            logits, _, _ = decoder(*(tensor.clone() for tensor in inputs))
+            loss = _loss(logits.float(), truth.to(logits.device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return decoder.eval().requires_grad_(False).to(model.compute)
+
+
+def _window(
+    levels: list[pyramid.Level], mask: BoolArray, box: tuple[int, int, int, int],
+    rng: np.random.Generator,
+) -> tuple[View, list[Point]]:  # fmt: skip
+    """A window of random size around an object, with a click near its middle."""
+    part = mask[box[0] : box[2], box[1] : box[3]]
+    depth = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    deep = np.argwhere(depth >= 0.6 * depth.max())
+    y, x = deep[rng.integers(len(deep))] + np.array(box[:2])
+    side = max(box[2] - box[0], box[3] - box[1], 4) * float(rng.uniform(1.3, 2.2))
+    view = focus.view_around(levels, (float(y), float(x)), side)
+    return view, [Point(float(y), float(x))]
+
+
+def _inputs(
+    model: CompactModel, embedding: Embedding, views: Sequence[View],
+    prompts: Sequence[list[Point]],
+) -> tuple[Tensor, ...]:  # fmt: skip
+    """What the decoder eats for these windows: float32."""
+    maps = np.stack([
+        canvas.draw(points, view, None) for view, points in zip(views, prompts, strict=True)
+    ])  # fmt: skip
+    concept = concept_of(model, prompts[0])
+    tensors = model.decoder_inputs(views, maps, concept)
+    return tuple(tensor.float() for tensor in tensors)
+
+
+def _loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Cross-entropy, and soft Dice of each window."""
+    entropy = F.binary_cross_entropy_with_logits(logits, truth)
+    share = torch.sigmoid(logits)
+    both = (share * truth).sum((1, 2))
+    dice = 1 - (2 * both + 1) / (share.sum((1, 2)) + truth.sum((1, 2)) + 1)
+    return entropy + dice.mean()

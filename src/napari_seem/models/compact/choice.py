@@ -1,0 +1,80 @@
+"""Which of several windows around a lone click shows the object that was meant.
+
+The decoder answers in windows of doubling size. An answer deserves trust where the decoder scores
+it high, where the answers of the other windows agree with it, and where it leaves room around
+itself. The weights were found on training images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .canvas import View
+
+AGREEMENT_WEIGHT = 1.0
+FILL_WEIGHT = 0.1
+"""Score units for each doubling of the room around the object."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """One decoded window: logits on the fine grid, and the decoder's score 0..1."""
+
+    view: View
+    logits: FloatArray
+    score: float
+
+
+def choose(found: Sequence[Decoded], priors: Sequence[float]) -> Decoded:
+    """The most trustworthy of several answers to the same prompts.
+
+    Parameters
+    ----------
+    found : sequence of Decoded
+    priors : sequence of float
+        What else speaks for each, in units of the score.
+    """
+    together = agreement(found).mean(1)
+    fitness = [
+        decoded.score + prior + AGREEMENT_WEIGHT * shared - FILL_WEIGHT * _fill(decoded)
+        for decoded, prior, shared in zip(found, priors, together, strict=True)
+    ]
+    return found[int(np.argmax(fitness))]
+
+
+def agreement(found: Sequence[Decoded]) -> npt.NDArray[np.float64]:
+    """Intersection over union of every two answers, in image pixels: (N, N), symmetric."""
+    masks = [decoded.logits > 0 for decoded in found]
+    cells = [_cell_area(decoded.view) for decoded in found]
+    areas = [mask.sum() * cell for mask, cell in zip(masks, cells, strict=True)]
+    out = np.eye(len(found))
+    for i, one in enumerate(found):
+        for j in range(i):
+            shared = (masks[i] & _seen_from(one.view, found[j].view, masks[j])).sum() * cells[i]
+            union = areas[i] + areas[j] - shared
+            out[i, j] = out[j, i] = np.clip(shared / union, 0, 1) if union > 0 else 0.0
+    return out
+
+
+def _fill(decoded: Decoded) -> float:
+    """log2 of the mask's side over the window's."""
+    return float(np.log2(np.sqrt((decoded.logits > 0).mean()) + 0.01))
+
+
+def _cell_area(view: View) -> float:
+    """Image pixels in one fine cell."""
+    return float(np.prod([view.pixels(axis)[1] - view.pixels(axis)[0] for axis in (0, 1)]))
+
+
+def _seen_from(view: View, other: View, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Another window's mask on this window's grid; False outside of that window."""
+    index = [other.cells(view.pixels(axis), axis) for axis in (0, 1)]
+    inside = [(at >= 0) & (at < size) for at, size in zip(index, mask.shape, strict=True)]
+    rows, cols = (np.clip(at, 0, size - 1) for at, size in zip(index, mask.shape, strict=True))
+    return mask[rows[:, None], cols[None, :]] & inside[0][:, None] & inside[1][None, :]

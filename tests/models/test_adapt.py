@@ -1,0 +1,105 @@
+"""The compact model fitted to objects that a person accepted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import napari_seem as ns
+from napari_seem.errors import InvalidPrompt
+from napari_seem.models.compact import adapt
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ns.load_model("compact", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def targets():
+    """Rings within rings: the person means the whole target, dark rim and all."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:256, :256]
+    image, masks = np.full((256, 256), 120.0), []
+    for y in range(32, 256, 64):
+        for x in range(32, 256, 64):
+            distance = np.hypot(rows - y - rng.uniform(-3, 3), columns - x - rng.uniform(-3, 3))
+            radius = rng.uniform(19, 23)
+            image[distance < radius] = 70
+            image[distance < 0.55 * radius] = 210
+            masks.append(distance < radius)
+    image += rng.normal(0, 8, image.shape)
+    return np.clip(image, 0, 255).astype(np.uint8), masks
+
+
+def first_iou(model, embedding, mask):
+    y, x = (int(axis.mean()) for axis in np.nonzero(mask))
+    found = model.predict(embedding, [ns.Point(y, x)]).mask
+    return (found & mask).sum() / (found | mask).sum()
+
+
+def test_later_objects_of_the_kind_need_less(model, targets):
+    image, masks = targets
+    embedding = model.encode(image)
+    rest = masks[8:]
+    before = np.mean([first_iou(model, embedding, mask) for mask in rest])
+
+    suited = model.adapted(embedding, masks[:8])
+
+    after = np.mean([first_iou(suited, embedding, mask) for mask in rest])
+    assert after >= before
+    assert after > 0.75
+
+
+def test_the_given_model_stays_as_it_is_and_embeddings_stay_valid(model, targets):
+    image, masks = targets
+    embedding = model.encode(image)
+    before = {key: t.clone() for key, t in model.network.state_dict().items()}
+    plain = model.predict(embedding, [ns.Point(32, 32)]).logits
+
+    suited = model.adapted(embedding, masks[:6], steps=2)
+
+    assert suited.identity == model.identity
+    assert all((before[key] == t).all() for key, t in model.network.state_dict().items())
+    np.testing.assert_array_equal(model.predict(embedding, [ns.Point(32, 32)]).logits, plain)
+    np.testing.assert_array_equal(
+        suited.plain().predict(embedding, [ns.Point(32, 32)]).logits, plain
+    )
+
+
+def test_corrections_are_answered_by_the_shipped_decoder(model, targets):
+    image, masks = targets
+    embedding = model.encode(image)
+    suited = model.plain()
+    suited.first_decoder = adapt._fitted(
+        model, embedding, masks[:6], [adapt.mask_bbox(m) for m in masks[:6]], 3, 0
+    )
+    memory = model.predict(embedding, [ns.Point(96, 96)]).memory
+    prompts = [ns.Point(96, 96), ns.Point(120, 96, positive=False)]
+
+    np.testing.assert_array_equal(
+        suited.predict(embedding, prompts, memory).logits,
+        model.predict(embedding, prompts, memory).logits,
+    )
+    first = [m.predict(embedding, [ns.Point(96, 96)]).logits for m in (model, suited)]
+    assert (first[0] != first[1]).any()
+
+
+def test_fitting_that_does_not_help_is_not_used(model, targets, monkeypatch):
+    image, masks = targets
+    monkeypatch.setattr(adapt, "_first_iou", lambda *_: 0.9)
+
+    suited = model.adapted(model.encode(image), masks[:6], steps=1)
+
+    assert suited.first_decoder is None
+
+
+def test_few_objects_change_nothing_and_wrong_ones_are_told(model, targets):
+    image, masks = targets
+    embedding = model.encode(image)
+
+    assert model.adapted(embedding, masks[:3]).first_decoder is None
+    with pytest.raises(InvalidPrompt, match=r"masks of shape \(256, 256\)"):
+        model.adapted(embedding, [np.zeros((256, 256), bool)])
+    with pytest.raises(InvalidPrompt, match="another shape"):
+        model.adapted(embedding, [np.ones((5, 5), bool)])
