@@ -19,6 +19,7 @@ from ..layers.roles import is_ours
 from ..models.base import Capability
 from ..models.registry import MODELS, capabilities_by_model
 from .actions import ACTIONS
+from .adaptation import Adaptation
 from .annotator import Annotator
 from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
@@ -65,6 +66,7 @@ class AnnotateWidget(QWidget):
             shelf = Shelf(loader, EmbeddingCache(self.preferences.cache_bytes))
         self.annotator = Annotator(self.viewer, shelf, self)
         self.proposals = Proposals(self.annotator)
+        self.adaptation = Adaptation(self.annotator)
         self.tool = "point"
         self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
         self._bound: list[tuple[Any, str]] = []
@@ -158,6 +160,13 @@ class AnnotateWidget(QWidget):
         self.panel.word.clearFocus()  # keys and clicks go to the picture again
         self.proposals.find(self.panel.word.text())
 
+    def learn(self, wanted: bool = True) -> None:
+        """Fit the model to the objects on the shown plane, or take that back."""
+        if wanted:
+            self.adaptation.learn()
+        else:
+            self.adaptation.forget()
+
     def take_all(self) -> list[int]:
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
@@ -212,6 +221,8 @@ class AnnotateWidget(QWidget):
         annotator.runner.ended.connect(panel.show_idle)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
+        panel.learn.clicked.connect(self.learn)
+        self.adaptation.changed.connect(panel.learn.setChecked)
         self.proposals.updated.connect(self._on_proposals)
         self.proposals.unknown.connect(self._on_unknown_word)
         annotator.layers_changed.connect(self._refresh_layers)

@@ -10,7 +10,7 @@ import napari
 import numpy as np
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QListWidgetItem, QWidget
+from qtpy.QtWidgets import QFileDialog, QListWidgetItem
 
 from ..errors import InvalidImage, InvalidLabels, NapariSeemError
 from ..io.images import images_in, read_array, read_image
@@ -22,6 +22,7 @@ from ..models.base import Capability
 from ..models.in_context import Labelled
 from ..models.registry import MODELS
 from ..planes import Plane
+from .dock import Dock
 from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
 from .labeller import Answer, Labeller, Shown, Target, file_target
 from .shelf import Shelf, shelf_of
@@ -30,7 +31,7 @@ LESSONS = "Taught (*.safetensors)"
 FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
 
 
-class ExamplesWidget(QWidget):
+class ExamplesWidget(Dock):
     """Label images, planes or files as a few examples are labelled.
 
     Parameters
@@ -139,11 +140,6 @@ class ExamplesWidget(QWidget):
         if path:
             model = self.panel.model.currentText()
             self._guarded(lambda: self.labeller.open(Path(path), model))
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop what is going on; what is written stays."""
-        self.release()
-        super().closeEvent(event)
 
     def release(self) -> None:
         """Let go of the viewer."""

@@ -242,6 +242,12 @@ class Panel(QWidget):
         self.overwrite = QCheckBox("overwrite other objects")
         self.overwrite.setToolTip("Take pixels that belong to other objects; otherwise they stay")
         self.commit, self.clear = QPushButton("Commit object"), QPushButton("Clear")
+        self.learn = QPushButton("Learn from the objects here")
+        self.learn.setCheckable(True)
+        self.learn.setToolTip(
+            "Fit the model to the objects on this plane, so that first clicks on others of their "
+            "kind do better; press again to take it back"
+        )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         self.undo.setToolTip("Take the last prompt back (Ctrl+Z on a prompt layer)")
         self.redo.setToolTip("Put it back (Ctrl+Shift+Z on a prompt layer)")
@@ -273,6 +279,7 @@ class Panel(QWidget):
         column.addWidget(self.overwrite)
         column.addWidget(self.commit)
         column.addLayout(_row(self.undo, self.redo, self.clear))
+        column.addWidget(self.learn)
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumWidth(1)

@@ -59,6 +59,11 @@ class Shelf:
                 self._models[name] = self._loader(name)
             return self._models[name]
 
+    def put(self, name: str, model: Model) -> None:
+        """Use another model under a name from now on; its embeddings must be the same."""
+        with self._lock:
+            self._models[name] = model
+
     def use_device(self, device: str) -> None:
         """Run models on another device from now on; encoded images are encoded again there."""
         if device != self.device:

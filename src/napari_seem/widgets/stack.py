@@ -8,7 +8,7 @@ from typing import Any
 import napari
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QListWidgetItem, QWidget
+from qtpy.QtWidgets import QListWidgetItem
 
 from ..errors import NapariSeemError
 from ..layers.coordinates import unwrap
@@ -17,13 +17,14 @@ from ..layers.stacks import LayerStack, shown_stack, stack_axes
 from ..models.base import Capability
 from ..models.registry import MODELS
 from .carrier import Carrier, Order
+from .dock import Dock
 from .shelf import Shelf, shelf_of
 from .stack_panel import OUTLINES, StackPanel
 
 KEYS = {"next_doubtful": "Shift-N", "previous_doubtful": "Shift-B", "accept_plane": "Shift-K"}
 
 
-class StackWidget(QWidget):
+class StackWidget(Dock):
     """Carry the labels of a layer through its stack or video.
 
     Parameters
@@ -90,11 +91,6 @@ class StackWidget(QWidget):
         world = layer.data_to_world(point)
         axis = stack.axis + self.viewer.dims.ndim - layer.ndim
         self.viewer.dims.set_point(axis, float(world[stack.axis]))
-
-    def closeEvent(self, event: Any) -> None:
-        """Stop what is going on; what is written stays."""
-        self.release()
-        super().closeEvent(event)
 
     def release(self) -> None:
         """Let go of the viewer."""
