@@ -130,11 +130,11 @@ def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding
 
 def check_can_learn(model: Any) -> None:
     """Raise `UnsupportedPrompt` for a model that can't be told by examples."""
-    from .models.registry import capabilities_by_model
+    from .models.registry import able_models
 
     if Capability.IN_CONTEXT in model.capabilities:
         return
-    able = [name for name, can in capabilities_by_model().items() if Capability.IN_CONTEXT in can]
+    able = able_models(Capability.IN_CONTEXT)
     raise UnsupportedPrompt(
         f"model '{model.name}' can't be told by examples; choose one of: {', '.join(able)}"
     )

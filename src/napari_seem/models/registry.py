@@ -132,6 +132,11 @@ def model_names() -> tuple[str, ...]:
     return tuple(MODELS)
 
 
+def able_models(capability: Capability) -> list[str]:
+    """Names of the models that can do something, in the registry's order."""
+    return [name for name, spec in MODELS.items() if capability in spec.capabilities]
+
+
 def capabilities_by_model() -> dict[str, frozenset[Capability]]:
     """What each model can do, without loading any."""
     return {name: spec.capabilities for name, spec in MODELS.items()}

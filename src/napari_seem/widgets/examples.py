@@ -20,7 +20,7 @@ from ..layers.stacks import read_labels, shown_stack, write_labels
 from ..layers.writing import check_target, new_labels
 from ..models.base import Capability
 from ..models.in_context import Labelled
-from ..models.registry import MODELS
+from ..models.registry import able_models
 from ..planes import Plane
 from .dock import Dock
 from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
@@ -45,8 +45,7 @@ class ExamplesWidget(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer, shelf: Shelf | None = None) -> None:
         super().__init__()
         self.viewer = unwrap(napari_viewer)
-        able = [n for n, spec in MODELS.items() if Capability.IN_CONTEXT in spec.capabilities]
-        self.panel = ExamplesPanel(self, able)
+        self.panel = ExamplesPanel(self, able_models(Capability.IN_CONTEXT))
         self.labeller = Labeller(shelf or shelf_of(self.viewer), self)
         self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
         self._made: dict[int, Labels] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -19,7 +18,8 @@ from qtpy.QtWidgets import (
 from ..models.in_context import Kind
 from .example_strip import ExampleStrip
 from .loss_curve import LossCurve
-from .panel import ERROR_COLOUR, NOTE_COLOUR, LayerBox
+from .message import Message
+from .panel import LayerBox
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
 KINDS: dict[str, Kind] = {
@@ -46,7 +46,7 @@ class ExamplesPanel(QWidget):
         self.kind.addItems(list(KINDS))
         self.targets.addItems([STACK, IMAGES, FOLDER])
         self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
-        self.strip, self.results, self.message = ExampleStrip(), QListWidget(), QLabel()
+        self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
         self.run, self.stop = QPushButton("Label"), QPushButton("Stop")
         self.again = QPushButton("Again from the start")
         self.teach, self.stop_teaching = QPushButton("Teach"), QPushButton("Enough")
@@ -84,8 +84,7 @@ class ExamplesPanel(QWidget):
 
     def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what happened."""
-        self.message.setStyleSheet(f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}")
-        self.message.setText(text)
+        self.message.say(text, problem=problem)
 
     def _tips(self) -> None:
         for widget, tip in (
@@ -121,10 +120,6 @@ class ExamplesPanel(QWidget):
         then.addRow("Ids are", self.kind)
         then.addRow("Label", self.targets)
         then.addRow("By", self.model)
-        self.message.setWordWrap(True)
-        self.message.setMinimumWidth(1)
-        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing() + 4)
         column = QVBoxLayout(self)
         column.addLayout(form)
         column.addLayout(_row(self.add_plane, self.add_files))

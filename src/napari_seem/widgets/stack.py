@@ -15,7 +15,7 @@ from ..layers.coordinates import unwrap
 from ..layers.roles import is_ours
 from ..layers.stacks import LayerStack, shown_stack, stack_axes
 from ..models.base import Capability
-from ..models.registry import MODELS
+from ..models.registry import able_models
 from .carrier import Carrier, Order
 from .dock import Dock
 from .shelf import Shelf, shelf_of
@@ -38,8 +38,7 @@ class StackWidget(Dock):
     def __init__(self, napari_viewer: napari.viewer.Viewer, shelf: Shelf | None = None) -> None:
         super().__init__()
         self.viewer = unwrap(napari_viewer)
-        able = [n for n, spec in MODELS.items() if Capability.IN_CONTEXT in spec.capabilities]
-        self.panel = StackPanel(self, able)
+        self.panel = StackPanel(self, able_models(Capability.IN_CONTEXT))
         self.carrier = Carrier(shelf or shelf_of(self.viewer), self)
         self._axes: list[int] = []
         self._closed = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -19,7 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .panel import ERROR_COLOUR, NOTE_COLOUR, LayerBox
+from .message import Message
+from .panel import LayerBox
 from .score_plot import ScorePlot
 
 OUTLINES = "outlines only, no model"
@@ -49,7 +49,7 @@ class StackPanel(QWidget):
         self.stop_below.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
         self.forward, self.stop = QPushButton("Forward"), QPushButton("Stop")
-        self.message, self.plot, self.queue = QLabel(), ScorePlot(), QListWidget()
+        self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
         self.take_back = QPushButton("Take back the run")
@@ -68,8 +68,7 @@ class StackPanel(QWidget):
 
     def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what happened."""
-        self.message.setStyleSheet(f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}")
-        self.message.setText(text)
+        self.message.say(text, problem=problem)
 
     def show_range(self, count: int) -> None:
         """Offer the planes of a stack of `count`; a choice that still fits stays."""
@@ -112,10 +111,6 @@ class StackPanel(QWidget):
         form.addRow("", self.find_new)
         form.addRow("Planes", _row(self.first, QLabel("to"), self.last))
         form.addRow("Stop below", self.stop_below)
-        self.message.setWordWrap(True)
-        self.message.setMinimumWidth(1)
-        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.message.setMinimumHeight(2 * self.message.fontMetrics().lineSpacing() + 4)
         column = QVBoxLayout(self)
         column.addLayout(form)
         column.addWidget(_row(self.backward, self.both, self.forward, self.stop))
