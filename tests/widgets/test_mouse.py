@@ -73,7 +73,10 @@ def shown(make_napari_viewer, qtbot):
     viewer.window.add_dock_widget(dock, name="Annotate")
     QApplication.processEvents()
     viewer.reset_view()
-    qtbot.wait(200)  # the canvas takes its final size
+    canvas, sizes = viewer.window._qt_viewer.canvas.native, []
+    while len(sizes) < 3 or sizes[-1] != sizes[-3]:  # until the canvas has its final size
+        qtbot.wait(100)
+        sizes.append((canvas.width(), canvas.height()))
     yield dock, Mouse(viewer)
     qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
     dock.release()
@@ -205,12 +208,13 @@ def test_deleting_and_dragging_with_napari_s_own_tools(shown, settle):
     assert dock.annotator.work.session.prompts == (moved,)
 
 
-def test_a_proposal_is_taken_by_a_click(shown, settle):
+def test_a_proposal_is_taken_by_a_click(shown, settle, qtbot):
     dock, mouse = shown
     dock.use_word()
     dock.find_word("disc")
     settle(dock)
     mouse.drag((32, 58), (20, 50))  # moves the picture
+    qtbot.wait(200)  # it is drawn anew; until then a click would fall where it was
     assert dock.annotator.labels is None
     mouse.click((32, 58))
 
