@@ -135,15 +135,19 @@ def markdown(results: Sequence[Answered]) -> str:
         if not here:
             continue
         by_count = [[r for r in here if r.examples == n] for n in counts]
-        cells = [f"{np.mean([r.iou for r in rows]):.3f}" for rows in by_count]
-        cells += [f"{np.mean([r.foreground for r in rows]):.3f}" for rows in by_count]
+        cells = [_mean([r.iou for r in rows]) for rows in by_count]
+        cells += [_mean([r.foreground for r in rows]) for rows in by_count]
         classes = str(here[0].classes) if title in sets else ""
-        targets = sum(r.targets for r in by_count[0])
+        targets = sum(r.targets for r in by_count[0] or here)
         milliseconds = np.median([r.seconds for r in here]) * 1e3
         lines.append(
             f"| {title} | {classes} | {targets} | {' | '.join(cells)} | {milliseconds:.0f} |"
         )
     return "\n".join(lines)
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f}" if values else ""
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

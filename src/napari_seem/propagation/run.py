@@ -304,14 +304,13 @@ class Propagation:
         """What the nearest accepted planes say: one on each side, and where they lack an id."""
         ordered = sorted(self._seeds, key=lambda k: (abs(k - index), k))
         sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
-        chosen = {k for side in sides for k in side if self._seeds[k].any()}
-        missing = {int(i) for s in self._seeds.values() for i in np.unique(s) if i}
-        missing -= {int(i) for k in chosen for i in np.unique(self._seeds[k])}
+        chosen = {k for side in sides for k in side if self._ids_of(k)}
+        missing = {i for k in self._seeds for i in self._ids_of(k)}
+        missing -= {i for k in chosen for i in self._ids_of(k)}
         for k in ordered:
-            here = set(np.unique(self._seeds[k]).tolist())
-            if missing & here:
+            if missing & self._ids_of(k):
                 chosen.add(k)
-                missing -= here
+                missing -= self._ids_of(k)
         key = tuple(sorted(chosen))
         if key not in self._lessons:
             assert self._model is not None
@@ -333,6 +332,10 @@ class Propagation:
             return model.encode(shown)
         key = (model.name, content_key(shown))
         return self._cache.get_or_encode(key, lambda: model.encode(shown))
+
+    def _ids_of(self, index: int) -> frozenset[int]:
+        """The ids of an accepted plane."""
+        return frozenset(self._done[index].scores)
 
     def _usual_area(self) -> float:
         areas = np.concatenate([np.bincount(s.ravel())[1:] for s in self._seeds.values()])
