@@ -121,7 +121,7 @@ def _propagate(options: argparse.Namespace) -> int:
 def _label_like(options: argparse.Namespace) -> int:
     """Label target files like the examples; one label file and table each."""
     from .in_context import iter_label_like
-    from .io.images import read_array, read_image, write_labels
+    from .io.images import read_array, read_image, write_scored
     from .models.registry import load_model
 
     model: Any = load_model(options.model)
@@ -133,10 +133,8 @@ def _label_like(options: argparse.Namespace) -> int:
         model, examples, (read_image(target) for target in options.targets), options.kind, **chosen
     )
     for target, found in zip(options.targets, results, strict=True):
-        rows = [{"index": i, "score": round(score, 3)} for i, score in found.scores.items()]
-        path = options.output / f"{target.stem}_labels.tif"
-        write_labels(path, found.labels, rows)
-        print(f"{len(rows)} ids -> {path}")
+        path = write_scored(options.output, target, found.labels, found.scores)
+        print(f"{len(found.scores)} ids -> {path}")
     return 0
 
 

@@ -67,7 +67,7 @@ def iter_label_like(
     if isinstance(examples, model.lesson_type):
         lesson: Any = examples
     else:
-        lesson = model.learn(_encoded_all(model, examples, cache), kind, **options)
+        lesson = model.learn(encoded_examples(model, examples, cache), kind, **options)
     for image in targets:
         yield model.label(lesson, encoded(model, image, cache))
 
@@ -91,7 +91,7 @@ def teach(
         With the loss, and the lesson so far; stop iterating to keep that.
     """
     check_can_learn(model)
-    yield from model.tune(_encoded_all(model, examples, cache), kind, steps)
+    yield from model.tune(encoded_examples(model, examples, cache), kind, steps)
 
 
 def save_lesson(path: str | Path, model: InContextModel, lesson: Any, name: str = "") -> None:
@@ -114,9 +114,10 @@ def load_lesson(path: str | Path, model: InContextModel) -> Any:
     return lessons.load(Path(path), model.lesson_type, model.identity)
 
 
-def _encoded_all(
+def encoded_examples(
     model: InContextModel, examples: Sequence[tuple[Image, Image]], cache: EmbeddingCache | None
 ) -> list[Example]:
+    """Encode the images of examples, or take them from the cache."""
     return [Example(encoded(model, image, cache), labels) for image, labels in examples]
 
 

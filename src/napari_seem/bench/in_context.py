@@ -17,6 +17,8 @@ from ..errors import NapariSeemError
 from ..models.in_context import Example, InContextModel
 from .clicks import open_model
 from .datasets import ObjectSet, Picture, find_sets
+from .person import iou
+from .report import mean_cell
 
 MOST_CLASSES = 20
 """Sets of more classes are asked for foreground only."""
@@ -85,8 +87,8 @@ def evaluate(
         answers = [model.label(lesson, embedding).labels for embedding in embeddings]
         seconds = (time.perf_counter() - start) / len(answers)
         pairs = list(zip(answers, truths, strict=True))
-        ious = [_iou(a == c, t == c) for a, t in pairs for c in np.unique(t[t > 0])]
-        foreground = [_iou(a > 0, t > 0) for a, t in pairs]
+        ious = [iou(a == c, t == c) for a, t in pairs for c in np.unique(t[t > 0])]
+        foreground = [iou(a > 0, t > 0) for a, t in pairs]
         results.append(
             Answered(
                 chosen.name, chosen.other_source, count, len(answers), classes,
@@ -110,11 +112,6 @@ def _classes(pictures: Sequence[Picture]) -> tuple[list[npt.NDArray[np.int32]], 
     return out, len(words)
 
 
-def _iou(mask: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> float:
-    either = int((mask | truth).sum())
-    return int((mask & truth).sum()) / either if either else 1.0
-
-
 def markdown(results: Sequence[Answered]) -> str:
     """A table: a row a set, then domains, then all."""
     counts = sorted({r.examples for r in results})
@@ -135,8 +132,8 @@ def markdown(results: Sequence[Answered]) -> str:
         if not here:
             continue
         by_count = [[r for r in here if r.examples == n] for n in counts]
-        cells = [_mean([r.iou for r in rows]) for rows in by_count]
-        cells += [_mean([r.foreground for r in rows]) for rows in by_count]
+        cells = [mean_cell([r.iou for r in rows]) for rows in by_count]
+        cells += [mean_cell([r.foreground for r in rows]) for rows in by_count]
         classes = str(here[0].classes) if title in sets else ""
         targets = sum(r.targets for r in by_count[0] or here)
         milliseconds = np.median([r.seconds for r in here]) * 1e3
@@ -144,10 +141,6 @@ def markdown(results: Sequence[Answered]) -> str:
             f"| {title} | {classes} | {targets} | {' | '.join(cells)} | {milliseconds:.0f} |"
         )
     return "\n".join(lines)
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f}" if values else ""
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ..embeddings import EmbeddingCache
 from ..propagation import METHODS, Method, Propagation
 from .clicks import open_model
+from .report import mean_cell
 from .stacks import StackCase, find_stacks, phantoms
 
 DISTANCES = ((1, 1), (2, 3), (4, 7), (8, 15), (16, 999))
@@ -141,7 +142,7 @@ def markdown(results: Sequence[Carried], encoded: Sequence[Any] = (0, 0.0)) -> s
     for name in [*sets, "all"]:
         here = [r for r in results if name in ("all", r.case.split("/")[0])]
         cells = [
-            _mean([r.dice for r in here if r.seeds == n and r.method == m])
+            mean_cell([r.dice for r in here if r.seeds == n and r.method == m])
             for n in counts for m in methods
         ]  # fmt: skip
         lines.append(f"| {name} | {len({r.case for r in here})} | {' | '.join(cells)} |")
@@ -155,10 +156,10 @@ def markdown(results: Sequence[Carried], encoded: Sequence[Any] = (0, 0.0)) -> s
         for m in methods:
             here = [r for r in results if r.seeds == n and r.method == m]
             cells = [
-                _mean([r.by_distance[str(a)] for r in here if str(a) in r.by_distance])
+                mean_cell([r.by_distance[str(a)] for r in here if str(a) in r.by_distance])
                 for a, _ in DISTANCES
             ]
-            ranks = _mean([r.ranking for r in here if r.ranking is not None])
+            ranks = mean_cell([r.ranking for r in here if r.ranking is not None])
             lines.append(f"| {m} | {n} | {' | '.join(cells)} | {ranks} |")
     lines.append("")
     for m in methods:
@@ -167,10 +168,6 @@ def markdown(results: Sequence[Carried], encoded: Sequence[Any] = (0, 0.0)) -> s
     if encoded[0]:
         lines.append(f"encoding before that: {encoded[1] / encoded[0] * 1e3:.0f} ms a plane")
     return "\n".join(lines)
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f}" if values else ""
 
 
 def _print(r: Carried) -> None:

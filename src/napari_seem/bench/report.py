@@ -35,6 +35,11 @@ def summary(records: Sequence[Record]) -> dict[str, dict[str, Figures]]:
     return {"sets": by_set, "domains": by_domain, "overall": overall}
 
 
+def mean_cell(values: Sequence[float]) -> str:
+    """A mean as it stands in a table; nothing where there is nothing."""
+    return f"{np.mean(values):.3f}" if values else ""
+
+
 def clicks_needed(curve: Sequence[float], goal: float) -> int | None:
     """The first click after which the IoU reached `goal`, or None."""
     reached = np.flatnonzero(np.asarray(curve) >= goal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,17 @@ def images_in(folder: Path) -> list[Path]:
     if not found:
         raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")
     return found
+
+
+def write_scored(
+    folder: Path, source: Path, labels: npt.NDArray[Any], scores: Mapping[int, float]
+) -> Path:
+    """Write the labels of an image file into a folder, with the score of each id; where to."""
+    rows = [{"index": i, "score": round(score, 3)} for i, score in scores.items()]
+    path = folder / f"{source.stem}_labels.tif"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_labels(path, labels, rows)
+    return path
 
 
 def write_labels(path: Path, labels: npt.NDArray[Any], rows: list[dict[str, Any]]) -> None:

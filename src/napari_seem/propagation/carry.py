@@ -45,14 +45,6 @@ class Sight:
         return 1 - self.shares[0, y0:y1, x0:x1]
 
 
-def joint_box(shapes: Mapping[int, Shape]) -> Box2D:
-    """The box around all shapes' boxes."""
-    boxes = np.array([shape.box for shape in shapes.values()])
-    y0, x0 = boxes[:, :2].min(0).tolist()
-    y1, x1 = boxes[:, 2:].max(0).tolist()
-    return y0, x0, y1, x1
-
-
 def settle(
     shapes: Mapping[int, Shape], sight: Sight, shape: tuple[int, int]
 ) -> tuple[IntArray, dict[int, float]]:

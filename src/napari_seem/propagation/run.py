@@ -214,7 +214,8 @@ class Propagation:
         expected = self._expected(index, below, above, moved)
         if blind:
             return self._unseen(index, expected, 1.0 if self.method == "shape" else BLIND)
-        return self._seen(index, image, expected)
+        beside = [k for k in (below, above) if k is not None]
+        return self._seen(index, image, expected, beside)
 
     def _expected(
         self, index: int, below: int | None, above: int | None,
@@ -255,18 +256,25 @@ class Propagation:
         scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
         return PlaneResult(index, labels, scores, self._events(index, labels, expected))
 
-    def _seen(self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape]) -> PlaneResult:
+    def _seen(
+        self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape],
+        beside: Sequence[int],
+    ) -> PlaneResult:  # fmt: skip
         shape = self._stack.plane_shape
         if not expected and not self.find_new:
             return PlaneResult(index, np.zeros(shape, np.int32), {})
         lesson = self._lesson(index)
-        box = (0, 0, *shape) if self.find_new else carry.joint_box(expected)
+        box = (
+            (0, 0, *shape)
+            if self.find_new
+            else shapes.joint_box(one.box for one in expected.values())
+        )
         assert self._model is not None
         seen = self._model.shares(lesson, self._embedding(image), box)
         ids = lesson.ids if self.kind == "semantic" else ()
         sight = Sight(box, seen, tuple(ids))
         labels, scores = carry.settle(expected, sight, shape)
-        scores = {i: score * self._inherited(index, i) for i, score in scores.items()}
+        scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
         events = self._events(index, labels, expected)
         if self.find_new:
             found = newcomers.find(labels, seen, self._usual_area(), self._next_id())
@@ -275,16 +283,10 @@ class Propagation:
             events += tuple(Event("new", number, index) for number in found.scores)
         return PlaneResult(index, labels, scores, events)
 
-    def _inherited(self, index: int, number: int) -> float:
+    def _inherited(self, beside: Sequence[int], number: int) -> float:
         """A factor for what the neighbouring finished planes' own doubts leave."""
-        beside = [self._done[k].scores.get(number, 0.0) for k in self._beside(index)]
-        return 1 - DOUBT + DOUBT * max(beside, default=1.0)
-
-    def _beside(self, index: int) -> list[int]:
-        """The nearest finished planes, below and above."""
-        below = max((k for k in self._done if k < index), default=None)
-        above = min((k for k in self._done if k > index), default=None)
-        return [k for k in (below, above) if k is not None]
+        scores = [self._done[k].scores.get(number, 0.0) for k in beside]
+        return 1 - DOUBT + DOUBT * max(scores, default=1.0)
 
     def _events(
         self, index: int, labels: IntArray, expected: Mapping[int, Shape]

@@ -6,7 +6,7 @@ objects", 1990) after both outlines were moved to where the object's centre woul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,14 +115,19 @@ def signed_distance(mask: BoolArray) -> FloatArray:
     return np.asarray(distance, np.float32)
 
 
+def joint_box(boxes: Iterable[Box2D]) -> Box2D:
+    """The box around all boxes."""
+    corners = np.array(list(boxes))
+    y0, x0 = corners[:, :2].min(0).tolist()
+    y1, x1 = corners[:, 2:].max(0).tolist()
+    return y0, x0, y1, x1
+
+
 def surroundings(labels: IntArray) -> Box2D:
     """The part of a labelled plane that tells its objects from what lies around them."""
     boxes = list(outlines(labels).values())
-    joint = np.array(boxes)
-    y0, x0 = joint[:, :2].min(0).tolist()
-    y1, x1 = joint[:, 2:].max(0).tolist()
     side = float(np.median([((b[2] - b[0]) * (b[3] - b[1])) ** 0.5 for b in boxes]))
-    return _grown((y0, x0, y1, x1), max(8.0, AROUND * side) / REACH, labels.shape)
+    return _grown(joint_box(boxes), max(8.0, AROUND * side) / REACH, labels.shape)
 
 
 def _alone(labels: IntArray, number: int, box: Box2D, moved: tuple[float, float]) -> Shape:
@@ -143,9 +148,8 @@ def _between(number: int, ends: list[tuple[IntArray, Box2D | None, float]]) -> S
     goal = sum(w * c for (_, _, w), c in zip(present, centres, strict=True))
     moves = [(float((goal - c)[0]), float((goal - c)[1])) for c in centres]
     softness = max(_softness(box) for _, box, _ in present)
-    boxes = np.array([_shifted(box, m) for (_, box, _), m in zip(present, moves, strict=True)])
-    joint = (*boxes[:, :2].min(0).tolist(), *boxes[:, 2:].max(0).tolist())
-    around = _grown(joint, softness, present[0][0].shape)
+    boxes = [_shifted(box, m) for (_, box, _), m in zip(present, moves, strict=True)]
+    around = _grown(joint_box(boxes), softness, present[0][0].shape)
     total = np.zeros((around[2] - around[0], around[3] - around[1]), np.float32)
     for (plane, box, weight), move in zip(present, moves, strict=True):
         total += np.float32(weight) * _distance_at(plane, number, box, around, move)

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 import napari
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent
-from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QWidget
 
 from ..embeddings import EmbeddingCache
 from ..layers.coordinates import unwrap
@@ -21,6 +18,7 @@ from ..models.registry import MODELS, capabilities_by_model
 from .actions import ACTIONS
 from .adaptation import Adaptation
 from .annotator import Annotator
+from .dock import Dock
 from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
 from .proposals import Proposals
@@ -39,7 +37,7 @@ TOOLS: dict[str, tuple[Capability | None, str]] = {
 }
 
 
-class AnnotateWidget(QWidget):
+class AnnotateWidget(Dock):
     """Segment objects by prompts and write them into an editable Labels layer.
 
     Parameters
@@ -170,18 +168,6 @@ class AnnotateWidget(QWidget):
     def take_all(self) -> list[int]:
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
-
-    def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Let go of the viewer."""
-        self.release()
-        super().closeEvent(event)
-
-    def event(self, event: QEvent | None) -> bool:
-        """Let go of the viewer too when napari takes the dock away, which sends no close event."""
-        taken = event is not None and event.type() == QEvent.Type.ParentChange
-        if taken and self.parent() is None:
-            self.release()
-        return bool(super().event(event))
 
     def release(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""

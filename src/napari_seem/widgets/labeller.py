@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels, NapariSeemError
-from ..in_context import check_can_learn, encoded, load_lesson, save_lesson, teach
-from ..io.images import read_image, write_labels
-from ..models.in_context import Example, Kind, Labelled, Tuned
+from ..in_context import check_can_learn, encoded, encoded_examples, load_lesson, save_lesson, teach
+from ..io.images import read_image, write_scored
+from ..models.in_context import Kind, Labelled, Tuned
 from .shelf import Shelf
 from .steps import Steps
 
@@ -182,8 +182,8 @@ class Labeller(QObject):
         if taught is not None:
             lesson = taught.lesson
         else:
-            shown = [Example(encoded(model, one.image, cache), one.labels) for one in examples]
-            lesson = model.learn(shown, kind)
+            pairs = [(one.image, one.labels) for one in examples]
+            lesson = model.learn(encoded_examples(model, pairs, cache), kind)
         for target in targets:
             try:
                 image = target.read()
@@ -203,11 +203,8 @@ class Labeller(QObject):
 
 def file_target(path: Path, folder: Path) -> Target:
     """An image file, whose labels are written into a folder."""
-    out = folder / f"{path.stem}_labels.tif"
 
     def write(found: Labelled) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        rows = [{"index": i, "score": round(score, 3)} for i, score in found.scores.items()]
-        write_labels(out, found.labels, rows)
+        write_scored(folder, path, found.labels, found.scores)
 
     return Target(path.name, ("file", str(path)), lambda: read_image(path), write)

@@ -52,9 +52,7 @@ def palette(count: int, draw: int = 0, seed: int = 0) -> Tensor:
 
 def normalise(image: Tensor) -> Tensor:
     """(..., 3, H, W) in 0..1 to what the network eats."""
-    mean, deviation = (
-        torch.tensor(v, device=image.device)[:, None, None] for v in (MEAN, DEVIATION)
-    )
+    mean, deviation = _moments(image)
     return (image - mean) / deviation
 
 
