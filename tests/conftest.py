@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from discs import DiscModel
 from discs import disc_image as make_discs
+from files import series_maker, some_objects
 from website import serve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,3 +53,15 @@ def site():
     """A web site that serves `website.PAYLOAD`, and can break off."""
     with serve() as site:
         yield site
+
+
+@pytest.fixture
+def table():
+    """Names and scores of `files.some_labels`."""
+    return some_objects()
+
+
+@pytest.fixture
+def make_series(tmp_path):
+    """Write CT slices: `make_series(places_mm)` gives the folder of a DICOM series."""
+    return series_maker(tmp_path)

@@ -51,3 +51,11 @@ class DownloadCancelled(WeightsError):
 
 class UnknownDevice(NapariSeemError, ValueError):
     """A device that this machine's torch does not have."""
+
+
+class FileTrouble(NapariSeemError, OSError):
+    """A file that can't be read as what it seems to be, or can't be written."""
+
+
+class MissingPackage(NapariSeemError, ImportError):
+    """A file format or tool whose library is not installed."""

@@ -140,9 +140,10 @@ def grabcut(
     state[negative] = cv2.GC_BGD
     state[positive] = cv2.GC_FGD
     image = (picture * 255).astype(np.uint8)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
+    inside, outside = np.zeros((1, 65)), np.zeros((1, 65))
+    unused = (0, 0, 1, 1)  # the state says where the object may be, not a rectangle
     try:
-        cv2.grabCut(image, state, None, *models, 4, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(image, state, unused, outside, inside, 4, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # too few pixels of one kind for a colour model
         return positive
     return (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)

@@ -1,0 +1,25 @@
+"""Libraries that only some people need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from ..errors import MissingPackage
+
+EXTRA_OF = {
+    "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "rasterio": "geo",
+    "zarr": "zarr", "distributed": "cluster",
+}  # fmt: skip
+
+
+def need(module: str) -> Any:
+    """Import a module of an optional library; `MissingPackage` says how to install it."""
+    package = module.split(".")[0]
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingPackage(
+            f"this needs the package {package}; install it with "
+            f"pip install 'napari-seem[{EXTRA_OF[package]}]'"
+        ) from error

@@ -1,0 +1,231 @@
+"""Any file that is opened or written: which format it is, and what goes beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..edits import ObjectTable
+from ..errors import FileTrouble, InvalidLabels
+from . import dicom, geotiff, nifti, ome_zarr, tiff
+from .grid import Grid
+from .opened import Opened
+from .table import read_json, write_json
+from .whole import replacing
+
+FORMATS: dict[str, tuple[str, ...]] = {
+    "NIfTI": (".nii.gz", ".nii"),
+    "OME-TIFF": (".ome.tif", ".ome.tiff"),
+    "TIFF or GeoTIFF": (".tif", ".tiff"),
+    "GeoJSON outlines": (".geojson",),
+    "COCO outlines": (".coco.json",),
+    "DICOM segmentation": (".dcm",),
+    "OME-Zarr labels": (".zarr",),
+}
+"""What labels can be written as -> endings of the file's name."""
+_NO_TABLE = (".geojson", ".coco.json", ".zarr")
+"""Endings of formats that hold the table of objects themselves."""
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+def ending(path: Path) -> str:
+    """The ending of a file that tells its format; "" for none that we know."""
+    name = path.name.lower()
+    known = sorted((e for group in FORMATS.values() for e in group), key=len, reverse=True)
+    return next((e for e in known if name.endswith(e)), "")
+
+
+def beside(path: Path) -> Path:
+    """Where the table of objects of a label file lies."""
+    return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
+
+
+def open_image(path: Path, series: str | None = None) -> Opened:
+    """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
+
+    Parameters
+    ----------
+    path : Path
+    series : str, optional
+        Of a DICOM folder with several.
+
+    Raises
+    ------
+    FileTrouble
+        The file is absent, damaged, or of no format that is known here.
+    MissingPackage
+        The format needs a library that is not installed.
+    """
+    if not path.exists():
+        raise FileTrouble(f"there is no file '{path}'")
+    if path.is_dir():
+        opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
+        return opener(path) if opener else dicom.open_series(path, series)
+    name = path.name.lower()
+    if name.endswith(nifti.SUFFIXES):
+        return nifti.open_nifti(path)
+    if name.endswith((".tif", ".tiff")):
+        return geotiff.open_geotiff(path) if geotiff.is_geotiff(path) else tiff.open_tiff(path)
+    if name.endswith(".dcm"):
+        raise FileTrouble(
+            f"'{path}' is one DICOM file; open the folder of its series, so that slices get their "
+            "places"
+        )
+    return _open_picture(path)
+
+
+def write_labels(
+    path: Path, labels: Any, grid: Grid | None = None, table: ObjectTable | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write labels in the format that the file's name asks for; all files, or none.
+
+    Parameters
+    ----------
+    path : Path
+        With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
+        is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
+    labels : integer array-like
+    grid : Grid, optional
+        Of the image they were made on; without it nothing is known of the world.
+    table : ObjectTable, optional
+        Names, scores, models; kept in the format's own fields where it has them, else in a JSON
+        file beside.
+    about : mapping, optional
+        How the labels came about; plain values.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    InvalidLabels
+        They don't lie on the grid, or the format can't hold them.
+    FileTrouble
+        The disk is full, the folder read-only; what was there is as it was.
+    """
+    kind = ending(path)
+    if not kind:
+        listed = ", ".join(e for group in FORMATS.values() for e in group)
+        raise InvalidLabels(f"'{path.name}' has no ending of a label format; use one of {listed}")
+    grid = grid or Grid.plain(labels.shape)
+    grid.check(labels)
+    known, notes = table or ObjectTable(), dict(about or {})
+    if kind == ".zarr":
+        return [_write_zarr(path, labels, grid, known, notes)]
+    finals = [path] if kind in _NO_TABLE else [path, beside(path)]
+    values = np.asarray(labels)
+    with replacing(*finals) as parts:
+        if kind in nifti.SUFFIXES:
+            nifti.write_nifti(parts[0], values, grid)
+        elif kind == ".dcm":
+            from .dicom_seg import write_dicom_seg
+
+            write_dicom_seg(parts[0], values, grid, known, _version())
+        elif kind in (".geojson", ".coco.json"):
+            _write_outlines(parts[0], kind, values, grid, known, notes)
+        elif kind in FORMATS["OME-TIFF"]:
+            tiff.write_tiff(parts[0], values, grid, "ome")
+        elif grid.format == "geotiff":
+            geotiff.write_geotiff(parts[0], values, grid)
+        else:
+            tiff.write_tiff(parts[0], values, grid, "imagej")
+        if len(parts) > 1:
+            write_json(parts[1], known, notes)
+    return finals
+
+
+def read_labels(path: Path, grid: Grid | None = None) -> tuple[Any, ObjectTable]:
+    """Labels and their objects, as `write_labels` wrote them or others did.
+
+    Parameters
+    ----------
+    path : Path
+    grid : Grid, optional
+        Of the image; needed for a DICOM segmentation, checked where it is given.
+
+    Raises
+    ------
+    FileTrouble
+        A damaged file.
+    InvalidLabels
+        Pixels that are no ids, or labels on another grid.
+    """
+    if ending(path) == ".dcm":
+        from .dicom_seg import read_dicom_seg
+
+        if grid is None:
+            raise InvalidLabels("a DICOM segmentation is read onto its images; open their series")
+        labels, table = read_dicom_seg(path, grid)
+    elif path.is_dir():
+        labels, table = ome_zarr.read_ome_labels(path)
+    else:
+        labels, table = open_image(path).data, ObjectTable()
+    side = beside(path)
+    if not path.is_dir() and side.exists():
+        table, _ = read_json(side)
+    (grid or Grid.plain(labels.shape)).check(labels)
+    return labels, table
+
+
+def _open_picture(path: Path) -> Opened:
+    from skimage.io import imread
+
+    try:
+        data = np.asarray(imread(path))
+    except (ValueError, OSError, SyntaxError) as error:
+        raise FileTrouble(f"'{path}' can't be read as an image ({error})") from error
+    colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
+    shape = data.shape[:-1] if colour else data.shape
+    return Opened(path.stem, (data,), Grid.plain(shape), len(shape) if colour else None)
+
+
+def _write_outlines(
+    path: Path, kind: str, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+) -> None:
+    from .outlines import write_coco, write_geojson
+
+    if kind == ".geojson":
+        write_geojson(path, labels, grid, table, about)
+    else:
+        write_coco(path, labels, table, about)
+
+
+def _write_zarr(
+    path: Path, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+) -> Path:
+    """Write a label group into its image, or as a group of its own."""
+    image = grid.native.get("path") if grid.format == "ome-zarr" else None
+    home = path.parent.parent if path.parent.name == "labels" else None
+    if image is not None and path.resolve() == Path(image).resolve():
+        path, home = path / "labels" / "labels", path
+    elif home is not None and ome_zarr.is_ome_zarr(home):
+        path = path.with_name(path.name.removesuffix(".zarr"))
+    else:
+        home = None
+    if home is None and path.exists() and "image-label" not in _attributes(path):
+        raise InvalidLabels(
+            f"'{path}' is an image, which labels must not replace; choose another name, or "
+            f"'{path}/labels/NAME.zarr' to put them into it"
+        )
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as (part,):
+        ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})
+    if home is not None:
+        ome_zarr.enlist(home, path.name)
+    return path
+
+
+def _attributes(path: Path) -> Mapping[str, Any]:
+    return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+
+
+def _version() -> str:
+    from .. import __version__
+
+    return __version__

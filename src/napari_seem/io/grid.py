@@ -1,0 +1,127 @@
+"""Where the pixels of an array lie in the world, as a file says it, so that labels can go back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidLabels
+
+FloatArray = npt.NDArray[np.float64]
+STRAIGHT = 1e-6
+"""Off-diagonal parts of a direction below this are rounding, not rotation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The grid of an image, without its channels.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the labels that lie on it.
+    axes : tuple of str
+        A letter per axis: t, z, y, x.
+    matrix : float array (n + 1, n + 1)
+        From array index to the world that a viewer shows: rows go down and columns right, so
+        that y is posterior or south, and z inferior, where the file knows such things.
+    units : tuple of str
+        Of the world, an entry per axis, as pint writes them; "pixel" where nothing is known.
+    format : str
+        Of the file it came from, as in `napari_seem.io.files.FORMATS`.
+    native : mapping
+        The file's own description, for a writer that makes the same grid to the last digit.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[str, ...]
+    matrix: FloatArray = field(repr=False)
+    units: tuple[str, ...]
+    format: str = ""
+    native: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def scaled(
+        cls, shape: Sequence[int], axes: Sequence[str], spacing: Sequence[float],
+        origin: Sequence[float] | None = None, units: Sequence[str] | None = None,
+        **more: Any,
+    ) -> Grid:  # fmt: skip
+        """A grid whose axes are those of the world."""
+        matrix = np.diag([*map(float, spacing), 1.0])
+        if origin is not None:
+            matrix[:-1, -1] = origin
+        return cls(
+            tuple(map(int, shape)), tuple(axes), matrix,
+            tuple(units or ("pixel",) * len(shape)), **more,
+        )  # fmt: skip
+
+    @classmethod
+    def plain(cls, shape: Sequence[int]) -> Grid:
+        """The grid of an array of which nothing is known."""
+        names = ("t", "z", "y", "x")[-len(shape) :] if len(shape) <= 4 else ()
+        axes = names or tuple(f"axis{i}" for i in range(len(shape)))
+        return cls.scaled(shape, axes, (1.0,) * len(shape))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Size of a pixel along every axis, in its unit."""
+        return tuple(float(np.linalg.norm(self.matrix[:-1, axis])) for axis in range(self.ndim))
+
+    @property
+    def origin(self) -> tuple[float, ...]:
+        """World position of the first pixel's centre."""
+        return tuple(map(float, self.matrix[:-1, -1]))
+
+    @property
+    def straight(self) -> bool:
+        """Whether every axis of the array runs along one of the world."""
+        linear = self.matrix[:-1, :-1]
+        off = linear - np.diag(np.diag(linear))
+        return bool(np.abs(off).max(initial=0) <= STRAIGHT * np.abs(linear).max())
+
+    def layer_options(self) -> dict[str, Any]:
+        """Keyword arguments that put a napari layer onto the grid."""
+        options: dict[str, Any] = {"units": self.units, "axis_labels": self.axes}
+        if self.straight:
+            return {
+                **options, "scale": np.diag(self.matrix)[:-1], "translate": self.matrix[:-1, -1]
+            }  # fmt: skip
+        return {**options, "affine": self.matrix}
+
+    def check(self, labels: Any) -> None:
+        """Raise `InvalidLabels` where an array does not lie on the grid."""
+        if tuple(labels.shape) != self.shape:
+            raise InvalidLabels(
+                f"labels of shape {tuple(labels.shape)} do not lie on the image's grid "
+                f"{self.shape}; write the labels that were made on this image, or resample them"
+            )
+        if np.dtype(labels.dtype).kind not in "ui":
+            raise InvalidLabels(
+                f"labels of dtype {labels.dtype} hold no ids; convert them to integers"
+            )
+
+
+def narrowest(labels: npt.NDArray[Any], least: int = 8) -> npt.NDArray[Any]:
+    """Labels in the smallest unsigned type of at least so many bits that holds their ids.
+
+    Raises
+    ------
+    InvalidLabels
+        For negative ids.
+    """
+    if labels.dtype.kind == "i" and labels.min(initial=0) < 0:
+        raise InvalidLabels("negative ids can't be written; object ids are numbered from 1")
+    highest = int(labels.max(initial=0))
+    for bits in (8, 16, 32, 64):
+        if bits >= least and highest < 2**bits:
+            return labels.astype(f"uint{bits}", copy=False)
+    raise InvalidLabels(f"the id {highest} is too large for any label file")

@@ -1,0 +1,275 @@
+"""OME-Zarr 0.4 and 0.5: multiscale images in, label groups out (https://ngff.openmicroscopy.org)."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..edits import ObjectTable
+from ..errors import FileTrouble, InvalidLabels
+from .extras import need
+from .grid import Grid
+from .opened import Opened
+from .table import plain_row, table_of
+
+_UNITS = {
+    "micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
+    "angstrom": "angstrom", "second": "s", "millisecond": "ms", "minute": "min", "hour": "h",
+}  # fmt: skip
+_KINDS = {"t": "time", "c": "channel"}
+COLOURED = 4096
+"""Colours are written for no more objects than this."""
+
+
+def is_ome_zarr(path: Path) -> bool:
+    """Whether a folder is a zarr group."""
+    return path.is_dir() and any((path / name).exists() for name in (".zgroup", "zarr.json"))
+
+
+def open_ome_zarr(path: Path) -> Opened:
+    """Open a multiscale image, or a label group; nothing but its description is read.
+
+    Raises
+    ------
+    FileTrouble
+        A zarr store that is no OME-Zarr image, or one of a plate.
+    """
+    group = _group(path)
+    about, version = _about(group)
+    if "multiscales" not in about:
+        what = "a plate; open one of its fields" if "plate" in about else "no OME-Zarr image"
+        raise FileTrouble(f"'{path}' is {what}")
+    scales = about["multiscales"][0]
+    axes = _axes(scales)
+    try:
+        levels = tuple(group[entry["path"]] for entry in scales["datasets"])
+    except KeyError as error:
+        raise FileTrouble(f"'{path}' lacks the level {error} that it describes") from error
+    letters = [axis["name"] for axis in axes]
+    channel = next((i for i, axis in enumerate(axes) if axis.get("type") == "channel"), None)
+    scale, shift = _transform(scales, 0, len(axes))
+    kept = [i for i in range(len(axes)) if i != channel]
+    grid = Grid.scaled(
+        [levels[0].shape[i] for i in kept], [letters[i] for i in kept], [scale[i] for i in kept],
+        [shift[i] for i in kept], [_UNITS.get(axes[i].get("unit", ""), "pixel") for i in kept],
+        format="ome-zarr", native={"path": path, "version": version, "scales": scales},
+    )  # fmt: skip
+    named = [str(c.get("label", "")) for c in about.get("omero", {}).get("channels", [])]
+    return Opened(path.name.removesuffix(".zarr").removesuffix(".ome"), levels, grid, channel,
+                  tuple(named), {"version": version})  # fmt: skip
+
+
+def write_ome_labels(
+    path: Path, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+) -> None:
+    """Write a label group: as many levels as the image has, each by nearest neighbour.
+
+    Parameters
+    ----------
+    path : Path
+        Of the group itself, such as `image.zarr/labels/cells`; `enlist` tells the image of it.
+    labels : integer array-like on the grid
+        Read and written by the piece.
+    grid, table, about
+        Names and scores go into `image-label/properties`.
+    """
+    zarr = need("zarr")
+    version, shapes, transforms, axes = _plan(grid)
+    group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
+    options: dict[str, Any] = {"dimension_names": [axis["name"] for axis in axes]}
+    if version == "0.4":
+        options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    source = labels
+    for number, shape in enumerate(shapes):
+        chunks = tuple(
+            min(n, 1024 if axis["name"] in "yx" else 1) for n, axis in zip(shape, axes, strict=True)
+        )
+        dtype = np.dtype(labels.dtype)
+        level = group.create_array(str(number), shape=shape, chunks=chunks, dtype=dtype, **options)
+        for block in _blocks(shape, chunks):
+            level[block] = _nearest(source, block, shape)
+        source = level
+    datasets = [
+        {"path": str(number), "coordinateTransformations": list(steps)}
+        for number, steps in enumerate(transforms)
+    ]
+    name = about.get("name", path.name)
+    scales: dict[str, Any] = {"name": name, "axes": axes, "datasets": datasets}
+    ids = [label_id for label_id, _ in table.items()]
+    image_label: dict[str, Any] = {
+        "source": {"image": "../../"}, "napari-seem": dict(about),
+        "properties": [_property(label_id, table) for label_id in ids],
+        "colors": [{"label-value": i, "rgba": _colour(i)} for i in ids[:COLOURED]],
+    }  # fmt: skip
+    if version == "0.4":
+        scales["version"] = image_label["version"] = version
+    _put(group, version, {"multiscales": [scales], "image-label": image_label})
+
+
+def enlist(image: Path, name: str) -> None:
+    """Name a label group in the list of an image's label groups.
+
+    Raises
+    ------
+    FileTrouble
+        The image is no zarr group.
+    """
+    zarr = need("zarr")
+    _, version = _about(_group(image))
+    root = zarr.open_group(image, mode="r+", use_consolidated=False)
+    listing = root.require_group("labels")
+    names = list(_about(listing)[0].get("labels", []))
+    if name not in names:
+        _put(listing, version, {"labels": [*names, name]})
+    if _consolidated(image):
+        zarr.consolidate_metadata(image)
+
+
+def read_ome_labels(path: Path) -> tuple[Any, ObjectTable]:
+    """The full-size array of a label group, not read yet, and its objects."""
+    opened = open_ome_zarr(path)
+    about, _ = _about(_group(path))
+    rows = about.get("image-label", {}).get("properties", [])
+    return opened.data, table_of([{**row, "index": row["label-value"]} for row in rows])
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """The OME attributes of a group, as of either version."""
+    return _about(_group(path))[0]
+
+
+def _consolidated(path: Path) -> bool:
+    """Whether a copy of all metadata lies at the top, which would go stale."""
+    top = path / "zarr.json"
+    if top.exists():
+        return json.loads(top.read_text()).get("consolidated_metadata") is not None
+    return (path / ".zmetadata").exists()
+
+
+def _group(path: Path) -> Any:
+    zarr = need("zarr")
+    try:
+        return zarr.open_group(path, mode="r", use_consolidated=False)
+    except (OSError, ValueError, KeyError, zarr.errors.GroupNotFoundError) as error:
+        raise FileTrouble(
+            f"'{path}' is no zarr group ({error}); choose the .zarr folder"
+        ) from error
+
+
+def _about(group: Any) -> tuple[dict[str, Any], str]:
+    """The OME attributes and their version."""
+    attributes = dict(group.attrs)
+    if "ome" in attributes:
+        about = dict(attributes["ome"])
+        return about, str(about.get("version", "0.5"))
+    return attributes, "0.4" if group.metadata.zarr_format == 2 else "0.5"
+
+
+def _put(group: Any, version: str, attributes: Mapping[str, Any]) -> None:
+    if version == "0.4":
+        group.attrs.update(dict(attributes))
+    else:
+        group.attrs["ome"] = {"version": version, **attributes}
+
+
+def _axes(scales: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Axes as of 0.4; earlier files list letters, or nothing (then t, c, z, y, x)."""
+    axes = scales.get("axes") or ["t", "c", "z", "y", "x"]
+    return [
+        axis if isinstance(axis, dict) else {"name": axis, "type": _KINDS.get(axis, "space")}
+        for axis in axes
+    ]
+
+
+def _transform(
+    scales: Mapping[str, Any], level: int, count: int
+) -> tuple[list[float], list[float]]:
+    """Scale and translation of a level, those of the whole image taken in."""
+    scale, shift = np.ones(count), np.zeros(count)
+    own = scales["datasets"][level].get("coordinateTransformations", [])
+    for step in [*own, *scales.get("coordinateTransformations", [])]:
+        if step["type"] == "scale":
+            scale, shift = scale * step["scale"], shift * step["scale"]
+        elif step["type"] == "translation":
+            shift = shift + step["translation"]
+    return scale.tolist(), shift.tolist()
+
+
+def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
+    """Version, shapes, transforms and axes of a label pyramid on a grid."""
+    if grid.format != "ome-zarr":
+        return _fresh_plan(grid)
+    scales, version = grid.native["scales"], grid.native["version"]
+    axes = _axes(scales)
+    kept = [i for i, axis in enumerate(axes) if axis.get("type") != "channel"]
+    image = _group(grid.native["path"])
+    shapes, transforms = [], []
+    for number, entry in enumerate(scales["datasets"]):
+        shapes.append(tuple(image[entry["path"]].shape[i] for i in kept))
+        scale, shift = _transform(scales, number, len(axes))
+        steps: list[Any] = [{"type": "scale", "scale": [scale[i] for i in kept]}]
+        if any(shift):
+            steps.append({"type": "translation", "translation": [shift[i] for i in kept]})
+        transforms.append(steps)
+    return version, shapes, transforms, [axes[i] for i in kept]
+
+
+def _fresh_plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
+    if not grid.straight:
+        raise InvalidLabels(
+            "OME-Zarr 0.5 can't tell of a turned grid; write these labels in another format"
+        )
+    long = {short: name for name, short in _UNITS.items()}
+    axes = []
+    for name, unit in zip(grid.axes, grid.units, strict=True):
+        axis = {"name": name, "type": _KINDS.get(name, "space")}
+        axes.append(axis | ({"unit": long[unit]} if unit in long else {}))
+    shapes, transforms, factor = [grid.shape], [], 1
+    while max(shapes[-1][-2:]) > 1024:
+        shapes.append((*shapes[-1][:-2], *(max(1, -(-n // 2)) for n in shapes[-1][-2:])))
+    diagonal = np.diag(grid.matrix)[:-1]
+    for _ in shapes:
+        factors = np.where(np.arange(grid.ndim) >= grid.ndim - 2, factor, 1)
+        steps = [{"type": "scale", "scale": (diagonal * factors).tolist()}]
+        steps.append({"type": "translation", "translation": list(grid.origin)})
+        transforms.append(steps)
+        factor *= 2
+    return "0.5", shapes, transforms, axes
+
+
+def _blocks(shape: Sequence[int], chunks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    ranges = [range(0, n, c) for n, c in zip(shape, chunks, strict=True)]
+    for corner in product(*ranges):
+        yield tuple(
+            slice(start, min(start + c, n))
+            for start, c, n in zip(corner, chunks, shape, strict=True)
+        )
+
+
+def _nearest(source: Any, block: tuple[slice, ...], shape: Sequence[int]) -> npt.NDArray[Any]:
+    """A block of a smaller level, from the level above; the first pixel stays the first."""
+    taken, steps = [], []
+    for part, small, large in zip(block, shape, source.shape, strict=True):
+        step = round(large / small)
+        at = np.minimum(np.arange(part.start, part.stop) * step, large - 1)
+        taken.append(slice(int(at[0]), int(at[-1]) + 1))
+        steps.append(at - at[0])
+    return np.asarray(source[tuple(taken)])[np.ix_(*steps)]
+
+
+def _property(label_id: int, table: ObjectTable) -> dict[str, Any]:
+    row = plain_row(label_id, table[label_id])
+    return {"label-value": row.pop("index"), **row}
+
+
+def _colour(label_id: int) -> list[int]:
+    """A colour that differs from those of neighbouring ids."""
+    turn = label_id * 0.618034 % 1.0
+    return [*(round(255 * part) for part in colorsys.hsv_to_rgb(turn, 0.65, 0.95)), 255]

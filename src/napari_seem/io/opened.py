@@ -1,0 +1,54 @@
+"""An image as it came from a file: its pixels, its grid, and what its channels are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .grid import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An image that was opened.
+
+    Attributes
+    ----------
+    name : str
+        Short, for people.
+    levels : tuple of array-like
+        The image at full size and, where the file has them, at smaller ones; not read yet where
+        the file is large.
+    grid : Grid
+        Of the full size, channels left out.
+    channel_axis : int or None
+        Of the arrays; None where there are no channels.
+    channels : tuple of str
+        Their names, as far as the file tells.
+    about : mapping
+        What else the file says and a person may want to know: modality, nodata, warnings.
+    """
+
+    name: str
+    levels: tuple[Any, ...] = field(repr=False)
+    grid: Grid
+    channel_axis: int | None = None
+    channels: tuple[str, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def data(self) -> Any:
+        """The image at full size."""
+        return self.levels[0]
+
+    @property
+    def rgb(self) -> bool:
+        """Whether the channels are the colours of an ordinary picture: last, three or four, 8-bit.
+
+        Three bands of 16 bits are not, nor is a fourth of infrared: they are shown one by one.
+        """
+        if self.channel_axis != self.data.ndim - 1 or self.data.dtype != "uint8":
+            return False
+        fourth = self.channels[3] if len(self.channels) > 3 else "alpha"
+        return self.data.shape[-1] == 3 or (self.data.shape[-1] == 4 and fourth == "alpha")

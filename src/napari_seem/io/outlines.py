@@ -1,0 +1,128 @@
+"""Labels as outlines: GeoJSON in map coordinates, COCO in pixels; holes stay holes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..edits import ObjectTable
+from ..errors import InvalidLabels
+from .extras import need
+from .geotiff import map_coordinates
+from .grid import Grid
+from .table import plain_row
+
+Ring = list[tuple[float, float]]
+"""Corners of pixels as (column, row), closed."""
+
+
+def outlines(labels: npt.NDArray[Any]) -> dict[int, list[list[Ring]]]:
+    """The exact outlines of every object, along pixel edges.
+
+    Parameters
+    ----------
+    labels : integer array (H, W)
+
+    Returns
+    -------
+    dict
+        Id -> polygons; each is a list of rings, the outer one first, then its holes.
+    """
+    if labels.ndim != 2:
+        raise InvalidLabels(
+            f"labels of {labels.ndim} axes have no outlines; write one plane of them, or another "
+            "format"
+        )
+    features = need("rasterio.features")
+    values = labels.astype(np.int32)
+    found: dict[int, list[list[Ring]]] = {}
+    for shape, value in features.shapes(values, mask=values > 0, connectivity=4):
+        found.setdefault(int(value), []).append(shape["coordinates"])
+    return dict(sorted(found.items()))
+
+
+def write_geojson(
+    path: Path, labels: npt.NDArray[Any], grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+) -> None:
+    """Write a feature per object, in the coordinates of the image's map.
+
+    The coordinate system is named as GDAL and QGIS read it (`crs`); RFC 7946 itself knows WGS 84
+    only. Of an image on no map coordinates are pixels (column, row), as QuPath reads them.
+    Properties hold id, name, score, model and the area in squared map units.
+    """
+    place = map_coordinates(grid)
+    square = abs(float(np.linalg.det(grid.matrix[:2, :2]))) if grid.format == "geotiff" else 1.0
+    counts = np.bincount(labels.ravel()) if labels.size else np.zeros(1, int)
+    features = []
+    for label_id, polygons in outlines(labels).items():
+        rings = [
+            [[place(row, column) for column, row in ring] for ring in polygon]
+            for polygon in polygons
+        ]
+        single = len(rings) == 1
+        kind = "Polygon" if single else "MultiPolygon"
+        properties = {**plain_row(label_id, table[label_id]), "area": counts[label_id] * square}
+        properties["id"] = properties.pop("index")
+        features.append({
+            "type": "Feature", "id": label_id, "properties": properties,
+            "geometry": {"type": kind, "coordinates": rings[0] if single else rings},
+        })  # fmt: skip
+    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    document["napari-seem"] = dict(about)
+    if grid.format == "geotiff" and grid.native["crs"] is not None:
+        document["crs"] = {"type": "name", "properties": {"name": _crs_name(grid.native["crs"])}}
+    path.write_text(json.dumps(document) + "\n")
+
+
+def write_coco(
+    path: Path, labels: npt.NDArray[Any], table: ObjectTable, about: Mapping[str, Any]
+) -> None:
+    """Write COCO annotations: polygons, or run lengths where an object has holes.
+
+    COCO joins all polygons of an object, so that a hole can't be told by one.
+    """
+    names = sorted({record.name or "object" for _, record in table.items()} | {"object"})
+    category = {name: number for number, name in enumerate(names, 1)}
+    height, width = labels.shape
+    annotations = []
+    for label_id, polygons in outlines(labels).items():
+        record = table[label_id]
+        mask = labels == label_id
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        y0, x0, y1, x1 = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+        holes = any(len(polygon) > 1 for polygon in polygons)
+        shape: Any = [[float(v) for corner in p[0][:-1] for v in corner] for p in polygons]
+        one = {
+            "id": label_id, "image_id": 1, "category_id": category[record.name or "object"],
+            "iscrowd": 0, "area": int(mask.sum()),
+            "bbox": [int(x0), int(y0), int(x1 - x0), int(y1 - y0)],
+            "segmentation": run_lengths(mask) if holes else shape,
+        }  # fmt: skip
+        annotations.append(one | {k: v for k, v in plain_row(label_id, record).items()
+                                  if k in ("score", "model", "prompts")})  # fmt: skip
+    document = {
+        "info": {"description": "labels of napari-seem", "napari-seem": dict(about)},
+        "images": [{"id": 1, "file_name": str(about.get("image", "")), "width": width,
+                    "height": height}],
+        "categories": [{"id": number, "name": name} for name, number in category.items()],
+        "annotations": annotations,
+    }  # fmt: skip
+    path.write_text(json.dumps(document) + "\n")
+
+
+def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """COCO's uncompressed run lengths: column by column, the first run is background."""
+    flat = mask.ravel(order="F")
+    ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    counts = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
+    return {"counts": [0, *counts] if flat[:1].any() else counts, "size": list(mask.shape)}
+
+
+def _crs_name(crs: Any) -> str:
+    code = crs.to_epsg()
+    return f"urn:ogc:def:crs:EPSG::{code}" if code else str(crs.to_wkt())

@@ -1,0 +1,58 @@
+"""The table of objects as plain rows, and the JSON file that lies beside labels."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from ..edits import ObjectRecord, ObjectTable
+from ..errors import FileTrouble
+
+
+def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
+    """An object as JSON can hold it: what is unknown is left out."""
+    known = {
+        key: value
+        for key, value in asdict(record).items()
+        if value != "" and not (isinstance(value, float) and math.isnan(value))
+    }
+    return {"index": label_id, "name": record.name, **known}
+
+
+def rows_of(table: ObjectTable) -> list[dict[str, Any]]:
+    """All objects in the order of their ids."""
+    return [plain_row(label_id, record) for label_id, record in table.items()]
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
+    """The table that rows tell of; what they leave out is unknown."""
+    names = {field.name for field in fields(ObjectRecord)}
+    return ObjectTable({
+        int(row["index"]): ObjectRecord(**{k: v for k, v in row.items() if k in names})
+        for row in rows
+    })  # fmt: skip
+
+
+def write_json(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
+    """Write what is known of labels: how they came about, and their objects."""
+    document = {"napari-seem": 1, **about, "objects": rows_of(table)}
+    path.write_text(json.dumps(document, indent=1, default=str) + "\n")
+
+
+def read_json(path: Path) -> tuple[ObjectTable, dict[str, Any]]:
+    """What `write_json` wrote.
+
+    Raises
+    ------
+    FileTrouble
+        Where it is something else.
+    """
+    try:
+        document = json.loads(path.read_text())
+        return table_of(document.pop("objects")), document
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise FileTrouble(f"'{path}' is no table of objects of napari-seem ({error})") from error
