@@ -29,7 +29,7 @@ def test_segment_writes_labels_and_their_table(picture, tmp_path):
     truth = np.kron(disc_image()[1], np.ones((3, 3), np.int32)) == 1
     assert labels.dtype == np.uint16
     assert (truth & (labels == 1)).sum() / (truth | (labels == 1)).sum() > 0.75
-    table = json.loads(out.with_suffix(".json").read_text())
+    table = json.loads(out.with_suffix(".json").read_text())["objects"]
     assert table[0]["index"] == 1
     assert 0 <= table[0]["score"] <= 1
     assert not list(tmp_path.glob("*.part"))
@@ -41,7 +41,7 @@ def test_everything_numbers_its_objects(picture, tmp_path):
     assert main(["segment", str(picture), "--everything", "-o", str(out)]) == 0
 
     labels = tifffile.imread(out)
-    table = json.loads(out.with_suffix(".json").read_text())
+    table = json.loads(out.with_suffix(".json").read_text())["objects"]
     assert len(table) == labels.max()
 
 
@@ -100,7 +100,7 @@ def test_a_stack_is_refused_instead_of_being_cut_along_the_wrong_axis(tmp_path, 
 
 def test_labels_are_not_written_where_their_table_cannot_be(picture, tmp_path, capsys):
     out = tmp_path / "labels.tif"
-    out.with_name("labels.json.part").mkdir()
+    out.with_name("labels.json").mkdir()
 
     assert main(["segment", str(picture), "--box", "55,19,140,104", "-o", str(out)]) == 2
     assert "labels.json" in capsys.readouterr().err
@@ -127,7 +127,7 @@ def test_propagate_labels_every_plane_and_scores_them(stack):
     labels, truth = tifffile.imread(out), disc_image()[1]
     for plane in labels:
         assert ((plane == 1) & (truth == 1)).sum() > 0.85 * (truth == 1).sum()
-    table = json.loads(out.with_suffix(".json").read_text())
+    table = json.loads(out.with_suffix(".json").read_text())["planes"]
     assert [row["plane"] for row in table] == list(range(7))
     assert [row["seed"] for row in table] == [k == 3 for k in range(7)]
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 from .errors import NapariSeemError
 
 if TYPE_CHECKING:
+    from .edits import ObjectTable
     from .models.base import Embedding, Model
     from .prompts import Prompt
+
+WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     segment = commands.add_parser("segment", help="segment one image file")
     segment.set_defaults(run=_segment)
     segment.add_argument("image", type=Path)
-    segment.add_argument("-o", "--output", type=Path, required=True, help="label TIFF to write")
+    segment.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help=WRITTEN,
+    )
     segment.add_argument("--model", default="compact")
     segment.add_argument("--point", action="append", default=[], metavar="Y,X")
     segment.add_argument("--not-point", action="append", default=[], metavar="Y,X")
@@ -64,10 +73,16 @@ def _parser() -> argparse.ArgumentParser:
 def _add_propagate(commands: Any) -> None:
     carry = commands.add_parser("propagate", help="carry labelled planes through a stack")
     carry.set_defaults(run=_propagate)
-    carry.add_argument("stack", type=Path, help="TIFF of three axes, or four with channels last")
-    carry.add_argument("labels", type=Path, help="label TIFF of the same size; its planes that "
+    carry.add_argument("stack", type=Path, help="stack of three axes, or four with channels")
+    carry.add_argument("labels", type=Path, help="labels of the same size; their planes that "
                        "hold a label are the seeds")  # fmt: skip
-    carry.add_argument("-o", "--output", type=Path, required=True, help="label TIFF to write")
+    carry.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help=WRITTEN,
+    )
     carry.add_argument("--model", default="compact")
     carry.add_argument("--axis", type=int, default=0)
     carry.add_argument("--method", default="model", help="model, shape or copy")
@@ -80,7 +95,7 @@ def _add_label_like(commands: Any) -> None:
     like.add_argument("targets", type=Path, nargs="+")
     like.add_argument("--example", type=Path, nargs=2, action="append", required=True,
                       metavar=("IMAGE", "LABELS"))  # fmt: skip
-    like.add_argument("-o", "--output", type=Path, required=True, help="folder for label TIFFs")
+    like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
     like.add_argument("--model", default="compact")
     like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
@@ -89,11 +104,13 @@ def _add_label_like(commands: Any) -> None:
 
 def _propagate(options: argparse.Namespace) -> int:
     """Carry labels through a stack; write labels and a table of planes."""
-    from .io.images import read_array, write_labels
+    from .io.files import open_image, write_labels
+    from .io.images import channels_last, read_array
     from .models.registry import load_model
     from .propagation import Propagation
 
-    stack, labels = read_array(options.stack), read_array(options.labels)
+    opened = open_image(options.stack)
+    stack, labels = channels_last(opened), read_array(options.labels)
     if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
         raise _usage(
             f"'{options.labels}' has the shape {labels.shape}, '{options.stack}' {stack.shape}; "
@@ -113,7 +130,9 @@ def _propagate(options: argparse.Namespace) -> int:
          "events": [f"{event.id} {event.kind}" for event in result.events]}
         for k, result in work.results.items()
     ]  # fmt: skip
-    write_labels(options.output, work.labels, rows)
+    grid = opened.grid if opened.grid.shape == labels.shape else None
+    about = {"image": options.stack.name, "model": options.model, "planes": rows}
+    write_labels(options.output, work.labels, grid, None, about)
     print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
     return 0
 
@@ -150,7 +169,8 @@ def _models(_: argparse.Namespace) -> int:
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels and their table."""
-    from .io.images import read_image, write_labels
+    from .io.files import write_labels
+    from .io.images import open_plane
     from .models.registry import load_model
 
     prompts = _prompts(options)
@@ -158,34 +178,36 @@ def _segment(options: argparse.Namespace) -> int:
     if not prompts and not whole:
         raise _usage("give --point, --box, --word or --everything")
     model = load_model(options.model)
-    embedding = model.encode(read_image(options.image))
+    image, grid = open_plane(options.image)
+    embedding = model.encode(image)
     if whole:
-        labels, rows = _all_objects(model, embedding, options.word)
+        labels, table = _all_objects(model, embedding, options.word)
     else:
-        labels, rows = _one_object(model, embedding, prompts)
-    write_labels(options.output, labels, rows)
-    print(f"{len(rows)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
+        labels, table = _one_object(model, embedding, prompts)
+    about = {"image": options.image.name, "model": options.model}
+    write_labels(options.output, labels, grid, table, about)
+    print(f"{len(table)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
     return 0
 
 
 def _one_object(
     model: Model, embedding: Embedding, prompts: list[Prompt]
-) -> tuple[Any, list[dict[str, Any]]]:
-    prediction = model.predict(embedding, prompts)
-    labels = prediction.mask.astype("uint16")
-    name = prediction.label or ""
-    return labels, [{"index": 1, "name": name, "score": round(prediction.score, 3)}]
+) -> tuple[Any, ObjectTable]:
+    from .edits import ObjectRecord, ObjectTable
+
+    found = model.predict(embedding, prompts)
+    record = ObjectRecord(found.label or "", round(found.score, 3), model.name, len(prompts))
+    return found.mask.astype("uint16"), ObjectTable({1: record})
 
 
-def _all_objects(
-    model: Model, embedding: Embedding, word: str | None
-) -> tuple[Any, list[dict[str, Any]]]:
+def _all_objects(model: Model, embedding: Embedding, word: str | None) -> tuple[Any, ObjectTable]:
+    from .edits import ObjectRecord, ObjectTable
+
     found = model.segment(embedding, [word] if word else None)
-    rows = [
-        {"index": number, "name": instance.label or "", "score": round(instance.score, 3)}
+    return found.labels, ObjectTable({
+        number: ObjectRecord(instance.label or "", round(instance.score, 3), model.name)
         for number, instance in enumerate(found.instances, start=1)
-    ]
-    return found.labels, rows
+    })  # fmt: skip
 
 
 def _prompts(options: argparse.Namespace) -> list[Prompt]:

@@ -1,8 +1,7 @@
-"""Plain image files in, label files with a table of their objects out."""
+"""Arrays out of image files of any format, and the label files of single images."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,72 +9,76 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidImage
+from .files import ending, open_image, write_labels
+from .grid import Grid
+from .opened import Opened
 
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
 """Of the image files that are looked for in a folder."""
 MOST_CHANNELS = 32
 """A last axis longer than this holds columns of a stack, not channels."""
 
 
+def channels_last(opened: Opened) -> Any:
+    """The full-size array of an image with its channels, if any, as last axis."""
+    if opened.channel_axis is None or opened.channel_axis == opened.data.ndim - 1:
+        return opened.data
+    return np.moveaxis(np.asarray(opened.data), opened.channel_axis, -1)
+
+
 def read_array(path: Path) -> npt.NDArray[Any]:
-    """Any array that an image file holds; `InvalidImage` where it can't be read."""
-    from skimage.io import imread
-
-    if not path.exists():
-        raise InvalidImage(f"there is no file '{path}'")
-    try:
-        return np.asarray(imread(path))
-    except (ValueError, OSError, SyntaxError) as error:
-        raise InvalidImage(f"'{path}' can't be read as an image ({error})") from error
+    """Any array that an image file holds, channels last; `FileTrouble` where it can't be read."""
+    return np.asarray(channels_last(open_image(path)))
 
 
-def read_image(path: Path) -> npt.NDArray[Any]:
-    """One image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
-    image = read_array(path)
-    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[-1] > MOST_CHANNELS):
+def open_plane(path: Path) -> tuple[npt.NDArray[Any], Grid]:
+    """One image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
+    opened = open_image(path)
+    image, grid = np.asarray(channels_last(opened)), opened.grid
+    unnamed = opened.channel_axis is None and image.ndim == 3
+    if unnamed and image.shape[0] == 1:
+        return image[0], Grid.plain(image.shape[1:])
+    if unnamed and image.shape[-1] <= MOST_CHANNELS:
+        return image, Grid.plain(image.shape[:2])
+    if grid.ndim != 2 or image.ndim > 3:
         raise InvalidImage(
             f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
             "(H, W, channels); save one plane of it, or open it in napari"
         )
-    return image
+    return image, grid
+
+
+def read_image(path: Path) -> npt.NDArray[Any]:
+    """One image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
+    return open_plane(path)[0]
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted, without label files that we wrote."""
-    found = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    """The image files of a folder, sorted."""
+    found = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
     if not found:
         raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")
     return found
+
+
+def labels_beside(folder: Path, source: Path) -> Path:
+    """Where the labels of an image file go, in a format that keeps its grid."""
+    kind = ending(source)
+    kept = kind if kind.startswith((".nii", ".ome", ".tif")) else ".tif"
+    stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
+    return folder / f"{stem}_labels{kept}"
 
 
 def write_scored(
     folder: Path, source: Path, labels: npt.NDArray[Any], scores: Mapping[int, float]
 ) -> Path:
     """Write the labels of an image file into a folder, with the score of each id; where to."""
-    rows = [{"index": i, "score": round(score, 3)} for i, score in scores.items()]
-    path = folder / f"{source.stem}_labels.tif"
+    table = ObjectTable({i: ObjectRecord(score=round(score, 3)) for i, score in scores.items()})
+    path = labels_beside(folder, source)
     folder.mkdir(parents=True, exist_ok=True)
-    write_labels(path, labels, rows)
+    grid = open_image(source).grid
+    write_labels(path, labels, grid if grid.shape == labels.shape else None, table,
+                 {"image": source.name})  # fmt: skip
     return path
-
-
-def write_labels(path: Path, labels: npt.NDArray[Any], rows: list[dict[str, Any]]) -> None:
-    """Write a label TIFF and a JSON table beside it.
-
-    Both are written beside their final names first, so that nothing is half-written. Labels are
-    16-bit where their ids allow.
-    """
-    import tifffile
-
-    narrow = labels.astype(np.uint16 if labels.max(initial=0) < 2**16 else np.uint32)
-    table = path.with_suffix(".json")
-    parts = {final: final.with_name(final.name + ".part") for final in (path, table)}
-    try:
-        tifffile.imwrite(parts[path], narrow, compression="zlib")
-        parts[table].write_text(json.dumps(rows, indent=1) + "\n")
-        for final, part in parts.items():
-            part.replace(final)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
