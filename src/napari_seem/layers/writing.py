@@ -13,6 +13,7 @@ from ..edits import Edit, ObjectRecord, ObjectTable, check_labels, check_writabl
 from ..errors import InvalidLabels
 from ..planes import Plane
 from .coordinates import affine_matrix, full_data, placement, spatial_shape, unwrap
+from .files import GRID
 from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def new_labels(viewer: ViewerModel, image: Image, name: str | None = None) -> La
     """
     data = np.zeros(spatial_shape(image), np.uint16)
     active = viewer.layers.selection.active
-    layer = viewer.add_labels(data, name=name or f"{image.name} labels", **placement(image))
+    origin = {key: image.metadata[key] for key in (GRID,) if key in image.metadata}
+    layer = viewer.add_labels(
+        data, name=name or f"{image.name} labels", metadata=origin, **placement(image)
+    )
     slide_under_prompts(viewer, layer, image)
     viewer.layers.selection.active = active
     return layer
