@@ -1,0 +1,191 @@
+"""How the intensities of an image are brought to what a model sees, as a value that can be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InvalidImage
+from .images import WINDOWS, Window, to_rgb
+
+PERCENTILES = (1.0, 99.0)
+"""Of a volume, its darkest value left out: the air around a head is no tissue."""
+PLANES_SAMPLED = 9
+PIXELS_SAMPLED = 256
+INDEX_WINDOW = (-1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Look:
+    """A window, bands or an index; without any of them a plane's own percentiles are taken.
+
+    Attributes
+    ----------
+    window : (low, high) or None
+        Intensities shown as black and white, the same on every plane.
+    bands : tuple of int or None
+        One to three channels to show as red, green and blue, numbered from 0.
+    index : bool
+        Show the normalised difference (a - b) / (a + b) of the two `bands`, -1 to 1; the
+        vegetation index NDVI where they are near infrared and red.
+    percentiles : (low, high) or None
+        Take the window from these percentiles of the whole volume; see `settled`.
+    name : str
+        What people call it.
+    """
+
+    window: Window | None = None
+    bands: tuple[int, ...] | None = None
+    index: bool = False
+    percentiles: tuple[float, float] | None = None
+    name: str = ""
+
+    @classmethod
+    def named(cls, text: str) -> Look:
+        """A look by its name: a CT preset, "volume", or two numbers with a comma.
+
+        Raises
+        ------
+        InvalidImage
+            For anything else.
+        """
+        wanted = text.strip().lower()
+        if wanted in WINDOWS:
+            return cls(window=WINDOWS[wanted], name=wanted)
+        if wanted == "volume":
+            return cls(percentiles=PERCENTILES, name=wanted)
+        try:
+            low, high = (float(part) for part in wanted.split(","))
+        except ValueError:
+            raise InvalidImage(
+                f"'{text}' is no intensity window; give LOW,HIGH or one of: "
+                f"{', '.join([*WINDOWS, 'volume'])}"
+            ) from None
+        return cls(window=(low, high))
+
+    @property
+    def plain(self) -> bool:
+        """Whether a model gets the plane as it is."""
+        return self == Look(name=self.name)
+
+    def settled(self, volume: Any, channels: bool = False) -> Look:
+        """The look with its window worked out, where it is taken from the volume.
+
+        Parameters
+        ----------
+        volume : array-like of two or more axes
+            A few of its planes are read, sparsely.
+        channels : bool
+            Whether the last axis is channels.
+        """
+        if self.percentiles is None:
+            return self
+        window = volume_window(volume, self.percentiles, channels)
+        return replace(self, window=window, percentiles=None)
+
+    def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What a model is given of a plane (H, W) or (H, W, C).
+
+        Returns
+        -------
+        array
+            The plane itself where the look is plain, else uint8 (H, W, 3).
+
+        Raises
+        ------
+        InvalidImage
+            Bands that do not exist, an empty window, an index of other than two bands.
+        """
+        if self.plain:
+            return plane
+        if not self.index:
+            return to_rgb(plane, self.window, self.bands)
+        if self.bands is None or len(self.bands) != 2:
+            raise InvalidImage("an index is made of two bands; name near infrared and red")
+        return to_rgb(difference_index(plane, *self.bands), self.window or INDEX_WINDOW)
+
+    def told(self) -> dict[str, Any]:
+        """What was used, as plain values for the results; nothing for a plain look."""
+        told: dict[str, Any] = {}
+        if self.name:
+            told["name"] = self.name
+        if self.window is not None:
+            told["window"] = [float(end) for end in self.window]
+        if self.percentiles is not None:
+            told["percentiles"] = list(self.percentiles)
+        if self.bands is not None:
+            told["normalised difference" if self.index else "bands"] = list(self.bands)
+        return told
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Look:
+        """Read back what `told` gave."""
+
+        def ends(key: str) -> tuple[float, float] | None:
+            return None if key not in told else (float(told[key][0]), float(told[key][1]))
+
+        bands = told.get("normalised difference", told.get("bands"))
+        return cls(
+            ends("window"), None if bands is None else tuple(map(int, bands)),
+            "normalised difference" in told, ends("percentiles"), str(told.get("name", "")),
+        )  # fmt: skip
+
+
+def difference_index(image: npt.NDArray[Any], first: int, second: int) -> npt.NDArray[np.float32]:
+    """(a - b) / (a + b) of two bands; 0 where both are 0.
+
+    Rouse et al. 1974, "Monitoring vegetation systems in the Great Plains with ERTS", for near
+    infrared and red.
+
+    Parameters
+    ----------
+    image : (H, W, C)
+    first, second : int
+        Bands a and b.
+
+    Raises
+    ------
+    InvalidImage
+        A band that is not there.
+    """
+    count = image.shape[2] if image.ndim == 3 else 1
+    for band in (first, second):
+        if not 0 <= band < count:
+            raise InvalidImage(f"there is no band {band}; the image has {count}, numbered from 0")
+    a, b = (image[..., band].astype(np.float32) for band in (first, second))
+    total = a + b
+    out = np.zeros(total.shape, np.float32)
+    np.divide(a - b, total, out=out, where=total != 0)
+    return out
+
+
+def volume_window(
+    volume: Any, percentiles: tuple[float, float] = PERCENTILES, channels: bool = False
+) -> Window:
+    """One intensity window for a whole volume, from a sparse sample of some of its planes.
+
+    The lowest value is left out where it makes up a part of the sample: it is air or padding.
+    """
+    lead = volume.ndim - 2 - channels
+    shape = volume.shape[:lead]
+    count = int(np.prod(shape)) if lead else 1
+    chosen = np.unique(np.linspace(0, count - 1, min(count, PLANES_SAMPLED)).astype(int))
+    step = max(1, -(-max(volume.shape[lead : lead + 2]) // PIXELS_SAMPLED))
+    sparse = (slice(None, None, step),) * 2
+    parts = [
+        np.asarray(volume[(*(int(i) for i in np.unravel_index(k, shape)), *sparse)]).ravel()
+        if lead else np.asarray(volume[sparse]).ravel()
+        for k in chosen
+    ]  # fmt: skip
+    values = np.concatenate(parts).astype(np.float64)
+    values = values[np.isfinite(values)]
+    inner = values[values > values.min()] if values.size else values
+    if not inner.size:
+        start = float(values.min()) if values.size else 0.0
+        return start, start + 1.0
+    low, high = np.percentile(inner, percentiles)
+    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
