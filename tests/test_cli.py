@@ -13,6 +13,18 @@ from skimage.io import imsave
 from napari_seem.cli import main
 
 
+def test_the_window_is_told_and_an_unknown_one_refused(picture, tmp_path, capsys):
+    out = tmp_path / "labels.tif"
+    asked = ["segment", str(picture), "--box", "55,19,140,104", "-o", str(out)]
+    assert main([*asked, "--window", "0,200"]) == 0
+    told = json.loads(out.with_suffix(".json").read_text())
+    assert told["shown"] == {"window": [0.0, 200.0]}
+    assert main([*asked, "--window", "kidney"]) == 2
+    assert "soft tissue" in capsys.readouterr().err
+    assert main([*asked, "--ndvi", "3,0"]) == 2
+    assert "no band 3" in capsys.readouterr().err
+
+
 @pytest.fixture
 def picture(tmp_path):
     path = tmp_path / "discs.png"

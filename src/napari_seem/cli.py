@@ -12,6 +12,7 @@ from .errors import NapariSeemError
 
 if TYPE_CHECKING:
     from .edits import ObjectTable
+    from .look import Look
     from .models.base import Embedding, Model
     from .prompts import Prompt
 
@@ -65,9 +66,32 @@ def _parser() -> argparse.ArgumentParser:
     segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
+    _add_look(segment)
     _add_propagate(commands)
     _add_label_like(commands)
     return parser
+
+
+def _add_look(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "
+                         "bone, lung or brain")  # fmt: skip
+    command.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
+    command.add_argument("--ndvi", metavar="NIR,RED", help="show their normalised difference")
+
+
+def _look(options: argparse.Namespace) -> Look:
+    from dataclasses import replace
+
+    from .look import Look
+
+    look = Look.named(options.window) if options.window else Look()
+    if options.ndvi:
+        first, second = _numbers(options.ndvi, 2)
+        return replace(look, bands=(int(first), int(second)), index=True)
+    if options.bands:
+        chosen = _numbers(options.bands, options.bands.count(",") + 1)
+        return replace(look, bands=tuple(int(band) for band in chosen))
+    return look
 
 
 def _add_propagate(commands: Any) -> None:
@@ -87,6 +111,7 @@ def _add_propagate(commands: Any) -> None:
     carry.add_argument("--axis", type=int, default=0)
     carry.add_argument("--method", default="model", help="model, shape or copy")
     carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
+    _add_look(carry)
 
 
 def _add_label_like(commands: Any) -> None:
@@ -106,6 +131,7 @@ def _propagate(options: argparse.Namespace) -> int:
     """Carry labels through a stack; write labels and a table of planes."""
     from .io.files import open_image, write_labels
     from .io.images import channels_last, read_array
+    from .look import looked
     from .models.registry import load_model
     from .propagation import Propagation
 
@@ -120,7 +146,9 @@ def _propagate(options: argparse.Namespace) -> int:
     planes = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
     seeds = {k: plane for k, plane in planes.items() if plane.any()}
     model: Any = load_model(options.model) if options.method == "model" else None
-    work = Propagation(model, stack, seeds, axis, method=options.method, find_new=options.find_new)
+    look = _look(options).settled(stack, stack.ndim > labels.ndim)
+    seen = looked(stack, look, stack.ndim > labels.ndim)
+    work = Propagation(model, seen, seeds, axis, method=options.method, find_new=options.find_new)
     left = len(work.pending)
     for number, _ in enumerate(work.run(), 1):
         print(f"\r{number} of {left} planes", end="", file=sys.stderr)
@@ -131,7 +159,8 @@ def _propagate(options: argparse.Namespace) -> int:
         for k, result in work.results.items()
     ]  # fmt: skip
     grid = opened.grid if opened.grid.shape == labels.shape else None
-    about = {"image": options.stack.name, "model": options.model, "planes": rows}
+    about = {"image": options.stack.name, "model": options.model, "shown": look.told(),
+             "planes": rows}  # fmt: skip
     write_labels(options.output, work.labels, grid, None, about)
     print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
     return 0
@@ -179,12 +208,13 @@ def _segment(options: argparse.Namespace) -> int:
         raise _usage("give --point, --box, --word or --everything")
     model = load_model(options.model)
     image, grid = open_plane(options.image)
-    embedding = model.encode(image)
+    look = _look(options).settled(image, image.ndim == 3)
+    embedding = model.encode(look.apply(image))
     if whole:
         labels, table = _all_objects(model, embedding, options.word)
     else:
         labels, table = _one_object(model, embedding, prompts)
-    about = {"image": options.image.name, "model": options.model}
+    about = {"image": options.image.name, "model": options.model, "shown": look.told()}
     write_labels(options.output, labels, grid, table, about)
     print(f"{len(table)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
     return 0

@@ -189,3 +189,33 @@ def volume_window(
         return start, start + 1.0
     low, high = np.percentile(inner, percentiles)
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+
+
+class Looked:
+    """An array whose planes are read as a look shows them: uint8, three channels last.
+
+    Parameters
+    ----------
+    array : array-like
+        Read by the plane only.
+    look : Look
+        Settled, not plain.
+    channels : bool
+        Whether the array's last axis is channels.
+    """
+
+    def __init__(self, array: Any, look: Look, channels: bool = False) -> None:
+        self._array, self._look = array, look
+        spatial = tuple(array.shape)[: len(array.shape) - channels]
+        self.shape = (*spatial, 3)
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(np.uint8)
+
+    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+        return self._look.apply(np.asarray(self._array[where]))
+
+
+def looked(array: Any, look: Look, channels: bool = False) -> Any:
+    """An array as a look shows it; the array itself where the look is plain."""
+    settled = look.settled(array, channels)
+    return array if settled.plain else Looked(array, settled, channels)

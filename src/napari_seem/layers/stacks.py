@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InvalidImage, InvalidLabels
+from ..look import Look
 from ..planes import Plane
 from .coordinates import full_data, shown_plane, spatial_shape, unwrap
+from .seen import look_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,18 +32,22 @@ class LayerStack:
         One of its planes.
     axis : int
         The array axis along which the planes follow each other.
+    look : Look
+        As which its planes are read.
     """
 
     layer: Image
     plane: Plane
     axis: int
+    look: Look = Look()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Planes, height, width and, for colour, channels."""
         data = full_data(self.layer)
         height, width = self.plane.shape(data.shape)
-        channels = (int(data.shape[-1]),) if self.plane.channels else ()
+        colours = 3 if not self.look.plain else int(data.shape[-1])
+        channels = (colours,) if self.plane.channels or not self.look.plain else ()
         return int(data.shape[self.axis]), height, width, *channels
 
     @property
@@ -57,7 +63,7 @@ class LayerStack:
         return replace(self.plane, index=index)
 
     def __getitem__(self, where: Any) -> npt.NDArray[Any]:
-        return self.at(int(where[0])).read(full_data(self.layer))
+        return self.look.apply(self.at(int(where[0])).read(full_data(self.layer)))
 
 
 def stack_axes(layer: Image, dims: Dims) -> list[int]:
@@ -89,7 +95,8 @@ def shown_stack(layer: Image, dims: Dims, axis: int | None = None) -> LayerStack
         axes = [axis]
     if not axes:
         raise InvalidImage(f"'{layer.name}' has one plane only; choose a stack or a video")
-    return LayerStack(layer, shown_plane(layer, dims), axes[0])
+    look = look_of(layer).settled(full_data(layer), bool(layer.rgb))
+    return LayerStack(layer, shown_plane(layer, dims), axes[0], look)
 
 
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
