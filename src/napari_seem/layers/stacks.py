@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,7 +39,7 @@ class LayerStack:
     layer: Image
     plane: Plane
     axis: int
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
 
     @property
     def shape(self) -> tuple[int, ...]:
