@@ -28,7 +28,9 @@ SAMPLE = 200_000
 
 
 def to_rgb(
-    image: npt.ArrayLike, window: Window | None = None, bands: Sequence[int] | None = None
+    image: npt.ArrayLike,
+    window: Window | Sequence[Window] | None = None,
+    bands: Sequence[int] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Bring an image to 8-bit RGB.
 
@@ -36,7 +38,7 @@ def to_rgb(
     ----------
     image : (H, W) or (H, W, C) array of any real dtype
         8-bit images of one, three or four channels pass unchanged (alpha is dropped).
-    window : (low, high), optional
+    window : (low, high), or a sequence of one for each channel shown, optional
         Intensities shown as black and white. Without it the 1st and 99th percentile of each
         channel are taken.
     bands : sequence of int, optional
@@ -60,6 +62,16 @@ def to_rgb(
     if channels.dtype != np.uint8 or window is not None:
         channels = _stretch(channels, window)
     return _as_three(channels)
+
+
+def channel_windows(
+    image: npt.NDArray[Any], bands: Sequence[int] | None = None
+) -> tuple[Window, ...] | None:
+    """The windows that `to_rgb` finds for the channels of an image by itself; None for uint8."""
+    if image.dtype == np.uint8:
+        return None
+    channels = _choose(image[..., None] if image.ndim == 2 else image, bands)
+    return tuple(_percentiles(channels[..., index]) for index in range(channels.shape[2]))
 
 
 def shared_window(planes: Sequence[npt.NDArray[Any]]) -> Window | None:
@@ -109,15 +121,18 @@ def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDAr
     return channels[..., list(bands)]
 
 
-def _stretch(channels: npt.NDArray[Any], window: Window | None) -> npt.NDArray[np.uint8]:
-    if window is not None and not window[0] < window[1]:
+def _stretch(
+    channels: npt.NDArray[Any], window: Window | Sequence[Window] | None
+) -> npt.NDArray[np.uint8]:
+    given = None if window is None else np.asarray(window, float).reshape(-1, 2)
+    if given is not None and not (given[:, 0] < given[:, 1]).all():
         raise InvalidImage(
             f"the intensity window {window} is empty or upside down; give (low, high)"
         )
     out = np.empty(channels.shape, np.uint8)
     for index in range(channels.shape[2]):
         channel = channels[..., index]
-        low, high = window or _percentiles(channel)
+        low, high = _percentiles(channel) if given is None else given[index % len(given)]
         scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
         if channel.dtype.kind == "f":
             scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)

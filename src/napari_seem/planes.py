@@ -63,15 +63,25 @@ class Plane:
         """Height and width in pixels."""
         return int(array_shape[self.axes[0]]), int(array_shape[self.axes[1]])
 
-    def read(self, array: Any) -> npt.NDArray[Any]:
+    def read(
+        self, array: Any, area: tuple[int, int, int, int] | None = None, step: int = 1
+    ) -> npt.NDArray[Any]:
         """The plane's pixels as numpy, (H, W) or (H, W, C); only they are read.
 
         Parameters
         ----------
         array : array-like
             numpy, dask, zarr, or anything else that slices.
+        area : (y0, x0, y1, x1), optional
+            Half-open; by default the whole plane.
+        step : int
+            Take every so many pixels along rows and columns.
         """
-        part = np.asarray(array[self._slices()])
+        slices = list(self._slices())
+        if area is not None or step != 1:
+            y0, x0, y1, x1 = area or (0, 0, *self.shape(array.shape))
+            slices[self.axes[0]], slices[self.axes[1]] = slice(y0, y1, step), slice(x0, x1, step)
+        part = np.asarray(array[tuple(slices)])
         if not self.transposed:
             return part
         return np.swapaxes(part, 0, 1)

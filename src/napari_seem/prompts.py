@@ -62,10 +62,15 @@ class Polygon:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scribble:
-    """Brush strokes that lie inside the object; `mask` is (H, W) bool, the size of the image."""
+    """Brush strokes that lie inside the object.
+
+    `mask` is (H, W) bool, the size of the image; or, with `corner`, a part of it whose first pixel
+    lies at (y, x), so that a stroke on a big image needs no mask of the image's size.
+    """
 
     mask: BoolArray
     positive: bool = True
+    corner: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", _as_mask(self.mask, "scribble"))
@@ -73,10 +78,11 @@ class Scribble:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """A whole-object guess to be refined; `mask` is (H, W) bool, the size of the image."""
+    """A whole-object guess to be refined; `mask` and `corner` as those of a `Scribble`."""
 
     mask: BoolArray
     positive: bool = True
+    corner: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", _as_mask(self.mask, "mask"))
@@ -156,10 +162,13 @@ def rasterize(prompt: SpatialPrompt, shape: tuple[int, int]) -> BoolArray:
     -------
     bool array of shape (H, W)
     """
-    if isinstance(prompt, (Scribble, Mask)):
+    if isinstance(prompt, (Scribble, Mask)) and prompt.corner is None:
         return prompt.mask
     out = np.zeros(shape, dtype=bool)
-    if isinstance(prompt, Point):
+    if isinstance(prompt, (Scribble, Mask)):
+        y, x = prompt.corner or (0, 0)
+        out[y : y + prompt.mask.shape[0], x : x + prompt.mask.shape[1]] = prompt.mask
+    elif isinstance(prompt, Point):
         reach = int(np.ceil(CLICK_RADIUS))
         rows = _clipped_range(prompt.y - reach, prompt.y + reach + 1, shape[0])
         cols = _clipped_range(prompt.x - reach, prompt.x + reach + 1, shape[1])
@@ -187,6 +196,36 @@ def pixel_box(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
         min(shape[0], round(y1)),
         min(shape[1], round(x1)),
     )
+
+
+def extent(
+    prompts: Sequence[Prompt], shape: tuple[int, int], positive: bool = True
+) -> tuple[float, float, float, float] | None:
+    """The (y0, x0, y1, x1) that spatial prompts of one sign cover in an image (H, W), or None."""
+    boxes = [
+        _extent(prompt)
+        for prompt in prompts
+        if prompt.positive == positive and not isinstance(prompt, (Text, Reference))
+    ]
+    if not boxes:
+        return None
+    every = np.asarray(boxes, dtype=float)
+    (y0, x0), (y1, x1) = every[:, :2].min(0), every[:, 2:].max(0)
+    return max(0.0, y0), max(0.0, x0), min(float(shape[0]), y1), min(float(shape[1]), x1)
+
+
+def _extent(prompt: SpatialPrompt) -> tuple[float, float, float, float]:
+    if isinstance(prompt, Point):
+        return prompt.y, prompt.x, prompt.y + 1, prompt.x + 1
+    if isinstance(prompt, Box):
+        (y0, y1), (x0, x1) = sorted((prompt.y0, prompt.y1)), sorted((prompt.x0, prompt.x1))
+        return y0, x0, y1, x1
+    if isinstance(prompt, Polygon):
+        low, high = prompt.vertices.min(0), prompt.vertices.max(0)
+        return low[0], low[1], high[0] + 1, high[1] + 1
+    rows, cols = (np.flatnonzero(prompt.mask.any(axis)) for axis in (1, 0))
+    y, x = prompt.corner or (0, 0)
+    return y + rows[0], x + cols[0], y + rows[-1] + 1, x + cols[-1] + 1
 
 
 def _as_mask(mask: Any, what: str) -> BoolArray:
@@ -223,13 +262,25 @@ def _check_box(box: Box, shape: tuple[int, int]) -> None:
 
 def _check_mask(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:
     what = type(prompt).__name__.lower()
-    if prompt.mask.shape != tuple(shape):
+    if prompt.corner is not None:
+        _check_part(prompt, shape)
+    elif prompt.mask.shape != tuple(shape):
         raise InvalidPrompt(
             f"the {what} has shape {prompt.mask.shape} but the image has {tuple(shape)}; "
             "give a mask of the image's own height and width"
         )
     if not prompt.mask.any():
         raise InvalidPrompt(f"the {what} is empty; paint at least one pixel")
+
+
+def _check_part(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:
+    y, x = prompt.corner or (0, 0)
+    height, width = prompt.mask.shape
+    if y < 0 or x < 0 or y + height > shape[0] or x + width > shape[1]:
+        raise InvalidPrompt(
+            f"the {type(prompt).__name__.lower()} of shape {prompt.mask.shape} at row {y}, column "
+            f"{x} reaches out of the {_size(shape)} image; cut it to the image"
+        )
 
 
 def _clipped_range(start: float, stop: float, size: int) -> npt.NDArray[np.int64]:

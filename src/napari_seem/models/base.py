@@ -23,6 +23,10 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 
 
+OUTSIDE = -12.0
+"""Logit of every pixel that a model did not look at."""
+
+
 class Capability(StrEnum):
     """One thing a model can take or do."""
 
@@ -108,6 +112,21 @@ class Prediction:
         """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
         return mask_bbox(self.mask)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        height, width = self.logits.shape
+        return height, width
+
+    def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
+        """The mask within `bbox`, and where (y, x) its corner lies; empty where the mask is."""
+        y0, x0, y1, x1 = self.bbox or (0, 0, 0, 0)
+        return self.mask[y0:y1, x0:x1], (y0, x0)
+
+    def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
+        """What to show: a mask, where (y, x) it lies, and how many image pixels one of its is."""
+        return self.mask, (0, 0), 1
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:
@@ -182,6 +201,14 @@ class Model(Protocol):
 
     def vocabulary(self) -> tuple[str, ...]:
         """The words the model knows by itself; empty where any word will do, or none."""
+
+
+@runtime_checkable
+class PartEncoder(Protocol):
+    """A model that measures an image's brightness, and can be told that of a whole."""
+
+    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+        """Encode a part of an image as the whole would be, of which `sample` shows pixels."""
 
 
 def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[str, Any]) -> None:

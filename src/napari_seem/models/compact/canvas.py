@@ -80,36 +80,13 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
         if isinstance(prompt, Point):
             _paint_click(maps[POSITIVE if prompt.positive else NEGATIVE], prompt, view)
         elif isinstance(prompt, Scribble):
-            _paint_strokes(maps[POSITIVE if prompt.positive else NEGATIVE], prompt.mask, view)
+            drawn = rasterize(prompt, _image_shape(view))
+            _paint_strokes(maps[POSITIVE if prompt.positive else NEGATIVE], drawn, view)
         else:
             _paint_region(maps, prompt, view)
     if previous is not None:
         maps[PREVIOUS] = np.clip(view.sample(previous), -12, 12) * maps[VALID]
     return maps
-
-
-def extent(prompts: Sequence[Prompt], shape: tuple[int, int]) -> Extent | None:
-    """The (y0, x0, y1, x1) that the positive spatial prompts cover in the image, or None."""
-    boxes = []
-    for prompt in spatial(prompts):
-        if not prompt.positive:
-            continue
-        if isinstance(prompt, Point):
-            boxes.append((prompt.y, prompt.x, prompt.y + 1, prompt.x + 1))
-        elif isinstance(prompt, Box):
-            boxes.append((min(prompt.y0, prompt.y1), min(prompt.x0, prompt.x1),
-                          max(prompt.y0, prompt.y1), max(prompt.x0, prompt.x1)))  # fmt: skip
-        elif isinstance(prompt, Polygon):
-            low, high = prompt.vertices.min(0), prompt.vertices.max(0)
-            boxes.append((low[0], low[1], high[0] + 1, high[1] + 1))
-        else:
-            rows, cols = np.nonzero(prompt.mask)
-            boxes.append((rows.min(), cols.min(), rows.max() + 1, cols.max() + 1))
-    if not boxes:
-        return None
-    every = np.asarray(boxes, dtype=float)
-    (y0, x0), (y1, x1) = every[:, :2].min(0), every[:, 2:].max(0)
-    return max(0.0, y0), max(0.0, x0), min(float(shape[0]), y1), min(float(shape[1]), x1)
 
 
 def _image_shape(view: View) -> tuple[int, int]:

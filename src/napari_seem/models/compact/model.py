@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ...errors import InvalidPrompt, UnknownWord
 from ...images import to_rgb
-from ...prompts import Point, Prompt, Scribble, check_prompts
-from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox
+from ...prompts import Point, Prompt, Scribble, check_prompts, extent
+from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from . import canvas, focus, pyramid, windows
 from .adapt import STEPS, adapted
 from .canvas import View
@@ -27,8 +27,6 @@ from .evidence import WindowPrompts, gather, strokes
 from .learner import Learner
 from .network import CompactNetwork
 
-OUTSIDE = -12.0
-"""Logit of every pixel that no window covers."""
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
 NAME_AT = 0.75
@@ -90,7 +88,20 @@ class CompactModel(Learner):
         InvalidImage
             Where the array is no image.
         """
-        normal = pyramid.normalize(to_rgb(image)).to(self._device)
+        return self._encoded(pyramid.normalize(to_rgb(image)))
+
+    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+        """Encode a part of an image as the whole would be.
+
+        Parameters
+        ----------
+        image, sample : (H, W, 3) uint8 arrays
+            The part, and pixels of the whole, whose mean and deviation count.
+        """
+        return self._encoded(pyramid.normalize(image, sample))
+
+    def _encoded(self, image: Tensor) -> Embedding:
+        normal = image.to(self._device)
         return pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
 
     def predict(
@@ -124,7 +135,7 @@ class CompactModel(Learner):
             raise InvalidPrompt("there is nothing to go by; give at least one prompt")
         concept = concept_of(self, prompts)
         levels = pyramid.levels(embedding)
-        where = canvas.extent(prompts, embedding.shape)
+        where = extent(prompts, embedding.shape)
         previous = None if memory is None else np.asarray(memory, np.float32)
         if where is None and not concept.given:
             return _nothing(embedding.shape)

@@ -44,9 +44,12 @@ class Level:
     scale: tuple[float, float]
 
 
-def normalize(rgb: npt.NDArray[np.uint8]) -> Tensor:
-    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of zero mean and unit deviation over the image."""
-    small = rgb[::2, ::2].astype(np.float32) / 255
+def normalize(rgb: npt.NDArray[np.uint8], like: npt.NDArray[np.uint8] | None = None) -> Tensor:
+    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of zero mean and unit deviation over the image.
+
+    Mean and deviation are those of `like`, of which the image is a part, where it is given.
+    """
+    small = (rgb if like is None else like)[::2, ::2].astype(np.float32) / 255
     mean, deviation = float(small.mean()), float(small.std()) + 0.02
     image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
     return ((image / 255 - mean) / deviation).clamp_(-5, 5)

@@ -98,7 +98,7 @@ def _resized(prompt: SpatialPrompt, shape: Size, size: Size) -> BoolArray:
     """Draw one visual prompt of an image of `shape` at another size; at least one pixel of it."""
     scale = np.array([size[0] / shape[0], size[1] / shape[1]])
     if isinstance(prompt, (Scribble, Mask)):
-        return resize_mask(prompt.mask, size)
+        return resize_mask(rasterize(prompt, shape), size)
     if isinstance(prompt, Point):
         y, x = _centre((prompt.y, prompt.x), scale)
         return rasterize(Point(y, x), size)

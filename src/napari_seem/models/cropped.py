@@ -1,0 +1,110 @@
+"""An answer that keeps the pixels around the object only."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from .base import OUTSIDE, BoolArray, FloatArray, Prediction, mask_bbox
+
+STRIP = 1 << 22
+"""Pixels that a big mask is worked through at a time."""
+
+
+class CroppedPrediction(Prediction):
+    """The answer to one turn on an image too big for logits of its own size.
+
+    `logits` and `mask` are made when asked for, and not kept; `bbox`, `cut_out` and `overview`
+    touch the object's own pixels only.
+
+    Parameters
+    ----------
+    values : float32 array of shape (h, w)
+        Logits of the part that holds the object, one for `factor` x `factor` image pixels.
+    corner : (int, int)
+        Where (y, x) the part lies in the image.
+    factor : int
+    shape : (int, int)
+        Height and width of the image.
+    score, label, memory
+        As of a `Prediction`.
+    """
+
+    def __init__(
+        self, values: FloatArray, corner: tuple[int, int], factor: int, shape: tuple[int, int],
+        score: float, label: str | None = None, memory: Any = None,
+    ) -> None:  # fmt: skip
+        own = {"values": values, "corner": corner, "factor": factor, "_shape": shape}
+        own |= {"score": score, "label": label, "memory": memory}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    values: FloatArray
+    corner: tuple[int, int]
+    factor: int
+    _shape: tuple[int, int]
+
+    def __repr__(self) -> str:
+        return f"CroppedPrediction(bbox={self.bbox}, score={self.score}, label={self.label!r})"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self._shape
+
+    @property
+    def logits(self) -> FloatArray:
+        """Greater than 0 inside the object: the whole image (H, W), made anew at every call."""
+        out = np.full(self.shape, OUTSIDE, np.float32)
+        y, x = self.corner
+        part = enlarge(self.values, self.factor)[: self.shape[0] - y, : self.shape[1] - x]
+        out[y : y + part.shape[0], x : x + part.shape[1]] = part
+        return out
+
+    @property
+    def mask(self) -> BoolArray:
+        """The object as a bool array of shape (H, W), made anew at every call."""
+        out = np.zeros(self.shape, bool)
+        part, (y, x) = self.cut_out()
+        out[y : y + part.shape[0], x : x + part.shape[1]] = part
+        return out
+
+    @cached_property
+    def bbox(self) -> tuple[int, int, int, int] | None:
+        """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
+        part, (y, x) = self._cut
+        return (y, x, y + part.shape[0], x + part.shape[1]) if part.size else None
+
+    def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
+        """The mask within `bbox`, and where (y, x) its corner lies; empty where the mask is."""
+        return self._cut
+
+    def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
+        """What to show: a mask, where (y, x) it lies, and how many image pixels one of its is."""
+        return self.values > 0, self.corner, self.factor
+
+    @cached_property
+    def _cut(self) -> tuple[BoolArray, tuple[int, int]]:
+        y, x = self.corner
+        room = self.shape[0] - y, self.shape[1] - x
+        whole = np.zeros([n * self.factor for n in self.values.shape], bool)
+        rows = max(1, STRIP // max(1, self.values.shape[1] * self.factor**2))
+        for start in range(0, len(self.values), rows):  # as floats it may not fit into memory
+            before = min(start, 1)
+            strip = enlarge(self.values[start - before : start + rows + 1], self.factor)
+            strip = strip[before * self.factor :][: rows * self.factor]
+            whole[start * self.factor :][: len(strip)] = strip > 0
+        whole = whole[: room[0], : room[1]]
+        y0, x0, y1, x1 = mask_bbox(whole) or (0, 0, 0, 0)
+        return whole[y0:y1, x0:x1].copy(), (y + y0, x + x0)
+
+
+def enlarge(values: FloatArray, factor: int) -> FloatArray:
+    """Logits of `factor` times as many pixels along both axes, with straight slopes between."""
+    if factor == 1 or not values.size:
+        return values
+    out: FloatArray = ndimage.zoom(values, factor, order=1, mode="nearest", grid_mode=True)
+    return out

@@ -1,0 +1,11 @@
+"""Planes too big for one pass: clicks that read what they touch, and runs over everything."""
+
+from .frames import SIDE, WHOLE, is_big
+from .model import TiledEmbedding, TiledMemory, TiledModel
+from .pixels import PlanePixels
+from .whole import FoundObject, PlaneRun, WholePlane, segment_tiled
+
+__all__ = [
+    "SIDE", "WHOLE", "FoundObject", "PlanePixels", "PlaneRun", "TiledEmbedding", "TiledMemory",
+    "TiledModel", "WholePlane", "is_big", "segment_tiled",
+]  # fmt: skip

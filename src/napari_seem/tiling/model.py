@@ -1,0 +1,292 @@
+"""A model on planes too big for one pass: it sees the frames that prompts and objects lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..embeddings import EmbeddingCache
+from ..errors import InvalidPrompt
+from ..models.base import (
+    Capability,
+    Embedding,
+    FloatArray,
+    Instance,
+    Model,
+    PartEncoder,
+    Prediction,
+    Segmentation,
+    mask_bbox,
+)
+from ..models.cropped import CroppedPrediction
+from ..prompts import Prompt, Reference, check_prompts, extent
+from .frames import (
+    Area,
+    Extent,
+    Frame,
+    Shape,
+    frames_around,
+    into_frame,
+    union,
+    whole_frame,
+)
+from .pixels import PlanePixels
+from .refine import BAND, refined
+
+ROOM = BAND + 2
+"""Frame pixels kept around an object, into which its border may move."""
+
+
+@dataclass(frozen=True, eq=False)
+class TiledEmbedding(Embedding):
+    """A big plane, of which frames are encoded when they are needed; by itself it holds nothing."""
+
+    pixels: PlanePixels = field(kw_only=True, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class TiledMemory:
+    """What a turn on a big plane leaves to the next.
+
+    Attributes
+    ----------
+    frame : Frame
+        Where the object was decoded.
+    inner : object
+        The model's own memory of it there.
+    bbox : half-open (y0, x0, y1, x1) in the plane, or None
+    """
+
+    frame: Frame
+    inner: Any = field(repr=False)
+    bbox: Area | None
+
+
+class TiledModel:
+    """Any model, on planes of any size; a `Model` itself.
+
+    A prompt encodes the one frame of `SIDE` pixels that it lies well inside. Where the object
+    reaches the frame's rim, a larger frame is looked at, of twice as coarse pixels where need be,
+    until the object ends or the plane does; its border is then found again in frames of finer
+    pixels. Frames are kept in a cache by their content.
+
+    Parameters
+    ----------
+    model : Model
+    cache : EmbeddingCache, optional
+        Keeps the encoded frames; by default one of its own.
+    identity : str, optional
+        What the cache calls the model; by default its name.
+    """
+
+    def __init__(
+        self, model: Model, cache: EmbeddingCache | None = None, identity: str = ""
+    ) -> None:
+        self.model = model
+        self.name = model.name
+        self.capabilities = model.capabilities
+        self.cache = EmbeddingCache() if cache is None else cache
+        self._identity = identity or str(getattr(model, "identity", model.name))
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words that the model knows."""
+        return self.model.vocabulary()
+
+    def encode(self, image: Any) -> TiledEmbedding:
+        """Make ready for prompts; nothing is read yet.
+
+        Parameters
+        ----------
+        image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
+            numpy, dask, zarr, or anything else that slices.
+
+        Raises
+        ------
+        InvalidImage
+            Where the array is no image.
+        """
+        pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
+        return TiledEmbedding(self._identity, pixels.shape, {}, pixels=pixels)
+
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+    ) -> Prediction:
+        """Answer one turn; as the model's own `predict`, with a `CroppedPrediction`.
+
+        Words and references without a place are looked for in the whole plane, as coarsely as it
+        has to be; `segment_tiled` finds all of a word at full resolution.
+        """
+        tiled = self._checked(embedding)
+        check_prompts(prompts, tiled.shape)
+        if memory is not None and not isinstance(memory, TiledMemory):
+            raise InvalidPrompt("this memory is of another image; begin the object anew")
+        prompts = [self._near(prompt) for prompt in prompts]
+        where = _whereabouts(prompts, tiled.shape)
+        if where is None:
+            frame = whole_frame(tiled.shape)
+            return self._turn(tiled, frame, prompts, memory)[0]
+        prediction = self._settled(tiled, prompts, where, memory)
+        if Capability.MASK not in self.capabilities:
+            return prediction
+        return refined(prediction, prompts, lambda f, p: self._answer(tiled, f, p, None))
+
+    def segment(
+        self, embedding: Embedding, names: Sequence[str] | None = None, area: Area | None = None
+    ) -> Segmentation:
+        """Find everything in an area of the plane, or everything that `names` name.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        names : sequence of str, optional
+        area : half-open (y0, x0, y1, x1), optional
+            Seen as one frame, as coarsely as it has to be: what a viewer shows. By default the
+            plane is worked through as by `segment_tiled`.
+
+        Returns
+        -------
+        Segmentation
+            `semantic` is None.
+        """
+        tiled = self._checked(embedding)
+        if area is None:
+            from .whole import instances_of, segment_tiled
+
+            found = segment_tiled(self.model, tiled.pixels, names)
+            return Segmentation(tiled.shape, instances_of(found), None, found.names)
+        frame = next(frames_around(area, tiled.shape, 0))
+        inner = self.model.segment(self.tile(tiled, frame), names)
+        instances = [_placed(instance, frame, tiled.shape) for instance in inner.instances]
+        return Segmentation(tiled.shape, tuple(instances), None, inner.names)
+
+    def is_ready(self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None) -> bool:
+        """Whether the first frame that the prompts are looked at in is encoded."""
+        tiled = self._checked(embedding)
+        where = _whereabouts(prompts, tiled.shape)
+        frame = whole_frame(tiled.shape)
+        if where is not None:
+            frame, _ = next(_starts(where, tiled.shape, memory))
+        name = tiled.pixels.known_name(frame)
+        return name is not None and (self._identity, name) in self.cache
+
+    def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
+        """A frame, encoded: from the cache, or now."""
+        name, pixels = embedding.pixels.name_of(frame)
+        return self.cache.get_or_encode(
+            (self._identity, name), lambda: encoded(self.model, embedding.pixels, frame, pixels)
+        )
+
+    def _checked(self, embedding: Embedding) -> TiledEmbedding:
+        if not isinstance(embedding, TiledEmbedding) or embedding.model != self._identity:
+            raise InvalidPrompt(
+                "this embedding is of another model, or of a plane that was encoded as one; encode "
+                "the image anew"
+            )
+        return embedding
+
+    def _settled(
+        self, tiled: TiledEmbedding, prompts: Sequence[Prompt], where: Extent, memory: Any
+    ) -> CroppedPrediction:
+        """The answer in the first frame that the object does not run out of."""
+        frames = _starts(where, tiled.shape, memory)
+        frame, before = next(frames)
+        prediction, reached = self._turn(tiled, frame, prompts, before)
+        known = where
+        while reached is not None:
+            known = union(known, reached)
+            larger = [f for f, _ in _starts(known, tiled.shape, None) if f.factor >= frame.factor]
+            if not larger or larger[0] == frame:
+                break
+            frame = larger[0]
+            prediction, reached = self._turn(tiled, frame, prompts, None)
+        return prediction
+
+    def _turn(
+        self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt],
+        memory: TiledMemory | None,
+    ) -> tuple[CroppedPrediction, Extent | None]:  # fmt: skip
+        """The answer in a frame; and the object's extent there where it reaches the frame's rim."""
+        same = memory is not None and memory.frame == frame
+        answer = self._answer(tiled, frame, prompts, memory.inner if memory and same else None)
+        mask = answer.mask
+        bbox = mask_bbox(mask)
+        values, corner = _cut(answer.logits, frame, bbox)
+        found = CroppedPrediction(
+            values, corner, frame.factor, tiled.shape, answer.score, answer.label
+        )
+        inner = TiledMemory(frame, answer.memory, found.bbox)
+        object.__setattr__(found, "memory", inner)
+        rims = (mask[0], mask[:, 0], mask[-1], mask[:, -1])
+        open_sides = frame.open_sides(tiled.shape)
+        touches = any(o and r.any() for o, r in zip(open_sides, rims, strict=True))
+        if not touches or found.bbox is None:
+            return found, None
+        y0, x0, y1, x1 = found.bbox
+        return found, (float(y0), float(x0), float(y1), float(x1))
+
+    def _answer(
+        self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt], memory: Any
+    ) -> Prediction:
+        inside = into_frame(prompts, frame, tiled.shape)
+        return self.model.predict(self.tile(tiled, frame), inside, memory)
+
+    def _near(self, prompt: Prompt) -> Prompt:
+        """A reference into a big plane, as one into the frame around its region."""
+        if not isinstance(prompt, Reference) or not isinstance(prompt.embedding, TiledEmbedding):
+            return prompt
+        tiled = self._checked(prompt.embedding)
+        bbox = mask_bbox(prompt.mask)
+        assert bbox is not None  # a reference is never empty
+        frame = next(frames_around(bbox, tiled.shape))
+        y0, x0, y1, x1 = frame.area
+        mask = prompt.mask[y0 : y1 : frame.factor, x0 : x1 : frame.factor]
+        return replace(prompt, embedding=self.tile(tiled, frame), mask=mask)
+
+
+def encoded(model: Model, pixels: PlanePixels, frame: Frame, raw: Any = None) -> Embedding:
+    """A frame of a plane as a model encodes it, as bright as the whole plane."""
+    appearance = pixels.appearance
+    shown = appearance.show(pixels.read(frame) if raw is None else raw)
+    if isinstance(model, PartEncoder):
+        return model.encode_part(shown, appearance.sample)
+    return model.encode(shown)
+
+
+def _whereabouts(prompts: Sequence[Prompt], shape: Shape) -> Extent | None:
+    """What the positive prompts cover; what the negative ones do where no other has a place."""
+    return extent(prompts, shape) or extent(prompts, shape, positive=False)
+
+
+def _starts(
+    where: Extent, shape: Shape, memory: TiledMemory | None
+) -> Iterator[tuple[Frame, TiledMemory | None]]:
+    """Frames to look at the prompts in: that of the turn before where they lie well inside."""
+    if memory is not None:
+        if memory.frame.holds(where, shape):
+            yield memory.frame, memory
+        where = union(where, memory.bbox)
+    for frame in frames_around(where, shape):
+        yield frame, None
+
+
+def _cut(logits: FloatArray, frame: Frame, bbox: Area | None) -> tuple[FloatArray, tuple[int, int]]:
+    """The part of a frame's logits around an object, and where it lies in the plane."""
+    if bbox is None:
+        return np.zeros((0, 0), np.float32), (frame.y0, frame.x0)
+    y0, x0 = max(0, bbox[0] - ROOM), max(0, bbox[1] - ROOM)
+    part = logits[y0 : bbox[2] + ROOM, x0 : bbox[3] + ROOM].copy()
+    return part, (frame.y0 + y0 * frame.factor, frame.x0 + x0 * frame.factor)
+
+
+def _placed(instance: Instance, frame: Frame, shape: Shape) -> Instance:
+    """An object of a frame as one of the plane."""
+    factor = frame.factor
+    y0, x0 = instance.bbox[0] * factor, instance.bbox[1] * factor
+    mask = instance.mask.repeat(factor, 0).repeat(factor, 1)
+    mask = mask[: shape[0] - frame.y0 - y0, : shape[1] - frame.x0 - x0]
+    y, x = frame.y0 + y0, frame.x0 + x0
+    box = (y, x, y + mask.shape[0], x + mask.shape[1])
+    return Instance(mask, box, instance.score, instance.label)

@@ -1,0 +1,208 @@
+"""A big plane's pixels: read where they are needed, as coarsely as they are needed."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..embeddings import content_key
+from ..errors import InvalidImage
+from ..images import Window, channel_windows, to_rgb
+from ..io.images import MOST_CHANNELS
+from ..planes import Plane
+from .frames import Area, Frame, Shape
+
+SAMPLES, SAMPLE_SIDE = 8, 64
+"""So many patches along both axes, of that side, decide how bright a plane is shown."""
+STRIP_PIXELS = 1 << 22
+"""At most so many pixels are held to make coarse ones of them."""
+FINEST_MEAN = 4
+"""A coarse pixel is the mean of at most so many by so many pixels of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """How all parts of a plane are shown to a model.
+
+    Attributes
+    ----------
+    windows : tuple of (low, high), or None
+        One for each channel; None where 8-bit pixels are shown as they are.
+    sample : uint8 (h, w, 3)
+        Pixels from all over the plane, as shown.
+    """
+
+    windows: tuple[Window, ...] | None
+    sample: npt.NDArray[np.uint8] = field(repr=False)
+
+    @cached_property
+    def key(self) -> str:
+        """What tells it from others."""
+        digest = hashlib.blake2b(repr(self.windows).encode(), digest_size=4)
+        digest.update(np.ascontiguousarray(self.sample).data)
+        return digest.hexdigest()
+
+    def show(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """A part of the plane as RGB (h, w, 3)."""
+        return to_rgb(pixels, self.windows)
+
+
+class PlanePixels:
+    """One plane of one or more array-likes, read in parts; nothing is read before it is needed.
+
+    Parameters
+    ----------
+    images : sequence of sequence of array-like
+        Each image's resolutions, finest first. Several images are channels of one.
+    plane : Plane
+        Of the finest arrays.
+    """
+
+    def __init__(self, images: Sequence[Sequence[Any]], plane: Plane) -> None:
+        self._images = [list(levels) for levels in images]
+        self.plane = plane
+        self.shape: Shape = plane.shape(self._images[0][0].shape)
+        self._names: dict[Frame, str] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, image: Any) -> PlanePixels:
+        """The pixels of an array-like (H, W) or (H, W, C), or of a list of its resolutions.
+
+        Raises
+        ------
+        InvalidImage
+            For arrays of other axes, or of no pixel.
+        """
+        levels = list(image) if isinstance(image, (list, tuple)) else [image]
+        shape = tuple(getattr(levels[0], "shape", ())) if levels else ()
+        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] > MOST_CHANNELS):
+            raise InvalidImage(
+                f"a plane is (H, W) or (H, W, channels), or a list of its resolutions; got "
+                f"{f'an array of shape {shape}' if shape else type(image).__name__}"
+            )
+        if 0 in shape:
+            raise InvalidImage(f"the image of shape {shape} holds no pixel")
+        return cls([levels], Plane((None, None), (0, 1), len(shape) == 3))
+
+    def read(self, frame: Frame) -> npt.NDArray[Any]:
+        """The pixels of a frame as numpy, (h, w) or (h, w, C), of the arrays' own dtype."""
+        parts = [self._read(levels, frame) for levels in self._images]
+        return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
+
+    @cached_property
+    def appearance(self) -> Appearance:
+        """How all parts are shown, from patches all over the finest resolution."""
+        bands = []
+        tops, lefts = (
+            np.unique(((np.arange(SAMPLES) + 0.5) / SAMPLES * size - SAMPLE_SIDE / 2)
+                      .clip(0, max(0, size - SAMPLE_SIDE)).astype(int))
+            for size in self.shape
+        )  # fmt: skip
+        for y in tops:
+            row = [self.read(self._patch(int(y), int(x))) for x in lefts]
+            bands.append(np.concatenate(row, axis=1))
+        sample = np.concatenate(bands, axis=0)
+        windows = channel_windows(sample)
+        return Appearance(windows, to_rgb(_finite(sample), windows))
+
+    def name_of(self, frame: Frame) -> tuple[str, npt.NDArray[Any] | None]:
+        """What a frame's content is called, and its pixels where they had to be read for it."""
+        with self._lock:
+            known = self._names.get(frame)
+        if known is not None:
+            return known, None
+        pixels = self.read(frame)
+        name = f"{content_key(pixels)}-{self.appearance.key}"
+        with self._lock:
+            self._names[frame] = name
+        return name, pixels
+
+    def known_name(self, frame: Frame) -> str | None:
+        """What a frame's content is called, if it was read before."""
+        with self._lock:
+            return self._names.get(frame)
+
+    def _patch(self, y: int, x: int) -> Frame:
+        height, width = self.shape
+        return Frame(1, y, x, min(height, y + SAMPLE_SIDE), min(width, x + SAMPLE_SIDE))
+
+    def _read(self, levels: list[Any], frame: Frame) -> npt.NDArray[Any]:
+        level, coarseness = self._level_for(levels, frame.factor)
+        y0, x0, y1, x1 = frame.area
+        height, width = self.plane.shape(level.shape)
+        plane = self._plane_of(levels, level)
+        area = (
+            y0 // coarseness, x0 // coarseness,
+            min(height, -(-y1 // coarseness)), min(width, -(-x1 // coarseness)),
+        )  # fmt: skip
+        pixels = _mean(plane, level, area, frame.factor // coarseness)
+        missing = [wanted - there for wanted, there in zip(frame.shape, pixels.shape, strict=False)]
+        if any(missing):  # a pyramid that rounds its sizes down
+            pad = [(0, n) for n in missing] + [(0, 0)] * (pixels.ndim - 2)
+            pixels = np.pad(pixels, pad, mode="edge")
+        return pixels
+
+    def _level_for(self, levels: list[Any], factor: int) -> tuple[Any, int]:
+        """The coarsest resolution that is still fine enough, and how coarse it is."""
+        best, coarseness = levels[0], 1
+        for level in levels[1:]:
+            height, width = self.plane.shape(level.shape)
+            ratio = round(self.shape[0] / max(1, height))
+            near = abs(self.shape[0] / ratio - height) <= 1 if ratio else False
+            near = near and abs(self.shape[1] / ratio - width) <= 1
+            if near and coarseness < ratio <= factor and factor % ratio == 0:
+                best, coarseness = level, ratio
+        return best, coarseness
+
+    def _plane_of(self, levels: list[Any], level: Any) -> Plane:
+        """The same plane in a coarser array, whose other axes may be coarser too."""
+        if level is levels[0]:
+            return self.plane
+        index = tuple(
+            None if position is None
+            else min(position * level.shape[axis] // levels[0].shape[axis], level.shape[axis] - 1)
+            for axis, position in enumerate(self.plane.index)
+        )  # fmt: skip
+        return Plane(index, self.plane.axes, self.plane.channels)
+
+
+def _finite(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The sample, or black where it has no value at all, as on a mosaic's empty rim."""
+    if sample.dtype.kind == "f" and not np.isfinite(sample).any():
+        return np.zeros_like(sample)
+    return sample
+
+
+def _mean(plane: Plane, array: Any, area: Area, factor: int) -> npt.NDArray[Any]:
+    """An area read with `factor` x `factor` pixels as one, strip by strip."""
+    if factor == 1:
+        return plane.read(array, area)
+    y0, x0, y1, x1 = area
+    step = max(1, factor // FINEST_MEAN)
+    rows = factor * max(1, STRIP_PIXELS // (factor * (x1 - x0)))
+    strips = []
+    for top in range(y0, y1, rows):
+        strip = plane.read(array, (top, x0, min(y1, top + rows), x1), step)
+        strips.append(_blocks(strip, factor // step))
+    return np.concatenate(strips)
+
+
+def _blocks(pixels: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """Means of blocks; the last ones are of what there is."""
+    missing = [-n % side for n in pixels.shape[:2]]
+    padded = np.pad(pixels, [(0, n) for n in missing] + [(0, 0)] * (pixels.ndim - 2), mode="edge")
+    height, width = padded.shape[0] // side, padded.shape[1] // side
+    means = padded.reshape(height, side, width, side, *padded.shape[2:]).mean(
+        axis=(1, 3), dtype=np.float64
+    )
+    if pixels.dtype.kind == "f":
+        return means.astype(pixels.dtype)
+    return means.round().astype(pixels.dtype)
