@@ -137,7 +137,7 @@ def check_prompts(prompts: Sequence[Prompt], shape: tuple[int, int]) -> None:
             _check_box(prompt, shape)
         elif isinstance(prompt, (Scribble, Mask)):
             _check_mask(prompt, shape)
-        elif isinstance(prompt, Polygon) and not rasterize(prompt, shape).any():
+        elif isinstance(prompt, Polygon) and not _covers_any(prompt, shape):
             raise InvalidPrompt(
                 f"the polygon covers no pixel of the {_size(shape)} image; draw it larger or inside"
             )
@@ -271,6 +271,17 @@ def _check_mask(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:
         )
     if not prompt.mask.any():
         raise InvalidPrompt(f"the {what} is empty; paint at least one pixel")
+
+
+def _covers_any(polygon: Polygon, shape: tuple[int, int]) -> bool:
+    """Whether a polygon holds a pixel of the image; drawn in its own box only."""
+    low = np.floor(polygon.vertices.min(0)).clip(0).astype(int)
+    high = np.minimum(np.ceil(polygon.vertices.max(0)).clip(-1).astype(int) + 1, shape)
+    if (high <= low).any():
+        return False
+    height, width = high - low
+    moved = Polygon(polygon.vertices - low)
+    return bool(rasterize(moved, (int(height), int(width))).any())
 
 
 def _check_part(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:

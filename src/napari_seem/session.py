@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .edits import Edit
 from .errors import InvalidPrompt
-from .models.base import Embedding, Model, Prediction, check_capabilities, mask_bbox
+from .models.base import Embedding, Model, Prediction, check_capabilities
 from .models.registry import capabilities_by_model
 from .prompts import Prompt, check_prompts
 
@@ -231,14 +231,17 @@ class Session:
             Where the labels cannot take the object.
         """
         prediction = self.prediction
-        if prediction is None or not prediction.mask.any():
+        if prediction is None or prediction.bbox is None:
             raise InvalidPrompt("there is no object yet; add a prompt on it first")
         if labels is None:
             labels = np.zeros(self.shape, np.int32)
-        mask = _in_axes(prediction.mask, np.ndim(labels))
-        start = offset or (0,) * mask.ndim
-        if not replace:  # nothing outside the object's own box can change
-            mask, start = _tight(mask, start)
+        start = offset or (0,) * np.ndim(labels)
+        if replace:  # old pixels may lie anywhere
+            mask = _in_axes(prediction.mask, np.ndim(labels))
+        else:
+            part, (y, x) = prediction.cut_out()
+            mask = _in_axes(part, np.ndim(labels))
+            start = (*start[:-2], start[-2] + y, start[-1] + x)
         return Edit.from_mask(labels, mask, label_id, start, overwrite=overwrite, replace=replace)
 
     def _step(self, turn: Turn) -> None:
@@ -261,10 +264,3 @@ class Session:
 def _in_axes(mask: npt.NDArray[np.bool_], ndim: int) -> npt.NDArray[np.bool_]:
     """The plane's mask as the last two of `ndim` axes."""
     return mask.reshape((1,) * (ndim - 2) + mask.shape)
-
-
-def _tight(
-    mask: npt.NDArray[np.bool_], start: tuple[int, ...]
-) -> tuple[npt.NDArray[np.bool_], tuple[int, ...]]:
-    y0, x0, y1, x1 = mask_bbox(mask.reshape(mask.shape[-2:])) or (0, 0, 0, 0)
-    return mask[..., y0:y1, x0:x1], (*start[:-2], start[-2] + y0, start[-1] + x0)

@@ -29,6 +29,11 @@ def full_data(layer: Layer) -> Any:
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
+def resolutions(layer: Layer) -> list[Any]:
+    """The layer's arrays, finest first."""
+    return list(layer.data) if getattr(layer, "multiscale", False) else [layer.data]
+
+
 def spatial_shape(layer: Image) -> tuple[int, ...]:
     """The image's shape without its colour axis."""
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
@@ -93,6 +98,31 @@ def affine_matrix(layer: Layer) -> FloatArray:
         matrix[:n, axis] = np.asarray(layer.data_to_world(np.eye(n)[axis]), float) - origin
     matrix[:n, n] = origin
     return matrix
+
+
+def resampled(matrix: FloatArray, grain: npt.ArrayLike, first: npt.ArrayLike) -> FloatArray:
+    """The transform of an array with one pixel for `grain` of another's along each axis.
+
+    `matrix` is the other's, and `first` where the first pixel's middle lies in it.
+    """
+    out = matrix.copy()
+    out[:-1, -1] += matrix[:-1, :-1] @ np.asarray(first, float)
+    out[:-1, :-1] *= np.asarray(grain, float)
+    return out
+
+
+def shown_area(layer: Image, plane: Plane) -> tuple[int, int, int, int]:
+    """The part of a plane that the viewer shows now, half-open (y0, x0, y1, x1)."""
+    level = layer.data_level if layer.multiscale else 0
+    factors = np.asarray(layer.downsample_factors[level] if layer.multiscale else 1)
+    low, high = (np.asarray(c)[: layer.ndim] * factors for c in layer.corner_pixels)
+    shape = plane.shape(spatial_shape(layer))
+    start = [int(np.clip(low[a], 0, n - 1)) for a, n in zip(plane.axes, shape, strict=True)]
+    stop = [
+        int(np.clip(np.ceil(high[a]) + 1, s + 1, n))
+        for a, s, n in zip(plane.axes, start, shape, strict=True)
+    ]
+    return start[0], start[1], stop[0], stop[1]
 
 
 def shown_plane(layer: Image, dims: Dims) -> Plane:

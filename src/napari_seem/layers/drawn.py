@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..errors import InvalidPrompt
 from ..planes import Plane
 from ..prompts import Box, Point, Polygon, Prompt, Scribble
+from ..tiling import is_big
 
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
@@ -91,6 +92,12 @@ def _shape_prompt(
         return Polygon(_ellipse(flat), positive)
     if kind == "polygon":
         return Polygon(flat, positive)
+    if is_big(shape):
+        low, high = (np.clip(np.round(edge).astype(int), 0, np.array(shape) - 1)
+                     for edge in (flat.min(0), flat.max(0)))  # fmt: skip
+        height, width = high - low + 1
+        part = _line_mask(flat - low, (int(height), int(width)))
+        return Scribble(part, positive, (int(low[0]), int(low[1])))
     return Scribble(_line_mask(flat, shape), positive)
 
 

@@ -11,8 +11,17 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectRecord, ObjectTable, check_labels, check_writable
 from ..errors import InvalidLabels
+from ..models.base import mask_bbox
 from ..planes import Plane
-from .coordinates import affine_matrix, full_data, placement, spatial_shape, unwrap
+from ..tiling import is_big
+from .coordinates import (
+    affine_matrix,
+    full_data,
+    placement,
+    resampled,
+    spatial_shape,
+    unwrap,
+)
 from .files import GRID
 from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
 
@@ -21,6 +30,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 BoolArray = npt.NDArray[np.bool_]
+STRIP = 1 << 24
+"""Label pixels that are looked through at a time."""
 PREVIEW_OPACITY = 0.5
 PREVIEW_COLOUR = "#29b6f6"
 """Told apart from the signs' green and red, and from napari's first label colours."""
@@ -145,10 +156,13 @@ def _room(layer: Any, plane: Plane, new: NewObject, overwrite: bool) -> BoolArra
 def _edit(layer: Any, plane: Plane, new: NewObject, overwrite: bool, replaces: bool) -> Edit:
     mask, corner = new.mask, new.corner
     if replaces:  # old pixels may lie anywhere on the plane
-        whole = np.zeros(plane.shape(layer.data.shape), bool)
         y, x = corner
-        whole[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
-        mask, corner = whole, (0, 0)
+        box = y, x, y + mask.shape[0], x + mask.shape[1]
+        old = _box_of(layer.data, plane, new.label_id) or box
+        y0, x0 = min(y, old[0]), min(x, old[1])
+        whole = np.zeros((max(box[2], old[2]) - y0, max(box[3], old[3]) - x0), bool)
+        whole[y - y0 :, x - x0 :][: mask.shape[0], : mask.shape[1]] = mask
+        mask, corner = whole, (y0, x0)
     offset, block = plane.place(mask, corner)
     return Edit.from_mask(
         layer.data, block, new.label_id, offset, overwrite=overwrite, replace=replaces
@@ -179,7 +193,7 @@ def _write(layer: Any, offset: tuple[int, ...], mask: BoolArray, value: int) -> 
 
 
 class Preview:
-    """One Labels layer of a single plane's size that shows what would be written.
+    """One Labels layer of a single plane's size, or a part's, that shows what would be written.
 
     It is made once for a number of axes and then only filled, moved and hidden: making and
     removing layers again and again is slow in napari, and not safe.
@@ -206,10 +220,28 @@ class Preview:
         """The layer shown now, or None."""
         return self._shown
 
-    def show(self, image: Image, plane: Plane, values: npt.NDArray[Any]) -> None:
-        """Show an array (H, W) of small integers on a plane of an image; 0 is transparent."""
+    def show(
+        self, image: Image, plane: Plane, values: npt.NDArray[Any],
+        corner: tuple[int, int] = (0, 0), factor: int = 1,
+    ) -> None:  # fmt: skip
+        """Show an array of small integers on a plane of an image; 0 is transparent.
+
+        Parameters
+        ----------
+        image : Image
+        plane : Plane
+        values : (h, w) array
+            Of the plane, or of a part of it.
+        corner : (y, x)
+            Where its first pixel lies in the plane.
+        factor : int
+            How many pixels of the plane one of its is, along rows and along columns.
+        """
+        if not values.size:
+            self.clear()
+            return
         _, block = plane.place(np.asarray(values, np.uint8))
-        layer = self._layer_for(image, plane, block.shape)
+        layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint8)
         layer.data[...] = block
@@ -225,7 +257,7 @@ class Preview:
                 layer.refresh(extent=False, thumbnail=False, highlight=False)
 
     def values(self) -> npt.NDArray[np.uint8] | None:
-        """What is shown, as an array (H, W) of the plane, or None."""
+        """What is shown, as an array of the plane (or of the part that was given), or None."""
         if self._shown is None or self._plane is None:
             return None
         lead = tuple(None if position is None else 0 for position in self._plane.index)
@@ -237,10 +269,14 @@ class Preview:
         for layer in self._layers.values():
             release(layer)
 
-    def _layer_for(self, image: Image, plane: Plane, shape: tuple[int, ...]) -> Labels:
-        matrix = affine_matrix(image)
-        offset = [0 if position is None else position for position in plane.index]
-        matrix[:-1, -1] += matrix[:-1, :-1] @ np.array(offset, float)
+    def _layer_for(
+        self, image: Image, plane: Plane, shape: tuple[int, ...], corner: tuple[int, int],
+        factor: int,
+    ) -> Labels:  # fmt: skip
+        grain = np.ones(image.ndim)
+        grain[list(plane.axes)] = factor
+        first = plane.to_array(*(c + (factor - 1) / 2 for c in corner))
+        matrix = resampled(affine_matrix(image), grain, first)
         layer = self._layers.get(image.ndim)
         if layer is None or layer not in self._viewer.layers:
             layer = self._layers[image.ndim] = self._made(image, shape, matrix)
@@ -277,6 +313,32 @@ def _one_colour() -> Any:
     return DirectLabelColormap(color_dict={None: PREVIEW_COLOUR, 0: "#00000000"})
 
 
-def object_mask(labels: Labels, plane: Plane, label_id: int) -> BoolArray:
-    """Pixels (H, W) of an object on a plane of a Labels layer."""
-    return plane.read(full_data(labels)) == label_id
+def object_mask(
+    labels: Labels, plane: Plane, label_id: int
+) -> tuple[BoolArray, tuple[int, int] | None]:
+    """Pixels of an object on a plane of a Labels layer, and where (y, x) their corner lies.
+
+    The mask is the plane's own, and the corner None, but for big planes.
+    """
+    data = full_data(labels)
+    height, width = plane.shape(data.shape)
+    if not is_big((height, width)):
+        return plane.read(data) == label_id, None
+    y0, x0, y1, x1 = _box_of(data, plane, label_id) or (0, 0, 1, 1)
+    return plane.read(data, (y0, x0, y1, x1)) == label_id, (y0, x0)
+
+
+def _box_of(data: Any, plane: Plane, label_id: int) -> tuple[int, int, int, int] | None:
+    """Half-open (y0, x0, y1, x1) around an object of a plane, read strip by strip; or None."""
+    height, width = plane.shape(data.shape)
+    boxes = []
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        strip = plane.read(data, (top, 0, min(height, top + rows), width)) == label_id
+        found = mask_bbox(strip)
+        if found is not None:
+            boxes.append((found[0] + top, found[1], found[2] + top, found[3]))
+    if not boxes:
+        return None
+    low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+    return int(low[0]), int(low[1]), int(high[2]), int(high[3])

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ..errors import NapariSeemError
 from ..layers.stacks import read_labels
+from ..tiling import WHOLE, is_big
 from .runner import Job, report_crash
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ class Adaptation(QObject):
         source, plane, labels = annotator.plane_source(), annotator.plane, annotator.labels
         if source is None or plane is None or labels is None:
             self._refuse("commit some objects first; then the model can learn from them")
+            return
+        if is_big(plane.shape(labels.data.shape)):
+            self._refuse(
+                f"the model learns on images of up to {WHOLE} pixels; crop the image around some "
+                "objects first"
+            )
             return
         values = read_labels(labels, plane)
         sizes = np.bincount(values.ravel())

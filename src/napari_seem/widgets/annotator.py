@@ -331,7 +331,7 @@ class Annotator(QObject):
     def _show(self, work: Work) -> None:
         prediction = work.session.prediction
         if prediction is not None and work.image in self.viewer.layers:
-            self.preview.show(work.image, work.plane, prediction.mask)
+            self.preview.show(work.image, work.plane, *prediction.overview())
             self.changed.emit()
 
     def _on_dims(self, event: Any) -> None:

@@ -11,7 +11,6 @@ from ..errors import InvalidPrompt
 from ..layers.coordinates import full_data, world_to_data
 from ..layers.ledger import Ledger
 from ..layers.writing import NewObject, check_target, new_labels, object_mask
-from ..models.base import mask_bbox
 from ..prompts import Mask
 
 if TYPE_CHECKING:
@@ -46,16 +45,15 @@ class Objects:
             prediction = work.session.prediction
             if prediction is None and annotator.runner.busy:
                 raise InvalidPrompt("the mask is still being computed; commit again in a moment")
-            bbox = None if prediction is None else mask_bbox(prediction.mask)
-            if prediction is None or bbox is None:
+            if prediction is None or prediction.bbox is None:
                 raise InvalidPrompt("there is no object yet; add a prompt on it first")
-            y0, x0, y1, x1 = bbox
+            mask, corner = prediction.cut_out()
             record = ObjectRecord(
                 name or work.name or prediction.label or "", round(prediction.score, 3),
                 annotator.model_name, len(work.session.prompts),
             )  # fmt: skip
             chosen = self.write(
-                [prediction.mask[y0:y1, x0:x1]], [(y0, x0)], [record], label_id or work.label_id,
+                [mask], [corner], [record], label_id or work.label_id,
                 replaces=work.label_id is not None,
             )  # fmt: skip
             annotator.clear()
@@ -137,13 +135,13 @@ class Objects:
                 annotator.say("there is no object here; click on a labelled one", error=False)
                 return None
             check_target(annotator.labels, annotator.image, label_id)
-            mask = object_mask(annotator.labels, annotator.plane, label_id)
+            mask, corner = object_mask(annotator.labels, annotator.plane, label_id)
             annotator.clear()
             work = annotator.ensure_work()
             if work is None:
                 return None
             work.label_id = label_id
             work.name = ObjectTable.from_features(annotator.labels.features)[label_id].name
-            annotator.add_prompt(Mask(mask))
+            annotator.add_prompt(Mask(mask, corner=corner))
             return label_id
         return None

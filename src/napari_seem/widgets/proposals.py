@@ -10,8 +10,9 @@ from qtpy.QtCore import QObject, Signal
 
 from ..edits import ObjectRecord
 from ..errors import NapariSeemError, UnknownWord
-from ..layers.coordinates import world_to_data
+from ..layers.coordinates import shown_area, world_to_data
 from ..layers.writing import Preview
+from ..tiling import TiledModel, is_big
 from .runner import Job, report_crash
 
 if TYPE_CHECKING:
@@ -78,9 +79,12 @@ class Proposals(QObject):
             return
         names = [word.strip()] if word.strip() else None
         self.clear()
+        area = shown_area(image, plane)
 
         def look() -> Segmentation:
             model, embedding = source()
+            if isinstance(model, TiledModel):  # what is seen of a big plane
+                return model.segment(embedding, names, area)
             return model.segment(embedding, names)
 
         self.annotator.runner.submit(
@@ -175,9 +179,22 @@ class Proposals(QObject):
         if self._place is None or self._found is None:
             return
         image, plane = self._place
-        values = np.zeros(self._found.shape, np.uint8)
+        top, left, bottom, right = _span(self._found)
+        values = np.zeros((bottom - top, right - left), np.uint8)
         for number, instance in reversed(self.offered()):
             y0, x0, y1, x1 = instance.bbox
-            values[y0:y1, x0:x1][instance.mask] = (number - 1) % LARGEST_COUNT + 1
-        self.preview.show(image, plane, values)
+            area = values[y0 - top : y1 - top, x0 - left : x1 - left]
+            area[instance.mask] = (number - 1) % LARGEST_COUNT + 1
+        self.preview.show(image, plane, values, (top, left))
         self.updated.emit()
+
+
+def _span(found: Segmentation) -> tuple[int, int, int, int]:
+    """Half-open (y0, x0, y1, x1) that is shown: a whole plane, or what was found on a big one."""
+    if not is_big(found.shape):
+        return 0, 0, *found.shape
+    if not found.instances:
+        return 0, 0, 1, 1
+    boxes = np.array([instance.bbox for instance in found.instances])
+    low, high = boxes.min(0), boxes.max(0)
+    return int(low[0]), int(low[1]), int(high[2]), int(high[3])

@@ -9,12 +9,14 @@ from weakref import WeakKeyDictionary
 
 from ..embeddings import EmbeddingCache, content_key
 from ..models.registry import load_model
+from ..tiling import PlanePixels, TiledModel
 from .preferences import read_preferences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..models.base import Embedding, Model
+    from ..session import Request
 
 Loader = Callable[[str], "Model"]
 _SHELVES: WeakKeyDictionary[Any, Shelf] = WeakKeyDictionary()
@@ -80,6 +82,25 @@ class Shelf:
     def has(self, name: str, content: list[str]) -> bool:
         """Whether a content, as `encoded` noted it, is encoded by a model already."""
         return bool(content) and (name, content[0]) in self.cache
+
+    def has_frame(self, name: str, pixels: PlanePixels, request: Request) -> bool:
+        """Whether a model has encoded what the request's prompts touch on a big plane."""
+        model = self.loaded(name)
+        if model is None:
+            return False
+        tiled = TiledModel(model, self.cache, name)
+        return tiled.is_ready(tiled.encode(pixels), request.prompts, request.memory)
+
+    def tiled(
+        self, name: str, pixels: Callable[[], PlanePixels]
+    ) -> Callable[[], tuple[Model, Embedding]]:
+        """As `encoded`, of a plane too big for one pass: its frames are encoded as needed."""
+
+        def resolve() -> tuple[Model, Embedding]:
+            model = TiledModel(self.model(name), self.cache, name)
+            return model, model.encode(pixels())
+
+        return resolve
 
     def encoded(
         self, name: str, read: Callable[[], npt.NDArray[Any]], content: list[str]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..layers.coordinates import full_data, spatial_shape
+from ..layers.coordinates import full_data, resolutions, spatial_shape
 from ..layers.drawn import Drawn
 from ..planes import Plane
 from ..session import Session
+from ..tiling import PlanePixels, is_big
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Works:
         self._shelf = shelf
         self._works: dict[tuple[Any, ...], Work] = {}
         self._contents: dict[tuple[Any, ...], list[str]] = {}
+        self._pixels: dict[tuple[Any, ...], PlanePixels] = {}
         self._watched: dict[int, Image] = {}
 
     def at(self, image: Image, plane: Plane, reading: Reading) -> Work | None:
@@ -112,6 +115,9 @@ class Works:
 
     def is_encoded(self, work: Work) -> bool:
         """Whether the next turn needs no encoding."""
+        if is_big(work.session.shape):
+            pixels = self._pixels_of(work.plane, work.reading.sources)
+            return self._shelf.has_frame(work.reading.model, pixels, work.session.request())
         return self._shelf.has(work.reading.model, work.content)
 
     def _new(self, image: Image, plane: Plane, reading: Reading) -> Work:
@@ -119,11 +125,22 @@ class Works:
             if id(source) not in self._watched:
                 self._watched[id(source)] = source
                 source.events.data.connect(self._on_data)
-        key = (tuple(id(source) for source in reading.sources), plane.key())
-        content = self._contents.setdefault(key, [])
-        resolve = self._shelf.encoded(reading.model, _reader(plane, reading.sources), content)
-        session = Session.deferred(plane.shape(spatial_shape(image)), resolve)
-        return Work(image, plane, reading, session, content)
+        shape = plane.shape(spatial_shape(image))
+        content = self._contents.setdefault(_read_key(plane, reading.sources), [])
+        if is_big(shape):
+            resolve = self._shelf.tiled(
+                reading.model, partial(self._pixels_of, plane, reading.sources)
+            )
+        else:
+            resolve = self._shelf.encoded(reading.model, _reader(plane, reading.sources), content)
+        return Work(image, plane, reading, Session.deferred(shape, resolve), content)
+
+    def _pixels_of(self, plane: Plane, sources: tuple[Image, ...]) -> PlanePixels:
+        """A big plane's pixels, which know what was read of them until the image changes."""
+        key = _read_key(plane, sources)
+        if key not in self._pixels:
+            self._pixels[key] = PlanePixels([resolutions(image) for image in sources], plane)
+        return self._pixels[key]
 
     def _on_data(self, event: Any) -> None:
         self._forget_contents(event.source)
@@ -134,10 +151,15 @@ class Works:
             if id(image) in key[0]:
                 content.clear()
                 del self._contents[key]
+                self._pixels.pop(key, None)
 
 
 def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
     return id(image), plane.key()
+
+
+def _read_key(plane: Plane, sources: tuple[Image, ...]) -> tuple[Any, ...]:
+    return tuple(id(source) for source in sources), plane.key()
 
 
 def _reader(plane: Plane, sources: tuple[Image, ...]) -> Callable[[], npt.NDArray[Any]]:
