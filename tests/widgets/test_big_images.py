@@ -106,11 +106,12 @@ def test_new_pixels_are_read_anew(docked, settle, image, model):
     points.add([1000, 1030])
     settle(dock)
 
-    dock.annotator.image.data = np.roll(image, 100, axis=0)
-    points.add([1100, 1040])
+    dock.annotator.image.data = np.roll(image, 30, axis=0)
+    points.add([1040, 1040])
     settle(dock)
 
-    assert dock.annotator.prediction.cut_out()[0].any()
+    moved = (SMALL[0] + 30, *SMALL[1:])
+    assert np.array_equal(dock.annotator.prediction.mask, inside(image, moved))
     assert model.encoded == 2
 
 
