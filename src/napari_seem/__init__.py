@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
     from .session import Session
+    from .tiling import PlaneRun, TiledModel, segment_tiled
 
 _HOMES = {
     "edits": ("Edit", "ObjectRecord", "ObjectTable"),
@@ -34,6 +35,7 @@ _HOMES = {
     "propagation": ("Propagation", "propagate"),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "session": ("Session",),
+    "tiling": ("PlaneRun", "TiledModel", "segment_tiled"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -42,6 +44,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "teach", "save_lesson", "load_lesson",
+    "TiledModel", "segment_tiled", "PlaneRun",
     "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
     "Capability", "Embedding", "Prediction", "Instance", "Segmentation",
     "__version__",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .look import Look
     from .models.base import Embedding, Model
     from .prompts import Prompt
+    from .tiling import TiledModel
 
 WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
 
@@ -201,19 +202,24 @@ def _segment(options: argparse.Namespace) -> int:
     from .io.files import write_labels
     from .io.images import open_plane
     from .models.registry import load_model
+    from .tiling import TiledModel, is_big
 
     prompts = _prompts(options)
     whole = options.everything or (options.word and not prompts)
     if not prompts and not whole:
         raise _usage("give --point, --box, --word or --everything")
-    model = load_model(options.model)
+    model: Any = load_model(options.model)
     image, grid = open_plane(options.image)
     look = _look(options).settled(image, image.ndim == 3)
-    embedding = model.encode(look.apply(image))
-    if whole:
-        labels, table = _all_objects(model, embedding, options.word)
+    image = look.apply(image)
+    if is_big(image.shape):
+        model = TiledModel(model)
+    if whole and is_big(image.shape):
+        labels, table = _all_of_big(model, image, options.word)
+    elif whole:
+        labels, table = _all_objects(model, model.encode(image), options.word)
     else:
-        labels, table = _one_object(model, embedding, prompts)
+        labels, table = _one_object(model, model.encode(image), prompts)
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}
     write_labels(options.output, labels, grid, table, about)
     print(f"{len(table)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
@@ -237,6 +243,22 @@ def _all_objects(model: Model, embedding: Embedding, word: str | None) -> tuple[
     return found.labels, ObjectTable({
         number: ObjectRecord(instance.label or "", round(instance.score, 3), model.name)
         for number, instance in enumerate(found.instances, start=1)
+    })  # fmt: skip
+
+
+def _all_of_big(tiled: TiledModel, image: Any, word: str | None) -> tuple[Any, ObjectTable]:
+    """Find the objects of an image too big for one pass, with a line of progress."""
+    from .edits import ObjectRecord, ObjectTable
+    from .tiling import segment_tiled
+
+    def show(done: int, total: int) -> None:
+        print(f"\r{100 * done // total} %", end="", file=sys.stderr)
+
+    found = segment_tiled(tiled.model, image, [word] if word else None, progress=show)
+    print(file=sys.stderr)
+    return found.labels, ObjectTable({
+        one.label_id: ObjectRecord(one.name or "", round(one.score, 3), tiled.name)
+        for one in found.objects
     })  # fmt: skip
 
 
