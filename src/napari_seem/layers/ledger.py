@@ -18,6 +18,8 @@ from .writing import NewObject, set_table, write_objects
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+STRIP = 1024
+"""Rows of a plane on disk that are read at a time."""
 TRACES = 24
 """So many changed pixels of a write are looked at to see whether it was undone."""
 
@@ -174,9 +176,12 @@ def _values_at(data: Any, at: tuple[npt.NDArray[np.intp], ...]) -> npt.NDArray[A
 
 
 def _maximum(data: Any) -> int:
-    """The highest value, read plane by plane where the array lies on disk."""
-    if isinstance(data, np.ndarray) or data.ndim <= 2:
+    """The highest value, read part by part where the array lies on disk."""
+    if isinstance(data, np.ndarray) or data.ndim < 2:
         return int(np.max(np.asarray(data), initial=0))
+    if data.ndim == 2:
+        strips = (data[top : top + STRIP] for top in range(0, data.shape[0], STRIP))
+        return max((int(np.max(np.asarray(s), initial=0)) for s in strips), default=0)
     return max((_maximum(data[index]) for index in range(data.shape[0])), default=0)
 
 

@@ -7,7 +7,7 @@ again after an undo. The layers are made once and then only filled, hidden and u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from ..prompts import Point, Scribble
 from .coordinates import placement, shown_plane, spatial_shape
 from .drawn import Drawn, drawn_point, drawn_shape
 from .roles import POINTS, SCRIBBLES, SHAPES, adopt, put_on_top, put_onto, release, spare_layer
+from .strokes import Grain
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -60,6 +61,7 @@ class PromptLayers:
         self._changed, self._slipped = changed, slipped
         self._drawn: list[Drawn] = []
         self._own = False
+        self._grain = Grain(image)
         self.positive = True
         active = viewer.layers.selection.active
         extent = max(_height_and_width(image))
@@ -67,6 +69,7 @@ class PromptLayers:
         self.shapes: Shapes = self._shapes_layer()
         self._edge_width = float(np.clip(extent / 250, 0.5, 8))
         self.scribbles: Labels = self._scribbles_layer()
+        extent = max(self._grain.shape[-2:])
         self.scribbles.brush_size = int(np.clip(extent / 80, 2, 40))
         viewer.layers.selection.active = active
         self.points.events.data.connect(self._on_points)
@@ -166,7 +169,7 @@ class PromptLayers:
 
     def _scribbles_layer(self) -> Any:
         layer, name = self._spare(SCRIBBLES)
-        empty = np.zeros(spatial_shape(self.image), np.uint8)
+        empty = np.zeros(self._grain.shape, np.uint8)
         if layer is None:
             layer = self.viewer.add_labels(
                 empty, name=name, opacity=0.8, colormap=SCRIBBLE_COLOURS, **placement(self.image)
@@ -175,6 +178,7 @@ class PromptLayers:
             layer.data = empty
             layer.editable = False  # makes napari forget the strokes on the image before
             layer.editable = True
+        self._grain.put(layer)
         adopt(layer, SCRIBBLES)
         return layer
 
@@ -275,6 +279,7 @@ class PromptLayers:
 
     def _take_stroke(self) -> None:
         plane = shown_plane(self.image, self.viewer.dims)
+        self._grain.check(plane)
         values = plane.read(self.scribbles.data)
         kept: list[Drawn] = []
         covered = np.zeros(values.shape, bool)
@@ -286,16 +291,19 @@ class PromptLayers:
                 kept.append(drawn)
                 continue
             value = POSITIVE if drawn.prompt.positive else NEGATIVE
-            still = drawn.prompt.mask & (values == value)
+            before = self._grain.stroke(drawn.prompt, plane)
+            still = before & (values == value)
             covered |= still
-            if still.sum() == drawn.prompt.mask.sum():
+            if still.sum() == before.sum():
                 kept.append(drawn)
             elif still.any():  # partly erased or painted over
-                kept.append(Drawn(Scribble(still, drawn.prompt.positive), plane))
+                positive = drawn.prompt.positive
+                kept.append(Drawn(self._grain.prompt(still, plane, positive), plane))
         for value in (POSITIVE, NEGATIVE):
             added = (values == value) & ~covered
             if added.any():
-                kept.append(Drawn(Scribble(added, value == POSITIVE), plane))
+                prompt = self._grain.prompt(added, plane, value == POSITIVE)
+                kept.append(Drawn(prompt, plane))
         self._drawn = kept
 
     def _draw_points(self) -> None:
@@ -338,10 +346,16 @@ class PromptLayers:
         self.shapes.current_edge_color = COLOURS[self.positive]
 
     def _draw_scribbles(self, plane: Plane) -> None:
-        values = np.zeros(plane.shape(spatial_shape(self.image)), np.uint8)
+        with suppress(InvalidPrompt):
+            self._grain.check(plane)
+            self._draw_strokes(plane)
+
+    def _draw_strokes(self, plane: Plane) -> None:
+        values = np.zeros(plane.shape(self._grain.shape), np.uint8)
         for drawn in self.on(plane):
             if isinstance(drawn.prompt, Scribble) and not drawn.shape_type:
-                values[drawn.prompt.mask] = POSITIVE if drawn.prompt.positive else NEGATIVE
+                stroke = self._grain.stroke(drawn.prompt, plane)
+                values[stroke] = POSITIVE if drawn.prompt.positive else NEGATIVE
         if (plane.read(self.scribbles.data) == values).all():
             return
         offset, block = plane.place(np.ones(values.shape, bool))
