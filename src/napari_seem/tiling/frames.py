@@ -21,8 +21,8 @@ FREE_STEP = SIDE // 8
 MARGIN = 128
 """Frame pixels that must remain around what is known of an object."""
 HALO = 128
-"""Frame pixels that neighbours in a whole-plane run see of each other's own part: as much again
-as the largest objects that the shipped model finds at full resolution reach on average."""
+"""Frame pixels that neighbours in a whole-plane run see of each other's own part: an object of up
+to this size on the border between them is seen whole by both."""
 WHOLE = 2048
 """Planes up to this side are encoded as one; the shipped model sees all their pixels."""
 
