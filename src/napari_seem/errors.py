@@ -59,3 +59,7 @@ class FileTrouble(NapariSeemError, OSError):
 
 class MissingPackage(NapariSeemError, ImportError):
     """A file format or tool whose library is not installed."""
+
+
+class StoreTrouble(NapariSeemError, OSError):
+    """Encoded images that can't be kept: no room, or no leave to write."""

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .embeddings import EmbeddingCache, content_key
+from . import embeddings
+from .embeddings import EmbeddingCache
 from .errors import UnsupportedPrompt
 from .models.base import Capability, Embedding
 from .models.in_context import Example, InContextModel, Kind, Labelled, Tuned
@@ -123,10 +124,7 @@ def encoded_examples(
 
 def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding:
     """Encode an image, or take it from the cache."""
-    plane = np.asarray(image)
-    if cache is None:
-        return model.encode(plane)
-    return cache.get_or_encode((model.name, content_key(plane)), lambda: model.encode(plane))
+    return embeddings.encoded(model, np.asarray(image), cache)
 
 
 def check_can_learn(model: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from ..embeddings import EmbeddingCache, content_key
+from ..embeddings import EmbeddingCache, encoded
 from ..errors import InvalidLabels
 from ..images import shared_window, to_rgb
 from ..in_context import check_can_learn
@@ -330,10 +330,7 @@ class Propagation:
         assert self._model is not None
         model, window = self._model, self._window
         shown = image if window is None else to_rgb(image, window)
-        if self._cache is None:
-            return model.encode(shown)
-        key = (model.name, content_key(shown))
-        return self._cache.get_or_encode(key, lambda: model.encode(shown))
+        return encoded(model, shown, self._cache)
 
     def _ids_of(self, index: int) -> frozenset[int]:
         """The ids of an accepted plane."""

@@ -17,6 +17,7 @@ from ..models.base import Capability
 from ..models.registry import MODELS, capabilities_by_model
 from .actions import ACTIONS
 from .adaptation import Adaptation
+from .ahead import EmbedAhead
 from .annotator import Annotator
 from .dock import Dock
 from .panel import Panel
@@ -53,6 +54,8 @@ class AnnotateWidget(Dock):
         The work itself; usable without looking at the dock.
     proposals : Proposals
         What a word found.
+    ahead : EmbedAhead
+        Encodes the rest of a stack.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
@@ -67,6 +70,8 @@ class AnnotateWidget(Dock):
         self.adaptation = Adaptation(self.annotator)
         self.tool = "point"
         self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
+        self.ahead = EmbedAhead(self.annotator, self.panel)
+        self.panel.extra.addWidget(self.ahead)
         self._bound: list[tuple[Any, str]] = []
         self._released = False
         self._connect()
@@ -181,6 +186,7 @@ class AnnotateWidget(Dock):
             page.events.disconnect(self._on_preferences)
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.proposals.close()
+        self.ahead.close_run()
         self.annotator.close()
 
     def _connect(self) -> None:

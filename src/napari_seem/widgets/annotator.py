@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..errors import (
-    InvalidPrompt,
-    NapariSeemError,
-    UnknownWord,
-    UnsupportedPrompt,
-)
+from ..errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
 from ..layers.coordinates import channel_layers, shown_plane, unwrap
 from ..layers.drawn import Drawn
 from ..layers.prompt_layers import PromptLayers
@@ -73,7 +68,7 @@ class Annotator(QObject):
         super().__init__(parent)
         self.viewer: ViewerModel = unwrap(viewer)
         self.shelf = shelf
-        self.runner = LatestRunner(self)
+        self.runner = LatestRunner(self, shelf.gate)
         self.preview = Preview(self.viewer, "SEEM preview")
         self.objects = Objects(self)
         self.image: Image | None = None
@@ -95,7 +90,7 @@ class Annotator(QObject):
         """The object in the making on the shown plane."""
         if self.image is None or self._plane is None:
             return None
-        return self._works.at(self.image, self._plane, self._reading(self.image))
+        return self._works.at(self.image, self._plane, self.reading(self.image))
 
     @property
     def plane(self) -> Plane | None:
@@ -228,7 +223,8 @@ class Annotator(QObject):
         self._works.close()
         self.objects.close()
 
-    def _reading(self, image: Image) -> Reading:
+    def reading(self, image: Image) -> Reading:
+        """Who looks at an image, and at which of its channels."""
         several = channel_layers(image, self.viewer.layers) if self.all_channels else (image,)
         return Reading(self.model_name, several)
 
@@ -239,7 +235,7 @@ class Annotator(QObject):
             return None
         with self.reporting():
             self._plane = shown_plane(self.image, self.viewer.dims)
-            return self._works.begin(self.image, self._plane, self._reading(self.image))
+            return self._works.begin(self.image, self._plane, self.reading(self.image))
         return None
 
     def _on_prompts(self) -> None:

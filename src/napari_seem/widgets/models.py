@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from ..layers.coordinates import unwrap
 from ..models.registry import MODELS, ModelSpec, available_devices, download_model, use_file
+from .disk_row import DiskRow
 from .downloads import Download, Fetch
 from .model_card import ModelCard
 from .preferences import MEGABYTE, plugin_page
@@ -57,6 +58,7 @@ class ModelsWidget(QWidget):
         self.cards = {spec.name: ModelCard(spec) for spec in specs}
         self.device, self.cache = QComboBox(), QLabel()
         self.clear_cache = QPushButton("Clear")
+        self.disk = DiskRow(self.shelf.cache.store)
         self.transfer = Download(self, fetch)
         self._arrange()
         self._connect()
@@ -68,6 +70,7 @@ class ModelsWidget(QWidget):
         self._asking.start()
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.refresh_cache)
+        self._timer.timeout.connect(self.disk.refresh)
         self._timer.start(REFRESH_MS)
         self.refresh_cache()
 
@@ -99,7 +102,7 @@ class ModelsWidget(QWidget):
         worker.start()
 
     def empty_cache(self) -> None:
-        """Forget the encoded images; they are encoded again when next worked on."""
+        """Forget the encoded images in memory; those on disk stay, and are read when next needed."""
         self.shelf.cache.clear()
         self.refresh_cache()
 
@@ -137,11 +140,12 @@ class ModelsWidget(QWidget):
         self.cache.setMinimumWidth(1)
         self.cache.setMinimumHeight(2 * self.cache.fontMetrics().lineSpacing() + 4)
         self.device.setToolTip("auto takes a GPU where there is one")
-        self.clear_cache.setToolTip("Forget encoded images; prompts and labels stay")
+        self.clear_cache.setToolTip("Forget encoded images in memory; prompts and labels stay")
         column = QVBoxLayout(self)
         column.addWidget(scroll, 1)
         column.addLayout(row)
         column.addLayout(memory)
+        column.addWidget(self.disk)
 
     def _connect(self) -> None:
         for card in self.cards.values():

@@ -280,6 +280,8 @@ class Panel(QWidget):
         column.addWidget(self.commit)
         column.addLayout(_row(self.undo, self.redo, self.clear))
         column.addWidget(self.learn)
+        self.extra = QVBoxLayout()
+        column.addLayout(self.extra)
         self.message.setWordWrap(True)
         self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.message.setMinimumWidth(1)

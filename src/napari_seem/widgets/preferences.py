@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
 from .actions import ACTIONS, PRESETS, keys_of
 
 PLUGIN = "napari-seem"
@@ -15,12 +16,16 @@ MEGABYTE = 1 << 20
 class Preferences:
     """What the person chose: keys by method, device, and bytes for embeddings.
 
-    `complaints` tells what was wrong with keys typed there; those keep their former meaning.
+    `disk_folder` is empty for the default one. `complaints` tells what was wrong with keys typed
+    there; those keep their former meaning.
     """
 
     keys: dict[str, str] = field(default_factory=lambda: keys_of(PRESETS[0]))
     device: str = "auto"
-    cache_bytes: int = 1024 * MEGABYTE
+    cache_bytes: int = DEFAULT_BYTES
+    keep_on_disk: bool = True
+    disk_bytes: int = DEFAULT_DISK_BYTES
+    disk_folder: str = ""
     complaints: tuple[str, ...] = ()
 
 
@@ -52,8 +57,10 @@ def read_preferences() -> Preferences:
         elif own:
             keys[action.method] = own
     return Preferences(
-        keys, page.device, int(page.cache_megabytes) * MEGABYTE, (*complaints, *_twice(keys))
-    )
+        keys, page.device, int(page.cache_megabytes) * MEGABYTE, bool(page.keep_on_disk),
+        int(page.disk_megabytes) * MEGABYTE, str(page.disk_folder).strip(),
+        (*complaints, *_twice(keys)),
+    )  # fmt: skip
 
 
 def is_key(text: str) -> bool:

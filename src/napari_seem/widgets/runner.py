@@ -11,6 +11,8 @@ from napari.utils.notifications import ErrorNotification, notification_manager
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
 
+from .gate import Gate
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -37,8 +39,23 @@ def report_crash(error: Exception) -> None:
     notification_manager.dispatch(ErrorNotification(error))
 
 
+def _deliver(job: Job, cancelled: bool, outcome: Any, error: Exception | None) -> None:
+    if cancelled:
+        job.dropped()
+    elif error is not None:
+        job.failed(error)
+    else:
+        job.done(outcome)
+
+
 class LatestRunner(QObject):
     """Runs jobs one after another; a job that has to wait is replaced by a newer one.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+    gate : Gate, optional
+        Held shut while a job runs or waits.
 
     Attributes
     ----------
@@ -51,8 +68,9 @@ class LatestRunner(QObject):
     started = Signal(str)
     ended = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, gate: Gate | None = None) -> None:
         super().__init__(parent)
+        self._gate = gate or Gate()
         self._running: Job | None = None
         self._waiting: dict[str, Job] = {}
         self._worker: Any = None
@@ -81,10 +99,12 @@ class LatestRunner(QObject):
         """Deliver nothing any more; a running thread ends by itself."""
         self._closed = True
         self._waiting.clear()
+        self._gate.open(self)
         self._end_progress()
 
     def _start(self, job: Job) -> None:
         self._running = job
+        self._gate.shut(self)
         if job.title:
             self._progress = cancelable_progress(total=0, desc=job.title)
             self.started.emit(job.title)
@@ -102,15 +122,13 @@ class LatestRunner(QObject):
 
     def _ended(self, outcome: Any, error: Exception | None) -> None:
         job, cancelled = self._finish()
-        if job is None:
-            return
-        if cancelled:
-            job.dropped()
-        elif error is not None:
-            job.failed(error)
-        else:
-            job.done(outcome)
-        self._next()
+        try:
+            if job is not None:
+                _deliver(job, cancelled, outcome, error)
+                self._next()
+        finally:
+            if self._running is None:
+                self._gate.open(self)
 
     def _finish(self) -> tuple[Job | None, bool]:
         job, self._running, self._worker = self._running, None, None

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ..embeddings import EmbeddingCache, content_key
+from ..embeddings import EmbeddingCache, EmbeddingStore, content_key, identity_of
+from ..errors import MissingPackage
 from ..models.registry import load_model
 from ..tiling import PlanePixels, TiledModel
-from .preferences import read_preferences
+from .gate import Gate
+from .preferences import Preferences, read_preferences
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,8 +29,19 @@ def shelf_of(viewer: Any) -> Shelf:
     """The shelf that all docks of a viewer share."""
     if viewer not in _SHELVES:
         preferences = read_preferences()
-        _SHELVES[viewer] = Shelf(None, EmbeddingCache(preferences.cache_bytes), preferences.device)
+        cache = EmbeddingCache(preferences.cache_bytes, open_store(preferences))
+        _SHELVES[viewer] = Shelf(None, cache, preferences.device)
     return _SHELVES[viewer]
+
+
+def open_store(preferences: Preferences) -> EmbeddingStore | None:
+    """Where encoded images are kept on disk; None where they are not, or zarr is not installed."""
+    if not preferences.keep_on_disk:
+        return None
+    try:
+        return EmbeddingStore(preferences.disk_folder or None, preferences.disk_bytes)
+    except MissingPackage:
+        return None
 
 
 class Shelf:
@@ -41,11 +54,17 @@ class Shelf:
     cache : EmbeddingCache
     device : str
         As `napari_seem.load_model` takes it.
+
+    Attributes
+    ----------
+    gate : Gate
+        Shut while a person waits for an answer; what runs in the background stands before it.
     """
 
     def __init__(self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto") -> None:
         self.cache = cache
         self.device = device
+        self.gate = Gate()
         self._loader = loader or (lambda name: load_model(name, device=self.device))
         self._models: dict[str, Model] = {}
         self._lock = threading.Lock()
@@ -80,15 +99,18 @@ class Shelf:
             self.cache.clear()
 
     def has(self, name: str, content: list[str]) -> bool:
-        """Whether a content, as `encoded` noted it, is encoded by a model already."""
-        return bool(content) and (name, content[0]) in self.cache
+        """Whether a content, as `encoded` noted it, is in memory as a model encoded it."""
+        model = self.loaded(name)
+        if model is None or not content:
+            return False
+        return (identity_of(model), content[0]) in self.cache
 
     def has_frame(self, name: str, pixels: PlanePixels, request: Request) -> bool:
         """Whether a model has encoded what the request's prompts touch on a big plane."""
         model = self.loaded(name)
         if model is None:
             return False
-        tiled = TiledModel(model, self.cache, name)
+        tiled = TiledModel(model, self.cache, identity_of(model))
         return tiled.is_ready(tiled.encode(pixels), request.prompts, request.memory)
 
     def tiled(
@@ -97,7 +119,8 @@ class Shelf:
         """As `encoded`, of a plane too big for one pass: its frames are encoded as needed."""
 
         def resolve() -> tuple[Model, Embedding]:
-            model = TiledModel(self.model(name), self.cache, name)
+            plain = self.model(name)
+            model = TiledModel(plain, self.cache, identity_of(plain))
             return model, model.encode(pixels())
 
         return resolve
@@ -119,15 +142,15 @@ class Shelf:
 
         def resolve() -> tuple[Model, Embedding]:
             model = self.model(name)
-            noted = tuple(content)
+            identity, noted = identity_of(model), tuple(content)
             if noted:
-                embedding = self.cache.get((name, noted[0]))
+                embedding = self.cache.get((identity, noted[0]))
                 if embedding is not None:
                     return model, embedding
             plane = read()
             found = content_key(plane)
             content[:] = [found]
-            key = name, found
+            key = identity, found
             return model, self.cache.get_or_encode(key, lambda: model.encode(plane))
 
         return resolve

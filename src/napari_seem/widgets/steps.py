@@ -40,12 +40,17 @@ class Steps(QObject):
         """Whether a generator is at work."""
         return self._worker is not None
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the generator is to end; one that waits inside a step asks."""
+        return self._stop.is_set()
+
     def start(self, title: str, total: int, work: Callable[[], Iterator[Any]]) -> None:
         """Begin; `work` is called, and iterated, in the thread and must not touch layers."""
         if self.running or self._closed:
             return
         self._stop.clear()
-        self._progress = cancelable_progress(total=total, desc=title)
+        self._progress = cancelable_progress(total=total, desc=title, cancel_callback=self.stop)
         worker = create_worker(_until(work, self._stop), _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._stepped)
         worker.returned.connect(lambda _: self._end("stopped" if self._stop.is_set() else ""))
@@ -68,8 +73,6 @@ class Steps(QObject):
             return
         self.stepped.emit(outcome)
         if self._progress is not None:
-            if self._progress.is_canceled:
-                self.stop()
             # last, for it lets waiting events through: the next step, or the end
             self._progress.update(1)
 

@@ -132,7 +132,7 @@ class Works:
                 reading.model, partial(self._pixels_of, plane, reading.sources)
             )
         else:
-            resolve = self._shelf.encoded(reading.model, _reader(plane, reading.sources), content)
+            resolve = self._shelf.encoded(reading.model, reader(plane, reading.sources), content)
         return Work(image, plane, reading, Session.deferred(shape, resolve), content)
 
     def _pixels_of(self, plane: Plane, sources: tuple[Image, ...]) -> PlanePixels:
@@ -162,7 +162,7 @@ def _read_key(plane: Plane, sources: tuple[Image, ...]) -> tuple[Any, ...]:
     return tuple(id(source) for source in sources), plane.key()
 
 
-def _reader(plane: Plane, sources: tuple[Image, ...]) -> Callable[[], npt.NDArray[Any]]:
+def reader(plane: Plane, sources: tuple[Image, ...]) -> Callable[[], npt.NDArray[Any]]:
     """Reads a plane of one layer, or of several as the channels of one image."""
     if len(sources) == 1:
         return lambda: plane.read(full_data(sources[0]))

@@ -1,0 +1,24 @@
+"""Encoded images: kept in memory and on disk, found by what is shown and by the model."""
+
+from __future__ import annotations
+
+from .ahead import Ready, encode_ahead
+from .keys import Key, content_key, identity_of, key_of
+from .memory import DEFAULT_BYTES, EmbeddingCache, encoded
+from .store import DEFAULT_DISK_BYTES, EmbeddingStore, Usage, default_folder
+
+__all__ = [
+    "DEFAULT_BYTES",
+    "DEFAULT_DISK_BYTES",
+    "EmbeddingCache",
+    "EmbeddingStore",
+    "Key",
+    "Ready",
+    "Usage",
+    "content_key",
+    "default_folder",
+    "encode_ahead",
+    "encoded",
+    "identity_of",
+    "key_of",
+]

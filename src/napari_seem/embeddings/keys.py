@@ -1,0 +1,55 @@
+"""Names of encoded images: by what a model was shown, and which model it was."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..images import Window
+from ..models.base import Embedding
+
+Key = tuple[str, str]
+"""The model's identity, and what `content_key` gives."""
+
+
+class Encoder(Protocol):
+    """What is needed of a model here."""
+
+    name: str
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image (H, W) or (H, W, C), once."""
+
+
+def content_key(
+    image: npt.NDArray[Any], window: Window | None = None, bands: Sequence[int] | None = None
+) -> str:
+    """A name for what a model is shown: one plane's pixels, and how they were windowed.
+
+    Parameters
+    ----------
+    image : (H, W) or (H, W, C) array
+        One plane; never a whole volume. The order of its bytes does not matter.
+    window, bands
+        As given to `napari_seem.images.to_rgb`.
+    """
+    plain = np.ascontiguousarray(image, image.dtype.newbyteorder("<"))
+    shown = window and tuple(float(end) for end in window), bands and tuple(map(int, bands))
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((image.shape, plain.dtype.str, *shown)).encode())
+    digest.update(plain.data)
+    return digest.hexdigest()
+
+
+def identity_of(model: Encoder) -> str:
+    """Name and weights of a model; its name alone where it has no weights."""
+    return str(getattr(model, "identity", model.name))
+
+
+def key_of(model: Encoder, plane: npt.NDArray[Any]) -> Key:
+    """The name of a plane as a model sees it."""
+    return identity_of(model), content_key(plane)

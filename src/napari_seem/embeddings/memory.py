@@ -1,0 +1,149 @@
+"""Encoded images, kept in memory up to a number of bytes, over those kept on disk."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy.typing as npt
+
+from ..models.base import Embedding
+from .keys import Encoder, Key, key_of
+from .store import EmbeddingStore
+
+DEFAULT_BYTES = 1 << 30
+
+
+class EmbeddingCache:
+    """Least recently used embeddings go first once `max_bytes` are exceeded; safe in threads.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Bound on the sum of the embeddings' sizes in memory. A single embedding above it is handed
+        out but not kept.
+    store : EmbeddingStore, optional
+        Where they are looked for next, and written to in the background.
+    """
+
+    def __init__(self, max_bytes: int = DEFAULT_BYTES, store: EmbeddingStore | None = None) -> None:
+        if max_bytes < 0:
+            raise ValueError(f"max_bytes must not be negative, got {max_bytes}")
+        self.max_bytes = max_bytes
+        self.store = store
+        self._entries: OrderedDict[Key, Embedding] = OrderedDict()
+        self._running: dict[Key, Future[Embedding]] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether it is in memory; the disk is not asked."""
+        with self._lock:
+            return key in self._entries
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory now."""
+        with self._lock:
+            return self._held()
+
+    def get(self, key: Key) -> Embedding | None:
+        """The embedding under (model identity, content key), from memory or disk; or None."""
+        entry = self._remembered(key)
+        if entry is None and self.store is not None:
+            entry = self.store.get(key)
+            if entry is not None:
+                self._keep(key, entry)
+        return entry
+
+    def get_or_encode(
+        self, key: Key, encode: Callable[[], Embedding], *, ahead: bool = False
+    ) -> Embedding:
+        """The embedding under `key`; where there is none, `encode` is called once and kept.
+
+        A second thread that asks meanwhile waits for the first one's result (or its error).
+
+        Parameters
+        ----------
+        key : (str, str)
+        encode : callable
+        ahead : bool
+            It is not needed yet: it stays in memory only where nothing has to go for it, and
+            writing it to disk is left to the caller.
+        """
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+                return self._entries[key]
+            future = self._running.get(key)
+            mine = future is None
+            if future is None:
+                future = self._running[key] = Future()
+        if not mine:
+            embedding = future.result()
+            self._keep(key, embedding, ahead)
+            return embedding
+        try:
+            embedding = self._read_or_encode(key, encode, ahead)
+        except BaseException as error:
+            with self._lock:
+                del self._running[key]
+            future.set_exception(error)
+            raise
+        self._keep(key, embedding, ahead)
+        with self._lock:
+            del self._running[key]
+        future.set_result(embedding)
+        return embedding
+
+    def clear(self) -> None:
+        """Forget everything in memory; what is on disk stays there."""
+        with self._lock:
+            self._entries.clear()
+
+    def close(self) -> None:
+        """Forget everything in memory, and wait until all is on disk."""
+        self.clear()
+        if self.store is not None:
+            self.store.flush()
+
+    def _remembered(self, key: Key) -> Embedding | None:
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._entries.move_to_end(key)
+            return entry
+
+    def _read_or_encode(self, key: Key, encode: Callable[[], Embedding], ahead: bool) -> Embedding:
+        embedding = None if self.store is None else self.store.get(key)
+        if embedding is None:
+            embedding = encode()
+            if self.store is not None and not ahead:
+                self.store.put_later(key, embedding)
+        return embedding
+
+    def _keep(self, key: Key, embedding: Embedding, ahead: bool = False) -> None:
+        with self._lock:
+            total = self._held() + embedding.nbytes
+            if embedding.nbytes > self.max_bytes or (ahead and total > self.max_bytes):
+                return
+            self._entries[key] = embedding
+            total = self._held()
+            while total > self.max_bytes:
+                _, oldest = self._entries.popitem(last=False)
+                total -= oldest.nbytes
+
+    def _held(self) -> int:
+        return sum(entry.nbytes for entry in self._entries.values())
+
+
+def encoded(model: Encoder, plane: npt.NDArray[Any], cache: EmbeddingCache | None) -> Embedding:
+    """Encode a plane (H, W) or (H, W, C), or take it from the cache."""
+    if cache is None:
+        return model.encode(plane)
+    return cache.get_or_encode(key_of(model, plane), lambda: model.encode(plane))

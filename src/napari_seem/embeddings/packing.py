@@ -1,0 +1,171 @@
+"""One embedding as one file: a zarr group in an uncompressed zip.
+
+A single file is renamed into place and deleted in one step, which a folder of chunks is not. The
+zip holds a checksum of every chunk and of all metadata, and checks it as they are read.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import MissingPackage
+from ..models.base import Embedding
+from ..models.tensors import Packed, pack, unpack
+from .keys import Key
+
+FORMAT = 1
+CHUNK_BYTES = 4 << 20
+"""Chunks of this size are compressed side by side in several threads."""
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, TypeError,
+    IndexError, AttributeError, RuntimeError, OverflowError,
+)  # fmt: skip
+"""What zip, zarr and its codecs raise on damaged bytes."""
+
+
+class Damaged(Exception):
+    """A file that is not what was written."""
+
+
+def check_zarr() -> None:
+    """Raise `MissingPackage` where zarr is not installed."""
+    try:
+        import zarr  # noqa: F401
+    except ImportError as error:
+        raise MissingPackage(
+            "keeping encoded images on disk needs the package zarr (3 or later); install it with "
+            "pip install 'napari-seem[zarr]', or switch it off in the preferences"
+        ) from error
+
+
+def write(path: Path, key: Key, embedding: Embedding) -> None:
+    """Write an embedding to a file.
+
+    Raises
+    ------
+    OSError
+        The disk is full or can't be written to.
+    TypeError
+        Its `meta` holds more than plain values.
+    """
+    packed = {name: pack(tensor) for name, tensor in embedding.tensors.items()}
+    try:
+        _write(path, key, embedding, packed, _codec())
+    except RuntimeError as error:
+        if "shutdown" not in str(error):
+            raise
+        # the program is ending: zarr can start no thread to compress in any more
+        _write(path, key, embedding, packed, None)
+
+
+def read(path: Path, key: Key) -> Embedding:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+    Damaged
+        Something is not as it was written, or was written by another version.
+    OSError
+        The disk can't be read.
+    """
+    import zarr
+    from zarr.storage import ZipStore
+
+    path.stat()  # what is not found from here on is damage
+    try:
+        with ZipStore(path, mode="r") as file:
+            group: Any = zarr.open_group(file, mode="r", zarr_format=3)
+            facts = dict(group.attrs)
+            if (facts["format"], *facts["key"]) != (FORMAT, *key):
+                raise Damaged(f"'{path}' holds another embedding than its name says")
+            tensors = {name: unpack(_read(group[name], told))
+                       for name, told in facts["tensors"].items()}  # fmt: skip
+            height, width = facts["shape"]
+            return Embedding(facts["model"], (height, width), tensors, _tuples_back(facts["meta"]))
+    except (OSError, *BROKEN) as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EINVAL):
+            raise  # the disk's own trouble; a damaged zip may ask for a place before its start
+        raise Damaged(f"'{path}' is damaged ({error})") from error
+
+
+def _write(
+    path: Path, key: Key, embedding: Embedding, packed: Mapping[str, Packed], codec: Any
+) -> None:
+    import zarr
+    from zarr.storage import ZipStore
+
+    told = {
+        name: {"dtype": p.dtype, "shape": p.shape, "stride": p.stride, "device": p.device,
+               "crc32": zlib.crc32(np.ascontiguousarray(p.array).data)}
+        for name, p in packed.items()
+    }  # fmt: skip
+    facts = {
+        "format": FORMAT, "version": __version__, "key": key, "model": embedding.model,
+        "shape": embedding.shape, "meta": _tuples_told(embedding.meta), "tensors": told,
+    }  # fmt: skip
+    with ZipStore(path, mode="w") as file:
+        group = zarr.create_group(file, attributes=facts, zarr_format=3)
+        for name, p in packed.items():
+            group.create_array(
+                name, data=p.array, chunks=_chunks(p.array), compressors=codec, filters=None,
+                config={"write_empty_chunks": True},
+            )  # fmt: skip
+
+
+def _read(array: Any, told: Mapping[str, Any]) -> Packed:
+    values = np.ascontiguousarray(array[...])
+    # the zip's own checksums miss a chunk that is not there, which zarr takes for zeros
+    if zlib.crc32(values.data) != told["crc32"]:
+        raise Damaged("the values are not those that were written")
+    return Packed(
+        values, told["dtype"], tuple(told["shape"]), tuple(told["stride"]), told["device"]
+    )
+
+
+def _codec() -> Any:
+    """Half floats shrink by a quarter or so, and are read faster than without it."""
+    from zarr.codecs import BloscCodec
+
+    return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")
+
+
+def _chunks(array: Any) -> tuple[int, ...]:
+    """Slabs of the first axis, all of about the same size."""
+    if not array.ndim:
+        return ()
+    pieces = max(1, -(-array.nbytes // CHUNK_BYTES))
+    return max(1, -(-array.shape[0] // pieces)), *(max(1, n) for n in array.shape[1:])
+
+
+def _tuples_told(value: Any) -> Any:
+    """Plain values as JSON takes them; a tuple as what a list is not."""
+    if isinstance(value, tuple):
+        return {"tuple": [_tuples_told(v) for v in value]}
+    if isinstance(value, list):
+        return [_tuples_told(v) for v in value]
+    if isinstance(value, Mapping):
+        return {"mapping": {str(k): _tuples_told(v) for k, v in value.items()}}
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    raise TypeError(f"an embedding's meta holds plain values, not {type(value).__name__}")
+
+
+def _tuples_back(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_tuples_back(v) for v in value]
+    if isinstance(value, dict):
+        ((kind, inner),) = value.items()
+        if kind == "tuple":
+            return tuple(_tuples_back(v) for v in inner)
+        return {k: _tuples_back(v) for k, v in inner.items()}
+    return value

@@ -1,0 +1,257 @@
+"""Encoded images on disk: one file each in one folder, which several programs may share."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+import uuid
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import __version__
+from ..models.base import Embedding
+from ..models.places import cache_folder
+from . import packing
+from .keys import Key
+
+DEFAULT_DISK_BYTES = 4096 << 20
+FOLDER_VARIABLE = "NAPARI_SEEM_CACHE"
+WAITING = 4
+"""At most so many embeddings wait to be written; more are not written at all."""
+NAME = re.compile(r"[0-9a-f]{32}\.embedding\.zarr\.zip(\.[0-9a-f]{32}\.part)?")
+"""Only files of such names are counted or deleted: the folder may hold others."""
+LEFT_BEHIND = 3600.0
+"""Seconds after which a half-written file belongs to nobody any more."""
+
+
+def default_folder() -> Path:
+    """Where encoded images are kept: `$NAPARI_SEEM_CACHE`, or in the platform's cache folder."""
+    given = os.environ.get(FOLDER_VARIABLE)
+    return Path(given).expanduser() if given else cache_folder() / "embeddings"
+
+
+class Usage(NamedTuple):
+    """How many embeddings are on disk, and their bytes."""
+
+    images: int
+    nbytes: int
+
+
+class EmbeddingStore:
+    """Embeddings in a folder; those not used for longest go first; safe in threads and processes.
+
+    A file is written under another name and then renamed, so that a reader finds all of it or
+    nothing. What can't be read is taken as not there. What one process deletes, others do not miss.
+
+    Parameters
+    ----------
+    folder : path, optional
+        By default `default_folder()`. Made when first written to.
+    max_bytes : int
+        Bound on the sum of the files' sizes.
+
+    Raises
+    ------
+    MissingPackage
+        zarr is not installed.
+    """
+
+    def __init__(
+        self, folder: str | Path | None = None, max_bytes: int = DEFAULT_DISK_BYTES
+    ) -> None:
+        packing.check_zarr()
+        if max_bytes < 0:
+            raise ValueError(f"max_bytes must not be negative, got {max_bytes}")
+        self.folder = Path(folder).expanduser() if folder else default_folder()
+        self.max_bytes = max_bytes
+        self._waiting: deque[tuple[Key, Embedding]] = deque()
+        self._writer: threading.Thread | None = None
+        self._warned = False
+        self._state = threading.Condition()
+
+    def path(self, key: Key) -> Path:
+        """Where an embedding lies, or would lie; another version of the package looks elsewhere."""
+        told = repr((packing.FORMAT, __version__, *key)).encode()
+        name = hashlib.blake2b(told, digest_size=16).hexdigest()
+        return self.folder / f"{name}.embedding.zarr.zip"
+
+    def __contains__(self, key: Key) -> bool:
+        return self.path(key).is_file()
+
+    def usage(self) -> Usage:
+        """How much is there now, by this and other programs."""
+        sizes = [entry.size for entry in self._entries()]
+        return Usage(len(sizes), sum(sizes))
+
+    def touch(self, key: Key) -> int | None:
+        """Count an embedding as used now; its bytes on disk, or None where it is not there."""
+        path = self.path(key)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return None
+        _mark_used(path)
+        return size
+
+    def get(self, key: Key) -> Embedding | None:
+        """The embedding under (model identity, content key); None where there is none.
+
+        A damaged one is deleted, and is none.
+        """
+        path = self.path(key)
+        try:
+            embedding = packing.read(path, key)
+        except OSError:
+            return None
+        except packing.Damaged:
+            _delete(path)
+            return None
+        _mark_used(path)
+        return embedding
+
+    def put(self, key: Key, embedding: Embedding) -> int | None:
+        """Write an embedding now; its bytes on disk, or None where it is larger than the bound.
+
+        Raises
+        ------
+        OSError
+            The folder can't be written to, or the disk is full.
+        """
+        path = self.path(key)
+        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            packing.write(part, key, embedding)
+            size = part.stat().st_size
+            if size > self.max_bytes:
+                return None
+            _rename(part, path)
+        finally:
+            _delete(part)
+        self._shrink(path)
+        return size
+
+    def put_later(self, key: Key, embedding: Embedding) -> bool:
+        """Write an embedding in the background; False where too many wait already.
+
+        A disk that can't be written to is warned of once.
+        """
+        with self._state:
+            if len(self._waiting) >= WAITING:
+                return False
+            self._waiting.append((key, embedding))
+            if self._writer is None:
+                # no daemon: the program ends once what waits is written
+                self._writer = threading.Thread(target=self._write_all, name="embeddings to disk")
+                self._writer.start()
+            return True
+
+    def flush(self) -> None:
+        """Wait until what waits is written."""
+        with self._state:
+            self._state.wait_for(lambda: self._writer is None)
+
+    def clear(self) -> Usage:
+        """Delete every embedding in the folder; what was deleted."""
+        with self._state:
+            self._waiting.clear()
+        self.flush()
+        gone = [entry.size for entry in self._entries(parts=True) if _delete(entry.path)]
+        return Usage(len(gone), sum(gone))
+
+    def _write_all(self) -> None:
+        """Write until nothing waits; the thread ends then."""
+        try:
+            while (job := self._next()) is not None:
+                try:
+                    self.put(*job)
+                except OSError as error:
+                    self._complain(error)
+        finally:
+            with self._state:
+                self._writer = None
+                self._state.notify_all()
+
+    def _next(self) -> tuple[Key, Embedding] | None:
+        with self._state:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._writer = None  # under the same lock, so that nobody waits for a thread that ends
+            return None
+
+    def _complain(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"encoded images can't be kept in '{self.folder}' ({error}); they stay in memory. "
+                "Free some space, or choose another folder in the preferences",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def _shrink(self, newest: Path) -> None:
+        """Delete what was not used for longest until the bound is kept."""
+        entries = sorted(self._entries(), key=lambda entry: (entry.path == newest, entry.used))
+        total = sum(entry.size for entry in entries)
+        for entry in entries:
+            if total <= self.max_bytes:
+                break
+            _delete(entry.path)
+            total -= entry.size
+        for entry in self._entries(parts=True):
+            if entry.path.suffix == ".part" and entry.used < time.time_ns() - LEFT_BEHIND * 1e9:
+                _delete(entry.path)
+
+    def _entries(self, *, parts: bool = False) -> Iterator[Entry]:
+        """Our files in the folder; other programs may delete them meanwhile."""
+        try:
+            found = list(os.scandir(self.folder))
+        except OSError:
+            return
+        for file in found:
+            match = NAME.fullmatch(file.name)
+            if match is None or (match[1] and not parts):
+                continue
+            try:
+                facts = file.stat()
+            except OSError:
+                continue
+            yield Entry(Path(file.path), facts.st_size, facts.st_mtime_ns)
+
+
+class Entry(NamedTuple):
+    """One file: its bytes, and when it was used last in nanoseconds."""
+
+    path: Path
+    size: int
+    used: int
+
+
+def _mark_used(path: Path) -> None:
+    try:
+        os.utime(path)
+    except OSError:
+        return  # a folder that can only be read has no order of use
+
+
+def _rename(part: Path, path: Path) -> None:
+    try:
+        os.replace(part, path)
+    except PermissionError:
+        # Windows: somebody reads the same embedding just now, so it is there
+        if not path.exists():
+            raise
+
+
+def _delete(path: Path) -> bool:
+    try:
+        path.unlink()
+    except OSError:
+        return False  # deleted by somebody else, or not ours to delete
+    return True
