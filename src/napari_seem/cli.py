@@ -1,4 +1,7 @@
-"""The command line: `napari-seem demo | models | segment | propagate | label-like | bench`."""
+"""The command line: `napari-seem demo | models | segment | propagate | label-like | embed | bench`.
+
+Each command tells its options: `napari-seem segment --help`.
+"""
 
 from __future__ import annotations
 
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_look(segment)
     _add_propagate(commands)
     _add_label_like(commands)
+    _add_embed(commands)
     return parser
 
 
@@ -126,6 +130,18 @@ def _add_label_like(commands: Any) -> None:
     like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
+
+
+def _add_embed(commands: Any) -> None:
+    embed = commands.add_parser("embed", help="encode images ahead, for clicks on them later")
+    embed.set_defaults(run=_embed)
+    embed.add_argument("images", type=Path, nargs="*", metavar="IMAGE")
+    embed.add_argument("--axis", type=int, help="the files are stacks along this axis; without it "
+                       "files of more axes than an image are stacks along axis 0")  # fmt: skip
+    embed.add_argument("--model", default="compact")
+    embed.add_argument("--folder", type=Path, help="where to keep them, by default the docks' own")
+    embed.add_argument("--megabytes", type=int, default=4096, help="room for all (4096)")
+    embed.add_argument("--clear", action="store_true", help="delete what is kept there, first")
 
 
 def _propagate(options: argparse.Namespace) -> int:
@@ -185,6 +201,39 @@ def _label_like(options: argparse.Namespace) -> int:
         path = write_scored(options.output, target, found.labels, found.scores)
         print(f"{len(found.scores)} ids -> {path}")
     return 0
+
+
+def _embed(options: argparse.Namespace) -> int:
+    """Fill the store of encoded images; 2 where a file could not be done."""
+    from .embeddings import EmbeddingCache, EmbeddingStore, encode_files
+    from .models.registry import load_model
+
+    if not options.images and not options.clear:
+        raise _usage("give image files to encode, or --clear")
+    if options.megabytes < 0:
+        raise _usage("--megabytes must not be negative")
+    store = EmbeddingStore(options.folder, options.megabytes << 20)
+    if options.clear:
+        gone = store.clear()
+        print(f"{gone.images} encoded images deleted ({gone.nbytes >> 20} MB) in {store.folder}")
+    if not options.images:
+        return 0
+    done = {"encoded": 0, "there": 0, "failed": 0}
+    cache = EmbeddingCache(0, store)
+    planes = encode_files(load_model(options.model), options.images, cache, options.axis)
+    try:
+        for path, count, ready in planes:
+            done[ready.outcome] += 1
+            print(f"\r{path.name}: plane {ready.index + 1} of {count} {ready.outcome} {ready.problem}",
+                  end="\n" if ready.problem else "   ", file=sys.stderr)  # fmt: skip
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", end="", file=sys.stderr)
+        return 130
+    finally:
+        print(file=sys.stderr)
+    print(f"{done['encoded']} planes encoded, {done['there']} were there, {done['failed']} failed "
+          f"-> {store.folder}")  # fmt: skip
+    return 2 if done["failed"] else 0
 
 
 def _models(_: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .ahead import Ready, encode_ahead
+from .files import encode_files
 from .keys import Key, content_key, identity_of, key_of
 from .memory import DEFAULT_BYTES, EmbeddingCache, encoded
 from .store import DEFAULT_DISK_BYTES, EmbeddingStore, Usage, default_folder
@@ -18,6 +19,7 @@ __all__ = [
     "content_key",
     "default_folder",
     "encode_ahead",
+    "encode_files",
     "encoded",
     "identity_of",
     "key_of",

@@ -29,7 +29,7 @@ class Ready:
 def encode_ahead(
     model: Encoder, read: Callable[[int], npt.NDArray[Any]], planes: Collection[int],
     cache: EmbeddingCache, here: Callable[[], int] = lambda: 0,
-    may_go_on: Callable[[], bool] = lambda: True,
+    may_go_on: Callable[[], bool] = lambda: True, room: Room | None = None,
 ) -> Iterator[Ready]:  # fmt: skip
     """Encode planes one at a time, the nearest first; stop iterating to cancel.
 
@@ -47,6 +47,8 @@ def encode_ahead(
         The plane to be near to; asked before every plane.
     may_go_on : callable
         Asked before every plane, too; it may wait. False ends.
+    room : Room, optional
+        Several runs that belong together share one.
 
     Yields
     ------
@@ -58,7 +60,7 @@ def encode_ahead(
     StoreTrouble
         The rest does not fit, or the disk can't be written to.
     """
-    left, room = set(planes), _Room(cache, len(planes))
+    left, room = set(planes), room or Room(cache)
     while left and may_go_on():
         now = here()
         index = min(left, key=lambda k: (abs(k - now), k))
@@ -67,7 +69,7 @@ def encode_ahead(
 
 
 def _make_ready(
-    model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: _Room
+    model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: Room
 ) -> Ready:
     try:
         plane = read(index)
@@ -85,12 +87,16 @@ def _make_ready(
     return Ready(index, "encoded", room.fill(key, embedding))
 
 
-class _Room:
-    """What the planes of one run take of the disk, or of memory where there is no store."""
+class Room:
+    """What the planes of one run take of the disk, or of memory where there is no store.
 
-    def __init__(self, cache: EmbeddingCache, planes: int) -> None:
+    Parameters
+    ----------
+    cache : EmbeddingCache
+    """
+
+    def __init__(self, cache: EmbeddingCache) -> None:
         self.cache = cache
-        self._planes = planes
         self._kept = self._taken = self._last = 0
 
     def touch(self, key: Key) -> int | None:
@@ -141,6 +147,6 @@ class _Room:
     def _full(self) -> StoreTrouble:
         where = "memory" if self.cache.store is None else "disk space"
         return StoreTrouble(
-            f"the {where} allowed for encoded images is full with {self._kept} of {self._planes} "
-            "planes; allow more megabytes, and go on with the rest"
+            f"the {where} allowed for encoded images is full with {self._kept} planes; allow "
+            "more megabytes to encode the rest too"
         )

@@ -176,7 +176,7 @@ class EmbedAhead(QWidget):
         count = {kind: sum(ready.outcome == kind for ready in self._done)
                  for kind in ("encoded", "there", "failed")}  # fmt: skip
         kept = sum(ready.nbytes for ready in self._done) / MEGABYTE
-        said = f"{count['encoded']} planes encoded, {count['there']} were; {kept:,.0f} MB"
+        said = f"{count['encoded']} planes encoded, {count['there']} were there; {kept:,.0f} MB"
         if count["failed"]:
             first = next(ready for ready in self._done if ready.outcome == "failed")
             said += f"; {count['failed']} failed, plane {first.index}: {first.problem}"

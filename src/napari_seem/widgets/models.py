@@ -102,7 +102,7 @@ class ModelsWidget(QWidget):
         worker.start()
 
     def empty_cache(self) -> None:
-        """Forget the encoded images in memory; those on disk stay, and are read when next needed."""
+        """Forget the encoded images in memory; those on disk are read when next needed."""
         self.shelf.cache.clear()
         self.refresh_cache()
 
