@@ -224,8 +224,9 @@ def _embed(options: argparse.Namespace) -> int:
     try:
         for path, count, ready in planes:
             done[ready.outcome] += 1
-            print(f"\r{path.name}: plane {ready.index + 1} of {count} {ready.outcome} {ready.problem}",
-                  end="\n" if ready.problem else "   ", file=sys.stderr)  # fmt: skip
+            place = f"plane {ready.index + 1} of {count} " if count else ""
+            told = f"\r{path.name}: {place}{ready.outcome} {ready.problem}"
+            print(told, end="\n" if ready.problem else "   ", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", end="", file=sys.stderr)
         return 130
