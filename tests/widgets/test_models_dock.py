@@ -12,12 +12,14 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtGui import QGuiApplication
 from website import DIGEST, PAYLOAD, Site
 
-from napari_seem.embeddings import EmbeddingCache
+from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.models import registry, weights
 from napari_seem.models.registry import MODELS
 from napari_seem.models.weights import WeightsFile
+from napari_seem.widgets import disk_row
 from napari_seem.widgets.annotate import AnnotateWidget
 from napari_seem.widgets.models import ModelsWidget
+from napari_seem.widgets.preferences import MEGABYTE, Preferences
 from napari_seem.widgets.shelf import Shelf, shelf_of
 
 
@@ -178,3 +180,32 @@ def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
     assert shelf.device == "cpu"
     resolve()
     assert (loaded, disc_model.encoded) == (["compact", "compact"], 3)
+
+
+def test_the_disk_use_is_shown_and_can_be_cleared(
+    make_napari_viewer, disc_model, disc_image, tmp_path, qtbot
+):
+    store = EmbeddingStore(tmp_path / "kept", 3 * MEGABYTE)
+    shelf = Shelf(lambda name: disc_model, EmbeddingCache(store=store))
+    dock = ModelsWidget(make_napari_viewer(), shelf)
+    shelf.encoded("compact", lambda: disc_image[0], [])()
+    store.flush()
+    dock.disk.refresh()
+    qtbot.waitUntil(lambda: dock.disk.told.text() == "1 encoded images on disk: 0 of 3 MB")
+    dock.clear_cache.click()
+    assert store.usage().images == 1
+
+    dock.disk.clear.click()
+
+    qtbot.waitUntil(lambda: dock.disk.told.text().startswith("0 encoded"))
+    assert store.usage() == (0, 0)
+
+
+def test_that_nothing_is_kept_on_disk_is_told_with_its_reason(make_napari_viewer, monkeypatch):
+    dock = ModelsWidget(make_napari_viewer(), Shelf(None, EmbeddingCache()))
+    assert "napari-seem[zarr]" in dock.disk.told.text()
+    assert not dock.disk.clear.isEnabled()
+
+    monkeypatch.setattr(disk_row, "read_preferences", lambda: Preferences(keep_on_disk=False))
+    dock = ModelsWidget(make_napari_viewer(), Shelf(None, EmbeddingCache()))
+    assert "switched off" in dock.disk.told.text()
