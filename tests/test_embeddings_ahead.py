@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tifffile
+from discs import DiscModel
 from skimage.io import imsave
 
 from napari_seem.cli import main
@@ -88,6 +91,20 @@ def test_without_a_disk_memory_is_filled_and_no_further(disc_model, planes):
     with pytest.raises(StoreTrouble, match="memory"):
         list(encode_ahead(disc_model, planes.__getitem__, range(7), cache))
     assert [key_of(disc_model, plane) in cache for plane in planes] == [True] * 4 + [False] * 3
+
+
+def test_what_is_made_in_a_moment_is_not_kept_on_disk(store, disc_model, planes):
+    def encode(plane):
+        return replace(DiscModel.encode(disc_model, plane), lasting=False)
+
+    disc_model.encode = encode
+    cache = EmbeddingCache(store=store)
+    cache.get_or_encode(("disc", "x"), lambda: encode(planes[0]))
+    list(encode_ahead(disc_model, planes.__getitem__, range(3), cache))
+    store.flush()
+
+    assert len(cache) == 4
+    assert store.usage() == (0, 0)
 
 
 def test_a_plane_that_cannot_be_read_is_told_and_left_out(store, disc_model, planes):

@@ -89,7 +89,7 @@ def test_it_pauses_and_goes_on(opened, qtbot):
     opened.ahead.pause.click()
     assert opened.ahead.pause.text() == "Go on"
     opened.let(6)
-    until(qtbot, lambda: "3 of 8 planes, paused" in opened.ahead.message.text())
+    until(qtbot, lambda: "3 of 8 planes encoded, paused" in opened.ahead.message.text())
     qtbot.wait(300)
     assert opened.asked == [0, 1, 2]  # the one that was being encoded is finished, and no other
 

@@ -123,7 +123,7 @@ class Room:
     def fill(self, key: Key, embedding: Embedding) -> int:
         """Keep a new one, on disk where there is a store; its bytes, or `StoreTrouble`."""
         store = self.cache.store
-        if store is None:
+        if store is None or not embedding.lasting:
             size = embedding.nbytes if key in self.cache else None
         else:
             try:

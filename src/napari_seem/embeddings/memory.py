@@ -123,7 +123,7 @@ class EmbeddingCache:
         embedding = None if self.store is None else self.store.get(key)
         if embedding is None:
             embedding = encode()
-            if self.store is not None and not ahead:
+            if self.store is not None and embedding.lasting and not ahead:
                 self.store.put_later(key, embedding)
         return embedding
 

@@ -68,12 +68,15 @@ class Embedding:
         The model's own cached features.
     meta : mapping of str to plain values
         The few numbers the model needs besides (scales, paddings).
+    lasting : bool
+        Whether it is worth keeping on disk: reading it takes less time than encoding again.
     """
 
     model: str
     shape: tuple[int, int]
     tensors: Mapping[str, Any] = field(repr=False)
     meta: Mapping[str, Any] = field(default_factory=dict)
+    lasting: bool = True
 
     @property
     def nbytes(self) -> int:

@@ -28,8 +28,8 @@ class Packed:
     dtype : str
         The tensor's, in torch's words; `array` holds integers of that size where numpy lacks it.
     shape, stride : tuple of int
-        The tensor's. Networks compute in other orders on other layouts, and so round otherwise:
-        without the strides predictions would differ in their last bits.
+        The tensor's. On another layout in memory torch may take another path, and round
+        otherwise.
     device : str
         Where it was.
     """

@@ -160,7 +160,7 @@ class EmbedAhead(QWidget):
     def _tell(self) -> None:
         if self._stack is not None and self.steps.running:
             paused = "" if self._going.is_set() else ", paused"
-            self._say(f"{len(self._done)} of {self._stack.shape[0]} planes{paused}")
+            self._say(f"{len(self._done)} of {self._stack.shape[0]} planes encoded{paused}")
 
     def _on_end(self, outcome: str) -> None:
         self._show_running(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-REST = 0.5
+REST = 1.0
 """Seconds for which the gate stays shut after an answer: the next click may be near."""
 
 

@@ -105,7 +105,8 @@ class SegGptModel:
             whole, (side, side), mode="bicubic", antialias=True, align_corners=False
         ).clamp(0, 1)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
-        return Embedding(self.identity, shape, {"image": colours.normalise(small[0])})
+        tensors = {"image": colours.normalise(small[0])}  # a resized picture, made in a moment
+        return Embedding(self.identity, shape, tensors, lasting=False)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
