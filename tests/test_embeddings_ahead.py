@@ -10,9 +10,11 @@ import tifffile
 from discs import DiscModel
 from skimage.io import imsave
 
+from napari_seem import load_model
 from napari_seem.cli import main
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, encode_ahead, key_of
 from napari_seem.errors import InvalidImage, StoreTrouble
+from napari_seem.look import Look
 
 
 @pytest.fixture
@@ -148,8 +150,6 @@ def test_the_command_fills_the_docks_own_store(files, planes, monkeypatch, tmp_p
     assert main(["embed", *map(str, files)]) == 0
     assert "6 planes encoded, 0 were there, 0 failed" in capsys.readouterr().out
 
-    from napari_seem import load_model
-
     model, store = load_model("compact"), EmbeddingStore()
     assert store.folder == tmp_path / "mine"
     assert all(key_of(model, planes[k]) in store for k in range(6))
@@ -166,12 +166,19 @@ def test_a_stack_along_another_axis(files, planes, tmp_path, capsys):
     folder = tmp_path / "kept"
     assert main(["embed", str(files[0]), "--axis", "2", "--folder", str(folder)]) == 0
 
-    from napari_seem import load_model
-
     store = EmbeddingStore(folder)
     unlike = {planes[:5, :, k].tobytes() for k in range(80)}  # planes that look alike share one
     assert store.usage().images == len(unlike)
     assert key_of(load_model("compact"), planes[:5, :, 40]) in store
+
+
+def test_what_is_encoded_is_what_a_window_shows(files, planes, tmp_path):
+    folder = tmp_path / "kept"
+    assert main(["embed", str(files[0]), "--window", "0,99", "--folder", str(folder)]) == 0
+
+    model, store = load_model("compact"), EmbeddingStore(folder)
+    assert key_of(model, Look(window=(0, 99)).apply(planes[2])) in store
+    assert key_of(model, planes[2]) not in store
 
 
 def test_one_bad_file_does_not_end_the_run(files, tmp_path, capsys):

@@ -142,6 +142,7 @@ def _add_embed(commands: Any) -> None:
     embed.add_argument("--folder", type=Path, help="where to keep them, by default the docks' own")
     embed.add_argument("--megabytes", type=int, default=4096, help="room for all (4096)")
     embed.add_argument("--clear", action="store_true", help="delete what is kept there, first")
+    _add_look(embed)
 
 
 def _propagate(options: argparse.Namespace) -> int:
@@ -220,7 +221,8 @@ def _embed(options: argparse.Namespace) -> int:
         return 0
     done = {"encoded": 0, "there": 0, "failed": 0}
     cache = EmbeddingCache(0, store)
-    planes = encode_files(load_model(options.model), options.images, cache, options.axis)
+    model, look = load_model(options.model), _look(options)
+    planes = encode_files(model, options.images, cache, options.axis, look)
     try:
         for path, count, ready in planes:
             done[ready.outcome] += 1

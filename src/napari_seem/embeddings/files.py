@@ -9,18 +9,22 @@ from typing import Any
 import numpy.typing as npt
 
 from ..errors import InvalidImage, NapariSeemError
-from ..io.images import MOST_CHANNELS, read_array
+from ..io.files import open_image
+from ..io.images import MOST_CHANNELS, channels_last
+from ..look import Look, looked
 from ..planes import Plane
 from .ahead import Ready, Room, encode_ahead
 from .keys import Encoder
 from .memory import EmbeddingCache
 
 Planes = tuple[int, Callable[[int], npt.NDArray[Any]]]
+PLAIN = Look()
 
 
 def encode_files(
-    model: Encoder, paths: Sequence[Path], cache: EmbeddingCache, axis: int | None = None
-) -> Iterator[tuple[Path, int, Ready]]:
+    model: Encoder, paths: Sequence[Path], cache: EmbeddingCache, axis: int | None = None,
+    look: Look = PLAIN,
+) -> Iterator[tuple[Path, int, Ready]]:  # fmt: skip
     """Encode files plane by plane; what is there already is left as it is.
 
     Parameters
@@ -28,8 +32,8 @@ def encode_files(
     model : Encoder
     paths : sequence of Path
     cache : EmbeddingCache
-    axis : int, optional
-        Along which every file is a stack; see `planes_of`.
+    axis, look
+        See `planes_of`.
 
     Yields
     ------
@@ -44,7 +48,7 @@ def encode_files(
     room = Room(cache)
     for path in paths:
         try:
-            count, read = planes_of(path, axis)
+            count, read = planes_of(path, axis, look)
         except (NapariSeemError, OSError) as error:
             yield path, 0, Ready(-1, "failed", problem=str(error))
             continue
@@ -52,39 +56,43 @@ def encode_files(
             yield path, count, ready
 
 
-def planes_of(path: Path, axis: int | None = None) -> Planes:
-    """The planes of an image file as napari shows them: how many, and what reads one.
+def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes:
+    """The planes of an image file: how many, and what reads one.
 
     Parameters
     ----------
     path : Path
     axis : int, optional
-        Along which the planes follow each other. Without it an image of two axes, or of three of
-        which the last is short (channels), is one plane; other files are stacks along axis 0.
+        Along which the planes follow each other; without it stacks are cut along axis 0.
+    look : Look
+        As which they are read.
 
     Raises
     ------
-    InvalidImage
-        The file can't be read, or has no such axis.
+    FileTrouble, InvalidImage
+        The file can't be read, or has other axes.
     """
-    array = read_array(path)
-    if axis is None:
-        if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS):
-            return 1, lambda _: array
-        axis = 0
-    channels = array.ndim == 4 and array.shape[-1] in (3, 4)
-    if array.ndim != 3 and not channels:
+    opened = open_image(path)
+    array, channels = channels_last(opened), opened.channel_axis is not None
+    unnamed = not channels and array.ndim == 3 and axis is None
+    if unnamed and array.shape[-1] <= MOST_CHANNELS:
+        channels = True
+    seen, spatial = looked(array, look, channels), array.ndim - channels
+    if spatial == 2:
+        return 1, lambda _: Plane.of(array.shape[:2]).read(seen)
+    if spatial != 3:
         raise InvalidImage(
-            f"'{path}' has the shape {array.shape}; give an image of two axes, or a stack of three "
-            "(four with 3 or 4 channels last)"
+            f"'{path}' has the shape {array.shape}; give images of two axes or stacks of three, "
+            "channels not counted"
         )
-    if not -3 <= axis < 3:
+    along = axis or 0
+    if not -3 <= along < 3:
         raise InvalidImage(f"there is no axis {axis} in '{path}' of shape {array.shape}")
-    along = axis % 3
+    along %= 3
     first, second = (i for i in range(3) if i != along)
 
     def read(number: int) -> npt.NDArray[Any]:
         index = tuple(number if i == along else None for i in range(3))
-        return Plane(index, (first, second), channels).read(array)
+        return Plane(index, (first, second), channels).read(seen)
 
     return int(array.shape[along]), read

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..errors import MissingPackage
+from ..io.extras import need
 from ..models.base import Embedding
 from ..models.tensors import Packed, pack, unpack
 from .keys import Key
@@ -38,13 +38,7 @@ class Damaged(Exception):
 
 def check_zarr() -> None:
     """Raise `MissingPackage` where zarr is not installed."""
-    try:
-        import zarr  # noqa: F401
-    except ImportError as error:
-        raise MissingPackage(
-            "keeping encoded images on disk needs the package zarr (3 or later); install it with "
-            "pip install 'napari-seem[zarr]', or switch it off in the preferences"
-        ) from error
+    need("zarr")
 
 
 def write(path: Path, key: Key, embedding: Embedding) -> None:

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..embeddings import Ready, encode_ahead
 from ..errors import NapariSeemError
+from ..layers.coordinates import shown_plane
 from ..layers.stacks import LayerStack, shown_stack, stack_axes
 from .message import Message
 from .preferences import MEGABYTE
@@ -148,7 +149,7 @@ class EmbedAhead(QWidget):
         try:
             several = image is not None and bool(stack_axes(image, dims))
             if image is not None and self._stack is not None and image is self._stack.layer:
-                self._here = shown_stack(image, dims, self._stack.axis).position
+                self._here = shown_plane(image, dims).index[self._stack.axis] or 0
         except NapariSeemError:
             several = False
         self.setVisible(several or self.steps.running)
