@@ -34,6 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from .bench import main as bench
 
         return _guarded(lambda: bench(arguments[1:]))
+    if arguments[:1] == ["batch"]:
+        from .batch.command import main as batch
+
+        return _guarded(lambda: batch(arguments[1:]))
     options = _parser().parse_args(arguments)
     return _guarded(lambda: options.run(options))
 
@@ -52,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("demo", help="segment samples in a real viewer")
     commands.add_parser("bench", help="measure: bench clicks, bench latency, ...")
+    commands.add_parser("batch", help="the same work over folders: batch segment DIR -o OUT, ...")
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
     segment = commands.add_parser("segment", help="segment one image file")

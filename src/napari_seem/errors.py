@@ -63,3 +63,7 @@ class MissingPackage(NapariSeemError, ImportError):
 
 class StoreTrouble(NapariSeemError, OSError):
     """Encoded images that can't be kept: no room, or no leave to write."""
+
+
+class ClusterTrouble(NapariSeemError, RuntimeError):
+    """A cluster that can't be reached, or may not be used as asked."""

@@ -1,0 +1,147 @@
+"""Connections to dask.distributed clusters; encrypted unless they stay on this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import __version__
+from ..errors import ClusterTrouble
+from ..io.extras import need
+
+WAIT = 20
+"""Seconds to wait for a scheduler."""
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """Files of an encrypted connection, PEM; all three, as dask.distributed names them."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+    def check(self) -> None:
+        """Raise `ClusterTrouble` where one is absent."""
+        absent = [str(path) for path in (self.ca, self.cert, self.key) if not path.is_file()]
+        if absent:
+            raise ClusterTrouble(f"there is no certificate file {', '.join(absent)}")
+
+
+@contextmanager
+def cluster(address: str, certificates: Certificates | None = None) -> Iterator[Any]:
+    """A client of a cluster, closed at the end.
+
+    Parameters
+    ----------
+    address : str
+        "tls://host:port"; "tcp://..." of this machine only; or "local:N" for N processes here.
+    certificates : Certificates, optional
+        Needed with tls, unless dask's own configuration names them.
+
+    Raises
+    ------
+    ClusterTrouble
+        Nobody answers, an unencrypted connection to another machine, certificates that are absent
+        or refused, or workers of another version.
+    """
+    distributed = need("distributed")
+    if address.startswith("local:"):
+        count = _count(address)
+        with (
+            distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
+                dashboard_address=None,
+            ) as here,
+            distributed.Client(here) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    client = connect(address, certificates)
+    try:
+        check_version(client)
+        yield client
+    finally:
+        client.close()
+
+
+def connect(address: str, certificates: Certificates | None = None) -> Any:
+    """A client of a scheduler; see `cluster`."""
+    distributed = need("distributed")
+    check_address(address)
+    options: dict[str, Any] = {}
+    if address.startswith("tls://"):
+        if certificates is not None:
+            certificates.check()
+            options["security"] = distributed.Security(
+                tls_ca_file=str(certificates.ca), tls_client_cert=str(certificates.cert),
+                tls_client_key=str(certificates.key), require_encryption=True,
+            )  # fmt: skip
+        elif not need("dask.config").get("distributed.comm.tls.ca-file", None):
+            raise ClusterTrouble(
+                f"'{address}' is encrypted; give --tls-ca, --tls-cert and --tls-key, or name them "
+                "in dask's configuration"
+            )
+    try:
+        return distributed.Client(address, timeout=WAIT, set_as_default=False, **options)
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        raise ClusterTrouble(
+            f"no scheduler answers at '{address}' ({error}); see that it runs, that the address "
+            "and the certificates are right"
+        ) from error
+
+
+def check_address(address: str) -> None:
+    """Raise `ClusterTrouble` unless an address is encrypted, or of this machine.
+
+    What is sent to a scheduler is run there, and its answers here: who listens on an open line
+    could run anything.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in ("tls", "tcp") or not parts.hostname:
+        raise ClusterTrouble(
+            f"'{address}' is no address of a scheduler; write tls://host:8786, or local:2"
+        )
+    if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
+        raise ClusterTrouble(
+            f"'{address}' is another machine and the connection is not encrypted; start the "
+            "scheduler with certificates and use tls://, or reach it by an SSH tunnel as "
+            "tcp://127.0.0.1:port"
+        )
+
+
+def check_version(client: Any) -> None:
+    """Raise `ClusterTrouble` where no worker answers, or one runs another version."""
+    if not client.scheduler_info()["workers"]:
+        raise ClusterTrouble("the scheduler has no worker; start some, then try again")
+    for worker, version in client.run(_own_version).items():
+        if version != __version__:
+            raise ClusterTrouble(
+                f"the worker {worker} runs napari-seem {version}, here it is {__version__}; "
+                "install the same version everywhere"
+            )
+
+
+def _own_version() -> str:
+    return __version__
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _count(address: str) -> int:
+    text = address.removeprefix("local:")
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise ClusterTrouble(f"'{address}' names no number of processes; write local:2")
+    return int(text)

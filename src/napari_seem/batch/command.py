@@ -1,0 +1,106 @@
+"""`napari-seem batch embed | segment | propagate | label-like INPUT... -o FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import ClusterTrouble, NapariSeemError
+from ..look import Look
+from .cluster import Certificates, cluster
+from .run import Report, run
+from .tasks import KINDS, Outcome, plan
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command; 0 where all went well, 1 where a file failed."""
+    options = _parser().parse_args(argv)
+    tasks = plan(options.kind, options.inputs, options.output, _wanted(options),
+                 options.format, options.labels)  # fmt: skip
+    total, count = len(tasks), 0
+
+    def told(outcome: Outcome) -> None:
+        nonlocal count
+        count += 1
+        what = f"FAILED: {outcome.error}" if outcome.error else outcome.told
+        print(f"{count}/{total} {outcome.task.source}: {what}", file=sys.stderr)
+
+    with _client(options) as client:
+        report = run(tasks, options.output, client=client, workers=options.workers,
+                     again=options.again, told=told)  # fmt: skip
+    print(summary(report, total))
+    return report.exit_code
+
+
+def summary(report: Report, total: int) -> str:
+    """What became of a run, the failures last."""
+    lines = [
+        f"{total} files: {len(report.done)} done, {len(report.skipped)} done before, "
+        f"{len(report.failed)} failed"
+    ]
+    lines += [f"  {outcome.task.source}: {outcome.error}" for outcome in report.failed]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="napari-seem batch", description=__doc__)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT",
+                        help="image files, folders of them, DICOM or OME-Zarr folders")  # fmt: skip
+    parser.add_argument("-o", "--output", type=Path, required=True,
+                        help="folder for labels; of embed the store itself")  # fmt: skip
+    parser.add_argument("--format", default="", help="ending of the label files, such as .geojson")
+    parser.add_argument("--model", default="compact")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--names", help="segment: find these words only, commas between them")
+    parser.add_argument("--labels", type=Path, help="propagate: folder of the labels to start from")
+    parser.add_argument("--axis", type=int, help="propagate, embed: along which to go")
+    parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
+    parser.add_argument("--find-new", action="store_true", help="propagate: look for new objects")
+    parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
+                        metavar=("IMAGE", "LABELS"), help="for label-like")  # fmt: skip
+    parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
+    parser.add_argument("--window", help="intensities to show: LOW,HIGH, volume, or a CT preset")
+    parser.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
+    parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
+    parser.add_argument("--again", action="store_true", help="do what was done before again")
+    parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "
+                        "local:N for N processes here")  # fmt: skip
+    for name in ("ca", "cert", "key"):
+        parser.add_argument(f"--tls-{name}", type=Path, help="certificate file (PEM)")
+    return parser
+
+
+def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+    look = Look.named(options.window) if options.window else Look()
+    if options.bands:
+        look = replace(look, bands=tuple(int(band) for band in options.bands.split(",")))
+    names = [name.strip() for name in options.names.split(",")] if options.names else None
+    asked: dict[str, Any] = {
+        "model": options.model, "device": options.device, "names": names, "axis": options.axis,
+        "method": options.method, "find_new": options.find_new, "shown": look.told(),
+        "examples": [[str(one) for one in pair] for pair in options.example],
+        "kind": "instance" if options.instances else "semantic",
+    }  # fmt: skip
+    used = {
+        "embed": ("axis",), "segment": ("names", "shown"),
+        "propagate": ("axis", "method", "find_new", "shown"),
+        "label-like": ("examples", "kind", "shown"),
+    }  # fmt: skip
+    if options.kind == "label-like" and not options.example:
+        raise NapariSeemError("label-like needs --example IMAGE LABELS")
+    return {key: asked[key] for key in ("model", "device", *used[options.kind])}
+
+
+def _client(options: argparse.Namespace) -> Any:
+    if not options.scheduler:
+        return nullcontext()
+    files = (options.tls_ca, options.tls_cert, options.tls_key)
+    if any(files) and not all(files):
+        raise ClusterTrouble("--tls-ca, --tls-cert and --tls-key go together; give all three")
+    return cluster(options.scheduler, Certificates(*files) if all(files) else None)

@@ -1,0 +1,134 @@
+"""Many tasks: what is done already is skipped, what fails is told of at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .tasks import Outcome, Task
+from .work import do
+
+LEDGER = "batch.jsonl"
+"""Lies in the output folder: a line per task that was done."""
+
+
+@dataclass
+class Report:
+    """What became of a run.
+
+    Attributes
+    ----------
+    done, failed : list of Outcome
+    skipped : list of Task
+        Done by an earlier run.
+    """
+
+    done: list[Outcome] = field(default_factory=list)
+    failed: list[Outcome] = field(default_factory=list)
+    skipped: list[Task] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all went well, 1 otherwise."""
+        return 1 if self.failed else 0
+
+
+def run(
+    tasks: Sequence[Task], folder: Path, *, client: Any = None, workers: int = 1,
+    again: bool = False, told: Callable[[Outcome], None] = lambda outcome: None,
+) -> Report:  # fmt: skip
+    """Do tasks in threads here, or on a cluster.
+
+    A task whose fingerprint stands in the ledger, and whose labels are there, is skipped: a run
+    that was interrupted goes on where it was.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    folder : Path
+        For the ledger; made where it is absent.
+    client : distributed.Client, optional
+        Of a cluster whose workers see the same files under the same names.
+    workers : int
+        Threads here; each model call uses all cores itself.
+    again : bool
+        Do everything again.
+    told : callable
+        Called with each outcome, in this thread.
+
+    Returns
+    -------
+    Report
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    known = set() if again else done_before(folder)
+    report = Report()
+    left: list[Task] = []
+    for task in tasks:
+        finished = task.fingerprint() in known and task.output.exists()
+        (report.skipped if finished else left).append(task)
+    outcomes = _on_cluster(client, left) if client is not None else _here(left, workers)
+    for outcome in outcomes:
+        if outcome.error:
+            report.failed.append(outcome)
+        else:
+            report.done.append(outcome)
+            _note(folder, outcome)
+        told(outcome)
+    return report
+
+
+def done_before(folder: Path) -> set[str]:
+    """Fingerprints in a folder's ledger; a line cut short by a crash counts for nothing."""
+    ledger = folder / LEDGER
+    found: set[str] = set()
+    if not ledger.exists():
+        return found
+    for line in ledger.read_text().splitlines():
+        try:
+            found.add(str(json.loads(line)["task"]))
+        except (ValueError, KeyError, TypeError):
+            continue
+    return found
+
+
+def _note(folder: Path, outcome: Outcome) -> None:
+    line = json.dumps({
+        "task": outcome.task.fingerprint(), "kind": outcome.task.kind,
+        "source": str(outcome.task.source), "output": str(outcome.task.output),
+        "told": outcome.told, "seconds": round(outcome.seconds, 3),
+    })  # fmt: skip
+    with (folder / LEDGER).open("a") as file:
+        file.write(line + "\n")
+
+
+def _here(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
+    if workers <= 1:
+        yield from map(do, tasks)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(do, task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+def _on_cluster(client: Any, tasks: Sequence[Task]) -> Iterable[Outcome]:
+    from distributed import as_completed as finished
+
+    futures = {client.submit(do, task, pure=False): task for task in tasks}
+    try:
+        for future in finished(futures, loop=client.loop):
+            if future.status == "finished":
+                yield future.result()
+            else:  # a worker that died takes its task with it
+                yield Outcome(futures[future], error=f"the worker failed ({future.exception()!r})")
+    finally:
+        client.cancel(list(futures))

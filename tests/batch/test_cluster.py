@@ -1,0 +1,101 @@
+"""A cluster does the same work; only encrypted lines leave this machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_seem.batch import plan, run
+from napari_seem.batch.cluster import Certificates, check_address, cluster, connect
+from napari_seem.errors import ClusterTrouble
+from napari_seem.io.files import read_labels
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.mark.parametrize("address", [
+    "tls://10.0.0.7:8786", "tls://host.example:8786", "tcp://127.0.0.1:8786", "tcp://localhost:1",
+    "tcp://[::1]:8786",
+])  # fmt: skip
+def test_safe_addresses(address):
+    check_address(address)
+
+
+@pytest.mark.parametrize(("address", "said"), [
+    ("tcp://10.0.0.7:8786", "not encrypted"), ("tcp://host.example:8786", "not encrypted"),
+    ("host:8786", "no address of a scheduler"), ("http://host", "no address of a scheduler"),
+    ("local:many", "names no number"),
+])  # fmt: skip
+def test_open_lines_and_nonsense_are_refused(address, said):
+    with pytest.raises(ClusterTrouble, match=said), cluster(address):
+        pass
+
+
+def test_certificates_are_asked_for_and_checked(tmp_path):
+    with pytest.raises(ClusterTrouble, match="--tls-ca"):
+        connect("tls://127.0.0.1:1")
+    absent = tmp_path / "ca.pem"
+    with pytest.raises(ClusterTrouble, match=r"no certificate file.*ca\.pem"):
+        connect("tls://127.0.0.1:1", Certificates(absent, absent, absent))
+
+
+def test_nobody_answers(monkeypatch):
+    monkeypatch.setattr("napari_seem.batch.cluster.WAIT", 1)
+    with pytest.raises(ClusterTrouble, match="no scheduler answers"):
+        connect("tcp://127.0.0.1:1")
+
+
+@pytest.fixture
+def encrypted(tmp_path):
+    """A scheduler with one worker behind certificates made for the occasion."""
+    pytest.importorskip("cryptography")
+    security = distributed.Security.temporary()
+    files = {}
+    for name, attribute in (("ca", "tls_ca_file"), ("cert", "tls_client_cert"),
+                            ("key", "tls_client_key")):  # fmt: skip
+        files[name] = tmp_path / f"{name}.pem"
+        files[name].write_text(getattr(security, attribute))
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", security=security,
+        protocol="tls://", dashboard_address=None,
+    ) as here:  # fmt: skip
+        yield here.scheduler_address, Certificates(**files)
+
+
+def test_work_on_an_encrypted_cluster_is_the_work_done_here(encrypted, tmp_path, disc_image):
+    address, certificates = encrypted
+    assert address.startswith("tls://")
+    image, _ = disc_image
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(2):
+        tifffile.imwrite(pictures / f"p{number}.tif", np.rot90(image, number))
+    (pictures / "bad.tif").write_bytes(b"II*\0 nothing")
+    here, there = tmp_path / "here", tmp_path / "there"
+    run(plan("segment", [pictures], here, {}), here)
+    with cluster(address, certificates) as client:
+        report = run(plan("segment", [pictures], there, {}), there, client=client)
+        assert [outcome.task.source.name for outcome in report.failed] == ["bad.tif"]
+        assert len(report.done) == 2
+        for name in ("p0_labels.tif", "p1_labels.tif"):
+            np.testing.assert_array_equal(read_labels(there / name)[0], read_labels(here / name)[0])
+        _encodes_elsewhere(client, image)
+
+
+def _encodes_elsewhere(client, image):
+    import napari_seem as ns
+    from napari_seem.batch.elsewhere import EncodedElsewhere
+
+    model = ns.load_model("compact")
+    far = EncodedElsewhere(model, client)
+    embedding = far.encode(image)
+    near = model.encode(image)
+    assert embedding.model == near.model
+    prompt = [ns.Point(*np.argwhere(image > image.mean())[0].tolist())]
+    np.testing.assert_array_equal(
+        far.predict(embedding, prompt).logits, model.predict(near, prompt).logits
+    )
+    far._model = type("Other", (), {"name": "compact", "identity": "other weights"})()
+    with pytest.raises(ClusterTrouble, match="same weights everywhere"):
+        far.encode(image)
