@@ -162,7 +162,7 @@ def test_a_folder_is_labelled_file_by_file_and_a_bad_one_does_not_end_it(dock, s
     for name, seed in (("a", 8), ("c", 9)):
         found = tifffile.imread(tmp_path / "labels" / f"{name}_labels.tif")
         assert iou(found == 1, scene(seed)[1] == 1) > 0.7
-        rows = json.loads((tmp_path / "labels" / f"{name}_labels.json").read_text())
+        rows = json.loads((tmp_path / "labels" / f"{name}_labels.json").read_text())["objects"]
         assert [row["index"] for row in rows] == [1, 2]
     assert "b.png" in dock.panel.results.item(0).text()
     assert "1 could not be labelled" in dock.panel.message.text()
