@@ -1,0 +1,65 @@
+"""The command line: `napari-seem demo | models | segment | propagate | label-like | embed | bench`.
+
+Each command tells its options: `napari-seem segment --help`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import NapariSeemError
+from . import embed, segment, stacks
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 0 where it worked, 2 where the input was at fault."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["demo"]:
+        from ..demo import main as demo
+
+        return demo(arguments[1:])
+    if arguments[:1] == ["bench"]:
+        from ..bench import main as bench
+
+        return _guarded(lambda: bench(arguments[1:]))
+    if arguments[:1] == ["batch"]:
+        from ..batch.command import main as batch
+
+        return _guarded(lambda: batch(arguments[1:]))
+    options = _parser().parse_args(arguments)
+    return _guarded(lambda: options.run(options))
+
+
+def _guarded(command: Any) -> int:
+    """Our own errors end in one line on stderr, not in a stack trace."""
+    try:
+        return int(command() or 0)
+    except (NapariSeemError, OSError) as error:
+        print(f"napari-seem: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="napari-seem", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    commands.add_parser("demo", help="segment samples in a real viewer")
+    commands.add_parser("bench", help="measure: bench clicks, bench latency, ...")
+    commands.add_parser("batch", help="the same work over folders: batch segment DIR -o OUT, ...")
+    models = commands.add_parser("models", help="list the models")
+    models.set_defaults(run=_models)
+    for command in (segment, stacks, embed):
+        command.add_to(commands)
+    return parser
+
+
+def _models(_: argparse.Namespace) -> int:
+    from ..models.registry import MODELS
+
+    for name, spec in MODELS.items():
+        where = "ready" if spec.installed else "not downloaded"
+        takes = ", ".join(sorted(capability.value for capability in spec.capabilities))
+        print(f"{name:14s} {where:15s} {spec.licence:14s} {spec.description}\n{'':14s} {takes}")
+    return 0

@@ -1,0 +1,7 @@
+"""`python -m napari_seem.cli`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())

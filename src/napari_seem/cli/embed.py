@@ -1,0 +1,59 @@
+"""`napari-seem embed`: images encoded ahead."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from .options import add_look, look_of, usage
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to a parser."""
+    embed = commands.add_parser("embed", help="encode images ahead, for clicks on them later")
+    embed.set_defaults(run=_embed)
+    embed.add_argument("images", type=Path, nargs="*", metavar="IMAGE")
+    embed.add_argument("--axis", type=int, help="the files are stacks along this axis; without it "
+                       "files of more axes than an image are stacks along axis 0")  # fmt: skip
+    embed.add_argument("--model", default="compact")
+    embed.add_argument("--folder", type=Path, help="where to keep them, by default the docks' own")
+    embed.add_argument("--megabytes", type=int, default=4096, help="room for all (4096)")
+    embed.add_argument("--clear", action="store_true", help="delete what is kept there, first")
+    add_look(embed)
+
+
+def _embed(options: argparse.Namespace) -> int:
+    """Fill the store of encoded images; 2 where a file could not be done."""
+    from ..embeddings import EmbeddingCache, EmbeddingStore, encode_files
+    from ..models.registry import load_model
+
+    if not options.images and not options.clear:
+        raise usage("give image files to encode, or --clear")
+    if options.megabytes < 0:
+        raise usage("--megabytes must not be negative")
+    store = EmbeddingStore(options.folder, options.megabytes << 20)
+    if options.clear:
+        gone = store.clear()
+        print(f"{gone.images} encoded images deleted ({gone.nbytes >> 20} MB) in {store.folder}")
+    if not options.images:
+        return 0
+    done = {"encoded": 0, "there": 0, "failed": 0}
+    cache = EmbeddingCache(0, store)
+    model, look = load_model(options.model), look_of(options)
+    planes = encode_files(model, options.images, cache, options.axis, look)
+    try:
+        for path, count, ready in planes:
+            done[ready.outcome] += 1
+            place = f"plane {ready.index + 1} of {count} " if count else ""
+            told = f"\r{path.name}: {place}{ready.outcome} {ready.problem}"
+            print(told, end="\n" if ready.problem else "   ", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", end="", file=sys.stderr)
+        return 130
+    finally:
+        print(file=sys.stderr)
+    print(f"{done['encoded']} planes encoded, {done['there']} were there, {done['failed']} failed "
+          f"-> {store.folder}")  # fmt: skip
+    return 2 if done["failed"] else 0

@@ -1,0 +1,53 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ..errors import NapariSeemError
+
+if TYPE_CHECKING:
+    from ..look import Look
+
+WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
+
+
+def add_look(command: argparse.ArgumentParser) -> None:
+    """Options that say how intensities become what a model sees."""
+    command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "
+                         "bone, lung or brain")  # fmt: skip
+    command.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
+    command.add_argument("--ndvi", metavar="NIR,RED", help="show their normalised difference")
+
+
+def look_of(options: argparse.Namespace) -> Look:
+    """Make the look that the options of `add_look` ask for."""
+    from dataclasses import replace
+
+    from ..look import Look
+
+    look = Look.named(options.window) if options.window else Look()
+    if options.ndvi:
+        first, second = numbers(options.ndvi, 2)
+        return replace(look, bands=(int(first), int(second)), index=True)
+    if options.bands:
+        chosen = numbers(options.bands, options.bands.count(",") + 1)
+        return replace(look, bands=tuple(int(band) for band in chosen))
+    return look
+
+
+def numbers(text: str, count: int) -> list[float]:
+    """Read as many numbers with commas between them; NapariSeemError for anything else."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise usage(f"'{text}' is not {count} numbers with commas between them")
+    return values
+
+
+def usage(message: str) -> NapariSeemError:
+    """Make an error that ends the command with 2."""
+    return NapariSeemError(message)

@@ -1,0 +1,108 @@
+"""`napari-seem propagate` and `napari-seem label-like`: labels from labels."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from .options import WRITTEN, add_look, look_of, usage
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands to a parser."""
+    _add_propagate(commands)
+    _add_label_like(commands)
+
+
+def _add_propagate(commands: Any) -> None:
+    carry = commands.add_parser("propagate", help="carry labelled planes through a stack")
+    carry.set_defaults(run=_propagate)
+    carry.add_argument("stack", type=Path, help="stack of three axes, or four with channels")
+    carry.add_argument("labels", type=Path, help="labels of the same size; their planes that "
+                       "hold a label are the seeds")  # fmt: skip
+    carry.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help=WRITTEN,
+    )
+    carry.add_argument("--model", default="compact")
+    carry.add_argument("--axis", type=int, default=0)
+    carry.add_argument("--method", default="model", help="model, shape or copy")
+    carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
+    add_look(carry)
+
+
+def _add_label_like(commands: Any) -> None:
+    like = commands.add_parser("label-like", help="label images as a few examples are labelled")
+    like.set_defaults(run=_label_like)
+    like.add_argument("targets", type=Path, nargs="+")
+    like.add_argument("--example", type=Path, nargs=2, action="append", required=True,
+                      metavar=("IMAGE", "LABELS"))  # fmt: skip
+    like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
+    like.add_argument("--model", default="compact")
+    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
+    like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
+    like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
+
+
+def _propagate(options: argparse.Namespace) -> int:
+    """Carry labels through a stack; write labels and a table of planes."""
+    from ..io.files import open_image, write_labels
+    from ..io.images import channels_last, read_array
+    from ..look import looked
+    from ..models.registry import load_model
+    from ..propagation import Propagation
+
+    opened = open_image(options.stack)
+    stack, labels = channels_last(opened), read_array(options.labels)
+    if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
+        raise usage(
+            f"'{options.labels}' has the shape {labels.shape}, '{options.stack}' {stack.shape}; "
+            "give labels on the stack's own grid"
+        )
+    axis = options.axis
+    planes = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
+    seeds = {k: plane for k, plane in planes.items() if plane.any()}
+    model: Any = load_model(options.model) if options.method == "model" else None
+    look = look_of(options).settled(stack, stack.ndim > labels.ndim)
+    seen = looked(stack, look, stack.ndim > labels.ndim)
+    work = Propagation(model, seen, seeds, axis, method=options.method, find_new=options.find_new)
+    left = len(work.pending)
+    for number, _ in enumerate(work.run(), 1):
+        print(f"\r{number} of {left} planes", end="", file=sys.stderr)
+    print(file=sys.stderr)
+    rows: list[dict[str, Any]] = [
+        {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
+         "events": [f"{event.id} {event.kind}" for event in result.events]}
+        for k, result in work.results.items()
+    ]  # fmt: skip
+    grid = opened.grid if opened.grid.shape == labels.shape else None
+    about = {"image": options.stack.name, "model": options.model, "shown": look.told(),
+             "planes": rows}  # fmt: skip
+    write_labels(options.output, work.labels, grid, None, about)
+    print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
+    return 0
+
+
+def _label_like(options: argparse.Namespace) -> int:
+    """Label target files like the examples; one label file and table each."""
+    from ..in_context import iter_label_like
+    from ..io.images import read_array, read_image, write_scored
+    from ..models.registry import load_model
+
+    model: Any = load_model(options.model)
+    examples = [(read_image(image), read_array(labels)) for image, labels in options.example]
+    wanted = {"ensemble": options.ensemble, "draws": options.draws}
+    chosen = {key: value for key, value in wanted.items() if value is not None}
+    options.output.mkdir(parents=True, exist_ok=True)
+    results = iter_label_like(
+        model, examples, (read_image(target) for target in options.targets), options.kind, **chosen
+    )
+    for target, found in zip(options.targets, results, strict=True):
+        path = write_scored(options.output, target, found.labels, found.scores)
+        print(f"{len(found.scores)} ids -> {path}")
+    return 0
