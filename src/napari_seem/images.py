@@ -6,7 +6,7 @@ into the results and asked for again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,18 +74,17 @@ def channel_windows(
     return tuple(_percentiles(channels[..., index]) for index in range(channels.shape[2]))
 
 
-def shared_window(planes: Sequence[npt.NDArray[Any]]) -> Window | None:
+def shared_window(planes: Iterable[npt.NDArray[Any]]) -> Window | None:
     """One intensity window for planes of one stack, so that they are all shown alike.
 
     None for uint8, which is shown as it is. Planes without a finite value say nothing.
     """
-    if planes[0].dtype == np.uint8:
-        return None
-    ends = [
-        _percentiles(plane.reshape(plane.shape[0], -1))
-        for plane in planes
-        if plane.dtype.kind != "f" or np.isfinite(plane).any()
-    ]
+    ends = []
+    for plane in planes:
+        if plane.dtype == np.uint8:
+            return None
+        if plane.dtype.kind != "f" or np.isfinite(plane).any():
+            ends.append(_percentiles(plane.reshape(plane.shape[0], -1)))
     if not ends:
         return None
     return min(low for low, _ in ends), max(high for _, high in ends)

@@ -25,7 +25,8 @@ def propagate(
     model, volume, seeds, axis
         As for `Propagation`.
     **options
-        `method`, `kind`, `within`, `find_new`, `cache` of `Propagation`.
+        `method`, `kind`, `within`, `find_new`, `stop_below`, `cache`, `out` of
+        `Propagation`.
 
     Returns
     -------

@@ -1,14 +1,22 @@
-"""What a propagation says of a plane."""
+"""What a propagation says of a plane, and where the labels of finished planes are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from ..edits import check_labels, check_writable
+from ..errors import InvalidLabels
 from .shapes import IntArray
+from .stack import Stack
+
+KEPT_BYTES = 256 << 20
+"""Planes that are written to an array are also kept in memory up to so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,13 @@ class Event:
     plane: int
 
 
+class Source(Protocol):
+    """Where the labels of planes can be read."""
+
+    def labels_of(self, index: int) -> IntArray:
+        """Labels of a plane: int32 (H, W)."""
+
+
 @dataclass(frozen=True, eq=False)
 class PlaneResult:
     """One plane of a propagation.
@@ -28,8 +43,8 @@ class PlaneResult:
     ----------
     index : int
         Position along the propagated axis.
-    labels : int32 (H, W)
-        Rows and columns in the order of the array's axes.
+    held : int32 (H, W), or Source
+        The plane's labels, or what reads them.
     scores : mapping of int to float
         How sure each expected object is, 0..1; 0 for one that ended here.
     events : tuple of Event
@@ -38,12 +53,121 @@ class PlaneResult:
     """
 
     index: int
-    labels: IntArray = field(repr=False)
+    held: IntArray | Source = field(repr=False)
     scores: Mapping[int, float]
     events: tuple[Event, ...] = ()
     accepted: bool = False
 
     @property
+    def labels(self) -> IntArray:
+        """int32 (H, W), rows and columns in the order of the array's axes."""
+        return self.held if isinstance(self.held, np.ndarray) else self.held.labels_of(self.index)
+
+    @cached_property
     def score(self) -> float:
         """Mean over the objects; 1 where there is nothing to be unsure of."""
         return float(np.mean(list(self.scores.values()))) if self.scores else 1.0
+
+
+class Results(MutableMapping[int, PlaneResult]):
+    """Finished planes by their index.
+
+    With an array to write to, planes go there as they come; those used last stay in memory, up to
+    `KEPT_BYTES` and one at least, and others are read back when they are asked for.
+
+    Parameters
+    ----------
+    stack : Stack
+    out : integer array (numpy, zarr), optional
+        Of the stack's shape. Planes that are not done are left as they are, those that have to
+        be done again are set to 0.
+
+    Raises
+    ------
+    InvalidLabels
+        An array of another shape, of no integers, or that can't be written.
+    """
+
+    def __init__(self, stack: Stack, out: Any = None) -> None:
+        self._stack, self.out = stack, out
+        self._results: dict[int, PlaneResult] = {}
+        self._highest: dict[int, int] = {}
+        self._near: OrderedDict[int, IntArray] = OrderedDict()
+        height, width = stack.plane_shape
+        self._most = max(1, KEPT_BYTES // max(1, 4 * height * width))
+        if out is not None:
+            _check_out(out, stack.shape)
+
+    def __getitem__(self, index: int) -> PlaneResult:
+        return self._results[index]
+
+    def __setitem__(self, index: int, result: PlaneResult) -> None:
+        labels = result.labels
+        highest = int(labels.max(initial=0))
+        if self.out is not None:
+            if highest:
+                check_labels(self.out, highest)
+            self.out[self._stack.slices(index)] = labels.astype(self.out.dtype)
+            self._remember(index, labels)
+            result = replace(result, held=self)
+        self._results[index], self._highest[index] = result, highest
+
+    def __delitem__(self, index: int) -> None:
+        del self._results[index], self._highest[index]
+        if self.out is not None:
+            self._near.pop(index, None)
+            self.out[self._stack.slices(index)] = 0
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @property
+    def highest(self) -> int:
+        """The highest id of all planes."""
+        return max(self._highest.values(), default=0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of labels in memory."""
+        own = (r.held.nbytes for r in self._results.values() if isinstance(r.held, np.ndarray))
+        return sum(own) + sum(labels.nbytes for labels in self._near.values())
+
+    def labels_of(self, index: int) -> IntArray:
+        """Labels of a plane, from memory or from the array."""
+        labels = self._near.get(index)
+        if labels is None:
+            labels = np.asarray(self.out[self._stack.slices(index)]).astype(np.int32)
+        self._remember(index, labels)
+        return labels
+
+    def whole(self) -> Any:
+        """The array that planes are written to, or a new one of all that is done."""
+        if self.out is not None:
+            return self.out
+        labels = np.zeros(self._stack.shape, np.int32)
+        for index, result in self._results.items():
+            labels[self._stack.slices(index)] = result.labels
+        return labels
+
+    def _remember(self, index: int, labels: IntArray) -> None:
+        self._near[index] = labels
+        self._near.move_to_end(index)
+        while len(self._near) > self._most:
+            self._near.popitem(last=False)
+
+
+def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+    if tuple(getattr(out, "shape", ())) != shape:
+        raise InvalidLabels(
+            f"the label array has the shape {tuple(getattr(out, 'shape', ()))} but the stack has "
+            f"{shape}; give one of the stack's own size, without channels"
+        )
+    check_labels(out, 1)
+    check_writable(out)
+    if type(out).__module__.startswith("dask"):
+        raise InvalidLabels("a dask array can't be written into; give a numpy or a zarr array")
+    if getattr(out, "read_only", False):
+        raise InvalidLabels("the label array is read-only; open it for writing (mode 'r+')")

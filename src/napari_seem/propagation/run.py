@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..models.in_context import Example, InContextModel, Kind
 from . import carry, newcomers, shapes
 from .carry import Sight
 from .motion import moves
-from .results import Event, PlaneResult
+from .results import Event, PlaneResult, Results
 from .shapes import IntArray, Shape
 from .stack import Stack, can_be_seen
 
@@ -63,13 +63,18 @@ class Propagation:
     stop_below : float
         Nothing is carried on from a plane with a lower score.
     cache : EmbeddingCache, optional
+    out : integer array (numpy, zarr), optional
+        Of the stack's shape without channels. Finished planes are written to it as they come, and
+        only a bounded number of them stays in memory; planes that are not done are left as they
+        are. Others must not write to it in the meantime.
 
     Raises
     ------
     InvalidImage
         An array of another number of axes.
     InvalidLabels
-        No seed, seeds outside the stack or of another shape, or without any object.
+        No seed, seeds outside the stack or of another shape, or without any object; an `out`
+        of another shape, that can't be written, or that can't hold an id.
     UnsupportedPrompt
         The model can't be told by examples.
     """
@@ -78,7 +83,7 @@ class Propagation:
         self, model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
         axis: int = 0, *, method: Method = "model", kind: Kind | None = None,
         within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
-        cache: EmbeddingCache | None = None,
+        cache: EmbeddingCache | None = None, out: Any = None,
     ) -> None:  # fmt: skip
         if method not in METHODS:
             raise ValueError(f"there is no method '{method}'; choose one of {', '.join(METHODS)}")
@@ -87,23 +92,20 @@ class Propagation:
         if method == "model":
             check_can_learn(model)
         self._model = model
-        self._seeds = {
-            self._stack.position(index): self._stack.checked(index, labels)
-            for index, labels in seeds.items()
-        }
-        ids = sorted({int(i) for seed in self._seeds.values() for i in np.unique(seed) if i})
+        self._range = self._stack.range(within)
+        self._done = Results(self._stack, out)
+        self._areas: dict[int, npt.NDArray[np.int64]] = {}
+        self._lessons: dict[tuple[int, ...], Any] = {}
+        for index, labels in seeds.items():
+            self._accept(self._stack.position(index), labels)
+        ids = sorted({i for index in self._areas for i in self._ids_of(index)})
         if not ids:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
         self.kind: Kind = kind or ("instance" if len(ids) >= MANY else "semantic")
         self.find_new, self.stop_below = find_new, stop_below
         self._first_new = ids[-1] + 1
-        self._range = self._stack.range(within)
         self._cache = cache
-        self._window = shared_window([self._stack.read(k) for k in self._seeds])
-        self._done: dict[int, PlaneResult] = {}
-        self._lessons: dict[tuple[int, ...], Any] = {}
-        for index in self._seeds:
-            self._accept(index)
+        self._window = shared_window(self._stack.read(k) for k in self._areas)
 
     @property
     def results(self) -> dict[int, PlaneResult]:
@@ -111,12 +113,12 @@ class Propagation:
         return dict(sorted(self._done.items()))
 
     @property
-    def labels(self) -> IntArray:
-        """Labels of the whole stack, int32 in the array's own axis order; 0 where not done yet."""
-        out = np.zeros(self._stack.shape, np.int32)
-        for index, result in self.results.items():
-            out[self._stack.slices(index)] = result.labels
-        return out
+    def labels(self) -> Any:
+        """Labels of the whole stack in the array's own axis order; 0 where not done yet.
+
+        `out` itself where there is one, else a new int32 array.
+        """
+        return self._done.whole()
 
     @property
     def scores(self) -> dict[int, float]:
@@ -131,17 +133,13 @@ class Propagation:
     @property
     def pending(self) -> list[int]:
         """The planes to do, in their order: nearest to an accepted plane first."""
-        seeds = np.array(sorted(self._seeds))
-        left = [index for index in range(*self._range) if index not in self._done]
-        ordered = sorted(left, key=lambda index: (int(np.abs(seeds - index).min()), index))
-        if not self.stop_below:
-            return ordered
-        low = {
-            index
-            for index, result in self._done.items()
-            if not result.accepted and result.score < self.stop_below
-        }
-        return [index for index in ordered if _reachable(index, seeds.tolist(), low)]
+        seeds = np.array(sorted(self._areas))
+        left = np.setdiff1d(np.arange(*self._range), list(self._done), assume_unique=True)
+        if self.stop_below:
+            low = [k for k, r in self._done.items() if not r.accepted and r.score < self.stop_below]
+            left = left[_reachable(left, seeds, np.array(sorted(low), int))]
+        nearest = np.argsort(_distances(left, seeds), kind="stable")
+        return [int(index) for index in left[nearest]]
 
     def to_review(self) -> list[int]:
         """Planes that were computed, the least sure first."""
@@ -158,9 +156,9 @@ class Propagation:
         Stop iterating to cancel: what is done stays, and another `run` goes on from there.
         """
         while pending := self.pending:
-            result = self._plane(pending[0])
-            self._done[result.index] = result
-            yield result
+            index = pending[0]
+            self._done[index] = self._plane(index)
+            yield self._done[index]
 
     def limit(self, within: tuple[int, int] | None) -> None:
         """Label other planes from now on, first and last, half-open; what is done stays."""
@@ -168,7 +166,7 @@ class Propagation:
 
     def encode_all(self) -> None:
         """Encode every plane that a run would, into the cache; there is nothing to gain alone."""
-        for index in sorted({*range(*self._range), *self._seeds}):
+        for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
             if can_be_seen(image):
                 self._embedding(image)
@@ -179,33 +177,34 @@ class Propagation:
         Returns the planes that depend on it, up to the next accepted ones: they are pending again.
         """
         index = self._stack.position(index)
-        self._seeds[index] = self._stack.checked(index, labels)
-        lower = max((k for k in self._seeds if k < index), default=-1)
-        upper = min((k for k in self._seeds if k > index), default=self._stack.count)
+        labels = self._stack.checked(index, labels)
+        lower = max((k for k in self._areas if k < index), default=-1)
+        upper = min((k for k in self._areas if k > index), default=self._stack.count)
+        self._accept(index, labels)
         stale = [k for k in self._done if lower < k < upper and k != index]
         for k in stale:
             del self._done[k]
         self._lessons = {key: value for key, value in self._lessons.items() if index not in key}
-        self._accept(index)
         return sorted(stale)
 
     def accept(self, index: int) -> None:
         """Accept a plane as it is: a seed from now on, and nothing has to be done again."""
         index = self._stack.position(index)
-        self._seeds[index] = self._done[index].labels
+        self._accept(index, self._done[index].labels)
         self._lessons = {}
-        self._accept(index)
 
-    def _accept(self, index: int) -> None:
-        seed = self._seeds[index]
-        scores = dict.fromkeys((int(i) for i in np.unique(seed) if i), 1.0)
+    def _accept(self, index: int, labels: npt.NDArray[Any]) -> None:
+        seed = self._stack.checked(index, labels)
+        ids, areas = np.unique(seed[seed > 0], return_counts=True)
+        scores = dict.fromkeys((int(i) for i in ids), 1.0)
         self._done[index] = PlaneResult(index, seed, scores, accepted=True)
+        self._areas[index] = areas
 
     def _plane(self, index: int) -> PlaneResult:
         if self.method == "copy":
-            nearest = min(self._seeds, key=lambda k: (abs(k - index), k))
-            return self._unseen(index, shapes.expected(self._seeds[nearest], None), 1.0)
-        known = self._done if self.method == "model" else self._seeds
+            nearest = min(self._areas, key=lambda k: (abs(k - index), k))
+            return self._unseen(index, shapes.expected(self._done[nearest].labels, None), 1.0)
+        known: Iterable[int] = self._done if self.method == "model" else self._areas
         below = max((k for k in known if k < index), default=None)
         above = min((k for k in known if k > index), default=None)
         image = self._stack.read(index)
@@ -222,9 +221,7 @@ class Propagation:
         moved: Mapping[int, tuple[float, float]] | None,
     ) -> dict[int, Shape]:  # fmt: skip
         def known(k: int | None) -> IntArray | None:
-            if k is None:
-                return None
-            return self._seeds[k] if self.method == "shape" else self._done[k].labels
+            return None if k is None else self._done[k].labels
 
         if below is None or above is None:
             return shapes.expected(known(above if below is None else below), None, moved=moved)
@@ -251,7 +248,7 @@ class Propagation:
     def _unseen(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
         """A plane by expectation only; the further from a seed, the less sure."""
         labels = shapes.paint(expected, self._stack.plane_shape)
-        far = min(abs(k - index) for k in self._seeds)
+        far = min(abs(k - index) for k in self._areas)
         there = np.unique(labels)
         scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
         return PlaneResult(index, labels, scores, self._events(index, labels, expected))
@@ -304,10 +301,10 @@ class Propagation:
 
     def _lesson(self, index: int) -> Any:
         """What the nearest accepted planes say: one on each side, and where they lack an id."""
-        ordered = sorted(self._seeds, key=lambda k: (abs(k - index), k))
+        ordered = sorted(self._areas, key=lambda k: (abs(k - index), k))
         sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
         chosen = {k for side in sides for k in side if self._ids_of(k)}
-        missing = {i for k in self._seeds for i in self._ids_of(k)}
+        missing = {i for k in self._areas for i in self._ids_of(k)}
         missing -= {i for k in chosen for i in self._ids_of(k)}
         for k in ordered:
             if missing & self._ids_of(k):
@@ -318,10 +315,10 @@ class Propagation:
             assert self._model is not None
             examples = [
                 Example(
-                    self._embedding(self._stack.read(k)), self._seeds[k],
-                    None if self.find_new else shapes.surroundings(self._seeds[k]),
+                    self._embedding(self._stack.read(k)), seed,
+                    None if self.find_new else shapes.surroundings(seed),
                 )
-                for k in key
+                for k, seed in ((k, self._done[k].labels) for k in key)
             ]  # fmt: skip
             self._lessons[key] = self._model.learn(examples, self.kind)
         return self._lessons[key]
@@ -337,12 +334,10 @@ class Propagation:
         return frozenset(self._done[index].scores)
 
     def _usual_area(self) -> float:
-        areas = np.concatenate([np.bincount(s.ravel())[1:] for s in self._seeds.values()])
-        return float(np.median(areas[areas > 0]))
+        return float(np.median(np.concatenate(list(self._areas.values()))))
 
     def _next_id(self) -> int:
-        highest = max(int(result.labels.max()) for result in self._done.values())
-        return max(highest + 1, self._first_new)
+        return max(self._done.highest + 1, self._first_new)
 
     def _join_newcomers(self, below: int, above: int) -> None:
         """Give one id to an object that was found anew from both sides."""
@@ -350,9 +345,11 @@ class Propagation:
             return
         same = newcomers.same(self._done[below].labels, self._done[above].labels, self._first_new)
         for old, new in same.items():
-            for k, result in self._done.items():
+            for k, result in list(self._done.items()):
                 if old in result.scores:
                     self._done[k] = newcomers.renamed(result, old, new)
+                    if result.accepted:
+                        self._lessons = {}
 
 
 def _pieces(mask: npt.NDArray[np.bool_]) -> int:
@@ -362,9 +359,21 @@ def _pieces(mask: npt.NDArray[np.bool_]) -> int:
     return int((sizes > PART * sizes.sum()).sum()) if count else 0
 
 
-def _reachable(index: int, seeds: Sequence[int], low: set[int]) -> bool:
-    """Whether a seed on one side leads to a plane without passing a plane of a low score."""
-    below = max((k for k in seeds if k < index), default=None)
-    above = min((k for k in seeds if k > index), default=None)
-    from_below = below is not None and not any(below < k < index for k in low)
-    return from_below or (above is not None and not any(index < k < above for k in low))
+def _distances(indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Any:
+    """How far each plane is from the nearest of the sorted seeds."""
+    after = np.searchsorted(seeds, indices)
+    above = seeds[np.minimum(after, len(seeds) - 1)]
+    below = seeds[np.maximum(after - 1, 0)]
+    return np.minimum(np.abs(above - indices), np.abs(indices - below))
+
+
+def _reachable(
+    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], low: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Which planes a seed leads to without passing a plane of a low score; all sorted."""
+    after = np.searchsorted(seeds, indices)
+    ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not looked at
+    passed = np.searchsorted(low, indices) - np.searchsorted(low, ends[after])
+    ahead = np.searchsorted(low, ends[after + 1]) - np.searchsorted(low, indices)
+    from_below = (after > 0) & (passed == 0)
+    return np.asarray(from_below | ((after < len(seeds)) & (ahead == 0)), bool)
