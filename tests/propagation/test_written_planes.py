@@ -180,7 +180,7 @@ def test_a_zarr_array_opened_for_reading_and_a_dask_array_are_refused(tmp_path):
         zarr.open_array(tmp_path / "l.zarr", mode="r"),
         dask.array.zeros(frames.shape, dtype=int),
     ):
-        with pytest.raises(InvalidLabels, match="read-only|dask"):
+        with pytest.raises(InvalidLabels, match=r"read-only|dask"):
             propagate(None, frames, {0: truth[0]}, method="copy", out=out)
 
 
