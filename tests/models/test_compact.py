@@ -144,6 +144,45 @@ def test_segment_finds_objects_apart(model, embedding, discs):
     assert min(best) > 0.6
 
 
+def touching_discs():
+    """Two pairs of bright discs that touch, as nuclei do: image and true labels."""
+    rows, cols = np.mgrid[:128, :128]
+    labels = np.zeros((128, 128), np.int32)
+    for number, (y, x) in enumerate([(36, 30), (36, 53), (90, 70), (90, 93)], start=1):
+        labels[np.hypot(rows - y, cols - x) <= 12] = number
+    noise = np.random.default_rng(1).normal(0, 6, labels.shape)
+    return np.clip(np.where(labels, 170, 25) + noise, 0, 255).astype(np.uint8), labels
+
+
+def test_touching_objects_come_apart(model):
+    image, truth = touching_discs()
+
+    found = model.segment(model.encode(image))
+
+    masks = [instance.full_mask(found.shape) for instance in found.instances]
+    for number in range(1, 5):
+        assert max(overlap(mask, truth == number) for mask in masks) > 0.7
+    assert sum(mask.sum() for mask in masks) == (found.labels > 0).sum()  # none lie over others
+
+
+def test_objects_found_by_a_word_carry_it(model):
+    image, truth = touching_discs()
+
+    found = model.segment(model.encode(image), ["nuclei"])
+
+    assert {instance.label for instance in found.instances} == {"nucleus"}
+    assert found.names == ("nucleus",)
+    assert overlap(found.labels > 0, truth > 0) > 0.7
+    assert overlap(found.semantic == 1, truth > 0) > 0.5
+
+
+def test_a_blank_image_holds_no_object_for_sure(model):
+    found = model.segment(model.encode(np.full((64, 64), 90, np.uint8)))
+
+    assert found.labels.shape == (64, 64)
+    assert all(instance.area < 64 * 64 for instance in found.instances)
+
+
 def test_the_weights_are_small():
     assert MODELS["compact"].weights.path.stat().st_size < 20_000_000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +10,15 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
-from torch import Tensor
 
-from ...prompts import Point, Prompt
+from ...prompts import Prompt
 from ..base import Embedding, Instance, Segmentation
-from . import canvas, focus, pyramid, windows
+from . import canvas, focus, pyramid, regions, windows
 from .canvas import View
 from .concept import Concept
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 from .pyramid import Level
+from .regions import Region
 
 if TYPE_CHECKING:
     from .model import CompactModel, Decoded
@@ -30,39 +29,10 @@ OVERLAP = 16
 MOST_WINDOWS = 81
 SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
-SEED_AT = 0.3
-MOST_SEEDS = 240
-KEEP_AT = 0.25
-"""Least score of an object that is kept."""
-FREE_SHARE = 0.6
+KEEP_BELOW_BEST, KEEP_AT = 0.8, (0.3, 0.5)
+"""Least score of an object that is kept: so much of the image's best one, within these bounds."""
+FREE_SHARE = 0.75
 """Least share of an object that better objects leave free."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """Where an object probably is: coarse cell on a level, its side there, and how surely."""
-
-    level: Level
-    row: int
-    col: int
-    side: float
-    strength: float
-    word: int | None
-
-    @property
-    def point(self) -> Point:
-        """The seed as a click in the image."""
-        y, x = (
-            (cell + 0.5) * COARSE_STRIDE / scale - 0.5
-            for cell, scale in zip((self.row, self.col), self.level.scale, strict=True)
-        )
-        return Point(y, x)
-
-    @property
-    def view(self) -> View:
-        """A window fitted to the seed's size."""
-        center = (self.row + 0.5) * COARSE_STRIDE, (self.col + 0.5) * COARSE_STRIDE
-        return View(self.level, windows.square(center, 2.2 * self.side, self.level.shape))
 
 
 def sweep(
@@ -107,13 +77,10 @@ def find_objects(
 ) -> Segmentation:
     """Every object of an image, or every object that one of `words` (vocabulary indices) names."""
     levels = pyramid.levels(embedding)
-    seeds = _seeds(model, levels, words)
+    guesses = regions.find_regions(model, levels, embedding.shape, words)
     found: list[Instance] = []
-    for word in dict.fromkeys(seed.word for seed in seeds):
-        concept = _word_concept(model, word)
-        same = [seed for seed in seeds if seed.word == word]
-        for start in range(0, len(same), BATCH):
-            found.extend(_decode_seeds(model, same[start : start + BATCH], concept, embedding))
+    for start in range(0, len(guesses), BATCH):
+        found.extend(_decode_regions(model, guesses[start : start + BATCH], embedding))
     kept = _without_overlaps(found, embedding.shape)
     names = tuple(model.vocabulary()[index] for index in words or ())
     if words is None:
@@ -170,64 +137,34 @@ def _accumulate(
     weight[area] += feather
 
 
-def _seeds(model: CompactModel, levels: list[Level], words: Sequence[int] | None) -> list[Seed]:
-    """Peaks of the predicted depth on every level, strongest first."""
-    seeds: list[Seed] = []
-    at = model.network.config.coarse_slices
-    low, high = np.log2(focus.WELL_SEEN)
-    for index, level in enumerate(levels):
-        coarse = level.coarse.float().cpu()
-        depth = torch.sigmoid(coarse[at["distance"]][0])
-        here = torch.sigmoid(coarse[at["foreground"]][0])
-        side = coarse[at["size"]][0]
-        fits = side <= high if level is not levels[-1] else torch.ones_like(side, dtype=torch.bool)
-        if index:
-            fits &= side >= low + 1  # smaller ones belong to the finer level
-        height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
-        fits[height:], fits[:, width:] = False, False
-        if words is None:
-            seeds.extend(_peaks(depth * (0.5 + 0.5 * here) * fits, level, side, None))
-            continue
-        known = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))
-        for word in words:
-            heat = (known[..., word] * depth.clamp(min=0.3)).sqrt() * fits
-            seeds.extend(_peaks(heat, level, side, word))
-    return sorted(seeds, key=lambda seed: -seed.strength)[:MOST_SEEDS]
+def _decode_regions(
+    model: CompactModel, guesses: list[Region], embedding: Embedding
+) -> Iterable[Instance]:
+    """What the decoder makes of a click in the middle of each region.
 
-
-def _peaks(heat: Tensor, level: Level, side: Tensor, word: int | None) -> list[Seed]:
-    highest = F.max_pool2d(heat[None, None], 3, 1, 1)[0, 0]
-    rows, cols = ((heat >= highest) & (heat > SEED_AT)).nonzero(as_tuple=True)
-    return [
-        Seed(level, int(r), int(c), float(2 ** side[r, c]), float(heat[r, c]), word)
-        for r, c in zip(rows, cols, strict=True)
-    ]
-
-
-def _word_concept(model: CompactModel, word: int | None) -> Concept:
+    It is not told the word, which chose the region: told, it runs neighbours of a kind together.
+    """
     config = model.network.config
     blank = torch.zeros(config.semantic_dim)
-    vector = blank if word is None else model.word_vector(word)
-    return Concept(torch.zeros(config.instance_dim), blank, blank, vector)
-
-
-def _decode_seeds(
-    model: CompactModel, seeds: list[Seed], concept: Concept, embedding: Embedding
-) -> Iterable[Instance]:
-    views = [seed.view for seed in seeds]
+    nothing = Concept(torch.zeros(config.instance_dim), blank, blank, blank)
+    views = [guess.view for guess in guesses]
     maps = np.stack(
-        [canvas.draw([seed.point], view, None) for seed, view in zip(seeds, views, strict=True)]
+        [canvas.draw([guess.point], view, None) for guess, view in zip(guesses, views, strict=True)]
     )
-    for seed, decoded in zip(seeds, model.decode(views, maps, concept), strict=True):
-        instance = _instance(model, seed, decoded, embedding)
+    for guess, decoded in zip(guesses, model.decode(views, maps, nothing), strict=True):
+        instance = _instance(model, guess, decoded, embedding)
         if instance is not None:
             yield instance
 
 
 def _instance(
-    model: CompactModel, seed: Seed, decoded: Decoded, embedding: Embedding
+    model: CompactModel, guess: Region, decoded: Decoded, embedding: Embedding
 ) -> Instance | None:
-    """The part of a decoded window that holds the seed, in image pixels."""
+    """The part of a decoded window that holds the click, in image pixels.
+
+    Its score is high where the decoder is sure, where encoder and decoder see the same object, and
+    where it does not run out of the window; the weights were chosen on training images.
+    """
     values, (y0, x0, _, _) = windows.paste(
         torch.from_numpy(decoded.logits), decoded.view.window, embedding.shape,
         decoded.view.level.scale,
@@ -235,7 +172,7 @@ def _instance(
     parts, _ = ndimage.label(values.numpy() > 0)
     row, col = (
         int(np.clip(round(p), o, o + s - 1)) - o
-        for p, o, s in zip((seed.point.y, seed.point.x), (y0, x0), parts.shape, strict=True)
+        for p, o, s in zip((guess.point.y, guess.point.x), (y0, x0), parts.shape, strict=True)
     )
     wanted = parts[row, col]
     if not wanted:
@@ -243,12 +180,11 @@ def _instance(
     rows, cols = ndimage.find_objects(parts, wanted)[wanted - 1]
     mask = parts[rows, cols] == wanted
     sure = float(torch.sigmoid(values[rows, cols][torch.from_numpy(mask)]).mean())
-    score = decoded.score * sure * (1 - focus.rim_share(decoded.view, decoded.logits > 0))
-    label = None
-    if seed.word is not None:
-        label = model.vocabulary()[seed.word]
-        score = float(np.sqrt(score * seed.strength))
     box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
+    agreement = regions.overlap(mask, box, guess.mask, guess.bbox)
+    rim = focus.rim_share(decoded.view, decoded.logits > 0)
+    score = float(np.sqrt(decoded.score * sure * guess.foreground * agreement)) * (1 - rim)
+    label = None if guess.word is None else model.vocabulary()[guess.word]
     return Instance(mask, box, score, label)
 
 
@@ -256,8 +192,10 @@ def _without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Ins
     """Greedy choice, best first; what is left of an overlapped object stays if it is most of it."""
     taken = np.zeros(shape, bool)
     kept = []
-    for instance in sorted(found, key=lambda i: -i.score):
-        if instance.score < KEEP_AT:
+    ranked = sorted(found, key=lambda i: -i.score)
+    least = np.clip(KEEP_BELOW_BEST * ranked[0].score, *KEEP_AT) if ranked else 0.0
+    for instance in ranked:
+        if instance.score < least:
             break
         y0, x0, y1, x1 = instance.bbox
         free = instance.mask & ~taken[y0:y1, x0:x1]

@@ -159,10 +159,17 @@ def geodesic_nearness(seeds: Tensor, boundary: Tensor) -> Tensor:
         cost = (1 + BOUNDARY_COST * boundary.float()).expand_as(seeds)[seeded][:, None]
         distance = torch.where(seeds[seeded][:, None] > 0.5, 0.0, 1e3)
         for _ in range(GEODESIC_STEPS):
-            nearest = -F.max_pool2d(-distance, 3, 1, 1)
-            distance = torch.minimum(distance, nearest + cost)
+            distance = torch.minimum(distance, _least_around(distance) + cost)
         nearness[seeded] = torch.exp(-distance / 12)[:, 0]
     return nearness
+
+
+def _least_around(values: Tensor) -> Tensor:
+    """The least of each cell and its eight neighbours; on a CPU much faster than pooling."""
+    padded = F.pad(values, (1, 1, 1, 1), value=torch.inf)
+    rows = torch.minimum(padded[..., :-2, :], padded[..., 2:, :])
+    rows = torch.minimum(rows, padded[..., 1:-1, :])
+    return torch.minimum(torch.minimum(rows[..., :-2], rows[..., 2:]), rows[..., 1:-1])
 
 
 def _stroke_similarities(

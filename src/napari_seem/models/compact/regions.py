@@ -1,0 +1,219 @@
+"""Where objects probably are: regions that the encoder's own maps tell apart.
+
+A watershed on predicted depth and boundaries, from the peaks of the depth, within the predicted
+foreground (Najman and Schmitt 1996 for the dynamics that choose the peaks). It costs milliseconds
+and keeps touching objects apart; the decoder then says what each of them really is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+
+from ...prompts import Point
+from . import focus, windows
+from .canvas import View
+from .network import FINE_STRIDE, GRID
+from .pyramid import Level
+
+if TYPE_CHECKING:
+    from .model import CompactModel
+
+PEAK_AT = 0.2
+"""Least smoothed depth of a peak."""
+PEAK_HEIGHT = 0.05
+"""How much a peak stands out from its surroundings, or it belongs to a neighbour."""
+FOREGROUND_AT = (0.5, 0.2)
+"""Regions are made within each of these: images unlike those of the training are less sure."""
+BOUNDARY_WEIGHT = 0.5
+"""What a certain boundary weighs against depth."""
+BEST_SEEN = (16.0, 100.0)
+"""Object sides in level pixels that the maps show best."""
+SAME_AT = 0.75
+"""Intersection over union from which two regions are one object."""
+REACH = 2.2
+"""Side of the window in which a region is decoded, over the region's own."""
+LEAST_FOREGROUND = 0.3
+"""Regions with less would not be kept, whatever the decoder says."""
+MOST = 320
+"""At most so many regions of an image are decoded."""
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A guess of an object, in image pixels.
+
+    Attributes
+    ----------
+    level : Level
+        On whose maps it was seen.
+    mask : bool array, the size of `bbox`
+    bbox : (y0, x0, y1, x1), half-open
+    foreground : float
+        Mean foreground (or fit of the word) inside, 0..1.
+    side : float
+        Root of its area in level pixels.
+    word : int or None
+        Index of the word it was looked for by.
+    """
+
+    level: Level
+    mask: BoolArray = field(repr=False)
+    bbox: tuple[int, int, int, int]
+    foreground: float
+    side: float
+    word: int | None
+
+    @cached_property
+    def point(self) -> Point:
+        """The pixel farthest from the region's border, as a click."""
+        depth = ndimage.distance_transform_edt(np.pad(self.mask, 1))[1:-1, 1:-1]
+        y, x = np.unravel_index(int(depth.argmax()), self.mask.shape)
+        return Point(float(y + self.bbox[0]), float(x + self.bbox[1]))
+
+    @property
+    def view(self) -> View:
+        """A window with room around the region; around its middle pixel where it is too large."""
+        y0, x0, y1, x1 = self.bbox
+        down, across = self.level.scale
+        side = REACH * max((y1 - y0) * down, (x1 - x0) * across)
+        center = (y0 + y1) / 2, (x0 + x1) / 2
+        if side > 2 * focus.WELL_SEEN[1]:
+            center = self.point.y + 0.5, self.point.x + 0.5
+        middle = center[0] * down, center[1] * across
+        return View(self.level, windows.square(middle, side, self.level.shape))
+
+    @property
+    def strangeness(self) -> float:
+        """Octaves between the region's side and those that the maps show best."""
+        low, high = np.log2(BEST_SEEN)
+        side = np.log2(max(self.side, 1.0))
+        return float(max(low - side, side - high, 0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """What a level says of every fine cell: float32 (h, w) each, 0..1."""
+
+    depth: FloatArray
+    foreground: FloatArray
+    boundary: FloatArray
+
+
+def find_regions(
+    model: CompactModel, levels: Sequence[Level], shape: tuple[int, int],
+    words: Sequence[int] | None,
+) -> list[Region]:  # fmt: skip
+    """Guesses of all objects, or of those that `words` (vocabulary indices) name, surest first.
+
+    Of guesses that are much the same the one is kept whose level shows its size best.
+    """
+    found: list[Region] = []
+    for level in levels:
+        for word in [None] if words is None else words:
+            maps = read_maps(model, level, word)
+            for threshold in FOREGROUND_AT:
+                found.extend(_regions(maps, level, shape, threshold, word))
+    order = {id(level): number for number, level in enumerate(levels)}
+    found.sort(key=lambda r: r.strangeness + 0.2 * order[id(r.level)])
+    kept = distinct(found)
+    return sorted(kept, key=lambda r: -r.foreground)[:MOST]
+
+
+def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
+    """A level's maps at its fine stride; the fit of a word stands in for the foreground."""
+    config = model.network.config
+    at = config.coarse_slices
+    coarse = level.coarse.float().cpu()
+    foreground = torch.sigmoid(coarse[at["foreground"]][0])
+    if word is not None:
+        foreground = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))[..., word]
+    stacked = torch.stack([torch.sigmoid(coarse[at["distance"]][0]), foreground])
+    fine = F.interpolate(stacked[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
+    height, width = (-(-size // FINE_STRIDE) for size in level.shape)
+    boundary = torch.sigmoid(level.fine[config.fine_slices["boundary"]][0].float().cpu())
+    depth, inside, edge = (
+        np.ascontiguousarray(part[:height, :width].numpy()) for part in (*fine, boundary)
+    )
+    return Maps(depth, inside, edge)
+
+
+def distinct(regions: Sequence[Region]) -> list[Region]:
+    """The regions that are not much the same as an earlier one."""
+    kept: list[Region] = []
+    boxes = np.zeros((len(regions), 4), int)
+    for region in regions:
+        y0, x0, y1, x1 = region.bbox
+        there = boxes[: len(kept)]
+        near = (
+            (there[:, 0] < y1) & (there[:, 2] > y0) & (there[:, 1] < x1) & (there[:, 3] > x0)
+        )  # fmt: skip
+        if any(
+            overlap(region.mask, region.bbox, kept[i].mask, kept[i].bbox) > SAME_AT
+            for i in np.flatnonzero(near)
+        ):
+            continue
+        boxes[len(kept)] = region.bbox
+        kept.append(region)
+    return kept
+
+
+def overlap(
+    mask: BoolArray, bbox: tuple[int, int, int, int], other: BoolArray,
+    around: tuple[int, int, int, int],
+) -> float:  # fmt: skip
+    """Intersection over union of two masks, each the size of its own box."""
+    y0, x0 = max(bbox[0], around[0]), max(bbox[1], around[1])
+    y1, x1 = min(bbox[2], around[2]), min(bbox[3], around[3])
+    if y0 >= y1 or x0 >= x1:
+        return 0.0
+    here = mask[y0 - bbox[0] : y1 - bbox[0], x0 - bbox[1] : x1 - bbox[1]]
+    there = other[y0 - around[0] : y1 - around[0], x0 - around[1] : x1 - around[1]]
+    both = int((here & there).sum())
+    return both / (int(mask.sum()) + int(other.sum()) - both)
+
+
+def _regions(
+    maps: Maps, level: Level, shape: tuple[int, int], threshold: float, word: int | None
+) -> list[Region]:
+    from skimage.morphology import h_maxima
+    from skimage.segmentation import watershed
+
+    height = ndimage.gaussian_filter(maps.depth, 1) * (0.5 + 0.5 * maps.foreground)
+    markers, count = ndimage.label(
+        (h_maxima(height, PEAK_HEIGHT) > 0) & (height > PEAK_AT), np.ones((3, 3))
+    )
+    if not count:
+        return []
+    relief = BOUNDARY_WEIGHT * maps.boundary - maps.depth
+    cells = watershed(relief, markers, mask=maps.foreground > threshold)
+    numbers = np.arange(1, count + 1)
+    areas = np.bincount(cells.ravel(), minlength=count + 1)[1:]
+    inside = ndimage.sum(maps.foreground, cells, numbers) / np.maximum(areas, 1)
+    rows, cols = (
+        np.minimum(((np.arange(size) + 0.5) * scale / FINE_STRIDE).astype(int), limit - 1)
+        for size, scale, limit in zip(shape, level.scale, cells.shape, strict=True)
+    )
+    on_image = cells[rows[:, None], cols[None]]
+    largest = (GRID * 8) ** 2 if min(level.shape) > GRID * 8 else np.inf
+    out = []
+    for number, where in enumerate(ndimage.find_objects(on_image, count)):
+        fits = 4 <= areas[number] < largest and inside[number] >= LEAST_FOREGROUND
+        if where is None or not fits:
+            continue
+        box = where[0].start, where[1].start, where[0].stop, where[1].stop
+        side = FINE_STRIDE * float(np.sqrt(areas[number]))
+        mask = on_image[where] == number + 1
+        out.append(Region(level, mask, box, float(inside[number]), side, word))
+    return out
