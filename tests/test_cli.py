@@ -57,6 +57,37 @@ def test_everything_numbers_its_objects(picture, tmp_path):
     assert len(table) == labels.max()
 
 
+def test_everything_within_bounds_only(picture, tmp_path):
+    out, table = tmp_path / "labels.tif", tmp_path / "labels.json"
+    found = {}
+    for name, bounds in {
+        "all": [],
+        "large": ["--min-area", "2000", "--max-area", "9000"],
+        "sure": ["--min-score", "1"],
+        "huge": ["--min-area", "99999"],
+    }.items():
+        assert main(["segment", str(picture), "--everything", *bounds, "-o", str(out)]) == 0
+        areas = np.bincount(tifffile.imread(out).ravel())[1:]
+        found[name] = areas
+        assert len(areas) == len(json.loads(table.read_text())["objects"])
+
+    assert set(found["large"]) == {a for a in found["all"] if 2000 <= a <= 9000}
+    assert len(found["large"]) == 2
+    assert not len(found["sure"])
+    assert not len(found["huge"])
+
+
+def test_everything_of_some_names(picture, tmp_path):
+    out = tmp_path / "labels.tif"
+
+    assert main(["segment", str(picture), "--everything", "--names", "nuclei, cell",
+                 "-o", str(out)]) == 0  # fmt: skip
+
+    rows = json.loads(out.with_suffix(".json").read_text())["objects"]
+    assert rows
+    assert {row["name"] for row in rows} <= {"nucleus", "cell"}
+
+
 def test_models_are_listed(capsys):
     assert main(["models"]) == 0
 
@@ -70,6 +101,10 @@ def test_models_are_listed(capsys):
     [
         (["--point", "9999,5"], "outside"),
         (["--point", "5"], "2 numbers"),
+        (["--point", "5,5", "--min-area", "9"], "go with --everything"),
+        (["--everything", "--min-area", "9", "--max-area", "5"], "above the smallest"),
+        (["--everything", "--min-score", "7"], "between 0 and 1"),
+        (["--everything", "--word", "cell", "--names", "nucleus"], "not both"),
         (["--word", "flux capacitor"], "was not taught"),
         ([], "--everything"),
         (["--point", "5,5", "--model", "compcat"], "did you mean compact"),

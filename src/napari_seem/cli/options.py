@@ -48,6 +48,11 @@ def numbers(text: str, count: int) -> list[float]:
     return values
 
 
+def words(text: str) -> list[str]:
+    """Read words with commas between them."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def usage(message: str) -> NapariSeemError:
     """Make an error that ends the command with 2."""
     return NapariSeemError(message)

@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import WRITTEN, add_look, look_of, numbers, usage
+from .options import WRITTEN, add_look, look_of, numbers, usage, words
 
 if TYPE_CHECKING:
     from ..edits import ObjectTable
     from ..models.base import Embedding, Model
+    from ..models.filters import Wanted
     from ..prompts import Prompt
     from ..tiling import TiledModel
 
@@ -34,6 +35,11 @@ def add_to(commands: Any) -> None:
     segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
+    segment.add_argument("--min-area", type=int, default=0, metavar="PIXELS")
+    segment.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
+    segment.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
+    segment.add_argument("--names", type=words, metavar="WORD,WORD",
+                         help="of everything, only objects with these names")  # fmt: skip
     add_look(segment)
 
 
@@ -48,6 +54,8 @@ def _segment(options: argparse.Namespace) -> int:
     whole = options.everything or (options.word and not prompts)
     if not prompts and not whole:
         raise usage("give --point, --box, --word or --everything")
+    wanted = _wanted(options, bool(whole))
+    names = [options.word] if options.word else options.names
     model: Any = load_model(options.model)
     image, grid = open_plane(options.image)
     look = look_of(options).settled(image, image.ndim == 3)
@@ -55,9 +63,9 @@ def _segment(options: argparse.Namespace) -> int:
     if is_big(image.shape):
         model = TiledModel(model)
     if whole and is_big(image.shape):
-        labels, table = _all_of_big(model, image, options.word)
+        labels, table = _all_of_big(model, image, names, wanted)
     elif whole:
-        labels, table = _all_objects(model, model.encode(image), options.word)
+        labels, table = _all_objects(model, model.encode(image), names, wanted)
     else:
         labels, table = _one_object(model, model.encode(image), prompts)
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}
@@ -76,29 +84,52 @@ def _one_object(
     return found.mask.astype("uint16"), ObjectTable({1: record})
 
 
-def _all_objects(model: Model, embedding: Embedding, word: str | None) -> tuple[Any, ObjectTable]:
-    from ..edits import ObjectRecord, ObjectTable
+def _wanted(options: argparse.Namespace, whole: bool) -> Wanted:
+    """The bounds on objects; refused before a model is loaded."""
+    from ..models.filters import Wanted
 
-    found = model.segment(embedding, [word] if word else None)
+    wanted = Wanted(options.min_area, options.max_area, options.min_score)
+    if not whole and (wanted != Wanted() or options.names):
+        raise usage("--min-area, --max-area, --min-score and --names go with --everything")
+    if options.word and options.names:
+        raise usage("give --word or --names, not both")
+    return wanted
+
+
+def _all_objects(
+    model: Model, embedding: Embedding, names: list[str] | None, wanted: Wanted
+) -> tuple[Any, ObjectTable]:
+    from ..edits import ObjectRecord, ObjectTable
+    from ..models.filters import filtered
+
+    found = filtered(model.segment(embedding, names), wanted)
     return found.labels, ObjectTable({
         number: ObjectRecord(instance.label or "", round(instance.score, 3), model.name)
         for number, instance in enumerate(found.instances, start=1)
     })  # fmt: skip
 
 
-def _all_of_big(tiled: TiledModel, image: Any, word: str | None) -> tuple[Any, ObjectTable]:
+def _all_of_big(
+    tiled: TiledModel, image: Any, names: list[str] | None, wanted: Wanted
+) -> tuple[Any, ObjectTable]:
     """Find the objects of an image too big for one pass, with a line of progress."""
+    import numpy as np
+
     from ..edits import ObjectRecord, ObjectTable
     from ..tiling import segment_tiled
 
     def show(done: int, total: int) -> None:
         print(f"\r{100 * done // total} %", end="", file=sys.stderr)
 
-    found = segment_tiled(tiled.model, image, [word] if word else None, progress=show)
+    found = segment_tiled(tiled.model, image, names, progress=show)
     print(file=sys.stderr)
-    return found.labels, ObjectTable({
+    kept = [one for one in found.objects if wanted.admits(one.area, one.score, one.name)]
+    labels = found.labels
+    if len(kept) < len(found.objects):
+        labels = np.where(np.isin(labels, [one.label_id for one in kept]), labels, 0)
+    return labels, ObjectTable({
         one.label_id: ObjectRecord(one.name or "", round(one.score, 3), tiled.name)
-        for one in found.objects
+        for one in kept
     })  # fmt: skip
 
 

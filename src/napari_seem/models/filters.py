@@ -1,0 +1,79 @@
+"""Which of the objects that a model found are wanted: by area, score and name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InvalidPrompt
+from .base import Instance, Segmentation
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Bounds on objects; by default every object is wanted.
+
+    Attributes
+    ----------
+    min_area, max_area : int
+        Pixels, both ends included; a `max_area` of 0 is no bound.
+    min_score : float
+        0..1.
+    names : collection of str, optional
+        Objects of other names, and those without one, are not wanted; '' stands for no name.
+
+    Raises
+    ------
+    InvalidPrompt
+        For bounds that no object can meet.
+    """
+
+    min_area: int = 0
+    max_area: int = 0
+    min_score: float = 0.0
+    names: Collection[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_area < 0 or self.max_area < 0:
+            raise InvalidPrompt("areas are pixels; give 0 or more")
+        if 0 < self.max_area < self.min_area:
+            raise InvalidPrompt(
+                f"no object is at least {self.min_area} and at most {self.max_area} pixels large; "
+                "give a largest area above the smallest"
+            )
+        if not 0 <= self.min_score <= 1:
+            raise InvalidPrompt(f"scores lie between 0 and 1; {self.min_score} does not")
+
+    def holds(self, instance: Instance) -> bool:
+        """Whether an object is wanted."""
+        return self.admits(instance.area, instance.score, instance.label)
+
+    def admits(self, area: int, score: float, name: str | None) -> bool:
+        """Whether an object of this area in pixels, score and name is wanted."""
+        if score < self.min_score or area < self.min_area:
+            return False
+        if self.max_area and area > self.max_area:
+            return False
+        return self.names is None or (name or "") in self.names
+
+
+def filtered(found: Segmentation, wanted: Wanted) -> Segmentation:
+    """The wanted objects of an image; its semantic map stays whole."""
+    kept = tuple(instance for instance in found.instances if wanted.holds(instance))
+    return Segmentation(found.shape, kept, found.semantic, found.names)
+
+
+def united(instances: Sequence[Instance]) -> Instance:
+    """One object of all pixels of several; score and name are those of the largest."""
+    boxes = np.array([instance.bbox for instance in instances])
+    y0, x0, y1, x1 = (
+        int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))
+    )  # fmt: skip
+    mask = np.zeros((y1 - y0, x1 - x0), bool)
+    for instance in instances:
+        top, left, bottom, right = instance.bbox
+        mask[top - y0 : bottom - y0, left - x0 : right - x0] |= instance.mask
+    largest = max(instances, key=lambda instance: instance.area)
+    return Instance(mask, (y0, x0, y1, x1), largest.score, largest.label)
