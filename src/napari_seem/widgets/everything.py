@@ -1,0 +1,148 @@
+"""The Everything dock: find all objects, sort them in a preview, write those that are left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.notifications import show_warning
+
+from ..layers.coordinates import unwrap
+from ..layers.roles import is_ours
+from ..models.base import Capability
+from ..models.registry import able_models
+from .dock import Dock
+from .everything_panel import EverythingPanel
+from .harvest import Harvest
+from .shelf import Shelf, shelf_of
+
+
+class EverythingWidget(Dock):
+    """Segment everything on a plane, with a preview before anything is written.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    shelf : Shelf, optional
+        Models and encoded images; by default those of the viewer's docks.
+
+    Attributes
+    ----------
+    harvest : Harvest
+        The work itself; usable without looking at the dock.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, shelf: Shelf | None = None) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.panel = EverythingPanel(self, able_models(Capability.EVERYTHING))
+        self.harvest = Harvest(self.viewer, shelf or shelf_of(self.viewer), self)
+        self._closed = False
+        self._names: list[str] = []
+        self._connect()
+        self._refresh_layers()
+
+    def look(self) -> None:
+        """Look for everything on the shown plane."""
+        image = self.panel.image.layer
+        if image is None:
+            self._say("choose an image layer first", True)
+            return
+        self.panel.words.clearFocus()  # keys and clicks go to the picture again
+        self.harvest.find(image, self.panel.model.currentText(), self.panel.words_typed)
+
+    def accept(self) -> list[int]:
+        """Write what is offered; gives the ids."""
+        return self.harvest.accept(self.panel.labels.layer, self.panel.overwrite.isChecked())
+
+    def release(self) -> None:
+        """Let go of the viewer; what is written stays."""
+        if self._closed:
+            return
+        self._closed = True
+        self.harvest.close()
+        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_layers)
+        layers.removed.disconnect(self._on_removed)
+
+    def _connect(self) -> None:
+        panel, harvest = self.panel, self.harvest
+        panel.look.clicked.connect(lambda: self.look())
+        panel.words.returnPressed.connect(self.look)
+        panel.accept.clicked.connect(lambda: self.accept())
+        panel.discard.clicked.connect(lambda: harvest.clear())
+        panel.back.clicked.connect(lambda: harvest.step_back())
+        panel.filtered.connect(lambda: harvest.want(panel.wanted()))
+        harvest.updated.connect(self._on_updated)
+        harvest.said.connect(self._say)
+        harvest.written.connect(panel.labels.select)
+        harvest.runner.started.connect(lambda _: panel.look.setEnabled(False))
+        harvest.runner.ended.connect(lambda: panel.look.setEnabled(True))
+        self.viewer.mouse_drag_callbacks.append(self._on_press)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_layers)
+        layers.removed.connect(self._on_removed)
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+        """A click sorts an object out or in; a stroke with Shift makes one of several."""
+        preview = self.harvest.preview.layer
+        active = self.viewer.layers.selection.active
+        if event.button != 1 or self.harvest.place is None or active is not preview:
+            return
+        stroke, merging = [event.position], "Shift" in event.modifiers
+        camera = getattr(self.viewer, "scene", self.viewer).camera  # napari >= 0.9 has a scene
+        panned, camera.mouse_pan = camera.mouse_pan, not merging
+        dragged = False
+        yield
+        while event.type == "mouse_move":
+            dragged = True
+            stroke.append(event.position)
+            yield
+        camera.mouse_pan = panned
+        if merging:
+            self.harvest.merge_along(_filled(stroke))
+        elif not dragged:  # a drag moves the picture
+            self.harvest.toggle_at(event.position)
+
+    def _on_updated(self) -> None:
+        names = list(self.harvest.names)
+        if set(names) != set(self._names):
+            self._names = names
+            self.panel.show_names(self.harvest.names)
+            self.harvest.want(self.panel.wanted())
+            return
+        self.panel.show_offer(
+            len(self.harvest.offered()), self.harvest.total,
+            can_step_back=self.harvest.can_step_back,
+        )  # fmt: skip
+
+    def _say(self, text: str, error: bool) -> None:
+        self.panel.message.say(text, problem=error)
+        if error:
+            show_warning(text)
+
+    def _on_removed(self, event: Any) -> None:
+        self.harvest.forget(unwrap(event.value))
+
+    def _refresh_layers(self, _: Any = None) -> None:
+        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
+        panel = self.panel
+        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
+        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+
+
+def _filled(stroke: list[Any]) -> list[Any]:
+    """A stroke with points between those that the mouse gave, so that none is jumped over."""
+    points = [np.asarray(point, float) for point in stroke]
+    out = [points[0]]
+    for start, end in pairwise(points):
+        out.extend(start + (end - start) * step / 8 for step in range(1, 9))
+    return out

@@ -1,0 +1,176 @@
+"""The looks of the Everything dock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from ..models.filters import Wanted
+from .message import Message
+from .panel import LONGEST_WORD, LayerBox
+
+LARGEST_AREA = 2**31 - 1
+NAMELESS = "no name"
+
+
+class EverythingPanel(QWidget):
+    """All widgets of the Everything dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that find everything.
+
+    Attributes
+    ----------
+    filtered : Signal()
+        The person chose other bounds.
+    """
+
+    filtered = Signal()
+
+    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
+        super().__init__(parent)
+        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.model, self.words = QComboBox(), QLineEdit()
+        self.model.addItems(list(models))
+        self.words.setPlaceholderText("everything; or: nucleus, cell")
+        self.words.setMaxLength(10 * LONGEST_WORD)
+        self.words.setClearButtonEnabled(True)
+        self.look = QPushButton("Segment everything")
+        self.score = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.score.setRange(0, 1)
+        self.score.setDecimals(2)
+        self.smallest, self.largest = QSpinBox(), QSpinBox()
+        for box in (self.smallest, self.largest):
+            box.setRange(0, LARGEST_AREA)
+            box.setSuffix(" px")
+            box.setGroupSeparatorShown(True)
+        self.largest.setSpecialValueText("no limit")
+        self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
+        self.names.setMaximumHeight(110)
+        self.accept, self.discard = QPushButton("Accept"), QPushButton("Discard")
+        self.back, self.message = QPushButton("Undo"), Message()
+        self.hint = QLabel(
+            "Click: away, or back. Shift+drag over objects: make them one. Select the layer "
+            "'SEEM everything' for both."
+        )
+        self.hint.setWordWrap(True)
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        for changed in (
+            self.smallest.valueChanged, self.largest.valueChanged, self.score.valueChanged,
+            self.names.itemChanged,
+        ):  # fmt: skip
+            changed.connect(self.filtered)
+        self.show_offer(0, 0, can_step_back=False)
+
+    @property
+    def words_typed(self) -> list[str]:
+        """The words to look for; none for everything."""
+        return [word.strip() for word in self.words.text().split(",") if word.strip()]
+
+    def wanted(self) -> Wanted:
+        """The bounds that stand in the dock; a largest area below the smallest is no bound."""
+        items = [self.names.item(row) for row in range(self.names.count())]
+        known = [item for item in items if item is not None]
+        chosen = {
+            str(item.data(Qt.ItemDataRole.UserRole)) for item in known
+            if item.checkState() == Qt.CheckState.Checked
+        }  # fmt: skip
+        smallest, largest = self.smallest.value(), self.largest.value()
+        return Wanted(
+            smallest, largest if largest >= smallest else 0, self.score.value(),
+            None if len(chosen) == len(known) else chosen,
+        )  # fmt: skip
+
+    def show_names(self, names: Mapping[str, int]) -> None:
+        """Offer names with their counts, all of them ticked."""
+        self.names.blockSignals(True)
+        self.names.clear()
+        for name, count in names.items():
+            item = QListWidgetItem(f"{name or NAMELESS}   {count}")
+            item.setData(Qt.ItemDataRole.UserRole, name)
+            item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked)
+            self.names.addItem(item)
+        self.names.blockSignals(False)
+
+    def show_offer(self, offered: int, total: int, *, can_step_back: bool) -> None:
+        """Show how many objects would be written."""
+        for widget in (
+            self.score, self.smallest, self.largest, self.names, self.discard, self.hint,
+            self.overwrite,
+        ):  # fmt: skip
+            widget.setEnabled(total > 0)
+        self.accept.setEnabled(offered > 0)
+        self.accept.setText(f"Accept {offered} of {total}" if total else "Accept")
+        self.back.setEnabled(can_step_back)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.image, "The image whose shown plane is segmented"),
+            (self.labels, "Takes the accepted objects"),
+            (self.words, "Words with commas between them; empty finds every object"),
+            (self.look, "Find all objects of the shown plane; nothing is written yet"),
+            (self.score, "Offer only objects that score at least this much"),
+            (self.smallest, "Offer only objects of at least so many pixels"),
+            (self.largest, "Offer only objects of at most so many pixels"),
+            (self.names, "Offer only objects of the ticked names"),
+            (self.overwrite, "Take pixels of objects that are there; otherwise they stay theirs"),
+            (self.accept, "Write the offered objects in one step; Ctrl+Z takes it back"),
+            (self.discard, "Forget what was found"),
+            (self.back, "Take the last click or merge back"),
+        ):
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Image", self.image)
+        form.addRow("Model", self.model)
+        form.addRow("Find", self.words)
+        column.addLayout(form)
+        column.addWidget(self.look)
+        bounds = QFormLayout()
+        bounds.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        bounds.addRow("Score from", self.score)
+        bounds.addRow("Area from", self.smallest)
+        bounds.addRow("to", self.largest)
+        bounds.addRow("Names", self.names)
+        column.addLayout(bounds)
+        column.addWidget(self.hint)
+        target = QFormLayout()
+        target.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        target.addRow("Write to", self.labels)
+        column.addLayout(target)
+        column.addWidget(self.overwrite)
+        column.addWidget(self.accept)
+        row = QHBoxLayout()
+        row.addWidget(self.back)
+        row.addWidget(self.discard)
+        column.addLayout(row)
+        column.addWidget(self.message)
+        column.addStretch(1)
