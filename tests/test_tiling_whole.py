@@ -158,3 +158,20 @@ def test_segment_gives_the_objects_of_the_shown_area(image, disc_model):
             y0, x0, y1, x1 = instance.bbox
             assert (gray[y0:y1, x0:x1][instance.mask] > 100).all()
     assert len(whole.instances) == ndimage.label(image > 100)[1]
+
+
+def test_the_semantic_map_has_no_seams(image, disc_model):
+    semantic = np.zeros(SHAPE, np.uint8)
+
+    found = segment_tiled(disc_model, image, semantic=semantic)
+
+    assert found.semantic is semantic
+    assert np.array_equal(semantic > 0, image > 100)
+    whole = TiledModel(disc_model).segment(TiledModel(disc_model).encode(image))
+    assert np.array_equal(whole.semantic, semantic)
+    assert {s.name for s in whole.panoptic.segments} == {"disc"}
+
+
+def test_a_semantic_map_that_does_not_fit_is_refused(image, disc_model):
+    with pytest.raises(InvalidLabels, match="own size"):
+        segment_tiled(disc_model, image, semantic=np.zeros((3, 3), np.uint8))

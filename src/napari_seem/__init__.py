@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from .embeddings import EmbeddingCache
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .models.base import Capability, Embedding, Instance, Prediction, Segmentation
+    from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
+    from .models.panoptic import Panoptic, Segment
     from .models.registry import MODELS, load_model, model_names
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
@@ -29,7 +31,9 @@ _HOMES = {
     "embeddings": ("EmbeddingCache",),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "models.base": ("Capability", "Embedding", "Instance", "Prediction", "Segmentation"),
+    "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
+    "models.panoptic": ("Panoptic", "Segment"),
     "models.registry": ("MODELS", "load_model", "model_names"),
     "planes": ("Plane",),
     "propagation": ("Propagation", "propagate"),
@@ -47,6 +51,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "TiledModel", "segment_tiled", "PlaneRun",
     "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
     "Capability", "Embedding", "Prediction", "Instance", "Segmentation",
+    "Panoptic", "Segment", "Wanted", "filtered",
     "__version__",
 ]  # fmt: skip
 

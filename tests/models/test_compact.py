@@ -174,6 +174,18 @@ def test_objects_found_by_a_word_carry_it(model):
     assert found.names == ("nucleus",)
     assert overlap(found.labels > 0, truth > 0) > 0.7
     assert overlap(found.semantic == 1, truth > 0) > 0.5
+    assert [s.thing for s in found.panoptic.segments] == [True] * len(found.instances)
+
+
+def test_stuff_is_one_region_of_the_panoptic_map(model, embedding):
+    found = model.segment(embedding, ["nucleus", "water", "sky"])
+
+    assert found.stuff == ("water", "sky")
+    names = [s.name for s in found.panoptic.segments if not s.thing]
+    assert len(names) == len(set(names))
+    on_stuff = np.isin(found.semantic, [2, 3]) & (found.labels == 0)
+    things = [s.label_id for s in found.panoptic.segments if s.thing]
+    assert not np.isin(found.panoptic.labels[on_stuff], [0, *things]).any()
 
 
 def test_a_blank_image_holds_no_object_for_sure(model):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import UnsupportedPrompt
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
+from .panoptic import Panoptic, panoptic_of
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -133,12 +134,16 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One proposed object: `mask` is bool, the size of its half-open `bbox` (y0, x0, y1, x1)."""
+    """One proposed object: `mask` is bool, the size of its half-open `bbox` (y0, x0, y1, x1).
+
+    `thing` is False where it is stuff (sky, road), of which there is one region a name.
+    """
 
     mask: BoolArray = field(repr=False)
     bbox: tuple[int, int, int, int]
     score: float
     label: str | None = None
+    thing: bool = True
 
     @property
     def area(self) -> int:
@@ -167,12 +172,20 @@ class Segmentation:
         Index into `names` plus one; 0 where no name fits.
     names : tuple of str
         The vocabulary of `semantic`.
+    stuff : tuple of str
+        Those of `names` whose parts of `semantic` belong to `panoptic`.
     """
 
     shape: tuple[int, int]
     instances: tuple[Instance, ...]
     semantic: IntArray | None = field(default=None, repr=False)
     names: tuple[str, ...] = ()
+    stuff: tuple[str, ...] = ()
+
+    @cached_property
+    def panoptic(self) -> Panoptic:
+        """Instances, and stuff where no instance is: every pixel in at most one region."""
+        return panoptic_of(self)
 
     @cached_property
     def labels(self) -> IntArray:

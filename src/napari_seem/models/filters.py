@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Wanted:
 def filtered(found: Segmentation, wanted: Wanted) -> Segmentation:
     """The wanted objects of an image; its semantic map stays whole."""
     kept = tuple(instance for instance in found.instances if wanted.holds(instance))
-    return Segmentation(found.shape, kept, found.semantic, found.names)
+    return replace(found, instances=kept)
 
 
 def united(instances: Sequence[Instance]) -> Instance:
@@ -76,4 +76,4 @@ def united(instances: Sequence[Instance]) -> Instance:
         top, left, bottom, right = instance.bbox
         mask[top - y0 : bottom - y0, left - x0 : right - x0] |= instance.mask
     largest = max(instances, key=lambda instance: instance.area)
-    return Instance(mask, (y0, x0, y1, x1), largest.score, largest.label)
+    return replace(largest, mask=mask, bbox=(y0, x0, y1, x1))

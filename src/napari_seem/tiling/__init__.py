@@ -3,9 +3,9 @@
 from .frames import SIDE, WHOLE, is_big
 from .model import TiledEmbedding, TiledMemory, TiledModel
 from .pixels import PlanePixels
-from .whole import FoundObject, PlaneRun, WholePlane, segment_tiled
+from .whole import FoundObject, PlaneRun, WholePlane, instances_of, segment_tiled
 
 __all__ = [
     "SIDE", "WHOLE", "FoundObject", "PlanePixels", "PlaneRun", "TiledEmbedding", "TiledMemory",
-    "TiledModel", "WholePlane", "is_big", "segment_tiled",
+    "TiledModel", "WholePlane", "instances_of", "is_big", "segment_tiled",
 ]  # fmt: skip

@@ -149,18 +149,21 @@ class TiledModel:
         Returns
         -------
         Segmentation
-            `semantic` is None.
+            Of an `area`, `semantic` is None.
         """
         tiled = self._checked(embedding)
         if area is None:
             from .whole import instances_of, segment_tiled
 
-            found = segment_tiled(self.model, tiled.pixels, names)
-            return Segmentation(tiled.shape, instances_of(found), None, found.names)
+            semantic = np.zeros(tiled.shape, np.int32)
+            found = segment_tiled(self.model, tiled.pixels, names, semantic=semantic)
+            return Segmentation(
+                tiled.shape, instances_of(found), semantic, found.names, found.stuff
+            )
         frame = next(frames_around(area, tiled.shape, 0))
         inner = self.model.segment(self.tile(tiled, frame), names)
         instances = [_placed(instance, frame, tiled.shape) for instance in inner.instances]
-        return Segmentation(tiled.shape, tuple(instances), None, inner.names)
+        return Segmentation(tiled.shape, tuple(instances), None, inner.names, inner.stuff)
 
     def is_ready(self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None) -> bool:
         """Whether the first frame that the prompts are looked at in is encoded."""
@@ -289,4 +292,4 @@ def _placed(instance: Instance, frame: Frame, shape: Shape) -> Instance:
     mask = mask[: shape[0] - frame.y0 - y0, : shape[1] - frame.x0 - x0]
     y, x = frame.y0 + y0, frame.x0 + x0
     box = (y, x, y + mask.shape[0], x + mask.shape[1])
-    return Instance(mask, box, instance.score, instance.label)
+    return replace(instance, mask=mask, bbox=box)

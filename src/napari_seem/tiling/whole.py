@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
-from ..models.base import Instance, Model
+from ..models.base import Instance, Model, Segmentation
 from .frames import HALO, Area, Frame, cores
 from .model import encoded
 from .pixels import PlanePixels
@@ -55,11 +55,17 @@ class WholePlane:
         In the order of their ids, 1, 2, 3, ...
     names : tuple of str
         The words that were looked for, or the model's vocabulary.
+    semantic : array-like (H, W), or None
+        As `Segmentation.semantic`, where one was asked for.
+    stuff : tuple of str
+        As `Segmentation.stuff`.
     """
 
     labels: Any = field(repr=False)
     objects: tuple[FoundObject, ...]
     names: tuple[str, ...] = ()
+    semantic: Any = field(default=None, repr=False)
+    stuff: tuple[str, ...] = ()
 
 
 class PlaneRun:
@@ -76,6 +82,8 @@ class PlaneRun:
         Find what these words name only.
     out : integer array-like (H, W), optional
         numpy or zarr; overwritten. By default a new uint32 array.
+    semantic : integer array-like (H, W), optional
+        Gets the index of the name that fits each pixel, plus one.
     halo : int
         Pixels that neighbours see of each other's own part. Objects up to this size come out
         as if seen in one.
@@ -85,18 +93,20 @@ class PlaneRun:
     Raises
     ------
     InvalidLabels
-        Where `out` has another shape, or can't be written.
+        Where `out` or `semantic` has another shape, or can't be written.
     """
 
     def __init__(
         self, model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
-        halo: int = HALO, order: Sequence[int] | None = None,
+        semantic: Any = None, halo: int = HALO, order: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         self._model = model
         self._pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
         self._names = names
         self.labels = np.zeros(self._pixels.shape, np.uint32) if out is None else out
-        _check_out(self.labels, self._pixels.shape)
+        self.semantic = semantic
+        for array in [self.labels] if semantic is None else [self.labels, semantic]:
+            _check_out(array, self._pixels.shape)
         self._frames = cores(self._pixels.shape, 1, halo)
         self._order = list(range(len(self._frames)) if order is None else order)
         if sorted(self._order) != list(range(len(self._frames))):
@@ -109,6 +119,7 @@ class PlaneRun:
         self._own: dict[int, list[int]] = {}
         self.objects: tuple[FoundObject, ...] = ()
         self.vocabulary: tuple[str, ...] = tuple(names or model.vocabulary())
+        self.stuff: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -167,12 +178,25 @@ class PlaneRun:
         if _is_blank(pixels):
             return out
         embedding = encoded(self._model, self._pixels, frame, pixels)
-        instances = self._model.segment(embedding, self._names).instances
+        everything = self._model.segment(embedding, self._names)
+        self._keep_semantic(number, frame, everything)
+        instances = everything.instances
         for label in range(len(instances), 0, -1):
             y0, x0, y1, x1 = instances[label - 1].bbox
             out[y0:y1, x0:x1][instances[label - 1].mask] = label
         self._instances[number] = [(i.label, i.score) for i in instances]
         return out
+
+    def _keep_semantic(self, number: int, frame: Frame, found: Segmentation) -> None:
+        """Write the semantic map of a frame's own part."""
+        self.vocabulary, self.stuff = found.names or self.vocabulary, found.stuff
+        if self.semantic is None or found.semantic is None:
+            return
+        core = self._frames[number][0]
+        if found.names:
+            check_labels(self.semantic, len(found.names))
+        y0, x0, y1, x1 = (c - o for c, o in zip(core, (frame.y0, frame.x0) * 2, strict=True))
+        self.semantic[_slices(core)] = found.semantic[y0:y1, x0:x1].astype(self.semantic.dtype)
 
     def _neighbours(self, number: int) -> list[int]:
         area = self._frames[number][1].area
@@ -260,14 +284,14 @@ class _Sum:
 
 def segment_tiled(
     model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
-    progress: Callable[[int, int], None] | None = None,
+    semantic: Any = None, progress: Callable[[int, int], None] | None = None,
 ) -> WholePlane:  # fmt: skip
     """Find everything on a plane of any size.
 
     Parameters
     ----------
     model : Model
-    image, names, out
+    image, names, out, semantic
         As for `PlaneRun`.
     progress : callable, optional
         Called with steps done and steps in all.
@@ -276,11 +300,11 @@ def segment_tiled(
     -------
     WholePlane
     """
-    work = PlaneRun(model, image, names, out=out)
+    work = PlaneRun(model, image, names, out=out, semantic=semantic)
     for done in work.run():
         if progress is not None:
             progress(done, work.total)
-    return WholePlane(work.labels, work.objects, work.vocabulary)
+    return WholePlane(work.labels, work.objects, work.vocabulary, work.semantic, work.stuff)
 
 
 def instances_of(found: WholePlane) -> tuple[Instance, ...]:
@@ -289,7 +313,7 @@ def instances_of(found: WholePlane) -> tuple[Instance, ...]:
     return tuple(
         Instance(
             np.asarray(found.labels[_slices(one.bbox)]) == one.label_id, one.bbox, one.score,
-            one.name,
+            one.name, one.name not in found.stuff,
         )
         for one in ordered
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,7 @@ from .concept import Concept
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 from .pyramid import Level
 from .regions import Region
+from .words import STUFF
 
 if TYPE_CHECKING:
     from .model import CompactModel, Decoded
@@ -85,8 +87,11 @@ def find_objects(
     names = tuple(model.vocabulary()[index] for index in words or ())
     if words is None:
         kept = [_named(model, embedding, instance) for instance in kept]
+    names = names or model.vocabulary()
+    kept = [replace(one, thing=one.label not in STUFF) for one in kept]
     semantic = _semantic(model, levels, embedding.shape, words)
-    return Segmentation(embedding.shape, tuple(kept), semantic, names or model.vocabulary())
+    stuff = tuple(name for name in names if name in STUFF)
+    return Segmentation(embedding.shape, tuple(kept), semantic, names, stuff)
 
 
 def _level_for(model: CompactModel, levels: list[Level], concept: Concept) -> Level:

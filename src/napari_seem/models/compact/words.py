@@ -30,6 +30,18 @@ SYNONYMS = {
     "cell nucleus": ("nucleus",), "fracture": ("crack",),
 }  # fmt: skip
 
+STUFF = frozenset({
+    "ceiling", "corrosion", "counter", "crack", "crack in oxide", "cracked", "dirt", "flaking",
+    "floor", "forest", "grass", "gravel", "gray matter", "landslide or debris flow", "mountain",
+    "pavement", "playingfield", "railroad", "retinal vessel", "river", "road", "rock", "sand",
+    "scratch", "sea", "sky", "snow", "spalling", "stratigraphic unit 1", "stratigraphic unit 2",
+    "stratigraphic unit 3", "stratigraphic unit 4", "stratigraphic unit 5",
+    "stratigraphic unit 6", "stratigraphic unit 7", "stratigraphic unit 8",
+    "stratigraphic unit 9", "thermally grown oxide layer", "tree", "wall", "wall brick",
+    "wall stone", "wall tile", "water", "white matter",
+})  # fmt: skip
+"""Words whose regions nobody counts."""
+
 
 def normal_form(text: str) -> Iterator[str]:
     """Yield what a typed word may mean, likeliest first: itself, its singular, its synonyms."""

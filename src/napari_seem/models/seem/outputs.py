@@ -103,7 +103,10 @@ def panoptic(
         if key in found:
             score, region = max(score, found[key][0]), region | found[key][1]
         found[key] = (score, region, name)
-    instances = [_instance(region, score, name) for score, region, name in found.values()]
+    instances = [
+        _instance(region, score, name, thing=name not in stuff)
+        for score, region, name in found.values()
+    ]
     return tuple(sorted(instances, key=lambda instance: -instance.score))
 
 
@@ -136,9 +139,9 @@ def certainty(logits: Tensor) -> float:
     return float(logits[inside].sigmoid().mean()) if inside.any() else 0.0
 
 
-def _instance(mask: BoolArray, score: float, name: str) -> Instance:
+def _instance(mask: BoolArray, score: float, name: str, *, thing: bool = True) -> Instance:
     box = mask_bbox(mask)
     if box is None:
         raise ValueError("an instance has at least one pixel")
     y0, x0, y1, x1 = box
-    return Instance(np.ascontiguousarray(mask[y0:y1, x0:x1]), box, float(score), name)
+    return Instance(np.ascontiguousarray(mask[y0:y1, x0:x1]), box, float(score), name, thing)

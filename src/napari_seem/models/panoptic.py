@@ -1,0 +1,83 @@
+"""Things and stuff in one map, as in Kirillov et al. 2019, "Panoptic Segmentation"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from .base import Segmentation
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A region of a panoptic map.
+
+    Attributes
+    ----------
+    label_id : int
+        Its value in the map.
+    name : str or None
+    score : float or None
+        The model's own, 0..1; None where it gave none.
+    thing : bool
+        It can be counted; all stuff of a name is one region.
+    area : int
+        Pixels.
+    """
+
+    label_id: int
+    name: str | None
+    score: float | None
+    thing: bool
+    area: int
+
+
+@dataclass(frozen=True, eq=False)
+class Panoptic:
+    """Every pixel in at most one region.
+
+    Attributes
+    ----------
+    labels : int32 array of shape (H, W)
+        Things as in `Segmentation.labels`, stuff from there on; 0 where nothing was told.
+    segments : tuple of Segment
+        In the order of their ids.
+    """
+
+    labels: npt.NDArray[np.int32] = field(repr=False)
+    segments: tuple[Segment, ...]
+
+
+def panoptic_of(found: Segmentation) -> Panoptic:
+    """Put the instances of an answer onto its stuff; instances win.
+
+    Instances that are no things (`Instance.thing`) count as stuff of their name. Of the semantic
+    map only the names in `Segmentation.stuff` are taken: a thing that was not told apart is
+    nothing.
+    """
+    labels = found.labels.copy()
+    rows: dict[int, tuple[str | None, float | None, bool]] = {}
+    regions: dict[str | None, int] = {}
+    for label_id, instance in enumerate(found.instances, start=1):
+        kept = label_id
+        if not instance.thing:
+            kept = regions.setdefault(instance.label, label_id)
+            labels[found.labels == label_id] = kept
+        rows.setdefault(kept, (instance.label, instance.score, instance.thing))
+    last = len(found.instances)
+    free = labels == 0
+    for name in found.stuff if found.semantic is not None else ():
+        there = free & (found.semantic == found.names.index(name) + 1)
+        if not there.any():
+            continue
+        last += name not in regions
+        label_id = regions.setdefault(name, last)
+        labels[there] = label_id
+        rows.setdefault(label_id, (name, None, False))
+    areas = np.bincount(labels.ravel(), minlength=last + 1)
+    segments = (Segment(i, *rows[i], int(areas[i])) for i in sorted(rows) if areas[i])
+    return Panoptic(labels, tuple(segments))
