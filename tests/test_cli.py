@@ -88,6 +88,40 @@ def test_everything_of_some_names(picture, tmp_path):
     assert {row["name"] for row in rows} <= {"nucleus", "cell"}
 
 
+def test_maps_are_written_beside_the_objects(picture, tmp_path):
+    out, semantic, panoptic = (tmp_path / f"{name}.tif" for name in ("out", "names", "all"))
+
+    assert main(["segment", str(picture), "--everything", "--names", "nucleus,sky", "-o", str(out),
+                 "--semantic", str(semantic), "--panoptic", str(panoptic)]) == 0  # fmt: skip
+
+    objects, names, regions = (tifffile.imread(path) for path in (out, semantic, panoptic))
+    assert set(np.unique(names)) <= {0, 1, 2}
+    rows = json.loads(semantic.with_suffix(".json").read_text())["objects"]
+    assert [row["name"] for row in rows if row["index"] == 1] == ["nucleus"]
+    assert (names == 1)[objects > 0].mean() > 0.5
+    assert np.array_equal(regions[objects > 0], objects[objects > 0])
+    told = json.loads(panoptic.with_suffix(".json").read_text())["objects"]
+    assert {row["index"] for row in told} == set(np.unique(regions)) - {0}
+
+
+def test_everything_of_a_big_image_within_bounds(picture, tmp_path):
+    image = np.zeros((1500, 1600), np.uint8)
+    image[700:892, 800:1040] = np.kron(disc_image()[0], np.ones((3, 3), np.uint8))
+    out, panoptic = tmp_path / "labels.tif", tmp_path / "all.tif"
+    imsave(picture, image, check_contrast=False)
+
+    assert main(["segment", str(picture), "--everything", "--min-area", "2000", "--names",
+                 "nucleus", "-o", str(out), "--panoptic", str(panoptic)]) == 0  # fmt: skip
+
+    labels = tifffile.imread(out)
+    rows = json.loads(out.with_suffix(".json").read_text())["objects"]
+    areas = np.bincount(labels.ravel())
+    assert {row["index"] for row in rows} == set(np.flatnonzero(areas)) - {0}
+    assert len(rows) >= 2
+    assert all(areas[row["index"]] >= 2000 for row in rows)
+    assert np.array_equal(tifffile.imread(panoptic) > 0, labels > 0)
+
+
 def test_models_are_listed(capsys):
     assert main(["models"]) == 0
 
@@ -104,6 +138,8 @@ def test_models_are_listed(capsys):
         (["--point", "5,5", "--min-area", "9"], "go with --everything"),
         (["--everything", "--min-area", "9", "--max-area", "5"], "above the smallest"),
         (["--everything", "--min-score", "7"], "between 0 and 1"),
+        (["--everything", "--semantic", "labels.tif", "--panoptic", "labels.tif"], "apart"),
+        (["--point", "5,5", "--semantic", "names.tif"], "go with --everything"),
         (["--everything", "--word", "cell", "--names", "nucleus"], "not both"),
         (["--word", "flux capacitor"], "was not taught"),
         ([], "--everything"),

@@ -41,6 +41,21 @@ def test_one_bad_file_does_not_end_the_run(folder, tmp_path, capsys):
     assert not (out / "p1_labels.tif").exists()
 
 
+def test_only_objects_within_bounds_are_written(folder, tmp_path, capsys):
+    (folder / "p1.tif").unlink()
+    asked = ["batch", "segment", str(folder), "-o"]
+    assert main([*asked, str(tmp_path / "all")]) == 0
+    assert main([*asked, str(tmp_path / "large"), "--min-area", "300"]) == 0
+    assert main([*asked, str(tmp_path / "none"), "--min-area", "9", "--max-area", "5"]) == 2
+    assert "above the smallest" in capsys.readouterr().err
+
+    every, _ = read_labels(tmp_path / "all" / "p0_labels.tif")
+    large, table = read_labels(tmp_path / "large" / "p0_labels.tif")
+    areas = np.bincount(np.asarray(every).ravel())[1:]
+    assert len(table) == (areas >= 300).sum() >= 2
+    assert sorted(np.bincount(np.asarray(large).ravel())[1:]) == sorted(areas[areas >= 300])
+
+
 def test_an_interrupted_run_goes_on_where_it_was(folder, tmp_path):
     out = tmp_path / "out"
     (folder / "p1.tif").unlink()

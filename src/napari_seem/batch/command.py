@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ClusterTrouble, NapariSeemError
 from ..look import Look
+from ..models.filters import Wanted
 from .cluster import Certificates, cluster
 from .run import Report, run
 from .tasks import KINDS, Outcome, plan
@@ -58,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--names", help="segment: find these words only, commas between them")
+    parser.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
+                        help="segment: of objects that are kept")  # fmt: skip
+    parser.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
+    parser.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
     parser.add_argument("--labels", type=Path, help="propagate: folder of the labels to start from")
     parser.add_argument("--axis", type=int, help="propagate, embed: along which to go")
     parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
@@ -81,14 +86,17 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     if options.bands:
         look = replace(look, bands=tuple(int(band) for band in options.bands.split(",")))
     names = [name.strip() for name in options.names.split(",")] if options.names else None
+    bounds = {"min_area": options.min_area, "max_area": options.max_area,
+              "min_score": options.min_score}  # fmt: skip
+    Wanted(**bounds)  # refused before anything is begun
     asked: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": names, "axis": options.axis,
         "method": options.method, "find_new": options.find_new, "shown": look.told(),
         "examples": [[str(one) for one in pair] for pair in options.example],
-        "kind": "instance" if options.instances else "semantic",
+        "kind": "instance" if options.instances else "semantic", "wanted": bounds,
     }  # fmt: skip
     used = {
-        "embed": ("axis",), "segment": ("names", "shown"),
+        "embed": ("axis",), "segment": ("names", "shown", "wanted"),
         "propagate": ("axis", "method", "find_new", "shown"),
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip

@@ -19,6 +19,7 @@ from ..io.files import open_image, read_labels, write_labels
 from ..io.images import channels_last, open_plane
 from ..io.opened import Opened
 from ..look import Look, looked
+from ..models.filters import Wanted, filtered
 from ..models.registry import load_model
 from .tasks import Kind, Outcome, Task
 
@@ -73,7 +74,7 @@ def _segment(task: Task) -> str:
     names = task.options.get("names")
 
     def find(model: Any, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ObjectTable]:
-        found = model.segment(model.encode(plane), names)
+        found = filtered(model.segment(model.encode(plane), names), _bounds(task))
         return found.labels, _table(found.instances, model.name)
 
     return _by_plane(task, find, big=_segment_big)
@@ -84,11 +85,19 @@ def _segment_big(task: Task, image: Any) -> tuple[Any, ObjectTable]:
 
     model = _of(task)
     found = segment_tiled(model, image, task.options.get("names"))
+    wanted = _bounds(task)
     records = {
         one.label_id: ObjectRecord(one.name or "", round(one.score, 3), model.name)
         for one in found.objects
+        if wanted.admits(one.area, one.score, one.name)
     }
-    return found.labels, ObjectTable(records)
+    if len(records) == len(found.objects):
+        return found.labels, ObjectTable(records)
+    return np.where(np.isin(found.labels, list(records)), found.labels, 0), ObjectTable(records)
+
+
+def _bounds(task: Task) -> Wanted:
+    return Wanted(**task.options.get("wanted", {}))
 
 
 def _label_like(task: Task) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .options import WRITTEN, add_look, look_of, numbers, usage, words
+from .whole_image import Question, find_all
 
 if TYPE_CHECKING:
     from ..edits import ObjectTable
-    from ..models.base import Embedding, Model
-    from ..models.filters import Wanted
     from ..prompts import Prompt
-    from ..tiling import TiledModel
 
 
 def add_to(commands: Any) -> None:
@@ -40,6 +37,10 @@ def add_to(commands: Any) -> None:
     segment.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
     segment.add_argument("--names", type=words, metavar="WORD,WORD",
                          help="of everything, only objects with these names")  # fmt: skip
+    segment.add_argument("--semantic", type=Path, metavar="FILE",
+                         help="write the name of every pixel, too")  # fmt: skip
+    segment.add_argument("--panoptic", type=Path, metavar="FILE",
+                         help="write objects and stuff (sky, tissue) in one map, too")  # fmt: skip
     add_look(segment)
 
 
@@ -48,89 +49,66 @@ def _segment(options: argparse.Namespace) -> int:
     from ..io.files import write_labels
     from ..io.images import open_plane
     from ..models.registry import load_model
-    from ..tiling import TiledModel, is_big
 
     prompts = _prompts(options)
-    whole = options.everything or (options.word and not prompts)
+    whole = bool(options.everything or (options.word and not prompts))
     if not prompts and not whole:
         raise usage("give --point, --box, --word or --everything")
-    wanted = _wanted(options, bool(whole))
-    names = [options.word] if options.word else options.names
+    paths = _paths(options)
+    asked = _question(options, whole, tuple(name for name in paths if name != "objects"))
     model: Any = load_model(options.model)
     image, grid = open_plane(options.image)
     look = look_of(options).settled(image, image.ndim == 3)
     image = look.apply(image)
-    if is_big(image.shape):
-        model = TiledModel(model)
-    if whole and is_big(image.shape):
-        labels, table = _all_of_big(model, image, names, wanted)
-    elif whole:
-        labels, table = _all_objects(model, model.encode(image), names, wanted)
+    if whole:
+        found = find_all(model, image, asked)
     else:
-        labels, table = _one_object(model, model.encode(image), prompts)
+        found = {"objects": _one_object(model, image, prompts)}
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}
-    write_labels(options.output, labels, grid, table, about)
-    print(f"{len(table)} objects, {int((labels > 0).sum())} pixels -> {options.output}")
+    for what in set(paths) - set(found):
+        raise usage(f"model '{options.model}' gives no {what} map; leave --{what} out")
+    for what, path in paths.items():
+        labels, table = found[what]
+        write_labels(path, labels, grid, table, about)
+        kind = "objects" if what == "objects" else f"regions, {what}"
+        print(f"{len(table)} {kind}, {int((labels > 0).sum())} pixels -> {path}")
     return 0
 
 
-def _one_object(
-    model: Model, embedding: Embedding, prompts: list[Prompt]
-) -> tuple[Any, ObjectTable]:
+def _one_object(model: Any, image: Any, prompts: list[Prompt]) -> tuple[Any, ObjectTable]:
     from ..edits import ObjectRecord, ObjectTable
+    from ..tiling import TiledModel, is_big
 
-    found = model.predict(embedding, prompts)
+    if is_big(image.shape):
+        model = TiledModel(model)
+    found = model.predict(model.encode(image), prompts)
     record = ObjectRecord(found.label or "", round(found.score, 3), model.name, len(prompts))
     return found.mask.astype("uint16"), ObjectTable({1: record})
 
 
-def _wanted(options: argparse.Namespace, whole: bool) -> Wanted:
-    """The bounds on objects; refused before a model is loaded."""
+def _paths(options: argparse.Namespace) -> dict[str, Path]:
+    """The files to write, by what they hold; no two may be the same."""
+    given = {"objects": options.output, "semantic": options.semantic,
+             "panoptic": options.panoptic}  # fmt: skip
+    paths = {what: path for what, path in given.items() if path is not None}
+    if len({path.resolve() for path in paths.values()}) < len(paths):
+        raise usage("--output, --semantic and --panoptic are files of their own; name them apart")
+    return paths
+
+
+def _question(options: argparse.Namespace, whole: bool, maps: tuple[str, ...]) -> Question:
+    """What is looked for; refused before a model is loaded."""
     from ..models.filters import Wanted
 
     wanted = Wanted(options.min_area, options.max_area, options.min_score)
-    if not whole and (wanted != Wanted() or options.names):
-        raise usage("--min-area, --max-area, --min-score and --names go with --everything")
+    if not whole and (wanted != Wanted() or options.names or maps):
+        raise usage(
+            "--min-area, --max-area, --min-score, --names, --semantic and --panoptic go with "
+            "--everything"
+        )
     if options.word and options.names:
         raise usage("give --word or --names, not both")
-    return wanted
-
-
-def _all_objects(
-    model: Model, embedding: Embedding, names: list[str] | None, wanted: Wanted
-) -> tuple[Any, ObjectTable]:
-    from ..edits import ObjectRecord, ObjectTable
-    from ..models.filters import filtered
-
-    found = filtered(model.segment(embedding, names), wanted)
-    return found.labels, ObjectTable({
-        number: ObjectRecord(instance.label or "", round(instance.score, 3), model.name)
-        for number, instance in enumerate(found.instances, start=1)
-    })  # fmt: skip
-
-
-def _all_of_big(
-    tiled: TiledModel, image: Any, names: list[str] | None, wanted: Wanted
-) -> tuple[Any, ObjectTable]:
-    """Find the objects of an image too big for one pass, with a line of progress."""
-    import numpy as np
-
-    from ..edits import ObjectRecord, ObjectTable
-    from ..tiling import segment_tiled
-
-    def show(done: int, total: int) -> None:
-        print(f"\r{100 * done // total} %", end="", file=sys.stderr)
-
-    found = segment_tiled(tiled.model, image, names, progress=show)
-    print(file=sys.stderr)
-    kept = [one for one in found.objects if wanted.admits(one.area, one.score, one.name)]
-    labels = found.labels
-    if len(kept) < len(found.objects):
-        labels = np.where(np.isin(labels, [one.label_id for one in kept]), labels, 0)
-    return labels, ObjectTable({
-        one.label_id: ObjectRecord(one.name or "", round(one.score, 3), tiled.name)
-        for one in kept
-    })  # fmt: skip
+    return Question([options.word] if options.word else options.names, wanted, maps)
 
 
 def _prompts(options: argparse.Namespace) -> list[Prompt]:
