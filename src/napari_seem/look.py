@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -192,7 +192,7 @@ def volume_window(
 
 
 class Looked:
-    """An array whose planes are read as a look shows them: uint8, three channels last.
+    """An array whose planes are read as a look shows them: uint8, three channels last, or gray.
 
     Parameters
     ----------
@@ -202,17 +202,39 @@ class Looked:
         Settled, not plain.
     channels : bool
         Whether the array's last axis is channels.
+    gray : bool
+        Give the first of the three channels only, without an axis of its own.
     """
 
-    def __init__(self, array: Any, look: Look, channels: bool = False) -> None:
-        self._array, self._look = array, look
+    def __init__(self, array: Any, look: Look, channels: bool = False, gray: bool = False) -> None:
+        self._array, self._look, self._gray = array, look, gray
         spatial = tuple(array.shape)[: len(array.shape) - channels]
-        self.shape = (*spatial, 3)
+        self.shape = spatial if gray else (*spatial, 3)
         self.ndim = len(self.shape)
         self.dtype = np.dtype(np.uint8)
 
     def __getitem__(self, where: Any) -> npt.NDArray[Any]:
-        return self._look.apply(np.asarray(self._array[where]))
+        seen = self._look.apply(np.asarray(self._array[where]))
+        return seen[..., 0] if self._gray else seen
+
+
+class Channels:
+    """Arrays of one shape as the channels, last, of one; read where it is read.
+
+    Parameters
+    ----------
+    arrays : sequence of array-like
+        Sliced along all of their axes or less.
+    """
+
+    def __init__(self, arrays: Sequence[Any]) -> None:
+        self._arrays = tuple(arrays)
+        self.shape = (*(int(n) for n in arrays[0].shape), len(self._arrays))
+        self.ndim = len(self.shape)
+        self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
+
+    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+        return np.stack([np.asarray(array[where]) for array in self._arrays], axis=-1)
 
 
 def looked(array: Any, look: Look, channels: bool = False) -> Any:

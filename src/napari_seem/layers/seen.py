@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import InvalidImage
-from ..look import Look
-from .coordinates import unwrap
+from ..look import Channels, Look, Looked
+from .coordinates import channel_layers, full_data, resolutions, unwrap
+from .files import ABOUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari.layers import Image
+    import numpy.typing as npt
+    from napari.layers import Image, Labels, Layer
+
+    from ..planes import Plane
 
 LOOK = "napari-seem look"
-"""Key of an image layer's metadata: a `Look`, or `CONTRAST`."""
+"""Key of an image layer's metadata: a `Look`, `CONTRAST` or `VEGETATION`."""
 CONTRAST = "contrast"
 """The layer's contrast limits, whatever they are at the time."""
+VEGETATION = "vegetation"
+"""The normalised difference of the layers that show near infrared and red."""
 _INFRARED = ("nir", "near infrared", "near-infrared", "infrared", "b8", "b08")
 _RED = ("red", "b4", "b04")
 
 
-def choose_look(layer: Image, look: Look | str) -> None:
-    """Show a layer to models by a look, or by `CONTRAST`, from now on."""
+def choose_look(layer: Image, look: Look | str, layers: Sequence[Image] = ()) -> None:
+    """Show a layer to models by a look, `CONTRAST` or `VEGETATION` from now on.
+
+    Parameters
+    ----------
+    layer : Image
+    look : Look or str
+    layers : sequence of Image
+        Those that show bands of the same image.
+
+    Raises
+    ------
+    InvalidImage
+        Where bands of a vegetation index can't be told among them.
+    """
+    if look == VEGETATION:
+        vegetation_pair(layers)
     own: Any = unwrap(layer)
     own.metadata = {**own.metadata, LOOK: look}
 
@@ -37,6 +61,110 @@ def look_of(layer: Image) -> Look:
         low, high = own.contrast_limits
         return Look(window=(float(low), float(high)), name=CONTRAST)
     return chosen if isinstance(chosen, Look) else Look()
+
+
+@dataclass(frozen=True)
+class Showing:
+    """What a model is shown for an image layer; equal where it is the same.
+
+    Attributes
+    ----------
+    layers : tuple of Image
+        As channels of one picture where they are several.
+    looks : tuple of Look
+        One for each layer.
+    index : bool
+        Show the normalised difference of the two layers instead.
+    """
+
+    layers: tuple[Image, ...]
+    looks: tuple[Look, ...]
+    index: bool = False
+
+    @property
+    def settled(self) -> Showing:
+        """The same with the windows of whole volumes worked out; reads a few planes, sparsely."""
+        looks = tuple(
+            look.settled(full_data(layer), bool(layer.rgb))
+            for layer, look in zip(self.layers, self.looks, strict=True)
+        )
+        return Showing(self.layers, looks, self.index)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What was used, as plain values for the results; nothing where nobody chose."""
+        if self.index:
+            return {"normalised difference": [layer.name for layer in self.layers]}
+        if len(self.layers) == 1:
+            return self.looks[0].told()
+        looks = {
+            layer.name: look.told() for layer, look in zip(self.layers, self.looks, strict=True)
+        }
+        return {"channels": looks}
+
+    def images(self) -> list[list[Any]]:
+        """One list of resolutions, finest first, for each channel of the picture; one for colour.
+
+        Read by the plane only; must be settled.
+        """
+        levels = [resolutions(layer) for layer in self.layers]
+        if self.index:
+            look = Look(bands=(0, 1), index=True)
+            return [[Looked(Channels(pair), look, channels=True)
+                     for pair in zip(*levels, strict=False)]]  # fmt: skip
+        if all(look.plain for look in self.looks):
+            return levels
+        several = len(levels) > 1
+        return [
+            [Looked(level, _windowed(look), bool(layer.rgb), gray=several) for level in own]
+            for own, look, layer in zip(levels, self.looks, self.layers, strict=True)
+        ]
+
+    def read(self, plane: Plane) -> npt.NDArray[Any]:
+        """A plane as the model gets it, (H, W) or (H, W, C); must be settled."""
+        parts = [plane.read(levels[0]) for levels in self.images()]
+        return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
+
+
+def _windowed(look: Look) -> Look:
+    """A look that always makes 8-bit of what it shows; the same window where it has one."""
+    return replace(look, bands=(0,)) if look.plain else look
+
+
+def showing_of(layer: Image, layers: Sequence[Layer], together: bool) -> Showing:
+    """What a model is shown for a layer now.
+
+    Parameters
+    ----------
+    layer : Image
+        The chosen one.
+    layers : sequence of Layer
+        The viewer's.
+    together : bool
+        Show all that show channels of the same image, not only the chosen one.
+    """
+    if unwrap(layer).metadata.get(LOOK) == VEGETATION:
+        try:
+            bands = channel_layers(layer, layers)
+            return Showing(vegetation_pair(bands), (Look(), Look()), index=True)
+        except InvalidImage:  # one was hidden or renamed since
+            return Showing((layer,), (Look(),))
+    sources = channel_layers(layer, layers) if together else (layer,)
+    return Showing(sources, tuple(look_of(one) for one in sources))
+
+
+def note_showing(labels: Labels, shown: Showing) -> None:
+    """Keep with a Labels layer what its objects were found on, for the files it is written to."""
+    own: Any = unwrap(labels)
+    about = dict(own.metadata.get(ABOUT, {}))
+    told: Any = shown.told
+    known = about.get("shown", told)
+    if known != told:
+        several = known if isinstance(known, list) else [known]
+        told = several if told in several else [*several, told]
+    about |= {"image": shown.layers[0].name, "shown": told}
+    if about != own.metadata.get(ABOUT):
+        own.metadata = {**own.metadata, ABOUT: about}
 
 
 def vegetation_pair(layers: Sequence[Image]) -> tuple[Image, Image]:

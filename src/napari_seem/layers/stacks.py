@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import InvalidImage, InvalidLabels
-from ..look import Look
 from ..planes import Plane
 from .coordinates import full_data, shown_plane, spatial_shape, unwrap
-from .seen import look_of
+from .seen import Showing, showing_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from napari.components import Dims
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,23 +32,22 @@ class LayerStack:
         One of its planes.
     axis : int
         The array axis along which the planes follow each other.
-    look : Look
-        As which its planes are read.
+    shown : Showing
+        What is read of its planes; settled.
     """
 
     layer: Image
     plane: Plane
     axis: int
-    look: Look = field(default_factory=Look)
+    shown: Showing
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Planes, height, width and, for colour, channels."""
         data = full_data(self.layer)
         height, width = self.plane.shape(data.shape)
-        colours = 3 if not self.look.plain else int(data.shape[-1])
-        channels = (colours,) if self.plane.channels or not self.look.plain else ()
-        return int(data.shape[self.axis]), height, width, *channels
+        channels = self.shown.images()[0][0].shape[self.layer.ndim :]
+        return int(data.shape[self.axis]), height, width, *(int(n) for n in channels)
 
     @property
     def position(self) -> int:
@@ -63,7 +62,7 @@ class LayerStack:
         return replace(self.plane, index=index)
 
     def __getitem__(self, where: Any) -> npt.NDArray[Any]:
-        return self.look.apply(self.at(int(where[0])).read(full_data(self.layer)))
+        return self.shown.read(self.at(int(where[0])))
 
 
 def stack_axes(layer: Image, dims: Dims) -> list[int]:
@@ -77,13 +76,17 @@ def stack_axes(layer: Image, dims: Dims) -> list[int]:
     return sorted(axes, key=lambda axis: (axis != last, axis))
 
 
-def shown_stack(layer: Image, dims: Dims, axis: int | None = None) -> LayerStack:
+def shown_stack(
+    layer: Image, dims: Dims, axis: int | None = None, layers: Sequence[Layer] = ()
+) -> LayerStack:
     """The stack that the shown plane of a layer belongs to.
 
     Parameters
     ----------
     axis : int, optional
         Of the layer's array; by default the one moved along last.
+    layers : sequence of Layer
+        The viewer's, for an index of two of them.
 
     Raises
     ------
@@ -95,8 +98,8 @@ def shown_stack(layer: Image, dims: Dims, axis: int | None = None) -> LayerStack
         axes = [axis]
     if not axes:
         raise InvalidImage(f"'{layer.name}' has one plane only; choose a stack or a video")
-    look = look_of(layer).settled(full_data(layer), bool(layer.rgb))
-    return LayerStack(layer, shown_plane(layer, dims), axes[0], look)
+    shown = showing_of(layer, layers, together=False)
+    return LayerStack(layer, shown_plane(layer, dims), axes[0], shown.settled)
 
 
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:

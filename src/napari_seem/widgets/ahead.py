@@ -15,7 +15,7 @@ from ..layers.stacks import LayerStack, shown_stack, stack_axes
 from .message import Message
 from .preferences import MEGABYTE
 from .steps import Steps
-from .works import Reading, reader
+from .works import Reading
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -123,9 +123,9 @@ class EmbedAhead(QWidget):
 
     def _run(self, stack: LayerStack, reading: Reading) -> Iterator[Ready]:
         """In the thread: load the model, then encode plane by plane."""
-        shelf = self._annotator.shelf
+        shelf, shown = self._annotator.shelf, reading.shown.settled
         yield from encode_ahead(
-            shelf.model(reading.model), lambda k: reader(stack.at(k), reading.sources)(),
+            shelf.model(reading.model), lambda k: shown.read(stack.at(k)),
             range(stack.shape[0]), shelf.cache, lambda: self._here, self._may_go_on,
         )  # fmt: skip
 

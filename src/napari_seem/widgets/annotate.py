@@ -20,6 +20,7 @@ from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
 from .dock import Dock
+from .look_box import Looks
 from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
 from .proposals import Proposals
@@ -70,6 +71,7 @@ class AnnotateWidget(Dock):
         self.adaptation = Adaptation(self.annotator)
         self.tool = "point"
         self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
+        self.looks = Looks(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
         self.panel.extra.addWidget(self.ahead)
         self._bound: list[tuple[Any, str]] = []
@@ -186,6 +188,7 @@ class AnnotateWidget(Dock):
             page.events.disconnect(self._on_preferences)
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.proposals.close()
+        self.looks.close()
         self.ahead.close_run()
         self.annotator.close()
 

@@ -14,6 +14,7 @@ from ..errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPro
 from ..layers.coordinates import channel_layers, shown_plane, unwrap
 from ..layers.drawn import Drawn
 from ..layers.prompt_layers import PromptLayers
+from ..layers.seen import showing_of
 from ..layers.writing import Preview
 from ..planes import Plane
 from ..prompts import Prompt
@@ -224,9 +225,9 @@ class Annotator(QObject):
         self.objects.close()
 
     def reading(self, image: Image) -> Reading:
-        """Who looks at an image, and at which of its channels."""
-        several = channel_layers(image, self.viewer.layers) if self.all_channels else (image,)
-        return Reading(self.model_name, several)
+        """Who looks at an image, and what is shown of it."""
+        shown = showing_of(image, self.viewer.layers, self.all_channels)
+        return Reading(self.model_name, shown)
 
     def ensure_work(self) -> Work | None:
         """The object in the making on the shown plane, begun where there was none."""

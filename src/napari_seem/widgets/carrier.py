@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels
+from ..layers.seen import note_showing
 from ..layers.stacks import LayerStack, labelled_planes, read_labels, write_labels
 from ..layers.writing import check_target
 from ..propagation import Method, PlaneResult, Propagation
@@ -61,7 +62,7 @@ class Order:
         others = tuple(at for i, at in enumerate(self.stack.plane.index) if i != self.stack.axis)
         return (
             id(self.stack.layer), id(self.labels), self.stack.axis, self.stack.plane.axes, others,
-            self.model, self.only, self.stop_below, self.find_new,
+            self.model, self.only, self.stop_below, self.find_new, self.stack.shown,
         )  # fmt: skip
 
     def place(self) -> str:
@@ -108,6 +109,7 @@ class Carrier(QObject):
             Nothing is labelled, or the layer can't take the results.
         """
         check_target(order.labels, order.stack.layer, order.only or 1)
+        note_showing(order.labels, order.stack.shown)
         if self.order is None or self.work is None or order.context() != self.order.context():
             self.order, self.work, self._before = order, None, {}
             seeds = self._seeds(order)

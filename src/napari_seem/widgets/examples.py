@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QFileDialog, QListWidgetItem
 
 from ..errors import InvalidImage, InvalidLabels, NapariSeemError
 from ..io.images import images_in, read_array, read_image
-from ..layers.coordinates import full_data, shown_plane, spatial_shape, unwrap
+from ..layers.coordinates import shown_plane, spatial_shape, unwrap
 from ..layers.roles import is_ours
+from ..layers.seen import Showing, note_showing, showing_of
 from ..layers.stacks import read_labels, shown_stack, write_labels
 from ..layers.writing import check_target, new_labels
 from ..models.base import Capability
@@ -73,7 +74,7 @@ class ExamplesWidget(Dock):
             return
         at = [str(i) for i in plane.index if i is not None]
         title = f"{image.name} {', '.join(at)}".strip()
-        pixels = plane.read(full_data(image)).copy()
+        pixels = self._shown(image).read(plane).copy()
         self.panel.strip.put(Shown(title, pixels, values, _key(image, plane)))
         self.panel.show_message("")
 
@@ -221,7 +222,7 @@ class ExamplesWidget(Dock):
         if image is None or labels is None:
             raise InvalidImage("choose the stack to label, and the layer that takes the labels")
         check_target(labels, image, 1)
-        stack = shown_stack(image, self.viewer.dims)
+        stack = shown_stack(image, self.viewer.dims, None, self.viewer.layers)
         known = {example.key for example in self.panel.strip.examples}
         targets = []
         for k in range(stack.shape[0]):
@@ -251,14 +252,19 @@ class ExamplesWidget(Dock):
     def _plane_target(
         self, title: str, image: Image, labels: Labels | None, plane: Plane
     ) -> Target:
-        key = _key(image, plane)
+        key, shown = _key(image, plane), self._shown(image)
 
         def write(found: Labelled) -> None:
             layer = labels or self._labels_of(image)
             write_labels(layer, plane, found.labels)
+            note_showing(layer, shown)
             self._places[key] = image, plane
 
-        return Target(title, key, lambda: plane.read(full_data(image)), write)
+        return Target(title, key, lambda: shown.read(plane), write)
+
+    def _shown(self, image: Image) -> Showing:
+        """What a model is shown of an image, its window worked out."""
+        return showing_of(image, self.viewer.layers, together=False).settled
 
     def _labels_of(self, image: Image) -> Labels:
         """The layer made for an image that had none."""

@@ -10,6 +10,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidPrompt
 from ..layers.coordinates import full_data, world_to_data
 from ..layers.ledger import Ledger
+from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels, object_mask
 from ..prompts import Mask
 
@@ -91,6 +92,7 @@ class Objects:
         ids = ledger.write(
             annotator.plane, objects, overwrite=annotator.overwrite, replaces=replaces
         )
+        note_showing(labels, annotator.reading(annotator.image).shown)
         annotator.changed.emit()
         return ids
 

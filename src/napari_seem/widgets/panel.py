@@ -25,6 +25,7 @@ from superqt import QLabeledDoubleSlider
 
 from .actions import ACTIONS
 from .guide import HelpWindow
+from .look_box import LookBox
 
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 LONGEST_WORD = 100
@@ -98,6 +99,7 @@ class Panel(QWidget):
         self.image, self.labels = LayerBox(), LayerBox("new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Show the model these layers as channels of one picture")
+        self.look = LookBox()
         self.model = QComboBox()
         self.model.addItems(list(models))
         self._make_tools(list(tools))
@@ -260,6 +262,7 @@ class Panel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Image", self.image)
         form.addRow("", self.channels)
+        form.addRow("Seen as", self.look)
         form.addRow("Model", self.model)
         form.addRow("Write to", self.labels)
         column.addLayout(form)

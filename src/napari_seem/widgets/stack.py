@@ -158,7 +158,7 @@ class StackWidget(Dock):
         if image is None:
             return None
         try:
-            return shown_stack(image, self.viewer.dims, axis)
+            return shown_stack(image, self.viewer.dims, axis, self.viewer.layers)
         except NapariSeemError:
             if loudly:
                 raise

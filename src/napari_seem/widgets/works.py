@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..layers.coordinates import full_data, resolutions, spatial_shape
+from ..layers.coordinates import spatial_shape
 from ..layers.drawn import Drawn
+from ..layers.seen import Showing
 from ..planes import Plane
 from ..session import Session
 from ..tiling import PlanePixels, is_big
@@ -23,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """Who looks, and at what: a model's name, and the layers it sees as channels of one image."""
+    """Who looks, and at what: a model's name, and what it is shown of the image."""
 
     model: str
-    sources: tuple[Image, ...]
+    shown: Showing
 
 
 @dataclass
@@ -76,6 +74,7 @@ class Works:
         self._works: dict[tuple[Any, ...], Work] = {}
         self._contents: dict[tuple[Any, ...], list[str]] = {}
         self._pixels: dict[tuple[Any, ...], PlanePixels] = {}
+        self._settled: dict[Showing, Showing] = {}
         self._watched: dict[int, Image] = {}
 
     def at(self, image: Image, plane: Plane, reading: Reading) -> Work | None:
@@ -116,30 +115,42 @@ class Works:
     def is_encoded(self, work: Work) -> bool:
         """Whether the next turn needs no encoding."""
         if is_big(work.session.shape):
-            pixels = self._pixels_of(work.plane, work.reading.sources)
+            if work.reading.shown not in self._settled:
+                return False
+            pixels = self._pixels_of(work.plane, work.reading.shown)
             return self._shelf.has_frame(work.reading.model, pixels, work.session.request())
         return self._shelf.has(work.reading.model, work.content)
 
     def _new(self, image: Image, plane: Plane, reading: Reading) -> Work:
-        for source in reading.sources:
+        for source in reading.shown.layers:
             if id(source) not in self._watched:
                 self._watched[id(source)] = source
                 source.events.data.connect(self._on_data)
-        shape = plane.shape(spatial_shape(image))
-        content = self._contents.setdefault(_read_key(plane, reading.sources), [])
+        shape, shown = plane.shape(spatial_shape(image)), reading.shown
+        content = self._contents.setdefault(_read_key(plane, shown), [])
         if is_big(shape):
-            resolve = self._shelf.tiled(
-                reading.model, partial(self._pixels_of, plane, reading.sources)
-            )
+            resolve = self._shelf.tiled(reading.model, partial(self._pixels_of, plane, shown))
         else:
-            resolve = self._shelf.encoded(reading.model, reader(plane, reading.sources), content)
+            read = partial(self.read, plane, shown)
+            resolve = self._shelf.encoded(reading.model, read, content)
         return Work(image, plane, reading, Session.deferred(shape, resolve), content)
 
-    def _pixels_of(self, plane: Plane, sources: tuple[Image, ...]) -> PlanePixels:
+    def read(self, plane: Plane, shown: Showing) -> npt.NDArray[Any]:
+        """A plane as a model is shown it; in any thread."""
+        return self._settle(shown).read(plane)
+
+    def _settle(self, shown: Showing) -> Showing:
+        """What is shown, with the windows of whole volumes, worked out once until data change."""
+        found = self._settled.get(shown)
+        if found is None:
+            found = self._settled[shown] = shown.settled
+        return found
+
+    def _pixels_of(self, plane: Plane, shown: Showing) -> PlanePixels:
         """A big plane's pixels, which know what was read of them until the image changes."""
-        key = _read_key(plane, sources)
+        key = _read_key(plane, shown)
         if key not in self._pixels:
-            self._pixels[key] = PlanePixels([resolutions(image) for image in sources], plane)
+            self._pixels[key] = PlanePixels(self._settle(shown).images(), plane)
         return self._pixels[key]
 
     def _on_data(self, event: Any) -> None:
@@ -148,22 +159,17 @@ class Works:
     def _forget_contents(self, image: Image) -> None:
         """Read the image's planes anew from now on."""
         for key, content in list(self._contents.items()):
-            if id(image) in key[0]:
+            if image in key[0].layers:
                 content.clear()
                 del self._contents[key]
                 self._pixels.pop(key, None)
+        for shown in [one for one in self._settled if image in one.layers]:
+            del self._settled[shown]
 
 
 def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
     return id(image), plane.key()
 
 
-def _read_key(plane: Plane, sources: tuple[Image, ...]) -> tuple[Any, ...]:
-    return tuple(id(source) for source in sources), plane.key()
-
-
-def reader(plane: Plane, sources: tuple[Image, ...]) -> Callable[[], npt.NDArray[Any]]:
-    """Reads a plane of one layer, or of several as the channels of one image."""
-    if len(sources) == 1:
-        return lambda: plane.read(full_data(sources[0]))
-    return lambda: np.stack([plane.read(full_data(image)) for image in sources], axis=-1)
+def _read_key(plane: Plane, shown: Showing) -> tuple[Any, ...]:
+    return shown, plane.key()
