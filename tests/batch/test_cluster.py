@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_seem.batch import plan, run
-from napari_seem.batch.cluster import Certificates, check_address, cluster, connect
+import napari_seem as ns
+from napari_seem.batch import elsewhere, plan, run
+from napari_seem.batch.cluster import Certificates, Connection, check_address, cluster, connect
+from napari_seem.batch.elsewhere import EncodedElsewhere
 from napari_seem.errors import ClusterTrouble
+from napari_seem.images import to_rgb
 from napari_seem.io.files import read_labels
 
 distributed = pytest.importorskip("distributed")
@@ -80,15 +83,12 @@ def test_work_on_an_encrypted_cluster_is_the_work_done_here(encrypted, tmp_path,
         assert len(report.done) == 2
         for name in ("p0_labels.tif", "p1_labels.tif"):
             np.testing.assert_array_equal(read_labels(there / name)[0], read_labels(here / name)[0])
-        _encodes_elsewhere(client, image)
 
 
-def _encodes_elsewhere(client, image):
-    import napari_seem as ns
-    from napari_seem.batch.elsewhere import EncodedElsewhere
-
+def test_a_cluster_encodes_and_masks_are_decoded_here(encrypted, disc_image):
+    connection, (image, _) = Connection(*encrypted), disc_image
     model = ns.load_model("compact")
-    far = EncodedElsewhere(model, client)
+    far = EncodedElsewhere(model, connection)
     embedding = far.encode(image)
     near = model.encode(image)
     assert embedding.model == near.model
@@ -99,3 +99,36 @@ def _encodes_elsewhere(client, image):
     far._model = type("Other", (), {"name": "compact", "identity": "other weights"})()
     with pytest.raises(ClusterTrouble, match="same weights everywhere"):
         far.encode(image)
+    connection.close()
+
+
+def test_parts_of_big_planes_are_encoded_there_too(encrypted, disc_image):
+    connection = Connection(*encrypted)
+    model, seen = ns.load_model("compact"), to_rgb(disc_image[0])
+    far = EncodedElsewhere(model, connection)
+    there, here = far.encode_part(seen[:80], seen), model.encode_part(seen[:80], seen)
+    prompt = [ns.Point(40, 40)]
+    np.testing.assert_array_equal(
+        far.predict(there, prompt).logits, model.predict(here, prompt).logits
+    )
+    connection.close()
+
+
+def test_a_broken_line_is_opened_again(encrypted, disc_image):
+    connection = Connection(*encrypted)
+    first = connection.client()
+    assert connection.client() is first
+    first.close()
+    far = EncodedElsewhere(ns.load_model("compact"), connection)
+    assert far.encode(disc_image[0]).shape == disc_image[0].shape[:2]
+    assert connection.client() is not first
+    connection.close()
+
+
+def test_a_cluster_that_does_not_answer_is_told_of(encrypted, disc_image, monkeypatch):
+    monkeypatch.setattr(elsewhere, "PATIENCE", 0.01)
+    connection = Connection(*encrypted)
+    far = EncodedElsewhere(ns.load_model("compact"), connection)
+    with pytest.raises(ClusterTrouble, match="empty its address in the preferences"):
+        far.encode(disc_image[0])
+    connection.close()

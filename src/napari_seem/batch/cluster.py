@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +95,53 @@ def connect(address: str, certificates: Certificates | None = None) -> Any:
             f"no scheduler answers at '{address}' ({error}); see that it runs, that the address "
             "and the certificates are right"
         ) from error
+
+
+class Connection:
+    """A line to a scheduler that is opened when it is first needed, and again where it broke.
+
+    Parameters
+    ----------
+    address : str
+        As of `connect`.
+    certificates : Certificates, optional
+    """
+
+    def __init__(self, address: str, certificates: Certificates | None = None) -> None:
+        self.address, self._certificates = address, certificates
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def client(self) -> Any:
+        """The client; in any thread.
+
+        Raises
+        ------
+        ClusterTrouble
+            As `cluster`.
+        """
+        with self._lock:
+            if self._client is not None and self._client.status != "running":
+                self._close()
+            if self._client is None:
+                client = connect(self.address, self._certificates)
+                try:
+                    check_version(client)
+                except BaseException:
+                    client.close()
+                    raise
+                self._client = client
+            return self._client
+
+    def close(self) -> None:
+        """Hang up; the next `client` opens it again."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
 
 def check_address(address: str) -> None:

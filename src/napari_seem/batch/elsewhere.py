@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,11 @@ from ..errors import ClusterTrouble
 from ..images import to_rgb
 from ..models.base import Embedding
 from ..models.registry import load_model
+from .cluster import Connection
 
 _KEY = ("sent", "sent")
+PATIENCE = 300
+"""Seconds that a worker may take for an image; its first one, with the model to load, too."""
 
 
 class EncodedElsewhere:
@@ -29,12 +33,12 @@ class EncodedElsewhere:
     ----------
     model : Model
         Its weights must be the same on the workers, which load it by its name.
-    client : distributed.Client
+    connection : Connection
     """
 
-    def __init__(self, model: Any, client: Any) -> None:
+    def __init__(self, model: Any, connection: Connection) -> None:
         self._model = model
-        self._client = client
+        self._connection = connection
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
@@ -45,16 +49,32 @@ class EncodedElsewhere:
         Raises
         ------
         ClusterTrouble
-            The cluster is gone, or has other weights.
+            The cluster is gone, does not answer, or has other weights.
         """
         seen = image if image.dtype == np.uint8 else to_rgb(image)  # an eighth of a float image
-        future = self._client.submit(encode_there, self._model.name, seen, pure=False)
+        return self._ask(encode_there, seen)
+
+    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+        """Encode a part of an image on the cluster, as the model's own `encode_part`.
+
+        Raises
+        ------
+        ClusterTrouble
+            As `encode`.
+        """
+        return self._ask(encode_part_there, image, sample)
+
+    def _ask(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
+        client = self._connection.client()
+        future = client.submit(work, self._model.name, *images, pure=False)
         try:
-            sent = future.result()
+            sent = future.result(timeout=PATIENCE)
         except Exception as error:
+            future.cancel()
             raise ClusterTrouble(
-                f"the cluster could not encode the image ({error!r}); switch it off in the "
-                "preferences to encode here"
+                f"the cluster at '{self._connection.address}' could not encode the image "
+                f"({error!r}); see that its workers run, or empty its address in the preferences "
+                "to encode here"
             ) from error
         embedding = unpacked(sent)
         if embedding.model != self._model.identity:
@@ -68,6 +88,11 @@ class EncodedElsewhere:
 def encode_there(name: str, image: npt.NDArray[Any]) -> bytes:
     """Runs on a worker: an encoded image, compressed."""
     return packed(_model(name).encode(image))
+
+
+def encode_part_there(name: str, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> bytes:
+    """Runs on a worker: an encoded part of an image, compressed."""
+    return packed(_model(name).encode_part(image, sample))
 
 
 def packed(embedding: Embedding) -> bytes:

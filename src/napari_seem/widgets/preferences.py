@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..batch.cluster import check_address
 from ..embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
+from ..errors import ClusterTrouble
 from .actions import ACTIONS, PRESETS, keys_of
 
 PLUGIN = "napari-seem"
@@ -16,8 +18,9 @@ MEGABYTE = 1 << 20
 class Preferences:
     """What the person chose: keys by method, device, and bytes for embeddings.
 
-    `disk_folder` is empty for the default one. `complaints` tells what was wrong with keys typed
-    there; those keep their former meaning.
+    `disk_folder` is empty for the default one. `scheduler` is the address of a cluster that
+    encodes, or empty; `certificates` are its CA, certificate and key files, all or none.
+    `complaints` tells what was wrong there; keys keep their former meaning then.
     """
 
     keys: dict[str, str] = field(default_factory=lambda: keys_of(PRESETS[0]))
@@ -26,6 +29,8 @@ class Preferences:
     keep_on_disk: bool = True
     disk_bytes: int = DEFAULT_DISK_BYTES
     disk_folder: str = ""
+    scheduler: str = ""
+    certificates: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
 
 
@@ -56,11 +61,35 @@ def read_preferences() -> Preferences:
             )
         elif own:
             keys[action.method] = own
+    scheduler, certificates, trouble = _cluster(page)
+    complaints += trouble
     return Preferences(
         keys, page.device, int(page.cache_megabytes) * MEGABYTE, bool(page.keep_on_disk),
         int(page.disk_megabytes) * MEGABYTE, str(page.disk_folder).strip(),
-        (*complaints, *_twice(keys)),
+        scheduler, certificates, (*complaints, *_twice(keys)),
     )  # fmt: skip
+
+
+def _cluster(page: Any) -> tuple[str, tuple[str, ...], list[str]]:
+    """Address and certificate files of the cluster, and what is wrong with them."""
+    address = str(getattr(page, "scheduler", "")).strip()
+    files = tuple(str(getattr(page, f"tls_{name}", "")).strip() for name in ("ca", "cert", "key"))
+    if not address:
+        return "", (), []
+    try:
+        check_address(address)
+    except ClusterTrouble as error:
+        return "", (), [f"{error}. Images are encoded here"]
+    if any(files) and not all(files):
+        return (
+            "",
+            (),
+            [
+                "of the cluster's certificate files in the preferences one is missing; give all "
+                "three. Images are encoded here"
+            ],
+        )
+    return address, files if all(files) else (), []
 
 
 def is_key(text: str) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from ..batch.cluster import Certificates, Connection
+from ..batch.elsewhere import EncodedElsewhere
 from ..embeddings import EmbeddingCache, EmbeddingStore, content_key, identity_of
 from ..errors import MissingPackage
 from ..models.registry import load_model
@@ -30,7 +33,7 @@ def shelf_of(viewer: Any) -> Shelf:
     if viewer not in _SHELVES:
         preferences = read_preferences()
         cache = EmbeddingCache(preferences.cache_bytes, open_store(preferences))
-        _SHELVES[viewer] = Shelf(None, cache, preferences.device)
+        _SHELVES[viewer] = Shelf(None, cache, preferences.device, connection_of(preferences))
     return _SHELVES[viewer]
 
 
@@ -44,6 +47,14 @@ def open_store(preferences: Preferences) -> EmbeddingStore | None:
         return None
 
 
+def connection_of(preferences: Preferences) -> Connection | None:
+    """A line to the cluster that encodes; None where images are encoded here."""
+    if not preferences.scheduler:
+        return None
+    files = [Path(one) for one in preferences.certificates]
+    return Connection(preferences.scheduler, Certificates(*files) if files else None)
+
+
 class Shelf:
     """Loads each model once and encodes each plane once.
 
@@ -54,6 +65,8 @@ class Shelf:
     cache : EmbeddingCache
     device : str
         As `napari_seem.load_model` takes it.
+    connection : Connection, optional
+        To a cluster that encodes; the rest runs here. Only without a loader.
 
     Attributes
     ----------
@@ -61,13 +74,21 @@ class Shelf:
         Shut while a person waits for an answer; what runs in the background stands before it.
     """
 
-    def __init__(self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto") -> None:
+    def __init__(
+        self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto",
+        connection: Connection | None = None,
+    ) -> None:  # fmt: skip
         self.cache = cache
         self.device = device
         self.gate = Gate()
-        self._loader = loader or (lambda name: load_model(name, device=self.device))
+        self._connection = connection
+        self._loader = loader or self._load
         self._models: dict[str, Model] = {}
         self._lock = threading.Lock()
+
+    def _load(self, name: str) -> Model:
+        model: Any = load_model(name, device=self.device)
+        return EncodedElsewhere(model, self._connection) if self._connection else model
 
     def loaded(self, name: str) -> Model | None:
         """The model, where it has been loaded."""
