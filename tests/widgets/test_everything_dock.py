@@ -10,6 +10,10 @@ from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 
 from napari_seem.embeddings import EmbeddingCache
+from napari_seem.layers.files import ABOUT
+from napari_seem.layers.seen import choose_look
+from napari_seem.look import Look
+from napari_seem.widgets import harvest
 from napari_seem.widgets.everything import EverythingWidget
 from napari_seem.widgets.shelf import Shelf
 
@@ -41,7 +45,7 @@ def open_dock(make_napari_viewer, qtbot):
     yield open_on
     for dock in docks:
         if isalive(dock):
-            qtbot.waitUntil(lambda dock=dock: not dock.harvest.runner.busy, timeout=20_000)
+            qtbot.waitUntil(lambda dock=dock: not dock.harvest.steps.running, timeout=20_000)
             dock.release()
 
 
@@ -49,7 +53,7 @@ def open_dock(make_napari_viewer, qtbot):
 def find(qtbot):
     def run(dock):
         dock.look()
-        qtbot.waitUntil(lambda: not dock.harvest.runner.busy, timeout=20_000)
+        qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
 
     return run
 
@@ -227,6 +231,122 @@ def test_on_a_big_plane_what_is_seen_is_segmented(open_dock, find):
     written = labels_of(dock).data
     assert written[1400 + LEFT[0], 1500 + LEFT[1]] != written[1400 + RIGHT[0], 1500 + RIGHT[1]]
     assert (written > 0).sum() == (scene() > 100).sum()
+
+
+@pytest.fixture
+def far_apart():
+    """A big plane with the scene in two places."""
+    big = np.zeros((2600, 2600), np.uint8)
+    big[100:164, 100:180] = big[2400:2464, 2400:2480] = scene()
+    return big
+
+
+def test_all_of_a_big_plane_is_worked_through(open_dock, find, far_apart):
+    dock = open_dock(far_apart)
+    assert dock.panel.whole.isVisibleTo(dock)
+    dock.panel.whole.setChecked(True)
+
+    find(dock)
+
+    assert dock.harvest.total == 6
+    assert len(dock.accept()) == 6
+    assert ((labels_of(dock).data > 0) == (far_apart > 100)).all()
+
+
+def test_large_previews_are_coarse_and_clicks_exact(open_dock, find, far_apart, monkeypatch):
+    monkeypatch.setattr(harvest, "MOST_SHOWN", 1 << 18)
+    dock = open_dock(far_apart)
+    dock.panel.whole.setChecked(True)
+    find(dock)
+    shown = dock.harvest.preview.values()
+    assert shown.size <= 1 << 18
+    assert len(np.unique(shown)) >= 5  # the four discs at least, and nothing
+
+    drag(dock, (2400 + RIGHT[0], 2400 + RIGHT[1]))
+    drag(dock, (2400 + SPECK[0], 2400 + SPECK[1]))
+
+    assert len(dock.harvest.offered()) == 4
+    dock.accept()
+    written = labels_of(dock).data
+    assert written[2400 + LEFT[0], 2400 + LEFT[1]] > 0
+    assert written[2400 + RIGHT[0], 2400 + RIGHT[1]] == 0
+
+
+def test_a_long_search_can_be_stopped(open_dock, qtbot, far_apart):
+    dock = open_dock(far_apart)
+    dock.panel.whole.setChecked(True)
+    dock.look()
+    assert dock.panel.look.text() == "Stop"
+
+    dock.look_or_stop()
+    qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+
+    assert dock.panel.message.text() == "cancelled"
+    assert dock.harvest.total == 0
+    assert dock.panel.look.text() == "Segment everything"
+
+
+def test_a_plane_is_seen_as_its_image_is(open_dock, find):
+    dock = open_dock(scene().astype(np.int16))
+    choose_look(dock.viewer.layers["discs"], Look(window=(0, 600)))
+    find(dock)
+    assert dock.harvest.total == 0
+
+    dock.choose_look(Look(window=(0, 300)))
+    find(dock)
+    dock.accept()
+
+    assert labels_of(dock).metadata[ABOUT]["shown"] == {"window": [0.0, 300.0]}
+    assert len(np.unique(labels_of(dock).data)) == 4
+
+
+def test_channels_are_seen_as_one_picture(open_dock, find):
+    both = scene()
+    dock = open_dock(np.where(np.arange(80) < 40, both, 20).astype(np.uint8))
+    dock.viewer.add_image(np.where(np.arange(80) >= 40, both, 20).astype(np.uint8), name="other")
+    third = dock.viewer.add_image(both, name="third")
+    assert dock.panel.channels.text() == "all 3 channels"
+    third.visible = False
+    dock.panel.image.select(dock.viewer.layers["other"])
+    find(dock)
+    assert dock.harvest.total == 1
+
+    third.visible = True
+    dock.panel.channels.setChecked(True)
+    find(dock)
+
+    assert dock.harvest.total == 3
+
+
+@pytest.mark.parametrize(("kind", "values"), [("semantic", {0, 1}), ("panoptic", {0, 1, 2, 3})])
+def test_maps_of_all_pixels_go_beside_the_objects(dock, kind, values):
+    dock.panel.map.setCurrentIndex(dock.panel.map.findData(kind))
+
+    dock.accept()
+
+    labels = dock.viewer.layers[f"discs {kind}"]
+    assert set(np.unique(labels.data)) == values
+    assert ((labels.data > 0) == (scene() > 100)).all()
+    assert set(labels.features["name"][1:]) == {"disc"}
+    labels.undo()
+    assert not labels.data.any()
+    assert len(labels.features) == 1
+
+
+def test_a_name_has_one_value_on_every_plane(open_dock, find):
+    dock = open_dock(np.stack([scene(), scene()[:, ::-1]]))
+    dock.panel.map.setCurrentIndex(dock.panel.map.findData("semantic"))
+    for plane in (0, 1, 1):
+        dock.viewer.dims.set_current_step(0, plane)
+        find(dock)
+        dock.panel.overwrite.setChecked(True)
+        dock.accept()
+
+    first, second = (dock.viewer.layers[f"discs semantic{end}"] for end in ("", " [1]"))
+    assert set(np.unique(first.data[0])) == set(np.unique(first.data[1])) == {0, 1}
+    assert len(first.features) == 2
+    assert not second.data[0].any()  # plane 1 was mapped before: the second map is its own layer
+    assert second.data[1].any()
 
 
 def test_an_unknown_word_is_told(open_dock, find):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 
-from ..layers.coordinates import unwrap
+from ..errors import InvalidPrompt, NapariSeemError
+from ..layers.coordinates import channel_layers, shown_plane, spatial_shape, unwrap
 from ..layers.roles import is_ours
+from ..layers.seen import VEGETATION, choose_look
 from ..models.base import Capability
 from ..models.registry import able_models
+from ..tiling import is_big
 from .dock import Dock
 from .everything_panel import EverythingPanel
-from .harvest import Harvest
+from .harvest import Asked, Harvest
 from .shelf import Shelf, shelf_of
 
 
@@ -53,12 +57,42 @@ class EverythingWidget(Dock):
         if image is None:
             self._say("choose an image layer first", True)
             return
-        self.panel.words.clearFocus()  # keys and clicks go to the picture again
-        self.harvest.find(image, self.panel.model.currentText(), self.panel.words_typed)
+        panel = self.panel
+        panel.words.clearFocus()  # keys and clicks go to the picture again
+        self.harvest.find(
+            Asked(
+                image, panel.model.currentText(), panel.words_typed,
+                panel.channels.isChecked(), panel.whole.isChecked(),
+            )
+        )  # fmt: skip
+        panel.show_running(self.harvest.steps.running)
+
+    def look_or_stop(self) -> None:
+        """Look for everything; what runs already is stopped instead."""
+        if self.harvest.steps.running:
+            self.harvest.steps.stop()
+            self._say("stopping ...", False)
+        else:
+            self.look()
 
     def accept(self) -> list[int]:
         """Write what is offered; gives the ids."""
-        return self.harvest.accept(self.panel.labels.layer, self.panel.overwrite.isChecked())
+        panel = self.panel
+        return self.harvest.accept(panel.labels.layer, panel.overwrite.isChecked(), panel.map_kind)
+
+    def choose_look(self, look: Any) -> None:
+        """Show the chosen image by a look from now on, in every dock."""
+        image = self.panel.image.layer
+        if image is None:
+            return
+        bands = channel_layers(image, self.viewer.layers)
+        several = self.panel.channels.isChecked() and look != VEGETATION
+        try:
+            for layer in bands if several else (image,):
+                choose_look(layer, look, bands)
+        except NapariSeemError as error:
+            self._say(str(error), True)
+        self.panel.look_box.show_of(image)
 
     def release(self) -> None:
         """Let go of the viewer; what is written stays."""
@@ -71,11 +105,15 @@ class EverythingWidget(Dock):
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.disconnect(self._refresh_layers)
         layers.removed.disconnect(self._on_removed)
+        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
+            event.disconnect(self._on_image)
 
     def _connect(self) -> None:
         panel, harvest = self.panel, self.harvest
-        panel.look.clicked.connect(lambda: self.look())
+        panel.look.clicked.connect(lambda: self.look_or_stop())
         panel.words.returnPressed.connect(self.look)
+        panel.image.chosen.connect(self._on_image)
+        panel.look_box.chosen.connect(self.choose_look)
         panel.accept.clicked.connect(lambda: self.accept())
         panel.discard.clicked.connect(lambda: harvest.clear())
         panel.back.clicked.connect(lambda: harvest.step_back())
@@ -83,13 +121,14 @@ class EverythingWidget(Dock):
         harvest.updated.connect(self._on_updated)
         harvest.said.connect(self._say)
         harvest.written.connect(panel.labels.select)
-        harvest.runner.started.connect(lambda _: panel.look.setEnabled(False))
-        harvest.runner.ended.connect(lambda: panel.look.setEnabled(True))
+        harvest.steps.ended.connect(lambda _: panel.show_running(False))
         self.viewer.mouse_drag_callbacks.append(self._on_press)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self._refresh_layers)
         layers.removed.connect(self._on_removed)
+        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
+            event.connect(self._on_image)
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
@@ -121,7 +160,7 @@ class EverythingWidget(Dock):
             return
         self.panel.show_offer(
             len(self.harvest.offered()), self.harvest.total,
-            can_step_back=self.harvest.can_step_back,
+            can_step_back=self.harvest.can_step_back, has_map=self.harvest.has_map,
         )  # fmt: skip
 
     def _say(self, text: str, error: bool) -> None:
@@ -132,11 +171,24 @@ class EverythingWidget(Dock):
     def _on_removed(self, event: Any) -> None:
         self.harvest.forget(unwrap(event.value))
 
+    def _on_image(self, _: Any = None) -> None:
+        """Offer what goes with the chosen image: its look, its channels, a whole big plane."""
+        image = self.panel.image.layer
+        self.panel.look_box.show_of(image)
+        channels, big = 0, False
+        if image is not None:
+            channels = len(channel_layers(image, self.viewer.layers))
+            with suppress(InvalidPrompt):  # not shown as planes now; told when it is looked at
+                plane = shown_plane(image, self.viewer.dims)
+                big = is_big(plane.shape(spatial_shape(image)))
+        self.panel.show_choices(channels, big)
+
     def _refresh_layers(self, _: Any = None) -> None:
         layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
         panel = self.panel
         panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
         panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+        self._on_image()
 
 
 def _filled(stroke: list[Any]) -> list[Any]:

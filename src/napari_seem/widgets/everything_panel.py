@@ -22,11 +22,17 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from ..models.filters import Wanted
+from .booking import PANOPTIC, SEMANTIC
+from .look_box import LookBox
 from .message import Message
 from .panel import LONGEST_WORD, LayerBox
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"
+FIND = "Segment everything"
+MAPS = {
+    "objects only": None, "a map of names": SEMANTIC, "objects and stuff in one": PANOPTIC,
+}  # fmt: skip
 
 
 class EverythingPanel(QWidget):
@@ -55,7 +61,8 @@ class EverythingPanel(QWidget):
         self.words.setPlaceholderText("everything; or: nucleus, cell")
         self.words.setMaxLength(10 * LONGEST_WORD)
         self.words.setClearButtonEnabled(True)
-        self.look = QPushButton("Segment everything")
+        self.look, self.look_box = QPushButton(FIND), LookBox()
+        self.channels, self.whole = QCheckBox(), QCheckBox("all of the plane, not what is shown")
         self.score = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.score.setRange(0, 1)
         self.score.setDecimals(2)
@@ -66,6 +73,9 @@ class EverythingPanel(QWidget):
             box.setGroupSeparatorShown(True)
         self.largest.setSpecialValueText("no limit")
         self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
+        self.map = QComboBox()
+        for title, kind in MAPS.items():
+            self.map.addItem(title, kind)
         self.names.setMaximumHeight(110)
         self.accept, self.discard = QPushButton("Accept"), QPushButton("Discard")
         self.back, self.message = QPushButton("Undo"), Message()
@@ -84,12 +94,18 @@ class EverythingPanel(QWidget):
             self.names.itemChanged,
         ):  # fmt: skip
             changed.connect(self.filtered)
-        self.show_offer(0, 0, can_step_back=False)
+        self.show_offer(0, 0, can_step_back=False, has_map=False)
+        self.show_choices(0, big=False)
 
     @property
     def words_typed(self) -> list[str]:
         """The words to look for; none for everything."""
         return [word.strip() for word in self.words.text().split(",") if word.strip()]
+
+    @property
+    def map_kind(self) -> str | None:
+        """The map to write beside the objects, or None."""
+        return self.map.currentData() if self.map.isEnabled() else None
 
     def wanted(self) -> Wanted:
         """The bounds that stand in the dock; a largest area below the smallest is no bound."""
@@ -117,8 +133,21 @@ class EverythingPanel(QWidget):
             self.names.addItem(item)
         self.names.blockSignals(False)
 
-    def show_offer(self, offered: int, total: int, *, can_step_back: bool) -> None:
+    def show_choices(self, channels: int, big: bool) -> None:
+        """Offer what only some images have: several channels, or planes too big for one pass."""
+        self.channels.setText(f"all {channels} channels")
+        self.channels.setVisible(channels > 1)
+        self.whole.setVisible(big)
+        if channels < 2:
+            self.channels.setChecked(False)
+
+    def show_running(self, running: bool) -> None:
+        """Let the button stop what runs."""
+        self.look.setText("Stop" if running else FIND)
+
+    def show_offer(self, offered: int, total: int, *, can_step_back: bool, has_map: bool) -> None:
         """Show how many objects would be written."""
+        self.map.setEnabled(has_map)
         for widget in (
             self.score, self.smallest, self.largest, self.names, self.discard, self.hint,
             self.overwrite,
@@ -133,7 +162,14 @@ class EverythingPanel(QWidget):
             (self.image, "The image whose shown plane is segmented"),
             (self.labels, "Takes the accepted objects"),
             (self.words, "Words with commas between them; empty finds every object"),
+            (self.channels, "Show the model these layers as channels of one picture"),
+            (self.whole, "Work through a big plane frame by frame; this takes a while"),
             (self.look, "Find all objects of the shown plane; nothing is written yet"),
+            (
+                self.map,
+                "A second layer, where all pixels have a name: objects of a name as one "
+                "(semantic), or apart, with stuff such as sky or tissue around them (panoptic)",
+            ),
             (self.score, "Offer only objects that score at least this much"),
             (self.smallest, "Offer only objects of at least so many pixels"),
             (self.largest, "Offer only objects of at most so many pixels"),
@@ -150,6 +186,9 @@ class EverythingPanel(QWidget):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Image", self.image)
+        form.addRow("", self.channels)
+        form.addRow("", self.whole)
+        form.addRow("Seen as", self.look_box)
         form.addRow("Model", self.model)
         form.addRow("Find", self.words)
         column.addLayout(form)
@@ -165,8 +204,9 @@ class EverythingPanel(QWidget):
         target = QFormLayout()
         target.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         target.addRow("Write to", self.labels)
+        target.addRow("", self.overwrite)
+        target.addRow("Besides", self.map)
         column.addLayout(target)
-        column.addWidget(self.overwrite)
         column.addWidget(self.accept)
         row = QHBoxLayout()
         row.addWidget(self.back)

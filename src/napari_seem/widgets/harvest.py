@@ -5,47 +5,56 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
-from ..edits import ObjectRecord
 from ..errors import NapariSeemError
-from ..layers.coordinates import (
-    full_data,
-    resolutions,
-    shown_area,
-    shown_plane,
-    spatial_shape,
-    world_to_data,
-)
-from ..layers.ledger import Ledger
-from ..layers.writing import NewObject, Preview, check_target, new_labels
+from ..layers.coordinates import world_to_data
+from ..layers.writing import Preview
+from ..models.base import Segmentation
 from ..models.filters import Wanted, united
-from ..tiling import PlanePixels, TiledModel, is_big
-from .runner import Job, LatestRunner, report_crash
+from .booking import Booking
+from .search import Place, Search, search, shown_place
 from .shelf import Shelf
+from .steps import Steps
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
-    from ..models.base import Instance, Segmentation
-    from ..planes import Plane
+    from ..models.base import Instance
 
 COLOURS, AWAY = 253, 255
 """The preview numbers its objects in 8 bits; those clicked away share the last value."""
+MOST_SHOWN = 1 << 24
+"""Pixels of the preview; of larger areas it shows every second, fourth, ... pixel."""
+Area = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """Where objects were looked for, and by which model."""
+class Asked:
+    """What is looked for.
+
+    Attributes
+    ----------
+    image : Image
+    model : str
+    words : sequence of str
+        Empty for everything.
+    together : bool
+        Show the model all channels of the image.
+    whole : bool
+        Work through all of a plane that is too big for one pass, not what is shown only.
+    """
 
     image: Image
-    plane: Plane
     model: str
+    words: Sequence[str] = ()
+    together: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,18 +92,27 @@ class Harvest(QObject):
     def __init__(self, viewer: ViewerModel, shelf: Shelf, parent: QObject) -> None:
         super().__init__(parent)
         self.viewer = viewer
-        self.runner = LatestRunner(self)
+        self.steps = Steps(self)
         self.preview = Preview(viewer, "SEEM everything", many=True)
         self.wanted = Wanted()
         self.place: Place | None = None
         self._shelf = shelf
+        self._booking = Booking(viewer)
         self._states: list[Sorting] = []
-        self._ledgers: dict[int, Ledger] = {}
+        self._search: Search | None = None
+        self._found: Segmentation | None = None
+        self.steps.stepped.connect(self._on_step)
+        self.steps.ended.connect(self._on_end)
 
     @property
     def total(self) -> int:
         """How many objects there are, wanted or not."""
         return len(self._states[-1].objects) if self._states else 0
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the names of all pixels are known, too."""
+        return self._found is not None and self._found.semantic is not None
 
     @property
     def can_step_back(self) -> bool:
@@ -107,33 +125,24 @@ class Harvest(QObject):
         objects = self._states[-1].objects.values() if self._states else ()
         return dict(Counter(instance.label or "" for instance in objects).most_common())
 
-    def find(self, image: Image, model: str, words: Sequence[str] = ()) -> None:
+    def find(self, asked: Asked) -> None:
         """Look for all objects on the shown plane of an image, or for those that words name."""
+        if self.steps.running:
+            return
         self.clear()
         try:
-            place = Place(image, shown_plane(image, self.viewer.dims), model)
+            place = shown_place(self.viewer, asked.image, asked.model, asked.together)
         except NapariSeemError as error:
             self.said.emit(str(error), True)
             return
-        names, area = list(words) or None, shown_area(image, place.plane)
-        if is_big(place.plane.shape(spatial_shape(image))):
-            pixels = PlanePixels([resolutions(image)], place.plane)
-            source = self._shelf.tiled(model, lambda: pixels)
-        else:
-            source = self._shelf.encoded(model, lambda: place.plane.read(full_data(image)), [])
-
-        def look() -> Segmentation:
-            loaded, embedding = source()
-            if isinstance(loaded, TiledModel):  # what is seen of a big plane
-                return loaded.segment(embedding, names, area)
-            return loaded.segment(embedding, names)
-
+        self._search = search(
+            self._shelf, place, asked.words, asked.whole, lambda: self.steps.stopping
+        )
+        if not self._search.behind:
+            self._shelf.gate.shut(self)
         self.said.emit("looking ...", False)
-        self.runner.submit(
-            Job(look, partial(self._on_found, place), self._on_failure,
-                f"Segmenting everything in {image.name}",
-                lambda: self.said.emit("cancelled", False), lane="everything")
-        )  # fmt: skip
+        title = f"Segmenting everything in {asked.image.name}"
+        self.steps.start(title, self._search.total, self._search.run)
 
     def want(self, wanted: Wanted) -> None:
         """Offer only objects within these bounds."""
@@ -181,7 +190,9 @@ class Harvest(QObject):
             self._states.pop()
             self._show()
 
-    def accept(self, labels: Labels | None, overwrite: bool = False) -> list[int]:
+    def accept(
+        self, labels: Labels | None, overwrite: bool = False, kind: str | None = None
+    ) -> list[int]:
         """Write everything that is offered in one undoable step; gives the ids.
 
         Parameters
@@ -190,63 +201,50 @@ class Harvest(QObject):
             By default a new layer.
         overwrite : bool
             Take pixels that belong to other objects; otherwise they stay theirs.
+        kind : str, optional
+            `booking.SEMANTIC` or `booking.PANOPTIC`: write such a map, too.
         """
         place, chosen = self.place, list(self.offered().values())
         if place is None or not chosen:
             return []
         try:
-            ids = self._write(place, chosen, labels, overwrite)
+            target, ids = self._booking.write(place, chosen, labels, overwrite)
+            told = [f"{len(ids)} objects written to '{target.name}'"]
+            if kind is not None and self._found is not None and self.has_map:
+                shown = replace(self._found, instances=tuple(chosen))
+                beside = self._booking.write_map(place, shown, kind)
+                told.append(f"all pixels to '{beside.name}'")
         except NapariSeemError as error:
             self.said.emit(str(error), True)
             return []
-        left = len(chosen) - len(ids)
-        hidden = f"; {left} lie wholly under others" if left else ""
+        if len(ids) < len(chosen):
+            told.append(f"{len(chosen) - len(ids)} lie wholly under others")
         self.clear()
-        self.said.emit(f"{len(ids)} objects written{hidden}", False)
+        self.written.emit(target)
+        self.said.emit("; ".join(told), False)
         return ids
 
     def clear(self) -> None:
         """Offer nothing any more."""
-        self.runner.drop_waiting("everything")
-        self.place, self._states = None, []
+        self.place, self._states, self._found = None, [], None
         self.preview.clear()
         self.updated.emit()
 
     def forget(self, layer: Any) -> None:
         """A layer was removed from the viewer."""
-        ledger = self._ledgers.pop(id(layer), None)
-        if ledger is not None:
-            ledger.close()
-        if self.place is not None and self.place.image is layer:
+        self._booking.forget(layer)
+        if self._search is not None and layer in self._search.place.shown.layers:
+            self.steps.stop()
+        if self.place is not None and layer in self.place.shown.layers:
             self.clear()
 
     def close(self) -> None:
         """Let go of the viewer."""
-        self.runner.close()
-        self.place, self._states = None, []
+        self.steps.close()
+        self._shelf.gate.open(self)
+        self.place, self._states, self._found = None, [], None
         self.preview.close()
-        for ledger in self._ledgers.values():
-            ledger.close()
-        self._ledgers.clear()
-
-    def _write(
-        self, place: Place, chosen: Sequence[Instance], labels: Labels | None, overwrite: bool
-    ) -> list[int]:
-        made = labels is None
-        target = labels if labels is not None else new_labels(self.viewer, place.image)
-        ledger = self._ledgers.setdefault(id(target), Ledger(target, empty=made))
-        first = ledger.next_id(place.plane)
-        check_target(target, place.image, first + len(chosen) - 1)
-        objects = [
-            NewObject(
-                instance.mask, instance.bbox[:2], first + number,
-                ObjectRecord(instance.label or "", round(instance.score, 3), place.model, 0),
-            )
-            for number, instance in enumerate(chosen)
-        ]  # fmt: skip
-        ids = ledger.write(place.plane, objects, overwrite=overwrite)
-        self.written.emit(target)
-        return ids
+        self._booking.close()
 
     def _number_at(self, world: Any) -> int | None:
         """The object, offered or clicked away, under a world position; the smallest of several."""
@@ -268,7 +266,21 @@ class Harvest(QObject):
         self._states.append(state)
         self._show()
 
-    def _on_found(self, place: Place, found: Segmentation) -> None:
+    def _on_step(self, outcome: int | Segmentation) -> None:
+        if isinstance(outcome, Segmentation) and not self.steps.stopping:
+            self._found = outcome
+        elif self._search is not None and isinstance(outcome, int):
+            self.said.emit(f"looking ... {100 * outcome // self._search.total} %", False)
+
+    def _on_end(self, outcome: str) -> None:
+        self._shelf.gate.open(self)
+        done, self._search = self._search, None
+        if outcome:
+            self.said.emit("cancelled" if outcome == "stopped" else outcome, outcome != "stopped")
+        elif done is not None and self._found is not None:
+            self._offer(done.place, self._found)
+
+    def _offer(self, place: Place, found: Segmentation) -> None:
         if place.image not in self.viewer.layers:
             return
         self.place = place
@@ -278,34 +290,56 @@ class Harvest(QObject):
         self._show()
         self.viewer.layers.selection.active = self.preview.layer  # clicks are for the preview
 
-    def _on_failure(self, error: Exception) -> None:
-        self.said.emit(str(error) or type(error).__name__, True)
-        if not isinstance(error, NapariSeemError):
-            report_crash(error)
-
-    def _span(self) -> tuple[int, int, int, int]:
-        """Half-open (y0, x0, y1, x1) to show: a whole plane, or what was found on a big one."""
-        assert self.place is not None
-        shape = self.place.plane.shape(spatial_shape(self.place.image))
-        if not is_big(shape):
-            return 0, 0, *shape
+    def _span(self, place: Place) -> Area:
+        """What to show: a whole plane, or what was found on a big one."""
+        if not place.big:
+            return 0, 0, *place.shape
         boxes = [i.bbox for i in self._states[-1].objects.values()] or [(0, 0, 1, 1)]
         y0, x0, y1, x1 = zip(*boxes, strict=True)
         return min(y0), min(x0), max(y1), max(x1)
 
     def _show(self) -> None:
         if self.place is not None and self._states:
-            state = self._states[-1]
-            top, left, bottom, right = self._span()
-            values = np.zeros((bottom - top, right - left), np.uint8)
-            for number, instance in reversed(state.objects.items()):
-                if self.wanted.holds(instance):
-                    y0, x0, y1, x1 = instance.bbox
-                    value = AWAY if number in state.away else (number - 1) % COLOURS + 1
-                    values[y0 - top : y1 - top, x0 - left : x1 - left][instance.mask] = value
-            self.preview.show(self.place.image, self.place.plane, values, (top, left))
+            span = self._span(self.place)
+            factor = _coarseness(span)
+            values = self._painted(span, factor)
+            self.preview.show(self.place.image, self.place.plane, values, span[:2], factor)
             _mark_away(self.preview.layer)
         self.updated.emit()
+
+    def _painted(self, span: Area, factor: int) -> npt.NDArray[np.uint8]:
+        """Every wanted object in a colour; of `factor` pixels the middle one is shown."""
+        state = self._states[-1]
+        sides = (-(-(span[2] - span[0]) // factor), -(-(span[3] - span[1]) // factor))
+        values = np.zeros(sides, np.uint8)
+        for number, instance in reversed(state.objects.items()):
+            if self.wanted.holds(instance):
+                rows, cols = (
+                    _sampled(instance.bbox[a], instance.bbox[a + 2], span[a], factor)
+                    for a in (0, 1)
+                )
+                value = AWAY if number in state.away else (number - 1) % COLOURS + 1
+                y0, x0 = instance.bbox[:2]
+                there = instance.mask[
+                    rows.start * factor + factor // 2 + span[0] - y0 :: factor,
+                    cols.start * factor + factor // 2 + span[1] - x0 :: factor,
+                ]
+                values[rows, cols][there] = value
+        return values
+
+
+def _coarseness(span: Area) -> int:
+    """How many pixels of a plane one of the preview is, along rows and columns."""
+    factor = 1
+    while (span[2] - span[0]) * (span[3] - span[1]) > MOST_SHOWN * factor**2:
+        factor *= 2
+    return factor
+
+
+def _sampled(start: int, stop: int, origin: int, factor: int) -> slice:
+    """Preview pixels whose middle lies in [start, stop) of the plane."""
+    middle = origin + factor // 2
+    return slice(-(-(start - middle) // factor), -(-(stop - middle) // factor))
 
 
 def _mark_away(layer: Any) -> None:
