@@ -47,6 +47,7 @@ BANDWIDTH = 0.35
 RIDGE = 0.1
 RIM, MIDDLE = 2, 1
 """Classes of an object's outer pixels and of the rest, for the kind 'instance'."""
+UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +87,19 @@ class Lesson:
 def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Lesson:
     """Fit the classifier; raises `InvalidLabels` for examples that say nothing."""
     ids = check_examples(examples)
+    scale = usual_scale(examples[0].embedding)
+    return fitted(
+        samples(examples, config, kind, ids, scale), kind, ids, smallest_area(examples), scale
+    )
+
+
+def fitted(
+    chosen: tuple[Tensor, Tensor, Tensor], kind: Kind, ids: tuple[int, ...], smallest: float,
+    scale: float,
+) -> Lesson:  # fmt: skip
+    """The lesson that samples give: their features, classes, and what each stands for."""
     classes = (MIDDLE, RIM) if kind == "instance" else ids
-    scale = _usual_scale(examples[0].embedding)
-    x, y, importance = samples(examples, config, kind, ids, scale)
+    x, y, importance = chosen
     centre, spread = x.mean(0), x.std(0) + 1e-3
     generator = torch.Generator().manual_seed(0)
     projection = torch.randn(x.shape[1], FOURIER, generator=generator)
@@ -100,22 +111,28 @@ def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Les
     bias = _balance(basis @ weights, y, importance)
     told = (1,) if kind == "instance" else ids
     return Lesson(
-        told, centre, spread, projection, phase, weights, bias, kind, _smallest(examples), scale
+        told, centre, spread, projection, phase, weights, bias, kind, smallest, scale
     )
 
 
 def samples(
     examples: Sequence[Example], config: CompactConfig, kind: Kind, ids: Sequence[int],
-    scale: float,
+    scale: float, known: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Places of examples to learn from: features (N, D), classes (N,), what each stands for."""
+    """Places of examples to learn from: features (N, D), classes (N,), what each stands for.
+
+    Of pixels outside `known`, one mask (H, W) for each example, nothing is learned.
+    """
     described, truths = [], []
-    for example in examples:
+    for number, example in enumerate(examples):
         features, part = describe(example.embedding, config, scale, example.part)
-        truth = _classes(np.asarray(example.labels), ids, kind)
-        described.append(features.flatten(1).T)
-        truths.append(_at_places(truth, part, tuple(features.shape[1:])).ravel())
-    x, y = torch.cat(described), torch.from_numpy(np.concatenate(truths))
+        truth = classes_of(np.asarray(example.labels), ids, kind)
+        if known is not None:
+            truth = np.where(known[number], truth, UNKNOWN)
+        there = torch.from_numpy(_at_places(truth, part, tuple(features.shape[1:])).ravel())
+        described.append(features.flatten(1).T[there != UNKNOWN])
+        truths.append(there[there != UNKNOWN])
+    x, y = torch.cat(described), torch.cat(truths)
     picks, importance = _sample(y, 1 + (2 if kind == "instance" else len(ids)))
     return x[picks], y[picks], importance
 
@@ -189,7 +206,7 @@ def describe(
     return features, (covered[0], covered[1], covered[2], covered[3])
 
 
-def _usual_scale(embedding: Embedding) -> float:
+def usual_scale(embedding: Embedding) -> float:
     levels = pyramid.levels(embedding)
     fitting = [level for level in levels if max(level.shape) <= LONGEST]
     return (fitting[0] if fitting else levels[-1]).scale[0]
@@ -282,7 +299,7 @@ def _balance(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
     return bias
 
 
-def _classes(
+def classes_of(
     labels: npt.NDArray[np.integer], ids: Sequence[int], kind: Kind
 ) -> npt.NDArray[np.int64]:
     """Class of each pixel: the id's number, or middle and rim of every object."""
@@ -320,7 +337,7 @@ def _at_places(
     return classes[rows[:, None], columns[None, :]]
 
 
-def _smallest(examples: Sequence[Example]) -> float:
+def smallest_area(examples: Sequence[Example]) -> float:
     areas = np.concatenate([
         np.bincount(np.asarray(example.labels).astype(np.int64).ravel())[1:]
         for example in examples

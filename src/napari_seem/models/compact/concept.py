@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ...prompts import Prompt, Reference, Text
 from . import focus, pyramid
+from .network import CompactConfig
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -56,12 +58,19 @@ def concept_of(model: CompactModel, prompts: Sequence[Prompt]) -> Concept:
 def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, float]:
     """Mean unit embeddings of a reference region, and its side in image pixels."""
     model.check(reference.embedding)
-    at = model.network.config.coarse_slices
     parts, _ = ndimage.label(reference.mask)
     side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
     level = best_level(pyramid.levels(reference.embedding), side)
+    return *directions(level, reference.mask, model.network.config), side
+
+
+def directions(
+    level: pyramid.Level, mask: npt.NDArray[np.bool_], config: CompactConfig
+) -> tuple[Tensor, Tensor]:
+    """Mean unit instance and semantic embeddings of a region (H, W) as a level shows it."""
+    at = config.coarse_slices
     weight = F.interpolate(
-        torch.from_numpy(reference.mask)[None, None].float(), level.shape,
+        torch.from_numpy(mask)[None, None].float(), level.shape,
         mode="bilinear", antialias=True,
     )  # fmt: skip
     padding = (0, -level.shape[1] % pyramid.MULTIPLE, 0, -level.shape[0] % pyramid.MULTIPLE)
@@ -71,7 +80,7 @@ def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, 
         F.normalize((level.coarse[at[key]].float().cpu() * weight).sum((1, 2)), dim=0)
         for key in ("instance", "semantic")
     ]
-    return vectors[0], vectors[1], side
+    return vectors[0], vectors[1]
 
 
 def best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
