@@ -34,7 +34,7 @@ class DiscModel:
     """
 
     name = "disc"
-    capabilities = frozenset(Capability) - {Capability.IN_CONTEXT}
+    capabilities = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
 
     def __init__(self) -> None:
         self.encoded = 0

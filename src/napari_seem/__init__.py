@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from .concepts import Concept, ConceptLibrary, Shown, teach_word
     from .edits import Edit, ObjectRecord, ObjectTable
     from .embeddings import EmbeddingCache
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .tiling import PlaneRun, TiledModel, segment_tiled
 
 _HOMES = {
+    "concepts": ("Concept", "ConceptLibrary", "Shown", "teach_word"),
     "edits": ("Edit", "ObjectRecord", "ObjectTable"),
     "embeddings": ("EmbeddingCache",),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
@@ -48,6 +50,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "teach", "save_lesson", "load_lesson",
+    "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",
     "Session", "Edit", "ObjectTable", "ObjectRecord", "Plane", "EmbeddingCache",
     "Capability", "Embedding", "Prediction", "Instance", "Segmentation",

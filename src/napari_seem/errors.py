@@ -29,6 +29,23 @@ class UnknownWord(NapariSeemError, ValueError):
         self.nearest = nearest
 
 
+class ConceptTrouble(NapariSeemError, ValueError):
+    """A taught word that has no proper name, or can't be used by a model."""
+
+
+class SameName(ConceptTrouble):
+    """Two taught words of one name, and nobody said what is to become of them.
+
+    Attributes
+    ----------
+    name : str
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class InvalidImage(NapariSeemError, ValueError):
     """An array that cannot be shown to a model as an image."""
 

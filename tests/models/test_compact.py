@@ -124,7 +124,7 @@ def test_nothing_but_the_prompted_image_counts(model, embedding):
 
 @pytest.mark.parametrize("typed", ["nucleus", "Nuclei", "roads", "street", "solar panels"])
 def test_words_are_known_in_their_forms(model, typed):
-    assert model.vocabulary()[model.word_index(typed)] in {"nucleus", "road", "solar panel"}
+    assert model.vocabulary()[model.meaning_of(typed)] in {"nucleus", "road", "solar panel"}
 
 
 def test_unknown_words_name_their_neighbours(model, embedding):

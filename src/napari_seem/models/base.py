@@ -42,6 +42,7 @@ class Capability(StrEnum):
     MEMORY = "memory"
     EVERYTHING = "everything"
     IN_CONTEXT = "in-context"
+    CONCEPTS = "concepts"
 
 
 _NEEDS: dict[type, Capability] = {

@@ -24,7 +24,7 @@ from ...prompts import Point
 from ..base import Embedding, mask_bbox
 from . import canvas, focus, pyramid
 from .canvas import View
-from .concept import concept_of
+from .concept import nothing
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -163,8 +163,7 @@ def _inputs(
     maps = np.stack([
         canvas.draw(points, view, None) for view, points in zip(views, prompts, strict=True)
     ])  # fmt: skip
-    concept = concept_of(model, prompts[0])
-    tensors = model.decoder_inputs(views, maps, concept)
+    tensors = model.decoder_inputs(views, maps, nothing(model.network.config))
     return tuple(tensor.float() for tensor in tensors)
 
 

@@ -110,9 +110,7 @@ def fitted(
     weights = _ridge(basis, target, importance)
     bias = _balance(basis @ weights, y, importance)
     told = (1,) if kind == "instance" else ids
-    return Lesson(
-        told, centre, spread, projection, phase, weights, bias, kind, smallest, scale
-    )
+    return Lesson(told, centre, spread, projection, phase, weights, bias, kind, smallest, scale)
 
 
 def samples(
@@ -160,7 +158,7 @@ def label(lesson: Lesson, embedding: Embedding, config: CompactConfig) -> Labell
     """Label a target."""
     found = shares(lesson, embedding, config)
     if lesson.kind == "instance":
-        return _objects(found, lesson.smallest)
+        return objects_of(found, lesson.smallest)
     return by_largest_share(found, lesson.ids)
 
 
@@ -207,6 +205,7 @@ def describe(
 
 
 def usual_scale(embedding: Embedding) -> float:
+    """Scale of the finest level that is not too large to be described."""
     levels = pyramid.levels(embedding)
     fitting = [level for level in levels if max(level.shape) <= LONGEST]
     return (fitting[0] if fitting else levels[-1]).scale[0]
@@ -338,6 +337,7 @@ def _at_places(
 
 
 def smallest_area(examples: Sequence[Example]) -> float:
+    """Area in pixels of the smallest object of the examples."""
     areas = np.concatenate([
         np.bincount(np.asarray(example.labels).astype(np.int64).ravel())[1:]
         for example in examples
@@ -345,8 +345,8 @@ def smallest_area(examples: Sequence[Example]) -> float:
     return float(areas[areas > 0].min())
 
 
-def _objects(share: FloatArray, smallest: float) -> Labelled:
-    """Objects from the shares of background, middle and rim."""
+def objects_of(share: FloatArray, smallest: float) -> Labelled:
+    """Objects from the shares (3, H, W) of background, middle and rim."""
     from skimage.segmentation import watershed
 
     inside = share[0] < 0.5

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
-from ...prompts import Prompt, Reference, Text
 from . import focus, pyramid
 from .network import CompactConfig
-
-if TYPE_CHECKING:
-    from .model import CompactModel
 
 
 @dataclass(frozen=True)
@@ -37,31 +30,10 @@ class Concept:
         return bool(self.word.any() or self.semantic.any())
 
 
-def concept_of(model: CompactModel, prompts: Sequence[Prompt]) -> Concept:
-    """What the words and references among the prompts ask for."""
-    config = model.network.config
+def nothing(config: CompactConfig) -> Concept:
+    """Nothing was said."""
     blank = torch.zeros(config.semantic_dim)
-    positive = [p for p in prompts if isinstance(p, Reference) and p.positive]
-    negative = [p for p in prompts if isinstance(p, Reference) and not p.positive]
-    words = [model.word_vector(model.word_index(p.text)) for p in prompts
-             if isinstance(p, Text) and p.positive]  # fmt: skip
-    regions = [_region(model, p) for p in positive]
-    return Concept(
-        _mean_direction([r[0] for r in regions], torch.zeros(config.instance_dim)),
-        _mean_direction([r[1] for r in regions], blank),
-        _mean_direction([_region(model, p)[1] for p in negative], blank),
-        _mean_direction(words, blank),
-        float(np.median([r[2] for r in regions])) if regions else None,
-    )
-
-
-def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, float]:
-    """Mean unit embeddings of a reference region, and its side in image pixels."""
-    model.check(reference.embedding)
-    parts, _ = ndimage.label(reference.mask)
-    side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
-    level = best_level(pyramid.levels(reference.embedding), side)
-    return *directions(level, reference.mask, model.network.config), side
+    return Concept(torch.zeros(config.instance_dim), blank, blank, blank)
 
 
 def directions(
@@ -91,5 +63,6 @@ def best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
     return levels[-1]
 
 
-def _mean_direction(vectors: list[Tensor], blank: Tensor) -> Tensor:
+def mean_direction(vectors: list[Tensor], blank: Tensor) -> Tensor:
+    """Unit vector of the mean of unit vectors; `blank` without any."""
     return F.normalize(torch.stack(vectors).mean(0), dim=0) if vectors else blank

@@ -75,17 +75,20 @@ def sweep(
 
 
 def find_objects(
-    model: CompactModel, embedding: Embedding, words: Sequence[int] | None
+    model: CompactModel, embedding: Embedding, words: Sequence[int] | None, named: bool = True
 ) -> Segmentation:
-    """Every object of an image, or every object that one of `words` (vocabulary indices) names."""
+    """Every object of an image, or every object that one of `words` (vocabulary indices) names.
+
+    Where neither words nor `named` are given, the objects get no names.
+    """
     levels = pyramid.levels(embedding)
     guesses = regions.find_regions(model, levels, embedding.shape, words)
     found: list[Instance] = []
     for start in range(0, len(guesses), BATCH):
         found.extend(_decode_regions(model, guesses[start : start + BATCH], embedding))
-    kept = _without_overlaps(found, embedding.shape)
+    kept = without_overlaps(found, embedding.shape)
     names = tuple(model.vocabulary()[index] for index in words or ())
-    if words is None:
+    if words is None and named:
         kept = [_named(model, embedding, instance) for instance in kept]
     names = names or model.vocabulary()
     kept = [replace(one, thing=one.label not in STUFF) for one in kept]
@@ -193,7 +196,7 @@ def _instance(
     return Instance(mask, box, score, label)
 
 
-def _without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
+def without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
     """Greedy choice, best first; what is left of an overlapped object stays if it is most of it."""
     taken = np.zeros(shape, bool)
     kept = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,21 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from ...errors import InvalidPrompt, UnknownWord
+from ...errors import InvalidPrompt
 from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
+from ..teachable import Word
 from . import canvas, focus, pyramid, windows
 from .adapt import STEPS, adapted
+from .asked import Asked, asked_by
 from .canvas import View
 from .choice import Decoded, choose
-from .concept import Concept, best_level, concept_of
+from .concept import Concept, best_level
 from .evidence import WindowPrompts, gather, strokes
 from .learner import Learner
 from .network import CompactNetwork
+from .vocabulary import Speaker
 
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
@@ -33,7 +36,7 @@ NAME_AT = 0.75
 CAPABILITIES = frozenset(Capability)
 
 
-class CompactModel(Learner):
+class CompactModel(Learner, Speaker):
     """The compact model: every prompt of the package, on a laptop, from one small file.
 
     Parameters
@@ -58,18 +61,11 @@ class CompactModel(Learner):
         self._storage = torch.float16 if self.compute == torch.float32 else self.compute
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
-        self._words = tuple(words)
-        self._word_vectors = F.normalize(network.words.detach().float(), dim=1).cpu()
-        self._word_bias = network.word_bias.detach().float().cpu()
-        self._word_scale = float(network.temperature[1].detach().exp())
-        super().__init__(network.to(device, self.compute), identity)
+        Speaker.__init__(self, network, words)
+        Learner.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
-
-    def vocabulary(self) -> tuple[str, ...]:
-        """The words the model was taught, sorted."""
-        return self._words
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
         """Encode an image once, for every turn on it.
@@ -127,22 +123,20 @@ class CompactModel(Learner):
         InvalidPrompt
             A prompt outside the image, empty, of the wrong shape, or of another model's embedding.
         UnknownWord
-            A text that the model was not taught.
+            A text that is no word of the vocabulary, and was not taught.
         """
         self.check(embedding)
         check_prompts(prompts, embedding.shape)
         if not prompts:
             raise InvalidPrompt("there is nothing to go by; give at least one prompt")
-        concept = concept_of(self, prompts)
-        levels = pyramid.levels(embedding)
+        asked = asked_by(self, prompts, embedding)
+        levels, concept = pyramid.levels(embedding), asked.concept
         where = extent(prompts, embedding.shape)
         previous = None if memory is None else np.asarray(memory, np.float32)
         if where is None and not concept.given:
             return _nothing(embedding.shape)
         if where is None:
-            from .everything import sweep
-
-            return self._finish(embedding, *sweep(self, levels, prompts, concept, embedding.shape))
+            return self._finish(embedding, *self._everywhere(asked, prompts, embedding))
         decoded = self._look(levels, prompts, concept, where, previous)
         decoded = _keep_prompted(decoded, prompts)
         values, (y0, x0, y1, x1) = windows.paste(
@@ -160,7 +154,7 @@ class CompactModel(Learner):
         ----------
         embedding : Embedding
         names : sequence of str, optional
-            Words of the vocabulary (`UnknownWord` otherwise).
+            Words it was trained on or taught (`UnknownWord` otherwise).
 
         Returns
         -------
@@ -168,10 +162,18 @@ class CompactModel(Learner):
             Instances best first, each with a score and, where one fits, a name.
         """
         from .everything import find_objects
+        from .recognize import segmented, with_names
 
         self.check(embedding)
-        chosen = None if names is None else [self.word_index(name) for name in names]
-        return find_objects(self, embedding, chosen)
+        if names is None:
+            found = find_objects(self, embedding, None)
+            return replace(found, instances=tuple(with_names(self, embedding, found.instances)))
+        chosen = [self.meaning_of(name) for name in names]
+        own = [one for one in chosen if isinstance(one, int)]
+        taught = [one for one in chosen if isinstance(one, Word)]
+        if taught:
+            return segmented(self, embedding, own, taught)
+        return find_objects(self, embedding, own)
 
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS
@@ -184,30 +186,6 @@ class CompactModel(Learner):
         new = copy(self)
         new.first_decoder = None
         return new
-
-    def word_index(self, text: str) -> int:
-        """Index of a word, its plural or its synonym in the vocabulary; `UnknownWord` otherwise."""
-        from .words import normal_form
-
-        for candidate in normal_form(text):
-            if candidate in self._words:
-                return self._words.index(candidate)
-        nearest = tuple(difflib.get_close_matches(text.lower(), self._words, 5, 0.4))
-        hint = ", ".join(nearest) if nearest else ", ".join(self._words[:8]) + ", ..."
-        raise UnknownWord(
-            f"the compact model was not taught the word '{text[:60]}'; words it knows: {hint}",
-            nearest,
-        )
-
-    def word_vector(self, index: int) -> Tensor:
-        """The unit vector of a word in the semantic space."""
-        return self._word_vectors[index]
-
-    def word_probabilities(self, semantic: Tensor) -> Tensor:
-        """How well each word fits unit semantic vectors (..., S) -> (..., V), 0..1."""
-        return torch.sigmoid(
-            self._word_scale * semantic.float() @ self._word_vectors.T + self._word_bias
-        )
 
     def decode(
         self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept,
@@ -247,6 +225,18 @@ class CompactModel(Learner):
 
     def _repeated(self, vector: Tensor, count: int) -> Tensor:
         return vector.to(self._device).expand(count, -1)
+
+    def _everywhere(
+        self, asked: Asked, prompts: Sequence[Prompt], embedding: Embedding
+    ) -> tuple[npt.NDArray[np.float32], float]:
+        """All pixels of what is asked for: logits (H, W), and a score."""
+        from .everything import sweep
+        from .recognize import region
+
+        if asked.alone:
+            return region(self, asked, prompts, embedding)
+        levels = pyramid.levels(embedding)
+        return sweep(self, levels, prompts, asked.concept, embedding.shape)
 
     def _look(
         self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
@@ -290,7 +280,11 @@ class CompactModel(Learner):
     def _finish(
         self, embedding: Embedding, logits: npt.NDArray[np.float32], score: float
     ) -> Prediction:
-        return Prediction(logits, float(score), self.name_of(embedding, logits > 0), logits)
+        from .recognize import name_of
+
+        mask = logits > 0
+        name = name_of(self, embedding, mask) if self.taught else None
+        return Prediction(logits, float(score), name or self.name_of(embedding, mask), logits)
 
     def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
         """The word that fits a region (H, W) best, or None where no word fits well enough."""

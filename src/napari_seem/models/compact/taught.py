@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,10 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ...errors import InvalidPrompt
 from ..base import Embedding
 from ..in_context import Example, FloatArray, check_examples
+from ..teachable import Marked, Word
 from . import by_example, pyramid
 from .by_example import Lesson
 from .concept import Concept, best_level, directions
@@ -30,6 +33,9 @@ NEAR = 0.5
 """Width of the ring around an object that is background, over the object's side."""
 SURE = 0.7
 """Share of background from which the first lesson is believed elsewhere."""
+
+SAME_CHANNEL = 0.02
+"""Mean difference, in deviations of the picture, below which channels are the same."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -49,6 +55,8 @@ class Taught(Lesson):
         something else.
     side : float
         Root of the median object's area, in image pixels.
+    channels : tuple of int
+        How many different channels the examples showed: 1 for gray, 3 for colour.
     """
 
     scales: Tensor
@@ -56,20 +64,7 @@ class Taught(Lesson):
     semantic: Tensor
     other_semantic: Tensor
     side: float
-
-
-@dataclass(frozen=True, eq=False)
-class Marked:
-    """An image with objects of the kind (`labels`, one id each) and of other kinds (`others`)."""
-
-    embedding: Embedding
-    labels: npt.NDArray[np.int64]
-    others: BoolArray
-
-    @property
-    def background(self) -> BoolArray:
-        """What is surely not of the kind: other things, and a ring around each object."""
-        return self.others | (_near(self.labels) & (self.labels == 0))
+    channels: tuple[int, ...]
 
 
 def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
@@ -80,18 +75,20 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     InvalidLabels
         No example, nothing marked in any, or labels of another shape than their image.
     """
-    examples = [Example(one.embedding, one.labels) for one in marked]
+    examples = [Example(one.embedding, np.asarray(one.labels)) for one in marked]
     check_examples(examples)
-    known = [(one.labels > 0) | one.background for one in marked]
+    known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
     wider = [
         there | (by_example.shares(lesson, one.embedding, config)[0] > SURE)
         for one, there in zip(marked, known, strict=True)
     ]
     lesson = _lesson(examples, wider, config)
-    told = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
+    told: dict[str, Any] = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
     side = _usual_side(marked)
-    return Taught(**told, **_prototypes(marked, side, config), side=side)
+    channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
+    told |= _prototypes(marked, side, config)
+    return Taught(**told, side=side, channels=channels)
 
 
 def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
@@ -102,6 +99,45 @@ def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
         taught.instance[nearest], taught.semantic[nearest], taught.other_semantic[nearest],
         torch.zeros_like(taught.semantic[nearest]), taught.side,
     )  # fmt: skip
+
+
+def channels_of(embedding: Embedding, config: CompactConfig) -> int:
+    """How many different channels the encoded picture shows: 1 for gray, however it is stored."""
+    level = pyramid.levels(embedding)[-1]
+    red, green, blue = level.fine[config.fine_slices["image"]].float()
+    if float((red - green).abs().mean() + (green - blue).abs().mean()) < SAME_CHANNEL:
+        return 1
+    return 2 if float(blue.std()) < SAME_CHANNEL else 3
+
+
+def is_shown(word: Word, embedding: Embedding, config: CompactConfig) -> bool:
+    """Whether a picture shows as many channels as the examples of a word."""
+    return channels_of(embedding, config) in word.meaning.channels
+
+
+def check_shown(word: Word, embedding: Embedding, config: CompactConfig) -> None:
+    """Raise `InvalidPrompt` for a picture of another number of channels than the examples'."""
+    if not is_shown(word, embedding, config):
+        here, known = channels_of(embedding, config), word.meaning.channels
+        raise InvalidPrompt(
+            f"'{word.name}' was taught on images of {_channels(known)}, this one shows "
+            f"{_channels((here,))}; show it the same way, or teach the word on this one, too"
+        )
+
+
+def check_sizes(taught: Taught, config: CompactConfig) -> None:
+    """Raise `ValueError` for a meaning whose arrays do not belong to this network."""
+    features, waves = taught.projection.shape
+    scales = len(taught.scales)
+    wanted = {
+        "centre": (features,), "spread": (features,), "phase": (waves,), "bias": (3,),
+        "weights": (features + waves + 1, 3), "instance": (scales, config.instance_dim),
+        "semantic": (scales, config.semantic_dim), "other_semantic": (scales, config.semantic_dim),
+    }  # fmt: skip
+    for name, shape in wanted.items():
+        found = tuple(getattr(taught, name).shape)
+        if found != shape or not scales:
+            raise ValueError(f"'{name}' has the shape {found}, not {shape}")
 
 
 def logits(taught: Taught, embedding: Embedding, config: CompactConfig) -> FloatArray:
@@ -119,6 +155,17 @@ def _lesson(
     return by_example.fitted(chosen, "instance", (1,), smallest, scale)
 
 
+def _background(one: Marked) -> BoolArray:
+    """What is surely not of the kind: other things, and a ring around each object."""
+    labels = np.asarray(one.labels).astype(np.int64)
+    ring = _near(labels) & (labels == 0)
+    return ring if one.others is None else ring | (one.others & (labels == 0))
+
+
+def _channels(counts: tuple[int, ...]) -> str:
+    return " or ".join(f"{n} channel{'s' * (n > 1)}" for n in counts)
+
+
 def _near(labels: npt.NDArray[np.int64]) -> BoolArray:
     """Pixels not farther from an object than a share of its side."""
     if not labels.any():
@@ -129,39 +176,49 @@ def _near(labels: npt.NDArray[np.int64]) -> BoolArray:
 
 
 def _usual_side(marked: Sequence[Marked]) -> float:
-    areas = np.concatenate([np.bincount(one.labels.ravel())[1:] for one in marked])
+    areas = np.concatenate([_areas(one) for one in marked])
     return float(np.sqrt(np.median(areas[areas > 0])))
 
 
-def _prototypes(
-    marked: Sequence[Marked], side: float, config: CompactConfig
-) -> dict[str, Tensor]:
+def _areas(one: Marked) -> npt.NDArray[np.int64]:
+    """Pixels of each object, by its id from 1 on."""
+    return np.bincount(np.asarray(one.labels).astype(np.int64).ravel())[1:]
+
+
+def _prototypes(marked: Sequence[Marked], side: float, config: CompactConfig) -> dict[str, Tensor]:
     """Mean directions on the best level of each image and its neighbours, by octave of scale."""
-    seen: dict[int, list[tuple[float, Tensor, Tensor, Tensor]]] = {}
+    seen: dict[int, list[_Seen]] = {}
     for one in marked:
-        if not one.labels.any():
+        inside = np.asarray(one.labels) > 0
+        if not inside.any():
             continue
+        around = _background(one)
         levels = pyramid.levels(one.embedding)
         best = levels.index(best_level(levels, side))
-        for number in range(max(0, best - 1), min(len(levels), best + 2)):
-            level = levels[number]
-            instance, semantic = directions(level, one.labels > 0, config)
-            other = torch.zeros_like(semantic)
-            if one.background.any():
-                other = directions(level, one.background, config)[1]
-            scale = level.scale[0]
-            seen.setdefault(round(float(np.log2(scale))), []).append(
-                (scale, instance, semantic, other)
+        for level in levels[max(0, best - 1) : best + 2]:
+            instance, semantic = directions(level, inside, config)
+            other = directions(level, around, config)[1] if around.any() else 0 * semantic
+            seen.setdefault(round(float(np.log2(level.scale[0]))), []).append(
+                _Seen(level.scale[0], instance, semantic, other)
             )
-    rows = [
-        (float(np.median([s[0] for s in same])), *(torch.stack(v).mean(0) for v in
-         ([s[i] for s in same] for i in (1, 2, 3))))
-        for _, same in sorted(seen.items())
-    ]  # fmt: skip
+    octaves = [octave for _, octave in sorted(seen.items())]
     return {
-        "scales": torch.tensor([row[0] for row in rows]),
-        **{
-            key: F.normalize(torch.stack([row[i] for row in rows]), dim=1)
-            for i, key in enumerate(("instance", "semantic", "other_semantic"), 1)
-        },
+        "scales": torch.tensor([float(np.median([s.scale for s in same])) for same in octaves]),
+        "instance": _mean([[s.instance for s in same] for same in octaves]),
+        "semantic": _mean([[s.semantic for s in same] for same in octaves]),
+        "other_semantic": _mean([[s.other for s in same] for same in octaves]),
     }
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Directions of the marked objects, and of what is around them, on one level."""
+
+    scale: float
+    instance: Tensor
+    semantic: Tensor
+    other: Tensor
+
+
+def _mean(rows: list[list[Tensor]]) -> Tensor:
+    return F.normalize(torch.stack([torch.stack(row).mean(0) for row in rows]), dim=1)

@@ -18,6 +18,7 @@ from ...errors import InvalidPrompt
 from ...images import to_rgb
 from ...prompts import Prompt, Reference, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation
+from ..teachable import NotTeachable
 from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
 from .checkpoint import load_network
@@ -33,7 +34,7 @@ SHORT_SIDE, LONG_SIDE = 512, 1024
 """Size in pixels at which images are shown to the network, as in the authors' demo."""
 OUTSIDE = -10.0
 """Logit of an empty mask."""
-CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT}
+CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class Memory:
     row: Tensor
 
 
-class SeemModel:
+class SeemModel(NotTeachable):
     """SEEM: every prompt, open vocabulary, memory from turn to turn.
 
     Parameters
@@ -63,6 +64,7 @@ class SeemModel:
     """
 
     capabilities = CAPABILITIES
+    instead = ": it takes any word of natural images as it is"
 
     def __init__(
         self,

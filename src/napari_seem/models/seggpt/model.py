@@ -31,6 +31,7 @@ from ..in_context import (
     check_examples,
     scores_by_id,
 )
+from ..teachable import NotTeachable
 from . import colours
 from .config import VIT_L, SegGptConfig
 from .network import SegGpt
@@ -60,7 +61,7 @@ class Lesson:
     kind: Kind
 
 
-class SegGptModel:
+class SegGptModel(NotTeachable):
     """SegGPT: any segmentation, told by labelled examples.
 
     Parameters
@@ -78,6 +79,7 @@ class SegGptModel:
     name = "seggpt-vit-l"
     capabilities = frozenset({Capability.IN_CONTEXT})
     lesson_type = Lesson
+    instead = ": it takes no words, and is told by examples every time"
 
     def __init__(
         self, network: SegGpt, identity: str, device: str = "cpu", *, bfloat16: bool = False

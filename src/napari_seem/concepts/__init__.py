@@ -1,0 +1,9 @@
+"""Words taught by marked objects, and libraries of them that are kept, shared and merged."""
+
+from __future__ import annotations
+
+from .concept import Concept, Crop, Shown, teach_word
+from .files import default_library
+from .library import ConceptLibrary
+
+__all__ = ["Concept", "ConceptLibrary", "Crop", "Shown", "default_library", "teach_word"]

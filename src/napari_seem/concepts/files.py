@@ -1,0 +1,137 @@
+"""Libraries as files: one zip of a readable list and plain numpy arrays, each kept once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ConceptTrouble, FileTrouble
+from ..io.whole import replacing
+from .concept import Concept, Crop
+
+FORMAT = "napari-seem concepts 1"
+LISTING = "concepts.json"
+FILE_VARIABLE = "NAPARI_SEEM_LIBRARY"
+MOST_BYTES = 1 << 31
+"""Files that hold more than this, unpacked, are no libraries."""
+_PICTURES = ("image", "labels", "others", "sample")
+Array = npt.NDArray[Any]
+
+
+def default_library() -> Path:
+    """The docks' own library: `$NAPARI_SEEM_LIBRARY`, or a file in the platform's settings folder.
+
+    It is there once a word has been taught.
+    """
+    given = os.environ.get(FILE_VARIABLE)
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("napari-seem", appauthor=False) / "concepts.zip"
+
+
+def write(path: Path, concepts: Iterable[Concept]) -> None:
+    """Write concepts; whole or not at all.
+
+    Raises
+    ------
+    FileTrouble
+        The file can't be written; what was there is as it was.
+    """
+    arrays: dict[str, Array] = {}
+
+    def kept(array: Array | None) -> str | None:
+        if array is None:
+            return None
+        own = np.ascontiguousarray(array)
+        about = f"{own.dtype.str} {own.shape} ".encode()
+        name = hashlib.blake2b(about + own.tobytes(), digest_size=12).hexdigest()
+        arrays[name] = own
+        return name
+
+    rows = [_row(concept, kept) for concept in concepts]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
+    with replacing(path) as (part,), zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(LISTING, json.dumps({"format": FORMAT, "concepts": rows}, indent=1))
+        for name, array in arrays.items():
+            stream = io.BytesIO()
+            np.save(stream, array, allow_pickle=False)
+            file.writestr(f"{name}.npy", stream.getvalue())
+
+
+def read(path: Path) -> tuple[Concept, ...]:
+    """Read concepts.
+
+    Raises
+    ------
+    FileTrouble
+        There is no such file, it is no library, or it is damaged.
+    """
+    if not path.is_file():
+        raise FileTrouble(f"there is no library '{path}'; teach a word to begin one")
+    try:
+        with zipfile.ZipFile(path) as file:
+            if sum(entry.file_size for entry in file.infolist()) > MOST_BYTES:
+                raise FileTrouble(f"'{path}' unpacks to more than {MOST_BYTES >> 30} GB; it is no "
+                                  "library of taught words")  # fmt: skip
+            listing = json.loads(file.read(LISTING))
+            if listing.get("format") != FORMAT:
+                raise FileTrouble(
+                    f"'{path}' is written as '{listing.get('format')}', this version reads "
+                    f"'{FORMAT}'; install a newer napari-seem"
+                )
+            arrays: dict[str, Array] = {}
+
+            def array(name: str | None) -> Array | None:
+                if name is not None and name not in arrays:
+                    stream = io.BytesIO(file.read(f"{name}.npy"))
+                    arrays[name] = np.load(stream, allow_pickle=False)
+                return None if name is None else arrays[name]
+
+            return tuple(_concept(row, array) for row in listing["concepts"])
+    except FileTrouble:
+        raise
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError,
+            EOFError, ConceptTrouble) as error:  # fmt: skip
+        raise FileTrouble(
+            f"'{path}' is no library of taught words, or is damaged ({error})"
+        ) from error
+
+
+def _row(concept: Concept, kept: Any) -> dict[str, Any]:
+    return {
+        "name": concept.name, "synonyms": list(concept.synonyms), "model": concept.model,
+        "made": concept.made, "meaning": dict(concept.values),
+        "arrays": {key: kept(array) for key, array in concept.arrays.items()},
+        "examples": [
+            {"fingerprint": crop.fingerprint, "source": crop.source, "shown": dict(crop.look),
+             "objects": crop.objects, **{key: kept(getattr(crop, key)) for key in _PICTURES}}
+            for crop in concept.examples
+        ],
+    }  # fmt: skip
+
+
+def _concept(row: Mapping[str, Any], array: Any) -> Concept:
+    crops = tuple(
+        Crop(str(one["fingerprint"]), str(one["source"]), dict(one["shown"]), int(one["objects"]),
+             **{key: array(one[key]) for key in _PICTURES})
+        for one in row["examples"]
+    )  # fmt: skip
+    return Concept(
+        row["name"], str(row["model"]), str(row["made"]),
+        {key: array(name) for key, name in row["arrays"].items()}, dict(row["meaning"]), crops,
+        tuple(row["synonyms"]),
+    )  # fmt: skip

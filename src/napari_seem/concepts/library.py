@@ -1,0 +1,192 @@
+"""Taught words together: added, merged, renamed, removed, saved, and made known to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ConceptTrouble, NapariSeemError, SameName
+from ..models.teachable import TeachableModel, Word, check_teachable, plain
+from . import files
+from .concept import LONGEST_NAME, Concept
+
+SameNameChoice = Literal["ask", "replace", "rename", "join"]
+CHOICES = ("replace", "rename", "join")
+
+
+@dataclass(frozen=True, eq=False)
+class ConceptLibrary:
+    """Taught words, no two of one name; a value: what changes it gives a new one.
+
+    Parameters
+    ----------
+    concepts : tuple of Concept
+
+    Raises
+    ------
+    SameName
+        Two of them share a name or a synonym.
+    """
+
+    concepts: tuple[Concept, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "concepts", tuple(self.concepts))
+        seen: dict[str, str] = {}
+        for concept in self.concepts:
+            for name in concept.names:
+                if name in seen:
+                    raise _same(concept.name, seen[name])
+                seen[name] = concept.name
+
+    def __len__(self) -> int:
+        return len(self.concepts)
+
+    def __iter__(self) -> Iterator[Concept]:
+        return iter(self.concepts)
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def __getitem__(self, name: str) -> Concept:
+        found = self._find(name)
+        if found is None:
+            known = ", ".join(self.names[:8]) if self.concepts else "none; it is empty"
+            raise ConceptTrouble(f"the library has no word '{name[:60]}'; words it has: {known}")
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The words, in the order in which they were added."""
+        return tuple(concept.name for concept in self.concepts)
+
+    def added(
+        self, concept: Concept, same_name: SameNameChoice = "ask",
+        model: TeachableModel | None = None,
+    ) -> ConceptLibrary:  # fmt: skip
+        """A library with one word more.
+
+        Parameters
+        ----------
+        concept : Concept
+        same_name : str
+            What to do where its name, or a synonym, is there already: 'ask' raises `SameName`;
+            'replace' drops the earlier one; 'rename' gives the new one a number; 'join' teaches
+            the word anew from the examples of both.
+        model : TeachableModel, optional
+            Needed to join.
+        """
+        there = [one for one in self.concepts if one.names & concept.names]
+        if not there:
+            return ConceptLibrary((*self.concepts, concept))
+        rest = tuple(one for one in self.concepts if one not in there)
+        if same_name == "replace":
+            return ConceptLibrary((*rest, concept))
+        if same_name == "rename":
+            return ConceptLibrary((*self.concepts, self._other_name(concept)))
+        if same_name == "join":
+            for earlier in there:
+                concept = _joined(earlier, concept, model)
+            return ConceptLibrary((*rest, concept))
+        raise _same(concept.name, there[0].name)
+
+    def merged(
+        self, other: ConceptLibrary, same_name: SameNameChoice = "ask",
+        model: TeachableModel | None = None,
+    ) -> ConceptLibrary:  # fmt: skip
+        """A library with the words of both; see `added`.
+
+        A word that both hold, taught at the same time from the same examples, counts as one.
+        """
+        library = self
+        for concept in other:
+            if not any(_is_same(concept, one) for one in library.concepts):
+                library = library.added(concept, same_name, model)
+        return library
+
+    def renamed(self, old: str, new: str) -> ConceptLibrary:
+        """The same with one word called otherwise; `SameName` where that is taken."""
+        found = self[old]
+        changed = found.renamed(new)
+        return ConceptLibrary(tuple(changed if one is found else one for one in self.concepts))
+
+    def removed(self, name: str) -> ConceptLibrary:
+        """The same without a word."""
+        found = self[name]
+        return ConceptLibrary(tuple(one for one in self.concepts if one is not found))
+
+    def words_for(self, model: TeachableModel) -> tuple[Word, ...]:
+        """The words in a model's own terms; see `Concept.word_for`."""
+        check_teachable(model)
+        return tuple(concept.word_for(model) for concept in self.concepts)
+
+    def usable_by(self, model: TeachableModel) -> tuple[ConceptLibrary, tuple[str, ...]]:
+        """What a model can understand of it, and why not the rest.
+
+        Words of another model are taught anew from their kept examples, and stay so.
+        """
+        usable, reasons = [], []
+        for concept in self.concepts:
+            try:
+                own = concept if concept.model == model.identity else concept.taught_to(model)
+                own.word_for(model)
+            except NapariSeemError as error:
+                reasons.append(str(error))
+            else:
+                usable.append(own)
+        return ConceptLibrary(tuple(usable)), tuple(reasons)
+
+    def save(self, path: str | Path) -> None:
+        """Write it as one file; whole or not at all, `FileTrouble` where it can't be written."""
+        files.write(Path(path), self.concepts)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ConceptLibrary:
+        """Read a library; `FileTrouble` for what is none, or is damaged."""
+        return cls(files.read(Path(path)))
+
+    def _find(self, name: str) -> Concept | None:
+        return next((one for one in self.concepts if plain(name) in one.names), None)
+
+    def _other_name(self, concept: Concept) -> Concept:
+        """The same concept under a name of its own, and without synonyms that are taken."""
+        number = 2
+        while f"{concept.name[: LONGEST_NAME - 6]} {number}" in self:
+            number += 1
+        free = tuple(one for one in concept.synonyms if one not in self)
+        name = f"{concept.name[: LONGEST_NAME - 6]} {number}" if concept.name in self else ""
+        return Concept(
+            name or concept.name, concept.model, concept.made, concept.arrays, concept.values,
+            concept.examples, free,
+        )  # fmt: skip
+
+
+def _is_same(one: Concept, other: Concept) -> bool:
+    prints = [tuple(crop.fingerprint for crop in c.examples) for c in (one, other)]
+    return (one.name, one.made, one.model) == (other.name, other.made, other.model) and (
+        prints[0] == prints[1]
+    )
+
+
+def _joined(earlier: Concept, later: Concept, model: TeachableModel | None) -> Concept:
+    if model is None:
+        raise ConceptTrouble(
+            f"joining '{earlier.name}' teaches it anew from both examples; give the model to teach"
+        )
+    synonyms = dict.fromkeys((*earlier.synonyms, *later.synonyms, later.name))
+    taken = [one for one in synonyms if plain(one) != plain(earlier.name)]
+    joined = earlier.taught_to(model, later.examples)
+    return Concept(
+        joined.name, joined.model, joined.made, joined.arrays, joined.values, joined.examples,
+        tuple(taken),
+    )  # fmt: skip
+
+
+def _same(name: str, there: str) -> SameName:
+    return SameName(
+        f"there is a taught word '{there}' already; say what becomes of '{name}': "
+        f"{', '.join(CHOICES)}",
+        name,
+    )

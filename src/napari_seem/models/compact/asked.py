@@ -1,0 +1,91 @@
+"""What the prompts ask for: words and references, told apart and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from ...prompts import Prompt, Reference, Text
+from ..base import Embedding
+from ..teachable import Word
+from . import pyramid
+from .concept import Concept, best_level, directions, mean_direction
+from .taught import check_shown, concept_on
+
+if TYPE_CHECKING:
+    from .model import CompactModel
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is wanted, apart from where.
+
+    Attributes
+    ----------
+    concept : Concept
+        All of it, as the decoder is told.
+    taught : tuple of Word
+        The taught words among the positive prompts.
+    not_taught : tuple of Word
+        Those among the negative ones.
+    alone : bool
+        Nothing positive but taught words says what is wanted.
+    """
+
+    concept: Concept
+    taught: tuple[Word, ...]
+    not_taught: tuple[Word, ...]
+    alone: bool
+
+
+def asked_by(model: CompactModel, prompts: Sequence[Prompt], embedding: Embedding) -> Asked:
+    """What the words and references among the prompts ask for.
+
+    Raises
+    ------
+    UnknownWord
+        A word that nobody taught the model.
+    InvalidPrompt
+        A word taught on images of another number of channels, a reference of another model.
+    """
+    levels, config = pyramid.levels(embedding), model.network.config
+    blank = torch.zeros(config.semantic_dim)
+    said = [model.meaning_of(p.text) for p in prompts if isinstance(p, Text) and p.positive]
+    denied = [model.meaning_of(p.text) for p in prompts if isinstance(p, Text) and not p.positive]
+    taught = tuple(one for one in said if isinstance(one, Word))
+    refused = tuple(one for one in denied if isinstance(one, Word))
+    for one in (*taught, *refused):
+        check_shown(one, embedding, config)
+    references = [p for p in prompts if isinstance(p, Reference)]
+    regions = [_region(model, p) for p in references if p.positive]
+    meanings = [concept_on(one.meaning, levels) for one in taught]
+    sides = [r[2] for r in regions] + [one.side for one in meanings if one.side is not None]
+    others = [_region(model, p)[1] for p in references if not p.positive]
+    others += [concept_on(one.meaning, levels).semantic for one in refused]
+    words = [model.word_vector(one) for one in said if isinstance(one, int)]
+    concept = Concept(
+        mean_direction(
+            [r[0] for r in regions] + [c.instance for c in meanings],
+            torch.zeros(config.instance_dim),
+        ),
+        mean_direction([r[1] for r in regions] + [c.semantic for c in meanings], blank),
+        mean_direction(others, blank),
+        mean_direction(words, blank),
+        float(np.median(sides)) if sides else None,
+    )
+    return Asked(concept, taught, refused, bool(taught) and not regions and not words)
+
+
+def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, float]:
+    """Mean unit embeddings of a reference region, and its side in image pixels."""
+    model.check(reference.embedding)
+    parts, _ = ndimage.label(reference.mask)
+    side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
+    level = best_level(pyramid.levels(reference.embedding), side)
+    return *directions(level, reference.mask, model.network.config), side

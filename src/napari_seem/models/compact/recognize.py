@@ -1,0 +1,174 @@
+"""All of a taught word on an image: as one region, as objects, and as the name of an object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import ndimage
+
+from ...prompts import Prompt, rasterize
+from ..base import Embedding, FloatArray, Instance, Segmentation, mask_bbox
+from ..teachable import Word
+from . import by_example, canvas, everything, pyramid, taught
+from .concept import best_level, directions
+from .taught import Taught
+
+if TYPE_CHECKING:
+    from .asked import Asked
+    from .model import CompactModel
+
+BoolArray = npt.NDArray[np.bool_]
+"""Of booleans, (H, W)."""
+INSIDE_AT = 0.5
+"""Least mean share of a word inside an object that it names."""
+UNSEEN = 0.6
+"""Share of a region of the word that no object covers, from which it is an object itself."""
+NAME_AT = 0.6
+"""Least mean share inside an object that is named without having been asked for."""
+OCTAVES = 2.0
+"""By how much such an object's side may differ from that of the examples."""
+
+
+def region(model: CompactModel, asked: Asked, prompts: Sequence[Prompt], embedding: Embedding
+) -> tuple[FloatArray, float]:  # fmt: skip
+    """All pixels of the taught words among the prompts.
+
+    Parts that a negative prompt touches, and what a negative word names, are left out.
+
+    Returns
+    -------
+    logits : float32 (H, W)
+    score : float
+        Mean share inside.
+    """
+    config = model.network.config
+    found = [taught.logits(word.meaning, embedding, config) for word in asked.taught]
+    denied = [taught.logits(word.meaning, embedding, config) for word in asked.not_taught]
+    logits = np.max(found, axis=0)
+    for one in denied:
+        logits = np.minimum(logits, -one)
+    negative = np.zeros(embedding.shape, bool)
+    for prompt in canvas.spatial(prompts):
+        negative |= rasterize(prompt, embedding.shape)
+    if negative.any():
+        parts, _ = ndimage.label(logits > 0)
+        touched = np.unique(parts[negative])
+        logits[np.isin(parts, touched[touched > 0])] = -0.5
+        logits[negative] = np.minimum(logits[negative], -0.5)
+    inside = logits > 0
+    sure = 1 / (1 + np.exp(-np.abs(logits)))
+    score = float(sure[inside].mean()) if inside.any() else 0.0
+    return logits.astype(np.float32), score
+
+
+def segmented(
+    model: CompactModel, embedding: Embedding, own: Sequence[int], words: Sequence[Word]
+) -> Segmentation:
+    """Every object that a taught word, or a word of the vocabulary (an index), names."""
+    config = model.network.config
+    for word in words:
+        taught.check_shown(word, embedding, config)
+    plain = everything.find_objects(model, embedding, own) if own else None
+    every = everything.find_objects(model, embedding, None, named=False).instances
+    found = list(plain.instances) if plain else []
+    names = list(plain.names) if plain else []
+    semantic = np.zeros(embedding.shape, np.int32)
+    if plain is not None and plain.semantic is not None:
+        semantic = plain.semantic.copy()
+    for word in dict.fromkeys(words):
+        shares = by_example.shares(word.meaning, embedding, config)
+        found += objects(word, shares, every)
+        names.append(word.name)
+        semantic[shares[0] < 1 - INSIDE_AT] = len(names)
+    kept = everything.without_overlaps(found, embedding.shape)
+    return Segmentation(embedding.shape, tuple(kept), semantic, tuple(names))
+
+
+def objects(word: Word, shares: FloatArray, every: Sequence[Instance]) -> list[Instance]:
+    """The objects of a taught word.
+
+    Those of all objects of the image that the word's share fills; and what it names besides, cut
+    apart along its own rims.
+
+    Parameters
+    ----------
+    word : Word
+    shares : float32 (3, H, W)
+        Of background, middles and rims.
+    every : sequence of Instance
+        All objects of the image, whatever they are.
+    """
+    inside = 1 - shares[0]
+    found, taken = [], np.zeros(inside.shape, bool)
+    for one in every:
+        y0, x0, y1, x1 = one.bbox
+        share = float(inside[y0:y1, x0:x1][one.mask].mean())
+        if share >= INSIDE_AT:
+            taken[y0:y1, x0:x1] |= one.mask
+            found.append(replace(one, score=float(np.sqrt(one.score * share)), label=word.name))
+    labelled = by_example.objects_of(shares, word.meaning.smallest)
+    for number, box in enumerate(ndimage.find_objects(labelled.labels), start=1):
+        if box is None:
+            continue
+        mask = labelled.labels[box] == number
+        free = mask & ~taken[box]
+        if free.sum() < UNSEEN * mask.sum():
+            continue
+        (rows, cols), score = box, labelled.scores[number]
+        bbox = (rows.start, cols.start, rows.stop, cols.stop)
+        found.append(Instance(free, bbox, UNSEEN * score, word.name))
+    return found
+
+
+def with_names(
+    model: CompactModel, embedding: Embedding, instances: Sequence[Instance]
+) -> list[Instance]:
+    """The same objects, those named by a taught word that one fits; the best fitting one."""
+    config = model.network.config
+    best: list[tuple[float, str | None]] = [(NAME_AT, one.label) for one in instances]
+    for word in model.taught:
+        if not taught.is_shown(word, embedding, config):
+            continue
+        inside = 1 - by_example.shares(word.meaning, embedding, config)[0]
+        for number, one in enumerate(instances):
+            y0, x0, y1, x1 = one.bbox
+            share = float(inside[y0:y1, x0:x1][one.mask].mean())
+            if share >= best[number][0] and is_like(word.meaning, one.area):
+                best[number] = share, word.name
+    return [replace(one, label=name) for one, (_, name) in zip(instances, best, strict=True)]
+
+
+def name_of(model: CompactModel, embedding: Embedding, mask: BoolArray) -> str | None:
+    """The taught word that fits a region (H, W), or None.
+
+    Directions choose the likeliest word, which costs next to nothing; its lesson decides.
+    """
+    bbox = mask_bbox(mask)
+    config = model.network.config
+    known = [one for one in model.taught if taught.is_shown(one, embedding, config)]
+    if bbox is None or not known:
+        return None
+    area = float(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum())
+    levels = pyramid.levels(embedding)
+    seen = torch.cat(directions(best_level(levels, area**0.5), mask, config))
+    likely = max(known, key=lambda one: float(_direction(one.meaning, levels) @ seen))
+    if not is_like(likely.meaning, area):
+        return None
+    share = 1 - by_example.shares(likely.meaning, embedding, config, bbox)[0]
+    inside = share[mask[bbox[0] : bbox[2], bbox[1] : bbox[3]]]
+    return likely.name if float(inside.mean()) >= NAME_AT else None
+
+
+def is_like(meaning: Taught, area: float) -> bool:
+    """Whether an object is not of quite another size than those of the examples."""
+    return bool(abs(np.log2(max(area, 1.0)) / 2 - np.log2(meaning.side)) <= OCTAVES)
+
+
+def _direction(meaning: Taught, levels: list[pyramid.Level]) -> torch.Tensor:
+    concept = taught.concept_on(meaning, levels)
+    return torch.cat([concept.instance, concept.semantic])

@@ -1,0 +1,131 @@
+"""Words: those the compact model was trained on, and those a person taught it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import fields
+from typing import Any, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...errors import UnknownWord
+from ..base import Embedding
+from ..teachable import Arrays, Marked, Word, Words
+from . import taught
+from .network import CompactNetwork
+from .taught import Taught
+from .words import normal_form
+
+SHOWN = 60
+"""So many letters of an unknown word are repeated to the person."""
+
+
+class Speaker:
+    """What a compact model knows of words.
+
+    Parameters
+    ----------
+    network : CompactNetwork
+    words : sequence of str
+        The vocabulary, in the order of the network's word vectors.
+    """
+
+    network: CompactNetwork
+    taught: tuple[Word, ...] = ()
+    """What it was taught; see `knowing`."""
+
+    def __init__(self, network: CompactNetwork, words: Sequence[str]) -> None:
+        self._words = tuple(words)
+        self._word_vectors = F.normalize(network.words.detach().float(), dim=1).cpu()
+        self._word_bias = network.word_bias.detach().float().cpu()
+        self._word_scale = float(network.temperature[1].detach().exp())
+
+    def check(self, embedding: Embedding) -> None:
+        """Raise `InvalidPrompt` for an embedding that another model made."""
+        raise NotImplementedError
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """The words of the training, sorted; then those it was taught."""
+        return (*self._words, *(one.name for one in self.taught if one.name not in self._words))
+
+    def teach(self, marked: Sequence[Marked]) -> Taught:
+        """What marked objects have in common; see `taught`.
+
+        Raises
+        ------
+        InvalidLabels
+            No example, nothing marked in any, or labels of another shape than their image.
+        InvalidPrompt
+            An embedding of another model.
+        """
+        for one in marked:
+            self.check(one.embedding)
+        return taught.teach(marked, self.network.config)
+
+    def knowing(self, words: Words) -> Self:
+        """A model that knows these words besides its own; this one stays as it is.
+
+        A taught word goes before a word of the vocabulary, of the same name or not. What the
+        model knew of an earlier call is forgotten.
+
+        Parameters
+        ----------
+        words : ConceptLibrary
+            Or anything else with `words_for(model)`.
+        """
+        new = copy(self)
+        new.taught = tuple(words.words_for(self))
+        return new
+
+    def written(self, meaning: Taught) -> tuple[Arrays, Mapping[str, Any]]:
+        """A meaning as arrays and plain values, to be kept in a file."""
+        values = {field.name: getattr(meaning, field.name) for field in fields(meaning)}
+        arrays = {k: v.float().cpu().numpy() for k, v in values.items() if isinstance(v, Tensor)}
+        return arrays, {k: v for k, v in values.items() if k not in arrays}
+
+    def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Taught:
+        """The meaning that `written` wrote; `KeyError`, `TypeError` or `ValueError` for others."""
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in plain_values.items()
+        }
+        values |= {k: torch.from_numpy(np.array(v, np.float32)) for k, v in arrays.items()}
+        meaning = Taught(**values)
+        taught.check_sizes(meaning, self.network.config)
+        return meaning
+
+    def meaning_of(self, text: str) -> Word | int:
+        """What a word, its plural or its synonym stands for: a taught word, or an index.
+
+        Raises
+        ------
+        UnknownWord
+            Naming the nearest words it knows.
+        """
+        for candidate in normal_form(text):
+            for one in self.taught:
+                if candidate in one.names or text.strip() == one.name:
+                    return one
+            if candidate in self._words:
+                return self._words.index(candidate)
+        words = self.vocabulary()
+        nearest = tuple(difflib.get_close_matches(text.lower()[:SHOWN], words, 5, 0.4))
+        hint = ", ".join(nearest) if nearest else ", ".join(words[:8]) + ", ..."
+        raise UnknownWord(
+            f"the compact model was not taught the word '{text[:SHOWN]}'; words it knows: {hint}",
+            nearest,
+        )
+
+    def word_vector(self, index: int) -> Tensor:
+        """The unit vector of a word of the vocabulary in the semantic space."""
+        return self._word_vectors[index]
+
+    def word_probabilities(self, semantic: Tensor) -> Tensor:
+        """How well each word fits unit semantic vectors (..., S) -> (..., V), 0..1."""
+        return torch.sigmoid(
+            self._word_scale * semantic.float() @ self._word_vectors.T + self._word_bias
+        )

@@ -1,0 +1,122 @@
+"""What a model promises that can be taught words, and the values this takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidLabels, UnsupportedPrompt
+from .base import Capability, Embedding, Model
+from .registry import able_models
+
+BoolArray = npt.NDArray[np.bool_]
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """An encoded image on which objects of one kind are marked.
+
+    Attributes
+    ----------
+    embedding : Embedding
+        By the model that is to be taught.
+    labels : integer array (H, W)
+        One id for each object of the kind; 0 says nothing, objects there may be unmarked.
+    others : bool array (H, W), optional
+        What is surely something else.
+    """
+
+    embedding: Embedding
+    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    others: BoolArray | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.others is not None and self.others.shape != self.labels.shape:
+            raise InvalidLabels(
+                f"what is marked as something else has shape {self.others.shape}, the labels "
+                f"{self.labels.shape}; give both on the image's own grid"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Word:
+    """A taught word: its names, and what it means in a model's own terms."""
+
+    name: str
+    meaning: Any = field(repr=False)
+    synonyms: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, in small letters."""
+        return tuple(plain(name) for name in (self.name, *self.synonyms))
+
+
+class Words(Protocol):
+    """A library: gives its words as a model understands them."""
+
+    def words_for(self, model: Any) -> Sequence[Word]:
+        """The words in a model's own terms; an error for what it can't understand."""
+
+
+@runtime_checkable
+class TeachableModel(Protocol):
+    """A model that can be taught words."""
+
+    name: str
+    identity: str
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image once; see `Model`."""
+
+    def teach(self, marked: Sequence[Marked]) -> Any:
+        """What the marked objects have in common: the meaning of a word."""
+
+    def knowing(self, words: Words) -> Model:
+        """A model that knows these words besides its own; this one stays as it is."""
+
+    def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, Any]]:
+        """A meaning as arrays and plain values."""
+
+    def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Any:
+        """The meaning that `written` wrote."""
+
+
+class NotTeachable:
+    """What models say that can't be taught words."""
+
+    name: str
+    instead = ""
+    """What to do with such a model instead."""
+
+    def teach(self, marked: Sequence[Marked]) -> NoReturn:
+        """Raise `UnsupportedPrompt`."""
+        raise refusal(self.name, self.instead)
+
+    def knowing(self, words: Words) -> NoReturn:
+        """Raise `UnsupportedPrompt`."""
+        raise refusal(self.name, self.instead)
+
+
+def refusal(name: str, instead: str = "") -> UnsupportedPrompt:
+    """The error of a model that can't be taught words."""
+    able = ", ".join(able_models(Capability.CONCEPTS))
+    return UnsupportedPrompt(
+        f"model '{name}' can't be taught words{instead}; choose one of: {able}"
+    )
+
+
+def check_teachable(model: Any) -> None:
+    """Raise `UnsupportedPrompt` for a model that can't be taught words."""
+    if Capability.CONCEPTS not in model.capabilities or not isinstance(model, TeachableModel):
+        raise refusal(model.name, getattr(model, "instead", ""))
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: small letters, single spaces."""
+    return " ".join(name.lower().split())
