@@ -2,8 +2,8 @@
 
 The lesson says where on an image things of the kind are; the directions say to the decoder what
 kind is meant, so that a word and a click go together. Only what is marked is believed: of the rest
-of an example only what lies near the marked objects is background from the start, and elsewhere
-what a first lesson takes for background; objects that nobody marked teach nothing.
+of an example what lies near the marked objects is background, and nothing else; objects that
+nobody marked teach nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ from .pyramid import Level
 
 NEAR = 0.5
 """Width of the ring around an object that is background, over the object's side."""
-SURE = 0.7
-"""Share of background from which the first lesson is believed elsewhere."""
 
 SAME_CHANNEL = 0.02
 """Mean difference, in deviations of the picture, below which channels are the same."""
@@ -79,11 +77,6 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     check_examples(examples)
     known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
-    wider = [
-        there | (by_example.shares(lesson, one.embedding, config)[0] > SURE)
-        for one, there in zip(marked, known, strict=True)
-    ]
-    lesson = _lesson(examples, wider, config)
     told: dict[str, Any] = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
