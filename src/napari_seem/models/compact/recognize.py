@@ -86,7 +86,8 @@ def segmented(
         names.append(word.name)
         semantic[shares[0] < 1 - INSIDE_AT] = len(names)
     kept = everything.without_overlaps(found, embedding.shape)
-    return Segmentation(embedding.shape, tuple(kept), semantic, tuple(names))
+    stuff = plain.stuff if plain else ()
+    return Segmentation(embedding.shape, tuple(kept), semantic, tuple(names), stuff)
 
 
 def objects(word: Word, shares: FloatArray, every: Sequence[Instance]) -> list[Instance]:
