@@ -84,3 +84,7 @@ class StoreTrouble(NapariSeemError, OSError):
 
 class ClusterTrouble(NapariSeemError, RuntimeError):
     """A cluster that can't be reached, or may not be used as asked."""
+
+
+class LogTrouble(NapariSeemError, ValueError):
+    """A log of work that is damaged, empty, of another version, or does not fit the image."""

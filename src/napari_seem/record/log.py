@@ -1,0 +1,233 @@
+"""The log: JSON lines, an event each, grouped in sessions; read with care, written whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from ..errors import LogTrouble
+from ..io.files import ending
+from ..io.ome_zarr import is_ome_zarr
+from ..io.whole import replacing
+
+FORMAT = "napari-seem log"
+VERSION = 1
+SUFFIX = ".log.jsonl"
+NEAR = 2
+"""An image so many folders above the log's is still told by its path from there."""
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SessionLog:
+    """What was done to one Labels layer from when it was first worked on.
+
+    Attributes
+    ----------
+    events : list of dict
+        The first is `opened`.
+    cut_off : bool
+        The last line was not written to its end, as in a program that died; it is left out.
+    """
+
+    events: list[Event] = field(repr=False)
+    cut_off: bool = False
+
+    @property
+    def name(self) -> str:
+        """What tells the session from others."""
+        return str(self.events[0]["session"])
+
+
+def line_of(event: Event) -> str:
+    """An event as a line, without its end."""
+    return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Anything as what JSON holds: numbers that are none become null, other things text."""
+    if isinstance(value, dict):
+        return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def read_log(path: Path) -> list[SessionLog]:
+    """Read the sessions of a log, oldest first.
+
+    Raises
+    ------
+    LogTrouble
+        An empty file, a damaged or missing line, a file of another kind or a newer version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LogTrouble(f"there is no file '{path}'") from None
+    except UnicodeDecodeError:
+        raise LogTrouble(f"'{path}' is no log of napari-seem: it is not text") from None
+    lines = text.split("\n")
+    unfinished = lines.pop()
+    sessions: list[list[Event]] = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            _put(sessions, _event(line, path, number), path, number)
+    if unfinished.strip():
+        try:
+            last = _event(unfinished, path, len(lines) + 1)
+        except LogTrouble:
+            if not sessions:
+                raise
+        else:
+            _put(sessions, last, path, len(lines) + 1)
+            unfinished = ""
+    if not sessions:
+        raise LogTrouble(f"'{path}' is empty; give a log that napari-seem wrote beside labels")
+    read = [SessionLog(events) for events in sessions]
+    if unfinished.strip():
+        read[-1] = SessionLog(sessions[-1], cut_off=True)
+    return read
+
+
+def log_path(labels: Path) -> Path:
+    """Where the log of a label file lies; of labels in an OME-Zarr image, beside the image."""
+    folder, kind = labels.parent, ending(labels)
+    stem = labels.name[: len(labels.name) - len(kind)]
+    if folder.name == "labels" and is_ome_zarr(folder.parent):
+        image = folder.parent
+        return image.with_name(f"{image.name.removesuffix('.zarr')}.{stem}{SUFFIX}")
+    return labels.with_name(stem + SUFFIX)
+
+
+def write_log(path: Path, events: Sequence[Event]) -> Path:
+    """Write a session to a log; sessions that are there already stay, above it.
+
+    Lines of the same session are replaced, so that a session can be saved again and again. What
+    stands there and can't be read stays as it is.
+
+    Raises
+    ------
+    FileTrouble
+        The disk is full, the folder read-only; what was there is as it was.
+    """
+    own = str(events[0]["session"])
+    try:
+        former = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]
+    except FileNotFoundError:
+        former = []
+    kept = _others(former, own)
+    lines = [*kept, *(line_of(_near(event, path.parent)) for event in events)]
+    with replacing(path) as (part,):
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
+    return path
+
+
+class Journal:
+    """A session's log while it goes on: each event is on disk as soon as it happened.
+
+    Parameters
+    ----------
+    path : Path
+        Made with the first event.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trouble = ""
+        self._file: TextIO | None = None
+
+    def put(self, event: Event) -> None:
+        """Write an event; where that fails no more are written, and `trouble` says why."""
+        if self.trouble:
+            return
+        try:
+            if self._file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = self.path.open("a", encoding="utf-8")
+            self._file.write(line_of(event) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self.trouble = f"the log '{self.path}' can't be written ({error.strerror or error})"
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _event(line: str, path: Path, number: int) -> Event:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        raise LogTrouble(
+            f"line {number} of '{path}' is damaged ({error}); restore the file from a copy"
+        ) from None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        raise LogTrouble(f"line {number} of '{path}' is no event; this is no log of napari-seem")
+    return event
+
+
+def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> None:
+    """Put an event to its session, checking that none is missing before it."""
+    if event["event"] == "opened":
+        if event.get("format") != FORMAT:
+            raise LogTrouble(f"line {number} of '{path}' is of no log of napari-seem")
+        if not isinstance(event.get("version"), int) or event["version"] > VERSION:
+            raise LogTrouble(
+                f"'{path}' was written in version {event.get('version')} of the log; this "
+                f"napari-seem reads up to {VERSION}; update it"
+            )
+        sessions.append([])
+    elif not sessions:
+        raise LogTrouble(f"line {number} of '{path}': the first event must be 'opened'")
+    if event.get("n") != len(sessions[-1]) + 1:
+        raise LogTrouble(
+            f"line {number} of '{path}' is event {event.get('n')}, where "
+            f"{len(sessions[-1]) + 1} should be; lines are missing; restore the file from a copy"
+        )
+    sessions[-1].append(event)
+
+
+def _others(lines: Sequence[str], own: str) -> list[str]:
+    """The lines of a log but for those of one session."""
+    kept, mine = [], False
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = {}
+        if isinstance(event, dict) and event.get("event") == "opened":
+            mine = event.get("session") == own
+        if not mine:
+            kept.append(line)
+    return kept
+
+
+def _near(event: Event, folder: Path) -> Event:
+    """Tell where the image lies from the log's own folder, or by its name; never who has it."""
+    if event["event"] != "image" or not event.get("source"):
+        return event
+    source = Path(event["source"])
+    return {**event, "source": _way(source, folder.resolve()) or source.name}
+
+
+def _way(source: Path, folder: Path) -> str:
+    """The way from a folder to a file nearby; "" where it leads far, or past a person's home."""
+    try:
+        common = Path(os.path.commonpath([source, folder]))
+    except ValueError:  # on another drive, or not absolute
+        return ""
+    past_home = common != Path.home() and Path.home().is_relative_to(common)
+    way = Path(os.path.relpath(source, folder))
+    return "" if past_home or way.parts.count("..") > NEAR else way.as_posix()

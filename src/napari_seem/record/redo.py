@@ -1,0 +1,274 @@
+"""What models did, done by them again: from the image, the prompts and the labels of that time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..embeddings import content_key, identity_of
+from ..errors import LogTrouble, NapariSeemError
+from ..look import Look
+from ..models.base import Instance
+from ..planes import Plane
+from ..propagation import PlaneResult, Propagation
+from ..tiling import PlanePixels, TiledModel, is_big
+from .log import Event
+from .patches import unpack_ids
+from .told import read_plane, read_prompts
+
+Ints = npt.NDArray[Any]
+Loader = Callable[[str], Any]
+Pictures = Callable[[dict[str, Any]], Any]
+Made = tuple[Ints | None, str]
+"""A plane of labels as it is made now; or None, and why the stored one has to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlaneStack:
+    """Planes of an image along one axis, read as `stack[k, :, :]` as a look shows them."""
+
+    image: Any = field(repr=False)
+    plane: Plane
+    axis: int
+    look: Look
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Planes, height, width and, for colour, channels."""
+        height, width = self.plane.shape(self.image.shape)
+        colours = 3 if not self.look.plain else int(self.image.shape[-1])
+        channels = (colours,) if self.plane.channels or not self.look.plain else ()
+        return int(self.image.shape[self.axis]), height, width, *channels
+
+    def at(self, number: int) -> Plane:
+        """A plane of the stack, in the image's array."""
+        index = tuple(number if i == self.axis else at for i, at in enumerate(self.plane.index))
+        return replace(self.plane, index=index)
+
+    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+        return self.look.apply(self.at(int(where[0])).read(self.image))
+
+
+class Redo:
+    """Does events again that models had a part in.
+
+    Parameters
+    ----------
+    loader : callable
+        Gives a model by name.
+    pictures : callable or None
+        Gives the array of an image as a log tells it.
+    """
+
+    def __init__(self, loader: Loader, pictures: Pictures | None) -> None:
+        self._load, self._pictures = loader, pictures
+        self._models: dict[str, Any] = {}
+        self._told: dict[int, dict[str, Any]] = {}
+        self._arrays: dict[int, Any] = {}
+        self._runs: dict[int, Propagation] = {}
+        self._results: dict[int, dict[int, PlaneResult]] = {}
+        self._orders: dict[int, Event] = {}
+        self._lessons: dict[int, tuple[Any, Any]] = {}
+        self._makers: dict[str, Callable[[Event, Ints], Ints]] = {
+            "committed": self._committed, "found": self._found, "carried": self._carried,
+            "labelled_like": self._labelled_like,
+        }  # fmt: skip
+
+    def prepare(self, event: Event, labels: Ints) -> None:
+        """Take up what an event says of images, runs and examples; `labels` are as it found them."""
+        kind = event["event"]
+        if kind == "image":
+            self._told[event["id"]] = event
+        elif kind == "propagating" and "stored" not in event:
+            self._propagating(event, labels)
+        elif kind == "accepted" and event["run"] in self._runs:
+            self._accepted(event, labels)
+        elif kind == "learning" and "stored" not in event:
+            self._learning(event)
+
+    def plane(self, event: Event, labels: Ints) -> Made:
+        """The plane that an event changed, as it comes out now.
+
+        Raises
+        ------
+        LogTrouble
+            The image or the weights are others, or the event says too little.
+        """
+        make = self._makers.get(event["event"])
+        if make is None:
+            return None, ""
+        if "stored" in event:
+            return None, str(event["stored"])
+        try:
+            return make(event, labels), ""
+        except _Stored as reason:
+            return None, str(reason)
+        except (KeyError, TypeError, IndexError) as error:
+            raise LogTrouble(
+                f"event {event['n']} ({event['event']}) lacks something ({error!r}); the log is "
+                "damaged; --without-models takes the stored pixels"
+            ) from None
+        except LogTrouble as error:
+            raise LogTrouble(f"event {event['n']} ({event['event']}): {error}") from None
+        except NapariSeemError as error:
+            return None, f"the model can't do it now: {error}"
+
+    def _committed(self, event: Event, labels: Ints) -> Ints:
+        prompts = read_prompts(event["prompts"])
+        if prompts is None:
+            raise _Stored("a prompt lies in another image")
+        model, embedding = self._encoded(event)
+        memory, prediction = None, None
+        for count in event["turns"]:
+            prediction = model.predict(embedding, prompts[:count], memory)
+            memory = prediction.memory
+        if prediction is None:
+            raise KeyError("turns")
+        mask, corner = prediction.cut_out()
+        return _written(event, labels, [(mask, corner)])
+
+    def _found(self, event: Event, labels: Ints) -> Ints:
+        model, embedding = self._encoded(event)
+        area = event.get("area")
+        more = {} if area is None else {"area": tuple(area)}
+        found = model.segment(embedding, event["words"], **more)
+        chosen: list[Instance] = [found.instances[number - 1] for number in event["numbers"]]
+        masks = [(one.mask, (one.bbox[0], one.bbox[1])) for one in chosen]
+        return _written(event, labels, masks)
+
+    def _carried(self, event: Event, labels: Ints) -> Ints:
+        run, index = event["run"], int(event["index"])
+        if run not in self._runs:
+            raise _Stored("its run can't be done again")
+        results = self._results[run]
+        for result in self._runs[run].run():
+            results[result.index] = result
+            if result.index == index:
+                break
+        if index not in results:
+            raise _Stored("the plane is not done now; another one came first")
+        only = self._orders[run]["only"]
+        present = read_plane(event["plane"]).read(labels).astype(np.int64)
+        wanted = results[index].labels
+        if only is None:
+            return wanted
+        free = (present == 0) | (present == only)
+        return np.where(free, np.where(wanted == only, only, 0), present)
+
+    def _labelled_like(self, event: Event, labels: Ints) -> Ints:
+        if event["run"] not in self._lessons:
+            raise _Stored("what the model was taught is not in the record")
+        model, lesson = self._lessons[event["run"]]
+        made: Ints = model.label(lesson, self._encoded(event)[1]).labels
+        return made
+
+    def _propagating(self, event: Event, labels: Ints) -> None:
+        run, only = event["run"], event["only"]
+        self._orders[run] = event
+
+        def present(k: int) -> Ints:
+            values = replace(stack.at(k), channels=False).read(labels).astype(np.int32)
+            return values if only is None else np.where(values == only, values, 0)
+
+        image = self._image(event["images"][0])
+        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
+        stack = PlaneStack(image, plane, event["axis"], Look.from_told(event["shown"]))
+        if not event["resumes"]:
+            model = self._model(event["model"]) if event["model"] else None
+            self._runs[run] = Propagation(
+                model, stack, {k: present(k) for k in event["seeds"]}, method=event["method"],
+                within=tuple(event["within"]), find_new=event["find_new"],
+                stop_below=event["stop_below"],
+            )  # fmt: skip
+            self._results[run] = {}
+        elif run in self._runs:
+            for k in event["corrected"]:
+                self._runs[run].correct(k, present(k))
+            self._runs[run].limit(tuple(event["within"]))
+
+    def _accepted(self, event: Event, labels: Ints) -> None:
+        work, index = self._runs[event["run"]], int(event["index"])
+        order = self._orders[event["run"]]
+        if event["corrected"]:
+            values = read_plane(event["plane"]).read(labels).astype(np.int32)
+            only = order["only"]
+            work.correct(index, values if only is None else np.where(values == only, values, 0))
+        elif index in work.results:
+            work.accept(index)
+
+    def _learning(self, event: Event) -> None:
+        from ..in_context import encoded_examples
+
+        model = self._model(event["model"])
+        pairs = [(self._pixels(one), unpack_ids(one["labels"])) for one in event["examples"]]
+        lesson = model.learn(encoded_examples(model, pairs, None), event["kind"])
+        self._lessons[event["run"]] = model, lesson
+
+    def _encoded(self, event: Event) -> tuple[Any, Any]:
+        """Model and embedding of the plane that an event tells of."""
+        model = self._model(event["model"])
+        arrays = [self._image(number) for number in event["images"]]
+        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
+        if is_big(plane.shape(arrays[0].shape)):
+            tiled = TiledModel(model)
+            return tiled, tiled.encode(PlanePixels([[array] for array in arrays], plane))
+        return model, model.encode(self._pixels(event))
+
+    def _pixels(self, event: Event) -> npt.NDArray[Any]:
+        """What a model was shown, checked by its content."""
+        arrays = [self._image(number) for number in event["images"]]
+        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
+        parts = [plane.read(array) for array in arrays]
+        pixels = parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
+        shown = Look.from_told(event.get("shown") or {}).apply(pixels)
+        if event.get("content") and content_key(shown) != event["content"]:
+            raise LogTrouble(
+                "the image's pixels on this plane are not those that the model was shown; give the "
+                "image that was worked on, unchanged"
+            )
+        return shown
+
+    def _image(self, number: int) -> Any:
+        if number not in self._arrays:
+            if self._pictures is None:
+                raise LogTrouble(
+                    "the image is needed to do again what models did; give it with --image, or "
+                    "replay with --without-models"
+                )
+            self._arrays[number] = self._pictures(self._told[number])
+        return self._arrays[number]
+
+    def _model(self, told: dict[str, Any]) -> Any:
+        name = told["name"]
+        if name not in self._models:
+            self._models[name] = self._load(name)
+        model = self._models[name]
+        if identity_of(model) != told["identity"]:
+            raise LogTrouble(
+                f"model '{name}' has the weights '{identity_of(model)}', the record was made with "
+                f"'{told['identity']}'; install those, or replay with --without-models"
+            )
+        return model
+
+
+class _Stored(Exception):
+    """Why the stored pixels have to do."""
+
+
+def _written(
+    event: Event, labels: Ints, masks: Sequence[tuple[npt.NDArray[np.bool_], tuple[int, int]]]
+) -> Ints:
+    """The event's plane with masks written as the docks write them."""
+    plane = read_plane(event["plane"])
+    out = plane.read(labels).copy()
+    for (mask, (y, x)), label_id in zip(masks, event["ids"], strict=True):
+        part = out[y : y + mask.shape[0], x : x + mask.shape[1]]
+        free = mask if event["overwrite"] else mask & ((part == 0) | (part == label_id))
+        if event["replaces"]:
+            out[out == label_id] = 0
+        part[free] = label_id
+    return out
