@@ -26,8 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encoded images that tests keep on disk do not go to the person's own folder."""
+    """What tests keep on disk does not go to the person's own folders."""
     monkeypatch.setenv("NAPARI_SEEM_CACHE", str(tmp_path_factory.mktemp("embeddings")))
+    monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path_factory.mktemp("logs")))
 
 
 @pytest.fixture

@@ -23,10 +23,14 @@ from .prompts import Prompt, check_prompts
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A snapshot: all prompts at one time, and what the model made of them (None: not yet)."""
+    """A snapshot: all prompts at one time, and what the model made of them (None: not yet).
+
+    `after` is the turn whose memory it was told, if any.
+    """
 
     prompts: tuple[Prompt, ...] = ()
     prediction: Prediction | None = None
+    after: Turn | None = field(default=None, repr=False)
 
 
 Encoded = tuple[Model, Embedding]
@@ -40,6 +44,7 @@ class Request:
     prompts: tuple[Prompt, ...]
     memory: Any = field(repr=False)
     revision: int
+    after: Turn | None = field(default=None, repr=False)
 
     def run(self) -> Prediction:
         """Compute the turn; pure but for the first encoding, and safe in any thread."""
@@ -106,6 +111,18 @@ class Session:
     def turn(self) -> int:
         """How many steps led here; 0 at the start."""
         return len(self._past) - 1
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """How many of the present prompts each turn had that led to the answer, the first first.
+
+        Turns that were taken back are left out: they had no part in it.
+        """
+        counts, turn = [], self._past[-1] if self.prediction is not None else None
+        while turn is not None:
+            counts.append(len(turn.prompts))
+            turn = turn.after
+        return tuple(reversed(counts))
 
     @property
     def can_undo(self) -> bool:
@@ -199,13 +216,15 @@ class Session:
         The memory is that of the latest earlier turn whose prompts are all still there and came
         first, so that a prompt taken back leaves no trace.
         """
-        return Request(self.resolve, self.prompts, self._memory(), self.revision)
+        after = self._told_by()
+        memory = None if after is None or after.prediction is None else after.prediction.memory
+        return Request(self.resolve, self.prompts, memory, self.revision, after)
 
     def deliver(self, request: Request, prediction: Prediction) -> bool:
         """Store an answer where its prompts stand; False where they have changed meanwhile."""
         if request.revision != self.revision:
             return False
-        self._past[-1] = replace(self._past[-1], prediction=prediction)
+        self._past[-1] = replace(self._past[-1], prediction=prediction, after=request.after)
         return True
 
     def commit(
@@ -249,7 +268,7 @@ class Session:
         self._future.clear()
         self.revision += 1
 
-    def _memory(self) -> Any:
+    def _told_by(self) -> Turn | None:
         present = self.prompts
         for turn in reversed(self._past[:-1]):
             count = len(turn.prompts)
@@ -257,7 +276,7 @@ class Session:
                 a is b for a, b in zip(turn.prompts, present[:count], strict=True)
             )
             if same and turn.prediction is not None:
-                return turn.prediction.memory
+                return turn
         return None
 
 

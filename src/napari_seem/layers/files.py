@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,10 @@ from ..images import WINDOWS
 from ..io.files import open_image, write_labels
 from ..io.grid import Grid
 from ..io.opened import Opened
+from ..record import log_path, write_log
+from ..record.log import Event
 from .coordinates import affine_matrix, full_data, spatial_shape, unwrap
+from .record import events_for
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -106,8 +109,16 @@ def grid_of(layer: Layer) -> Grid:
     return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
 
 
-def save_labels(layer: Layer, path: Path) -> list[Path]:
+def save_labels(layer: Layer, path: Path, events: Sequence[Event] | None = None) -> list[Path]:
     """Write a Labels layer, with what its table knows; gives the files written.
+
+    Parameters
+    ----------
+    layer : Labels
+    path : Path
+    events : sequence of dict, optional
+        Its record, as `napari_seem.layers.record.events_for` gives it; made now where it is not
+        given. Give it where this runs in a thread.
 
     Raises
     ------
@@ -117,7 +128,9 @@ def save_labels(layer: Layer, path: Path) -> list[Path]:
     layer = unwrap(layer)
     table = ObjectTable.from_features(layer.features)
     about = dict(layer.metadata.get(ABOUT, {}))
-    return write_labels(path, full_data(layer), grid_of(layer), table, about)
+    done = events_for(layer, path.name) if events is None else events
+    written = write_labels(path, full_data(layer), grid_of(layer), table, about)
+    return [*written, write_log(log_path(written[0]), done)] if done else written
 
 
 def _short(unit: Any) -> str:

@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectRecord, ObjectTable
 from ..planes import Plane
+from ..record import tell_plane
 from .coordinates import unwrap
+from .record import Area, What, area_of, record_of, recorded
 from .writing import NewObject, set_table, write_objects
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Ledger:
         self._standing: list[Trace] = []
         self._undone: list[Trace] = []
         self._writing = False
+        if empty:
+            record_of(self.labels, empty=True)
         self.labels.events.paint.connect(self._on_paint)
         self.labels.events.data.connect(self._on_data)
         self.labels.events.set_data.connect(self._on_refresh)
@@ -86,14 +90,21 @@ class Ledger:
 
     def write(
         self, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool,
-        replaces: bool = False,
+        replaces: bool = False, what: What | None = None,
     ) -> list[int]:  # fmt: skip
-        """As `write_objects`; gives the ids of those that were written."""
+        """As `write_objects`; gives the ids of those that were written. `what` it was: recorded."""
         before = dict(self._table().items())
-        with self._own_write():
+        area = None if replaces else objects
+        with self._own_write(), recorded(
+            self.labels, what or What(), _area(plane, self.labels.data.shape, area)
+        ) as event:  # fmt: skip
             written = write_objects(
                 self.labels, plane, objects, overwrite=overwrite, replaces=replaces
             )
+            event |= {
+                "plane": tell_plane(plane), "ids": [new.label_id for new in objects],
+                "overwrite": overwrite, "replaces": replaces,
+            }  # fmt: skip
         self._undone.clear()
         for new, edit in written:
             former = before.get(new.label_id)
@@ -156,6 +167,16 @@ class Ledger:
 
     def _holds(self, trace: Trace, values: npt.NDArray[Any]) -> bool:
         return bool(np.array_equal(_values_at(self.labels.data, trace.at), values))
+
+
+def _area(plane: Plane, shape: Sequence[int], objects: Sequence[NewObject] | None) -> Area:
+    """Where objects are written: around all of them, or the whole plane."""
+    if not objects:
+        return area_of(plane, shape)
+    corners = np.array([new.corner for new in objects])
+    ends = corners + [new.mask.shape for new in objects]
+    (y0, x0), (y1, x1) = corners.min(0), ends.max(0)
+    return area_of(plane, shape, (int(y0), int(x0), int(y1), int(x1)))
 
 
 def _trace(new: NewObject, former: ObjectRecord | None, edit: Edit) -> Trace:

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..errors import InvalidImage, InvalidLabels
 from ..planes import Plane
+from ..record import tell_plane
 from .coordinates import full_data, shown_plane, spatial_shape, unwrap
+from .record import What, area_of, recorded
 from .seen import Showing, showing_of
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ def labelled_planes(labels: Labels, stack: LayerStack) -> list[int]:
 
 def write_labels(
     labels: Labels, plane: Plane, values: npt.NDArray[np.integer[Any]],
-    only: int | None = None,
+    only: int | None = None, what: What | None = None,
 ) -> None:  # fmt: skip
     """Give a whole plane other labels, as a step of the layer's own undo.
 
@@ -125,6 +127,8 @@ def write_labels(
     values : integer (H, W)
     only : int, optional
         Of all that is there only pixels of this id, and empty ones, are changed.
+    what : What, optional
+        For the record.
 
     Raises
     ------
@@ -150,4 +154,6 @@ def write_labels(
     where = np.nonzero(block)
     indices = tuple(w + o for w, o in zip(where, offset, strict=True))
     ordered = wanted.T if plane.transposed else wanted
-    layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))
+    with recorded(labels, what or What(), area_of(plane, layer.data.shape)) as event:
+        event["plane"] = tell_plane(plane)
+        layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))

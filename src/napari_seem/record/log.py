@@ -70,33 +70,32 @@ def read_log(path: Path) -> list[SessionLog]:
     LogTrouble
         An empty file, a damaged or missing line, a file of another kind or a newer version.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise LogTrouble(f"there is no file '{path}'") from None
-    except UnicodeDecodeError:
-        raise LogTrouble(f"'{path}' is no log of napari-seem: it is not text") from None
-    lines = text.split("\n")
-    unfinished = lines.pop()
+    *lines, last = _text(path).split("\n")
     sessions: list[list[Event]] = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
             _put(sessions, _event(line, path, number), path, number)
-    if unfinished.strip():
+    cut_off = False
+    if last.strip():
         try:
-            last = _event(unfinished, path, len(lines) + 1)
+            _put(sessions, _event(last, path, len(lines) + 1), path, len(lines) + 1)
         except LogTrouble:
-            if not sessions:
+            cut_off = bool(sessions)
+            if not cut_off:
                 raise
-        else:
-            _put(sessions, last, path, len(lines) + 1)
-            unfinished = ""
     if not sessions:
         raise LogTrouble(f"'{path}' is empty; give a log that napari-seem wrote beside labels")
-    read = [SessionLog(events) for events in sessions]
-    if unfinished.strip():
-        read[-1] = SessionLog(sessions[-1], cut_off=True)
-    return read
+    *former, newest = sessions
+    return [*(SessionLog(events) for events in former), SessionLog(newest, cut_off)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise LogTrouble(f"there is no file '{path}'") from None
+    except UnicodeDecodeError:
+        raise LogTrouble(f"'{path}' is no log of napari-seem: it is not text") from None
 
 
 def log_path(labels: Path) -> Path:

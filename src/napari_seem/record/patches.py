@@ -132,7 +132,9 @@ class Patch:
             plain = zlib.decompress(base64.b64decode(text, validate=True))
             gaps, lengths, values = np.frombuffer(plain, "<i8").reshape(3, -1).astype(np.int64)
         except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError) as error:
-            raise LogTrouble(f"changed pixels can't be read ({error}); the log is damaged") from None
+            raise LogTrouble(
+                f"changed pixels can't be read ({error}); the log is damaged"
+            ) from None
         if (lengths < 1).any() or (gaps < 0).any():
             raise LogTrouble("changed pixels do not follow each other; the log is damaged")
         return cls(np.cumsum(gaps), lengths, values)

@@ -79,7 +79,7 @@ class Redo:
         }  # fmt: skip
 
     def prepare(self, event: Event, labels: Ints) -> None:
-        """Take up what an event says of images, runs and examples; `labels` are as it found them."""
+        """Take up what an event says of images, runs and examples; `labels` are from before."""
         kind = event["event"]
         if kind == "image":
             self._told[event["id"]] = event
@@ -176,7 +176,7 @@ class Redo:
 
         image = self._image(event["images"][0])
         plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
-        stack = PlaneStack(image, plane, event["axis"], Look.from_told(event["shown"]))
+        stack = PlaneStack(image, plane, event["axis"], Look.from_told(event["looks"][0]))
         if not event["resumes"]:
             model = self._model(event["model"]) if event["model"] else None
             self._runs[run] = Propagation(
@@ -222,9 +222,9 @@ class Redo:
         """What a model was shown, checked by its content."""
         arrays = [self._image(number) for number in event["images"]]
         plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
-        parts = [plane.read(array) for array in arrays]
-        pixels = parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
-        shown = Look.from_told(event.get("shown") or {}).apply(pixels)
+        looks = [Look.from_told(told) for told in event["looks"]]
+        parts = [look.apply(plane.read(a)) for look, a in zip(looks, arrays, strict=True)]
+        shown = parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
         if event.get("content") and content_key(shown) != event["content"]:
             raise LogTrouble(
                 "the image's pixels on this plane are not those that the model was shown; give the "

@@ -164,9 +164,7 @@ class _Run:
             self.stored.append(f"event {event['n']} ({event['event']}): {why}")
         return made
 
-    def _compare(
-        self, event: Event, patch: Patch, plane: Plane, made: npt.NDArray[Any]
-    ) -> None:
+    def _compare(self, event: Event, patch: Patch, plane: Plane, made: npt.NDArray[Any]) -> None:
         self.redone += 1
         before = plane.read(self.recorded).copy()
         patch.apply(self.recorded)

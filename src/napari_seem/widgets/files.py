@@ -19,6 +19,7 @@ from ..io.ome_zarr import is_ome_zarr
 from ..io.opened import Opened
 from ..layers.coordinates import unwrap
 from ..layers.files import GRID, as_layers, save_labels
+from ..layers.record import events_for
 from .runner import report_crash
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def save_to(layer: Labels, path: Path) -> None:
     def written(paths: list[Path]) -> None:
         show_info("Written: " + ", ".join(str(one) for one in paths))
 
-    _in_thread(lambda: save_labels(layer, path), written, f"Writing {path.name}")
+    events = events_for(layer, path.name)
+    _in_thread(lambda: save_labels(layer, path, events), written, f"Writing {path.name}")
 
 
 def suggested(layer: Labels) -> str:

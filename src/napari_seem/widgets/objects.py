@@ -10,9 +10,11 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidPrompt
 from ..layers.coordinates import full_data, world_to_data
 from ..layers.ledger import Ledger
+from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels, object_mask
 from ..prompts import Mask
+from .telling import committed
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -55,7 +57,7 @@ class Objects:
             )  # fmt: skip
             chosen = self.write(
                 [mask], [corner], [record], label_id or work.label_id,
-                replaces=work.label_id is not None,
+                replaces=work.label_id is not None, what=committed(annotator.shelf, work),
             )  # fmt: skip
             annotator.clear()
             target = annotator.labels.name if annotator.labels else ""
@@ -65,9 +67,11 @@ class Objects:
 
     def write(
         self, masks: list[Any], corners: list[tuple[int, int]], records: list[ObjectRecord],
-        label_id: int | None = None, replaces: bool = False,
+        label_id: int | None = None, replaces: bool = False, what: What | None = None,
     ) -> list[int]:  # fmt: skip
         """Write objects of the shown plane in one undoable step; gives their ids.
+
+        `what` is done is kept in the labels' record.
 
         Raises
         ------
@@ -90,7 +94,7 @@ class Objects:
         ]
         check_target(labels, annotator.image, objects[-1].label_id)
         ids = ledger.write(
-            annotator.plane, objects, overwrite=annotator.overwrite, replaces=replaces
+            annotator.plane, objects, overwrite=annotator.overwrite, replaces=replaces, what=what
         )
         note_showing(labels, annotator.reading(annotator.image).shown)
         annotator.changed.emit()

@@ -10,10 +10,12 @@ from qtpy.QtCore import QObject, Signal
 
 from ..edits import ObjectRecord
 from ..errors import NapariSeemError, UnknownWord
-from ..layers.coordinates import shown_area, world_to_data
+from ..layers.coordinates import shown_area, spatial_shape, world_to_data
+from ..layers.record import What
 from ..layers.writing import Preview
 from ..tiling import TiledModel, is_big
 from .runner import Job, report_crash
+from .telling import found as told_found
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -48,6 +50,7 @@ class Proposals(QObject):
         self.threshold = DEFAULT_THRESHOLD
         self._found: Segmentation | None = None
         self._taken: set[int] = set()
+        self._asked: dict[str, Any] = {}
         self._place: tuple[Image, Plane] | None = None
         annotator.changed.connect(self._on_changed)
 
@@ -80,6 +83,8 @@ class Proposals(QObject):
         names = [word.strip()] if word.strip() else None
         self.clear()
         area = shown_area(image, plane)
+        big = is_big(plane.shape(spatial_shape(image)))
+        self._asked = {"words": names, "area": area if big else None}
 
         def look() -> Segmentation:
             model, embedding = source()
@@ -140,13 +145,26 @@ class Proposals(QObject):
         ]
         try:
             ids = self.annotator.objects.write(
-                [i.mask for _, i in chosen], [(i.bbox[0], i.bbox[1]) for _, i in chosen], records
+                [i.mask for _, i in chosen],
+                [(i.bbox[0], i.bbox[1]) for _, i in chosen],
+                records,
+                what=self._what([number for number, _ in chosen]),
             )
         except NapariSeemError as error:
             self.annotator.said.emit(str(error), True)
             return []
         self.annotator.said.emit(f"{len(ids)} objects written", False)
         return ids
+
+    def _what(self, numbers: list[int]) -> What | None:
+        """What is taken, for the record."""
+        work, details = self.annotator.work, self._asked
+        if work is None:
+            return None
+        reading = work.reading
+        return told_found(
+            self.annotator.shelf, reading.model, reading.sources, work.content, numbers, **details
+        )
 
     def _on_found(self, word: str, place: tuple[Image, Plane], found: Segmentation) -> None:
         if self.annotator.image is not place[0] or self.annotator.plane is None:

@@ -1,0 +1,103 @@
+"""`napari-seem replay`: a recorded session done again, and compared with what is recorded."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from .options import WRITTEN, usage
+
+SAME, DIFFERENT = 0, 1
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to a parser."""
+    again = commands.add_parser(
+        "replay", help="do a recorded session again",
+        description="Do a recorded session again; ends with 0 where everything comes out as it "
+        "was, 1 where something differs, 2 where the log or the image is at fault.",
+    )  # fmt: skip
+    again.set_defaults(run=_replay)
+    again.add_argument("log", type=Path, help="NAME.log.jsonl beside labels")
+    again.add_argument("--image", type=Path, help="the image; by default where the log says")
+    again.add_argument("-o", "--output", type=Path, help=WRITTEN)
+    again.add_argument("--without-models", action="store_true",
+                       help="take what is stored; needs no image and no model")  # fmt: skip
+    again.add_argument("--session", type=int, default=0,
+                       help="which of the log's sessions, from 1; by default the last")  # fmt: skip
+    again.add_argument("--device", default="auto")
+
+
+def _replay(options: argparse.Namespace) -> int:
+    """Replay a session; tell what differs, and write the labels."""
+    from ..models.registry import load_model
+    from ..record import read_log, replay
+
+    sessions = read_log(options.log)
+    number = options.session or len(sessions)
+    if not 1 <= number <= len(sessions):
+        raise usage(f"the log has {len(sessions)} sessions; --session {number} is none of them")
+    session = sessions[number - 1]
+    if session.cut_off:
+        print("the last line was not written to its end; it is left out", file=sys.stderr)
+    pictures, grid = _pictures(options, session.events)
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done} of {total} events", end="", file=sys.stderr)
+
+    def load(name: str) -> Any:
+        return load_model(name, device=options.device)
+
+    found = replay(session, pictures, None if options.without_models else load, show)
+    for reason in found.stored:
+        print(f"taken from the record: {reason}")
+    for difference in found.differences:
+        print(difference)
+    if options.output is not None:
+        from ..io.files import write_labels
+
+        fits = grid is not None and grid.shape == found.labels.shape
+        about = {"replayed": options.log.name}
+        write_labels(options.output, found.labels, grid if fits else None, found.table, about)
+    print(summary(found, len(session.events)))
+    return DIFFERENT if found.differences else SAME
+
+
+def summary(found: Any, events: int) -> str:
+    """What came of it, in one line."""
+    said = f"{events} events, {found.redone} of them done again by models: "
+    if found.differences:
+        pixels = sum(difference.pixels for difference in found.differences)
+        return said + f"{len(found.differences)} differ, in {pixels} pixels"
+    return said + "the same labels"
+
+
+def _pictures(options: argparse.Namespace, events: Any) -> tuple[Any, Any]:
+    """What finds the images of a log, and the grid of the first; nothing where none is needed."""
+    from ..record import ImageFile
+
+    if options.image is not None:
+        given = ImageFile(options.image)
+        for event in events:
+            if event["event"] == "image":
+                given.find(event)
+        return given.find, given.grid
+    if options.without_models:
+        return None, None
+    files: dict[Path, ImageFile] = {}
+
+    def find(told: dict[str, Any]) -> Any:
+        path = options.log.parent / told["source"]
+        if not told["source"] or not path.exists():
+            raise usage(
+                f"the image '{told['name']}' is not where the log says; give it with --image, or "
+                "replay with --without-models"
+            )
+        if path not in files:
+            files[path] = ImageFile(path)
+        return files[path].find(told)
+
+    return find, None

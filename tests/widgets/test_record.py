@@ -1,0 +1,209 @@
+"""What is done in a real viewer is recorded, and replayed without one to the same labels."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_seem.layers.files import save_labels
+from napari_seem.layers.record import RECORD, logs_folder
+from napari_seem.prompts import Point
+from napari_seem.record import ImageFile, read_log, replay
+
+FIRST, SECOND = 1, 2
+
+
+def middle(labels, number):
+    return np.argwhere(labels == number).mean(0).round()
+
+
+def points(dock):
+    return dock.annotator.prompt_layers.points
+
+
+def events(labels):
+    return labels.metadata[RECORD].recorder.events
+
+
+def kinds(labels):
+    return [event["event"] for event in events(labels)]
+
+
+@pytest.fixture
+def commit(dock, discs, settle):
+    """Commit a disc by a click on it: `commit(number)`."""
+
+    def click(number):
+        points(dock).add(middle(discs[1], number))
+        settle(dock)
+        return dock.commit()
+
+    return click
+
+
+@pytest.fixture
+def again(tmp_path, discs, model):
+    """Save labels and replay them: `again(labels, models)` gives what came out."""
+
+    def save_and_replay(labels, models):
+        tifffile.imwrite(tmp_path / "discs.tif", discs[0])
+        written = save_labels(labels, tmp_path / "out.tif")
+        assert written[-1] == tmp_path / "out.log.jsonl"
+        session = read_log(written[-1])[-1]
+        image = ImageFile(tmp_path / "discs.tif")
+        return replay(session, image.find, (lambda name: model) if models else None)
+
+    return save_and_replay
+
+
+@pytest.mark.parametrize("models", [False, True])
+def test_clicks_strokes_undo_and_redo_come_out_the_same(dock, commit, again, models):
+    for number in (FIRST, SECOND):
+        commit(number)
+    labels = dock.annotator.labels
+    labels.brush_size = 6
+    with labels.block_history():
+        labels.paint((10, 10), 7)
+        labels.paint((14, 30), 7)
+    labels.paint((32, 20), 0)
+    labels.undo()
+    labels.undo()
+    labels.redo()
+    labels.fill((32, 58), 9)
+
+    found = again(labels, models)
+
+    assert np.array_equal(found.labels, labels.data)
+    assert not found.differences
+    assert found.redone == (2 if models else 0)
+    assert kinds(labels)[:4] == ["opened", "image", "committed", "committed"]
+    hands = [event["how"] for event in events(labels) if event["event"] == "by_hand"]
+    assert hands == ["painted", "painted", "undone", "undone", "redone", "painted"]
+    assert found.table[1].model == "compact"
+    assert found.table[2].prompts == 1
+
+
+def test_the_turns_and_their_memory_are_recorded(dock, discs, settle, again):
+    for number, positive in ((FIRST, True), (SECOND, True), (SECOND, False)):
+        dock.annotator.set_positive(positive)
+        points(dock).add(middle(discs[1], number) + (0 if positive else 4))
+        settle(dock)
+    dock.annotator.undo()
+    settle(dock)
+    dock.commit()
+
+    done = next(e for e in events(dock.annotator.labels) if e["event"] == "committed")
+
+    assert done["turns"] == [1, 2]
+    assert [prompt["kind"] for prompt in done["prompts"]] == ["point", "point"]
+    assert done["model"] == {"name": "compact", "identity": "disc"}
+    assert np.array_equal(again(dock.annotator.labels, True).labels > 0, discs[1] > 0)
+
+
+def test_what_a_script_writes_is_caught_before_the_next_event_there(dock, commit, again):
+    commit(FIRST)
+    labels = dock.annotator.labels
+    labels.data[40:60, 50:70] = 5
+    commit(SECOND)
+    labels.data[0, 0] = 3
+
+    found = again(labels, True)
+
+    assert np.array_equal(found.labels, labels.data)
+    assert kinds(labels)[-4:] == ["by_hand", "committed", "by_hand", "saved"]
+    assert not found.differences
+
+
+def test_labels_that_were_there_before_are_part_of_the_record(dock, discs, commit, again):
+    own = dock.viewer.add_labels(np.where(discs[1] == SECOND, 40, 0), name="mine")
+    dock.annotator.choose_labels(own)
+    commit(FIRST)
+
+    found = again(own, True)
+
+    assert np.array_equal(found.labels, own.data)
+    assert events(own)[0]["pixels"] == (discs[1] == SECOND).sum()
+
+
+def test_words_that_found_objects_are_redone(dock, settle, again):
+    dock.annotator.ensure_work()
+    dock.proposals.find("disc")
+    settle(dock)
+    assert dock.proposals.take_all() == [1, 2]
+
+    found = again(dock.annotator.labels, True)
+
+    told = next(e for e in events(dock.annotator.labels) if e["event"] == "found")
+    assert told["words"] == ["disc"]
+    assert told["numbers"] == told["ids"] == [1, 2]
+    assert found.redone == 1
+    assert np.array_equal(found.labels, dock.annotator.labels.data)
+
+
+def test_a_reopened_object_is_replaced_in_the_replay_too(dock, discs, commit, settle, again):
+    commit(FIRST)
+    assert dock.annotator.objects.pick(middle(discs[1], FIRST)) == 1
+    dock.annotator.undo()
+    dock.annotator.add_prompt(Point(*middle(discs[1], SECOND)))
+    settle(dock)
+    dock.commit()
+
+    found = again(dock.annotator.labels, True)
+
+    assert found.redone == 2
+    assert not found.differences
+    assert np.array_equal(found.labels, dock.annotator.labels.data)
+    assert np.array_equal(found.labels == 1, discs[1] == SECOND)
+
+
+def test_a_crashed_session_can_be_replayed_from_the_journal(dock, commit):
+    commit(FIRST)
+    commit(SECOND)
+
+    (journal,) = logs_folder().glob("*.log.jsonl")
+    with journal.open("a") as file:
+        file.write('{"n": 5, "at": "20')
+    session = read_log(journal)[-1]
+
+    assert session.cut_off
+    assert np.array_equal(replay(session).labels, dock.annotator.labels.data)
+
+
+def test_saving_again_replaces_the_session_and_keeps_others(dock, commit, tmp_path):
+    commit(FIRST)
+    labels = dock.annotator.labels
+    save_labels(labels, tmp_path / "out.tif")
+    log = tmp_path / "out.log.jsonl"
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines[0]["session"] = "another"
+    log.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    commit(SECOND)
+
+    save_labels(labels, tmp_path / "out.tif")
+    save_labels(labels, tmp_path / "out.tif")
+
+    sessions = read_log(log)
+    assert [session.name == "another" for session in sessions] == [True, False]
+    assert np.array_equal(replay(sessions[1]).labels, labels.data)
+
+
+def test_a_copy_of_the_layer_gets_its_own_changes_into_the_log(dock, commit, again):
+    commit(FIRST)
+    labels = dock.annotator.labels
+    copy = dock.viewer.add_labels(labels.data.copy(), metadata=dict(labels.metadata))
+    copy.data[:3] = 8
+
+    found = again(copy, False)
+
+    assert np.array_equal(found.labels, copy.data)
+    assert kinds(labels) == ["opened", "image", "committed"]
+
+
+def test_no_log_is_written_of_a_layer_that_was_only_painted(make_napari_viewer, tmp_path):
+    layer = make_napari_viewer().add_labels(np.zeros((20, 20), np.uint8))
+    layer.paint((5, 5), 1)
+
+    assert not [p for p in save_labels(layer, tmp_path / "out.tif") if p.suffix == ".jsonl"]
