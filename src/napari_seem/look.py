@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidImage
 from .images import WINDOWS, Window, to_rgb
+
+if TYPE_CHECKING:
+    from .planes import Plane
 
 PERCENTILES = (1.0, 99.0)
 """Of a volume, its darkest value left out: the air around a head is no tissue."""
@@ -241,3 +244,49 @@ def looked(array: Any, look: Look, channels: bool = False) -> Any:
     """An array as a look shows it; the array itself where the look is plain."""
     settled = look.settled(array, channels)
     return array if settled.plain else Looked(array, settled, channels)
+
+
+def shown_levels(
+    levels: Sequence[Sequence[Any]], looks: Sequence[Look], colours: Sequence[bool],
+    index: bool = False,
+) -> list[list[Any]]:  # fmt: skip
+    """What a model is shown of one image, or of several as the channels of one picture.
+
+    Parameters
+    ----------
+    levels : sequence of sequence of array-like
+        For each image its resolutions, finest first; read by the plane only.
+    looks : sequence of Look
+        One for each image, settled.
+    colours : sequence of bool
+        Whether the last axis of an image is its colours.
+    index : bool
+        Show the normalised difference of the two images instead.
+
+    Returns
+    -------
+    list of list of array-like
+        The resolutions of each channel of the picture; one list for colour.
+    """
+    if index:
+        look = Look(bands=(0, 1), index=True)
+        return [[Looked(Channels(pair), look, channels=True)
+                 for pair in zip(*levels, strict=False)]]  # fmt: skip
+    if all(look.plain for look in looks):
+        return [list(own) for own in levels]
+    several = len(levels) > 1
+    return [
+        [Looked(level, _windowed(look), rgb, gray=several) for level in own]
+        for own, look, rgb in zip(levels, looks, colours, strict=True)
+    ]
+
+
+def read_shown(shown: Sequence[Sequence[Any]], plane: Plane) -> npt.NDArray[Any]:
+    """A plane of what `shown_levels` gave, as the model gets it: (H, W) or (H, W, C)."""
+    parts = [plane.read(levels[0]) for levels in shown]
+    return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
+
+
+def _windowed(look: Look) -> Look:
+    """A look that always makes 8-bit of what it shows; the same window where it has one."""
+    return replace(look, bands=(0,)) if look.plain else look

@@ -13,7 +13,6 @@ from weakref import ref
 
 import numpy as np
 
-from ..look import Look
 from ..planes import Plane
 from ..record import Journal, Recorder, tell_image
 from ..record.log import SUFFIX, Event
@@ -21,6 +20,8 @@ from .coordinates import full_data, unwrap
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
+
+    from .seen import Showing
 
 RECORD = "napari-seem record"
 """Key of a Labels layer's metadata: its `LayerRecord`."""
@@ -40,16 +41,13 @@ class What:
         The event: `committed`, `found`, `renamed`, ...
     details : mapping
         Plain values.
-    layers : tuple of Image
-        What a model was shown, as channels of one picture where they are several.
-    looks : tuple of Look
-        As which, one for each layer.
+    shown : Showing, optional
+        What a model was shown.
     """
 
     kind: str = "written"
     details: Mapping[str, Any] = field(default_factory=dict)
-    layers: tuple[Image, ...] = ()
-    looks: tuple[Look, ...] = ()
+    shown: Showing | None = None
 
 
 class LayerRecord:
@@ -91,14 +89,13 @@ class LayerRecord:
         recorder = self.recorder if same else self.recorder.fork()
         return recorder.saved(data, name, rows_of(layer))
 
-    def seen(self, layers: Sequence[Image], looks: Sequence[Look]) -> dict[str, Any]:
-        """Numbers of images in the record, and as what they were shown."""
-        if not layers:
+    def seen(self, shown: Showing | None) -> dict[str, Any]:
+        """What a model was shown, in words of the record."""
+        if shown is None:
             return {}
-        return {
-            "images": [self._image(layer) for layer in layers],
-            "looks": [look.told() for look in looks],
-        }
+        images = [self._image(layer) for layer in shown.layers]
+        told: dict[str, Any] = {"images": images, "looks": [look.told() for look in shown.looks]}
+        return told | ({"index": True} if shown.index else {})
 
     def keep_up(self, layer: Labels) -> None:
         """Begin anew where the layer was given an array of another shape."""
@@ -165,7 +162,7 @@ def recorded(labels: Labels, what: What | str, area: Area | None = None) -> Iter
     if record is None:
         yield {}
         return
-    seen = record.seen(asked.layers, asked.looks)
+    seen = record.seen(asked.shown)
     with record.recorder.writing(
         asked.kind, layer.data, area, rows=lambda: rows_of(layer)
     ) as event:
@@ -180,7 +177,7 @@ def noted(labels: Labels, what: What, areas: Sequence[Area] = ()) -> None:
     if record is not None:
         for area in areas:
             record.recorder.sync(layer.data, area)
-        record.recorder.note(what.kind, {**record.seen(what.layers, what.looks), **what.details})
+        record.recorder.note(what.kind, {**record.seen(what.shown), **what.details})
 
 
 def record_of(labels: Labels, *, empty: bool = False) -> LayerRecord | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import InvalidImage
-from ..look import Channels, Look, Looked
+from ..look import Look, read_shown, shown_levels
 from .coordinates import channel_layers, full_data, resolutions, unwrap
 from .files import ABOUT
 
@@ -108,27 +106,12 @@ class Showing:
         Read by the plane only; must be settled.
         """
         levels = [resolutions(layer) for layer in self.layers]
-        if self.index:
-            look = Look(bands=(0, 1), index=True)
-            return [[Looked(Channels(pair), look, channels=True)
-                     for pair in zip(*levels, strict=False)]]  # fmt: skip
-        if all(look.plain for look in self.looks):
-            return levels
-        several = len(levels) > 1
-        return [
-            [Looked(level, _windowed(look), bool(layer.rgb), gray=several) for level in own]
-            for own, look, layer in zip(levels, self.looks, self.layers, strict=True)
-        ]
+        colours = [bool(layer.rgb) for layer in self.layers]
+        return shown_levels(levels, self.looks, colours, self.index)
 
     def read(self, plane: Plane) -> npt.NDArray[Any]:
         """A plane as the model gets it, (H, W) or (H, W, C); must be settled."""
-        parts = [plane.read(levels[0]) for levels in self.images()]
-        return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
-
-
-def _windowed(look: Look) -> Look:
-    """A look that always makes 8-bit of what it shows; the same window where it has one."""
-    return replace(look, bands=(0,)) if look.plain else look
+        return read_shown(self.images(), plane)
 
 
 def showing_of(layer: Image, layers: Sequence[Layer], together: bool) -> Showing:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..embeddings import content_key, identity_of
 from ..errors import LogTrouble, NapariSeemError
-from ..look import Look
+from ..look import Look, read_shown, shown_levels
 from ..models.base import Instance
 from ..planes import Plane
 from ..propagation import PlaneResult, Propagation
@@ -27,22 +27,24 @@ Made = tuple[Ints | None, str]
 """A plane of labels as it is made now; or None, and why the stored one has to do."""
 
 
+Shown = list[list[Any]]
+"""What a model was shown, as `shown_levels` gives it."""
+
+
 @dataclass(frozen=True, eq=False)
 class PlaneStack:
-    """Planes of an image along one axis, read as `stack[k, :, :]` as a look shows them."""
+    """Planes of what a model was shown along one axis, read as `stack[k, :, :]`."""
 
-    image: Any = field(repr=False)
+    shown: Shown = field(repr=False)
     plane: Plane
     axis: int
-    look: Look
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Planes, height, width and, for colour, channels."""
-        height, width = self.plane.shape(self.image.shape)
-        colours = 3 if not self.look.plain else int(self.image.shape[-1])
-        channels = (colours,) if self.plane.channels or not self.look.plain else ()
-        return int(self.image.shape[self.axis]), height, width, *channels
+        shape = self.shown[0][0].shape
+        channels = (int(n) for n in shape[len(self.plane.index) :])
+        return int(shape[self.axis]), *self.plane.shape(shape), *channels
 
     def at(self, number: int) -> Plane:
         """A plane of the stack, in the image's array."""
@@ -50,7 +52,7 @@ class PlaneStack:
         return replace(self.plane, index=index)
 
     def __getitem__(self, where: Any) -> npt.NDArray[Any]:
-        return self.look.apply(self.at(int(where[0])).read(self.image))
+        return read_shown(self.shown, self.at(int(where[0])))
 
 
 class Redo:
@@ -69,10 +71,10 @@ class Redo:
         self._models: dict[str, Any] = {}
         self._told: dict[int, dict[str, Any]] = {}
         self._arrays: dict[int, Any] = {}
-        self._runs: dict[int, Propagation] = {}
-        self._results: dict[int, dict[int, PlaneResult]] = {}
-        self._orders: dict[int, Event] = {}
-        self._lessons: dict[int, tuple[Any, Any]] = {}
+        self._runs: dict[str, Propagation] = {}
+        self._results: dict[str, dict[int, PlaneResult]] = {}
+        self._orders: dict[str, Event] = {}
+        self._lessons: dict[str, tuple[Any, Any]] = {}
         self._makers: dict[str, Callable[[Event, Ints], Ints]] = {
             "committed": self._committed, "found": self._found, "carried": self._carried,
             "labelled_like": self._labelled_like,
@@ -144,6 +146,8 @@ class Redo:
         run, index = event["run"], int(event["index"])
         if run not in self._runs:
             raise _Stored("its run can't be done again")
+        if event["model"] is not None:
+            self._model(event["model"])  # its weights are known only now
         results = self._results[run]
         for result in self._runs[run].run():
             results[result.index] = result
@@ -163,7 +167,7 @@ class Redo:
         if event["run"] not in self._lessons:
             raise _Stored("what the model was taught is not in the record")
         model, lesson = self._lessons[event["run"]]
-        made: Ints = model.label(lesson, self._encoded(event)[1]).labels
+        made: Ints = model.label(lesson, model.encode(self._pixels(event))).labels
         return made
 
     def _propagating(self, event: Event, labels: Ints) -> None:
@@ -174,9 +178,7 @@ class Redo:
             values = replace(stack.at(k), channels=False).read(labels).astype(np.int32)
             return values if only is None else np.where(values == only, values, 0)
 
-        image = self._image(event["images"][0])
-        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
-        stack = PlaneStack(image, plane, event["axis"], Look.from_told(event["looks"][0]))
+        stack = PlaneStack(self._shown(event), self._plane(event), event["axis"])
         if not event["resumes"]:
             model = self._model(event["model"]) if event["model"] else None
             self._runs[run] = Propagation(
@@ -211,26 +213,33 @@ class Redo:
     def _encoded(self, event: Event) -> tuple[Any, Any]:
         """Model and embedding of the plane that an event tells of."""
         model = self._model(event["model"])
-        arrays = [self._image(number) for number in event["images"]]
-        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
-        if is_big(plane.shape(arrays[0].shape)):
+        shown, plane = self._shown(event), self._plane(event)
+        if is_big(plane.shape(shown[0][0].shape)):
             tiled = TiledModel(model)
-            return tiled, tiled.encode(PlanePixels([[array] for array in arrays], plane))
+            return tiled, tiled.encode(PlanePixels(shown, plane))
         return model, model.encode(self._pixels(event))
 
     def _pixels(self, event: Event) -> npt.NDArray[Any]:
         """What a model was shown, checked by its content."""
-        arrays = [self._image(number) for number in event["images"]]
-        plane = read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
-        looks = [Look.from_told(told) for told in event["looks"]]
-        parts = [look.apply(plane.read(a)) for look, a in zip(looks, arrays, strict=True)]
-        shown = parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
-        if event.get("content") and content_key(shown) != event["content"]:
+        pixels = read_shown(self._shown(event), self._plane(event))
+        if event.get("content") and content_key(pixels) != event["content"]:
             raise LogTrouble(
                 "the image's pixels on this plane are not those that the model was shown; give the "
                 "image that was worked on, unchanged"
             )
-        return shown
+        return pixels
+
+    def _shown(self, event: Event) -> Shown:
+        arrays = [self._image(number) for number in event["images"]]
+        colours = [bool(self._told[number]["colours"]) for number in event["images"]]
+        looks = [
+            Look.from_told(told).settled(array, colour)
+            for told, array, colour in zip(event["looks"], arrays, colours, strict=True)
+        ]
+        return shown_levels([[a] for a in arrays], looks, colours, bool(event.get("index")))
+
+    def _plane(self, event: Event) -> Plane:
+        return read_plane(event["plane"], bool(self._told[event["images"][0]]["colours"]))
 
     def _image(self, number: int) -> Any:
         if number not in self._arrays:
@@ -247,7 +256,7 @@ class Redo:
         if name not in self._models:
             self._models[name] = self._load(name)
         model = self._models[name]
-        if identity_of(model) != told["identity"]:
+        if told.get("identity", identity_of(model)) != identity_of(model):
             raise LogTrouble(
                 f"model '{name}' has the weights '{identity_of(model)}', the record was made with "
                 f"'{told['identity']}'; install those, or replay with --without-models"

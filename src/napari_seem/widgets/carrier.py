@@ -10,12 +10,14 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels
+from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.stacks import LayerStack, labelled_planes, read_labels, write_labels
 from ..layers.writing import check_target
 from ..propagation import Method, PlaneResult, Propagation
 from .shelf import Shelf
 from .steps import Steps
+from .telling_stacks import Carrying
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -113,11 +115,14 @@ class Carrier(QObject):
         if self.order is None or self.work is None or order.context() != self.order.context():
             self.order, self.work, self._before = order, None, {}
             seeds = self._seeds(order)
+            self._telling = Carrying(self._shelf, order)
+            self._telling.begun(order, seeds)
         else:
             self.order = order
-            self._take_corrections(order, self.work)
+            corrected = self._take_corrections(order, self.work)
             self.work.limit(order.within)
             seeds = {}
+            self._telling.resumed(order, corrected)
         done = set(self.work.results) if self.work else set(seeds)
         planned = len([k for k in range(*order.within) if k not in done])
         self.steps.start(
@@ -130,7 +135,9 @@ class Carrier(QObject):
         if self.work is None or self.order is None or plane not in self.work.results:
             return
         present = self._present(self.order, plane)
-        if np.array_equal(present, self.work.results[plane].labels):
+        same = np.array_equal(present, self.work.results[plane].labels)
+        self._telling.accepted(self.order, plane, corrected=not same)
+        if same:
             self.work.accept(plane)
         else:
             self.work.correct(plane, present)
@@ -143,7 +150,8 @@ class Carrier(QObject):
         count = len(self._before)
         with self.order.labels.block_history():
             for plane, values in self._before.items():
-                write_labels(self.order.labels, self.order.stack.at(plane), values)
+                place = self.order.stack.at(plane)
+                write_labels(self.order.labels, place, values, what=What("taken_back"))
         self._before, self.work = {}, None
         self._note(self.order)
         return count
@@ -174,17 +182,20 @@ class Carrier(QObject):
             )
         return seeds
 
-    def _take_corrections(self, order: Order, work: Propagation) -> None:
+    def _take_corrections(self, order: Order, work: Propagation) -> list[int]:
         """Planes that look different from what the last run left are the person's own."""
-        known = work.results
+        known, corrected = work.results, []
         for plane in sorted({*known, *labelled_planes(order.labels, order.stack)}):
             present = self._present(order, plane)
             former = known.get(plane)
             if former is None:
                 if present.any() and plane not in self._before:
-                    work.correct(plane, present)
+                    corrected.append(plane)
             elif not np.array_equal(present, self._allowed(former.labels, order, plane)):
+                corrected.append(plane)
+            if plane in corrected:
                 work.correct(plane, present)
+        return corrected
 
     def _allowed(
         self, values: npt.NDArray[np.int32], order: Order, plane: int
@@ -206,7 +217,8 @@ class Carrier(QObject):
         place = order.stack.at(result.index)
         present = read_labels(order.labels, place)
         try:
-            write_labels(order.labels, place, result.labels, order.only)
+            what = self._telling.carried(order, result)
+            write_labels(order.labels, place, result.labels, order.only, what)
         except InvalidLabels as error:
             self.steps.stop()
             self.ended.emit(str(error))

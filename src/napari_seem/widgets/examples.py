@@ -27,6 +27,7 @@ from .dock import Dock
 from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
 from .labeller import Answer, Labeller, Shown, Target, file_target
 from .shelf import Shelf, shelf_of
+from .telling import Learning
 
 LESSONS = "Taught (*.safetensors)"
 FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
@@ -74,8 +75,9 @@ class ExamplesWidget(Dock):
             return
         at = [str(i) for i in plane.index if i is not None]
         title = f"{image.name} {', '.join(at)}".strip()
-        pixels = self._shown(image).read(plane).copy()
-        self.panel.strip.put(Shown(title, pixels, values, _key(image, plane)))
+        shown = self._shown(image)
+        pixels = shown.read(plane).copy()
+        self.panel.strip.put(Shown(title, pixels, values, _key(image, plane), (shown, plane)))
         self.panel.show_message("")
 
     def add_files(self, image: str | Path | None = None, labels: str | Path | None = None) -> None:
@@ -104,6 +106,12 @@ class ExamplesWidget(Dock):
         """Label the targets that are not done yet; `folder` answers the question for one."""
         panel = self.panel
         panel.show_message("")
+        model, labeller = panel.model.currentText(), self.labeller
+        taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
+        self._learning = Learning(
+            labeller.shelf, model, panel.kind_chosen, panel.strip.examples,
+            taught.title if taught else "",
+        )  # fmt: skip
         try:
             targets = self._targets(folder)
             count = self.labeller.start(
@@ -252,11 +260,12 @@ class ExamplesWidget(Dock):
     def _plane_target(
         self, title: str, image: Image, labels: Labels | None, plane: Plane
     ) -> Target:
-        key, shown = _key(image, plane), self._shown(image)
+        key, shown, learning = _key(image, plane), self._shown(image), self._learning
 
         def write(found: Labelled) -> None:
             layer = labels or self._labels_of(image)
-            write_labels(layer, plane, found.labels)
+            what = learning.labelled(layer, shown, plane, found.score)
+            write_labels(layer, plane, found.labels, what=what)
             note_showing(layer, shown)
             self._places[key] = image, plane
 

@@ -12,7 +12,9 @@ from qtpy.QtCore import QObject, Signal
 from ..errors import InvalidLabels, NapariSeemError
 from ..in_context import check_can_learn, encoded, encoded_examples, load_lesson, save_lesson, teach
 from ..io.images import read_image, write_scored
+from ..layers.seen import Showing
 from ..models.in_context import Kind, Labelled, Tuned
+from ..planes import Plane
 from .shelf import Shelf
 from .steps import Steps
 
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """An example as a person gave it: image and labels as arrays, and where they came from."""
+    """An example as a person gave it: image and labels as arrays, and where they came from.
+
+    `place` is what was shown of which plane; None for files.
+    """
 
     title: str
     image: npt.NDArray[Any] = field(repr=False)
     labels: npt.NDArray[Any] = field(repr=False)
     key: tuple[Any, ...]
+    place: tuple[Showing, Plane] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +97,7 @@ class Labeller(QObject):
 
     def __init__(self, shelf: Shelf, parent: QObject) -> None:
         super().__init__(parent)
-        self._shelf = shelf
+        self.shelf = shelf
         self.steps = Steps(self)
         self.steps.stepped.connect(self._deliver)
         self.steps.ended.connect(self.ended)
@@ -139,9 +145,9 @@ class Labeller(QObject):
         self.taught = None
 
         def work() -> Iterator[tuple[str, int, Tuned]]:
-            learner: Any = self._shelf.model(model)
+            learner: Any = self.shelf.model(model)
             pairs = [(one.image, one.labels) for one in shown]
-            for tuned in teach(learner, pairs, kind, cache=self._shelf.cache):
+            for tuned in teach(learner, pairs, kind, cache=self.shelf.cache):
                 yield model, len(shown), tuned
 
         self.teaching.start(f"Teaching {model}", 0, work)
@@ -154,12 +160,12 @@ class Labeller(QObject):
         """Keep what was taught as a file."""
         if self.taught is None:
             raise InvalidLabels("nothing was taught yet; press Teach first")
-        model: Any = self._shelf.model(self.taught.model)
+        model: Any = self.shelf.model(self.taught.model)
         save_lesson(path, model, self.taught.lesson, path.stem)
 
     def open(self, path: Path, name: str) -> None:
         """Use what a file holds; `InvalidLabels` where it is no lesson of the model."""
-        model: Any = self._shelf.model(name)
+        model: Any = self.shelf.model(name)
         check_can_learn(model)
         self.taught = Taught(name, load_lesson(path, model), 0, f"as in {path.name}")
 
@@ -176,9 +182,9 @@ class Labeller(QObject):
         self, name: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target],
         taught: Taught | None,
     ) -> Iterator[Answer]:  # fmt: skip
-        model: Any = self._shelf.model(name)
+        model: Any = self.shelf.model(name)
         check_can_learn(model)
-        cache = self._shelf.cache
+        cache = self.shelf.cache
         if taught is not None:
             lesson = taught.lesson
         else:

@@ -163,7 +163,7 @@ class Proposals(QObject):
             return None
         reading = work.reading
         return told_found(
-            self.annotator.shelf, reading.model, reading.sources, work.content, numbers, **details
+            self.annotator.shelf, reading.model, reading.shown, work.content, numbers, **details
         )
 
     def _on_found(self, word: str, place: tuple[Image, Plane], found: Segmentation) -> None:

@@ -1,0 +1,181 @@
+"""What is carried, labelled by example or found at once in a real viewer is recorded and redone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from discs import DiscModel, disc_image
+from qtpy.compat import isalive
+
+from napari_seem.bench.stacks import phantoms
+from napari_seem.embeddings import EmbeddingCache
+from napari_seem.layers.files import save_labels
+from napari_seem.layers.record import RECORD, What, recorded
+from napari_seem.record import ImageFile, read_log, replay
+from napari_seem.widgets.everything import EverythingWidget
+from napari_seem.widgets.examples import ExamplesWidget
+from napari_seem.widgets.shelf import Shelf
+from napari_seem.widgets.stack import StackWidget
+
+
+@pytest.fixture(scope="module")
+def shelf():
+    return Shelf(None, EmbeddingCache(1 << 30), "cpu")
+
+
+@pytest.fixture(scope="module")
+def body():
+    """A body through eight small planes: (volume, labels)."""
+    case = next(phantoms(seed=3))
+    return case.volume[4:36:4, ::2, ::2], case.labels[4:36:4, ::2, ::2]
+
+
+@pytest.fixture
+def opened(make_napari_viewer, shelf, body, qtbot):
+    """A dock on the body with some planes labelled: `opened(StackWidget, (1, 6))`."""
+    docks = []
+
+    def open_on(dock_class, planes):
+        viewer = make_napari_viewer()
+        viewer.add_image(body[0], name="body")
+        labels = np.zeros(body[1].shape, np.uint16)
+        for k in planes:
+            labels[k] = body[1][k]
+        viewer.add_labels(labels, name="organ")
+        docks.append(dock_class(viewer, shelf))
+        return docks[-1]
+
+    yield open_on
+    for dock in docks:
+        if isalive(dock):
+            steps = steps_of(dock)
+            steps.stop()
+            qtbot.waitUntil(lambda steps=steps: not steps.running, timeout=20_000)
+            dock.release()
+
+
+def steps_of(dock):
+    return dock.carrier.steps if isinstance(dock, StackWidget) else dock.labeller.steps
+
+
+@pytest.fixture
+def settle(qtbot):
+    def wait(dock):
+        qtbot.waitUntil(lambda: not steps_of(dock).running, timeout=60_000)
+        qtbot.wait(20)
+
+    return wait
+
+
+@pytest.fixture
+def again(tmp_path, body, shelf):
+    """Save labels and replay them by the models: `again(labels)` gives what came out."""
+
+    def save_and_replay(labels, image=body[0], load=None):
+        tifffile.imwrite(tmp_path / "body.tif", image)
+        log = save_labels(labels, tmp_path / "out.tif")[-1]
+        picture = ImageFile(tmp_path / "body.tif")
+        return replay(read_log(log)[-1], picture.find, load or shelf.model)
+
+    return save_and_replay
+
+
+def kinds(labels):
+    return [event["event"] for event in labels.metadata[RECORD].recorder.events]
+
+
+def test_carrying_correcting_and_carrying_on_is_redone(opened, settle, again, body):
+    dock = opened(StackWidget, (1, 6))
+    dock.carry("both")
+    settle(dock)
+    organ = dock.viewer.layers["organ"]
+    organ.data[3] = body[1][3]
+    organ.refresh()
+    dock.carry("both")
+    settle(dock)
+    dock.go_to(4)
+    dock.accept_plane()
+
+    found = again(organ)
+
+    assert np.array_equal(found.labels, organ.data)
+    assert not found.differences
+    assert not found.stored
+    told = kinds(organ)
+    assert told.count("propagating") == 2
+    assert told.count("carried") == found.redone >= 6
+    assert "accepted" in told
+
+
+def test_what_was_carried_and_taken_back_is_recorded(opened, settle, again):
+    dock = opened(StackWidget, (1,))
+    dock.carry("forward")
+    settle(dock)
+    organ = dock.viewer.layers["organ"]
+    dock.take_back()
+
+    found = again(organ)
+
+    assert "taken_back" in kinds(organ)
+    assert np.array_equal(found.labels, organ.data)
+    assert not found.labels[2:].any()
+
+
+def test_labelling_by_example_is_redone(opened, settle, again, body):
+    dock = opened(ExamplesWidget, (1, 6))
+    for plane in (1, 6):
+        dock.viewer.dims.set_point(0, plane)
+        dock.add_plane()
+    dock.run()
+    settle(dock)
+    organ = dock.viewer.layers["organ"]
+
+    found = again(organ)
+
+    assert np.array_equal(found.labels, organ.data)
+    assert not found.differences
+    assert not found.stored
+    assert found.redone == kinds(organ).count("labelled_like") >= 4
+    assert kinds(organ).count("learning") == 1
+
+
+def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer, qtbot, again):
+    image, truth = disc_image()
+    model = DiscModel()
+    viewer = make_napari_viewer()
+    viewer.add_image(image, name="discs")
+    dock = EverythingWidget(viewer, Shelf(lambda name: model, EmbeddingCache(1 << 20)))
+    harvest = dock.harvest
+
+    def look():
+        harvest.find(viewer.layers["discs"], "compact")
+        qtbot.waitUntil(lambda: not harvest.runner.busy, timeout=20_000)
+
+    look()
+    harvest.toggle_at((32, 20))
+    (first,) = harvest.accept(None)
+    labels = viewer.layers["discs labels"]
+    look()
+    harvest.merge_along([(32, 20), (32, 58)])
+    harvest.accept(labels)
+
+    found = again(labels, image, lambda name: model)
+    dock.release()
+
+    assert np.array_equal(found.labels, labels.data)
+    assert found.redone == 1
+    assert found.stored == ["event 4 (found): objects were merged by hand"]
+    assert np.array_equal(found.labels == first, truth == 2)
+
+
+def test_any_change_of_labels_can_be_recorded(opened, again, body):
+    dock = opened(StackWidget, (1, 6))
+    organ = dock.viewer.layers["organ"]
+    with recorded(organ, What("merged", {"ids": [1, 2], "into": 1})):
+        organ.data[organ.data > 0] = 1
+
+    found = again(organ)
+
+    assert kinds(organ) == ["opened", "merged", "saved"]
+    assert np.array_equal(found.labels, organ.data)
