@@ -15,6 +15,7 @@ from napari_seem.layers.record import RECORD, What, recorded
 from napari_seem.record import ImageFile, read_log, replay
 from napari_seem.widgets.everything import EverythingWidget
 from napari_seem.widgets.examples import ExamplesWidget
+from napari_seem.widgets.harvest import Asked
 from napari_seem.widgets.shelf import Shelf
 from napari_seem.widgets.stack import StackWidget
 
@@ -149,8 +150,9 @@ def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer
     harvest = dock.harvest
 
     def look():
-        harvest.find(viewer.layers["discs"], "compact")
-        qtbot.waitUntil(lambda: not harvest.runner.busy, timeout=20_000)
+        harvest.find(Asked(viewer.layers["discs"], "compact"))
+        qtbot.waitUntil(lambda: harvest.total > 0, timeout=20_000)
+        qtbot.waitUntil(lambda: not harvest.steps.running, timeout=20_000)
 
     look()
     harvest.toggle_at((32, 20))

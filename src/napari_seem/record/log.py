@@ -53,6 +53,8 @@ def plain(value: Any) -> Any:
     """Anything as what JSON holds: numbers that are none become null, other things text."""
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
+    if isinstance(value, (set, frozenset)):
+        value = sorted(value)
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     if hasattr(value, "item") and getattr(value, "shape", None) == ():

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from ..embeddings import content_key, identity_of
 from ..errors import LogTrouble, NapariSeemError
 from ..look import Look, read_shown, shown_levels
-from ..models.base import Instance
+from ..models.base import Instance, Segmentation
 from ..planes import Plane
 from ..propagation import PlaneResult, Propagation
-from ..tiling import PlanePixels, TiledModel, is_big
+from ..tiling import PlanePixels, PlaneRun, TiledModel, WholePlane, instances_of, is_big
 from .log import Event
 from .patches import unpack_ids
 from .told import read_plane, read_prompts
@@ -134,13 +134,24 @@ class Redo:
         return _written(event, labels, [(mask, corner)])
 
     def _found(self, event: Event, labels: Ints) -> Ints:
-        model, embedding = self._encoded(event)
-        area = event.get("area")
-        more = {} if area is None else {"area": tuple(area)}
-        found = model.segment(embedding, event["words"], **more)
+        found = self._segmented(event)
         chosen: list[Instance] = [found.instances[number - 1] for number in event["numbers"]]
         masks = [(one.mask, (one.bbox[0], one.bbox[1])) for one in chosen]
         return _written(event, labels, masks)
+
+    def _segmented(self, event: Event) -> Segmentation:
+        words = event["words"]
+        if event.get("whole"):
+            pixels = PlanePixels(self._shown(event), self._plane(event))
+            work = PlaneRun(self._model(event["model"]), pixels, words)
+            for _ in work.run():
+                pass
+            whole = WholePlane(work.labels, work.objects, work.vocabulary)
+            return Segmentation(pixels.shape, instances_of(whole))
+        model, embedding = self._encoded(event)
+        more = {} if event.get("area") is None else {"area": tuple(event["area"])}
+        found: Segmentation = model.segment(embedding, words, **more)
+        return found
 
     def _carried(self, event: Event, labels: Ints) -> Ints:
         run, index = event["run"], int(event["index"])

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from ..edits import ObjectRecord, ObjectTable
 from ..layers.ledger import Ledger
+from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels
 from .search import Place
@@ -38,9 +39,12 @@ class Booking:
         self._maps: dict[tuple[int, str], Labels] = {}
 
     def write(
-        self, place: Place, chosen: Sequence[Instance], labels: Labels | None, overwrite: bool
-    ) -> tuple[Labels, list[int]]:
+        self, place: Place, chosen: Sequence[Instance], labels: Labels | None, overwrite: bool,
+        what: What | None = None,
+    ) -> tuple[Labels, list[int]]:  # fmt: skip
         """Write objects; gives the layer, and the ids of those that got a pixel.
+
+        `what` is done is kept in the layer's record.
 
         Raises
         ------
@@ -56,7 +60,7 @@ class Booking:
             NewObject(i.mask, i.bbox[:2], first + number, _record(i.label, i.score, place))
             for number, i in enumerate(chosen)
         ]
-        ids = ledger.write(place.plane, objects, overwrite=overwrite)
+        ids = ledger.write(place.plane, objects, overwrite=overwrite, what=what)
         note_showing(target, place.shown)
         return target, ids
 
@@ -83,7 +87,8 @@ class Booking:
             free += label_id == free
             objects.append(NewObject(mask, corner, label_id, _record(name, score, place)))
         if objects:
-            ledger.write(place.plane, objects, overwrite=True)
+            what = What("mapped", {"kind": kind, "model": {"name": place.model}}, place.shown)
+            ledger.write(place.plane, objects, overwrite=True, what=what)
         note_showing(target, place.shown)
         return target
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ..errors import NapariSeemError
 from ..layers.coordinates import world_to_data
+from ..layers.record import What
 from ..layers.writing import Preview
 from ..models.base import Segmentation
 from ..models.filters import Wanted, united
@@ -20,6 +21,7 @@ from .booking import Booking
 from .search import Place, Search, search, shown_place
 from .shelf import Shelf
 from .steps import Steps
+from .telling import found as told_found
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -204,11 +206,13 @@ class Harvest(QObject):
         kind : str, optional
             `booking.SEMANTIC` or `booking.PANOPTIC`: write such a map, too.
         """
-        place, chosen = self.place, list(self.offered().values())
+        place, offered = self.place, self.offered()
+        chosen = list(offered.values())
         if place is None or not chosen:
             return []
         try:
-            target, ids = self._booking.write(place, chosen, labels, overwrite)
+            what = self._what(place, list(offered))
+            target, ids = self._booking.write(place, chosen, labels, overwrite, what)
             told = [f"{len(ids)} objects written to '{target.name}'"]
             if kind is not None and self._found is not None and self.has_map:
                 shown = replace(self._found, instances=tuple(chosen))
@@ -245,6 +249,13 @@ class Harvest(QObject):
         self.place, self._states, self._found = None, [], None
         self.preview.close()
         self._booking.close()
+
+    def _what(self, place: Place, numbers: list[int]) -> What:
+        """What is accepted, for the record."""
+        asked = {**place.asked, "filters": asdict(self.wanted)}
+        if any(number not in self._states[0].objects for number in numbers):
+            asked["stored"] = "objects were merged by hand"
+        return told_found(self._shelf, place.model, place.shown, place.content, numbers, **asked)
 
     def _number_at(self, world: Any) -> int | None:
         """The object, offered or clicked away, under a world position; the smallest of several."""

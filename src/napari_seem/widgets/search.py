@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..layers.coordinates import shown_area, shown_plane, spatial_shape
 from ..layers.seen import Showing, showing_of
@@ -26,12 +26,17 @@ LOOK = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where objects are looked for, as what it is shown, and by which model."""
+    """Where objects are looked for, as what it is shown, and by which model.
+
+    `content` is the name of the plane's content, once it is known; `asked` what is looked for.
+    """
 
     image: Image
     plane: Plane
     model: str
     shown: Showing
+    content: list[str] = field(default_factory=list)
+    asked: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -93,18 +98,20 @@ def search(
         Whether a long run is to end.
     """
     names = list(words) or None
+    place.asked.update(words=names, area=None, whole=False)
     if not place.big:
         return Search(place, 1, partial(_at_once, shelf, place, names))
     if whole:
+        place.asked["whole"] = True
         run = partial(_frame_by_frame, shelf, place, names, stopping)
         return Search(place, 2 * len(cores(place.shape)), run, behind=True)
-    area = shown_area(place.image, place.plane)
+    area = place.asked["area"] = shown_area(place.image, place.plane)
     return Search(place, 1, partial(_as_shown, shelf, place, names, area))
 
 
 def _at_once(shelf: Shelf, place: Place, names: list[str] | None) -> Iterator[Segmentation]:
     model, embedding = shelf.encoded(
-        place.model, lambda: place.shown.settled.read(place.plane), []
+        place.model, lambda: place.shown.settled.read(place.plane), place.content
     )()
     yield model.segment(embedding, names)
 
