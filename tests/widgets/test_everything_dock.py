@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.layers.files import ABOUT
+from napari_seem.layers.roles import is_ours
 from napari_seem.layers.seen import choose_look
 from napari_seem.look import Look
 from napari_seem.widgets import harvest
@@ -99,6 +100,7 @@ def test_accepting_is_one_step_with_names_scores_and_model(dock):
     assert (labels.features["score"][1:] > 0.9).all()
     assert list(labels.features["model"])[1:] == ["compact"] * 3
     assert not dock.harvest.preview.values().any()
+    assert dock.viewer.layers.selection.active is labels
 
     labels.undo()
     assert not labels.data.any()
@@ -325,6 +327,8 @@ def test_maps_of_all_pixels_go_beside_the_objects(dock, kind, values):
     dock.accept()
 
     labels = dock.viewer.layers[f"discs {kind}"]
+    order = [layer.name for layer in dock.viewer.layers]
+    assert order.index(f"discs {kind}") < order.index("discs labels")
     assert set(np.unique(labels.data)) == values
     assert ((labels.data > 0) == (scene() > 100)).all()
     assert set(labels.features["name"][1:]) == {"disc"}
@@ -371,3 +375,31 @@ def test_removing_the_image_forgets_what_was_found(dock):
 
     assert dock.harvest.total == 0
     assert dock.accept() == []
+
+
+def test_napari_s_close_button_ends_a_search(open_dock, qtbot, far_apart):
+    dock = open_dock(far_apart)
+    dock.panel.whole.setChecked(True)
+    dock.look()
+
+    dock.viewer.window.remove_dock_widget(dock)
+    qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+
+    assert dock.harvest.total == 0
+    assert dock._on_press not in dock.viewer.mouse_drag_callbacks
+    assert not [layer for layer in dock.viewer.layers if is_ours(layer) and layer.visible]
+    assert dock.harvest._shelf.gate.wait(5)
+
+
+def test_a_dock_opened_again_uses_the_same_preview(dock, find):
+    viewer, shelf = dock.viewer, dock.harvest._shelf
+    before = list(viewer.layers)
+    viewer.window.remove_dock_widget(dock)
+
+    again = EverythingWidget(viewer, shelf)
+    viewer.window.add_dock_widget(again, name="Everything")
+    find(again)
+
+    assert list(viewer.layers) == before
+    assert again.harvest.preview.values()[LEFT] > 0
+    again.release()

@@ -92,6 +92,12 @@ class Booking:
         note_showing(target, place.shown)
         return target
 
+    def lay_under(self, layer: Labels, other: Labels) -> None:
+        """Move a layer to just below another, if it lies above."""
+        layers = self._viewer.layers
+        if layers.index(layer) > layers.index(other):
+            layers.move(layers.index(layer), layers.index(other))
+
     def forget(self, layer: Any) -> None:
         """Close the books of a layer that is gone."""
         ledger = self._ledgers.pop(id(layer), None)

@@ -217,6 +217,7 @@ class Harvest(QObject):
             if kind is not None and self._found is not None and self.has_map:
                 shown = replace(self._found, instances=tuple(chosen))
                 beside = self._booking.write_map(place, shown, kind)
+                self._booking.lay_under(beside, target)
                 told.append(f"all pixels to '{beside.name}'")
         except NapariSeemError as error:
             self.said.emit(str(error), True)
@@ -224,6 +225,7 @@ class Harvest(QObject):
         if len(ids) < len(chosen):
             told.append(f"{len(chosen) - len(ids)} lie wholly under others")
         self.clear()
+        self.viewer.layers.selection.active = target  # Ctrl+Z is for what was written
         self.written.emit(target)
         self.said.emit("; ".join(told), False)
         return ids

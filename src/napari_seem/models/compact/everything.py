@@ -33,6 +33,8 @@ SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
 KEEP_BELOW_BEST, KEEP_AT = 0.8, (0.3, 0.5)
 """Least score of an object that is kept: so much of the image's best one, within these bounds."""
+FITS_AT = 0.5
+"""Least fit of a word that is a pixel's name."""
 FREE_SHARE = 0.75
 """Least share of an object that better objects leave free."""
 
@@ -228,8 +230,12 @@ def _semantic(
     known = model.word_probabilities(semantic.permute(1, 2, 0))
     if words is not None:
         known = known[..., list(words)]
-    best, index = known.max(-1)
-    chosen = torch.where(best >= 0.5, index + 1, 0)
     height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
-    cropped = chosen[:height, :width][None, None].float()
-    return F.interpolate(cropped, shape, mode="nearest")[0, 0].numpy().astype(np.int32)
+    known = known[:height, :width]
+    best, index = known.max(-1)
+    out, fit = torch.zeros(shape, dtype=torch.int32), torch.full(shape, FITS_AT)
+    for word in index[best >= FITS_AT].unique().tolist():
+        fine = F.interpolate(known[None, None, ..., word], shape, mode="bilinear")[0, 0]
+        out[fine >= fit] = word + 1
+        fit = torch.maximum(fit, fine)
+    return out.numpy()
