@@ -7,9 +7,13 @@ import threading
 import numpy as np
 import pytest
 from discs import DiscModel, disc_image
+from everything_scene import scene
 from qtpy.compat import isalive
 
+from napari_seem.embeddings import EmbeddingCache
 from napari_seem.widgets.annotate import AnnotateWidget
+from napari_seem.widgets.everything import EverythingWidget
+from napari_seem.widgets.shelf import Shelf
 
 
 class HeldModel(DiscModel):
@@ -74,3 +78,42 @@ def discs():
 def dock(docked, discs):
     """The dock, open on two discs."""
     return docked(discs[0])
+
+
+@pytest.fixture
+def open_everything(make_napari_viewer, qtbot):
+    """Open the Everything dock on an image: `open_everything(data, **layer options)`."""
+    docks = []
+
+    def open_on(data, **options):
+        viewer = make_napari_viewer()
+        viewer.add_image(data, name="discs", **options)
+        dock = EverythingWidget(viewer, Shelf(lambda _: DiscModel(), EmbeddingCache(1 << 24)))
+        viewer.window.add_dock_widget(dock, name="Everything")
+        docks.append(dock)
+        return dock
+
+    yield open_on
+    for dock in docks:
+        if isalive(dock):
+            qtbot.waitUntil(lambda dock=dock: not dock.harvest.steps.running, timeout=20_000)
+            dock.release()
+
+
+@pytest.fixture
+def find(qtbot):
+    """Look for everything, and wait for it."""
+
+    def run(dock):
+        dock.look()
+        qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+
+    return run
+
+
+@pytest.fixture
+def everything(open_everything, find):
+    """The dock with two discs and a speck found."""
+    dock = open_everything(scene())
+    find(dock)
+    return dock
