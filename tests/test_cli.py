@@ -240,3 +240,43 @@ def test_label_like_writes_a_file_for_each_target(tmp_path, capsys):
         assert set(np.unique(found)) <= {0, 4, 8}
         assert ((found > 0) == (labels > 0)).mean() > 0.9
     assert "c_labels.tif" in capsys.readouterr().out
+
+
+def test_find_writes_a_table_of_places(picture, tmp_path, capsys):
+    out = tmp_path / "found.json"
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    asked = ["find", "cells", "--least", "0.2", str(picture)]
+
+    assert main([*asked, "-o", str(out)]) == 0
+    rows = json.loads(out.read_text())["findings"]
+    assert rows == sorted(rows, key=lambda row: -row["score"])
+    for row in rows:
+        assert row["file"] == str(picture)
+        assert row["plane"] is None
+        assert row["word"] == "cell"
+        assert 0 < row["area"] <= (row["y1"] - row["y0"]) * (row["x1"] - row["x0"])
+
+    table = out.with_suffix(".csv")
+    assert main([*asked, str(broken), "-o", str(table)]) == 2
+    assert "broken.png" in capsys.readouterr().err
+    lines = table.read_text().splitlines()
+    assert lines[0] == "file,plane,word,score,y0,x0,y1,x1,area"
+    assert len(lines) == 1 + len(rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nuclues"], "nucleus"),
+        (["flux" * 125], "500 characters"),
+        (["cell", "-o", "table.xls"], ".csv or .json"),
+        (["cell", "--least", "7"], "0 to 1"),
+    ],
+)
+def test_find_tells_bad_input(picture, capsys, arguments, told):
+    assert main(["find", arguments[0], str(picture), *arguments[1:]]) == 2
+
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Traceback" not in message

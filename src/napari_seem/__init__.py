@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
+    from .query import Finding, find, sights_of_array, sights_of_files
     from .session import Session
     from .tiling import PlaneRun, TiledModel, segment_tiled
 
@@ -39,6 +40,7 @@ _HOMES = {
     "models.registry": ("MODELS", "load_model", "model_names"),
     "planes": ("Plane",),
     "propagation": ("Propagation", "propagate"),
+    "query": ("Finding", "find", "sights_of_array", "sights_of_files"),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "session": ("Session",),
     "tiling": ("PlaneRun", "TiledModel", "segment_tiled"),
@@ -49,6 +51,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
+    "find", "Finding", "sights_of_array", "sights_of_files",
     "teach", "save_lesson", "load_lesson",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",

@@ -1,0 +1,101 @@
+"""`napari-seem find`: where a word's objects are, in images, stacks and folders."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .options import add_look, look_of, usage
+
+if TYPE_CHECKING:
+    from ..query import Finding
+
+COLUMNS = ("file", "plane", "word", "score", "y0", "x0", "y1", "x1", "area")
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to a parser."""
+    finds = commands.add_parser("find", help="find what a word names in images and stacks")
+    finds.set_defaults(run=_find)
+    finds.add_argument("word")
+    finds.add_argument("images", type=Path, nargs="+", metavar="FILE",
+                       help="images, stacks, or folders of them")  # fmt: skip
+    finds.add_argument("-o", "--output", type=Path, help="table to write, .csv or .json")
+    finds.add_argument("--least", type=float, default=0.45, help="least score, 0 to 1 (0.45)")
+    finds.add_argument("--axis", type=int, help="stacks are cut along this axis (0)")
+    finds.add_argument("--model", default="compact")
+    add_look(finds)
+
+
+def _find(options: argparse.Namespace) -> int:
+    """Print or write a table of what was found; 2 where a file could not be looked at."""
+    from ..models.registry import load_model
+    from ..query import search, sights_of_files
+
+    if options.output and options.output.suffix.lower() not in (".csv", ".json"):
+        raise usage(f"'{options.output.name}' is no table that can be written; use .csv or .json")
+    if not 0 <= options.least <= 1:
+        raise usage(f"--least is a score from 0 to 1, got {options.least}")
+    sights = sights_of_files(_files(options.images), options.axis, look_of(options))
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    for seen in search(load_model(options.model), sights, options.word, least=options.least):
+        rows += [_row(one) for one in seen.findings]
+        failed += bool(seen.problem)
+        told = seen.problem or f"{len(seen.findings)} found"
+        print(f"{seen.place.title}: {told}", file=sys.stderr)
+    rows.sort(key=lambda row: -row["score"])
+    _write(options.output, rows, {"word": options.word, "model": options.model})
+    return 2 if failed else 0
+
+
+def _files(given: Sequence[Path]) -> list[Path]:
+    """Files as they are, and those of folders that are no image by themselves."""
+    from ..errors import NapariSeemError
+    from ..io.images import images_in
+    from ..io.ome_zarr import is_ome_zarr
+
+    files: list[Path] = []
+    for path in given:
+        if not path.is_dir() or is_ome_zarr(path):
+            files.append(path)
+            continue
+        try:
+            files += images_in(path)
+        except NapariSeemError:  # perhaps the folder of a DICOM series; opening it tells
+            files.append(path)
+    return files
+
+
+def _row(one: Finding) -> dict[str, Any]:
+    values = (
+        str(one.place.source), one.place.position, one.word, round(one.score, 3), *one.bbox,
+        one.area,
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _write(output: Path | None, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+    from ..io.whole import replacing
+
+    if output is None:
+        _write_csv(sys.stdout, rows)
+        return
+    with replacing(output) as (part,), part.open("w", newline="", encoding="utf-8") as file:
+        if output.suffix.lower() == ".json":
+            json.dump({"napari-seem": 1, **about, "findings": rows}, file, indent=1)
+            file.write("\n")
+        else:
+            _write_csv(file, rows)
+    print(f"{len(rows)} found -> {output}")
+
+
+def _write_csv(file: Any, rows: list[dict[str, Any]]) -> None:
+    table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)

@@ -1,0 +1,165 @@
+"""What was found: where, how surely, its mask packed small, and a little picture of it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..planes import Plane
+
+Area = tuple[int, int, int, int]
+BoolArray = npt.NDArray[np.bool_]
+Picture = npt.NDArray[np.uint8]
+
+SIDE = 88
+"""Pixels along a picture."""
+AROUND = 0.35
+"""Share of an object's side that its picture shows on every side of it."""
+LEAST_AROUND = 8
+OUTLINE, SHADE = (255, 214, 10), 0.35
+"""Colour of outlines, and how dark the pixels next to them are: seen on any ground."""
+LEVEL = 1
+"""Of compression; a higher one costs time and saves little."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was looked for.
+
+    Attributes
+    ----------
+    title : str
+        For people.
+    source : hashable
+        What the plane belongs to: a file's path, or whatever the caller tells images by.
+    plane : Plane
+        Of the source's array.
+    """
+
+    title: str
+    source: Hashable
+    plane: Plane
+
+    @property
+    def position(self) -> int | None:
+        """The plane's number along its stack; None for a single image, the first of several."""
+        return next((at for at in self.plane.index if at is not None), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One object that a word names.
+
+    Attributes
+    ----------
+    place : Place
+    word : str
+        The model's own for it, or the one that was asked for.
+    score : float
+        0..1.
+    bbox : half-open (y0, x0, y1, x1) in the plane
+    area : int
+        Pixels.
+    """
+
+    place: Place
+    word: str
+    score: float
+    bbox: Area
+    area: int
+    _mask: bytes = field(repr=False)
+    _picture: bytes = field(repr=False)
+    _picture_shape: tuple[int, int, int] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, place: Place, word: str, score: float, bbox: Area, mask: BoolArray, picture: Picture
+    ) -> Finding:
+        """A finding of a mask, bool of the size of `bbox`, and an RGB picture."""
+        height, width, channels = picture.shape
+        return cls(
+            place, word, float(score), bbox, int(mask.sum()),
+            zlib.compress(np.packbits(mask).tobytes(), LEVEL),
+            zlib.compress(np.ascontiguousarray(picture).tobytes(), LEVEL),
+            (height, width, channels),
+        )  # fmt: skip
+
+    @property
+    def mask(self) -> BoolArray:
+        """The object within `bbox`, bool."""
+        y0, x0, y1, x1 = self.bbox
+        bits = np.frombuffer(zlib.decompress(self._mask), np.uint8)
+        count = (y1 - y0) * (x1 - x0)
+        return np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool)
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where (y, x) the mask's first pixel lies in the plane."""
+        return self.bbox[0], self.bbox[1]
+
+    @property
+    def picture(self) -> Picture:
+        """The object and what lies around it, outlined: uint8 (h, w, 3), at most `SIDE` long."""
+        pixels = np.frombuffer(zlib.decompress(self._picture), np.uint8)
+        return pixels.reshape(self._picture_shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of mask and picture as they are kept."""
+        return len(self._mask) + len(self._picture)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One plane that is done with: what was found on it, or why it could not be looked at."""
+
+    place: Place
+    findings: tuple[Finding, ...] = ()
+    problem: str = ""
+
+
+def frame_of(bbox: Area, shape: tuple[int, int]) -> Area:
+    """The square around an object that its picture shows, pushed into the plane."""
+    y0, x0, y1, x1 = bbox
+    longest = max(y1 - y0, x1 - x0)
+    side = longest + 2 * max(LEAST_AROUND, round(AROUND * longest))
+    starts, stops = [], []
+    for low, high, size in ((y0, y1, shape[0]), (x0, x1, shape[1])):
+        start = max(0, min((low + high - side) // 2, size - side))
+        starts.append(start)
+        stops.append(min(size, start + side))
+    return starts[0], starts[1], stops[0], stops[1]
+
+
+def outlined(pixels: Picture, mask: BoolArray) -> Picture:
+    """A picture of an object.
+
+    Parameters
+    ----------
+    pixels : uint8 (h, w, 3)
+        What lies around the object, at any size.
+    mask : bool (h', w')
+        The object in the same area, perhaps at another resolution.
+
+    Returns
+    -------
+    uint8 (h, w, 3)
+        The longer side is `SIDE`.
+    """
+    from skimage.transform import resize
+
+    height, width = pixels.shape[:2]
+    scale = SIDE / max(height, width)
+    size = max(1, round(height * scale)), max(1, round(width * scale))
+    out = resize(pixels, size, order=1, anti_aliasing=scale < 1, preserve_range=True)
+    inside = resize(mask.astype(np.float32), size, order=1, anti_aliasing=scale < 1) > 0.5
+    line = inside & ~ndimage.binary_erosion(inside, border_value=1)
+    beside = ndimage.binary_dilation(inside) & ~inside
+    out[beside] *= SHADE
+    out[line] = OUTLINE
+    return np.clip(out, 0, 255).astype(np.uint8)
