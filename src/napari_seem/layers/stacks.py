@@ -78,6 +78,12 @@ def stack_axes(layer: Image, dims: Dims) -> list[int]:
     return sorted(axes, key=lambda axis: (axis != last, axis))
 
 
+def axis_name(image: Image, axis: int) -> str:
+    """An axis by its number and, where a person or a file gave it one, its name."""
+    label = str(image.axis_labels[axis])
+    return f"axis {axis}" if label.lstrip("-").isdigit() else f"axis {axis}: {label}"
+
+
 def shown_stack(
     layer: Image, dims: Dims, axis: int | None = None, layers: Sequence[Layer] = ()
 ) -> LayerStack:

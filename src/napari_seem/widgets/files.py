@@ -42,7 +42,10 @@ def open_folder(viewer: Viewer) -> None:
         open_path(viewer, Path(path))
 
 
-def open_path(viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None) -> None:
+def open_path(
+    viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None,
+    then: Callable[[list[Any]], None] = lambda _: None,
+) -> None:  # fmt: skip
     """Open an image in a thread and add its layers.
 
     Parameters
@@ -52,10 +55,12 @@ def open_path(viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | N
     choose : callable, optional
         Given descriptions of the series of a folder, gives the number of the wanted one, or -1;
         by default the person is asked.
+    then : callable, optional
+        Given the layers that were added.
     """
     viewer = unwrap(viewer)
     if not path.is_dir() or is_ome_zarr(path):
-        _in_thread(lambda: open_image(path), lambda opened: _add(viewer, opened), path.name)
+        _in_thread(lambda: open_image(path), lambda opened: then(_add(viewer, opened)), path.name)
         return
 
     def chosen(found: dict[str, list[Any]]) -> None:
@@ -64,7 +69,7 @@ def open_path(viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | N
         if number >= 0:
             uid = list(found)[number]
             _in_thread(
-                lambda: open_image(path, uid), lambda opened: _add(viewer, opened), path.name
+                lambda: open_image(path, uid), lambda opened: then(_add(viewer, opened)), path.name
             )
 
     _in_thread(lambda: series_in(path), chosen, path.name)
@@ -105,12 +110,12 @@ def suggested(layer: Labels) -> str:
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
 
 
-def _add(viewer: Any, opened: Opened) -> None:
-    for data, options, _ in as_layers(opened):
-        viewer.add_image(data, **options)
+def _add(viewer: Any, opened: Opened) -> list[Any]:
+    added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened)]
     warning = opened.about.get("warning")
     if warning:
         show_warning(f"{opened.name}: {warning}")
+    return added
 
 
 def _ask_series(names: list[str]) -> int:

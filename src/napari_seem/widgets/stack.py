@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import napari
@@ -13,11 +12,12 @@ from qtpy.QtWidgets import QListWidgetItem
 from ..errors import NapariSeemError
 from ..layers.coordinates import unwrap
 from ..layers.roles import is_ours
-from ..layers.stacks import LayerStack, shown_stack, stack_axes
+from ..layers.stacks import LayerStack, axis_name, shown_stack, stack_axes
 from ..models.base import Capability
 from ..models.registry import able_models
 from .carrier import Carrier, Order
 from .dock import Dock
+from .keys import claim, let_go
 from .shelf import Shelf, shelf_of
 from .stack_panel import OUTLINES, StackPanel
 
@@ -48,6 +48,7 @@ class StackWidget(Dock):
     def carry(self, direction: str = "both") -> None:
         """Carry labels 'forward' or 'backward' from the shown plane, or 'both' ways."""
         panel = self.panel
+        self._claim_keys()
         panel.show_message("")
         try:
             planned = self.carrier.carry(self._order(direction))
@@ -102,9 +103,7 @@ class StackWidget(Dock):
             event.disconnect(self._refresh_layers)
         for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
             event.disconnect(self._refresh_plane)
-        for method, key in KEYS.items():
-            if self.viewer.keymap.get(_keybinding(key)) is self._bound[method]:
-                self.viewer.bind_key(key, None)
+        let_go(self.viewer, self)
 
     def _connect(self) -> None:
         panel = self.panel
@@ -128,10 +127,10 @@ class StackWidget(Dock):
             event.connect(self._refresh_layers)
         for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
             event.connect(self._refresh_plane)
-        self._bound: dict[str, Callable[[Any], None]] = {}
-        for method, key in KEYS.items():
-            self._bound[method] = _calling(self, method)
-            self.viewer.bind_key(key, self._bound[method], overwrite=True)
+        self._claim_keys()
+
+    def _claim_keys(self) -> None:
+        claim(self.viewer, self, {key: method for method, key in KEYS.items()})
 
     def _order(self, direction: str) -> Order:
         stack, labels = self._stack(loudly=True), self.panel.labels.layer
@@ -240,7 +239,7 @@ class StackWidget(Dock):
             self._axes = axes
             along.blockSignals(True)
             along.clear()
-            along.addItems([_axis_name(image, axis) for axis in axes])
+            along.addItems([axis_name(image, axis) for axis in axes])
             along.blockSignals(False)
             self._refresh_range()
         stack = self._stack()
@@ -252,28 +251,9 @@ class StackWidget(Dock):
         self.panel.show_range(stack.shape[0] if stack is not None else 0)
 
 
-def _axis_name(image: Image, axis: int) -> str:
-    """An axis by its number and, where a person or a file gave it one, its name."""
-    label = str(image.axis_labels[axis])
-    return f"axis {axis}" if label.lstrip("-").isdigit() else f"axis {axis}: {label}"
-
-
 def _told(events: Any) -> str:
     """How many objects ended, split, or are new."""
     kinds = ("ended", "split", "new")
     counts = {kind: len({e.id for e in events if e.kind == kind}) for kind in kinds}
     said = [f"{count} {kind}" for kind, count in counts.items() if count]
     return f"Objects: {', '.join(said)}." if said else ""
-
-
-def _calling(dock: StackWidget, method: str) -> Callable[[Any], None]:
-    def call(_: Any) -> None:
-        getattr(dock, method)()
-
-    return call
-
-
-def _keybinding(key: str) -> Any:
-    from napari.utils.key_bindings import coerce_keybinding
-
-    return coerce_keybinding(key)
