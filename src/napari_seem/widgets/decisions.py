@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels, NapariSeemError
-from ..layers.coordinates import spatial_shape
+from ..layers.seen import note_showing, showing_of
 from ..layers.takings import Takings
 from ..layers.writing import new_labels
 from ..query import LabelFile
@@ -50,6 +50,8 @@ class Decisions(QObject):
         A message, and whether it is a problem.
     overwrite : bool
         Take pixels from other objects.
+    together : bool
+        They were found on all channels of their image.
     model_name : str
     """
 
@@ -66,7 +68,7 @@ class Decisions(QObject):
         self._targets: dict[int, Labels] = {}
         self._made: list[Decision] = []
         self._waiting: dict[int, Decision] = {}
-        self.overwrite = False
+        self.overwrite = self.together = False
         self.model_name = ""
         self.files = FileTakings(self)
         self.files.granted.connect(self._on_granted)
@@ -169,6 +171,7 @@ class Decisions(QObject):
             raise InvalidLabels("the image they were found on was closed; open it and find again")
         takings = self._takings_of(image)
         ids = takings.write(image, findings, self.model_name, overwrite=self.overwrite)
+        note_showing(takings.labels, showing_of(image, self._viewer.layers, self.together))
         for number in numbers:
             if number in ids:
                 self._findings.set_state(number, State.ACCEPTED, f"as {ids[number]}")
@@ -247,8 +250,3 @@ class Decisions(QObject):
 
     def _state(self, number: int) -> State:
         return self._findings.entries[number].state
-
-
-def fits(labels: Labels, image: Image) -> bool:
-    """Whether a Labels layer lies on an image's own grid."""
-    return tuple(labels.data.shape) == spatial_shape(image) if not labels.multiscale else False

@@ -82,7 +82,7 @@ class FindWidget(Dock):
             self._clear()
         self.scope.remember(homes)
         self._problems = []
-        self.decisions.model_name = model
+        self.decisions.model_name, self.decisions.together = model, self.scope.several
         claim(self.viewer, self, {key: method for method, key in KEYS.items()})
         panel.show_running(True)
         panel.show_message(f"looking for '{asked}' ...")

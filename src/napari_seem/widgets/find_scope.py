@@ -71,13 +71,14 @@ class Scope(QObject):
         images = [panel.image.layer] if scope == STACK else self._flat_images()
         if not images or images[0] is None:
             raise InvalidImage("there is no image to search; open one first")
+        layers = self._viewer.layers
         if scope == IMAGES:
-            sights = [sight_of_image(image) for image in images]
+            sights = [sight_of_image(image, layers) for image in images]
         else:
-            several = channel_layers(images[0], self._viewer.layers)
-            sources = several if self.several else (images[0],)
-            within = panel.first.value(), panel.last.value() + 1
-            sights = sights_of_stack(sources, self._viewer.dims, self._axis, within)
+            sights = sights_of_stack(
+                images[0], self._viewer.dims, layers, axis=self._axis,
+                within=(panel.first.value(), panel.last.value() + 1), together=self.several,
+            )  # fmt: skip
         return sights, len(sights), images
 
     def remember(self, homes: list[Any]) -> None:
