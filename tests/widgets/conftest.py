@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from qtpy.compat import isalive
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.widgets.annotate import AnnotateWidget
 from napari_seem.widgets.everything import EverythingWidget
+from napari_seem.widgets.find import FindWidget
 from napari_seem.widgets.shelf import Shelf
 
 
@@ -117,3 +119,79 @@ def everything(open_everything, find):
     dock = open_everything(scene())
     find(dock)
     return dock
+
+
+class SlowModel(DiscModel):
+    """Looks at a plane only once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns = threading.Semaphore(1000)
+        self.looked = []
+
+    def segment(self, embedding, names=None):
+        if embedding.shape != (32, 32):
+            assert self.turns.acquire(timeout=20)
+            self.looked.append(float(embedding.tensors["gray"].min()))
+        return super().segment(embedding, names)
+
+    def hold(self) -> None:
+        while self.turns.acquire(blocking=False):
+            pass
+
+    def let(self, count: int = 1) -> None:
+        self.turns.release(count)
+
+
+@pytest.fixture
+def slow() -> SlowModel:
+    return SlowModel()
+
+
+@pytest.fixture
+def volume(discs):
+    """Six planes: two discs on the even ones, the left one on the others."""
+    image, labels = discs
+    one = np.where(labels == 1, image, 20)
+    return np.stack([(one if k % 2 else image) + k for k in range(6)]).astype(np.uint8)
+
+
+@pytest.fixture
+def find_on(make_napari_viewer, slow, qtbot):
+    """Open the Find dock: `find_on(data, **layer options)` gives it."""
+    docks = []
+
+    def open_on(data=None, **options) -> FindWidget:
+        viewer = make_napari_viewer()
+        if data is not None:
+            viewer.add_image(data, name="discs", **options)
+            viewer.dims.set_point(0, 0)
+        shelf = Shelf(lambda name: slow, EmbeddingCache(1 << 28))
+        shelf.gate.rest = 0
+        dock = FindWidget(viewer, shelf)
+        viewer.window.add_dock_widget(dock, name="Find")
+        docks.append(dock)
+        return dock
+
+    yield open_on
+    slow.let(1000)
+    for dock in docks:
+        if isalive(dock):
+            dock.finder.steps.stop()
+            wait_for_find(qtbot, dock)
+            dock.release()
+
+
+@pytest.fixture
+def found(qtbot):
+    """Wait until the Find dock has nothing to do."""
+    return partial(wait_for_find, qtbot)
+
+
+def wait_for_find(qtbot, dock: FindWidget) -> None:
+    def idle() -> bool:
+        busy = dock.finder.steps.running or dock.decisions.files.busy or dock._runner.busy
+        return not busy
+
+    qtbot.waitUntil(idle, timeout=60_000)
+    qtbot.wait(20)
