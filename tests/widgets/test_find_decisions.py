@@ -43,7 +43,7 @@ def test_accepted_findings_are_objects_with_their_names(find_on, found, volume, 
     np.testing.assert_array_equal(labels[0] > 0, discs[1] > 0)
     assert not labels[1:].any()
     table = ObjectTable.from_features(dock.viewer.layers["discs labels"].features)
-    assert [(i, r.name, r.score, r.slow) for i, r in table.items()] == [
+    assert [(i, r.name, r.score, r.model) for i, r in table.items()] == [
         (1, "disc", 0.99, "compact"), (2, "disc", 0.98, "compact"),
     ]  # fmt: skip
     assert states(dock).count("accepted") == 2
