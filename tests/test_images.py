@@ -100,3 +100,10 @@ def test_an_upside_down_window_and_absent_bands_are_refused():
         to_rgb(np.zeros((4, 4)), window=(10, -10))
     with pytest.raises(InvalidImage, match="2 channels"):
         to_rgb(np.zeros((4, 4, 2)), bands=(0, 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.float64])
+def test_small_differences_of_large_values_are_seen(dtype):
+    ramp = np.tile(np.arange(256), (8, 1)).astype(dtype) + dtype(3_000_000_000)
+    seen = to_rgb(ramp, window=(3_000_000_000, 3_000_000_255))
+    np.testing.assert_array_equal(seen[0, :, 0], np.arange(256))

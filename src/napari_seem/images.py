@@ -132,7 +132,10 @@ def _stretch(
     for index in range(channels.shape[2]):
         channel = channels[..., index]
         low, high = _percentiles(channel) if given is None else given[index % len(given)]
-        scaled = (channel.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+        # 32-bit floats can't tell large whole numbers or close doubles apart
+        narrow = channel.dtype.itemsize <= 2 or channel.dtype == np.float32
+        exact: Any = np.float32 if narrow else np.float64
+        scaled = (channel.astype(exact) - exact(low)) * exact(255 / (high - low))
         if channel.dtype.kind == "f":
             scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
         out[..., index] = np.clip(scaled, 0, 255)
