@@ -70,12 +70,11 @@ class Edit:
         if replace:
             new_block[(old_block == label_id) & ~mask] = 0
         new_block[writable] = label_id
-        return cls._from_blocks(start, old_block, new_block)
+        return cls.between(start, old_block, new_block)
 
     @classmethod
-    def _from_blocks(
-        cls, start: tuple[int, ...], old: npt.NDArray[Any], new: npt.NDArray[Any]
-    ) -> Edit:
+    def between(cls, start: tuple[int, ...], old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Edit:
+        """What changed in a block that begins at `start`, of its values before and after."""
         changed = old != new
         bounds = []
         for axis in range(changed.ndim):
@@ -86,6 +85,18 @@ class Edit:
         corner = tuple(int(s + a) for s, (a, _) in zip(start, bounds, strict=True))
         tight = changed[inner]
         return cls(corner, tight, old[inner][tight], new[inner][tight])
+
+    def same_as(self, other: Edit) -> bool:
+        """Whether it changes the same pixels from the same values to the same values."""
+        return self.offset == other.offset and all(
+            np.array_equal(getattr(self, part), getattr(other, part))
+            for part in ("changed", "old", "new")
+        )
+
+    @property
+    def turned(self) -> Edit:
+        """The edit that takes this one back."""
+        return Edit(self.offset, self.changed, self.new, self.old)
 
     @property
     def count(self) -> int:
@@ -116,6 +127,64 @@ class Edit:
             part = np.asarray(labels[self.block]).copy()
             part[self.changed] = values
             labels[self.block] = part
+
+
+Step = tuple[Edit, ...]
+
+
+class Journal:
+    """Steps that were done and may be taken back, and those that were; bounded, oldest out first.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Of all edits in it; the last step stays whatever its size.
+    """
+
+    def __init__(self, max_bytes: int = 256 << 20) -> None:
+        self.max_bytes = max_bytes
+        self.done: list[Step] = []
+        self.undone: list[Step] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all edits."""
+        return sum(edit.nbytes for step in (*self.done, *self.undone) for edit in step)
+
+    def add(self, step: Step) -> None:
+        """Note a step that was made; one that undoes the last, or does it again, is no new one."""
+        if not step:
+            return
+        if self.done and _same(step, tuple(e.turned for e in reversed(self.done[-1]))):
+            self.undone.append(self.done.pop())
+            return
+        if self.undone and _same(step, self.undone[-1]):
+            self.done.append(self.undone.pop())
+            return
+        self.undone.clear()
+        self.done.append(step)
+        while len(self.done) > 1 and self.nbytes > self.max_bytes:
+            del self.done[0]
+
+    def back(self) -> Step:
+        """The edits to be reverted now, in this order; none where nothing was done."""
+        if not self.done:
+            return ()
+        self.undone.append(self.done.pop())
+        return tuple(reversed(self.undone[-1]))
+
+    def forward(self) -> Step:
+        """The edits to be made again now, in this order; none where nothing was taken back."""
+        if not self.undone:
+            return ()
+        self.done.append(self.undone.pop())
+        return self.done[-1]
+
+
+def _same(step: Step, other: Step) -> bool:
+    return len(step) == len(other) and all(
+        one.same_as(two) for one, two in zip(step, other, strict=True)
+    )
 
 
 def next_label(labels: Any) -> int:

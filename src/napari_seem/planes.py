@@ -110,6 +110,13 @@ class Plane:
         block = mask.T if self.transposed else mask
         return tuple(offset), block.reshape(shape)
 
+    def block(self, area: tuple[int, int, int, int]) -> tuple[slice, ...]:
+        """Slices of a half-open part (y0, x0, y1, x1) of the plane, one for every array axis."""
+        out = [slice(at or 0, (at or 0) + 1) for at in self.index]
+        y0, x0, y1, x1 = area
+        out[self.axes[0]], out[self.axes[1]] = slice(y0, y1), slice(x0, x1)
+        return tuple(out)
+
     def to_array(self, y: float, x: float) -> npt.NDArray[np.float64]:
         """Array coordinates of a point of the plane."""
         out = np.array([0.0 if position is None else position for position in self.index])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +142,53 @@ def write_labels(
     return finals
 
 
+@dataclass
+class GrowingLabels:
+    """Labels that are written as they come.
+
+    Attributes
+    ----------
+    array : zarr array on the grid
+        To be filled; 0 where nothing was written.
+    table, about
+        As `write_labels` takes them; read at the end.
+    path : Path
+        Where they will lie.
+    """
+
+    array: Any
+    path: Path
+    table: ObjectTable = field(default_factory=ObjectTable)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def growing_labels(path: Path, grid: Grid, dtype: Any = np.uint32) -> Iterator[GrowingLabels]:
+    """OME-Zarr labels to be filled part by part; they get their name once the block has ended.
+
+    Where the block raises, nothing is left, and what was there before stays.
+
+    Raises
+    ------
+    InvalidLabels
+        The path has not the ending .zarr, or is an image.
+    FileTrouble
+        The disk is full, the folder read-only.
+    """
+    if ending(path) != ".zarr":
+        raise InvalidLabels(f"'{path.name}' can't be written part by part; give a name in .zarr")
+    path, home = _zarr_place(path, grid)
+    with replacing(path) as (part,):
+        levels = ome_zarr.begin_ome_labels(part, grid, dtype)
+        growing = GrowingLabels(levels[0], path)
+        yield growing
+        ome_zarr.coarsen(levels)
+        about = {**growing.about, "name": path.name}
+        ome_zarr.describe_ome_labels(part, growing.table, about)
+    if home is not None:
+        ome_zarr.enlist(home, path.name)
+
+
 def read_labels(path: Path, grid: Grid | None = None) -> tuple[Any, ObjectTable]:
     """Labels and their objects, as `write_labels` wrote them or others did.
 
@@ -200,6 +249,16 @@ def _write_zarr(
     path: Path, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
 ) -> Path:
     """Write a label group into its image, or as a group of its own."""
+    path, home = _zarr_place(path, grid)
+    with replacing(path) as (part,):
+        ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})
+    if home is not None:
+        ome_zarr.enlist(home, path.name)
+    return path
+
+
+def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
+    """Where a label group goes, and the image that it belongs to, if any."""
     image = grid.native.get("path") if grid.format == "ome-zarr" else None
     home = path.parent.parent if path.parent.name == "labels" else None
     if image is not None and path.resolve() == Path(image).resolve():
@@ -214,11 +273,7 @@ def _write_zarr(
             f"'{path}/labels/NAME.zarr' to put them into it"
         )
     path.parent.mkdir(exist_ok=True)
-    with replacing(path) as (part,):
-        ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})
-    if home is not None:
-        ome_zarr.enlist(home, path.name)
-    return path
+    return path, home
 
 
 def _attributes(path: Path) -> Mapping[str, Any]:

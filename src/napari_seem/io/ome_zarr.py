@@ -5,7 +5,7 @@ from __future__ import annotations
 import colorsys
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ _UNITS = {
 _KINDS = {"t": "time", "c": "channel"}
 COLOURED = 4096
 """Colours are written for no more objects than this."""
+CHUNK = 1024
+"""Rows and columns of a chunk of labels."""
 
 
 def is_ome_zarr(path: Path) -> bool:
@@ -80,28 +82,82 @@ def write_ome_labels(
     grid, table, about
         Names and scores go into `image-label/properties`.
     """
+    levels = begin_ome_labels(path, grid, np.dtype(labels.dtype))
+    for block in _blocks(levels[0].shape, levels[0].chunks):
+        levels[0][block] = np.asarray(labels[block])
+    coarsen(levels)
+    describe_ome_labels(path, table, about)
+
+
+def begin_ome_labels(
+    path: Path, grid: Grid, dtype: npt.DTypeLike, *, coarser: bool = True
+) -> list[Any]:
+    """Make a label group in which nothing is labelled yet; nothing but its description is written.
+
+    Parameters
+    ----------
+    path, grid, dtype
+    coarser : bool
+        With as many levels as the image has; else the full-size one only.
+
+    Returns
+    -------
+    list of zarr array
+        Its levels, the full-size one first. `coarsen` fills the others from it.
+    """
     zarr = need("zarr")
     version, shapes, transforms, axes = _plan(grid)
+    if not coarser:
+        shapes, transforms = shapes[:1], transforms[:1]
     group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
     options: dict[str, Any] = {"dimension_names": [axis["name"] for axis in axes]}
     if version == "0.4":
         options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
-    source = labels
+    levels = []
     for number, shape in enumerate(shapes):
         chunks = tuple(
-            min(n, 1024 if axis["name"] in "yx" else 1) for n, axis in zip(shape, axes, strict=True)
+            min(n, CHUNK if axis["name"] in "yx" else 1)
+            for n, axis in zip(shape, axes, strict=True)
         )
-        dtype = np.dtype(labels.dtype)
-        level = group.create_array(str(number), shape=shape, chunks=chunks, dtype=dtype, **options)
-        for block in _blocks(shape, chunks):
-            level[block] = _nearest(source, block, shape)
-        source = level
+        levels.append(
+            group.create_array(
+                str(number), shape=shape, chunks=chunks, dtype=np.dtype(dtype), fill_value=0,
+                **options,
+            )
+        )  # fmt: skip
     datasets = [
         {"path": str(number), "coordinateTransformations": list(steps)}
         for number, steps in enumerate(transforms)
     ]
-    name = about.get("name", path.name)
-    scales: dict[str, Any] = {"name": name, "axes": axes, "datasets": datasets}
+    scales: dict[str, Any] = {"name": path.name, "axes": axes, "datasets": datasets}
+    if version == "0.4":
+        scales["version"] = version
+    _put(group, version, {"multiscales": [scales]})
+    describe_ome_labels(path, ObjectTable(), {})
+    return levels
+
+
+def coarsen(levels: Sequence[Any], block: tuple[slice, ...] | None = None) -> None:
+    """Fill coarser levels from the first: all of them, or what shows a block of the first.
+
+    Every pixel of a coarser level is the first of those that it stands for.
+    """
+    area = block or tuple(slice(0, n) for n in levels[0].shape)
+    for finer, level in pairwise(levels):
+        steps = [round(n / m) for n, m in zip(finer.shape, level.shape, strict=True)]
+        area = tuple(
+            slice(part.start // step, min(-(-part.stop // step), n))
+            for part, step, n in zip(area, steps, level.shape, strict=True)
+        )
+        for part in _blocks_of(area, level.chunks):
+            level[part] = _nearest(finer, part, level.shape)
+
+
+def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
+    """Write the objects of a label group, and how they came about, into its description."""
+    zarr = need("zarr")
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    known, version = _about(group)
     ids = [label_id for label_id, _ in table.items()]
     image_label: dict[str, Any] = {
         "source": {"image": "../../"}, "napari-seem": dict(about),
@@ -109,8 +165,9 @@ def write_ome_labels(
         "colors": [{"label-value": i, "rgba": _colour(i)} for i in ids[:COLOURED]],
     }  # fmt: skip
     if version == "0.4":
-        scales["version"] = image_label["version"] = version
-    _put(group, version, {"multiscales": [scales], "image-label": image_label})
+        image_label["version"] = version
+    scales = [{**known["multiscales"][0], "name": about.get("name", path.name)}]
+    _put(group, version, {"multiscales": scales, "image-label": image_label})
 
 
 def enlist(image: Path, name: str) -> None:
@@ -245,11 +302,18 @@ def _fresh_plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list
 
 
 def _blocks(shape: Sequence[int], chunks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    ranges = [range(0, n, c) for n, c in zip(shape, chunks, strict=True)]
-    for corner in product(*ranges):
+    return _blocks_of(tuple(slice(0, n) for n in shape), chunks)
+
+
+def _blocks_of(area: tuple[slice, ...], chunks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """The parts of an area that lie in one chunk each."""
+    ranges = [
+        range(part.start // c, -(-part.stop // c)) for part, c in zip(area, chunks, strict=True)
+    ]
+    for number in product(*ranges):
         yield tuple(
-            slice(start, min(start + c, n))
-            for start, c, n in zip(corner, chunks, shape, strict=True)
+            slice(max(part.start, k * c), min(part.stop, (k + 1) * c))
+            for part, k, c in zip(area, number, chunks, strict=True)
         )
 
 

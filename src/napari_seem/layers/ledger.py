@@ -13,7 +13,8 @@ import numpy.typing as npt
 from ..edits import Edit, ObjectRecord, ObjectTable
 from ..planes import Plane
 from ..record import tell_plane
-from .coordinates import unwrap
+from .coordinates import full_data, unwrap
+from .on_disk import store_of
 from .record import Area, What, area_of, record_of, recorded
 from .writing import NewObject, set_table, write_objects
 
@@ -83,10 +84,9 @@ class Ledger:
     def next_id(self, plane: Plane) -> int:
         """The lowest id above all in the layer and in its table; `plane` is the shown one."""
         if self._highest is None:
-            self._highest = _maximum(self.labels.data)
-        here = int(np.max(plane.read(self.labels.data), initial=0))
+            self._highest = _maximum(full_data(self.labels))
         named = [label_id for label_id, _ in self._table().items()]
-        return max([self._highest, here, *named]) + 1
+        return max([self._highest, self._elsewhere(plane), *named]) + 1
 
     def write(
         self, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool,
@@ -96,7 +96,7 @@ class Ledger:
         before = dict(self._table().items())
         area = None if replaces else objects
         with self._own_write(), recorded(
-            self.labels, what or What(), _area(plane, self.labels.data.shape, area)
+            self.labels, what or What(), _area(plane, full_data(self.labels).shape, area)
         ) as event:  # fmt: skip
             written = write_objects(
                 self.labels, plane, objects, overwrite=overwrite, replaces=replaces
@@ -111,6 +111,13 @@ class Ledger:
             if edit.count:
                 self._standing.append(_trace(new, former, edit))
         return [new.label_id for new, _ in written]
+
+    def _elsewhere(self, plane: Plane) -> int:
+        """The highest id that came otherwise: what lies on disk is not read for it."""
+        store, data = store_of(self.labels), full_data(self.labels)
+        if store is not None:
+            return store.highest
+        return int(np.max(plane.read(data), initial=0))
 
     def _table(self) -> ObjectTable:
         return ObjectTable.from_features(self.labels.features)
@@ -166,7 +173,7 @@ class Ledger:
         return rows
 
     def _holds(self, trace: Trace, values: npt.NDArray[Any]) -> bool:
-        return bool(np.array_equal(_values_at(self.labels.data, trace.at), values))
+        return bool(np.array_equal(_values_at(full_data(self.labels), trace.at), values))
 
 
 def _area(plane: Plane, shape: Sequence[int], objects: Sequence[NewObject] | None) -> Area:
@@ -191,6 +198,8 @@ def _values_at(data: Any, at: tuple[npt.NDArray[np.intp], ...]) -> npt.NDArray[A
     """Values of a few pixels of a numpy, zarr or dask array."""
     if isinstance(data, np.ndarray):
         return np.asarray(data[at])
+    if hasattr(data, "vindex"):  # zarr and dask: each chunk is read once
+        return np.asarray(data.vindex[at])
     return np.array(
         [np.asarray(data[tuple(int(i) for i in pixel)]) for pixel in zip(*at, strict=True)]
     )

@@ -164,7 +164,7 @@ def recorded(labels: Labels, what: What | str, area: Area | None = None) -> Iter
         return
     seen = record.seen(asked.shown)
     with record.recorder.writing(
-        asked.kind, layer.data, area, rows=lambda: rows_of(layer)
+        asked.kind, full_data(layer), area, rows=lambda: rows_of(layer)
     ) as event:
         event.update({**seen, **asked.details})
         yield event

@@ -12,6 +12,7 @@ from ..errors import InvalidImage, InvalidLabels
 from ..planes import Plane
 from ..record import tell_plane
 from .coordinates import full_data, shown_plane, spatial_shape, unwrap
+from .on_disk import store_of
 from .record import What, area_of, recorded
 from .seen import Showing, showing_of
 
@@ -112,7 +113,7 @@ def shown_stack(
 
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     """A whole plane of labels, int32 (H, W)."""
-    return replace(plane, channels=False).read(unwrap(labels).data).astype(np.int32)
+    return replace(plane, channels=False).read(full_data(unwrap(labels))).astype(np.int32)
 
 
 def labelled_planes(labels: Labels, stack: LayerStack) -> list[int]:
@@ -125,6 +126,8 @@ def write_labels(
     only: int | None = None, what: What | None = None,
 ) -> None:  # fmt: skip
     """Give a whole plane other labels, as a step of the layer's own undo.
+
+    Of labels in a folder it is no step: many whole planes would fill the memory.
 
     Parameters
     ----------
@@ -156,10 +159,23 @@ def write_labels(
             f"'{layer.name}' of type {layer.data.dtype} can't hold the id {int(wanted.max())}; "
             "convert it to a wider type (right click, Convert data type)"
         )
+    with recorded(labels, what or What(), area_of(plane, full_data(layer).shape)) as event:
+        event["plane"] = tell_plane(plane)
+        _put(layer, plane, wanted, changed)
+
+
+def _put(
+    layer: Any, plane: Plane, wanted: npt.NDArray[np.integer[Any]], changed: npt.NDArray[np.bool_]
+) -> None:
+    """Write a plane: through the folder it lies in, or as a step of napari's undo."""
+    store = store_of(layer)
+    if store is not None:
+        _, block = plane.place(wanted)
+        store.write(plane.block((0, 0, *wanted.shape)), block)
+        layer.refresh(extent=False, thumbnail=False, highlight=False)
+        return
     offset, block = plane.place(changed)
     where = np.nonzero(block)
     indices = tuple(w + o for w, o in zip(where, offset, strict=True))
     ordered = wanted.T if plane.transposed else wanted
-    with recorded(labels, what or What(), area_of(plane, layer.data.shape)) as event:
-        event["plane"] = tell_plane(plane)
-        layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))
+    layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))

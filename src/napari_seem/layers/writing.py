@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectRecord, ObjectTable, check_labels, check_writable
 from ..errors import InvalidLabels
+from ..io.label_store import written_to
 from ..models.base import mask_bbox
 from ..planes import Plane
 from ..tiling import is_big
@@ -22,10 +24,14 @@ from .coordinates import (
     spatial_shape,
     unwrap,
 )
-from .files import GRID
+from .files import ABOUT, GRID
+from .on_disk import belongs_on_disk, new_labels_on_disk, store_of
 from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
+from .window import window_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
@@ -47,12 +53,17 @@ class NewObject:
     record: ObjectRecord
 
 
-def new_labels(viewer: ViewerModel, image: Image, name: str | None = None) -> Labels:
+def new_labels(
+    viewer: ViewerModel, image: Image, name: str | None = None, home: Path | None = None
+) -> Labels:
     """Add an empty Labels layer that lies exactly on an image.
 
     16-bit: napari draws and undoes it several times faster than 32-bit ones, and 65,535 objects
-    are enough for most; choose a wider layer of your own where they are not.
+    are enough for most; choose a wider layer of your own where they are not. Those of big images
+    lie in a folder in `home`; see `on_disk`.
     """
+    if belongs_on_disk(spatial_shape(image)):
+        return new_labels_on_disk(viewer, image, name or f"{image.name} labels", home)
     data = np.zeros(spatial_shape(image), np.uint16)
     active = viewer.layers.selection.active
     origin = {key: image.metadata[key] for key in (GRID,) if key in image.metadata}
@@ -66,19 +77,20 @@ def new_labels(viewer: ViewerModel, image: Image, name: str | None = None) -> La
 
 def check_target(labels: Labels, image: Image, label_id: int) -> None:
     """Raise `InvalidLabels` where objects of `image` can't be written into `labels`."""
-    if labels.multiscale:
+    if labels.multiscale and window_of(labels) is None:
         raise InvalidLabels(
             f"'{labels.name}' has several resolutions, which napari can only show; choose a plain "
             "labels layer, or let a new one be made"
         )
-    if tuple(labels.data.shape) != spatial_shape(image):
+    data = full_data(labels)
+    if tuple(data.shape) != spatial_shape(image):
         raise InvalidLabels(
-            f"'{labels.name}' has shape {tuple(labels.data.shape)} but '{image.name}' has "
+            f"'{labels.name}' has shape {tuple(data.shape)} but '{image.name}' has "
             f"{spatial_shape(image)}; choose a labels layer of the image's own size"
         )
-    check_labels(labels.data, label_id)
-    check_writable(labels.data)
-    if not labels.editable:
+    check_labels(data, label_id)
+    check_writable(data)
+    if not labels.editable and window_of(labels) is None:
         raise InvalidLabels(
             f"'{labels.name}' is not editable; set its `editable` to True, or choose another layer"
         )
@@ -88,7 +100,7 @@ def write_objects(
     labels: Labels, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool,
     replaces: bool = False,
 ) -> list[tuple[NewObject, Edit]]:  # fmt: skip
-    """Write objects of one plane as a single step of the layer's own undo.
+    """Write objects of one plane as a single step of the layer's own undo, or of its window's.
 
     Parameters
     ----------
@@ -114,19 +126,22 @@ def write_objects(
     """
     layer = unwrap(labels)
     for new in objects:
-        check_labels(layer.data, new.label_id)
-    check_writable(layer.data)
+        check_labels(full_data(layer), new.label_id)
+    check_writable(full_data(layer))
     if not any(_room(layer, plane, new, overwrite).any() for new in objects):
         raise InvalidLabels(
             "every pixel of the object already belongs to another one; tick 'overwrite other "
             "objects' to take them"
         )
-    written = []
-    with layer.block_history():
+    written, window = [], window_of(layer)
+    with layer.block_history() if window is None else window.step():
         for new in objects:
             if _room(layer, plane, new, overwrite).any():
                 edit = _edit(layer, plane, new, overwrite, replaces)
-                _apply(layer, edit)
+                if window is None:
+                    _apply(layer, edit)
+                else:
+                    window.change(edit)
                 written.append((new, edit))
     table = ObjectTable.from_features(layer.features)
     for new, _ in written:
@@ -136,10 +151,13 @@ def write_objects(
 
 
 def set_table(labels: Labels, table: ObjectTable) -> None:
-    """Show an object table as the layer's features."""
+    """Show an object table as the layer's features; of labels in a folder it is kept there, too."""
     import pandas as pd
 
     unwrap(labels).features = pd.DataFrame(table.to_features())
+    store = store_of(labels)
+    if store is not None:
+        store.describe(table, unwrap(labels).metadata.get(ABOUT))
 
 
 def _room(layer: Any, plane: Plane, new: NewObject, overwrite: bool) -> BoolArray:
@@ -148,7 +166,7 @@ def _room(layer: Any, plane: Plane, new: NewObject, overwrite: bool) -> BoolArra
         return new.mask
     offset, block = plane.place(np.ones(new.mask.shape, bool), new.corner)
     area = tuple(slice(o, o + s) for o, s in zip(offset, block.shape, strict=True))
-    part = np.asarray(layer.data[area])
+    part = np.asarray(full_data(layer)[area])
     there = part.reshape(new.mask.T.shape).T if plane.transposed else part.reshape(new.mask.shape)
     return new.mask & ((there == 0) | (there == new.label_id))
 
@@ -158,14 +176,14 @@ def _edit(layer: Any, plane: Plane, new: NewObject, overwrite: bool, replaces: b
     if replaces:  # old pixels may lie anywhere on the plane
         y, x = corner
         box = y, x, y + mask.shape[0], x + mask.shape[1]
-        old = _box_of(layer.data, plane, new.label_id) or box
+        old = _box_of(full_data(layer), plane, new.label_id) or box
         y0, x0 = min(y, old[0]), min(x, old[1])
         whole = np.zeros((max(box[2], old[2]) - y0, max(box[3], old[3]) - x0), bool)
         whole[y - y0 :, x - x0 :][: mask.shape[0], : mask.shape[1]] = mask
         mask, corner = whole, (y0, x0)
     offset, block = plane.place(mask, corner)
     return Edit.from_mask(
-        layer.data, block, new.label_id, offset, overwrite=overwrite, replace=replaces
+        full_data(layer), block, new.label_id, offset, overwrite=overwrite, replace=replaces
     )
 
 
@@ -173,8 +191,10 @@ def _apply(layer: Any, edit: Edit) -> None:
     """Make the change through napari, as part of the layer's undo history."""
     values = np.zeros(edit.changed.shape, layer.data.dtype)
     values[edit.changed] = edit.new
-    for value in np.unique(edit.new):
-        _write(layer, edit.offset, edit.changed & (values == value), int(value))
+    store = store_of(layer)
+    with nullcontext() if store is None else written_to(store.path):
+        for value in np.unique(edit.new):
+            _write(layer, edit.offset, edit.changed & (values == value), int(value))
 
 
 def _write(layer: Any, offset: tuple[int, ...], mask: BoolArray, value: int) -> None:

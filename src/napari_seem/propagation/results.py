@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
@@ -93,6 +94,7 @@ class Results(MutableMapping[int, PlaneResult]):
         self._results: dict[int, PlaneResult] = {}
         self._highest: dict[int, int] = {}
         self._near: OrderedDict[int, IntArray] = OrderedDict()
+        self._lock = threading.Lock()  # planes are shown while others are computed
         height, width = stack.plane_shape
         self._most = max(1, KEPT_BYTES // max(1, 4 * height * width))
         if out is not None:
@@ -115,7 +117,8 @@ class Results(MutableMapping[int, PlaneResult]):
     def __delitem__(self, index: int) -> None:
         del self._results[index], self._highest[index]
         if self.out is not None:
-            self._near.pop(index, None)
+            with self._lock:
+                self._near.pop(index, None)
             self.out[self._stack.slices(index)] = 0
 
     def __iter__(self) -> Iterator[int]:
@@ -137,7 +140,8 @@ class Results(MutableMapping[int, PlaneResult]):
 
     def labels_of(self, index: int) -> IntArray:
         """Labels of a plane, from memory or from the array."""
-        labels = self._near.get(index)
+        with self._lock:
+            labels = self._near.get(index)
         if labels is None:
             labels = np.asarray(self.out[self._stack.slices(index)]).astype(np.int32)
         self._remember(index, labels)
@@ -153,10 +157,11 @@ class Results(MutableMapping[int, PlaneResult]):
         return labels
 
     def _remember(self, index: int, labels: IntArray) -> None:
-        self._near[index] = labels
-        self._near.move_to_end(index)
-        while len(self._near) > self._most:
-            self._near.popitem(last=False)
+        with self._lock:
+            self._near[index] = labels
+            self._near.move_to_end(index)
+            while len(self._near) > self._most:
+                self._near.popitem(last=False)
 
 
 def _check_out(out: Any, shape: tuple[int, ...]) -> None:

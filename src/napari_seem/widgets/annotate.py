@@ -20,6 +20,7 @@ from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
 from .dock import Dock
+from .label_folder import LabelFolder
 from .look_box import Looks
 from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
@@ -73,7 +74,9 @@ class AnnotateWidget(Dock):
         self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
         self.looks = Looks(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
-        self.panel.extra.addWidget(self.ahead)
+        self.label_folder = LabelFolder(self.annotator, self.panel)
+        for row in (self.label_folder, self.ahead):
+            self.panel.extra.addWidget(row)
         self._bound: list[tuple[Any, str]] = []
         self._released = False
         self._connect()

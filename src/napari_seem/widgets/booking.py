@@ -10,10 +10,12 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..edits import ObjectRecord, ObjectTable
+from ..layers.coordinates import full_data
 from ..layers.ledger import Ledger
 from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels
+from .preferences import label_home
 from .search import Place
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class Booking:
             Where the layer can't take them; nothing is written then.
         """
         made = labels is None
-        target = labels if labels is not None else new_labels(self._viewer, place.image)
+        target = self._new(place) if labels is None else labels
         ledger = self._ledger(target, empty=made)
         first = ledger.next_id(place.plane)
         check_target(target, place.image, first + len(chosen) - 1)
@@ -115,6 +117,9 @@ class Booking:
         self._ledgers.clear()
         self._maps.clear()
 
+    def _new(self, place: Place, name: str | None = None) -> Labels:
+        return new_labels(self._viewer, place.image, name, label_home(place.image))
+
     def _ledger(self, labels: Labels, empty: bool = False) -> Ledger:
         if id(labels) not in self._ledgers:
             self._ledgers[id(labels)] = Ledger(labels, empty=empty)
@@ -124,8 +129,8 @@ class Booking:
         """The image's layer for such maps, where its plane is empty still; else a new one."""
         key = id(place.image), kind
         layer = self._maps.get(key)
-        if layer is None or place.plane.read(layer.data).any():
-            layer = new_labels(self._viewer, place.image, f"{place.image.name} {kind}")
+        if layer is None or place.plane.read(full_data(layer)).any():
+            layer = self._new(place, f"{place.image.name} {kind}")
             self._maps[key] = layer
         return layer
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from ..errors import InvalidLabels
+from ..errors import FileTrouble, InvalidLabels
+from ..io.label_store import Scratch, ScratchPlanes
+from ..layers.on_disk import store_of
 from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.stacks import LayerStack, labelled_planes, read_labels, write_labels
+from ..layers.window import window_of
 from ..layers.writing import check_target
 from ..propagation import Method, PlaneResult, Propagation
 from .shelf import Shelf
@@ -73,6 +76,30 @@ class Order:
         return repr((self.stack.axis, others, self.only))
 
 
+class SeedPlanes(Mapping[int, "npt.NDArray[np.int32]"]):
+    """Planes to start from, each read when it is asked for.
+
+    Parameters
+    ----------
+    planes : sequence of int
+    read : callable
+    """
+
+    def __init__(self, planes: Sequence[int], read: Callable[[int], npt.NDArray[np.int32]]) -> None:
+        self._planes, self._read = planes, read
+
+    def __getitem__(self, plane: int) -> npt.NDArray[np.int32]:
+        if plane not in self._planes:
+            raise KeyError(plane)
+        return self._read(plane)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+
 class Carrier(QObject):
     """Runs propagations one at a time and writes their planes.
 
@@ -100,7 +127,8 @@ class Carrier(QObject):
         self.steps.ended.connect(self._end)
         self.order: Order | None = None
         self.work: Propagation | None = None
-        self._before: dict[int, npt.NDArray[np.int32]] = {}
+        self._before: MutableMapping[int, npt.NDArray[np.int32]] = {}
+        self._scratch: Scratch | None = None
 
     def carry(self, order: Order) -> int:
         """Begin, or go on with the same order after corrections; how many planes are to be done.
@@ -111,10 +139,16 @@ class Carrier(QObject):
             Nothing is labelled, or the layer can't take the results.
         """
         check_target(order.labels, order.stack.layer, order.only or 1)
+        if window_of(order.labels) is not None:
+            raise InvalidLabels(
+                "planes of more than 16,384 pixels a side can't be carried as one; carry a part of "
+                "the stack, or a coarser copy of it"
+            )
         note_showing(order.labels, order.stack.shown)
         if self.order is None or self.work is None or order.context() != self.order.context():
-            self.order, self.work, self._before = order, None, {}
             seeds = self._seeds(order)
+            self.order, self.work = order, None
+            self._begin_scratch(order)
             self._telling = Carrying(self._shelf, order)
             self._telling.begun(order, seeds)
         else:
@@ -152,13 +186,16 @@ class Carrier(QObject):
             for plane, values in self._before.items():
                 place = self.order.stack.at(plane)
                 write_labels(self.order.labels, place, values, what=What("taken_back"))
-        self._before, self.work = {}, None
+        self._before.clear()
+        self.work = None
         self._note(self.order)
         return count
 
     def close(self) -> None:
         """Stop; what is written stays."""
         self.steps.close()
+        if self._scratch is not None:
+            self._scratch.close()
 
     def _run(self, order: Order, seeds: Mapping[int, npt.NDArray[Any]]) -> Iterator[PlaneResult]:
         if self.work is None:
@@ -166,21 +203,35 @@ class Carrier(QObject):
             self.work = Propagation(
                 model, order.stack, seeds, method=order.method, within=order.within,
                 find_new=order.find_new, stop_below=order.stop_below, cache=self._shelf.cache,
+                out=self._room(order, "carried"),
             )  # fmt: skip
         yield from self.work.run()
 
-    def _seeds(self, order: Order) -> dict[int, npt.NDArray[np.int32]]:
+    def _begin_scratch(self, order: Order) -> None:
+        """Planes of labels that lie on disk are remembered there, too, and not in memory."""
+        if self._scratch is not None:
+            self._scratch.close()
+        store = store_of(order.labels)
+        self._scratch = None if store is None else Scratch(store.path)
+        room = self._room(order, "before")
+        self._before = {} if room is None else ScratchPlanes(room)
+
+    def _room(self, order: Order, name: str) -> Any:
+        """An array on disk for planes of the stack, where its labels lie there; else None."""
+        shape = order.stack.shape[:3]
+        return None if self._scratch is None else self._scratch.array(name, shape)
+
+    def _seeds(self, order: Order) -> Mapping[int, npt.NDArray[np.int32]]:
         carried = set(order.labels.metadata.get(CARRIED, {}).get(order.place(), ()))
         labelled = [k for k in labelled_planes(order.labels, order.stack) if k not in carried]
-        seeds = {k: self._present(order, k) for k in labelled}
-        seeds = {k: plane for k, plane in seeds.items() if plane.any()}
-        if not seeds:
+        labelled = [k for k in labelled if order.only is None or self._present(order, k).any()]
+        if not labelled:
             what = "anything" if order.only is None else f"object {order.only}"
             raise InvalidLabels(
                 f"'{order.labels.name}' has no plane in which {what} is labelled; label at least "
                 "one plane, then carry it on"
             )
-        return seeds
+        return SeedPlanes(labelled, lambda k: self._present(order, k))
 
     def _take_corrections(self, order: Order, work: Propagation) -> list[int]:
         """Planes that look different from what the last run left are the person's own."""
@@ -219,7 +270,7 @@ class Carrier(QObject):
         try:
             what = self._telling.carried(order, result)
             write_labels(order.labels, place, result.labels, order.only, what)
-        except InvalidLabels as error:
+        except (InvalidLabels, FileTrouble) as error:
             self.steps.stop()
             self.ended.emit(str(error))
             return

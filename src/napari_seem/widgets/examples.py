@@ -26,6 +26,7 @@ from ..planes import Plane
 from .dock import Dock
 from .examples_panel import FOLDER, IMAGES, STACK, ExamplesPanel
 from .labeller import Answer, Labeller, Shown, Target, file_target
+from .preferences import label_home
 from .shelf import Shelf, shelf_of
 from .telling import Learning
 
@@ -279,7 +280,8 @@ class ExamplesWidget(Dock):
         """The layer made for an image that had none."""
         layer = self._made.get(id(image))
         if layer is None or layer not in self.viewer.layers:
-            layer = new_labels(self.viewer, image, f"{image.name} by example")
+            name, home = f"{image.name} by example", label_home(image)
+            layer = new_labels(self.viewer, image, name, home)
             self._made[id(image)] = layer
         return layer
 

@@ -15,11 +15,14 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog
 from ..errors import NapariSeemError
 from ..io.dicom import describe, series_in
 from ..io.files import FORMATS, ending, open_image
+from ..io.label_store import default_home
 from ..io.ome_zarr import is_ome_zarr
 from ..io.opened import Opened
 from ..layers.coordinates import unwrap
 from ..layers.files import GRID, as_layers, save_labels
+from ..layers.on_disk import open_labels
 from ..layers.record import events_for
+from .preferences import read_preferences
 from .runner import report_crash
 
 if TYPE_CHECKING:
@@ -73,6 +76,22 @@ def open_path(
             )
 
     _in_thread(lambda: series_in(path), chosen, path.name)
+
+
+def open_kept_labels(viewer: Viewer) -> None:
+    """Ask for labels that were kept on disk, and open them to be worked on."""
+    start = str(read_preferences().labels_folder or default_home())
+    path = QFileDialog.getExistingDirectory(None, "Open labels (a .zarr folder)", start)
+    if path:
+        open_labels_at(viewer, Path(path))
+
+
+def open_labels_at(viewer: Viewer, path: Path) -> None:
+    """Open labels that were kept on disk; what is wrong with them is shown."""
+    try:
+        open_labels(unwrap(viewer), path)
+    except NapariSeemError as error:
+        show_error(str(error))
 
 
 def save_as(viewer: Viewer) -> None:

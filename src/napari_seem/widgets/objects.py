@@ -14,6 +14,7 @@ from ..layers.record import What
 from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels, object_mask
 from ..prompts import Mask
+from .preferences import label_home
 from .telling import committed
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Objects:
         annotator = self._annotator
         if annotator.image is None or annotator.plane is None:
             raise InvalidPrompt("choose an image first")
-        labels = self._target()
+        labels = self.target()
         if id(labels) not in self._ledgers:
             self._ledgers[id(labels)] = Ledger(labels)
         ledger = self._ledgers[id(labels)]
@@ -100,6 +101,18 @@ class Objects:
         annotator.changed.emit()
         return ids
 
+    def target(self) -> Labels:
+        """The chosen Labels layer, or a new one; raises as `new_labels`."""
+        annotator = self._annotator
+        if annotator.labels is None or annotator.labels not in annotator.viewer.layers:
+            assert annotator.image is not None
+            image = annotator.image
+            made = new_labels(annotator.viewer, image, home=label_home(image))
+            self._ledgers[id(made)] = Ledger(made, empty=True)
+            annotator.choose_labels(made)
+        assert annotator.labels is not None
+        return annotator.labels
+
     def forget(self, layer: Any) -> None:
         """Close the books of a layer that is gone."""
         ledger = self._ledgers.pop(id(layer), None)
@@ -111,17 +124,6 @@ class Objects:
         for ledger in self._ledgers.values():
             ledger.close()
         self._ledgers.clear()
-
-    def _target(self) -> Labels:
-        """The chosen Labels layer, or a new one."""
-        annotator = self._annotator
-        if annotator.labels is None or annotator.labels not in annotator.viewer.layers:
-            assert annotator.image is not None
-            made = new_labels(annotator.viewer, annotator.image)
-            self._ledgers[id(made)] = Ledger(made, empty=True)
-            annotator.choose_labels(made)
-        assert annotator.labels is not None
-        return annotator.labels
 
     def pick(self, world: Any) -> int | None:
         """Take an object of the Labels layer up again as a mask prompt; gives its id."""

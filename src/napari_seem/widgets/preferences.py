@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..batch.cluster import check_address
 from ..embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
 from ..errors import ClusterTrouble
+from ..io.label_store import default_home
+from ..layers.coordinates import unwrap
+from ..layers.on_disk import HOME
 from .actions import ACTIONS, PRESETS, keys_of
 
 PLUGIN = "napari-seem"
@@ -18,9 +22,9 @@ MEGABYTE = 1 << 20
 class Preferences:
     """What the person chose: keys by method, device, and bytes for embeddings.
 
-    `disk_folder` is empty for the default one. `scheduler` is the address of a cluster that
-    encodes, or empty; `certificates` are its CA, certificate and key files, all or none.
-    `complaints` tells what was wrong there; keys keep their former meaning then.
+    `disk_folder` and `labels_folder` are empty for the default ones. `scheduler` is the address of
+    a cluster that encodes, or empty; `certificates` are its CA, certificate and key files, all or
+    none. `complaints` tells what was wrong there; keys keep their former meaning then.
     """
 
     keys: dict[str, str] = field(default_factory=lambda: keys_of(PRESETS[0]))
@@ -29,6 +33,7 @@ class Preferences:
     keep_on_disk: bool = True
     disk_bytes: int = DEFAULT_DISK_BYTES
     disk_folder: str = ""
+    labels_folder: str = ""
     scheduler: str = ""
     certificates: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
@@ -66,8 +71,14 @@ def read_preferences() -> Preferences:
     return Preferences(
         keys, page.device, int(page.cache_megabytes) * MEGABYTE, bool(page.keep_on_disk),
         int(page.disk_megabytes) * MEGABYTE, str(page.disk_folder).strip(),
-        scheduler, certificates, (*complaints, *_twice(keys)),
+        str(page.labels_folder).strip(), scheduler, certificates, (*complaints, *_twice(keys)),
     )  # fmt: skip
+
+
+def label_home(image: Any) -> Path:
+    """The folder for labels of an image that lie on disk: chosen for it, preferred, or usual."""
+    chosen, preferred = unwrap(image).metadata.get(HOME), read_preferences().labels_folder
+    return Path(chosen or preferred or default_home())
 
 
 def _cluster(page: Any) -> tuple[str, tuple[str, ...], list[str]]:

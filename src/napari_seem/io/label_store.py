@@ -1,0 +1,245 @@
+"""Labels that live in a folder: an OME-Zarr label group that is written while a person works."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+from weakref import finalize
+
+import numpy as np
+import numpy.typing as npt
+
+from ..edits import Edit, ObjectTable
+from ..errors import FileTrouble, InvalidLabels
+from . import ome_zarr
+from .extras import need
+from .grid import Grid
+
+Block = tuple[slice, ...]
+MATRIX, UNITS = "matrix", "units"
+"""Where the labels lie, as a viewer has it: what OME-Zarr itself can't tell of turned images."""
+
+
+def default_home() -> Path:
+    """The folder for labels of big images where a person chose none."""
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-seem") / "labels"
+
+
+class LabelStore:
+    """An array of labels in a folder, and coarser copies of it that are kept in step.
+
+    Parameters
+    ----------
+    path : Path
+        Of the label group.
+    levels : sequence of zarr array
+        The full-size one first.
+
+    Attributes
+    ----------
+    highest : int
+        The highest id that was written through this object.
+    """
+
+    def __init__(self, path: Path, levels: Sequence[Any]) -> None:
+        self.path, self.levels = path, list(levels)
+        self.highest = 0
+        self._about: dict[str, Any] = {}
+
+    def __deepcopy__(self, _: Any) -> LabelStore:
+        return self  # a copy of a layer's description is none of its pixels
+
+    @classmethod
+    def create(
+        cls, home: Path, name: str, grid: Grid, dtype: npt.DTypeLike = np.uint16, *,
+        coarser: bool = False,
+    ) -> LabelStore:  # fmt: skip
+        """Make an empty one in a folder of its own, named after the time and `name`.
+
+        Parameters
+        ----------
+        home : Path
+            Made where it is missing.
+        name : str
+        grid : Grid
+            Of the image, with the transform that a viewer shows it by.
+        dtype : unsigned integer type
+        coarser : bool
+            With coarser copies, by halves along the last two axes, down to 1,024 pixels.
+
+        Raises
+        ------
+        FileTrouble
+            The folder can't be written.
+        MissingPackage
+            zarr is not installed.
+        """
+        need("zarr")
+        plain = Grid.scaled(grid.shape, grid.axes, grid.spacing, None, grid.units)
+        with written_to(home):
+            home.mkdir(parents=True, exist_ok=True)
+            path = _unused(home, name)
+            store = cls(path, ome_zarr.begin_ome_labels(path, plain, dtype, coarser=coarser))
+            store._about = {"name": name, MATRIX: grid.matrix.tolist(), UNITS: list(grid.units)}
+            store.describe(ObjectTable())
+        return store
+
+    @classmethod
+    def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, dict[str, Any]]:
+        """Open one that was made before; also its objects, and what else was noted.
+
+        Raises
+        ------
+        FileTrouble
+            It is no label group, or can't be written.
+        """
+        zarr = need("zarr")
+        known = ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+        if "image-label" not in known:
+            raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
+        _, table = ome_zarr.read_ome_labels(path)
+        with written_to(path):
+            group = zarr.open_group(path, mode="r+", use_consolidated=False)
+            levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
+        store = cls(path, levels)
+        store._about = dict(known["image-label"].get("napari-seem", {}))
+        return store, table, store._about
+
+    @property
+    def array(self) -> Any:
+        """The labels at full size."""
+        return self.levels[0]
+
+    def write(self, block: Block, values: npt.NDArray[Any]) -> None:
+        """Put values into a block, and into the coarser pixels that show it.
+
+        Raises
+        ------
+        FileTrouble
+            The disk is full.
+        InvalidLabels
+            An id is too large for the array.
+        """
+        highest = int(values.max(initial=0))
+        most = int(np.iinfo(self.array.dtype).max)
+        if highest > most:
+            raise InvalidLabels(
+                f"'{self.path.name}' holds ids up to {most}, not {highest}; save the labels under "
+                "another name in a wider type"
+            )
+        with written_to(self.path):
+            self.array[block] = values.astype(self.array.dtype, copy=False)
+            ome_zarr.coarsen(self.levels, block)
+        self.highest = max(self.highest, highest)
+
+    def change(self, edit: Edit, *, back: bool = False) -> None:
+        """Make an edit, or take it back; raises as `write`."""
+        part = np.array(self.array[edit.block])
+        part[edit.changed] = edit.old if back else edit.new
+        self.write(edit.block, part)
+
+    def describe(self, table: ObjectTable, about: Mapping[str, Any] | None = None) -> None:
+        """Write the table of objects, and how they came about, beside the pixels."""
+        with written_to(self.path):
+            ome_zarr.describe_ome_labels(self.path, table, {**(about or {}), **self._about})
+
+
+class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
+    """Planes of labels by their number, kept in a folder that goes with this object.
+
+    Parameters
+    ----------
+    array : zarr array (planes, H, W)
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self._kept: dict[int, None] = {}
+
+    def __getitem__(self, number: int) -> npt.NDArray[np.int32]:
+        if number not in self._kept:
+            raise KeyError(number)
+        return np.asarray(self._array[number]).astype(np.int32)
+
+    def __setitem__(self, number: int, plane: npt.NDArray[np.integer[Any]]) -> None:
+        self._array[number] = plane
+        self._kept[number] = None
+
+    def __delitem__(self, number: int) -> None:
+        del self._kept[number]
+
+    def clear(self) -> None:
+        """Forget all planes."""
+        self._kept.clear()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._kept)
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+class Scratch:
+    """A folder for arrays that are needed for a while; it goes with the object or the process.
+
+    Parameters
+    ----------
+    beside : Path
+        A file or folder on the disk to use.
+    """
+
+    def __init__(self, beside: Path) -> None:
+        self.folder = Path(mkdtemp(prefix=".working-", dir=beside.parent))
+        self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def array(self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32) -> Any:
+        """Make an array of planes, 0 everywhere."""
+        zarr = need("zarr")
+        lead = (1,) * (len(shape) - 2)
+        chunks = (*lead, *(min(n, ome_zarr.CHUNK) for n in shape[-2:]))
+        return zarr.create_array(
+            self.folder / name, shape=tuple(shape), chunks=chunks, dtype=np.dtype(dtype),
+            fill_value=0,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Delete everything in it."""
+        self._remove()
+
+
+def matrix_of(about: Mapping[str, Any], ndim: int) -> npt.NDArray[np.float64] | None:
+    """The transform that labels were noted with, or None."""
+    matrix = np.asarray(about.get(MATRIX, ()), float)
+    return matrix if matrix.shape == (ndim + 1, ndim + 1) else None
+
+
+def _unused(home: Path, name: str) -> Path:
+    stem = re.sub(r"[^\w .-]+", "_", name).strip(" .") or "labels"
+    start = f"{datetime.now():%Y-%m-%d %H.%M.%S} {stem[:80]}"
+    for number in range(1, 1000):
+        path = home / f"{start}{f' {number}' if number > 1 else ''}.zarr"
+        if not path.exists():
+            return path
+    raise FileTrouble(f"'{home}' holds a thousand labels of this second; choose another folder")
+
+
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Say what can be done where the disk refuses."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, FileTrouble):
+            raise
+        raise FileTrouble(
+            f"labels can't be written to '{path}' ({error.strerror or error}); make room, or "
+            "choose another folder for labels"
+        ) from error
