@@ -27,6 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests keep on disk does not go to the person's own folders."""
+    monkeypatch.setenv("NAPARI_SEEM_LABELS", str(tmp_path_factory.mktemp("kept")))
     monkeypatch.setenv("NAPARI_SEEM_CACHE", str(tmp_path_factory.mktemp("embeddings")))
     monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path_factory.mktemp("logs")))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
@@ -27,10 +28,11 @@ MATRIX, UNITS = "matrix", "units"
 
 
 def default_home() -> Path:
-    """The folder for labels of big images where a person chose none."""
+    """The folder for labels of big images by default: $NAPARI_SEEM_LABELS, or the person's own."""
     from platformdirs import user_data_path
 
-    return user_data_path("napari-seem") / "labels"
+    chosen = os.environ.get("NAPARI_SEEM_LABELS")
+    return Path(chosen) if chosen else user_data_path("napari-seem") / "labels"
 
 
 class LabelStore:

@@ -153,10 +153,11 @@ def write_labels(
     changed = wanted != present
     if not changed.any():
         return
-    largest = np.iinfo(layer.data.dtype).max if layer.data.dtype.kind in "ui" else 1
+    dtype = full_data(layer).dtype
+    largest = np.iinfo(dtype).max if dtype.kind in "ui" else 1
     if wanted.max() > largest:
         raise InvalidLabels(
-            f"'{layer.name}' of type {layer.data.dtype} can't hold the id {int(wanted.max())}; "
+            f"'{layer.name}' of type {dtype} can't hold the id {int(wanted.max())}; "
             "convert it to a wider type (right click, Convert data type)"
         )
     with recorded(labels, what or What(), area_of(plane, full_data(layer).shape)) as event:
@@ -168,14 +169,12 @@ def _put(
     layer: Any, plane: Plane, wanted: npt.NDArray[np.integer[Any]], changed: npt.NDArray[np.bool_]
 ) -> None:
     """Write a plane: through the folder it lies in, or as a step of napari's undo."""
-    store = store_of(layer)
+    store, (offset, block) = store_of(layer), plane.place(changed)
+    ordered = (wanted.T if plane.transposed else wanted).reshape(block.shape)
     if store is not None:
-        _, block = plane.place(wanted)
-        store.write(plane.block((0, 0, *wanted.shape)), block)
+        store.write(plane.block((0, 0, *wanted.shape)), ordered)
         layer.refresh(extent=False, thumbnail=False, highlight=False)
         return
-    offset, block = plane.place(changed)
     where = np.nonzero(block)
     indices = tuple(w + o for w, o in zip(where, offset, strict=True))
-    ordered = wanted.T if plane.transposed else wanted
-    layer.data_setitem(indices, ordered.reshape(block.shape)[where].astype(layer.data.dtype))
+    layer.data_setitem(indices, ordered[where].astype(layer.data.dtype))
