@@ -16,6 +16,7 @@ from ..layers.writing import new_labels
 from ..query import LabelFile
 from .file_takings import FileTakings, Granted, Wish
 from .findings import Findings, State
+from .preferences import label_home
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -182,7 +183,7 @@ class Decisions(QObject):
     def _takings_of(self, image: Image) -> Takings:
         labels, made = self.target_of(image), False
         if labels is None:
-            labels, made = new_labels(self._viewer, image), True
+            labels, made = new_labels(self._viewer, image, home=label_home(image)), True
             self._targets[id(image)] = labels
         if id(labels) not in self._takings:
             self._takings[id(labels)] = Takings(labels, self._on_layer, empty=made)
