@@ -207,7 +207,7 @@ def test_arrays_of_other_axes_are_refused():
 
 def test_a_file_that_cannot_be_read_ends_nothing(disc_model, tmp_path, disc_image, volume):
     imsave(tmp_path / "a.png", disc_image[0], check_contrast=False)
-    (tmp_path / "b.png").write_text("no picture")
+    (tmp_path / "b.png").write_text("x")
     tifffile.imwrite(tmp_path / "c.tif", volume, imagej=True, metadata={"axes": "ZYX"})
     tifffile.imwrite(tmp_path / "d.tif", np.full((30, 30), np.nan, np.float32))
     paths = [*sorted(tmp_path.iterdir()), tmp_path / "gone.tif"]

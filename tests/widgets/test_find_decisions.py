@@ -11,6 +11,9 @@ from qtpy.QtCore import Qt
 from skimage.io import imsave
 
 from napari_seem.edits import ObjectTable
+from napari_seem.layers.files import save_labels
+from napari_seem.layers.record import RECORD
+from napari_seem.record import ImageFile, read_log, replay
 from napari_seem.widgets.find import KEYS
 from napari_seem.widgets.find_panel import FOLDER, IMAGES
 from napari_seem.widgets.findings import BY_PLACE, State
@@ -275,3 +278,25 @@ def test_the_dock_used_last_has_the_keys(find_on, found, volume):
     assert states(dock).count("accepted") == 2
     dock.release()
     assert not any(coerce_keybinding(key) in dock.viewer.keymap for key in KEYS.values())
+
+
+def test_what_was_accepted_can_be_replayed_by_the_model(find_on, found, volume, slow, tmp_path):
+    dock = find_on(volume)
+    dock.search("disc")
+    found(dock)
+    dock.panel.sort.setCurrentText(BY_PLACE)
+    dock.go_to(dock.findings.shown()[1])
+    dock.accept()
+    dock.accept_all()
+    labels = dock.viewer.layers["discs labels"]
+    tifffile.imwrite(tmp_path / "discs.tif", volume, imagej=True, metadata={"axes": "ZYX"})
+
+    log = save_labels(labels, tmp_path / "out.tif")[-1]
+    picture = ImageFile(tmp_path / "discs.tif")
+    done = replay(read_log(log)[-1], picture.find, lambda name: slow)
+
+    np.testing.assert_array_equal(done.labels, np.asarray(labels.data))
+    events = labels.metadata[RECORD].recorder.events
+    asked = [event for event in events if event["event"] == "found"]
+    assert [event["numbers"] for event in asked][:2] == [[2], [1]]
+    assert all(event["words"] == ["disc"] and event["content"] for event in asked)

@@ -227,7 +227,7 @@ def _open_picture(path: Path) -> Opened:
 
     try:
         data = np.asarray(imread(path))
-    except (ValueError, OSError, SyntaxError) as error:
+    except Exception as error:  # readers of damaged files raise anything
         raise FileTrouble(f"'{path}' can't be read as an image ({error})") from error
     colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
     shape = data.shape[:-1] if colour else data.shape

@@ -13,6 +13,7 @@ from ..edits import ObjectRecord
 from ..query import Finding
 from .coordinates import unwrap
 from .ledger import Ledger
+from .record import What
 from .writing import NewObject, check_target
 
 if TYPE_CHECKING:
@@ -59,11 +60,12 @@ class Takings:
 
     def write(
         self, image: Image, findings: Sequence[tuple[Hashable, Finding]], model: str,
-        *, overwrite: bool,
+        *, overwrite: bool, what: What | None = None,
     ) -> dict[Hashable, int]:  # fmt: skip
         """Write findings of one plane as one step of the layer's undo; their ids by key.
 
-        Those of which every pixel belongs to another object are left out.
+        Those of which every pixel belongs to another object are left out. `what` is done is kept
+        in the layer's record.
 
         Raises
         ------
@@ -80,7 +82,7 @@ class Takings:
             record = ObjectRecord(one.word, round(one.score, 3), model, 1)
             objects.append(NewObject(one.mask, one.corner, label_id, record))
         there, self._there = self._there, []  # not to be looked at while it is written
-        written = self._ledger.write(plane, objects, overwrite=overwrite)
+        written = self._ledger.write(plane, objects, overwrite=overwrite, what=what)
         self._there, self._gone = there, []
         by_id = {one.label_id: one for one in objects}
         for label_id in written:

@@ -65,6 +65,10 @@ class Finding:
     bbox : half-open (y0, x0, y1, x1) in the plane
     area : int
         Pixels.
+    number : int
+        Which it is of all that the model found on the plane, from 1.
+    content : str
+        The name of what the model was shown; empty for planes too big for one pass.
     """
 
     place: Place
@@ -72,18 +76,21 @@ class Finding:
     score: float
     bbox: Area
     area: int
+    number: int
+    content: str
     _mask: bytes = field(repr=False)
     _picture: bytes = field(repr=False)
     _picture_shape: tuple[int, int, int] = field(repr=False)
 
     @classmethod
     def of(
-        cls, place: Place, word: str, score: float, bbox: Area, mask: BoolArray, picture: Picture
-    ) -> Finding:
+        cls, place: Place, word: str, score: float, bbox: Area, mask: BoolArray,
+        picture: Picture, number: int = 1, content: str = "",
+    ) -> Finding:  # fmt: skip
         """A finding of a mask, bool of the size of `bbox`, and an RGB picture."""
         height, width, channels = picture.shape
         return cls(
-            place, word, float(score), bbox, int(mask.sum()),
+            place, word, float(score), bbox, int(mask.sum()), number, content,
             zlib.compress(np.packbits(mask).tobytes(), LEVEL),
             zlib.compress(np.ascontiguousarray(picture).tobytes(), LEVEL),
             (height, width, channels),

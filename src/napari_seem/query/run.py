@@ -83,21 +83,37 @@ def search(
     """
     wanted = check_words(model, words)
     kept = _Kept(cache)
+
+    def look(place: Place, pixels: Any) -> tuple[Finding, ...] | None:
+        if isinstance(pixels, PlanePixels):
+            return _on_big(model, place, pixels, wanted, least, may_go_on)
+        return _on_plane(model, place, pixels, wanted, least, kept)
+
     for sight in sights:
         if not may_go_on():
             return
-        try:
-            pixels = sight.read()
-            if isinstance(pixels, PlanePixels):
-                findings = _on_big(model, sight.place, pixels, wanted, least, may_go_on)
-            else:
-                findings = _on_plane(model, sight.place, pixels, wanted, least, kept)
-        except (NapariSeemError, OSError, ValueError, MemoryError) as error:
-            yield Seen(sight.place, problem=str(error) or type(error).__name__)
-            continue
+        pixels, problem = _read(sight)
+        findings: tuple[Finding, ...] | None = ()
+        if not problem:
+            try:
+                findings = look(sight.place, pixels)
+            except (NapariSeemError, OSError, ValueError, MemoryError) as error:
+                problem = _told(error)
         if findings is None:
             return
-        yield Seen(sight.place, findings)
+        yield Seen(sight.place, findings, problem)
+
+
+def _read(sight: Sight) -> tuple[Any, str]:
+    """A plane's pixels, or why there are none."""
+    try:
+        return sight.read(), ""
+    except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
+        return None, _told(error)
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
@@ -137,18 +153,20 @@ def _on_plane(
     model: Model, place: Place, pixels: npt.NDArray[Any], words: Sequence[str], least: float,
     kept: _Kept,
 ) -> tuple[Finding, ...]:  # fmt: skip
-    instances = model.segment(kept.encoded(model, pixels), words).instances
-    chosen = [one for one in instances if one.score >= least and one.mask.any()]
+    embedding, content = kept.encoded(model, pixels)
+    instances = enumerate(model.segment(embedding, words).instances, start=1)
+    chosen = [(k, one) for k, one in instances if one.score >= least and one.mask.any()]
     if not chosen:
         return ()
     shown, shape = to_rgb(pixels), (int(pixels.shape[0]), int(pixels.shape[1]))
     found = []
-    for one in sorted(chosen, key=lambda one: -one.score):
+    for number, one in sorted(chosen, key=lambda pair: -pair[1].score):
         frame = frame_of(one.bbox, shape)
         part = shown[frame[0] : frame[2], frame[1] : frame[3]]
         picture = outlined(part, _within(one.mask, one.bbox, frame))
+        word = one.label or words[0]
         found.append(
-            Finding.of(place, one.label or words[0], one.score, one.bbox, one.mask, picture)
+            Finding.of(place, word, one.score, one.bbox, one.mask, picture, number, content)
         )
     return tuple(found)
 
@@ -167,12 +185,17 @@ def _on_big(
         for _ in work.run():
             if not may_go_on():
                 return None
-        chosen = [one for one in work.objects if one.score >= least]
-        chosen.sort(key=lambda one: (-one.score, one.label_id))
-        return tuple(_of_big(place, pixels, work.labels, one, words[0]) for one in chosen)
+        best = sorted(work.objects, key=lambda one: (-one.score, one.label_id))
+        return tuple(
+            _of_big(place, pixels, work.labels, one, words[0], number)
+            for number, one in enumerate(best, start=1)
+            if one.score >= least
+        )
 
 
-def _of_big(place: Place, pixels: PlanePixels, labels: Any, one: FoundObject, word: str) -> Finding:
+def _of_big(
+    place: Place, pixels: PlanePixels, labels: Any, one: FoundObject, word: str, number: int
+) -> Finding:
     y0, x0, y1, x1 = one.bbox
     mask = np.asarray(labels[y0:y1, x0:x1]) == one.label_id
     area = frame_of(one.bbox, pixels.shape)
@@ -181,7 +204,7 @@ def _of_big(place: Place, pixels: PlanePixels, labels: Any, one: FoundObject, wo
     frame = Frame(factor, top, left, area[2], area[3])
     shown = pixels.appearance.show(pixels.read(frame))
     picture = outlined(shown, _within(mask, one.bbox, frame.area, factor))
-    return Finding.of(place, one.name or word, one.score, one.bbox, mask, picture)
+    return Finding.of(place, one.name or word, one.score, one.bbox, mask, picture, number)
 
 
 def _within(mask: BoolArray, bbox: Area, frame: Area, step: int = 1) -> BoolArray:
@@ -206,10 +229,11 @@ class _Kept:
         self._cache = cache
         self._room = None if cache is None else Room(cache)
 
-    def encoded(self, model: Model, pixels: npt.NDArray[Any]) -> Embedding:
-        if self._cache is None:
-            return model.encode(pixels)
+    def encoded(self, model: Model, pixels: npt.NDArray[Any]) -> tuple[Embedding, str]:
+        """A plane as the model encodes it, and the name of its content."""
         key, fresh = key_of(model, pixels), []
+        if self._cache is None:
+            return model.encode(pixels), key[1]
 
         def encode() -> Embedding:
             fresh.append(True)
@@ -222,4 +246,4 @@ class _Kept:
                 self._room.fill(key, embedding)
             except StoreTrouble:  # it is full: the search goes on without keeping
                 self._room = None
-        return embedding
+        return embedding, key[1]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidImage, NapariSeemError
+from ..errors import InvalidImage
 from ..io.files import open_image
 from ..io.images import MOST_CHANNELS, channels_last
 from ..look import Look, looked
@@ -95,7 +95,7 @@ def sights_of_files(
     for path in paths:
         try:
             yield from sights_of_file(path, axis, look)
-        except (NapariSeemError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
             yield broken(Place(path.name, path, Plane((None, None), (0, 1))), error)
 
 

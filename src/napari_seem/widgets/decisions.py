@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from ..errors import InvalidLabels, NapariSeemError
-from ..layers.seen import note_showing, showing_of
+from ..layers.record import What
+from ..layers.seen import Showing, note_showing, showing_of
 from ..layers.takings import Takings
 from ..layers.writing import new_labels
-from ..query import LabelFile
+from ..query import Finding, LabelFile
 from .file_takings import FileTakings, Granted, Wish
 from .findings import Findings, State
 from .preferences import label_home
+from .shelf import Shelf
+from .telling import found as told_found
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was looked for: a word, by which model, and whether on all channels of an image."""
+
+    word: str = ""
+    model: str = ""
+    together: bool = False
 
 
 @dataclass(eq=False)
@@ -41,6 +53,7 @@ class Decisions(QObject):
     findings : Findings
     images : callable
         Gives the layer that a place's `source` stands for, or None where it has gone.
+    shelf : Shelf
     parent : QObject
 
     Attributes
@@ -51,9 +64,7 @@ class Decisions(QObject):
         A message, and whether it is a problem.
     overwrite : bool
         Take pixels from other objects.
-    together : bool
-        They were found on all channels of their image.
-    model_name : str
+    asked : Asked
     """
 
     changed = Signal()
@@ -61,16 +72,17 @@ class Decisions(QObject):
 
     def __init__(
         self, viewer: Any, findings: Findings, images: Callable[[Any], Image | None],
-        parent: QObject,
+        shelf: Shelf, parent: QObject,
     ) -> None:  # fmt: skip
         super().__init__(parent)
         self._viewer, self._findings, self._images = viewer, findings, images
+        self._shelf = shelf
         self._takings: dict[int, Takings] = {}
         self._targets: dict[int, Labels] = {}
         self._made: list[Decision] = []
         self._waiting: dict[int, Decision] = {}
-        self.overwrite = self.together = False
-        self.model_name = ""
+        self.overwrite = False
+        self.asked = Asked()
         self.files = FileTakings(self)
         self.files.granted.connect(self._on_granted)
 
@@ -171,14 +183,28 @@ class Decisions(QObject):
         if image is None:
             raise InvalidLabels("the image they were found on was closed; open it and find again")
         takings = self._takings_of(image)
-        ids = takings.write(image, findings, self.model_name, overwrite=self.overwrite)
-        note_showing(takings.labels, showing_of(image, self._viewer.layers, self.together))
+        asked = self.asked
+        shown = showing_of(image, self._viewer.layers, asked.together)
+        ids = takings.write(
+            image, findings, asked.model, overwrite=self.overwrite,
+            what=self._what([one for _, one in findings], shown),
+        )  # fmt: skip
+        note_showing(takings.labels, shown)
         for number in numbers:
             if number in ids:
                 self._findings.set_state(number, State.ACCEPTED, f"as {ids[number]}")
             else:
                 self._findings.set_state(number, State.OPEN, "all labelled already")
         return takings.labels
+
+    def _what(self, findings: Sequence[Finding], shown: Showing) -> What:
+        """What is done, for the record of the layer."""
+        content = findings[0].content
+        return told_found(
+            self._shelf, self.asked.model, shown, [content] if content else [],
+            [one.number for one in findings], words=[self.asked.word], area=None,
+            whole=not content,
+        )  # fmt: skip
 
     def _takings_of(self, image: Image) -> Takings:
         labels, made = self.target_of(image), False
@@ -199,7 +225,7 @@ class Decisions(QObject):
                 self._waiting[number] = decision
         self.files.wish([
             Wish(tuple(same), source, tuple(self._findings.entries[n].finding for n in same),
-                 self.model_name, self.overwrite)
+                 self.asked.model, self.overwrite)
             for source, same in by_file.items()
         ])  # fmt: skip
 

@@ -16,7 +16,7 @@ from ..layers.writing import Preview
 from ..models.base import Capability
 from ..models.registry import able_models
 from ..query import Seen
-from .decisions import Decisions
+from .decisions import Asked, Decisions
 from .dock import Dock
 from .files import open_path
 from .find_panel import FindPanel
@@ -52,7 +52,9 @@ class FindWidget(Dock):
         self.panel = FindPanel(self, able_models(Capability.TEXT), self.findings)
         self.scope = Scope(self.viewer, self.panel, self)
         self.finder = Finder(self.shelf, self)
-        self.decisions = Decisions(self.viewer, self.findings, self.scope.image_of, self)
+        self.decisions = Decisions(
+            self.viewer, self.findings, self.scope.image_of, self.shelf, self
+        )
         self.preview = Preview(self.viewer, "SEEM finding")
         self._runner = LatestRunner(self)
         self._files: dict[Path, list[Any]] = {}
@@ -82,7 +84,7 @@ class FindWidget(Dock):
             self._clear()
         self.scope.remember(homes)
         self._problems = []
-        self.decisions.model_name, self.decisions.together = model, self.scope.several
+        self.decisions.asked = Asked(asked, model, self.scope.several)
         claim(self.viewer, self, {key: method for method, key in KEYS.items()})
         panel.show_running(True)
         panel.show_message(f"looking for '{asked}' ...")

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -53,6 +54,8 @@ class FindPanel(QWidget):
 
     def __init__(self, parent: QWidget, models: Sequence[str], findings: Findings) -> None:
         super().__init__(parent)
+        # the list takes the room that napari would else leave empty below
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self.model, self.scope, self.along, self.sort = (QComboBox() for _ in range(4))
         self.model.addItems(list(models))
         self.scope.addItems([STACK, IMAGES, FOLDER])
@@ -114,10 +117,9 @@ class FindPanel(QWidget):
         self._form.setRowVisible(self.channels, count > 1 and self.scope.currentText() == STACK)
 
     def show_counts(self, shown: int, total: int, undecided: int) -> None:
-        """Tell how many findings are shown, how many there are, and how many to decide on."""
-        self.told.setText(f"{shown} of {total} shown, {undecided} to decide" if total else "")
-        least = self.least.value()
-        self.accept_all.setText(f"Accept all {undecided} from {least:.2f}")
+        """Tell how many findings are shown, of how many, and how many are to be decided on."""
+        self.told.setText(f"{shown} of {total} shown" if total else "")
+        self.accept_all.setText(f"Accept all {undecided}" if undecided else "Accept all")
         for button, able in (
             (self.accept_all, undecided), (self.accept, shown), (self.reject, shown),
             (self.previous, shown), (self.next, shown),
@@ -184,7 +186,7 @@ class FindPanel(QWidget):
             (self.next, "Go to the next finding [Shift+N]"),
             (self.accept, "Write it into the labels [Shift+K; K in the list]"),
             (self.reject, "It is something else [Shift+J; J in the list]"),
-            (self.accept_all, "Write all that are shown and undecided"),
+            (self.accept_all, "Write all that score at least so much and are undecided"),
             (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
             (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
             (self.labels, "Labels layer that takes what is accepted"),
@@ -214,10 +216,8 @@ class FindPanel(QWidget):
         column.addLayout(_row(QLabel("Least score"), self.least, stretch=1))
         column.addLayout(_row(self.told, self.sort, stretch=0))
         column.addWidget(self.view, 1)
-        column.addLayout(_row(self.previous, self.next))
-        column.addLayout(_row(self.reject, self.accept))
-        column.addWidget(self.accept_all)
-        column.addWidget(self.take_back)
+        column.addLayout(_row(self.previous, self.next, self.reject, self.accept))
+        column.addLayout(_row(self.accept_all, self.take_back))
 
 
 def _row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
