@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 
+LONGEST = 32
+"""Characters of a name in a message; a longer word would be cut off at the dock's rim."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """What was looked for: a word, by which model, and whether on all channels of an image."""
@@ -119,7 +123,7 @@ class Decisions(QObject):
             self.said.emit(f"{written} written. {problems[0]}", True)
         elif written:
             names = {layer.name for layer in decision.layers}
-            self.said.emit(f"{written} written to '{', '.join(sorted(names))}'", False)
+            self.said.emit(f"{written} written to '{_short(', '.join(sorted(names)))}'", False)
         self.changed.emit()
 
     def take_back(self) -> tuple[int, ...]:
@@ -252,7 +256,9 @@ class Decisions(QObject):
                 self._findings.set_state(number, state)
         else:
             self._note(wish.numbers, granted.written)
-            self.said.emit(f"written to '{granted.written.path}'", False)
+            count = sum(label_id is not None for label_id in granted.written.ids)
+            name = _short(granted.written.path.name)
+            self.said.emit(f"{count} written to '{name}' in the folder labels", False)
         for number in wish.numbers:
             self._waiting.pop(number, None)
         self.changed.emit()
@@ -277,3 +283,10 @@ class Decisions(QObject):
 
     def _state(self, number: int) -> State:
         return self._findings.entries[number].state
+
+
+def _short(name: str) -> str:
+    """A name without its middle where it is too long for a line."""
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST // 2]}\N{HORIZONTAL ELLIPSIS}{name[-(LONGEST // 2) :]}"

@@ -182,7 +182,8 @@ class FindWidget(Dock):
 
     def _on_seen(self, seen: Seen) -> None:
         if seen.problem:
-            self._problems.append(f"{seen.place.title}: {seen.problem}")
+            known = seen.place.title in seen.problem
+            self._problems.append(seen.problem if known else f"{seen.place.title}: {seen.problem}")
         chosen = self.panel.view.number
         order = self.scope.order_of(seen.place)
         self.findings.add((finding, order) for finding in seen.findings)
@@ -274,7 +275,8 @@ class FindWidget(Dock):
         if image.ndim != plane.ndim:
             return  # the file's channels are shown as planes
         show_place(self.viewer, image, plane, finding.bbox)
-        if entry.state in (State.OPEN, State.REJECTED):
+        in_a_layer = not isinstance(finding.place.source, Path)
+        if entry.state in (State.OPEN, State.REJECTED) or not in_a_layer:
             known = self.preview.layer
             self.preview.show(image, plane, finding.mask, finding.corner)
             if known is None:  # it was offered as a labels layer before it was known as ours
