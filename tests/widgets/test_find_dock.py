@@ -206,3 +206,48 @@ def test_the_models_words_are_offered(find_on, volume, qtbot):
     dock = find_on(volume)
     qtbot.keyClicks(dock.panel.word, "d")
     qtbot.waitUntil(lambda: dock.panel.words.stringList() == ["disc"], timeout=20_000)
+
+
+def test_other_pixels_or_another_look_are_looked_at_anew(find_on, found, volume):
+    dock = find_on(volume)
+    dock.search("disc")
+    found(dock)
+    image = dock.viewer.layers["discs"]
+
+    image.data = np.where(volume > 100, 20, 20).astype(np.uint8)
+    dock.search("disc")
+    found(dock)
+    assert dock.findings.rowCount() == 0
+
+    image.data = volume
+    choose_look(image, Look(window=(0, 2000)))
+    dock.search("disc")
+    found(dock)
+    assert dock.findings.rowCount() == 0
+    choose_look(image, Look(window=(0, 255)))
+    dock.search("disc")
+    found(dock)
+    assert dock.findings.rowCount() == 9
+
+
+def test_a_search_ends_with_its_image(find_on, found, volume, slow, qtbot):
+    slow.hold()
+    dock = find_on(volume)
+    dock.search("disc")
+    slow.let(1)
+    qtbot.waitUntil(lambda: dock.finder.done == 1, timeout=20_000)
+    dock.viewer.layers.remove("discs")
+    slow.let(10)
+    found(dock)
+    assert dock.finder.done < 6
+
+
+def test_big_planes_are_searched_in_frames_and_accepted(find_on, found):
+    image = np.full((2100, 300), 20, np.uint8)
+    image[1000:1100, 100:200] = 220
+    dock = find_on(image)
+    dock.search("disc")
+    found(dock)
+    dock.accept_all()
+    labels = np.asarray(dock.viewer.layers["discs labels"].data)
+    np.testing.assert_array_equal(labels == 1, image == 220)

@@ -85,6 +85,7 @@ class Decisions(QObject):
         self._targets: dict[int, Labels] = {}
         self._made: list[Decision] = []
         self._waiting: dict[int, Decision] = {}
+        self._list_number = 0
         self.overwrite = False
         self.asked = Asked()
         self.files = FileTakings(self)
@@ -146,6 +147,7 @@ class Decisions(QObject):
 
     def forget(self) -> None:
         """Other findings follow; what is written stays."""
+        self._list_number += 1
         self._made.clear()
         self._waiting.clear()
         for takings in self._takings.values():
@@ -229,7 +231,7 @@ class Decisions(QObject):
                 self._waiting[number] = decision
         self.files.wish([
             Wish(tuple(same), source, tuple(self._findings.entries[n].finding for n in same),
-                 self.asked.model, self.overwrite)
+                 self.asked.model, self.overwrite, None, self._list_number)
             for source, same in by_file.items()
         ])  # fmt: skip
 
@@ -241,15 +243,16 @@ class Decisions(QObject):
             )  # fmt: skip
             for number in numbers:
                 self._findings.set_state(number, State.WAITING)
-            self.files.wish([Wish(numbers, written.source, back=written)])
+            back = Wish(numbers, written.source, back=written, list_number=self._list_number)
+            self.files.wish([back])
 
     def _on_granted(self, granted: Granted) -> None:
         """A label file was written."""
         wish = granted.wish
-        if any(n >= len(self._findings.entries) for n in wish.numbers):
-            return  # other findings are in the list by now
         if granted.problem:
             self.said.emit(granted.problem, True)
+        if wish.list_number != self._list_number:
+            return  # other findings are in the list by now
         if granted.written is None:
             state = State.ACCEPTED if granted.problem and wish.back else State.OPEN
             for number in wish.numbers:

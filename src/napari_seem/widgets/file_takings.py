@@ -20,7 +20,7 @@ from .steps import Steps
 class Wish:
     """Findings to be written into their file, or what was written to be taken out again.
 
-    `numbers` are those of the findings in the list.
+    `numbers` are those of the findings in the list of that number.
     """
 
     numbers: tuple[int, ...]
@@ -29,6 +29,7 @@ class Wish:
     model: str = ""
     overwrite: bool = False
     back: LabelFile | None = field(default=None, repr=False)
+    list_number: int = 0
 
 
 @dataclass(frozen=True, eq=False)

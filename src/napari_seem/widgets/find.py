@@ -59,7 +59,7 @@ class FindWidget(Dock):
         self._runner = LatestRunner(self)
         self._files: dict[Path, list[Any]] = {}
         self._problems: list[str] = []
-        self._offered = ""
+        self._offered: Any = None
         self._closed = False
         self._connect()
         self.findings.arrange(self.panel.least.value(), self.panel.sort.currentText())
@@ -79,7 +79,7 @@ class FindWidget(Dock):
         except NapariSeemError as error:
             panel.show_message(str(error), problem=True)
             return
-        query = (model, asked.lower(), self.scope.several)
+        query = (model, asked.lower(), self.scope.identity(homes))
         if self.finder.is_new(query):
             self._clear()
         self.scope.remember(homes)
@@ -161,6 +161,7 @@ class FindWidget(Dock):
         panel.word.textEdited.connect(lambda _: self._offer_words())
         panel.suggested.connect(self.search)
         self.scope.changed.connect(self._show_target)
+        self.scope.outdated.connect(self.finder.forget)
         panel.labels.chosen.connect(self._on_target)
         panel.overwrite.toggled.connect(self._on_overwrite)
         panel.least.valueChanged.connect(lambda _: self._arrange())
@@ -184,11 +185,8 @@ class FindWidget(Dock):
         if seen.problem:
             known = seen.place.title in seen.problem
             self._problems.append(seen.problem if known else f"{seen.place.title}: {seen.problem}")
-        chosen = self.panel.view.number
         order = self.scope.order_of(seen.place)
         self.findings.add((finding, order) for finding in seen.findings)
-        if chosen is not None:
-            self.panel.view.choose(chosen)
         if len(self.findings.entries) > MOST:
             self.finder.steps.stop()
         self.panel.show_message(f"{self.finder.done} planes done ...")
@@ -313,21 +311,22 @@ class FindWidget(Dock):
     def _offer_words(self) -> None:
         """Offer the words that the model knows, once it is loaded; which is done in a thread."""
         name = self.panel.model.currentText()
-        if name == self._offered or self._runner.busy:
+        if self._runner.busy or (self._offered and self.shelf.loaded(name) is self._offered):
             return
 
-        def done(words: tuple[str, ...]) -> None:
-            self._offered = name
-            self.panel.words.setStringList(list(words))
+        def done(model: Any) -> None:
+            self._offered = model
+            self.panel.words.setStringList(list(model.vocabulary()))
 
         def failed(error: Exception) -> None:
-            self._offered = name
             self.panel.show_message(str(error), problem=True)
 
-        self._runner.submit(Job(lambda: self.shelf.model(name).vocabulary(), done, failed))
+        self._runner.submit(Job(lambda: self.shelf.model(name), done, failed))
 
     def _on_removed(self, event: Any) -> None:
         self.decisions.let_go_of(event.value)
+        if self.scope.knows(event.value):
+            self.finder.steps.stop()
 
 
 def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:

@@ -14,6 +14,7 @@ from ..errors import InvalidImage, NapariSeemError
 from ..io.images import images_in
 from ..layers.coordinates import channel_layers, spatial_shape, unwrap
 from ..layers.roles import is_ours
+from ..layers.seen import showing_of
 from ..layers.sights import sight_of_image, sights_of_stack
 from ..layers.stacks import axis_name, stack_axes
 from ..query import Place, Sight, sights_of_files
@@ -33,9 +34,12 @@ class Scope(QObject):
     ----------
     changed : Signal()
         Another image is chosen, or layers came or went.
+    outdated : Signal()
+        The pixels of an image that was searched are others now.
     """
 
     changed = Signal()
+    outdated = Signal()
 
     def __init__(self, viewer: Any, panel: FindPanel, parent: QObject) -> None:
         super().__init__(parent)
@@ -84,14 +88,27 @@ class Scope(QObject):
     def remember(self, homes: list[Any]) -> None:
         """Know images again by their ids, and in which order they and files come."""
         for home in homes:
-            if not isinstance(home, Path):
+            if not isinstance(home, Path) and id(home) not in self._images:
                 self._images[id(home)] = home
+                home.events.data.connect(self._on_data)
             self._order.setdefault(home if isinstance(home, Path) else id(home), len(self._order))
 
     def forget(self) -> None:
         """Know no image any more."""
+        for image in self._images.values():
+            image.events.data.disconnect(self._on_data)
         self._images.clear()
         self._order.clear()
+
+    def identity(self, homes: list[Any]) -> tuple[Any, ...]:
+        """What tells this from looking elsewhere, or at the same as it is shown otherwise."""
+        if homes and isinstance(homes[0], Path):
+            return (homes[0].parent,)
+        return tuple(showing_of(one, self._viewer.layers, self.several) for one in homes)
+
+    def knows(self, layer: Any) -> bool:
+        """Whether a layer is one of the images looked at."""
+        return id(layer) in self._images
 
     def image_of(self, source: Any) -> Image | None:
         """The layer that a place's `source` stands for; None where it has gone."""
@@ -112,8 +129,12 @@ class Scope(QObject):
 
     def close(self) -> None:
         """Look at the viewer no longer."""
+        self.forget()
         for event in self._events():
             event.disconnect(self.refresh)
+
+    def _on_data(self, _: Any) -> None:
+        self.outdated.emit()
 
     def _events(self) -> list[Any]:
         layers, dims = self._viewer.layers.events, self._viewer.dims.events
