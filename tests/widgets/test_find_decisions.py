@@ -11,7 +11,9 @@ from qtpy.QtCore import Qt
 from skimage.io import imsave
 
 from napari_seem.edits import ObjectTable
+from napari_seem.layers.coordinates import full_data
 from napari_seem.layers.files import save_labels
+from napari_seem.layers.on_disk import HOME
 from napari_seem.layers.record import RECORD
 from napari_seem.record import ImageFile, read_log, replay
 from napari_seem.widgets.find import KEYS
@@ -300,3 +302,21 @@ def test_what_was_accepted_can_be_replayed_by_the_model(find_on, found, volume, 
     asked = [event for event in events if event["event"] == "found"]
     assert [event["numbers"] for event in asked][:2] == [[2], [1]]
     assert all(event["words"] == ["disc"] and event["content"] for event in asked)
+
+
+def test_labels_of_a_very_wide_image_are_written_and_taken_back_on_disk(find_on, found, tmp_path):
+    image = np.full((60, 17_000), 20, np.uint8)
+    image[20:40, 8000:8030] = 220
+    dock = find_on()
+    layer = dock.viewer.add_image(image, name="discs")
+    layer.metadata = {**layer.metadata, HOME: tmp_path}
+    dock.search("disc")
+    found(dock)
+    dock.accept_all()
+
+    labels = dock.viewer.layers["discs labels"]
+    assert np.array_equal(np.asarray(full_data(labels)) == 1, image == 220)
+    assert states(dock) == ["accepted"]
+    dock.take_back()
+    assert not np.asarray(full_data(labels)).any()
+    assert states(dock) == ["open"]

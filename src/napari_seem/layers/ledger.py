@@ -173,7 +173,7 @@ class Ledger:
         return rows
 
     def _holds(self, trace: Trace, values: npt.NDArray[Any]) -> bool:
-        return bool(np.array_equal(_values_at(full_data(self.labels), trace.at), values))
+        return bool(np.array_equal(values_at(full_data(self.labels), trace.at), values))
 
 
 def _area(plane: Plane, shape: Sequence[int], objects: Sequence[NewObject] | None) -> Area:
@@ -194,7 +194,7 @@ def _trace(new: NewObject, former: ObjectRecord | None, edit: Edit) -> Trace:
     return Trace(new.label_id, new.record, former, at, edit.old[chosen], edit.new[chosen])
 
 
-def _values_at(data: Any, at: tuple[npt.NDArray[np.intp], ...]) -> npt.NDArray[Any]:
+def values_at(data: Any, at: tuple[npt.NDArray[np.intp], ...]) -> npt.NDArray[Any]:
     """Values of a few pixels of a numpy, zarr or dask array."""
     if isinstance(data, np.ndarray):
         return np.asarray(data[at])

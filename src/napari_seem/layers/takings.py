@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord
 from ..query import Finding
-from .coordinates import unwrap
-from .ledger import Ledger
+from .coordinates import full_data, unwrap
+from .ledger import Ledger, values_at
 from .record import What
 from .writing import NewObject, check_target
 
@@ -93,7 +93,7 @@ class Takings:
     def _probes(self, plane: Any, new: NewObject) -> tuple[npt.NDArray[np.intp], ...]:
         offset, block = plane.place(new.mask, new.corner)
         area = tuple(slice(o, o + s) for o, s in zip(offset, block.shape, strict=True))
-        own = np.nonzero(np.asarray(self.labels.data[area]) == new.label_id)
+        own = np.nonzero(np.asarray(full_data(self.labels)[area]) == new.label_id)
         chosen = np.unique(np.linspace(0, len(own[0]) - 1, PROBES).astype(int))
         return tuple(axis[chosen] + o for axis, o in zip(own, offset, strict=True))
 
@@ -107,11 +107,8 @@ class Takings:
             self._changed(self._there[-1].key, self._there[-1].label_id)
 
     def _holds(self, taken: _Taken) -> bool:
-        data = self.labels.data
-        if isinstance(data, np.ndarray):
-            return bool((data[taken.at] == taken.label_id).any())
-        pixels = zip(*taken.at, strict=True)
-        return any(int(data[tuple(int(i) for i in one)]) == taken.label_id for one in pixels)
+        values = values_at(full_data(self.labels), taken.at)
+        return bool((values == taken.label_id).any())
 
     def _forget(self, _: Any = None) -> None:
         self._there.clear()

@@ -13,6 +13,7 @@ from ..errors import InvalidLabels, NapariSeemError
 from ..layers.record import What
 from ..layers.seen import Showing, note_showing, showing_of
 from ..layers.takings import Takings
+from ..layers.window import window_of
 from ..layers.writing import new_labels
 from ..query import Finding, LabelFile
 from .file_takings import FileTakings, Granted, Wish
@@ -135,7 +136,7 @@ class Decisions(QObject):
                 continue  # Ctrl+Z on the layer was first
             for labels in decision.layers:
                 if labels in self._viewer.layers:
-                    labels.undo()
+                    (window_of(labels) or labels).undo()
             self._take_out(decision)
             for number in decision.numbers:
                 if self._state(number) == State.REJECTED:
