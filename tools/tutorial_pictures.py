@@ -57,7 +57,7 @@ def _roofs(mosaic: Path, picture: Path) -> None:
         perform(dock, Click(roof))
         dock.panel.name.setText("roof")
         dock.commit()
-    perform(dock, Click((420, 600)))
+    perform(dock, Click((184, 823)))
     _take(viewer, picture)
 
 
