@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_seem.edits import Edit, ObjectRecord, ObjectTable, next_label
+from napari_seem.edits import Edit, Journal, ObjectRecord, ObjectTable, next_label
 from napari_seem.errors import InvalidLabels
 
 
@@ -133,3 +133,48 @@ def test_a_foreign_table_is_read_as_empty_and_unknown_ids_are_plain():
 
     assert len(table) == 0
     assert table[7].name == ""
+
+
+def edit_of(labels, y, value):
+    return Edit.from_mask(labels, np.ones((2, 3), bool), value, (y, 1), overwrite=True)
+
+
+def test_a_journal_takes_steps_back_and_does_them_again():
+    labels, journal = np.zeros((9, 9), np.uint8), Journal()
+    for value in (1, 2):
+        edit = edit_of(labels, 3 * value, value)
+        edit.apply(labels)
+        journal.add((edit,))
+
+    for edit in journal.back():
+        edit.revert(labels)
+    assert set(np.unique(labels)) == {0, 1}
+    for edit in journal.forward():
+        edit.apply(labels)
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert journal.forward() == ()
+
+
+def test_a_step_that_undoes_the_last_is_no_new_one():
+    labels, journal = np.zeros((9, 9), np.uint8), Journal()
+    edit = edit_of(labels, 3, 1)
+    journal.add((edit,))
+    journal.add((edit.turned,))
+    assert (len(journal.done), len(journal.undone)) == (0, 1)
+    journal.add((edit,))
+    assert (len(journal.done), len(journal.undone)) == (1, 0)
+    journal.add(())
+    assert len(journal.done) == 1
+
+
+def test_a_journal_forgets_the_oldest_and_what_was_undone_before_a_new_step():
+    labels = np.zeros((9, 9), np.uint8)
+    one, two, three = (edit_of(labels, y, y) for y in (1, 3, 5))
+    journal = Journal(max_bytes=2 * one.nbytes)
+    for edit in (one, two, three):
+        journal.add((edit,))
+    assert [step[0] for step in journal.done] == [two, three]
+    journal.back()
+    journal.add((one,))
+    assert journal.forward() == ()
+    assert [step[0] for step in journal.done] == [two, one]

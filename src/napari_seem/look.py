@@ -290,3 +290,46 @@ def read_shown(shown: Sequence[Sequence[Any]], plane: Plane) -> npt.NDArray[Any]
 def _windowed(look: Look) -> Look:
     """A look that always makes 8-bit of what it shows; the same window where it has one."""
     return replace(look, bands=(0,)) if look.plain else look
+
+
+class Banded:
+    """An array of which some channels are read, as they are.
+
+    Parameters
+    ----------
+    array : array-like, channels last
+    bands : sequence of int
+
+    Raises
+    ------
+    InvalidImage
+        A band that is not there.
+    """
+
+    def __init__(self, array: Any, bands: Sequence[int]) -> None:
+        count = int(array.shape[-1])
+        absent = [band for band in bands if not 0 <= band < count]
+        if absent or not 1 <= len(bands) <= 3:
+            raise InvalidImage(
+                f"bands {list(bands)} cannot be shown: the image has {count} channels, numbered "
+                "from 0; name one to three of them"
+            )
+        self._array, self._bands = array, list(bands)
+        self.shape = (*tuple(array.shape)[:-1], len(self._bands))
+        self.ndim = len(self.shape)
+        self.dtype = np.dtype(array.dtype)
+
+    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+        return np.asarray(self._array[where])[..., self._bands]
+
+
+def looked_in_parts(array: Any, look: Look, channels: bool = False) -> Any:
+    """As `looked`, of a plane that is read in parts: all of them must be as bright.
+
+    Where the look names bands and no window, they are given as they are, for whoever reads the
+    parts to find one window for all.
+    """
+    settled = look.settled(array, channels)
+    if channels and settled.bands and settled.window is None and not settled.index:
+        return Banded(array, settled.bands)
+    return looked(array, settled, channels)

@@ -18,7 +18,7 @@ from ..errors import InvalidImage, InvalidLabels, NapariSeemError
 from ..io.files import open_image, read_labels, write_labels
 from ..io.images import channels_last, open_plane
 from ..io.opened import Opened
-from ..look import Look, looked
+from ..look import Look, looked, looked_in_parts
 from ..models.filters import Wanted, filtered
 from ..models.registry import load_model
 from .tasks import Kind, Outcome, Task
@@ -210,8 +210,8 @@ def _stacked(
 def _levels(opened: Opened, look: Look, channels: bool) -> list[Any]:
     """All resolutions of a big image as it is shown."""
     if opened.channel_axis in (None, opened.data.ndim - 1):
-        return [looked(level, look, channels) for level in opened.levels]
-    return [looked(channels_last(opened), look, channels)]
+        return [looked_in_parts(level, look, channels) for level in opened.levels]
+    return [looked_in_parts(channels_last(opened), look, channels)]
 
 
 def _lower(record: ObjectRecord, score: float) -> ObjectRecord:

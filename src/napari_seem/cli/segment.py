@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .options import WRITTEN, add_look, look_of, numbers, usage, words
-from .whole_image import Question, find_all
+from .whole_image import Question, Written, find_all, labelled_pixels
 
 if TYPE_CHECKING:
-    from ..edits import ObjectTable
+    from ..io.grid import Grid
     from ..prompts import Prompt
 
 
@@ -46,9 +49,10 @@ def add_to(commands: Any) -> None:
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels and their table."""
-    from ..io.files import write_labels
-    from ..io.images import open_plane
+    from ..io.images import open_lazily
+    from ..look import looked_in_parts
     from ..models.registry import load_model
+    from ..tiling import is_big
 
     prompts = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
@@ -57,25 +61,58 @@ def _segment(options: argparse.Namespace) -> int:
     paths = _paths(options)
     asked = _question(options, whole, tuple(name for name in paths if name != "objects"))
     model: Any = load_model(options.model)
-    image, grid = open_plane(options.image)
+    image, grid = open_lazily(options.image)
     look = look_of(options).settled(image, image.ndim == 3)
-    image = look.apply(image)
-    if whole:
-        found = find_all(model, image, asked)
-    else:
-        found = {"objects": _one_object(model, image, prompts)}
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}
-    for what in set(paths) - set(found):
-        raise usage(f"model '{options.model}' gives no {what} map; leave --{what} out")
+    if is_big(image.shape):
+        image = looked_in_parts(image, look, image.ndim == 3)
+    else:
+        image = look.apply(np.asarray(image))
+
+    def answer(out: Any = None) -> dict[str, Written]:
+        if whole:
+            return find_all(model, image, asked, out)
+        return {"objects": _one_object(model, image, prompts, out)}
+
+    written = _written(options, paths, grid, about, answer, is_big(image.shape))
     for what, path in paths.items():
-        labels, table = found[what]
-        write_labels(path, labels, grid, table, about)
+        labels, table = written[what]
         kind = "objects" if what == "objects" else f"regions, {what}"
-        print(f"{len(table)} {kind}, {int((labels > 0).sum())} pixels -> {path}")
+        print(f"{len(table)} {kind}, {labelled_pixels(labels)} pixels -> {path}")
     return 0
 
 
-def _one_object(model: Any, image: Any, prompts: list[Prompt]) -> tuple[Any, ObjectTable]:
+def _written(
+    options: argparse.Namespace, paths: Mapping[str, Path], grid: Grid, about: dict[str, Any],
+    answer: Callable[..., dict[str, Written]], big: bool,
+) -> dict[str, Written]:  # fmt: skip
+    """What was found, written; the objects of a big image go into a .zarr as they come."""
+    from ..io.files import ending, growing_labels, read_labels, write_labels
+
+    if not big or ending(paths["objects"]) != ".zarr":
+        found, left = _complete(answer(), options, paths), dict(paths)
+    else:
+        with growing_labels(paths["objects"], grid) as growing:
+            found = _complete(answer(growing.array), options, paths)
+            growing.table, growing.about = found["objects"][1], about
+        found["objects"] = read_labels(growing.path)
+        left = {what: path for what, path in paths.items() if what != "objects"}
+    for what, path in left.items():
+        labels, table = found[what]
+        write_labels(path, labels, grid, table, about)
+    return found
+
+
+def _complete(
+    found: dict[str, Written], options: argparse.Namespace, paths: Mapping[str, Path]
+) -> dict[str, Written]:
+    """What was found, if it is all that is to be written."""
+    for what in set(paths) - set(found):
+        raise usage(f"model '{options.model}' gives no {what} map; leave --{what} out")
+    return found
+
+
+def _one_object(model: Any, image: Any, prompts: list[Prompt], out: Any = None) -> Written:
     from ..edits import ObjectRecord, ObjectTable
     from ..tiling import TiledModel, is_big
 
@@ -83,7 +120,12 @@ def _one_object(model: Any, image: Any, prompts: list[Prompt]) -> tuple[Any, Obj
         model = TiledModel(model)
     found = model.predict(model.encode(image), prompts)
     record = ObjectRecord(found.label or "", round(found.score, 3), model.name, len(prompts))
-    return found.mask.astype("uint16"), ObjectTable({1: record})
+    table = ObjectTable({1: record})
+    if out is None:
+        return found.mask.astype("uint16"), table
+    mask, (y, x) = found.cut_out()
+    out[y : y + mask.shape[0], x : x + mask.shape[1]] = mask.astype(out.dtype)
+    return out, table
 
 
 def _paths(options: argparse.Namespace) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,41 +52,57 @@ def _add_label_like(commands: Any) -> None:
 
 def _propagate(options: argparse.Namespace) -> int:
     """Carry labels through a stack; write labels and a table of planes."""
-    from ..io.files import open_image, write_labels
-    from ..io.images import channels_last, read_array
+    from ..io.files import ending, growing_labels, open_image, write_labels
+    from ..io.grid import Grid
+    from ..io.images import channels_last
     from ..look import looked
     from ..models.registry import load_model
-    from ..propagation import Propagation
+    from ..propagation.seeds import SeedPlanes
 
     opened = open_image(options.stack)
-    stack, labels = channels_last(opened), read_array(options.labels)
-    if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
+    stack, labels = channels_last(opened), channels_last(open_image(options.labels))
+    if tuple(labels.shape) != tuple(stack.shape[: labels.ndim]) or labels.ndim != 3:
         raise usage(
-            f"'{options.labels}' has the shape {labels.shape}, '{options.stack}' {stack.shape}; "
-            "give labels on the stack's own grid"
+            f"'{options.labels}' has the shape {tuple(labels.shape)}, '{options.stack}' "
+            f"{tuple(stack.shape)}; give labels on the stack's own grid"
         )
-    axis = options.axis
-    planes = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
-    seeds = {k: plane for k, plane in planes.items() if plane.any()}
+    seeds = SeedPlanes.of(labels, options.axis)
     model: Any = load_model(options.model) if options.method == "model" else None
     look = look_of(options).settled(stack, stack.ndim > labels.ndim)
     seen = looked(stack, look, stack.ndim > labels.ndim)
-    work = Propagation(model, seen, seeds, axis, method=options.method, find_new=options.find_new)
+    grid = opened.grid if opened.grid.shape == labels.shape else Grid.plain(labels.shape)
+    about = {"image": options.stack.name, "model": options.model, "shown": look.told()}
+    if ending(options.output) == ".zarr":
+        with growing_labels(options.output, grid) as growing:
+            rows = _carried(model, seen, seeds, options, growing.array)[1]
+            growing.about = {**about, "planes": rows}
+    else:
+        written, rows = _carried(model, seen, seeds, options)
+        write_labels(options.output, written, grid, None, {**about, "planes": rows})
+    done = sum(not row["seed"] for row in rows)
+    print(f"{done} planes from {len(seeds)} seeds -> {options.output}")
+    return 0
+
+
+def _carried(
+    model: Any, stack: Any, seeds: Mapping[int, Any], options: argparse.Namespace, out: Any = None
+) -> tuple[Any, list[dict[str, Any]]]:
+    """The labels, in `out` where it is given, and a row for each plane; with a line of progress."""
+    from ..propagation import Propagation
+
+    work = Propagation(
+        model, stack, seeds, options.axis, method=options.method, find_new=options.find_new,
+        out=out,
+    )  # fmt: skip
     left = len(work.pending)
     for number, _ in enumerate(work.run(), 1):
         print(f"\r{number} of {left} planes", end="", file=sys.stderr)
     print(file=sys.stderr)
-    rows: list[dict[str, Any]] = [
+    return work.labels, [
         {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
          "events": [f"{event.id} {event.kind}" for event in result.events]}
         for k, result in work.results.items()
     ]  # fmt: skip
-    grid = opened.grid if opened.grid.shape == labels.shape else None
-    about = {"image": options.stack.name, "model": options.model, "shown": look.told(),
-             "planes": rows}  # fmt: skip
-    write_labels(options.output, work.labels, grid, None, about)
-    print(f"{left} planes from {len(seeds)} seeds -> {options.output}")
-    return 0
 
 
 def _label_like(options: argparse.Namespace) -> int:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..models.base import Model, Segmentation
     from ..models.filters import Wanted
 
+STRIP = 1024
+"""Rows of a label array that are looked at at a time."""
 Written = tuple[Any, "ObjectTable"]
 
 
@@ -36,18 +38,21 @@ class Question:
     maps: tuple[str, ...] = field(default=())
 
 
-def find_all(model: Model, image: Any, asked: Question) -> dict[str, Written]:
-    """Label arrays and their tables: "objects", and the maps that were asked for."""
+def find_all(model: Model, image: Any, asked: Question, out: Any = None) -> dict[str, Written]:
+    """Label arrays and their tables: "objects", and the maps that were asked for.
+
+    The objects of a big image are written into `out` where it is given.
+    """
     from ..models.filters import filtered
     from ..tiling import is_big
 
     if is_big(image.shape):
-        return _find_tiled(model, image, asked)
+        return _find_tiled(model, image, asked, out)
     found = filtered(model.segment(model.encode(image), asked.names), asked.wanted)
     return {"objects": (found.labels, _objects(found, model.name))} | _maps(found, asked, model)
 
 
-def _find_tiled(model: Model, image: Any, asked: Question) -> dict[str, Written]:
+def _find_tiled(model: Model, image: Any, asked: Question, out: Any) -> dict[str, Written]:
     """Work through an image too big for one pass, with a line of progress."""
     from ..models.base import Segmentation
     from ..tiling import instances_of, segment_tiled
@@ -56,13 +61,15 @@ def _find_tiled(model: Model, image: Any, asked: Question) -> dict[str, Written]
         print(f"\r{100 * done // total} %", end="", file=sys.stderr)
 
     semantic = np.zeros(image.shape[:2], np.int32) if asked.maps else None
-    found = segment_tiled(model, image, asked.names, semantic=semantic, progress=show)
+    found = segment_tiled(model, image, asked.names, out=out, semantic=semantic, progress=show)
     print(file=sys.stderr)
     wanted = {one.label_id for one in found.objects
               if asked.wanted.admits(one.area, one.score, one.name)}  # fmt: skip
     labels = found.labels
     if len(wanted) < len(found.objects):
-        labels = np.where(np.isin(labels, list(wanted)), labels, 0)
+        for rows_of in _strips(labels):
+            part = np.asarray(labels[rows_of])
+            labels[rows_of] = np.where(np.isin(part, list(wanted)), part, 0).astype(part.dtype)
     kept = [one for one in found.objects if one.label_id in wanted]
     rows = {one.label_id: (one.name, one.score) for one in kept}
     written = {"objects": (labels, _table(rows, model.name))}
@@ -71,6 +78,15 @@ def _find_tiled(model: Model, image: Any, asked: Question) -> dict[str, Written]
         whole = Segmentation(image.shape[:2], chosen, semantic, found.names, found.stuff)
         written |= _maps(whole, asked, model)
     return written
+
+
+def labelled_pixels(labels: Any) -> int:
+    """How many pixels belong to anything; an array on disk is read strip by strip."""
+    return sum(int(np.count_nonzero(np.asarray(labels[rows]))) for rows in _strips(labels))
+
+
+def _strips(labels: Any) -> list[slice]:
+    return [slice(top, top + STRIP) for top in range(0, labels.shape[0], STRIP)]
 
 
 def _maps(found: Segmentation, asked: Question, model: Model) -> dict[str, Written]:

@@ -22,10 +22,23 @@ MOST_CHANNELS = 32
 
 
 def channels_last(opened: Opened) -> Any:
-    """The full-size array of an image with its channels, if any, as last axis."""
+    """The full-size array of an image with its channels, if any, as last axis; not read here."""
     if opened.channel_axis is None or opened.channel_axis == opened.data.ndim - 1:
         return opened.data
-    return np.moveaxis(np.asarray(opened.data), opened.channel_axis, -1)
+    if isinstance(opened.data, np.ndarray):
+        return np.moveaxis(opened.data, opened.channel_axis, -1)
+    import dask.array
+
+    return dask.array.moveaxis(_lazy(opened.data), opened.channel_axis, -1)
+
+
+def _lazy(data: Any) -> Any:
+    """An array on disk as one of dask: what is taken of it is not read before it is needed."""
+    import dask.array
+
+    if isinstance(data, dask.array.Array):
+        return data
+    return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
@@ -35,17 +48,24 @@ def read_array(path: Path) -> npt.NDArray[Any]:
 
 def open_plane(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     """One image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
+    image, grid = open_lazily(path)
+    return np.asarray(image), grid
+
+
+def open_lazily(path: Path) -> tuple[Any, Grid]:
+    """As `open_plane`; large files are not read before their pixels are asked for."""
     opened = open_image(path)
-    image, grid = np.asarray(channels_last(opened)), opened.grid
+    image, grid = channels_last(opened), opened.grid
     unnamed = opened.channel_axis is None and image.ndim == 3
     if unnamed and image.shape[0] == 1:
-        return image[0], Grid.plain(image.shape[1:])
+        single = image if isinstance(image, np.ndarray) else _lazy(image)
+        return single[0], Grid.plain(image.shape[1:])
     if unnamed and image.shape[-1] <= MOST_CHANNELS:
         return image, Grid.plain(image.shape[:2])
     if grid.ndim != 2 or image.ndim > 3:
         raise InvalidImage(
-            f"'{path}' has the shape {image.shape}, which is a stack and not one image (H, W) or "
-            "(H, W, channels); save one plane of it, or open it in napari"
+            f"'{path}' has the shape {tuple(image.shape)}, which is a stack and not one image "
+            "(H, W) or (H, W, channels); save one plane of it, or open it in napari"
         )
     return image, grid
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ..layers.stacks import LayerStack, labelled_planes, read_labels, write_labe
 from ..layers.window import window_of
 from ..layers.writing import check_target
 from ..propagation import Method, PlaneResult, Propagation
+from ..propagation.seeds import SeedPlanes
 from .shelf import Shelf
 from .steps import Steps
 from .telling_stacks import Carrying
@@ -74,30 +75,6 @@ class Order:
         """Name of the stack and the object in the layer's metadata."""
         others = [at for i, at in enumerate(self.stack.plane.index) if i != self.stack.axis]
         return repr((self.stack.axis, others, self.only))
-
-
-class SeedPlanes(Mapping[int, "npt.NDArray[np.int32]"]):
-    """Planes to start from, each read when it is asked for.
-
-    Parameters
-    ----------
-    planes : sequence of int
-    read : callable
-    """
-
-    def __init__(self, planes: Sequence[int], read: Callable[[int], npt.NDArray[np.int32]]) -> None:
-        self._planes, self._read = planes, read
-
-    def __getitem__(self, plane: int) -> npt.NDArray[np.int32]:
-        if plane not in self._planes:
-            raise KeyError(plane)
-        return self._read(plane)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._planes)
-
-    def __len__(self) -> int:
-        return len(self._planes)
 
 
 class Carrier(QObject):

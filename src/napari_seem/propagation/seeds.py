@@ -1,0 +1,51 @@
+"""Planes to start from, read when they are asked for: many of them take no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .stack import Stack
+
+
+class SeedPlanes(Mapping[int, npt.NDArray[Any]]):
+    """Label planes by their number.
+
+    Parameters
+    ----------
+    planes : sequence of int
+        Those that hold a label.
+    read : callable
+        Gives one, (H, W).
+    """
+
+    def __init__(self, planes: Sequence[int], read: Callable[[int], npt.NDArray[Any]]) -> None:
+        self._planes, self._read = dict.fromkeys(planes), read
+
+    @classmethod
+    def of(cls, labels: Any, axis: int = 0) -> SeedPlanes:
+        """The planes of an array of labels along an axis in which anything is labelled.
+
+        Each is read once for that.
+
+        Raises
+        ------
+        InvalidImage
+            The labels have not three axes.
+        """
+        stack = Stack(labels, axis)
+        return cls([k for k in range(stack.count) if np.any(stack.read(k))], stack.read)
+
+    def __getitem__(self, plane: int) -> npt.NDArray[Any]:
+        if plane not in self._planes:
+            raise KeyError(plane)
+        return self._read(plane)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
