@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -124,6 +127,32 @@ def test_a_folder_that_cannot_be_written_is_told(viewer, tmp_path, small_bounds)
     with pytest.raises(FileTrouble, match="choose another folder"):
         new_labels(viewer, image, home=tmp_path / "kept")
     assert list(viewer.layers) == [image]
+
+
+def refuse_writing(store):
+    """From now on no chunk of the full-size labels can be written."""
+    chunks = store.path / "0" / "c"
+    if chunks.is_dir():
+        shutil.rmtree(chunks)
+    chunks.write_text("a file where a folder should be")
+
+
+def test_a_commit_that_the_disk_refuses_is_told(viewer, tmp_path, small_bounds):
+    _, labels = add(viewer, tmp_path, (300, 300))
+    refuse_writing(store_of(labels))
+    with pytest.raises(FileTrouble, match="make room"):
+        Ledger(labels, empty=True).write(
+            Plane.of((300, 300)), [NewObject(disc(), (9, 9), 1, ObjectRecord())], overwrite=False
+        )
+    assert len(ObjectTable.from_features(labels.features)) == 0
+
+
+def test_a_copy_of_a_layer_does_not_write_into_its_folder(viewer, tmp_path, small_bounds):
+    _, labels = add(viewer, tmp_path, (300, 300))
+    data, options, _ = labels.as_layer_data_tuple()
+    other = viewer.add_labels(np.asarray(data), metadata=copy.deepcopy(options["metadata"]))
+    assert store_of(labels) is not None
+    assert store_of(other) is None
 
 
 def test_a_folder_of_something_else_is_not_opened_as_labels(viewer, tmp_path):
@@ -259,6 +288,15 @@ class TestWindow:
             Ledger(labels, empty=True).write(
                 plane, [NewObject(disc(), (0, 0), 70_000, ObjectRecord())], overwrite=False
             )
+        assert not opened.journal.done
+
+    def test_what_the_disk_refuses_is_not_shown_as_if_it_were_kept(self, viewer, labels, plane):
+        opened = window_of(labels)
+        layer = opened.move(plane, (0, 0, 200, 200))
+        refuse_writing(store_of(labels))
+        with pytest.raises(Exception, match="make room"), layer.block_history():
+            layer.paint((50, 50), 3)
+        assert not layer.data.any()
         assert not opened.journal.done
 
     def test_other_pyramids_are_refused_as_before(self, viewer, labels):

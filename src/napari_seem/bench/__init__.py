@@ -14,6 +14,7 @@ BENCHES = {
     "in-context": "napari_seem.bench.in_context",
     "latency": "napari_seem.bench.latency",
     "propagate": "napari_seem.bench.propagate",
+    "scale": "napari_seem.bench.scale",
     "seem": "napari_seem.bench.seem",
     "seggpt": "napari_seem.bench.seggpt",
 }
