@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pytest
 
@@ -178,3 +180,27 @@ def test_a_journal_forgets_the_oldest_and_what_was_undone_before_a_new_step():
     journal.add((one,))
     assert journal.forward() == ()
     assert [step[0] for step in journal.done] == [two, one]
+
+
+def test_tables_of_older_versions_and_of_others_still_read():
+    pd = pytest.importorskip("pandas")
+    old = pd.DataFrame({"index": [0, 3], "name": ["background", "cell"], "prompts": [0, 2.0]})
+    table = ObjectTable.from_features(old)
+    assert table[3] == ObjectRecord("cell", table[3].score, "", 2)
+    assert (table[3].concept, table[3].time) == ("", "")
+
+    gaps = pd.DataFrame({"index": [1, 2, None], "name": ["a", None, "c"], "score": [0.5, None, 1]})
+    gaps["prompts"] = pd.array([3, None, 1], dtype="Int64")
+    table = ObjectTable.from_features(gaps)
+    assert [i for i, _ in table.items()] == [1, 2]
+    assert (table[2].name, table[2].prompts) == ("", 0)
+
+    by_row = ObjectTable.from_features({"name": ["background", "one", "two"]})
+    assert {i: record.name for i, record in by_row.items()} == {1: "one", 2: "two"}
+
+
+def test_what_a_model_found_by_a_word_is_of_its_concept_and_has_a_time():
+    record = ObjectRecord.made("nucleus", 0.87654, "compact", 2)
+    assert (record.name, record.concept, record.score) == ("nucleus", "nucleus", 0.877)
+    assert datetime.fromisoformat(record.time).tzinfo is not None
+    assert ObjectRecord.made(None, 0.5, "compact").class_name == ""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -219,7 +220,8 @@ def check_labels(labels: Any, label_id: int) -> None:
 def check_writable(labels: Any) -> None:
     """Raise `InvalidLabels` where a label array refuses writing."""
     flags = getattr(labels, "flags", None)
-    if flags is not None and not getattr(flags, "writeable", True):
+    closed = getattr(labels, "read_only", False) is True  # as zarr says it
+    if closed or (flags is not None and not getattr(flags, "writeable", True)):
         raise InvalidLabels(
             "the label array is read-only; copy it into memory (or open the file for writing) first"
         )
@@ -241,13 +243,61 @@ def _check_fit(labels: Any, mask: BoolArray, start: tuple[int, ...]) -> None:
 class ObjectRecord:
     """What is known of one object besides its pixels.
 
-    `prompts` counts the prompts it took; `score` is the model's own estimate of its IoU.
+    Attributes
+    ----------
+    name : str
+        What a person calls it.
+    score : float
+        The model's own estimate of its IoU; NaN where no model was asked.
+    model : str
+    prompts : int
+        How many prompts it took.
+    concept : str
+        The word or the taught concept it is an example of.
+    time : str
+        When its pixels were written, as `now` gives it; "" where nobody knows.
     """
 
     name: str = ""
     score: float = float("nan")
     model: str = ""
     prompts: int = 0
+    concept: str = ""
+    time: str = ""
+
+    @property
+    def class_name(self) -> str:
+        """The class it counts to: its concept, or else its name."""
+        return self.concept or self.name
+
+    @classmethod
+    def made(cls, word: str | None, score: float, model: str, prompts: int = 0) -> ObjectRecord:
+        """Of an object that a model found just now, by a word or not."""
+        return cls(word or "", round(score, 3), model, prompts, word or "", now())
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> ObjectRecord:
+        """Of a row of any table: other columns are passed over, what it lacks is unknown.
+
+        Raises `ValueError` or `TypeError` where a number is none.
+        """
+        kinds = {"name": str, "score": float, "model": str, "prompts": int, "concept": str}
+        kinds["time"] = str
+        return cls(**{
+            key: kind(row[key])
+            for key, kind in kinds.items()
+            if key in row and not _missing(row[key])
+        })  # fmt: skip
+
+
+def now() -> str:
+    """The time as tables hold it: ISO 8601 to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _missing(value: Any) -> bool:
+    """Whether a cell of a table is empty: None, NaN, or pandas' own."""
+    return not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")
 
 
 class ObjectTable:
@@ -278,28 +328,28 @@ class ObjectTable:
 
     def to_features(self) -> dict[str, list[Any]]:
         """Columns with one row per object after a first row for the background (index 0)."""
-        columns: dict[str, list[Any]] = {"index": [0], "name": ["background"]}
-        columns |= {"score": [float("nan")], "model": [""], "prompts": [0]}
-        for label_id, record in self.items():
-            columns["index"].append(label_id)
-            for key, value in asdict(record).items():
-                columns[key].append(value)
+        rows = [(0, ObjectRecord("background")), *self.items()]
+        columns: dict[str, list[Any]] = {"index": [label_id for label_id, _ in rows]}
+        for column in fields(ObjectRecord):
+            columns[column.name] = [getattr(record, column.name) for _, record in rows]
         return columns
 
     @classmethod
     def from_features(cls, columns: Mapping[str, Any]) -> ObjectTable:
-        """Read back what `to_features` gave; a table of other columns gives an empty one."""
-        if "index" not in columns:
-            return cls()
-        wanted = [f.name for f in fields(ObjectRecord) if f.name in columns]
+        """Read back what `to_features` gave, or an older version or another program.
+
+        Without a column `index` the rows are those of labels 0, 1, 2, ..., as in napari. A table
+        of other columns gives an empty one.
+        """
+        known = [f.name for f in fields(ObjectRecord) if f.name in columns]
+        cells = {key: list(columns[key]) for key in known}
+        if "index" in columns:
+            ids = list(columns["index"])
+        else:
+            ids = list(range(len(cells["name"]))) if "name" in cells else []
         table = cls()
-        for row, label_id in enumerate(columns["index"]):
-            if int(label_id) > 0:
-                values = {key: list(columns[key])[row] for key in wanted}
-                table[int(label_id)] = ObjectRecord(**_plain(values))
+        for row, label_id in enumerate(ids):
+            if not _missing(label_id) and int(label_id) > 0:
+                values = {key: cells[key][row] for key in known}
+                table[int(label_id)] = ObjectRecord.from_row(values)
         return table
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    kinds = {"name": str, "score": float, "model": str, "prompts": int}
-    return {key: kinds[key](value) for key, value in values.items()}

@@ -54,6 +54,10 @@ class InvalidLabels(NapariSeemError, ValueError):
     """A label array that cannot take the edit asked for."""
 
 
+class InvalidName(NapariSeemError, ValueError):
+    """A name that an object or a class can't have."""
+
+
 class UnknownModel(NapariSeemError, ValueError):
     """A model name that is in no registry."""
 

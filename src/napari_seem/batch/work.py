@@ -87,7 +87,7 @@ def _segment_big(task: Task, image: Any) -> tuple[Any, ObjectTable]:
     found = segment_tiled(model, image, task.options.get("names"))
     wanted = _bounds(task)
     records = {
-        one.label_id: ObjectRecord(one.name or "", round(one.score, 3), model.name)
+        one.label_id: ObjectRecord.made(one.name, one.score, model.name)
         for one in found.objects
         if wanted.admits(one.area, one.score, one.name)
     }
@@ -108,7 +108,7 @@ def _label_like(task: Task) -> str:
 
     def like(model: Any, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ObjectTable]:
         found = model.label(_lesson(name, device, examples, kind), model.encode(plane))
-        records = {i: ObjectRecord("", round(s, 3), model.name) for i, s in found.scores.items()}
+        records = {i: ObjectRecord.made("", s, model.name) for i, s in found.scores.items()}
         return found.labels, ObjectTable(records)
 
     return _by_plane(task, like, renumber=kind == "instance")
@@ -220,7 +220,7 @@ def _lower(record: ObjectRecord, score: float) -> ObjectRecord:
 
 def _table(instances: Any, model: str) -> ObjectTable:
     return ObjectTable({
-        number: ObjectRecord(one.label or "", round(one.score, 3), model)
+        number: ObjectRecord.made(one.label, one.score, model)
         for number, one in enumerate(instances, start=1)
     })  # fmt: skip
 

@@ -119,7 +119,7 @@ def _one_object(model: Any, image: Any, prompts: list[Prompt], out: Any = None) 
     if is_big(image.shape):
         model = TiledModel(model)
     found = model.predict(model.encode(image), prompts)
-    record = ObjectRecord(found.label or "", round(found.score, 3), model.name, len(prompts))
+    record = ObjectRecord.made(found.label, found.score, model.name, len(prompts))
     table = ObjectTable({1: record})
     if out is None:
         return found.mask.astype("uint16"), table

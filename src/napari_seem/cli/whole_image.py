@@ -112,6 +112,6 @@ def _table(rows: Mapping[int, tuple[str | None, float]], model: str) -> ObjectTa
     from ..edits import ObjectRecord, ObjectTable
 
     return ObjectTable({
-        label_id: ObjectRecord(name or "", round(score, 3), model)
+        label_id: ObjectRecord.made(name, score, model)
         for label_id, (name, score) in rows.items()
     })  # fmt: skip

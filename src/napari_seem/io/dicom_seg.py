@@ -23,7 +23,7 @@ MANUFACTURER = "napari-seem"
 def write_dicom_seg(
     path: Path, labels: npt.NDArray[Any], grid: Grid, table: ObjectTable, version: str
 ) -> None:
-    """Write a segment per object: its name, the model, its id as tracking id.
+    """Write a segment per object: its name, its class as coded type, the model, and its id.
 
     Parameters
     ----------
@@ -111,9 +111,10 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=f"napari-seem {model}", version=version, family=codes.DCM.ArtificialIntelligence
     )
-    category, kind = _codes_of(record.name, codes)
+    category, kind = _codes_of(record.class_name, codes)
+    label = record.name or record.concept or f"object {label_id}"
     return highdicom.seg.SegmentDescription(
-        segment_number=number, segment_label=(record.name or f"object {label_id}")[:64],
+        segment_number=number, segment_label=label[:64],
         segmented_property_category=category, segmented_property_type=kind,
         algorithm_type=kinds.SEMIAUTOMATIC if by_model else kinds.MANUAL,
         algorithm_identification=algorithm if by_model else None,
@@ -122,7 +123,7 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
 
 
 def _codes_of(name: str, codes: Any) -> Any:
-    """SNOMED CT codes of an object's name, or those of tissue where it has none."""
+    """SNOMED CT codes of a class, or those of tissue where it has none."""
     keyword = "".join(word.capitalize() for word in name.split())
     vocabulary: Mapping[str, Any] = codes.SCT
     if keyword.isidentifier() and keyword in dir(vocabulary):

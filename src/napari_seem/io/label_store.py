@@ -112,8 +112,9 @@ class LabelStore:
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
         store = cls(path, levels)
-        store._about = dict(known["image-label"].get("napari-seem", {}))
-        return store, table, store._about
+        about = dict(known["image-label"].get("napari-seem", {}))
+        store._about = {key: about[key] for key in ("name", MATRIX, UNITS) if key in about}
+        return store, table, about
 
     @property
     def array(self) -> Any:
@@ -144,6 +145,8 @@ class LabelStore:
 
     def change(self, edit: Edit, *, back: bool = False) -> None:
         """Make an edit, or take it back; raises as `write`."""
+        if not edit.count:
+            return
         part = np.array(self.array[edit.block])
         part[edit.changed] = edit.old if back else edit.new
         self.write(edit.block, part)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from .extras import need
 from .grid import Grid
 from .opened import Opened
-from .table import plain_row, table_of
+from .table import class_colour, plain_row, table_of
 
 _UNITS = {
     "micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
@@ -162,7 +162,8 @@ def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, Any]
     image_label: dict[str, Any] = {
         "source": {"image": "../../"}, "napari-seem": dict(about),
         "properties": [_property(label_id, table) for label_id in ids],
-        "colors": [{"label-value": i, "rgba": _colour(i)} for i in ids[:COLOURED]],
+        "colors": [{"label-value": i, "rgba": _colour(i, table[i], about)}
+                   for i in ids[:COLOURED]],
     }  # fmt: skip
     if version == "0.4":
         image_label["version"] = version
@@ -333,7 +334,10 @@ def _property(label_id: int, table: ObjectTable) -> dict[str, Any]:
     return {"label-value": row.pop("index"), **row}
 
 
-def _colour(label_id: int) -> list[int]:
-    """A colour that differs from those of neighbouring ids."""
+def _colour(label_id: int, record: ObjectRecord, about: Mapping[str, Any]) -> list[int]:
+    """The colour of the object's class, or one that differs from those of neighbouring ids."""
+    chosen = class_colour(record, about)
+    if chosen is not None:
+        return [*chosen, 255]
     turn = label_id * 0.618034 % 1.0
     return [*(round(255 * part) for part in colorsys.hsv_to_rgb(turn, 0.65, 0.95)), 255]

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
 from .extras import need
 from .geotiff import map_coordinates
 from .grid import Grid
-from .table import plain_row
+from .table import class_colour, plain_row
 
+UNNAMED = "object"
+"""The category of objects without a class."""
 Ring = list[tuple[float, float]]
 """Corners of pixels as (column, row), closed."""
 
@@ -53,7 +55,8 @@ def write_geojson(
 
     The coordinate system is named as GDAL and QGIS read it (`crs`); RFC 7946 itself knows WGS 84
     only. Of an image on no map coordinates are pixels (column, row), as QuPath reads them.
-    Properties hold id, name, score, model and the area in squared map units.
+    Properties hold what is known of the object, its area in squared map units, and its class as
+    QuPath reads it (`classification`).
     """
     place = map_coordinates(grid)
     square = abs(float(np.linalg.det(grid.matrix[:2, :2]))) if grid.format == "geotiff" else 1.0
@@ -68,6 +71,8 @@ def write_geojson(
         kind = "Polygon" if single else "MultiPolygon"
         properties = {**plain_row(label_id, table[label_id]), "area": counts[label_id] * square}
         properties["id"] = properties.pop("index")
+        if table[label_id].class_name:
+            properties["classification"] = _classification(table[label_id], about)
         features.append({
             "type": "Feature", "id": label_id, "properties": properties,
             "geometry": {"type": kind, "coordinates": rings[0] if single else rings},
@@ -84,9 +89,10 @@ def write_coco(
 ) -> None:
     """Write COCO annotations: polygons, or run lengths where an object has holes.
 
-    COCO joins all polygons of an object, so that a hole can't be told by one.
+    COCO joins all polygons of an object, so that a hole can't be told by one. Categories are the
+    classes; what else is known of an object stands in its annotation.
     """
-    names = sorted({record.name or "object" for _, record in table.items()} | {"object"})
+    names = sorted({record.class_name or UNNAMED for _, record in table.items()} | {UNNAMED})
     category = {name: number for number, name in enumerate(names, 1)}
     height, width = labels.shape
     annotations = []
@@ -98,13 +104,13 @@ def write_coco(
         holes = any(len(polygon) > 1 for polygon in polygons)
         shape: Any = [[float(v) for corner in p[0][:-1] for v in corner] for p in polygons]
         one = {
-            "id": label_id, "image_id": 1, "category_id": category[record.name or "object"],
+            "id": label_id, "image_id": 1, "category_id": category[record.class_name or UNNAMED],
             "iscrowd": 0, "area": int(mask.sum()),
             "bbox": [int(x0), int(y0), int(x1 - x0), int(y1 - y0)],
             "segmentation": run_lengths(mask) if holes else shape,
         }  # fmt: skip
         annotations.append(one | {k: v for k, v in plain_row(label_id, record).items()
-                                  if k in ("score", "model", "prompts")})  # fmt: skip
+                                  if k != "index"})  # fmt: skip
     document = {
         "info": {"description": "labels of napari-seem", "napari-seem": dict(about)},
         "images": [{"id": 1, "file_name": str(about.get("image", "")), "width": width,
@@ -121,6 +127,11 @@ def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
     ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     counts = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()
     return {"counts": [0, *counts] if flat[:1].any() else counts, "size": list(mask.shape)}
+
+
+def _classification(record: ObjectRecord, about: Mapping[str, Any]) -> dict[str, Any]:
+    colour = class_colour(record, about)
+    return {"name": record.class_name} | ({"color": list(colour)} if colour else {})
 
 
 def _crs_name(crs: Any) -> str:

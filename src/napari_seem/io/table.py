@@ -5,12 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..classes.colours import rgb
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
+
+COLOURS = "colours"
+"""Of what is told about labels: class -> "#rrggbb"."""
+
+
+def class_colour(record: ObjectRecord, about: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """Red, green and blue of an object's class, 0 to 255; None where nobody chose any."""
+    colour = about.get(COLOURS, {}).get(record.class_name)
+    return None if colour is None else rgb(colour)
 
 
 def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
@@ -30,11 +40,7 @@ def rows_of(table: ObjectTable) -> list[dict[str, Any]]:
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
     """The table that rows tell of; what they leave out is unknown."""
-    names = {field.name for field in fields(ObjectRecord)}
-    return ObjectTable({
-        int(row["index"]): ObjectRecord(**{k: v for k, v in row.items() if k in names})
-        for row in rows
-    })  # fmt: skip
+    return ObjectTable({int(row["index"]): ObjectRecord.from_row(row) for row in rows})
 
 
 def write_json(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from ..errors import InvalidPrompt
 from ..planes import Plane
 
 if TYPE_CHECKING:
-    from napari.components import Dims
+    from napari.components import Dims, ViewerModel
     from napari.layers import Image, Layer
 
 FloatArray = npt.NDArray[np.float64]
@@ -87,6 +87,18 @@ def data_to_world(layer: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
 def between(source: Layer, target: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
     """Array coordinates in `target` of a point of `source`."""
     return world_to_data(target, data_to_world(source, point, dims), dims)
+
+
+def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
+    """Show a point of a layer's array: its plane, and the camera on it at the zoom there is."""
+    world = data_to_world(layer, point, viewer.dims)
+    first = viewer.dims.ndim - layer.ndim
+    shown = viewer.dims.displayed
+    others = [axis for axis in range(layer.ndim) if axis + first not in shown]
+    viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
+    scene: Any = getattr(viewer, "scene", viewer)  # napari 0.9 moved the camera
+    centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
+    scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
 
 
 def affine_matrix(layer: Layer) -> FloatArray:

@@ -8,23 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..edits import ObjectTable
 from ..images import WINDOWS
 from ..io.files import open_image, write_labels
 from ..io.grid import Grid
 from ..io.opened import Opened
+from ..io.table import COLOURS
 from ..record import log_path, write_log
 from ..record.log import Event
 from .coordinates import affine_matrix, full_data, spatial_shape, unwrap
+from .keys import ABOUT, GRID
+from .palette import palette_of
 from .record import events_for
+from .rows import table_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-GRID = "napari-seem grid"
-"""Key of a layer's metadata: the grid of the file it came from."""
-ABOUT = "napari-seem about"
-"""Key of a layer's metadata: what the file says besides; of labels, how they came about."""
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -126,10 +125,12 @@ def save_labels(layer: Layer, path: Path, events: Sequence[Event] | None = None)
         As `napari_seem.io.files.write_labels`.
     """
     layer = unwrap(layer)
-    table = ObjectTable.from_features(layer.features)
     about = dict(layer.metadata.get(ABOUT, {}))
+    colours = palette_of(layer).colours
+    if colours:
+        about[COLOURS] = dict(colours)
     done = events_for(layer, path.name) if events is None else events
-    written = write_labels(path, full_data(layer), grid_of(layer), table, about)
+    written = write_labels(path, full_data(layer), grid_of(layer), table_of(layer), about)
     return [*written, write_log(log_path(written[0]), done)] if done else written
 
 

@@ -280,6 +280,8 @@ def _area_of_atoms(atoms: Any, shape: Sequence[int]) -> Area:
     low, high = np.full(len(shape), np.iinfo(np.int64).max), np.zeros(len(shape), np.int64)
     for atom in atoms:
         key = getattr(atom, "slice_key", atom[0])
+        if any(isinstance(part, slice) and part.start == part.stop for part in key):
+            continue  # the mark of a step that changes no pixel
         for axis, part in enumerate(key):
             ends = _ends(part, shape[axis])
             low[axis], high[axis] = min(low[axis], ends[0]), max(high[axis], ends[1])

@@ -12,6 +12,7 @@ from ..errors import InvalidImage, InvalidLabels
 from ..planes import Plane
 from ..record import tell_plane
 from .coordinates import full_data, shown_plane, spatial_shape, unwrap
+from .history import history_of
 from .on_disk import store_of
 from .record import What, area_of, recorded
 from .seen import Showing, showing_of
@@ -172,7 +173,9 @@ def _put(
     store, (offset, block) = store_of(layer), plane.place(changed)
     ordered = (wanted.T if plane.transposed else wanted).reshape(block.shape)
     if store is not None:
-        store.write(plane.block((0, 0, *wanted.shape)), ordered)
+        area = plane.block((0, 0, *wanted.shape))
+        store.write(area, ordered)
+        history_of(layer).tell_written(area)
         layer.refresh(extent=False, thumbnail=False, highlight=False)
         return
     where = np.nonzero(block)

@@ -79,7 +79,7 @@ class Takings:
         objects = []
         for label_id, (key, one) in enumerate(findings, first):
             keys[label_id] = key
-            record = ObjectRecord(one.word, round(one.score, 3), model, 1)
+            record = ObjectRecord.made(one.word, one.score, model, 1)
             objects.append(NewObject(one.mask, one.corner, label_id, record))
         there, self._there = self._there, []  # not to be looked at while it is written
         written = self._ledger.write(plane, objects, overwrite=overwrite, what=what)

@@ -116,6 +116,16 @@ class Window:
             self.store.change(edit)
             self._step.append(edit)
 
+    def mark(self, edit: Edit) -> None:
+        """Make an edit of no pixel part of the step, so that others know the step by it."""
+        if self._step is not None:
+            self._step.append(edit)
+
+    def forget_step(self) -> None:
+        """Nothing of what was changed within `step` can be undone: it was put right already."""
+        if self._step is not None:
+            self._step.clear()
+
     def undo(self) -> bool:
         """Take the last step back, wherever it was; False where there is none."""
         self._take_up()

@@ -1,18 +1,17 @@
-"""Labels layers: undoable writes, the preview, and the table of objects."""
+"""Labels layers: undoable writes of objects, and the preview."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import Edit, ObjectRecord, ObjectTable, check_labels, check_writable
+from ..classes.plans import counted
+from ..edits import Edit, ObjectRecord, check_labels, check_writable, now
 from ..errors import InvalidLabels
-from ..io.label_store import written_to
 from ..models.base import mask_bbox
 from ..planes import Plane
 from ..tiling import is_big
@@ -24,9 +23,11 @@ from .coordinates import (
     spatial_shape,
     unwrap,
 )
-from .files import ABOUT, GRID
-from .on_disk import belongs_on_disk, new_labels_on_disk, store_of
+from .files import GRID
+from .history import history_of
+from .on_disk import belongs_on_disk, new_labels_on_disk
 from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
+from .rows import set_table, table_of
 from .window import window_of
 
 if TYPE_CHECKING:
@@ -133,31 +134,22 @@ def write_objects(
             "every pixel of the object already belongs to another one; tick 'overwrite other "
             "objects' to take them"
         )
-    written, window = [], window_of(layer)
-    with layer.block_history() if window is None else window.step():
+    written = []
+    with history_of(layer).step(_title(objects)) as step:
         for new in objects:
             if _room(layer, plane, new, overwrite).any():
                 edit = _edit(layer, plane, new, overwrite, replaces)
-                if window is None:
-                    _apply(layer, edit)
-                else:
-                    window.change(edit)
+                step.write(edit)
                 written.append((new, edit))
-    table = ObjectTable.from_features(layer.features)
-    for new, _ in written:
-        table[new.label_id] = new.record
-    set_table(layer, table)
+        table = table_of(layer)
+        for new, _ in written:
+            table[new.label_id] = replace(new.record, time=new.record.time or now())
+        set_table(layer, table)
     return written
 
 
-def set_table(labels: Labels, table: ObjectTable) -> None:
-    """Show an object table as the layer's features; of labels in a folder it is kept there, too."""
-    import pandas as pd
-
-    unwrap(labels).features = pd.DataFrame(table.to_features())
-    store = store_of(labels)
-    if store is not None:
-        store.describe(table, unwrap(labels).metadata.get(ABOUT))
+def _title(objects: Sequence[NewObject]) -> str:
+    return f"object {objects[0].label_id}" if len(objects) == 1 else counted(len(objects))
 
 
 def _room(layer: Any, plane: Plane, new: NewObject, overwrite: bool) -> BoolArray:
@@ -185,31 +177,6 @@ def _edit(layer: Any, plane: Plane, new: NewObject, overwrite: bool, replaces: b
     return Edit.from_mask(
         full_data(layer), block, new.label_id, offset, overwrite=overwrite, replace=replaces
     )
-
-
-def _apply(layer: Any, edit: Edit) -> None:
-    """Make the change through napari, as part of the layer's undo history."""
-    values = np.zeros(edit.changed.shape, layer.data.dtype)
-    values[edit.changed] = edit.new
-    store = store_of(layer)
-    with nullcontext() if store is None else written_to(store.path):
-        for value in np.unique(edit.new):
-            _write(layer, edit.offset, edit.changed & (values == value), int(value))
-
-
-def _write(layer: Any, offset: tuple[int, ...], mask: BoolArray, value: int) -> None:
-    """Set `value` where a block's mask is True."""
-    kept, layer.preserve_labels = layer.preserve_labels, False
-    try:
-        paint = getattr(layer, "_paint_region_with_mask", None)
-        if paint is not None:  # napari >= 0.8: much faster, and smaller in the undo history
-            key = tuple(slice(o, o + s) for o, s in zip(offset, mask.shape, strict=True))
-            paint(key, mask, value, list(range(layer.ndim)))
-        else:
-            inside = np.nonzero(mask)
-            layer.data_setitem(tuple(i + o for i, o in zip(inside, offset, strict=True)), value)
-    finally:
-        layer.preserve_labels = kept
 
 
 class Preview:

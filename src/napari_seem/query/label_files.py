@@ -82,7 +82,7 @@ def added(
             continue
         highest += 1
         edit.apply(labels)
-        table[highest] = ObjectRecord(one.word, round(one.score, 3), model, 1)
+        table[highest] = ObjectRecord.made(one.word, one.score, model, 1)
         edits.append((highest, edit))
     if any(edit is not None for _, edit in edits):
         path.parent.mkdir(parents=True, exist_ok=True)

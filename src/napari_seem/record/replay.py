@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import LogTrouble
 from ..planes import Plane
 from .log import Event, SessionLog
@@ -148,12 +148,7 @@ class _Run:
 
     def outcome(self) -> Replayed:
         """What came of it."""
-        columns: dict[str, list[Any]] = {"index": [0, *sorted(self.rows)]}
-        for key in ("name", "score", "model", "prompts"):
-            lacking = {"score": float("nan"), "prompts": 0}.get(key, "")
-            values = [self.rows[i].get(key) for i in sorted(self.rows)]
-            columns[key] = [lacking, *(lacking if value is None else value for value in values)]
-        table = ObjectTable.from_features(columns)
+        table = ObjectTable({i: ObjectRecord.from_row(row) for i, row in self.rows.items()})
         return Replayed(self.again, table, self.differences, self.redone, self.stored)
 
     def _made(self, event: Event) -> npt.NDArray[Any] | None:

@@ -170,4 +170,4 @@ def _score(score: float | None) -> float:
 
 
 def _record(name: str | None, score: float, place: Place) -> ObjectRecord:
-    return ObjectRecord(name or "", round(score, 3), place.model, 0)
+    return ObjectRecord.made(name, score, place.model)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..edits import ObjectRecord, ObjectTable
+from ..edits import ObjectRecord
 from ..errors import InvalidPrompt
 from ..layers.coordinates import full_data, world_to_data
 from ..layers.ledger import Ledger
 from ..layers.record import What
+from ..layers.rows import table_of
 from ..layers.seen import note_showing
 from ..layers.writing import NewObject, check_target, new_labels, object_mask
-from ..prompts import Mask
+from ..prompts import Mask, Text
 from .preferences import label_home
 from .telling import committed
 
@@ -52,10 +54,14 @@ class Objects:
             if prediction is None or prediction.bbox is None:
                 raise InvalidPrompt("there is no object yet; add a prompt on it first")
             mask, corner = prediction.cut_out()
-            record = ObjectRecord(
-                name or work.name or prediction.label or "", round(prediction.score, 3),
-                annotator.model_name, len(work.session.prompts),
+            prompts = work.session.prompts
+            words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
+            former = self._former(work.label_id)
+            made = ObjectRecord.made(
+                prediction.label or next(iter(words), former.concept), prediction.score,
+                annotator.model_name, len(prompts),
             )  # fmt: skip
+            record = replace(made, name=name or work.name or made.name)
             chosen = self.write(
                 [mask], [corner], [record], label_id or work.label_id,
                 replaces=work.label_id is not None, what=committed(annotator.shelf, work),
@@ -65,6 +71,11 @@ class Objects:
             annotator.say(f"object {chosen[0]} written to '{target}'")
             return chosen[0]
         return None
+
+    def _former(self, label_id: int | None) -> ObjectRecord:
+        """What was known of an object that is drawn anew."""
+        labels = self._annotator.labels
+        return ObjectRecord() if labels is None or label_id is None else table_of(labels)[label_id]
 
     def write(
         self, masks: list[Any], corners: list[tuple[int, int]], records: list[ObjectRecord],
@@ -149,7 +160,7 @@ class Objects:
             if work is None:
                 return None
             work.label_id = label_id
-            work.name = ObjectTable.from_features(annotator.labels.features)[label_id].name
+            work.name = table_of(annotator.labels)[label_id].name
             annotator.add_prompt(Mask(mask, corner=corner))
             return label_id
         return None

@@ -140,8 +140,7 @@ class Proposals(QObject):
         if not chosen:
             return []
         records = [
-            ObjectRecord(i.label or "", round(i.score, 3), self.annotator.model_name, 1)
-            for _, i in chosen
+            ObjectRecord.made(i.label, i.score, self.annotator.model_name, 1) for _, i in chosen
         ]
         try:
             ids = self.annotator.objects.write(
