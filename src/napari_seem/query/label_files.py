@@ -14,7 +14,7 @@ from ..edits import Edit, ObjectRecord, ObjectTable, check_labels
 from ..errors import InvalidLabels
 from ..io.files import beside, ending, open_image, read_labels, write_labels
 from ..io.grid import Grid
-from ..io.images import labels_beside
+from ..io.images import MOST_CHANNELS, labels_beside
 from ..io.table import read_json
 from .finding import Finding
 
@@ -117,7 +117,7 @@ def _present(
     opened = open_image(source)
     grid = opened.grid
     unnamed = opened.channel_axis is None and opened.data.ndim == 3
-    if unnamed and grid.ndim == 3 and opened.data.shape[-1] <= 32:
+    if unnamed and grid.ndim == 3 and opened.data.shape[-1] <= MOST_CHANNELS:
         grid = Grid.plain(opened.data.shape[:2])
     if not path.exists():
         return np.zeros(grid.shape, np.uint16), ObjectTable(), grid, {}

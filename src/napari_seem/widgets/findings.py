@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -49,7 +49,6 @@ class Findings(QAbstractListModel):
         self._rows: list[int] = []
         self._least = 0.0
         self._sort = BY_SCORE
-        self._rejected_too = True
         self._picture = lru_cache(PICTURES)(self._unpacked)
 
     def rowCount(self, parent: QModelIndex | None = None) -> int:
@@ -137,9 +136,6 @@ class Findings(QAbstractListModel):
 
     def _unpacked(self, number: int) -> QPixmap:
         return pixmap(self.entries[number].finding)
-
-
-Pictured = Callable[[int], QPixmap]
 
 
 def pixmap(finding: Finding) -> QPixmap:
