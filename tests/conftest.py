@@ -30,6 +30,8 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("NAPARI_SEEM_LABELS", str(tmp_path_factory.mktemp("kept")))
     monkeypatch.setenv("NAPARI_SEEM_CACHE", str(tmp_path_factory.mktemp("embeddings")))
     monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path_factory.mktemp("logs")))
+    words = tmp_path_factory.mktemp("words") / "concepts.zip"
+    monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(words))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage
 
 import napari_seem as ns
-from napari_seem.concepts.concept import Crop
+from napari_seem.concepts.examples import Crop
 from napari_seem.concepts.files import FORMAT, LISTING
 from napari_seem.errors import (
     ConceptTrouble,
@@ -323,13 +323,31 @@ def test_a_library_that_cant_be_written_leaves_the_old_one(taught, tmp_path):
         ns.ConceptLibrary((taught,)).save(tmp_path / "file" / "words.zip")
 
 
-def test_examples_too_large_are_not_kept(model):
+def test_of_a_wide_example_the_marked_parts_are_kept(model):
     image, labels = picture(2)
     wide = np.pad(image, ((0, 0), (0, 1200)), mode="edge")
     far = np.pad(striped(labels, 1), ((0, 0), (0, 1200)))
     far[100:120, 1300:1320] = 99
 
     concept = ns.teach_word(model, "a", [ns.Shown(wide, far)])
+    bare = ns.teach_word(model, "a", [ns.Shown(wide, far)], keep_examples=False)
 
-    assert not concept.at_hand
-    assert concept.examples[0].objects == 2
+    assert [crop.objects for crop in concept.examples] == [1, 1]
+    assert all(crop.labels.max() == 1 for crop in concept.examples)
+    assert max(max(crop.labels.shape) for crop in concept.examples) < 400
+    assert concept.at_hand
+    assert not bare.at_hand
+    assert bare.objects == 2
+
+
+def test_a_big_image_teaches_by_its_marked_parts(model, second):
+    image, labels = picture(0)
+    big = np.tile(image, (11, 11))
+    marks = np.zeros(big.shape, np.int32)
+    marks[1536:1728, 960:1152] = striped(labels)
+
+    concept = ns.teach_word(model, "striped", [ns.Shown(big, marks)])
+
+    knowing = model.knowing(ns.ConceptLibrary((concept,)))
+    found = knowing.predict(knowing.encode(second[0]), [ns.Text("striped")])
+    assert overlap(found.mask, striped(second[1]) > 0) > 0.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -10,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..concepts import ConceptLibrary
 from ..errors import ClusterTrouble, NapariSeemError
 from ..look import Look
 from ..models.filters import Wanted
@@ -59,6 +61,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default="compact")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--names", help="segment: find these words only, commas between them")
+    parser.add_argument("--library", type=Path, metavar="FILE",
+                        help="segment: taught words that are known, too")  # fmt: skip
     parser.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
                         help="segment: of objects that are kept")  # fmt: skip
     parser.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
@@ -94,15 +98,27 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
         "method": options.method, "find_new": options.find_new, "shown": look.told(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
+        "library": _library(options.library),
     }  # fmt: skip
     used = {
-        "embed": ("axis",), "segment": ("names", "shown", "wanted"),
+        "embed": ("axis",), "segment": ("names", "shown", "wanted", "library"),
         "propagate": ("axis", "method", "find_new", "shown"),
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:
         raise NapariSeemError("label-like needs --example IMAGE LABELS")
-    return {key: asked[key] for key in ("model", "device", *used[options.kind])}
+    told = {key: asked[key] for key in ("model", "device", *used[options.kind])}
+    if told.get("library") is None:
+        told.pop("library", None)
+    return told
+
+
+def _library(path: Path | None) -> list[str] | None:
+    """Where a library is, and what it holds: a word taught again makes other results."""
+    if path is None:
+        return None
+    ConceptLibrary.load(path)  # refused before anything is begun
+    return [str(path.resolve()), hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()]
 
 
 def _client(options: argparse.Namespace) -> Any:

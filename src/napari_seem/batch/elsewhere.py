@@ -64,6 +64,10 @@ class EncodedElsewhere:
         """
         return self._ask(encode_part_there, image, sample)
 
+    def knowing(self, words: Any) -> EncodedElsewhere:
+        """The same, knowing taught words; see `TeachableModel`."""
+        return EncodedElsewhere(self._model.knowing(words), self._connection)
+
     def _ask(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
         client = self._connection.client()
         future = client.submit(work, self._model.name, *images, pure=False)

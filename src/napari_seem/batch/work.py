@@ -38,9 +38,11 @@ def do(task: Task) -> Outcome:
 
 
 @lru_cache(maxsize=2)
-def _model(name: str, device: str) -> Any:
-    """One model for all tasks of a process."""
-    return load_model(name, device=device)
+def _model(name: str, device: str, library: tuple[str, str] | None = None) -> Any:
+    """One model for all tasks of a process, knowing the words of a library."""
+    from ..concepts import with_library
+
+    return with_library(load_model(name, device=device), Path(library[0]) if library else None)
 
 
 @lru_cache(maxsize=2)
@@ -53,7 +55,11 @@ def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind:
 
 
 def _of(task: Task) -> Any:
-    return _model(task.options.get("model", "compact"), task.options.get("device", "auto"))
+    library = task.options.get("library")
+    return _model(
+        task.options.get("model", "compact"), task.options.get("device", "auto"),
+        tuple(library) if library else None,
+    )  # fmt: skip
 
 
 def _embed(task: Task) -> str:

@@ -10,6 +10,7 @@ from ..errors import NapariSeemError
 BENCHES = {
     "adapt": "napari_seem.bench.adapt",
     "clicks": "napari_seem.bench.clicks",
+    "concepts": "napari_seem.bench.concepts",
     "everything": "napari_seem.bench.everything",
     "in-context": "napari_seem.bench.in_context",
     "latency": "napari_seem.bench.latency",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, replay, segment, stacks
+from . import embed, find, replay, segment, stacks, teach, words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("batch", help="the same work over folders: batch segment DIR -o OUT, ...")
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
-    for command in (segment, stacks, embed, find, replay):
+    for command in (segment, stacks, embed, find, replay, teach, words):
         command.add_to(commands)
     return parser
 

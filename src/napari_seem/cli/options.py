@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import NapariSeemError
@@ -19,6 +20,12 @@ def add_look(command: argparse.ArgumentParser) -> None:
                          "bone, lung or brain")  # fmt: skip
     command.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
     command.add_argument("--ndvi", metavar="NIR,RED", help="show their normalised difference")
+
+
+def add_library(command: argparse.ArgumentParser) -> None:
+    """The option that names taught words."""
+    command.add_argument("--library", type=Path, metavar="FILE",
+                         help="taught words that are known, too")  # fmt: skip
 
 
 def look_of(options: argparse.Namespace) -> Look:

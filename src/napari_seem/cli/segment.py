@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_look, look_of, numbers, usage, words
+from .options import WRITTEN, add_library, add_look, look_of, numbers, usage, words
 from .whole_image import Question, Written, find_all, labelled_pixels
 
 if TYPE_CHECKING:
@@ -45,10 +45,12 @@ def add_to(commands: Any) -> None:
     segment.add_argument("--panoptic", type=Path, metavar="FILE",
                          help="write objects and stuff (sky, tissue) in one map, too")  # fmt: skip
     add_look(segment)
+    add_library(segment)
 
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels and their table."""
+    from ..concepts import with_library
     from ..io.images import open_lazily
     from ..look import looked_in_parts
     from ..models.registry import load_model
@@ -60,7 +62,7 @@ def _segment(options: argparse.Namespace) -> int:
         raise usage("give --point, --box, --word or --everything")
     paths = _paths(options)
     asked = _question(options, whole, tuple(name for name in paths if name != "objects"))
-    model: Any = load_model(options.model)
+    model: Any = with_library(load_model(options.model), options.library)
     image, grid = open_lazily(options.image)
     look = look_of(options).settled(image, image.ndim == 3)
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}

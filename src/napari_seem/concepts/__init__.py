@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from .concept import Concept, Crop, Shown, teach_word
+from .concept import Concept, teach_word
+from .examples import Crop, Shown
 from .files import default_library
+from .knowing import with_library
 from .library import ConceptLibrary
 
-__all__ = ["Concept", "ConceptLibrary", "Crop", "Shown", "default_library", "teach_word"]
+__all__ = [
+    "Concept", "ConceptLibrary", "Crop", "Shown", "default_library", "teach_word", "with_library",
+]  # fmt: skip

@@ -11,83 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..embeddings import EmbeddingCache, content_key, encoded
-from ..errors import ConceptTrouble, InvalidLabels
+from ..embeddings import EmbeddingCache, encoded
+from ..errors import ConceptTrouble
 from ..images import to_rgb
 from ..models.base import Embedding, PartEncoder
 from ..models.teachable import Marked, TeachableModel, Word, check_teachable, plain
+from .examples import Crop, Shown, crops_of, numbered, seen_whole
 
 LONGEST_NAME = 100
-LARGEST_CROP = 1024
-"""Longest side in pixels of what is kept of an example."""
-AROUND = 64
-"""Pixels kept around the marked objects, so that they have surroundings."""
-SAMPLED = 64
-"""So many pixels along each side tell a crop's model how bright the whole image was."""
-
-BoolArray = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An image on which objects of one kind are marked, to teach a word from.
-
-    Attributes
-    ----------
-    image : (H, W) or (H, W, C) array of any real dtype
-        As it is shown to the model.
-    labels : integer array (H, W)
-        One id for each object of the kind. 0 says nothing: objects there may be unmarked.
-    others : bool array (H, W), optional
-        What is surely something else.
-    source : str
-        Where it comes from, for people: a file's or a layer's name.
-    look : mapping
-        How its intensities were shown; see `napari_seem.look.Look.told`.
-    sample : uint8 array (h, w, 3), optional
-        Where the image is a part of a larger one: pixels of the whole, for its brightness.
-    """
-
-    image: npt.NDArray[Any] = field(repr=False)
-    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
-    others: BoolArray | None = field(default=None, repr=False)
-    source: str = ""
-    look: Mapping[str, Any] = field(default_factory=dict)
-    sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Crop:
-    """What is kept of an example: enough to teach the word to another model.
-
-    Attributes
-    ----------
-    fingerprint : str
-        Of the whole image's pixels.
-    source : str
-    look : mapping
-    objects : int
-        How many were marked.
-    image, labels, others : arrays (h, w, 3) uint8, (h, w) integer, (h, w) bool; or None
-        The part with the marked objects; None where it was too large to be kept.
-    sample : uint8 array (h, w, 3) or None
-        Pixels of the whole image.
-    """
-
-    fingerprint: str
-    source: str
-    look: Mapping[str, Any]
-    objects: int
-    image: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-    labels: npt.NDArray[np.integer[Any]] | None = field(default=None, repr=False)
-    others: BoolArray | None = field(default=None, repr=False)
-    sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-
-    def shown(self) -> Shown | None:
-        """The kept part as an example to teach from; None where none is kept."""
-        if self.image is None or self.labels is None:
-            return None
-        return Shown(self.image, self.labels, self.others, self.source, self.look, self.sample)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +132,8 @@ def teach_word(
     cache : EmbeddingCache, optional
         Where encoded images are kept.
     keep_examples : bool
-        Keep the part of each image with the marked objects (8 bits, at most `LARGEST_CROP` pixels
-        a side), so that the word can be taught to other models and more examples can be added.
+        Keep the parts of each image with the marked objects (8 bits, at most 1024 pixels a side),
+        so that the word can be taught to other models and more examples can be added.
 
     Returns
     -------
@@ -220,9 +151,9 @@ def teach_word(
     """
     check_teachable(model)
     name = checked_name(name)
-    numbered = [_numbered(one) for one in examples]
-    arrays, values = _learned(model, numbered, cache)
-    crops = tuple(_crop(one, keep_examples) for one in numbered)
+    shown = [part for one in examples for part in seen_whole(numbered(one))]
+    arrays, values = _learned(model, shown, cache)
+    crops = tuple(crop for one in shown for crop in crops_of(one, keep_examples))
     return Concept(name, model.identity, now(), arrays, values, crops, tuple(synonyms))
 
 
@@ -262,47 +193,3 @@ def _encoded(model: TeachableModel, shown: Shown, cache: EmbeddingCache | None) 
     if shown.sample is not None and isinstance(model, PartEncoder):
         return model.encode_part(to_rgb(shown.image), shown.sample)
     return encoded(model, np.asarray(shown.image), cache)
-
-
-def _numbered(shown: Shown) -> Shown:
-    """The same with ids 1, 2, 3, ..., so that large ids cost no memory."""
-    labels = np.asarray(shown.labels)
-    shape = np.asarray(shown.image).shape[:2]
-    if labels.shape != shape:
-        raise InvalidLabels(
-            f"the labels have shape {labels.shape}, the image {shape}; mark objects on the "
-            "image's own grid"
-        )
-    if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
-        raise InvalidLabels(f"the labels are {labels.dtype}, not integers")
-    if labels.min(initial=0) < 0:
-        raise InvalidLabels("there are negative labels; use 0 where nothing is marked")
-    ids, number = np.unique(labels, return_inverse=True)
-    first = 0 if ids[0] == 0 else 1
-    small = (number.reshape(labels.shape) + first).astype(np.int32)
-    return replace(shown, labels=small)
-
-
-def _crop(shown: Shown, keep: bool) -> Crop:
-    image = np.asarray(shown.image)
-    count = int(np.asarray(shown.labels).max(initial=0))
-    about = Crop(content_key(image), shown.source, dict(shown.look), count)
-    marked = np.asarray(shown.labels) > 0
-    if shown.others is not None:
-        marked = marked | shown.others
-    rows, cols = (np.flatnonzero(marked.any(axis)) for axis in (1, 0))
-    if not keep or not rows.size:
-        return about
-    part = tuple(
-        slice(max(0, int(at[0]) - AROUND), int(at[-1]) + 1 + AROUND) for at in (rows, cols)
-    )
-    if max(s.stop - s.start for s in part) > LARGEST_CROP:
-        return about
-    rgb = to_rgb(image)
-    steps = tuple(max(1, size // SAMPLED) for size in rgb.shape[:2])
-    sample = rgb[:: steps[0], :: steps[1]] if shown.sample is None else shown.sample
-    others = None if shown.others is None else shown.others[part].copy()
-    labels = np.asarray(shown.labels)[part].astype(np.int32)
-    return replace(
-        about, image=rgb[part].copy(), labels=labels, others=others, sample=sample.copy()
-    )

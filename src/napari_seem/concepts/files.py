@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from ..errors import ConceptTrouble, FileTrouble
 from ..io.whole import replacing
-from .concept import Concept, Crop
+from .concept import Concept
+from .examples import Crop
 
 FORMAT = "napari-seem concepts 1"
 LISTING = "concepts.json"

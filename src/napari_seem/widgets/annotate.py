@@ -26,6 +26,7 @@ from .panel import Panel
 from .preferences import Preferences, plugin_page, read_preferences
 from .proposals import Proposals
 from .shelf import Loader, Shelf, shelf_of
+from .teaching import Teaching
 
 if TYPE_CHECKING:
     from ..models.base import Prediction
@@ -58,6 +59,8 @@ class AnnotateWidget(Dock):
         What a word found.
     ahead : EmbedAhead
         Encodes the rest of a stack.
+    teaching : Teaching
+        Teaches words by marked objects.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
@@ -75,6 +78,7 @@ class AnnotateWidget(Dock):
         self.looks = Looks(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
         self.label_folder = LabelFolder(self.annotator, self.panel)
+        self.teaching = Teaching(self.annotator, self.panel)
         for row in (self.label_folder, self.ahead):
             self.panel.extra.addWidget(row)
         self._bound: list[tuple[Any, str]] = []

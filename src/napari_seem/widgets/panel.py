@@ -173,6 +173,10 @@ class Panel(QWidget):
         colour = ERROR_COLOUR if error else NOTE_COLOUR
         self.message.setStyleSheet(f"color: {colour}")
 
+    def place_teach_box(self, box: QWidget) -> None:
+        """Put what asks for a taught word below the word field."""
+        self._teach_place.addWidget(box)
+
     def show_proposals(self, offered: int, total: int) -> None:
         """Show how many proposals there are above the threshold."""
         for widget in (self.threshold, self.take_all):
@@ -222,6 +226,8 @@ class Panel(QWidget):
 
     def _make_words(self) -> None:
         self.word, self.find_word = QLineEdit(), QPushButton("Find")
+        self.teach = QPushButton("Teach ...")
+        self.teach.setToolTip("Give a name to marked objects; the model finds more of them by it")
         self.word.setPlaceholderText("a word; empty: everything")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
@@ -273,7 +279,9 @@ class Panel(QWidget):
         column.addLayout(grid)
         column.addLayout(_row(self.positive, self.negative))
         column.addWidget(_rule())
-        column.addLayout(_row(self.word, self.find_word, stretch=0))
+        column.addLayout(_row(self.word, self.find_word, self.teach, stretch=0))
+        self._teach_place = QVBoxLayout()
+        column.addLayout(self._teach_place)
         column.addLayout(self._suggestions)
         column.addWidget(self.threshold)
         column.addWidget(self.take_all)

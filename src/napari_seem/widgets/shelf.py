@@ -16,10 +16,12 @@ from ..models.registry import load_model
 from ..tiling import PlanePixels, TiledModel
 from .gate import Gate
 from .preferences import Preferences, read_preferences
+from .taught_words import TaughtWords
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from ..concepts import ConceptLibrary
     from ..models.base import Embedding, Model
     from ..session import Request
 
@@ -72,6 +74,8 @@ class Shelf:
     ----------
     gate : Gate
         Shut while a person waits for an answer; what runs in the background stands before it.
+    words : TaughtWords
+        What the models were taught; see `change_words`.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Shelf:
         self.gate = Gate()
         self._connection = connection
         self._loader = loader or self._load
+        self.words = TaughtWords()
         self._models: dict[str, Model] = {}
         self._lock = threading.Lock()
 
@@ -98,13 +103,27 @@ class Shelf:
         """The model, loaded now where it was not."""
         with self._lock:
             if name not in self._models:
-                self._models[name] = self._loader(name)
+                self._models[name] = self.words.told_to(self._loader(name))
             return self._models[name]
 
     def put(self, name: str, model: Model) -> None:
         """Use another model under a name from now on; its embeddings must be the same."""
         with self._lock:
-            self._models[name] = model
+            self._models[name] = self.words.told_to(model)
+
+    def change_words(self, change: Callable[[ConceptLibrary], ConceptLibrary]) -> None:
+        """Change the taught words, write them, and let the loaded models know them."""
+        self.words.change(change)
+        self._tell_models()
+
+    def open_words(self, path: Path) -> None:
+        """Use the taught words of another file from now on."""
+        self.words.open(path)
+        self._tell_models()
+
+    def _tell_models(self) -> None:
+        with self._lock:
+            self._models = {name: self.words.told_to(one) for name, one in self._models.items()}
 
     def use_device(self, device: str) -> None:
         """Run models on another device from now on; encoded images are encoded again there."""

@@ -69,12 +69,15 @@ def asked_by(model: CompactModel, prompts: Sequence[Prompt], embedding: Embeddin
     others = [_region(model, p)[1] for p in references if not p.positive]
     others += [concept_on(one.meaning, levels).semantic for one in refused]
     words = [model.word_vector(one) for one in said if isinstance(one, int)]
+    # beside a click the semantic direction runs neighbours of a kind together; the other does not
+    placed = any(p.positive and not isinstance(p, (Text, Reference)) for p in prompts)
+    kinds = [] if placed else [one.semantic for one in meanings]
     concept = Concept(
         mean_direction(
             [r[0] for r in regions] + [c.instance for c in meanings],
             torch.zeros(config.instance_dim),
         ),
-        mean_direction([r[1] for r in regions] + [c.semantic for c in meanings], blank),
+        mean_direction([r[1] for r in regions] + kinds, blank),
         mean_direction(others, blank),
         mean_direction(words, blank),
         float(np.median(sides)) if sides else None,

@@ -158,7 +158,7 @@ def label(lesson: Lesson, embedding: Embedding, config: CompactConfig) -> Labell
     """Label a target."""
     found = shares(lesson, embedding, config)
     if lesson.kind == "instance":
-        return objects_of(found, lesson.smallest)
+        return _objects(found, lesson.smallest)
     return by_largest_share(found, lesson.ids)
 
 
@@ -345,7 +345,7 @@ def smallest_area(examples: Sequence[Example]) -> float:
     return float(areas[areas > 0].min())
 
 
-def objects_of(share: FloatArray, smallest: float) -> Labelled:
+def _objects(share: FloatArray, smallest: float) -> Labelled:
     """Objects from the shares (3, H, W) of background, middle and rim."""
     from skimage.segmentation import watershed
 

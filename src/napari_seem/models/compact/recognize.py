@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from scipy import ndimage
 
 from ...prompts import Prompt, rasterize
 from ..base import Embedding, FloatArray, Instance, Segmentation, mask_bbox
 from ..teachable import Word
-from . import by_example, canvas, everything, pyramid, taught
+from . import canvas, everything, pyramid, taught
 from .concept import best_level, directions
 from .taught import Taught
 
@@ -24,12 +23,12 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 """Of booleans, (H, W)."""
-INSIDE_AT = 0.5
-"""Least mean share of a word inside an object that it names."""
-UNSEEN = 0.6
-"""Share of a region of the word that no object covers, from which it is an object itself."""
+INSIDE_AT = 0.3
+"""Least share of an object that a word names, so that all of it is one; on training images."""
+OWN_OCTAVES, OWN_SCORE = 0.75, 0.6
+"""Of regions that no object covers: by how much their side may differ, and what they score."""
 NAME_AT = 0.6
-"""Least mean share inside an object that is named without having been asked for."""
+"""Least such share of an object that is named without having been asked for."""
 OCTAVES = 2.0
 """By how much such an object's side may differ from that of the examples."""
 
@@ -81,48 +80,46 @@ def segmented(
     if plain is not None and plain.semantic is not None:
         semantic = plain.semantic.copy()
     for word in dict.fromkeys(words):
-        shares = by_example.shares(word.meaning, embedding, config)
-        found += objects(word, shares, every)
+        logits = taught.logits(word.meaning, embedding, config)
+        found += objects(word, logits, every)
         names.append(word.name)
-        semantic[shares[0] < 1 - INSIDE_AT] = len(names)
+        semantic[logits > 0] = len(names)
     kept = everything.without_overlaps(found, embedding.shape)
     stuff = plain.stuff if plain else ()
     return Segmentation(embedding.shape, tuple(kept), semantic, tuple(names), stuff)
 
 
-def objects(word: Word, shares: FloatArray, every: Sequence[Instance]) -> list[Instance]:
+def objects(word: Word, logits: FloatArray, every: Sequence[Instance]) -> list[Instance]:
     """The objects of a taught word.
 
-    Those of all objects of the image that the word's share fills; and what it names besides, cut
-    apart along its own rims.
+    Those of all objects of the image that lie on what the word names; and the parts that it names
+    besides, where they are as large as the examples.
 
     Parameters
     ----------
     word : Word
-    shares : float32 (3, H, W)
-        Of background, middles and rims.
+    logits : float32 (H, W)
+        Of the word; see `taught.logits`.
     every : sequence of Instance
         All objects of the image, whatever they are.
     """
-    inside = 1 - shares[0]
-    found, taken = [], np.zeros(inside.shape, bool)
+    named = logits > 0
+    found, taken = [], np.zeros(named.shape, bool)
     for one in every:
         y0, x0, y1, x1 = one.bbox
-        share = float(inside[y0:y1, x0:x1][one.mask].mean())
+        share = float(named[y0:y1, x0:x1][one.mask].mean())
         if share >= INSIDE_AT:
             taken[y0:y1, x0:x1] |= one.mask
             found.append(replace(one, score=float(np.sqrt(one.score * share)), label=word.name))
-    labelled = by_example.objects_of(shares, word.meaning.smallest)
-    for number, box in enumerate(ndimage.find_objects(labelled.labels), start=1):
-        if box is None:
+    parts, _ = ndimage.label(named & ~taken)
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        mask = parts[box] == number
+        if not is_like(word.meaning, float(mask.sum()), OWN_OCTAVES):
             continue
-        mask = labelled.labels[box] == number
-        free = mask & ~taken[box]
-        if free.sum() < UNSEEN * mask.sum():
-            continue
-        (rows, cols), score = box, labelled.scores[number]
+        sure = float((1 / (1 + np.exp(-logits[box][mask]))).mean())
+        (rows, cols) = box
         bbox = (rows.start, cols.start, rows.stop, cols.stop)
-        found.append(Instance(free, bbox, UNSEEN * score, word.name))
+        found.append(Instance(mask, bbox, OWN_SCORE * sure, word.name))
     return found
 
 
@@ -135,11 +132,11 @@ def with_names(
     for word in model.taught:
         if not taught.is_shown(word, embedding, config):
             continue
-        inside = 1 - by_example.shares(word.meaning, embedding, config)[0]
+        named = taught.logits(word.meaning, embedding, config) > 0
         for number, one in enumerate(instances):
             y0, x0, y1, x1 = one.bbox
-            share = float(inside[y0:y1, x0:x1][one.mask].mean())
-            if share >= best[number][0] and is_like(word.meaning, one.area):
+            share = float(named[y0:y1, x0:x1][one.mask].mean())
+            if share >= best[number][0] and is_like(word.meaning, one.area, OCTAVES):
                 best[number] = share, word.name
     return [replace(one, label=name) for one, (_, name) in zip(instances, best, strict=True)]
 
@@ -147,7 +144,7 @@ def with_names(
 def name_of(model: CompactModel, embedding: Embedding, mask: BoolArray) -> str | None:
     """The taught word that fits a region (H, W), or None.
 
-    Directions choose the likeliest word, which costs next to nothing; its lesson decides.
+    By directions only, which cost next to nothing at every click.
     """
     bbox = mask_bbox(mask)
     config = model.network.config
@@ -156,20 +153,16 @@ def name_of(model: CompactModel, embedding: Embedding, mask: BoolArray) -> str |
         return None
     area = float(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum())
     levels = pyramid.levels(embedding)
-    seen = torch.cat(directions(best_level(levels, area**0.5), mask, config))
-    likely = max(known, key=lambda one: float(_direction(one.meaning, levels) @ seen))
-    if not is_like(likely.meaning, area):
-        return None
-    share = 1 - by_example.shares(likely.meaning, embedding, config, bbox)[0]
-    inside = share[mask[bbox[0] : bbox[2], bbox[1] : bbox[3]]]
-    return likely.name if float(inside.mean()) >= NAME_AT else None
+    _, seen = directions(best_level(levels, area**0.5), mask, config)
+    best, name = taught.LIKE_AT[1], None
+    for one in known:
+        concept = taught.concept_on(one.meaning, levels)
+        like, unlike = float(concept.semantic @ seen), float(concept.other_semantic @ seen)
+        if like > max(best, unlike) and is_like(one.meaning, area, OCTAVES):
+            best, name = like, one.name
+    return name
 
 
-def is_like(meaning: Taught, area: float) -> bool:
+def is_like(meaning: Taught, area: float, octaves: float) -> bool:
     """Whether an object is not of quite another size than those of the examples."""
-    return bool(abs(np.log2(max(area, 1.0)) / 2 - np.log2(meaning.side)) <= OCTAVES)
-
-
-def _direction(meaning: Taught, levels: list[pyramid.Level]) -> torch.Tensor:
-    concept = taught.concept_on(meaning, levels)
-    return torch.cat([concept.instance, concept.semantic])
+    return bool(abs(np.log2(max(area, 1.0)) / 2 - np.log2(meaning.side)) <= octaves)

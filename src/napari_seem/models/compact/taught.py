@@ -26,12 +26,17 @@ from ..teachable import Marked, Word
 from . import by_example, pyramid
 from .by_example import Lesson
 from .concept import Concept, best_level, directions
-from .network import CompactConfig
+from .network import COARSE_STRIDE, CompactConfig
 from .pyramid import Level
 
 NEAR = 0.5
 """Width of the ring around an object that is background, over the object's side."""
 
+FEW = 5
+"""From so many marked objects on, the lesson weighs more than the directions."""
+LIKE_AT = (0.5, 0.6)
+"""Cosines to the marked objects from which a pixel is one of their kind."""
+SURE = 1e-4
 SAME_CHANNEL = 0.02
 """Mean difference, in deviations of the picture, below which channels are the same."""
 
@@ -55,6 +60,8 @@ class Taught(Lesson):
         Root of the median object's area, in image pixels.
     channels : tuple of int
         How many different channels the examples showed: 1 for gray, 3 for colour.
+    objects : int
+        How many were marked.
     """
 
     scales: Tensor
@@ -63,6 +70,7 @@ class Taught(Lesson):
     other_semantic: Tensor
     side: float
     channels: tuple[int, ...]
+    objects: int
 
 
 def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
@@ -81,7 +89,8 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
     told |= _prototypes(marked, side, config)
-    return Taught(**told, side=side, channels=channels)
+    count = sum(int((_areas(one) > 0).sum()) for one in marked)
+    return Taught(**told, side=side, channels=channels, objects=count)
 
 
 def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
@@ -134,9 +143,40 @@ def check_sizes(taught: Taught, config: CompactConfig) -> None:
 
 
 def logits(taught: Taught, embedding: Embedding, config: CompactConfig) -> FloatArray:
-    """All of a taught word: float32 (H, W), greater than 0 inside."""
-    background = np.clip(by_example.shares(taught, embedding, config)[0], 1e-5, 1 - 1e-5)
-    return np.asarray(np.log((1 - background) / background), np.float32)
+    """All of a taught word: float32 (H, W), greater than 0 inside.
+
+    Directions say what is like the marked objects and unlike their surroundings, from the first
+    object on; the lesson, which knows more of the pixels, weighs more the more objects were
+    marked. The weights were chosen on training images.
+    """
+    like, unlike, foreground = _likeness(taught, embedding, config)
+    background = np.clip(by_example.shares(taught, embedding, config)[0], SURE, 1 - SURE)
+    learned = np.log((1 - background) / background)
+    few = np.minimum(like - unlike, like - LIKE_AT[0]) * 10 + (foreground - 0.3) * 2
+    many = learned / 4 + (like - LIKE_AT[1]) * 5 + (foreground - 0.5) * 3
+    weight = taught.objects / (taught.objects + FEW)
+    return np.asarray((1 - weight) * few + weight * many, np.float32)
+
+
+def _likeness(
+    taught: Taught, embedding: Embedding, config: CompactConfig
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Cosines to the objects and to their surroundings, and foreground: float32 (H, W) each."""
+    levels, at = pyramid.levels(embedding), config.coarse_slices
+    concept, level = concept_on(taught, levels), best_level(levels, taught.side)
+    height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
+    coarse = level.coarse[:, :height, :width].float().cpu()
+    semantic = F.normalize(coarse[at["semantic"]], dim=0)
+    maps = torch.stack([
+        torch.einsum("shw,s->hw", semantic, concept.semantic),
+        torch.einsum("shw,s->hw", semantic, concept.other_semantic),
+        torch.sigmoid(coarse[at["foreground"]][0]),
+    ])  # fmt: skip
+    size = embedding.shape
+    like, unlike, foreground = F.interpolate(
+        maps[None], size, mode="bilinear", align_corners=False
+    )[0].numpy()
+    return like, unlike, foreground
 
 
 def _lesson(

@@ -1,0 +1,182 @@
+"""Images with marked objects, to teach from; and the parts of them that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..embeddings import content_key
+from ..errors import InvalidLabels
+from ..images import channel_windows, to_rgb
+from ..tiling import SIDE, is_big
+
+AROUND = 64
+"""Pixels kept around the marked objects, so that they have surroundings."""
+SAMPLED = 64
+"""So many pixels along each side tell a part's model how bright the whole image was."""
+MOST_PARTS = 8
+"""Of one image."""
+
+BoolArray = npt.NDArray[np.bool_]
+Part = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image on which objects of one kind are marked, to teach a word from.
+
+    Attributes
+    ----------
+    image : (H, W) or (H, W, C) array of any real dtype
+        As it is shown to the model.
+    labels : integer array (H, W)
+        One id for each object of the kind. 0 says nothing: objects there may be unmarked.
+    others : bool array (H, W), optional
+        What is surely something else.
+    source : str
+        Where it comes from, for people: a file's or a layer's name.
+    look : mapping
+        How its intensities were shown; see `napari_seem.look.Look.told`.
+    sample : uint8 array (h, w, 3), optional
+        Where the image is a part of a larger one: pixels of the whole, for its brightness.
+    """
+
+    image: npt.NDArray[Any] = field(repr=False)
+    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    others: BoolArray | None = field(default=None, repr=False)
+    source: str = ""
+    look: Mapping[str, Any] = field(default_factory=dict)
+    sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """What is kept of an example: enough to teach the word to another model.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Of the whole image's pixels.
+    source : str
+    look : mapping
+    objects : int
+        How many were marked.
+    image, labels, others : arrays (h, w, 3) uint8, (h, w) integer, (h, w) bool; or None
+        The part with the marked objects; None where it was too large to be kept.
+    sample : uint8 array (h, w, 3) or None
+        Pixels of the whole image.
+    """
+
+    fingerprint: str
+    source: str
+    look: Mapping[str, Any]
+    objects: int
+    image: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    labels: npt.NDArray[np.integer[Any]] | None = field(default=None, repr=False)
+    others: BoolArray | None = field(default=None, repr=False)
+    sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+
+    def shown(self) -> Shown | None:
+        """The kept part as an example to teach from; None where none is kept."""
+        if self.image is None or self.labels is None:
+            return None
+        return Shown(self.image, self.labels, self.others, self.source, self.look, self.sample)
+
+
+def numbered(shown: Shown) -> Shown:
+    """The same with ids 1, 2, 3, ..., so that large ids cost no memory."""
+    labels = np.asarray(shown.labels)
+    shape = np.asarray(shown.image).shape[:2]
+    if labels.shape != shape:
+        raise InvalidLabels(
+            f"the labels have shape {labels.shape}, the image {shape}; mark objects on the "
+            "image's own grid"
+        )
+    if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
+        raise InvalidLabels(f"the labels are {labels.dtype}, not integers")
+    if labels.min(initial=0) < 0:
+        raise InvalidLabels("there are negative labels; use 0 where nothing is marked")
+    ids, number = np.unique(labels, return_inverse=True)
+    first = 0 if ids[0] == 0 else 1
+    small = (number.reshape(labels.shape) + first).astype(np.int32)
+    return replace(shown, labels=small)
+
+
+def seen_whole(shown: Shown) -> Iterator[Shown]:
+    """An example as a model can see it at full resolution: of a big image the marked parts."""
+    if not is_big(np.asarray(shown.image).shape[:2]):
+        yield shown
+        return
+    image = np.asarray(shown.image)
+    windows, sample = channel_windows(image), _sample(shown)
+    for part in parts(shown, SIDE):
+        own = to_rgb(image[part], windows)
+        yield replace(_cut(shown, part), image=own, sample=sample)
+
+
+def crops_of(shown: Shown, keep: bool) -> Iterator[Crop]:
+    """What is kept of an example: its marked parts, or without `keep` only where it was."""
+    image, labels = np.asarray(shown.image), np.asarray(shown.labels)
+    about = Crop(
+        content_key(image), shown.source, dict(shown.look), len(np.unique(labels[labels > 0]))
+    )
+    if not keep:
+        yield about
+        return
+    rgb, sample = to_rgb(image), _sample(shown)
+    for part in parts(shown, SIDE):
+        own = numbered(_cut(shown, part))
+        yield replace(
+            about, objects=int(own.labels.max()), image=rgb[part].copy(), labels=own.labels,
+            others=own.others, sample=sample,
+        )  # fmt: skip
+
+
+def parts(shown: Shown, side: int) -> list[Part]:
+    """Parts of at most `side` pixels in which the marked objects lie whole, the fewest it takes.
+
+    Of a larger object the part in its middle is taken.
+    """
+    labels = np.asarray(shown.labels)
+    boxes = {i: box for i, box in enumerate(ndimage.find_objects(labels), 1) if box is not None}
+    found: list[Part] = []
+    while boxes and len(found) < MOST_PARTS:
+        first = next(iter(boxes.values()))
+        low, high = _ends(first)
+        for box in boxes.values():
+            wider = np.minimum(low, _ends(box)[0]), np.maximum(high, _ends(box)[1])
+            if (wider[1] - wider[0] <= side - 2 * AROUND).all():
+                low, high = wider
+        middle = (low + high) // 2
+        low = np.maximum(np.maximum(low - AROUND, middle - side // 2), 0)
+        high = np.minimum(np.minimum(high + AROUND, middle + side // 2), labels.shape)
+        found.append((slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1]))))
+        boxes = {
+            i: box for i, box in boxes.items()
+            if box is not first and not ((_ends(box)[0] >= low) & (_ends(box)[1] <= high)).all()
+        }  # fmt: skip
+    return found
+
+
+def _ends(box: tuple[slice, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    return np.array([s.start for s in box]), np.array([s.stop for s in box])
+
+
+def _cut(shown: Shown, part: Part) -> Shown:
+    others = None if shown.others is None else shown.others[part].copy()
+    labels = np.asarray(shown.labels)[part].copy()
+    return replace(shown, image=np.asarray(shown.image)[part], labels=labels, others=others)
+
+
+def _sample(shown: Shown) -> npt.NDArray[np.uint8]:
+    """A few pixels of the whole image as it is shown."""
+    if shown.sample is not None:
+        return shown.sample
+    image = np.asarray(shown.image)
+    steps = tuple(max(1, size // SAMPLED) for size in image.shape[:2])
+    return to_rgb(image[:: steps[0], :: steps[1]], channel_windows(image))
