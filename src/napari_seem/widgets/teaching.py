@@ -66,7 +66,7 @@ class Teaching(QObject):
 
     def open(self) -> None:
         """Ask what is to be taught, and offer what is at hand."""
-        if self.box.isVisible():
+        if not self.box.isHidden():
             self.box.hide()
             return
         with self._annotator.reporting():

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 BoolArray = npt.NDArray[np.bool_]
 """Of booleans, (H, W)."""
-INSIDE_AT = 0.3
-"""Least share of an object that a word names, so that all of it is one; on training images."""
+INSIDE_AT, INSIDE_AT_TOLD_APART = 0.3, 0.5
+"""Least share of an object that a word names, so that all of it is one: chosen on training images;
+and where other things were marked, too."""
 OWN_OCTAVES, OWN_SCORE = 0.75, 0.6
 """Of regions that no object covers: by how much their side may differ, and what they score."""
 NAME_AT = 0.6
@@ -108,7 +109,7 @@ def objects(word: Word, logits: FloatArray, every: Sequence[Instance]) -> list[I
     for one in every:
         y0, x0, y1, x1 = one.bbox
         share = float(named[y0:y1, x0:x1][one.mask].mean())
-        if share >= INSIDE_AT:
+        if share >= (INSIDE_AT_TOLD_APART if word.meaning.told_apart else INSIDE_AT):
             taken[y0:y1, x0:x1] |= one.mask
             found.append(replace(one, score=float(np.sqrt(one.score * share)), label=word.name))
     parts, _ = ndimage.label(named & ~taken)

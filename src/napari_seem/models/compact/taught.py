@@ -32,8 +32,9 @@ from .pyramid import Level
 NEAR = 0.5
 """Width of the ring around an object that is background, over the object's side."""
 
-FEW = 5
-"""From so many marked objects on, the lesson weighs more than the directions."""
+FEW, FEW_TOLD_APART = 5.0, 0.5
+"""From so many marked objects on, the lesson weighs more than the directions; and where other
+things were marked, too: the lesson tells them apart, the directions may not."""
 LIKE_AT = (0.5, 0.6)
 """Cosines to the marked objects from which a pixel is one of their kind."""
 SURE = 1e-4
@@ -62,6 +63,8 @@ class Taught(Lesson):
         How many different channels the examples showed: 1 for gray, 3 for colour.
     objects : int
         How many were marked.
+    told_apart : bool
+        Other things were marked as such.
     """
 
     scales: Tensor
@@ -71,6 +74,7 @@ class Taught(Lesson):
     side: float
     channels: tuple[int, ...]
     objects: int
+    told_apart: bool
 
 
 def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
@@ -90,7 +94,10 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
     told |= _prototypes(marked, side, config)
     count = sum(int((_areas(one) > 0).sum()) for one in marked)
-    return Taught(**told, side=side, channels=channels, objects=count)
+    apart = any(one.others is not None and one.others.any() for one in marked)
+    return Taught(
+        **told, side=side, channels=channels, objects=count, told_apart=bool(apart)
+    )  # fmt: skip
 
 
 def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
@@ -154,7 +161,7 @@ def logits(taught: Taught, embedding: Embedding, config: CompactConfig) -> Float
     learned = np.log((1 - background) / background)
     few = np.minimum(like - unlike, like - LIKE_AT[0]) * 10 + (foreground - 0.3) * 2
     many = learned / 4 + (like - LIKE_AT[1]) * 5 + (foreground - 0.5) * 3
-    weight = taught.objects / (taught.objects + FEW)
+    weight = taught.objects / (taught.objects + (FEW_TOLD_APART if taught.told_apart else FEW))
     return np.asarray((1 - weight) * few + weight * many, np.float32)
 
 
