@@ -44,6 +44,11 @@ def test_a_word_is_taught_and_found_by_commands(files, capsys):
     names = {row["name"] for row in json.loads(out.with_suffix(".json").read_text())["objects"]}
     assert names == {"zebra drop"}
 
+    table = files / "found.csv"
+    finds = ["find", "striped", str(files / "image1.tif"), "-o", str(table), "--least", "0.2"]
+    assert main([*finds, "--library", str(files / "words.zip")]) == 0
+    assert len(table.read_text().splitlines()) > len(np.unique(striped(picture(1)[1]))) - 1
+
     assert main(ask) == 2  # nobody taught it without the library
     assert "was not taught the word 'striped'" in capsys.readouterr().err
 

@@ -8,7 +8,7 @@ from concepts.test_concepts import overlap, picture, striped
 
 import napari_seem as ns
 from napari_seem.concepts import default_library
-from napari_seem.layers.writing import ObjectRecord, ObjectTable
+from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box
 from napari_seem.widgets import libraries
 from napari_seem.widgets.annotate import AnnotateWidget

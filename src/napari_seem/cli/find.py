@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_look, look_of, usage
+from .options import add_library, add_look, look_of, usage
 
 if TYPE_CHECKING:
     from ..query import Finding
@@ -30,10 +30,12 @@ def add_to(commands: Any) -> None:
     finds.add_argument("--axis", type=int, help="stacks are cut along this axis (0)")
     finds.add_argument("--model", default="compact")
     add_look(finds)
+    add_library(finds)
 
 
 def _find(options: argparse.Namespace) -> int:
     """Print or write a table of what was found; 2 where a file could not be looked at."""
+    from ..concepts import with_library
     from ..models.registry import load_model
     from ..query import search, sights_of_files
 
@@ -44,7 +46,8 @@ def _find(options: argparse.Namespace) -> int:
     sights = sights_of_files(_files(options.images), options.axis, look_of(options))
     rows: list[dict[str, Any]] = []
     failed = 0
-    for seen in search(load_model(options.model), sights, options.word, least=options.least):
+    model = with_library(load_model(options.model), options.library)
+    for seen in search(model, sights, options.word, least=options.least):
         rows += [_row(one) for one in seen.findings]
         failed += bool(seen.problem)
         told = seen.problem or f"{len(seen.findings)} found"
