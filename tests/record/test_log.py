@@ -32,11 +32,12 @@ def session():
     """Events of a small session, and the labels they lead to."""
     labels = np.zeros((3, 20, 30), np.uint16)
     labels[0, :4, :4] = 9
-    recorder = Recorder(labels, "cells", {"9": {"name": "old", "score": float("nan")}})
-    with recorder.writing(
-        "committed", labels, rows=lambda: {"1": {"name": "a", "score": 0.5}}
-    ) as event:
+    rows = {"9": {"name": "old", "score": None}}
+    recorder = Recorder(labels, "cells", dict(rows))
+    with recorder.writing("committed", labels, rows=lambda: dict(rows)) as event:
         labels[1, 5:9, 5:9] = 1
+        rows["1"] = {"name": "a", "score": 0.5}
+        del rows["9"]
         event["ids"] = [1]
     labels[2, 0] = 4
     return recorder.saved(labels, "cells.tif"), labels

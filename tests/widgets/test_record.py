@@ -9,9 +9,10 @@ import pytest
 import tifffile
 
 from napari_seem.layers.files import save_labels
-from napari_seem.layers.record import RECORD, logs_folder
+from napari_seem.layers.record import RECORD, What, logs_folder, recorded
 from napari_seem.prompts import Point
 from napari_seem.record import ImageFile, read_log, replay
+from napari_seem.widgets.preferences import plugin_page
 
 FIRST, SECOND = 1, 2
 
@@ -207,3 +208,110 @@ def test_no_log_is_written_of_a_layer_that_was_only_painted(make_napari_viewer, 
     layer.paint((5, 5), 1)
 
     assert not [p for p in save_labels(layer, tmp_path / "out.tif") if p.suffix == ".jsonl"]
+
+
+def test_no_session_log_is_kept_by_a_person_who_wants_none(dock, commit):
+    page = plugin_page()
+    page.keep_log = False
+    try:
+        commit(FIRST)
+    finally:
+        page.keep_log = True
+
+    assert not list(logs_folder().glob("*"))
+    assert kinds(dock.annotator.labels)[-1] == "committed"
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_and_work_goes_on(
+    dock, commit, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path / "file"))
+    said = []
+    monkeypatch.setattr("napari.utils.notifications.show_warning", said.append)
+
+    commit(FIRST)
+    commit(SECOND)
+
+    assert len(said) == 1
+    assert "can't be written" in said[0]
+    assert kinds(dock.annotator.labels).count("committed") == 2
+
+
+class Hand:
+    """Does one thing or another to discs and their labels, by chance."""
+
+    def __init__(self, dock, discs, settle, seed):
+        self.dock, self.discs, self.settle = dock, discs, settle
+        self.rng = np.random.default_rng(seed)
+
+    @property
+    def labels(self):
+        return self.dock.annotator.labels
+
+    def click(self):
+        where = middle(self.discs[1], int(self.rng.integers(1, 3)))
+        points(self.dock).add(where + self.rng.integers(-6, 7, 2))
+
+    def commit(self):
+        self.dock.annotator.overwrite = bool(self.rng.integers(2))
+        if self.dock.annotator.prediction is not None:
+            self.dock.commit()
+
+    def word(self):
+        self.dock.annotator.ensure_work()
+        self.dock.proposals.find("disc")
+        self.settle(self.dock)
+        self.dock.proposals.take_all()
+
+    def stroke(self):
+        self.labels.brush_size = int(self.rng.integers(1, 12))
+        with self.labels.block_history():
+            for _ in range(int(self.rng.integers(1, 4))):
+                self.labels.paint(self._pixel(), int(self.rng.integers(0, 9)))
+
+    def fill(self):
+        self.labels.fill(self._pixel(), int(self.rng.integers(1, 9)))
+
+    def merge(self):
+        with recorded(self.labels, What("merged", {"ids": [1, 2], "into": 2})):
+            self.labels.data[self.labels.data == 1] = 2
+
+    def script(self):
+        y, x = self._pixel()
+        self.labels.data[y : y + 5, x : x + 9] = self.rng.integers(0, 9)
+
+    def undo(self):
+        self.labels.undo()
+
+    def redo(self):
+        self.labels.redo()
+
+    def unclick(self):
+        self.dock.annotator.undo()
+
+    def anything(self):
+        names = ["click", "commit", "word", "stroke", "fill", "merge", "script", "undo", "undo",
+                 "redo", "unclick"]  # fmt: skip
+        getattr(self, str(self.rng.choice(names)))()
+        self.settle(self.dock)
+
+    def _pixel(self):
+        return tuple(int(n) for n in self.rng.integers(0, self.discs[1].shape))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_session_comes_out_the_same(dock, discs, settle, again, seed):
+    hand = Hand(dock, discs, settle, seed)
+    hand.click()
+    settle(dock)
+    dock.commit()
+    for _ in range(40):
+        hand.anything()
+
+    for models in (False, True):
+        found = again(hand.labels, models)
+        assert np.array_equal(found.labels, hand.labels.data)
+        assert not found.differences
+        assert not found.stored
+    assert found.redone >= 2

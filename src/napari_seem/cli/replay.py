@@ -42,7 +42,8 @@ def _replay(options: argparse.Namespace) -> int:
     session = sessions[number - 1]
     if session.cut_off:
         print("the last line was not written to its end; it is left out", file=sys.stderr)
-    pictures, grid = _pictures(options, session.events)
+    pictures = Pictures(options.log, options.image)
+    pictures.check(session.events)
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
@@ -51,7 +52,7 @@ def _replay(options: argparse.Namespace) -> int:
     def load(name: str) -> Any:
         return load_model(name, device=options.device)
 
-    found = replay(session, pictures, None if options.without_models else load, show)
+    found = replay(session, pictures.find, None if options.without_models else load, show)
     for reason in found.stored:
         print(f"taken from the record: {reason}")
     for difference in found.differences:
@@ -59,6 +60,7 @@ def _replay(options: argparse.Namespace) -> int:
     if options.output is not None:
         from ..io.files import write_labels
 
+        grid = pictures.grid
         fits = grid is not None and grid.shape == found.labels.shape
         about = {"replayed": options.log.name}
         write_labels(options.output, found.labels, grid if fits else None, found.table, about)
@@ -75,29 +77,59 @@ def summary(found: Any, events: int) -> str:
     return said + "the same labels"
 
 
-def _pictures(options: argparse.Namespace, events: Any) -> tuple[Any, Any]:
-    """What finds the images of a log, and the grid of the first; nothing where none is needed."""
-    from ..record import ImageFile
+class Pictures:
+    """Finds the images of a log: in the file that was given, else where the log says.
 
-    if options.image is not None:
-        given = ImageFile(options.image)
-        for event in events:
-            if event["event"] == "image":
-                given.find(event)
-        return given.find, given.grid
-    if options.without_models:
-        return None, None
-    files: dict[Path, ImageFile] = {}
+    Parameters
+    ----------
+    log : Path
+    given : Path, optional
+    """
 
-    def find(told: dict[str, Any]) -> Any:
-        path = options.log.parent / told["source"]
-        if not told["source"] or not path.exists():
-            raise usage(
+    def __init__(self, log: Path, given: Path | None) -> None:
+        from ..record import ImageFile
+
+        self._log = log
+        self._given = None if given is None else ImageFile(given)
+        self._others: dict[Path, ImageFile] = {}
+
+    @property
+    def grid(self) -> Any:
+        """Of the given file."""
+        return None if self._given is None else self._given.grid
+
+    def check(self, events: Any) -> None:
+        """Raise `LogTrouble` where the given file is none of the log's images."""
+        from ..errors import LogTrouble
+
+        images = [event for event in events if event["event"] == "image"]
+        for number, told in enumerate(images, start=1):
+            try:
+                if self._given is not None:
+                    self._given.find(told)
+                return
+            except LogTrouble:
+                if number == len(images):
+                    raise
+
+    def find(self, told: dict[str, Any]) -> Any:
+        """The array of an image that a log tells of."""
+        from ..errors import LogTrouble
+        from ..record import ImageFile
+
+        path = self._log.parent / told["source"]
+        there = bool(told["source"]) and path.exists()
+        if self._given is not None:
+            try:
+                return self._given.find(told)
+            except LogTrouble:
+                if not there:
+                    raise
+        if not there:
+            raise LogTrouble(
                 f"the image '{told['name']}' is not where the log says; give it with --image, or "
                 "replay with --without-models"
             )
-        if path not in files:
-            files[path] = ImageFile(path)
-        return files[path].find(told)
-
-    return find, None
+        if path not in self._others:
+            self._others[path] = ImageFile(path)
+        return self._others[path].find(told)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .options import WRITTEN, add_library, add_look, look_of, numbers, usage, words
+from .recording import content_of, segmented, told_model
 from .whole_image import Question, Written, find_all, labelled_pixels
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def _segment(options: argparse.Namespace) -> int:
     image, grid = open_lazily(options.image)
     look = look_of(options).settled(image, image.ndim == 3)
     about = {"image": options.image.name, "model": options.model, "shown": look.told()}
+    plain = image
     if is_big(image.shape):
         image = looked_in_parts(image, look, image.ndim == 3)
     else:
@@ -81,7 +83,16 @@ def _segment(options: argparse.Namespace) -> int:
         labels, table = written[what]
         kind = "objects" if what == "objects" else f"regions, {what}"
         print(f"{len(table)} {kind}, {labelled_pixels(labels)} pixels -> {path}")
+    told = asked.told(image) if whole else _told(prompts)
+    segmented(options.output, plain, options.image, look, *written["objects"],
+              **told, model=told_model(model), content=content_of(image))  # fmt: skip
     return 0
+
+
+def _told(prompts: list[Prompt]) -> dict[str, Any]:
+    from ..record import tell_prompts
+
+    return {"prompts": tell_prompts(prompts), "turns": [len(prompts)], "ids": [1]}
 
 
 def _written(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .options import WRITTEN, add_look, look_of, usage
+from .recording import CarryRecord, labelled, told_model
 
 
 def add_to(commands: Any) -> None:
@@ -72,21 +73,25 @@ def _propagate(options: argparse.Namespace) -> int:
     seen = looked(stack, look, stack.ndim > labels.ndim)
     grid = opened.grid if opened.grid.shape == labels.shape else Grid.plain(labels.shape)
     about = {"image": options.stack.name, "model": options.model, "shown": look.told()}
+    told = told_model(model) if model is not None else None
+    record = CarryRecord(labels, stack, options.stack, look, options.axis, told)
     if ending(options.output) == ".zarr":
         with growing_labels(options.output, grid) as growing:
-            rows = _carried(model, seen, seeds, options, growing.array)[1]
+            rows = _carried(model, seen, seeds, options, record, growing.array)[1]
             growing.about = {**about, "planes": rows}
     else:
-        written, rows = _carried(model, seen, seeds, options)
+        written, rows = _carried(model, seen, seeds, options, record)
         write_labels(options.output, written, grid, None, {**about, "planes": rows})
+    record.write(options.output)
     done = sum(not row["seed"] for row in rows)
     print(f"{done} planes from {len(seeds)} seeds -> {options.output}")
     return 0
 
 
 def _carried(
-    model: Any, stack: Any, seeds: Mapping[int, Any], options: argparse.Namespace, out: Any = None
-) -> tuple[Any, list[dict[str, Any]]]:
+    model: Any, stack: Any, seeds: Mapping[int, Any], options: argparse.Namespace,
+    record: CarryRecord, out: Any = None,
+) -> tuple[Any, list[dict[str, Any]]]:  # fmt: skip
     """The labels, in `out` where it is given, and a row for each plane; with a line of progress."""
     from ..propagation import Propagation
 
@@ -95,10 +100,14 @@ def _carried(
         out=out,
     )  # fmt: skip
     left = len(work.pending)
-    for number, _ in enumerate(work.run(), 1):
+    record.begun(sorted(seeds), options.method, find_new=options.find_new, out=out)
+    for number, result in enumerate(work.run(), 1):
+        record.carried(result)
         print(f"\r{number} of {left} planes", end="", file=sys.stderr)
     print(file=sys.stderr)
-    return work.labels, [
+    labels = work.labels
+    record.ended(labels, options.output.name)
+    return labels, [
         {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
          "events": [f"{event.id} {event.kind}" for event in result.events]}
         for k, result in work.results.items()
@@ -119,7 +128,10 @@ def _label_like(options: argparse.Namespace) -> int:
     results = iter_label_like(
         model, examples, (read_image(target) for target in options.targets), options.kind, **chosen
     )
+    shown = [(*pair, paths[0]) for pair, paths in zip(examples, options.example, strict=True)]
+    told = {"kind": options.kind, "model": told_model(model), "options": chosen}
     for target, found in zip(options.targets, results, strict=True):
         path = write_scored(options.output, target, found.labels, found.scores)
+        labelled(path, read_image(target), target, found.labels, shown, told)
         print(f"{len(found.scores)} ids -> {path}")
     return 0

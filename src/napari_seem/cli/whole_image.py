@@ -37,6 +37,17 @@ class Question:
     wanted: Wanted
     maps: tuple[str, ...] = field(default=())
 
+    def told(self, image: Any) -> dict[str, Any]:
+        """The question in words of the record."""
+        from dataclasses import asdict
+
+        from ..tiling import is_big
+
+        return {
+            "words": self.names, "filters": asdict(self.wanted), "numbers": None, "ids": None,
+            "whole": is_big(image.shape),
+        }  # fmt: skip
+
 
 def find_all(model: Model, image: Any, asked: Question, out: Any = None) -> dict[str, Written]:
     """Label arrays and their tables: "objects", and the maps that were asked for.

@@ -17,6 +17,7 @@ from ..planes import Plane
 from ..record import Journal, Recorder, tell_image
 from ..record.log import SUFFIX, Event
 from .coordinates import full_data, unwrap
+from .keys import GRID, SOURCE
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
@@ -102,6 +103,18 @@ class LayerRecord:
         if tuple(full_data(layer).shape) != self.recorder.shape:
             self.recorder = _recorder(layer, False)
 
+    def complain(self) -> None:
+        """Tell the person, once, where the session's own log can't be written."""
+        from napari.utils.notifications import show_warning
+
+        journal = self.recorder.journal
+        if journal is not None and journal.trouble:
+            self.recorder.journal = None
+            show_warning(
+                f"{journal.trouble}; what is done is still recorded beside labels when they are "
+                "saved"
+            )
+
     def _image(self, layer: Image) -> int:
         own: Any = unwrap(layer)
         data = full_data(own)
@@ -168,6 +181,7 @@ def recorded(labels: Labels, what: What | str, area: Area | None = None) -> Iter
     ) as event:
         event.update({**seen, **asked.details})
         yield event
+    record.complain()
 
 
 def noted(labels: Labels, what: What, areas: Sequence[Area] = ()) -> None:
@@ -221,8 +235,17 @@ def rows_of(layer: Any) -> dict[str, dict[str, Any]]:
     features = layer.features
     if "index" not in features:
         return {}
-    rows = features.to_dict("records")
-    return {str(int(row.pop("index"))): row for row in rows if int(row["index"]) > 0}
+    names = [str(name) for name in features.columns if name != "index"]
+    columns = [features[name].tolist() for name in names]
+    rows = zip(features["index"].tolist(), zip(*columns, strict=True), strict=True)
+    return {
+        str(int(label_id)): {
+            name: None if value != value else value  # unknown numbers are NaN there
+            for name, value in zip(names, values, strict=True)
+        }
+        for label_id, values in rows
+        if int(label_id) > 0
+    }
 
 
 def logs_folder() -> Path:
@@ -263,10 +286,12 @@ def _recorder(layer: Any, empty: bool) -> Recorder:
 
 def _source(image: Any) -> str:
     """The file that an image layer came from, if that is known."""
-    from .files import GRID
-
     grid = image.metadata.get(GRID)
-    path = getattr(image.source, "path", None) or (grid.native.get("path") if grid else None)
+    path = (
+        image.metadata.get(SOURCE)
+        or getattr(image.source, "path", None)
+        or (grid.native.get("path") if grid else None)
+    )
     return "" if path is None else str(Path(path).absolute())
 
 

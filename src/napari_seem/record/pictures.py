@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import LogTrouble
 from ..io.files import open_image
 from ..io.grid import Grid
+from ..io.images import channels_last
 
 WHOLE = 16 << 20
 """Bytes up to which every pixel counts; of larger images a sample does."""
@@ -63,9 +64,12 @@ class ImageFile:
         self._arrays = [opened.data]
         axis = opened.channel_axis
         if axis is not None:
+            self._arrays.append(channels_last(opened))
             for number in range(opened.data.shape[axis]):
                 cut = (slice(None),) * axis + (number,)
                 self._arrays.append(np.asarray(opened.data[cut]))
+        elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
+            self._arrays.append(opened.data[0])
 
     def find(self, told: dict[str, Any]) -> Any:
         """The array that a log tells of.

@@ -123,13 +123,26 @@ class Recorder:
             yield details
             return
         self.sync(data, area)
+        moved = {} if rows is None else self._changed(rows())
+        if moved:  # such as by undo, which takes rows of the table along
+            self._put("by_hand", {"how": "otherwise", "objects": moved})
         self.busy = True
         try:
             yield details
+        except BaseException:
+            details["stored"] = "it was not finished"
+            raise
         finally:
             self.busy = False
             changed = None if rows is None else rows()
             self._add(kind, details, data, area, rows=changed, needed=False)
+
+    def done(
+        self, kind: str, data: Any, area: Area | None, details: Mapping[str, Any],
+        rows: Rows | None = None,
+    ) -> None:  # fmt: skip
+        """Note an event that is over: all that changed in its area is its own."""
+        self._add(kind, details, data, area, rows=rows, needed=False)
 
     def note(self, kind: str, details: Mapping[str, Any]) -> None:
         """Note something that changes no labels."""
@@ -162,10 +175,10 @@ class Recorder:
 
     def _changed(self, rows: Rows) -> dict[str, Any]:
         """Rows that are other than before; null for those that are gone."""
-        now = plain(rows)
-        changed: dict[str, Any] = {k: r for k, r in now.items() if self._rows.get(k) != r}
-        changed |= {key: None for key in self._rows if key not in now}
-        self._rows = now
+        known = self._rows
+        changed: dict[str, Any] = {k: plain(r) for k, r in rows.items() if known.get(k) != r}
+        changed |= {key: None for key in known if key not in rows}
+        self._rows = rows
         return changed
 
     def _put(self, kind: str, details: Mapping[str, Any]) -> None:

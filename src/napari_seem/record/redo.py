@@ -10,9 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import content_key, identity_of
-from ..errors import LogTrouble, NapariSeemError
+from ..errors import (
+    InvalidImage,
+    InvalidLabels,
+    InvalidPrompt,
+    LogTrouble,
+    UnknownWord,
+    UnsupportedPrompt,
+)
 from ..look import Look, read_shown, shown_levels
 from ..models.base import Instance, Segmentation
+from ..models.filters import Wanted
 from ..planes import Plane
 from ..propagation import PlaneResult, Propagation
 from ..tiling import PlanePixels, PlaneRun, TiledModel, WholePlane, instances_of, is_big
@@ -24,9 +32,12 @@ Ints = npt.NDArray[Any]
 Loader = Callable[[str], Any]
 Pictures = Callable[[dict[str, Any]], Any]
 Made = tuple[Ints | None, str]
-"""A plane of labels as it is made now; or None, and why the stored one has to do."""
+"""A plane of labels as it is made now, or None: the stored one has to do; and why, if not plain."""
+REFUSALS = (InvalidImage, InvalidLabels, InvalidPrompt, UnknownWord, UnsupportedPrompt)
 
 
+Placed = tuple[npt.NDArray[np.bool_], tuple[int, int]]
+"""A cut-out mask, and where (y, x) its corner lies in the plane."""
 Shown = list[list[Any]]
 """What a model was shown, as `shown_levels` gives it."""
 
@@ -116,8 +127,8 @@ class Redo:
             ) from None
         except LogTrouble as error:
             raise LogTrouble(f"event {event['n']} ({event['event']}): {error}") from None
-        except NapariSeemError as error:
-            return None, f"the model can't do it now: {error}"
+        except REFUSALS as error:
+            return read_plane(event["plane"]).read(labels).copy(), f"refused now: {error}"
 
     def _committed(self, event: Event, labels: Ints) -> Ints:
         prompts = read_prompts(event["prompts"])
@@ -134,24 +145,25 @@ class Redo:
         return _written(event, labels, [(mask, corner)])
 
     def _found(self, event: Event, labels: Ints) -> Ints:
-        found = self._segmented(event)
-        chosen: list[Instance] = [found.instances[number - 1] for number in event["numbers"]]
-        masks = [(one.mask, (one.bbox[0], one.bbox[1])) for one in chosen]
-        return _written(event, labels, masks)
-
-    def _segmented(self, event: Event) -> Segmentation:
-        words = event["words"]
         if event.get("whole"):
-            pixels = PlanePixels(self._shown(event), self._plane(event))
-            work = PlaneRun(self._model(event["model"]), pixels, words)
-            for _ in work.run():
-                pass
-            whole = WholePlane(work.labels, work.objects, work.vocabulary)
-            return Segmentation(pixels.shape, instances_of(whole))
+            return self._found_in_frames(event, labels)
         model, embedding = self._encoded(event)
         more = {} if event.get("area") is None else {"area": tuple(event["area"])}
-        found: Segmentation = model.segment(embedding, words, **more)
-        return found
+        found: Segmentation = model.segment(embedding, event["words"], **more)
+        return _written(event, labels, _chosen(event, found.instances))
+
+    def _found_in_frames(self, event: Event, labels: Ints) -> Ints:
+        """Everything on a plane too big for one pass."""
+        pixels = PlanePixels(self._shown(event), self._plane(event))
+        work = PlaneRun(self._model(event["model"]), pixels, event["words"])
+        for _ in work.run():
+            pass
+        if event["ids"] is None:
+            wanted = Wanted(**event["filters"])
+            kept = [o.label_id for o in work.objects if wanted.admits(o.area, o.score, o.name)]
+            return np.where(np.isin(work.labels, kept), work.labels, 0)
+        whole = WholePlane(work.labels, work.objects, work.vocabulary)
+        return _written(event, labels, _chosen(event, instances_of(whole)))
 
     def _carried(self, event: Event, labels: Ints) -> Ints:
         run, index = event["run"], int(event["index"])
@@ -218,7 +230,9 @@ class Redo:
 
         model = self._model(event["model"])
         pairs = [(self._pixels(one), unpack_ids(one["labels"])) for one in event["examples"]]
-        lesson = model.learn(encoded_examples(model, pairs, None), event["kind"])
+        lesson = model.learn(
+            encoded_examples(model, pairs, None), event["kind"], **event.get("options", {})
+        )
         self._lessons[event["run"]] = model, lesson
 
     def _encoded(self, event: Event) -> tuple[Any, Any]:
@@ -279,13 +293,22 @@ class _Stored(Exception):
     """Why the stored pixels have to do."""
 
 
-def _written(
-    event: Event, labels: Ints, masks: Sequence[tuple[npt.NDArray[np.bool_], tuple[int, int]]]
-) -> Ints:
+def _chosen(event: Event, found: Sequence[Instance]) -> list[Placed]:
+    """The objects that were taken of all that were found: by their numbers, or by filters."""
+    if event["numbers"] is None:
+        wanted = Wanted(**event["filters"])
+        chosen = [instance for instance in found if wanted.holds(instance)]
+    else:
+        chosen = [found[number - 1] for number in event["numbers"]]
+    return [(one.mask, (one.bbox[0], one.bbox[1])) for one in chosen]
+
+
+def _written(event: Event, labels: Ints, masks: Sequence[Placed]) -> Ints:
     """The event's plane with masks written as the docks write them."""
     plane = read_plane(event["plane"])
     out = plane.read(labels).copy()
-    for (mask, (y, x)), label_id in zip(masks, event["ids"], strict=True):
+    ids = event["ids"] or range(1, len(masks) + 1)
+    for (mask, (y, x)), label_id in zip(masks, ids, strict=True):
         part = out[y : y + mask.shape[0], x : x + mask.shape[1]]
         free = mask if event["overwrite"] else mask & ((part == 0) | (part == label_id))
         if event["replaces"]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import LogTrouble
-from ..planes import Plane
 from .log import Event, SessionLog
 from .patches import Patch
 from .redo import Loader, Pictures, Redo
@@ -36,6 +35,8 @@ class Difference:
         Where the first of them lies in the labels.
     of : int
         How many pixels the event had changed.
+    why : str
+        Where it could not be done again.
     """
 
     event: int
@@ -44,13 +45,14 @@ class Difference:
     pixels: int
     first: tuple[int, ...] | None = None
     of: int = 0
+    why: str = ""
 
     def __str__(self) -> str:
         where = "" if self.first is None else f", the first at {self.first}"
         place = f" on {self.place}" if self.place else ""
         return (
             f"event {self.event} ({self.kind}){place}: {self.pixels} pixels differ{where}; it "
-            f"changed {self.of}"
+            f"changed {self.of}" + (f" ({self.why})" if self.why else "")
         )
 
 
@@ -135,32 +137,27 @@ class _Run:
         if not patch.count and self.redo is None:
             return
         self._fit(patch)
-        made = None
+        made, why = None, ""
         if self.redo is not None:
             self.redo.prepare(event, self.recorded)
-            made = self._made(event)
+            made, why = self.redo.plane(event, self.recorded)
         if made is None:
+            if why:
+                self.stored.append(f"event {event['n']} ({event['event']}): {why}")
             patch.apply(self.recorded)
             if self.again is not self.recorded:
                 patch.apply(self.again)
             return
-        self._compare(event, patch, read_plane(event["plane"]), made)
+        self._compare(event, patch, made, why)
 
     def outcome(self) -> Replayed:
         """What came of it."""
         table = ObjectTable({i: ObjectRecord.from_row(row) for i, row in self.rows.items()})
         return Replayed(self.again, table, self.differences, self.redone, self.stored)
 
-    def _made(self, event: Event) -> npt.NDArray[Any] | None:
-        """A plane as the models make it now; None where the stored pixels are taken."""
-        assert self.redo is not None
-        made, why = self.redo.plane(event, self.recorded)
-        if made is None and why:
-            self.stored.append(f"event {event['n']} ({event['event']}): {why}")
-        return made
-
-    def _compare(self, event: Event, patch: Patch, plane: Plane, made: npt.NDArray[Any]) -> None:
+    def _compare(self, event: Event, patch: Patch, made: npt.NDArray[Any], why: str) -> None:
         self.redone += 1
+        plane = read_plane(event["plane"])
         before = plane.read(self.recorded).copy()
         patch.apply(self.recorded)
         differ = plane.read(self.recorded) != made
@@ -171,9 +168,8 @@ class _Run:
             first = tuple(int(n) for n in plane.to_array(y, x))
             at = [str(n) for n in plane.index if n is not None]
             place = f"plane {', '.join(at)}" if at else ""
-            self.differences.append(
-                Difference(event["n"], event["event"], place, int(differ.sum()), first, patch.count)
-            )
+            told = event["n"], event["event"], place, int(differ.sum()), first, patch.count, why
+            self.differences.append(Difference(*told))
 
     def _check_saved(self, event: Event) -> None:
         if event.get("labels") != digest_of(self.recorded):

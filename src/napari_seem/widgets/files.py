@@ -19,7 +19,8 @@ from ..io.label_store import default_home
 from ..io.ome_zarr import is_ome_zarr
 from ..io.opened import Opened
 from ..layers.coordinates import unwrap
-from ..layers.files import GRID, as_layers, save_labels
+from ..layers.files import as_layers, save_labels
+from ..layers.keys import GRID, SOURCE
 from ..layers.on_disk import open_labels
 from ..layers.record import events_for
 from .preferences import read_preferences
@@ -63,7 +64,9 @@ def open_path(
     """
     viewer = unwrap(viewer)
     if not path.is_dir() or is_ome_zarr(path):
-        _in_thread(lambda: open_image(path), lambda opened: then(_add(viewer, opened)), path.name)
+        _in_thread(
+            lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
+        )
         return
 
     def chosen(found: dict[str, list[Any]]) -> None:
@@ -72,7 +75,9 @@ def open_path(
         if number >= 0:
             uid = list(found)[number]
             _in_thread(
-                lambda: open_image(path, uid), lambda opened: then(_add(viewer, opened)), path.name
+                lambda: open_image(path, uid),
+                lambda opened: then(_add(viewer, opened, path)),
+                path.name,
             )
 
     _in_thread(lambda: series_in(path), chosen, path.name)
@@ -129,8 +134,11 @@ def suggested(layer: Labels) -> str:
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
 
 
-def _add(viewer: Any, opened: Opened) -> list[Any]:
-    added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened)]
+def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
+    added = []
+    for data, options, _ in as_layers(opened):
+        options["metadata"][SOURCE] = str(path.absolute())
+        added.append(viewer.add_image(data, **options))
     warning = opened.about.get("warning")
     if warning:
         show_warning(f"{opened.name}: {warning}")
