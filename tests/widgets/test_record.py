@@ -9,9 +9,9 @@ import pytest
 import tifffile
 
 from napari_seem.layers.files import save_labels
-from napari_seem.layers.record import RECORD, What, logs_folder, recorded
+from napari_seem.layers.record import RECORD, What, logs_folder, recorded, saving
 from napari_seem.prompts import Point
-from napari_seem.record import ImageFile, read_log, replay
+from napari_seem.record import ImageFile, SessionLog, read_log, replay
 from napari_seem.widgets.preferences import plugin_page
 
 FIRST, SECOND = 1, 2
@@ -315,3 +315,22 @@ def test_any_session_comes_out_the_same(dock, discs, settle, again, seed):
         assert not found.differences
         assert not found.stored
     assert found.redone >= 2
+
+
+def test_labels_on_disk_and_in_several_resolutions_are_recorded_too(
+    make_napari_viewer, tmp_path, discs
+):
+    zarr = pytest.importorskip("zarr")
+    viewer = make_napari_viewer()
+    array = zarr.create_array(tmp_path / "x.zarr", shape=(300, 400), chunks=(100, 100), dtype="u2")
+    array[5:9, 5:9] = 7
+    shown = viewer.add_labels([array, np.zeros((150, 200), np.uint16)], multiscale=True)
+    with recorded(shown, "committed", (slice(256, 300), slice(0, 100))):
+        array[270:280, 10:90] = 1
+    array[0, 0] = 9
+
+    events_of = saving(shown, "x.tif")
+    events = events_of()
+
+    assert [event["event"] for event in events] == ["opened", "committed", "by_hand", "saved"]
+    assert np.array_equal(replay(SessionLog(events)).labels, array[:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ..record.log import Event
 from .coordinates import affine_matrix, full_data, spatial_shape, unwrap
 from .keys import ABOUT, GRID
 from .palette import palette_of
-from .record import events_for
+from .record import saving
 from .rows import table_of
 
 if TYPE_CHECKING:
@@ -108,16 +108,17 @@ def grid_of(layer: Layer) -> Grid:
     return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
 
 
-def save_labels(layer: Layer, path: Path, events: Sequence[Event] | None = None) -> list[Path]:
+def save_labels(
+    layer: Layer, path: Path, events: Callable[[], Sequence[Event]] | None = None
+) -> list[Path]:
     """Write a Labels layer, with what its table knows; gives the files written.
 
     Parameters
     ----------
     layer : Labels
     path : Path
-    events : sequence of dict, optional
-        Its record, as `napari_seem.layers.record.events_for` gives it; made now where it is not
-        given. Give it where this runs in a thread.
+    events : callable, optional
+        What `napari_seem.layers.record.saving` gave, where this runs in a thread.
 
     Raises
     ------
@@ -129,7 +130,7 @@ def save_labels(layer: Layer, path: Path, events: Sequence[Event] | None = None)
     colours = palette_of(layer).colours
     if colours:
         about[COLOURS] = dict(colours)
-    done = events_for(layer, path.name) if events is None else events
+    done = (saving(layer, path.name) if events is None else events)()
     written = write_labels(path, full_data(layer), grid_of(layer), table_of(layer), about)
     return [*written, write_log(log_path(written[0]), done)] if done else written
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ RECORD = "napari-seem record"
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
 KEPT_DAYS = 30
 """Logs of sessions in the person's own folder are deleted after so many days."""
+AT_ONCE = 512 << 20
+"""Larger labels are compared with their record in a thread when they are saved."""
 Area = tuple[slice, ...]
 
 
@@ -81,14 +83,13 @@ class LayerRecord:
         """Whether this is the layer's own, and not that of one it is a copy of."""
         return self._layer() is layer
 
-    def events_for(self, layer: Any, name: str) -> list[Event]:
-        """All events up to now, when `layer` (or a copy of it) is written to a file."""
+    def at_hand(self, layer: Any) -> Recorder | None:
+        """The record of `layer`, or one of its own for a copy; None for one of another shape."""
         own, data = self._layer(), full_data(layer)
         if tuple(data.shape) != self.recorder.shape:
-            return []
+            return None
         same = own is not None and full_data(own) is data
-        recorder = self.recorder if same else self.recorder.fork()
-        return recorder.saved(data, name, rows_of(layer))
+        return self.recorder if same else self.recorder.fork()
 
     def seen(self, shown: Showing | None) -> dict[str, Any]:
         """What a model was shown, in words of the record."""
@@ -190,7 +191,7 @@ def noted(labels: Labels, what: What, areas: Sequence[Area] = ()) -> None:
     record = record_of(layer)
     if record is not None:
         for area in areas:
-            record.recorder.sync(layer.data, area)
+            record.recorder.sync(full_data(layer), area)
         record.recorder.note(what.kind, {**record.seen(what.shown), **what.details})
 
 
@@ -204,7 +205,7 @@ def record_of(labels: Labels, *, empty: bool = False) -> LayerRecord | None:
         It is known to hold nothing, and need not be read to begin.
     """
     layer: Any = unwrap(labels)
-    if layer.multiscale or layer.ndim < 2 or np.dtype(layer.data.dtype).kind not in "iu":
+    if layer.ndim < 2 or np.dtype(full_data(layer).dtype).kind not in "iu":
         return None
     record = layer.metadata.get(RECORD)
     if not isinstance(record, LayerRecord) or not record.belongs_to(layer):
@@ -214,11 +215,23 @@ def record_of(labels: Labels, *, empty: bool = False) -> LayerRecord | None:
     return record
 
 
-def events_for(layer: Layer, name: str) -> list[Event]:
-    """What to write beside a Labels layer's file; nothing where it was not worked on here."""
+def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
+    """What gives the events to write beside a Labels layer's file; none if it was not worked on.
+
+    Ask for it in the main thread, call it in any. Labels on disk, and others of more than
+    `AT_ONCE` bytes, are compared with the record in the call, others at once.
+    """
     own: Any = unwrap(layer)
     record = own.metadata.get(RECORD)
-    return record.events_for(own, name) if isinstance(record, LayerRecord) else []
+    recorder = record.at_hand(own) if isinstance(record, LayerRecord) else None
+    if recorder is None:
+        return list
+    data, rows = full_data(own), rows_of(own)
+    if isinstance(data, np.ndarray) and data.nbytes <= AT_ONCE:
+        events = recorder.saved(data, name, rows)
+        return lambda: events
+    apart = recorder.fork()
+    return lambda: apart.saved(data, name, rows)
 
 
 def area_of(plane: Plane, shape: Sequence[int], box: Sequence[int] | None = None) -> Area:
@@ -281,7 +294,10 @@ def _forget_old(folder: Path) -> None:
 
 
 def _recorder(layer: Any, empty: bool) -> Recorder:
-    return Recorder(layer.data, layer.name, rows_of(layer), _journal(), empty=empty)
+    """A new record; what lies on disk is read where it is worked on, and when it is saved."""
+    data = full_data(layer)
+    unread = empty or not isinstance(data, np.ndarray)
+    return Recorder(data, layer.name, rows_of(layer), _journal(), empty=unread)
 
 
 def _source(image: Any) -> str:

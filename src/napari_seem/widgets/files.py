@@ -22,7 +22,7 @@ from ..layers.coordinates import unwrap
 from ..layers.files import as_layers, save_labels
 from ..layers.keys import GRID, SOURCE
 from ..layers.on_disk import open_labels
-from ..layers.record import events_for
+from ..layers.record import saving
 from .preferences import read_preferences
 from .runner import report_crash
 
@@ -119,7 +119,7 @@ def save_to(layer: Labels, path: Path) -> None:
     def written(paths: list[Path]) -> None:
         show_info("Written: " + ", ".join(str(one) for one in paths))
 
-    events = events_for(layer, path.name)
+    events = saving(layer, path.name)
     _in_thread(lambda: save_labels(layer, path, events), written, f"Writing {path.name}")
 
 
