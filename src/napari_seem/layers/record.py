@@ -30,7 +30,8 @@ FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
 KEPT_DAYS = 30
 """Logs of sessions in the person's own folder are deleted after so many days."""
 AT_ONCE = 512 << 20
-"""Larger labels are compared with their record in a thread when they are saved."""
+"""Labels of more bytes are compared with their record in a thread when they are saved, and those
+on disk are not read when it begins."""
 Area = tuple[slice, ...]
 
 
@@ -294,9 +295,10 @@ def _forget_old(folder: Path) -> None:
 
 
 def _recorder(layer: Any, empty: bool) -> Recorder:
-    """A new record; what lies on disk is read where it is worked on, and when it is saved."""
+    """A new record; much that lies on disk is read where it is worked on, and when it is saved."""
     data = full_data(layer)
-    unread = empty or not isinstance(data, np.ndarray)
+    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    unread = empty or (not isinstance(data, np.ndarray) and size > AT_ONCE)
     return Recorder(data, layer.name, rows_of(layer), _journal(), empty=unread)
 
 
