@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .options import WRITTEN, usage
+from .options import WRITTEN, add_library, usage
 
 SAME, DIFFERENT = 0, 1
 
@@ -28,10 +28,12 @@ def add_to(commands: Any) -> None:
     again.add_argument("--session", type=int, default=0,
                        help="which of the log's sessions, from 1; by default the last")  # fmt: skip
     again.add_argument("--device", default="auto")
+    add_library(again)
 
 
 def _replay(options: argparse.Namespace) -> int:
     """Replay a session; tell what differs, and write the labels."""
+    from ..concepts import with_library
     from ..models.registry import load_model
     from ..record import read_log, replay
 
@@ -50,7 +52,7 @@ def _replay(options: argparse.Namespace) -> int:
             print(f"\r{done} of {total} events", end="", file=sys.stderr)
 
     def load(name: str) -> Any:
-        return load_model(name, device=options.device)
+        return with_library(load_model(name, device=options.device), options.library)
 
     found = replay(session, pictures.find, None if options.without_models else load, show)
     for reason in found.stored:
