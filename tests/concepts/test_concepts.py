@@ -104,6 +104,18 @@ def test_a_taught_word_and_a_click_go_together(knowing, second):
     found = knowing.predict(knowing.encode(image), [ns.Text("zebra drop"), ns.Point(y, x)])
 
     assert overlap(found.mask, labels == one) > 0.75
+    assert found.label == "zebra drop"
+
+
+def test_what_is_clicked_is_named_by_a_taught_word(knowing, model, first):
+    image, labels = first
+    one = int(np.unique(striped(labels))[1])
+    click = [ns.Point(*ndimage.center_of_mass(labels == one))]
+    embedding = knowing.encode(image)
+
+    assert knowing.predict(embedding, click).label == "zebra drop"
+    assert model.predict(embedding, click).label != "zebra drop"
+    assert "zebra drop" in {i.label for i in knowing.segment(embedding).instances}
 
 
 def test_negative_prompts_take_their_part_of_a_taught_word(knowing, second):

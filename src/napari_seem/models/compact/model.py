@@ -136,7 +136,7 @@ class CompactModel(Learner, Speaker):
         if where is None and not concept.given:
             return _nothing(embedding.shape)
         if where is None:
-            return self._finish(embedding, *self._everywhere(asked, prompts, embedding))
+            return self._finish(embedding, asked, *self._everywhere(asked, prompts, embedding))
         decoded = self._look(levels, prompts, concept, where, previous)
         decoded = _keep_prompted(decoded, prompts)
         values, (y0, x0, y1, x1) = windows.paste(
@@ -145,7 +145,7 @@ class CompactModel(Learner, Speaker):
         )  # fmt: skip
         logits = np.full(embedding.shape, OUTSIDE, np.float32)
         logits[y0:y1, x0:x1] = values.numpy()
-        return self._finish(embedding, logits, decoded.score)
+        return self._finish(embedding, asked, logits, decoded.score)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
         """Find all objects, or all objects that `names` name.
@@ -278,12 +278,14 @@ class CompactModel(Learner, Speaker):
         return self.decode(views, maps, concept, decoder)
 
     def _finish(
-        self, embedding: Embedding, logits: npt.NDArray[np.float32], score: float
+        self, embedding: Embedding, asked: Asked, logits: npt.NDArray[np.float32], score: float
     ) -> Prediction:
         from .recognize import name_of
 
         mask = logits > 0
-        name = name_of(self, embedding, mask) if self.taught else None
+        name = asked.taught[0].name if asked.taught and mask.any() else None
+        if name is None and self.taught:
+            name = name_of(self, embedding, mask)
         return Prediction(logits, float(score), name or self.name_of(embedding, mask), logits)
 
     def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
