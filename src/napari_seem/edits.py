@@ -281,13 +281,18 @@ class ObjectRecord:
 
         Raises `ValueError` or `TypeError` where a number is none.
         """
-        kinds = {"name": str, "score": float, "model": str, "prompts": int, "concept": str}
-        kinds["time"] = str
         return cls(**{
-            key: kind(row[key])
-            for key, kind in kinds.items()
-            if key in row and not _missing(row[key])
+            key: _cell(row[key], kind, unknown)
+            for key, (kind, unknown) in _CELLS.items()
+            if key in row
         })  # fmt: skip
+
+
+_CELLS: dict[str, tuple[type, Any]] = {
+    "name": (str, ""), "score": (float, float("nan")), "model": (str, ""), "prompts": (int, 0),
+    "concept": (str, ""), "time": (str, ""),
+}  # fmt: skip
+"""Columns of a record in their order: what they hold, and what stands for nothing known."""
 
 
 def now() -> str:
@@ -295,9 +300,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _missing(value: Any) -> bool:
-    """Whether a cell of a table is empty: None, NaN, or pandas' own."""
-    return not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")
+def _cell(value: Any, kind: type, unknown: Any) -> Any:
+    """A cell of any table; empty ones are None, NaN, or pandas' own."""
+    if type(value) is kind and value == value:
+        return value
+    missing = not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")
+    return unknown if missing else kind(value)
 
 
 class ObjectTable:
@@ -341,15 +349,17 @@ class ObjectTable:
         Without a column `index` the rows are those of labels 0, 1, 2, ..., as in napari. A table
         of other columns gives an empty one.
         """
-        known = [f.name for f in fields(ObjectRecord) if f.name in columns]
-        cells = {key: list(columns[key]) for key in known}
-        if "index" in columns:
-            ids = list(columns["index"])
-        else:
-            ids = list(range(len(cells["name"]))) if "name" in cells else []
-        table = cls()
-        for row, label_id in enumerate(ids):
-            if not _missing(label_id) and int(label_id) > 0:
-                values = {key: cells[key][row] for key in known}
-                table[int(label_id)] = ObjectRecord.from_row(values)
-        return table
+        cells = {
+            key: [_cell(value, *like) for value in list(columns[key])]
+            for key, like in _CELLS.items()
+            if key in columns
+        }
+        rows = len(cells["name"]) if "name" in cells else 0
+        ids = list(columns["index"]) if "index" in columns else list(range(rows))
+        every = [cells.get(key, [like[1]] * len(ids)) for key, like in _CELLS.items()]
+        known = (_cell(label_id, int, 0) for label_id in ids)
+        return cls({
+            label_id: ObjectRecord(*row)
+            for label_id, row in zip(known, zip(*every, strict=True), strict=True)
+            if label_id > 0
+        })  # fmt: skip

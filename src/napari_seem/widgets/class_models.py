@@ -58,7 +58,7 @@ class Model(QAbstractTableModel):
     def show(self, rows: Sequence[Any]) -> None:
         """Show other rows; does nothing where they are the same."""
         wanted = list(rows)
-        if repr(wanted) == repr(self.rows):
+        if len(wanted) == len(self.rows) and all(map(_same, wanted, self.rows)):
             return
         self.beginResetModel()
         self.rows = wanted
@@ -153,6 +153,11 @@ class Sorted(QSortFilterProxyModel):
         """As Qt asks for it."""
         model: Any = self.sourceModel()
         return bool(model.data(left, SORT) < model.data(right, SORT))
+
+
+def _same(row: Any, other: Any) -> bool:
+    """Whether rows tell the same; an unknown score equals another."""
+    return bool(row == other) or repr(row) == repr(other)
 
 
 def _sortable(row: ObjectRow, column: int) -> Any:
