@@ -113,8 +113,9 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
     )
     category, kind = _codes_of(record.class_name, codes)
     label = record.name or record.concept or f"object {label_id}"
+    label = label.replace("\\", "/")[:64]  # a backslash would part it into several values
     return highdicom.seg.SegmentDescription(
-        segment_number=number, segment_label=label[:64],
+        segment_number=number, segment_label=label,
         segmented_property_category=category, segmented_property_type=kind,
         algorithm_type=kinds.SEMIAUTOMATIC if by_model else kinds.MANUAL,
         algorithm_identification=algorithm if by_model else None,

@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from .class_models import ClassModel, ObjectModel
 from .class_table import Table
@@ -48,7 +49,8 @@ class ClassesPanel(QWidget):
         self.put_into, self.delete_objects = QPushButton("Class…"), QPushButton("Delete")
         self.undo, self.redo = QPushButton(), QPushButton()
         self.again = QPushButton("Count again")
-        self.heading, self.message = QLabel(), Message()
+        self.heading, self.message = QElidingLabel(), Message()
+        self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._tips()
         self._arrange()
@@ -97,13 +99,13 @@ class ClassesPanel(QWidget):
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Labels", self.labels)
-        form.addRow("Colours by", _row(self.by_object, self.by_class, QLabel(), stretch=True))
+        form.addRow("Colours by", _row(self.by_object, self.by_class, QLabel(), wide=2))
         upper = _column(
             self.classes, self.only,
             _row(self.rename_class, self.merge_classes, self.recolour, self.delete_class),
         )  # fmt: skip
         lower = _column(
-            _row(self.heading, self.again, stretch=True), self.objects,
+            _row(self.heading, self.again, wide=0), self.objects,
             _row(self.select_all, self.merge_objects, self.put_into, self.delete_objects),
         )  # fmt: skip
         halves = QSplitter(Qt.Orientation.Vertical)
@@ -128,12 +130,11 @@ def _column(*widgets: QWidget) -> QWidget:
     return holder
 
 
-def _row(*widgets: QWidget, stretch: bool = False) -> QWidget:
+def _row(*widgets: QWidget, wide: int | None = None) -> QWidget:
+    """Widgets beside each other, equally wide, or the one of number `wide` as wide as can be."""
     holder = QWidget()
     row = QHBoxLayout(holder)
     row.setContentsMargins(0, 0, 0, 0)
     for widget in widgets:
-        row.addWidget(widget, 0 if stretch else 1)
-    if stretch:
-        row.insertStretch(row.count() - 1, 1)
+        row.addWidget(widget, int(wide is None or widget is widgets[wide]))
     return holder
