@@ -141,7 +141,7 @@ def _figures(
 
 
 def markdown(results: Sequence[Found]) -> str:
-    """A table: a row a set, then domains, all, and those of other sources."""
+    """A table: a row a set, then means over sets in which the same ways were tried."""
     ways = _ways(results)
     heads = [f"{_title(way)}" for way in ways]
     lines = [
@@ -152,14 +152,19 @@ def markdown(results: Sequence[Found]) -> str:
     sets = list(dict.fromkeys(r.set_name for r in results))
     for name in sets:
         lines.append(_row(name, [r for r in results if r.set_name == name], ways, single=True))
-    for domain in sorted({name.split("/")[0] for name in sets}):
-        here = [r for r in results if r.set_name.startswith(domain + "/")]
-        lines.append(_row(f"**{domain}**", here, ways))
-    lines.append(_row("**all**", list(results), ways))
-    elsewhere = [r for r in results if r.other_source]
-    if elsewhere:
-        lines.append(_row("**other sources**", elsewhere, ways))
+    for title, wanted in (
+        ("**where all numbers of objects could be marked**", [w for w in ways if w != "word"]),
+        ("**where the word is known, too**", ["everything", "word", ways[-1]]),
+        ("**where the word is known, and one marked**", ["everything", "word", *ways[2:3]]),
+    ):
+        both = [r for r in results if all(_has(results, r.set_name, way) for way in wanted)]
+        if both:
+            lines.append(_row(title, [r for r in both if r.way in wanted], ways))
     return "\n".join(lines)
+
+
+def _has(results: Sequence[Found], set_name: str, way: str) -> bool:
+    return any(r.set_name == set_name and r.way == way for r in results)
 
 
 def _row(title: str, here: list[Found], ways: Sequence[str], single: bool = False) -> str:
