@@ -10,7 +10,9 @@ from discs import disc_image
 
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, UnknownWord, WeightsError
+from napari_seem.models.base import Instance
 from napari_seem.models.compact import build
+from napari_seem.models.compact.everything import without_overlaps
 from napari_seem.models.registry import MODELS
 
 
@@ -186,6 +188,21 @@ def test_stuff_is_one_region_of_the_panoptic_map(model, embedding):
     on_stuff = np.isin(found.semantic, [2, 3]) & (found.labels == 0)
     things = [s.label_id for s in found.panoptic.segments if s.thing]
     assert not np.isin(found.panoptic.labels[on_stuff], [0, *things]).any()
+
+
+def test_less_sure_objects_stay_beside_many_of_their_size():
+    def squares(count, score, row, side=6):
+        return [Instance(np.ones((side, side), bool), (row, x, row + side, x + side), score)
+                for x in range(0, 10 * count, 10)]  # fmt: skip
+
+    unsure = [*squares(3, 0.45, 20), *squares(1, 0.45, 60, side=40), *squares(1, 0.3, 30)]
+
+    few = without_overlaps([*squares(4, 0.9, 0), *unsure], (120, 120))
+    many = without_overlaps([*squares(9, 0.9, 0), *unsure], (120, 120))
+
+    assert [i.score for i in few] == [0.9] * 4
+    assert [i.score for i in many] == [0.9] * 9 + [0.45] * 3
+    assert {i.area for i in many} == {36}
 
 
 def test_a_blank_image_holds_no_object_for_sure(model):

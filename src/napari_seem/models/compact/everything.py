@@ -33,6 +33,9 @@ SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
 KEEP_BELOW_BEST, KEEP_AT = 0.8, (0.3, 0.5)
 """Least score of an object that is kept: so much of the image's best one, within these bounds."""
+ALIKE_COUNT, ALIKE_SIZE, ALIKE_AT = 8, 4.0, 0.4
+"""Beside so many kept objects, others of up to so many times their area, or its inverse, are kept
+from this score on."""
 FITS_AT = 0.5
 """Least fit of a word that is a pixel's name."""
 FREE_SHARE = 0.75
@@ -199,20 +202,36 @@ def _instance(
 
 
 def without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
-    """Greedy choice, best first; what is left of an overlapped object stays if it is most of it."""
+    """Greedy choice, best first; what is left of an overlapped object stays if it is most of it.
+
+    Where many are kept, less sure ones of about their size are, too: they are of the same kind.
+    """
     taken = np.zeros(shape, bool)
-    kept = []
     ranked = sorted(found, key=lambda i: -i.score)
     least = np.clip(KEEP_BELOW_BEST * ranked[0].score, *KEEP_AT) if ranked else 0.0
+    sure = [instance for instance in ranked if instance.score >= least]
+    kept = _free(sure, taken)
+    if len(kept) >= ALIKE_COUNT:
+        usual = float(np.median([instance.area for instance in kept]))
+        alike = [
+            instance for instance in ranked[len(sure) :]
+            if instance.score >= ALIKE_AT and usual <= ALIKE_SIZE * instance.area
+            and instance.area <= ALIKE_SIZE * usual
+        ]  # fmt: skip
+        kept.extend(_free(alike, taken))
+    return kept
+
+
+def _free(ranked: list[Instance], taken: npt.NDArray[np.bool_]) -> list[Instance]:
+    """Those that are mostly free, without what is taken; marks in `taken` what they take."""
+    kept = []
     for instance in ranked:
-        if instance.score < least:
-            break
         y0, x0, y1, x1 = instance.bbox
         free = instance.mask & ~taken[y0:y1, x0:x1]
         if free.sum() < max(4, FREE_SHARE * instance.area):
             continue
         taken[y0:y1, x0:x1] |= instance.mask
-        kept.append(Instance(free, instance.bbox, instance.score, instance.label))
+        kept.append(replace(instance, mask=free))
     return kept
 
 
