@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
@@ -241,3 +243,18 @@ def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
     viewer.open_sample("napari-seem", "coins")
     assert dock.annotator.image.name == "Coins"
     dock.release()
+
+
+def test_a_guessed_name_is_written_only_when_it_was_taken(dock, discs, settle, model, monkeypatch):
+    predict = model.predict
+    monkeypatch.setattr(
+        model, "predict", lambda *given: replace(predict(*given), label="disc & co")
+    )
+    for taken in (False, True):
+        points(dock).add(middle(discs[1], SECOND if taken else FIRST))
+        settle(dock)
+        assert "disc &amp; co?" in dock.panel.status.text()
+        if taken:
+            dock.panel.status.linkActivated.emit("name")
+        dock.commit()
+    assert list(dock.annotator.labels.features["name"]) == ["background", "", "disc & co"]

@@ -127,12 +127,14 @@ def _complete(
 
 def _one_object(model: Any, image: Any, prompts: list[Prompt], out: Any = None) -> Written:
     from ..edits import ObjectRecord, ObjectTable
+    from ..prompts import Text
     from ..tiling import TiledModel, is_big
 
     if is_big(image.shape):
         model = TiledModel(model)
     found = model.predict(model.encode(image), prompts)
-    record = ObjectRecord.made(found.label, found.score, model.name, len(prompts))
+    word = found.label if any(isinstance(prompt, Text) for prompt in prompts) else None
+    record = ObjectRecord.made(word, found.score, model.name, len(prompts))
     table = ObjectTable({1: record})
     if out is None:
         return found.mask.astype("uint16"), table

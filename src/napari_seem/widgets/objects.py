@@ -38,7 +38,8 @@ class Objects:
         Parameters
         ----------
         name : str
-            The object's name; the model's own where it is empty.
+            The object's name; where it is empty, the word that was asked for. What a model
+            guesses is only shown: a wrong name in a table is worse than none.
         label_id : int, optional
             Its id; by default that of the object picked up again, else the next free one.
         """
@@ -57,10 +58,8 @@ class Objects:
             prompts = work.session.prompts
             words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
             former = self._former(work.label_id)
-            made = ObjectRecord.made(
-                prediction.label or next(iter(words), former.concept), prediction.score,
-                annotator.model_name, len(prompts),
-            )  # fmt: skip
+            word = (prediction.label or words[0]) if words else former.concept
+            made = ObjectRecord.made(word, prediction.score, annotator.model_name, len(prompts))
             record = replace(made, name=name or work.name or made.name)
             chosen = self.write(
                 [mask], [corner], [record], label_id or work.label_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
@@ -106,6 +107,8 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), QLabel(), QLabel()
+        self._guess = ""
+        self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         outer = QVBoxLayout(parent)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -163,9 +166,11 @@ class Panel(QWidget):
         self.redo.setEnabled(can_redo)
 
     def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
-        """Show what the last turn was."""
-        name = f" · {label}?" if label else ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{name}")
+        """Show what the last turn was, and the model's guess of a name to be taken by a click."""
+        guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
+        self._guess = label or ""
+        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
+        self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def show_message(self, text: str, error: bool) -> None:
         """Show a message to the person; an empty one clears the line."""
@@ -243,7 +248,7 @@ class Panel(QWidget):
     def _make_commit(self) -> None:
         self.name, self.label_id = QLineEdit(), QSpinBox()
         self.name.setPlaceholderText("name")
-        self.name.setToolTip("Name of the object; the model's own where it is empty")
+        self.name.setToolTip("Name of the object; where it is empty, the word that was asked for")
         self.label_id.setRange(0, 2**31 - 1)
         self.label_id.setSpecialValueText("next free id")
         self.label_id.setToolTip("Id of the object in the labels layer")
