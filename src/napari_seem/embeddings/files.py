@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidImage, NapariSeemError
 from ..io.files import open_image
-from ..io.images import MOST_CHANNELS, channels_last
+from ..io.images import with_channels
 from ..look import Look, looked
 from ..planes import Plane
 from .ahead import Ready, Room, encode_ahead
@@ -73,10 +73,7 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
         The file can't be read, or has other axes.
     """
     opened = open_image(path)
-    array, channels = channels_last(opened), opened.channel_axis is not None
-    unnamed = not channels and array.ndim == 3 and axis is None
-    if unnamed and array.shape[-1] <= MOST_CHANNELS:
-        channels = True
+    array, channels = with_channels(opened, axis)
     seen, spatial = looked(array, look, channels), array.ndim - channels
     if spatial == 2:
         return 1, lambda _: Plane.of(array.shape[:2]).read(seen)

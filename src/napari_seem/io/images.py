@@ -32,6 +32,17 @@ def channels_last(opened: Opened) -> Any:
     return dask.array.moveaxis(_lazy(opened.data), opened.channel_axis, -1)
 
 
+def with_channels(opened: Opened, axis: int | None = None) -> tuple[Any, bool]:
+    """An image's array, channels last, and whether it has any.
+
+    Where the file does not tell, three axes with a short last one are a colour image, unless an
+    `axis` along which planes follow each other is named.
+    """
+    array = channels_last(opened)
+    short = array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS
+    return array, opened.channel_axis is not None or (short and axis is None)
+
+
 def _lazy(data: Any) -> Any:
     """An array on disk as one of dask: what is taken of it is not read before it is needed."""
     import dask.array

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InvalidImage
 from ..io.files import open_image
-from ..io.images import MOST_CHANNELS, channels_last
+from ..io.images import with_channels
 from ..look import Look, looked
 from ..planes import Plane
 from ..tiling import PlanePixels, is_big
@@ -81,10 +81,7 @@ def sights_of_file(path: Path, axis: int | None = None, look: Look = PLAIN) -> l
         The file can't be read, or has other axes.
     """
     opened = open_image(path)
-    array, channels = channels_last(opened), opened.channel_axis is not None
-    unnamed = not channels and array.ndim == 3 and axis is None
-    if unnamed and array.shape[-1] <= MOST_CHANNELS:
-        channels = True
+    array, channels = with_channels(opened, axis)
     return sights_of_array(array, axis or 0, channels, look, path, path.name)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QListWidget,
     QPushButton,
@@ -20,6 +19,7 @@ from .example_strip import ExampleStrip
 from .loss_curve import LossCurve
 from .message import Message
 from .panel import LayerBox
+from .pieces import row
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
 KINDS: dict[str, Kind] = {
@@ -122,20 +122,13 @@ class ExamplesPanel(QWidget):
         then.addRow("By", self.model)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        column.addLayout(_row(self.add_plane, self.add_files))
+        column.addLayout(row(self.add_plane, self.add_files))
         column.addWidget(self.strip)
         column.addLayout(then)
-        column.addLayout(_row(self.teach, self.stop_teaching))
-        column.addLayout(_row(self.save, self.open))
+        column.addLayout(row(self.teach, self.stop_teaching))
+        column.addLayout(row(self.save, self.open))
         column.addWidget(self.curve)
         column.addWidget(self.told)
-        column.addLayout(_row(self.run, self.stop, self.again))
+        column.addLayout(row(self.run, self.stop, self.again))
         column.addWidget(self.message)
         column.addWidget(self.results, 1)
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    for widget in widgets:
-        row.addWidget(widget, 1)
-    return row

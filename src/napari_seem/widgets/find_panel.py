@@ -10,13 +10,10 @@ from qtpy.QtWidgets import (
     QComboBox,
     QCompleter,
     QFormLayout,
-    QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -27,10 +24,10 @@ from .findings import BY_PLACE, BY_SCORE, Findings
 from .findings_view import FindingsView
 from .message import Message
 from .panel import LayerBox
+from .pieces import AxisBox, PlaneRange, WordButtons, row
 
 STACK, IMAGES, FOLDER = "all planes of a stack", "all 2-D images here", "a folder of files"
 LEAST = 0.45
-MOST_SUGGESTIONS = 6
 
 
 class FindPanel(QWidget):
@@ -56,7 +53,8 @@ class FindPanel(QWidget):
         super().__init__(parent)
         # the list takes the room that napari would else leave empty below
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-        self.model, self.scope, self.along, self.sort = (QComboBox() for _ in range(4))
+        self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
+        self.along, self._range = AxisBox(), PlaneRange()
         self.model.addItems(list(models))
         self.scope.addItems([STACK, IMAGES, FOLDER])
         self.sort.addItems([BY_SCORE, BY_PLACE])
@@ -67,7 +65,7 @@ class FindPanel(QWidget):
         self.word, self.words = QLineEdit(), QStringListModel(self)
         self.image, self.labels = LayerBox(), LayerBox("new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
-        self.first, self.last = QSpinBox(), QSpinBox()
+        self.first, self.last = self._range.first, self._range.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
         self.begin, self.stop = QPushButton("Find"), QPushButton("Stop")
         self.again = QPushButton("Again")
@@ -77,7 +75,8 @@ class FindPanel(QWidget):
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.reject, self.accept = QPushButton("Reject"), QPushButton("Accept")
         self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Take back")
-        self._suggestions = QGridLayout()
+        self._suggestions = WordButtons()
+        self._suggestions.chosen.connect(self.suggested)
         self._prepare()
         self._tips()
         self._arrange()
@@ -109,7 +108,7 @@ class FindPanel(QWidget):
         )  # fmt: skip
         for widget, wanted in rows:
             self._form.setRowVisible(widget, wanted)
-        self._show_range(count)
+        self._range.offer(count)
 
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""
@@ -128,26 +127,7 @@ class FindPanel(QWidget):
 
     def show_suggestions(self, words: Sequence[str]) -> None:
         """Offer words as buttons."""
-        while self._suggestions.count():
-            item = self._suggestions.takeAt(0)
-            button = item.widget() if item is not None else None
-            if button is not None:
-                button.setParent(None)  # at once, deleting waits for the event loop
-                button.deleteLater()
-        for number, word in enumerate(words[:MOST_SUGGESTIONS]):
-            choice = QPushButton(word)
-            choice.setFlat(True)
-            choice.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
-            self._suggestions.addWidget(choice, number // 2, number % 2)
-
-    def _show_range(self, count: int) -> None:
-        """Offer the planes of a stack; a choice that still fits stays."""
-        whole = self.first.value() == 0 and self.last.value() in (self.last.maximum(), 0)
-        for box in (self.first, self.last):
-            box.setRange(0, max(0, count - 1))
-        if whole or self.last.value() < self.first.value():
-            self.first.setValue(0)
-            self.last.setValue(max(0, count - 1))
+        self._suggestions.offer(words)
 
     def _prepare(self) -> None:
         self.word.setPlaceholderText("a word, such as nucleus")
@@ -162,15 +142,10 @@ class FindPanel(QWidget):
         self.least.setDecimals(2)
         self.least.setValue(LEAST)
         self.told.setMinimumWidth(1)
-        self._range, self._folder = QWidget(), QWidget()
-        for holder, widgets in (
-            (self._range, (self.first, QLabel("to"), self.last)),
-            (self._folder, (self.folder, self.choose)),
-        ):
-            row = QHBoxLayout(holder)
-            row.setContentsMargins(0, 0, 0, 0)
-            for widget in widgets:
-                row.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+        self._folder = QWidget()
+        chosen = row(self.folder, self.choose)
+        chosen.setContentsMargins(0, 0, 0, 0)
+        self._folder.setLayout(chosen)
 
     def _tips(self) -> None:
         for widget, tip in (
@@ -211,18 +186,10 @@ class FindPanel(QWidget):
         form.addRow("Write to", self.labels)
         form.addRow("", self.overwrite)
         column.addLayout(form)
-        column.addLayout(_row(self.begin, self.stop, self.again))
+        column.addLayout(row(self.begin, self.stop, self.again))
         column.addWidget(self.message)
-        column.addLayout(_row(QLabel("Least score"), self.least, stretch=1))
-        column.addLayout(_row(self.told, self.sort, stretch=0))
+        column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
+        column.addLayout(row(self.told, self.sort, stretch=0))
         column.addWidget(self.view, 1)
-        column.addLayout(_row(self.previous, self.next, self.reject, self.accept))
-        column.addLayout(_row(self.accept_all, self.take_back))
-
-
-def _row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
-    """Widgets side by side; with `stretch`, only the widget of that number grows."""
-    row = QHBoxLayout()
-    for number, widget in enumerate(widgets):
-        row.addWidget(widget, 1 if stretch is None or number == stretch else 0)
-    return row
+        column.addLayout(row(self.previous, self.next, self.reject, self.accept))
+        column.addLayout(row(self.accept_all, self.take_back))

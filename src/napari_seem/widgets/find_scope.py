@@ -10,13 +10,12 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
-from ..errors import InvalidImage, NapariSeemError
+from ..errors import InvalidImage
 from ..io.images import images_in
 from ..layers.coordinates import channel_layers, spatial_shape, unwrap
 from ..layers.roles import is_ours
 from ..layers.seen import showing_of
 from ..layers.sights import sight_of_image, sights_of_stack
-from ..layers.stacks import axis_name, stack_axes
 from ..query import Place, Sight, sights_of_files
 from .find_panel import FOLDER, IMAGES, STACK, FindPanel
 
@@ -46,7 +45,6 @@ class Scope(QObject):
         self._viewer, self._panel = viewer, panel
         self._images: dict[int, Image] = {}
         self._order: dict[Any, int] = {}
-        self._axes: list[int] = []
         panel.choose.clicked.connect(lambda _: self._choose_folder())
         panel.scope.currentTextChanged.connect(lambda _: self._refresh_axes())
         panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
@@ -80,7 +78,7 @@ class Scope(QObject):
             sights = [sight_of_image(image, layers) for image in images]
         else:
             sights = sights_of_stack(
-                images[0], self._viewer.dims, layers, axis=self._axis,
+                images[0], self._viewer.dims, layers, axis=panel.along.axis,
                 within=(panel.first.value(), panel.last.value() + 1), together=self.several,
             )  # fmt: skip
         return sights, len(sights), images
@@ -160,29 +158,14 @@ class Scope(QObject):
         if folder:
             self._panel.folder.setText(folder)
 
-    @property
-    def _axis(self) -> int | None:
-        index = self._panel.along.currentIndex()
-        return self._axes[index] if 0 <= index < len(self._axes) else None
-
     def _refresh_axes(self) -> None:
-        image, along = self._panel.image.layer, self._panel.along
-        try:
-            axes = [] if image is None else sorted(stack_axes(image, self._viewer.dims))
-        except NapariSeemError:
-            axes = []
-        if axes != self._axes:
-            self._axes = axes
-            along.blockSignals(True)
-            along.clear()
-            along.addItems([axis_name(image, axis) for axis in axes])
-            along.blockSignals(False)
+        self._panel.along.offer(self._panel.image.layer, self._viewer.dims)
         self._refresh_range()
         self.changed.emit()
 
     def _refresh_range(self) -> None:
-        image, axis = self._panel.image.layer, self._axis
+        image, axis = self._panel.image.layer, self._panel.along.axis
         count = 1 if image is None or axis is None else spatial_shape(image)[axis]
-        self._panel.show_scope(count, len(self._axes))
+        self._panel.show_scope(count, len(self._panel.along.axes))
         channels = 0 if image is None else len(channel_layers(image, self._viewer.layers))
         self._panel.show_channels(channels)

@@ -14,7 +14,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -27,6 +26,7 @@ from superqt import QLabeledDoubleSlider
 from .actions import ACTIONS
 from .guide import HelpWindow
 from .look_box import LookBox
+from .pieces import WordButtons, row
 
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 LONGEST_WORD = 100
@@ -191,17 +191,7 @@ class Panel(QWidget):
 
     def show_suggestions(self, words: Sequence[str]) -> None:
         """Offer words as buttons."""
-        while self._suggestions.count():
-            item = self._suggestions.takeAt(0)
-            button = item.widget() if item is not None else None
-            if button is not None:
-                button.setParent(None)  # at once, deleting waits for the event loop
-                button.deleteLater()
-        for number, word in enumerate(words[:6]):
-            choice = QPushButton(word)
-            choice.setFlat(True)
-            choice.clicked.connect(lambda _=False, word=word: self.suggested.emit(word))
-            self._suggestions.addWidget(choice, number // 2, number % 2)
+        self._suggestions.offer(words)
 
     def show_help(self, *_: object) -> None:
         """Open the keyboard map and a short guide; works offline."""
@@ -243,7 +233,8 @@ class Panel(QWidget):
         self.threshold.setToolTip("Offer only proposals that score at least this much")
         self.take_all = QPushButton("Take all")
         self.take_all.setToolTip("Write every offered proposal as an object of its own")
-        self._suggestions = QGridLayout()
+        self._suggestions = WordButtons()
+        self._suggestions.chosen.connect(self.suggested)
 
     def _make_commit(self) -> None:
         self.name, self.label_id = QLineEdit(), QSpinBox()
@@ -282,19 +273,19 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(_row(self.positive, self.negative))
+        column.addLayout(row(self.positive, self.negative))
         column.addWidget(_rule())
-        column.addLayout(_row(self.word, self.find_word, self.teach, stretch=0))
+        column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
         column.addLayout(self._teach_place)
         column.addLayout(self._suggestions)
         column.addWidget(self.threshold)
         column.addWidget(self.take_all)
         column.addWidget(_rule())
-        column.addLayout(_row(self.name, self.label_id, stretch=0))
+        column.addLayout(row(self.name, self.label_id, stretch=0))
         column.addWidget(self.overwrite)
         column.addWidget(self.commit)
-        column.addLayout(_row(self.undo, self.redo, self.clear))
+        column.addLayout(row(self.undo, self.redo, self.clear))
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
@@ -339,11 +330,3 @@ def _rule() -> QFrame:
     line.setFrameShape(QFrame.Shape.HLine)
     line.setStyleSheet("color: rgba(128, 128, 128, 90)")
     return line
-
-
-def _row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
-    """Widgets side by side; with `stretch`, only the widget of that number grows."""
-    row = QHBoxLayout()
-    for number, widget in enumerate(widgets):
-        row.addWidget(widget, 1 if stretch is None or number == stretch else 0)
-    return row

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QListWidgetItem
 from ..errors import NapariSeemError
 from ..layers.coordinates import unwrap
 from ..layers.roles import is_ours
-from ..layers.stacks import LayerStack, axis_name, shown_stack, stack_axes
+from ..layers.stacks import LayerStack, shown_stack
 from ..models.base import Capability
 from ..models.registry import able_models
 from .carrier import Carrier, Order
@@ -40,7 +40,6 @@ class StackWidget(Dock):
         self.viewer = unwrap(napari_viewer)
         self.panel = StackPanel(self, able_models(Capability.IN_CONTEXT))
         self.carrier = Carrier(shelf or shelf_of(self.viewer), self)
-        self._axes: list[int] = []
         self._closed = False
         self._connect()
         self._refresh_layers()
@@ -152,11 +151,10 @@ class StackWidget(Dock):
 
     def _stack(self, *, loudly: bool = False) -> LayerStack | None:
         image = self.panel.image.layer
-        index = self.panel.along.currentIndex()
-        axis = self._axes[index] if 0 <= index < len(self._axes) else None
         if image is None:
             return None
         try:
+            axis = self.panel.along.axis
             return shown_stack(image, self.viewer.dims, axis, self.viewer.layers)
         except NapariSeemError:
             if loudly:
@@ -230,17 +228,7 @@ class StackWidget(Dock):
         self._refresh_plane()
 
     def _refresh_plane(self, _: Any = None) -> None:
-        image, along = self.panel.image.layer, self.panel.along
-        try:
-            axes = [] if image is None else sorted(stack_axes(image, self.viewer.dims))
-        except NapariSeemError:
-            axes = []
-        if axes != self._axes:
-            self._axes = axes
-            along.blockSignals(True)
-            along.clear()
-            along.addItems([axis_name(image, axis) for axis in axes])
-            along.blockSignals(False)
+        if self.panel.along.offer(self.panel.image.layer, self.viewer.dims):
             self._refresh_range()
         stack = self._stack()
         if stack is not None:
@@ -248,7 +236,7 @@ class StackWidget(Dock):
 
     def _refresh_range(self) -> None:
         stack = self._stack()
-        self.panel.show_range(stack.shape[0] if stack is not None else 0)
+        self.panel.planes.offer(stack.shape[0] if stack is not None else 0)
 
 
 def _told(events: Any) -> str:

@@ -9,17 +9,16 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QHBoxLayout,
     QLabel,
     QListWidget,
     QPushButton,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
 
 from .message import Message
 from .panel import LayerBox
+from .pieces import AxisBox, PlaneRange, row
 from .score_plot import ScorePlot
 
 OUTLINES = "outlines only, no model"
@@ -39,11 +38,12 @@ class StackPanel(QWidget):
     def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
         super().__init__(parent)
         self.image, self.labels = LayerBox(), LayerBox()
-        self.along, self.model = QComboBox(), QComboBox()
+        self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.only_selected = QCheckBox("only the selected object")
         self.find_new = QCheckBox("look for new objects too")
-        self.first, self.last, self.stop_below = QSpinBox(), QSpinBox(), QDoubleSpinBox()
+        self.first, self.last = self.planes.first, self.planes.last
+        self.stop_below = QDoubleSpinBox()
         self.stop_below.setRange(0, 1)
         self.stop_below.setSingleStep(0.05)
         self.stop_below.setSpecialValueText("never")
@@ -69,15 +69,6 @@ class StackPanel(QWidget):
     def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what happened."""
         self.message.say(text, problem=problem)
-
-    def show_range(self, count: int) -> None:
-        """Offer the planes of a stack of `count`; a choice that still fits stays."""
-        whole = self.first.value() == 0 and self.last.value() in (self.last.maximum(), 0)
-        for box in (self.first, self.last):
-            box.setRange(0, max(0, count - 1))
-        if whole or self.last.value() < self.first.value():
-            self.first.setValue(0)
-            self.last.setValue(max(0, count - 1))
 
     def _tips(self) -> None:
         for widget, tip in (
@@ -109,23 +100,14 @@ class StackPanel(QWidget):
         form.addRow("By", self.model)
         form.addRow("", self.only_selected)
         form.addRow("", self.find_new)
-        form.addRow("Planes", _row(self.first, QLabel("to"), self.last))
+        form.addRow("Planes", self.planes)
         form.addRow("Stop below", self.stop_below)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        column.addWidget(_row(self.backward, self.both, self.forward, self.stop))
+        column.addLayout(row(self.backward, self.both, self.forward, self.stop))
         column.addWidget(self.message)
         column.addWidget(self.plot)
         column.addWidget(QLabel("To check, the least sure first"))
         column.addWidget(self.queue, 1)
-        column.addWidget(_row(self.previous, self.next, self.accept))
-        column.addWidget(_row(self.resume, self.take_back))
-
-
-def _row(*widgets: QWidget) -> QWidget:
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
-    return holder
+        column.addLayout(row(self.previous, self.next, self.accept))
+        column.addLayout(row(self.resume, self.take_back))
