@@ -32,7 +32,8 @@ from .vocabulary import Speaker
 
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
-NAME_AT = 0.75
+NAME_AT, CLEAR_BY = 0.75, 0.2
+"""A word is guessed from this probability on, and where the next best is so much less likely."""
 CAPABILITIES = frozenset(Capability)
 
 
@@ -306,7 +307,10 @@ class CompactModel(Learner, Speaker):
         vectors = semantic[:, rows[ys[::step]], cols[xs[::step]]].float()
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
-        return self._words[best] if float(fit[best]) >= NAME_AT else None
+        rivals = fit.clone()
+        rivals[best] = 0
+        clear = float(fit[best] - rivals.max()) >= CLEAR_BY
+        return self._words[best] if clear and float(fit[best]) >= NAME_AT else None
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:
