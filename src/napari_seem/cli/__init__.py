@@ -1,4 +1,4 @@
-"""The command line: `napari-seem demo | models | segment | propagate | label-like | embed | bench`.
+"""The command line: `napari-seem COMMAND`.
 
 Each command tells its options: `napari-seem segment --help`.
 """
