@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,12 @@ class Crop:
     areas: torch.Tensor
     annotated: torch.Tensor
     partial: bool
+
+    def to(self, device: torch.device) -> Crop:
+        """The same crop with its tensors on a device."""
+        tensors = {k: v for k, v in vars(self).items() if isinstance(v, torch.Tensor)}
+        moved = {name: tensor.to(device) for name, tensor in tensors.items()}
+        return replace(self, **moved)
 
 
 class Crops(IterableDataset):

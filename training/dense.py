@@ -30,7 +30,7 @@ def relative_depth(instances: Tensor) -> Tensor:
     for _ in range(DEPTH_STEPS):
         depth = depth + inside
         inside = -F.max_pool2d(-inside, 3, 1, 1)
-    deepest = torch.zeros(len(ids), int(instances.max()) + 1)
+    deepest = depth.new_zeros(len(ids), int(instances.max()) + 1)
     index = instances.clamp(min=0).flatten(1)
     deepest.scatter_reduce_(1, index, depth.flatten(1), "amax")
     return depth[:, 0] / torch.gather(deepest, 1, index).view_as(depth[:, 0]).clamp(min=0.5)
@@ -57,7 +57,7 @@ def dense_losses(
     losses = {"boundary": _boundary_loss(fine[:, fine_at["boundary"]], instances)}
     depth = relative_depth(small)
     losses["distance"] = _masked_bce(coarse[:, at["distance"]][:, 0], depth, valid)
-    labelled = torch.tensor([0.0 if crop.partial else 1.0 for crop in crops])[:, None, None]
+    labelled = valid.new_tensor([0.0 if crop.partial else 1.0 for crop in crops])[:, None, None]
     foreground = (small > 0).float()
     sure = valid * torch.maximum(labelled, foreground)
     losses["foreground"] = _masked_bce(coarse[:, at["foreground"]][:, 0], foreground, sure)
@@ -98,7 +98,7 @@ def _instance_loss(network: CompactNetwork, embedding: Tensor, small: Tensor) ->
         present, index = torch.unique(index, return_inverse=True)
         if len(present) < 2:
             continue
-        sums = torch.zeros(len(present), flat.shape[1]).index_add(0, index, flat)
+        sums = flat.new_zeros(len(present), flat.shape[1]).index_add(0, index, flat)
         means = F.normalize(sums, dim=1)
         # every instance counts alike, however small
         picks = torch.multinomial(
@@ -138,7 +138,7 @@ def _semantic_loss(
 def _balanced(classes: Tensor, usable: Tensor) -> Tensor:
     """Indices of at most PIXELS_PER_CROP usable pixels, classes in equal shares."""
     if not usable.any():
-        return torch.zeros(0, dtype=torch.long)
+        return classes.new_zeros(0)
     frequency = torch.bincount(classes[usable] + 1).float()
     weight = torch.where(
         usable, 1 / frequency.clamp(min=1)[(classes + 1).clamp(max=len(frequency) - 1)], 0.0

@@ -69,7 +69,7 @@ class Run:
         self.words = words
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         config = CompactConfig(vocabulary=len(words))
-        self.network = CompactNetwork(config).to(memory_format=torch.channels_last)
+        self.network = CompactNetwork(config).to(self.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         self.optimizers = _optimizers(self.network, options.rate)
         self.rng = np.random.default_rng(options.seed)
@@ -106,11 +106,12 @@ class Run:
         joint = self.progress >= self.options.dense_share
         self._set_rate(joint)
         self.network.train()
-        images = torch.stack([crop.image for crop in crops])
+        there = [crop.to(self.device) for crop in crops]  # prompts are drawn from those here
+        images = torch.stack([crop.image for crop in there])
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16):
             coarse, fine = self.network.encoder(images)
-        losses = dense_losses(self.network, coarse, fine, crops)
+        losses = dense_losses(self.network, coarse, fine, there)
         if joint:
             losses |= self._decode(crops, coarse, fine)
         total = sum(WEIGHTS[name] * loss for name, loss in losses.items() if name in WEIGHTS)
@@ -204,7 +205,7 @@ class Run:
 
     def load(self, path: Path) -> None:
         """Go on from a saved state."""
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location=self.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
         for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
@@ -235,7 +236,7 @@ def _widen(saved: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None
 def export(network: CompactNetwork, words: tuple[str, ...], path: Path) -> None:
     """Write weights in half precision with everything needed to build the network again."""
     tensors = {
-        name: value.half().contiguous() if value.dtype.is_floating_point else value.contiguous()
+        name: (value.half() if value.dtype.is_floating_point else value).cpu().contiguous()
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }

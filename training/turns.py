@@ -142,12 +142,14 @@ def start(
     each_coarse, each_fine = coarse.unbind(0), fine.unbind(0)
     cut = [windows.cut(each_coarse[t.crop], each_fine[t.crop], t.window) for t in tasks]
     truth = np.stack([_truth(crops[t.crop], t) for t in tasks])
-    valid = torch.from_numpy(truth >= 0).float()
-    target = torch.from_numpy(truth == 1).float()
-    prompts = WindowPrompts.blank(len(tasks), network.config, FINE_GRID)
+    device = coarse.device
+    valid = torch.from_numpy(truth >= 0).float().to(device)
+    target = torch.from_numpy(truth == 1).float().to(device)
+    prompts = WindowPrompts.blank(len(tasks), network.config, FINE_GRID, device)
     prompts.maps[:, MAPS.index("valid")] = valid
-    prompts.cells = torch.tensor([windows.relative_cells(t.window) for t in tasks])
-    full = torch.tensor([t.full_area for t in tasks])
+    cells = [windows.relative_cells(t.window) for t in tasks]
+    prompts.cells = torch.tensor(cells, device=device)
+    full = torch.tensor([t.full_area for t in tasks], device=device)
     round_ = Round(
         tasks, target, valid, torch.maximum(full, target.sum((1, 2))),
         torch.cat([c[None] for c, _ in cut]), torch.cat([f[None] for _, f in cut]), prompts,
@@ -187,7 +189,8 @@ def _draw_first(
             maps[row, 4] = _coarsened(target, rng) * round_.valid[row]
         if "click" in kind or (kind in ("box", "lasso", "mask") and rng.random() < 0.15):
             paint_click(maps[row, 0], clicks[row])
-        vectors = torch.zeros(network.config.instance_dim), torch.zeros(network.config.semantic_dim)
+        dims = network.config.instance_dim, network.config.semantic_dim
+        vectors = tuple(words.new_zeros(dim) for dim in dims)
         if task.reference and "reference" in kind:
             mate, ids = task.reference
             region = torch.isin(crops[mate].instances[2::4, 2::4], torch.tensor(ids))
@@ -199,7 +202,7 @@ def _draw_first(
         instance.append(vectors[0])
         semantic.append(vectors[1])
         spoken = "word" in kind
-        word.append(words[task.word] if spoken else torch.zeros(words.shape[1]))
+        word.append(words[task.word] if spoken else words.new_zeros(words.shape[1]))
     round_.prompts.instance = torch.stack(instance)
     round_.prompts.semantic = torch.stack(semantic)
     round_.prompts.word = torch.stack(word)
@@ -238,7 +241,7 @@ def chebyshev_pick(mask: Tensor, rng: np.random.Generator, central: float) -> li
     """A cell of each mask: at its centre with probability `central`, else anywhere inside."""
     depth = chebyshev_depth(mask)
     out = []
-    for row in depth.numpy():
+    for row in depth.cpu().numpy():
         flat = row.ravel()
         if rng.random() < central:
             best = np.flatnonzero(flat >= flat.max() - 1e-3)
@@ -279,7 +282,7 @@ def _stroke(target: Tensor, rng: np.random.Generator) -> Tensor:
         return out
     knots = inner[rng.integers(len(inner), size=int(rng.integers(2, 5)))].float()
     for a, b in pairwise(knots):
-        along = torch.linspace(0, 1, 48)[:, None]
+        along = torch.linspace(0, 1, 48, device=target.device)[:, None]
         cells = (a * (1 - along) + b * along).round().long()
         out[cells[:, 0], cells[:, 1]] = 1
     out = F.max_pool2d(out[None], 3, 1, 1)[0] * target
@@ -290,8 +293,8 @@ def _roughened(target: Tensor, rng: np.random.Generator, strength: float) -> Ten
     """The object as a hurried hand would outline it."""
     kernel = int(rng.choice([5, 9, 13, 17]))
     noise = F.interpolate(
-        torch.from_numpy(rng.normal(0, strength, (1, 1, 9, 9))).float(), (FINE_GRID, FINE_GRID),
-        mode="bicubic",
+        torch.from_numpy(rng.normal(0, strength, (1, 1, 9, 9))).to(target),
+        (FINE_GRID, FINE_GRID), mode="bicubic",
     )[0, 0]  # fmt: skip
     soft = F.avg_pool2d(target[None], kernel, 1, kernel // 2)[0]
     rough = (soft + noise * 0.5 > rng.uniform(0.3, 0.6)).float()
@@ -305,7 +308,7 @@ def _coarsened(target: Tensor, rng: np.random.Generator) -> Tensor:
     block = int(rng.choice([4, 8, 16]))
     shift = tuple(int(v) for v in rng.integers(-block // 2, block // 2 + 1, 2))
     seen = F.avg_pool2d(torch.roll(target, shift, (0, 1))[None, None], block)
-    seen = seen + torch.from_numpy(rng.normal(0, 0.15, seen.shape)).float()
+    seen = seen + torch.from_numpy(rng.normal(0, 0.15, seen.shape)).to(seen)
     smooth = F.interpolate(seen, target.shape, mode="bilinear", align_corners=False)[0, 0]
     return (smooth - rng.uniform(0.3, 0.6)).clamp(-0.5, 0.5) * 2 * rng.uniform(3, 6)
 

@@ -51,18 +51,16 @@ class WindowPrompts:
     cells: Tensor
 
     @classmethod
-    def blank(cls, batch: int, config: CompactConfig, fine_grid: int) -> WindowPrompts:
+    def blank(
+        cls, batch: int, config: CompactConfig, fine_grid: int,
+        device: torch.device | None = None,
+    ) -> WindowPrompts:  # fmt: skip
         """No prompt at all on windows that lie wholly on the image."""
-        maps = torch.zeros(batch, len(MAPS), fine_grid, fine_grid)
+        maps = torch.zeros(batch, len(MAPS), fine_grid, fine_grid, device=device)
         maps[:, MAPS.index("valid")] = 1
-        return cls(
-            maps,
-            torch.zeros(batch, config.instance_dim),
-            torch.zeros(batch, config.semantic_dim),
-            torch.zeros(batch, config.semantic_dim),
-            torch.zeros(batch, config.semantic_dim),
-            torch.zeros(batch),
-        )
+        widths = (config.instance_dim, *[config.semantic_dim] * 3)
+        instance, semantic, other, word = (torch.zeros(batch, n, device=device) for n in widths)
+        return cls(maps, instance, semantic, other, word, torch.zeros(batch, device=device))
 
 
 def squash(logits: Tensor) -> Tensor:
