@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path_factory.mktemp("logs")))
     words = tmp_path_factory.mktemp("words") / "concepts.zip"
     monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(words))
+
+
+@pytest.fixture(autouse=True)
+def _quick_collections(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the collections around viewers pass over what outlived earlier ones.
+
+    napari collects garbage several times a viewer; through a million objects of earlier tests that
+    took longer than the tests.
+    """
+    yield
+    if "make_napari_viewer" in request.fixturenames:
+        gc.freeze()
 
 
 @pytest.fixture
