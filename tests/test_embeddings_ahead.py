@@ -192,6 +192,15 @@ def test_one_bad_file_does_not_end_the_run(files, tmp_path, capsys):
     assert "bad.tif" in told.err
 
 
+def test_planes_that_are_clicked_on_in_parts_are_not_encoded_as_one(tmp_path, capsys):
+    big = tmp_path / "big.tif"
+    tifffile.imwrite(big, np.zeros((2049, 64), np.uint8))
+
+    assert main(["embed", str(big), "--folder", str(tmp_path / "kept")]) == 2
+    assert "in parts" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [([], "--clear"), (["x.png"], "no file"), (["x.png", "--megabytes", "-1"], "negative")],

@@ -174,6 +174,14 @@ def test_one_plane_has_no_rest(dock):
     assert "one plane only" in dock.ahead.message.text()
 
 
+def test_planes_that_are_clicked_on_in_parts_are_not_encoded_as_one(docked):
+    dock = docked(np.zeros((2, 2049, 64), np.uint8))
+    assert dock.ahead.isHidden()
+    dock.ahead.start()
+    assert "in parts" in dock.ahead.message.text()
+    assert not dock.ahead.steps.running
+
+
 def test_trouble_with_the_disk_is_told(opened, tmp_path, qtbot):
     (tmp_path / "file").write_text("no folder")
     opened.annotator.shelf.cache = EmbeddingCache(store=EmbeddingStore(tmp_path / "file" / "k"))

@@ -65,10 +65,13 @@ def _of(task: Task) -> Any:
 def _embed(task: Task) -> str:
     from ..embeddings import EmbeddingCache, EmbeddingStore
     from ..embeddings.files import encode_files
+    from ..tiling import is_big
 
     store = EmbeddingStore(task.output, task.options.get("megabytes", 4096) << 20)
     cache = EmbeddingCache(0, store)
-    done = list(encode_files(_of(task), [task.source], cache, task.options.get("axis")))
+    done = list(
+        encode_files(_of(task), [task.source], cache, task.options.get("axis"), too_big=is_big)
+    )
     cache.close()
     failed = [ready.problem for _, _, ready in done if ready.problem]
     if failed:

@@ -28,6 +28,7 @@ def _embed(options: argparse.Namespace) -> int:
     """Fill the store of encoded images; 2 where a file could not be done."""
     from ..embeddings import EmbeddingCache, EmbeddingStore, encode_files
     from ..models.registry import load_model
+    from ..tiling import is_big
 
     if not options.images and not options.clear:
         raise usage("give image files to encode, or --clear")
@@ -42,7 +43,7 @@ def _embed(options: argparse.Namespace) -> int:
     done = {"encoded": 0, "there": 0, "failed": 0}
     cache = EmbeddingCache(0, store)
     model, look = load_model(options.model), look_of(options)
-    planes = encode_files(model, options.images, cache, options.axis, look)
+    planes = encode_files(model, options.images, cache, options.axis, look, is_big)
     try:
         for path, count, ready in planes:
             done[ready.outcome] += 1

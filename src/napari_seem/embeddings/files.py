@@ -17,13 +17,13 @@ from .ahead import Ready, Room, encode_ahead
 from .keys import Encoder
 from .memory import EmbeddingCache
 
-Planes = tuple[int, Callable[[int], npt.NDArray[Any]]]
+Planes = tuple[tuple[int, int], int, Callable[[int], npt.NDArray[Any]]]
 PLAIN = Look()
 
 
 def encode_files(
     model: Encoder, paths: Sequence[Path], cache: EmbeddingCache, axis: int | None = None,
-    look: Look = PLAIN,
+    look: Look = PLAIN, too_big: Callable[[tuple[int, int]], bool] = lambda _: False,
 ) -> Iterator[tuple[Path, int, Ready]]:  # fmt: skip
     """Encode files plane by plane; what is there already is left as it is.
 
@@ -34,6 +34,8 @@ def encode_files(
     cache : EmbeddingCache
     axis, look
         See `planes_of`.
+    too_big : callable
+        Whether planes of a size (H, W) are never encoded as one; such files fail.
 
     Yields
     ------
@@ -48,7 +50,12 @@ def encode_files(
     room = Room(cache)
     for path in paths:
         try:
-            count, read = planes_of(path, axis, look)
+            shape, count, read = planes_of(path, axis, look)
+            if too_big(shape):
+                raise InvalidImage(
+                    f"planes of {shape[0]} x {shape[1]} pixels are encoded in parts, where they "
+                    "are clicked on"
+                )
         except (NapariSeemError, OSError) as error:
             yield path, 0, Ready(-1, "failed", problem=str(error))
             continue
@@ -57,7 +64,7 @@ def encode_files(
 
 
 def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes:
-    """The planes of an image file: how many, and what reads one.
+    """The planes of an image file: their size (H, W), how many, and what reads one.
 
     Parameters
     ----------
@@ -76,7 +83,8 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
     array, channels = with_channels(opened, axis)
     seen, spatial = looked(array, look, channels), array.ndim - channels
     if spatial == 2:
-        return 1, lambda _: Plane.of(array.shape[:2]).read(seen)
+        plane = Plane.of(array.shape[:2])
+        return plane.shape(array.shape), 1, lambda _: plane.read(seen)
     if spatial != 3:
         raise InvalidImage(
             f"'{path}' has the shape {array.shape}; give images of two axes or stacks of three, "
@@ -92,4 +100,5 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
         index = tuple(number if i == along else None for i in range(3))
         return Plane(index, (first, second), channels).read(seen)
 
-    return int(array.shape[along]), read
+    size = int(array.shape[first]), int(array.shape[second])
+    return size, int(array.shape[along]), read

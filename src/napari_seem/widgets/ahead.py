@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from ..embeddings import Ready, encode_ahead
-from ..errors import NapariSeemError
-from ..layers.coordinates import shown_plane
+from ..errors import InvalidImage, NapariSeemError
+from ..layers.coordinates import shown_plane, spatial_shape
 from ..layers.stacks import LayerStack, shown_stack, stack_axes
+from ..tiling import is_big
 from .message import Message
 from .preferences import MEGABYTE
 from .steps import Steps
 from .works import Reading
 
 if TYPE_CHECKING:
+    from napari.components import Dims
+    from napari.layers import Image
+
     from .annotator import Annotator
 
 LOOK = 0.1
@@ -67,6 +71,10 @@ class EmbedAhead(QWidget):
             return
         try:
             stack = shown_stack(image, annotator.viewer.dims)
+            if not _is_fit(image, annotator.viewer.dims):
+                raise InvalidImage(
+                    "planes this big are encoded in parts, where they are clicked on"
+                )
         except NapariSeemError as error:
             self._say(str(error), problem=True)
             return
@@ -147,7 +155,7 @@ class EmbedAhead(QWidget):
             return
         self._looked_at = looked_at
         try:
-            several = image is not None and bool(stack_axes(image, dims))
+            several = image is not None and _is_fit(image, dims)
             if image is not None and self._stack is not None and image is self._stack.layer:
                 self._here = shown_plane(image, dims).index[self._stack.axis] or 0
         except NapariSeemError:
@@ -192,3 +200,9 @@ class EmbedAhead(QWidget):
         self.pause.setVisible(running)
         self.cancel.setVisible(running)
         self.pause.setText("Pause")
+
+
+def _is_fit(image: Image, dims: Dims) -> bool:
+    """Whether the shown plane has neighbours, and each is encoded as one."""
+    big = is_big(shown_plane(image, dims).shape(spatial_shape(image)))
+    return bool(stack_axes(image, dims)) and not big
