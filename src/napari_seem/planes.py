@@ -45,6 +45,13 @@ class Plane:
         shown = axes or (ndim - 2, ndim - 1)
         return cls(tuple(None if i in shown else at for i in range(ndim)), shown)
 
+    @classmethod
+    def across(cls, axis: int, at: int, channels: bool = False) -> Plane:
+        """Plane number `at` along an axis of an array of three; -1 is the last axis."""
+        along = axis % 3
+        rows, columns = (i for i in range(3) if i != along)
+        return cls(tuple(at if i == along else None for i in range(3)), (rows, columns), channels)
+
     @property
     def ndim(self) -> int:
         """Axes of the array, channels not counted."""

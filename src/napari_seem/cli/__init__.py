@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return _guarded(lambda: bench(arguments[1:]))
     if arguments[:1] == ["batch"]:
-        from ..batch.command import main as batch
+        from .batch import main as batch
 
         return _guarded(lambda: batch(arguments[1:]))
     options = _parser().parse_args(arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import NapariSeemError
 
@@ -22,7 +22,15 @@ def add_look(command: argparse.ArgumentParser) -> None:
     command.add_argument("--ndvi", metavar="NIR,RED", help="show their normalised difference")
 
 
-def add_library(command: argparse.ArgumentParser) -> None:
+def add_bounds(command: Any) -> None:
+    """Options that say which found objects are kept."""
+    command.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
+                         help="of objects that are kept")  # fmt: skip
+    command.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
+    command.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
+
+
+def add_library(command: Any) -> None:
     """The option that names taught words."""
     command.add_argument("--library", type=Path, metavar="FILE",
                          help="taught words that are known, too")  # fmt: skip

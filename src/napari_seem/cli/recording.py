@@ -81,13 +81,6 @@ def rows_of(table: ObjectTable) -> dict[str, dict[str, Any]]:
     return {str(row["index"]): {k: v for k, v in row.items() if k != "index"} for row in rows}
 
 
-def told_model(model: Any) -> dict[str, Any]:
-    """Name and weights of a model."""
-    from ..embeddings import identity_of
-
-    return {"name": model.name, "identity": identity_of(model)}
-
-
 def _nothing(labels: Any) -> Any:
     """An array like another that holds nothing and takes no room."""
     return np.broadcast_to(np.zeros((), labels.dtype), labels.shape)
@@ -171,8 +164,7 @@ class CarryRecord:
     def _place(self, k: int) -> Plane:
         from ..planes import Plane
 
-        first, second = (i for i in range(3) if i != self._axis % 3)
-        return Plane.of(self._seeds.shape, (first, second), k)
+        return Plane.across(self._axis, k)
 
 
 def labelled(

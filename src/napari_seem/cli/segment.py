@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_library, add_look, look_of, numbers, usage, words
-from .recording import content_of, segmented, told_model
+from .options import WRITTEN, add_bounds, add_library, add_look, look_of, numbers, usage, words
+from .recording import content_of, segmented
 from .whole_image import Question, Written, find_all, labelled_pixels
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def add_to(commands: Any) -> None:
     segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
-    segment.add_argument("--min-area", type=int, default=0, metavar="PIXELS")
-    segment.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
-    segment.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
+    add_bounds(segment)
     segment.add_argument("--names", type=words, metavar="WORD,WORD",
                          help="of everything, only objects with these names")  # fmt: skip
     segment.add_argument("--semantic", type=Path, metavar="FILE",
@@ -55,6 +53,7 @@ def _segment(options: argparse.Namespace) -> int:
     from ..io.images import open_lazily
     from ..look import looked_in_parts
     from ..models.registry import load_model
+    from ..record import tell_model
     from ..tiling import is_big
 
     prompts = _prompts(options)
@@ -85,7 +84,7 @@ def _segment(options: argparse.Namespace) -> int:
         print(f"{len(table)} {kind}, {labelled_pixels(labels)} pixels -> {path}")
     told = asked.told(image) if whole else _told(prompts)
     segmented(options.output, plain, options.image, look, *written["objects"],
-              **told, model=told_model(model), content=content_of(image))  # fmt: skip
+              **told, model=tell_model(model.name, model), content=content_of(image))  # fmt: skip
     return 0
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
 from .options import WRITTEN, add_look, look_of, usage
-from .recording import CarryRecord, labelled, told_model
+from .recording import CarryRecord, labelled
 
 
 def add_to(commands: Any) -> None:
@@ -59,6 +60,7 @@ def _propagate(options: argparse.Namespace) -> int:
     from ..look import looked
     from ..models.registry import load_model
     from ..propagation.seeds import SeedPlanes
+    from ..record import tell_model
 
     opened = open_image(options.stack)
     stack, labels = channels_last(opened), channels_last(open_image(options.labels))
@@ -73,7 +75,7 @@ def _propagate(options: argparse.Namespace) -> int:
     seen = looked(stack, look, stack.ndim > labels.ndim)
     grid = opened.grid if opened.grid.shape == labels.shape else Grid.plain(labels.shape)
     about = {"image": options.stack.name, "model": options.model, "shown": look.told()}
-    told = told_model(model) if model is not None else None
+    told = tell_model(model.name, model) if model is not None else None
     record = CarryRecord(labels, stack, options.stack, look, options.axis, told)
     if ending(options.output) == ".zarr":
         with growing_labels(options.output, grid) as growing:
@@ -119,19 +121,19 @@ def _label_like(options: argparse.Namespace) -> int:
     from ..in_context import iter_label_like
     from ..io.images import read_array, read_image, write_scored
     from ..models.registry import load_model
+    from ..record import tell_model
 
     model: Any = load_model(options.model)
     examples = [(read_image(image), read_array(labels)) for image, labels in options.example]
     wanted = {"ensemble": options.ensemble, "draws": options.draws}
     chosen = {key: value for key, value in wanted.items() if value is not None}
     options.output.mkdir(parents=True, exist_ok=True)
-    results = iter_label_like(
-        model, examples, (read_image(target) for target in options.targets), options.kind, **chosen
-    )
+    images, shown_images = tee(map(read_image, options.targets))  # one at a time, each read once
+    results = iter_label_like(model, examples, images, options.kind, **chosen)
     shown = [(*pair, paths[0]) for pair, paths in zip(examples, options.example, strict=True)]
-    told = {"kind": options.kind, "model": told_model(model), "options": chosen}
-    for target, found in zip(options.targets, results, strict=True):
+    told = {"kind": options.kind, "model": tell_model(model.name, model), "options": chosen}
+    for target, found, image in zip(options.targets, results, shown_images, strict=True):
         path = write_scored(options.output, target, found.labels, found.scores)
-        labelled(path, read_image(target), target, found.labels, shown, told)
+        labelled(path, image, target, found.labels, shown, told)
         print(f"{len(found.scores)} ids -> {path}")
     return 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..edits import now
 from ..embeddings import EmbeddingCache, encoded
 from ..errors import ConceptTrouble
 from ..images import to_rgb
@@ -175,11 +175,6 @@ def checked_name(name: str) -> str:
     if any(unicodedata.category(letter).startswith("C") for letter in tidy):
         raise ConceptTrouble(f"the name {tidy[:30]!r} holds a sign that can't be shown; retype it")
     return tidy
-
-
-def now() -> str:
-    """The time, as concepts keep it."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _learned(

@@ -93,12 +93,5 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
     along = axis or 0
     if not -3 <= along < 3:
         raise InvalidImage(f"there is no axis {axis} in '{path}' of shape {array.shape}")
-    along %= 3
-    first, second = (i for i in range(3) if i != along)
-
-    def read(number: int) -> npt.NDArray[Any]:
-        index = tuple(number if i == along else None for i in range(3))
-        return Plane(index, (first, second), channels).read(seen)
-
-    size = int(array.shape[first]), int(array.shape[second])
-    return size, int(array.shape[along]), read
+    size = Plane.across(along, 0).shape(array.shape)
+    return size, int(array.shape[along % 3]), lambda k: Plane.across(along, k, channels).read(seen)

@@ -29,17 +29,15 @@ class Stack:
         self.axis = axis % 3
         self.count = self.shape[self.axis]
         self._volume = volume
-        self._axes = tuple(i for i in range(3) if i != self.axis)
 
     @property
     def plane_shape(self) -> tuple[int, int]:
         """Height and width of every plane."""
-        return self.shape[self._axes[0]], self.shape[self._axes[1]]
+        return Plane.across(self.axis, 0).shape(self.shape)
 
     def read(self, index: int) -> npt.NDArray[Any]:
         """One plane, (H, W) or (H, W, C); nothing else is read."""
-        place = tuple(index if i == self.axis else None for i in range(3))
-        return Plane(place, (self._axes[0], self._axes[1]), self.channels).read(self._volume)
+        return Plane.across(self.axis, index, self.channels).read(self._volume)
 
     def slices(self, index: int) -> tuple[Any, ...]:
         """Where a plane lies in the array."""

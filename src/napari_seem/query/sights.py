@@ -108,12 +108,7 @@ def broken(place: Place, error: Exception) -> Sight:
 def _planes_along(shape: Sequence[int], axis: int, channels: bool) -> list[Plane]:
     if not -3 <= axis < 3:
         raise InvalidImage(f"there is no axis {axis} in a stack of shape {tuple(shape)}")
-    along = axis % 3
-    first, second = (i for i in range(3) if i != along)
-    return [
-        Plane(tuple(k if i == along else None for i in range(3)), (first, second), channels)
-        for k in range(shape[along])
-    ]
+    return [Plane.across(axis, k, channels) for k in range(shape[axis % 3])]
 
 
 def _sight(array: Any, plane: Plane, source: Any, title: str) -> Sight:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..embeddings import identity_of
 from ..errors import InvalidPrompt, LogTrouble
 from ..planes import Plane
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Scribble, Text
@@ -35,6 +36,11 @@ def read_prompts(told: Sequence[dict[str, Any]]) -> list[Prompt] | None:
         return [_KINDS[one["kind"]](one) for one in told]
     except (KeyError, TypeError, ValueError, InvalidPrompt) as error:
         raise LogTrouble(f"a prompt can't be read ({error!r}); the log is damaged") from None
+
+
+def tell_model(name: str, model: Any) -> dict[str, Any]:
+    """A model as plain values: the name that loads it, and its weights."""
+    return {"name": name, "identity": identity_of(model)}
 
 
 def tell_plane(plane: Plane) -> dict[str, Any]:

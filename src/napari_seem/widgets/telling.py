@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 from weakref import WeakSet
 
-from ..embeddings import content_key, identity_of
+from ..embeddings import content_key
 from ..layers.coordinates import unwrap
 from ..layers.record import LayerRecord, What, noted, record_of
 from ..layers.seen import Showing
 from ..planes import Plane
-from ..record import tell_plane, tell_prompts
+from ..record import tell_model, tell_plane, tell_prompts
 from ..record.patches import pack_ids
 from .labeller import Shown
 from .shelf import Shelf
@@ -109,8 +109,7 @@ class Learning:
 
 def told_model(shelf: Shelf, name: str) -> dict[str, Any]:
     """Name and weights of a model."""
-    model: Any = shelf.loaded(name) or shelf.model(name)
-    return {"name": name, "identity": identity_of(model)}
+    return tell_model(name, shelf.loaded(name) or shelf.model(name))
 
 
 def _seen_by(shelf: Shelf, name: str, content: Sequence[str]) -> dict[str, Any]:

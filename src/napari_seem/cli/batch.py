@@ -7,17 +7,16 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..batch import Outcome, Report, plan, run
+from ..batch.cluster import Certificates, cluster
+from ..batch.tasks import KINDS
 from ..concepts import ConceptLibrary
 from ..errors import ClusterTrouble, NapariSeemError
-from ..look import Look
 from ..models.filters import Wanted
-from .cluster import Certificates, cluster
-from .run import Report, run
-from .tasks import KINDS, Outcome, plan
+from .options import add_bounds, add_library, add_look, look_of, words
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,13 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--format", default="", help="ending of the label files, such as .geojson")
     parser.add_argument("--model", default="compact")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--names", help="segment: find these words only, commas between them")
-    parser.add_argument("--library", type=Path, metavar="FILE",
-                        help="segment: taught words that are known, too")  # fmt: skip
-    parser.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
-                        help="segment: of objects that are kept")  # fmt: skip
-    parser.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
-    parser.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
+    segment = parser.add_argument_group("segment")
+    segment.add_argument("--names", type=words, metavar="WORD,WORD", help="find these words only")
+    add_library(segment)
+    add_bounds(segment)
     parser.add_argument("--labels", type=Path, help="propagate: folder of the labels to start from")
     parser.add_argument("--axis", type=int, help="propagate, embed: along which to go")
     parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
@@ -74,8 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="for label-like")  # fmt: skip
     parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
-    parser.add_argument("--window", help="intensities to show: LOW,HIGH, volume, or a CT preset")
-    parser.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
+    add_look(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
     parser.add_argument("--again", action="store_true", help="do what was done before again")
     parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "
@@ -86,16 +81,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wanted(options: argparse.Namespace) -> dict[str, Any]:
-    look = Look.named(options.window) if options.window else Look()
-    if options.bands:
-        look = replace(look, bands=tuple(int(band) for band in options.bands.split(",")))
-    names = [name.strip() for name in options.names.split(",")] if options.names else None
     bounds = {"min_area": options.min_area, "max_area": options.max_area,
               "min_score": options.min_score}  # fmt: skip
     Wanted(**bounds)  # refused before anything is begun
     asked: dict[str, Any] = {
-        "model": options.model, "device": options.device, "names": names, "axis": options.axis,
-        "method": options.method, "find_new": options.find_new, "shown": look.told(),
+        "model": options.model, "device": options.device, "names": options.names or None,
+        "axis": options.axis,
+        "method": options.method, "find_new": options.find_new, "shown": look_of(options).told(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
         "library": _library(options.library),
