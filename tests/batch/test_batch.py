@@ -135,6 +135,21 @@ def test_embedding_ahead_fills_the_store(folder, tmp_path):
     assert EmbeddingStore(tmp_path / "store").usage().images == 1
 
 
+def test_embedding_ahead_is_of_what_a_look_shows(folder, tmp_path):
+    pytest.importorskip("zarr")
+    from napari_seem.embeddings import EmbeddingStore
+
+    image, store = str(folder / "p0.tif"), tmp_path / "store"
+    for window in ((), ("--window", "20,90"), ("--window", "20,90", "--again")):
+        assert main(["batch", "embed", image, "-o", str(store), *window]) == 0
+    assert EmbeddingStore(store).usage().images == 2
+
+
+def test_bands_that_are_no_numbers_end_in_a_message(folder, tmp_path, capsys):
+    assert main(["batch", "segment", str(folder), "-o", str(tmp_path), "--bands", "red"]) == 2
+    assert "'red'" in capsys.readouterr().err
+
+
 def test_two_images_never_share_a_label_file(folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -70,7 +70,7 @@ def _embed(task: Task) -> str:
     store = EmbeddingStore(task.output, task.options.get("megabytes", 4096) << 20)
     cache = EmbeddingCache(0, store)
     done = list(
-        encode_files(_of(task), [task.source], cache, task.options.get("axis"), too_big=is_big)
+        encode_files(_of(task), [task.source], cache, task.options.get("axis"), _look(task), is_big)
     )
     cache.close()
     failed = [ready.problem for _, _, ready in done if ready.problem]

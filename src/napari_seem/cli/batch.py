@@ -93,7 +93,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
         "library": _library(options.library),
     }  # fmt: skip
     used = {
-        "embed": ("axis",), "segment": ("names", "shown", "wanted", "library"),
+        "embed": ("axis", "shown"), "segment": ("names", "shown", "wanted", "library"),
         "propagate": ("axis", "method", "find_new", "shown"),
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip
