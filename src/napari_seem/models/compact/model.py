@@ -19,7 +19,7 @@ from ...images import to_rgb
 from ...prompts import Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from ..teachable import Word
-from . import canvas, focus, pyramid, windows
+from . import canvas, corrections, focus, pyramid, windows
 from .adapt import STEPS, adapted
 from .asked import Asked, asked_by
 from .canvas import View
@@ -140,12 +140,16 @@ class CompactModel(Learner, Speaker):
             return self._finish(embedding, asked, *self._everywhere(asked, prompts, embedding))
         decoded = self._look(levels, prompts, concept, where, previous)
         decoded = _keep_prompted(decoded, prompts)
-        values, (y0, x0, y1, x1) = windows.paste(
-            torch.from_numpy(decoded.logits), decoded.view.window, embedding.shape,
-            decoded.view.level.scale,
-        )  # fmt: skip
-        logits = np.full(embedding.shape, OUTSIDE, np.float32)
-        logits[y0:y1, x0:x1] = values.numpy()
+
+        def closer(center: tuple[float, float], side: float) -> npt.NDArray[np.float32]:
+            view = focus.view_around(levels, center, side)
+            found = self._decode_views([view], prompts, concept, previous)[0]
+            return _pasted(found, embedding.shape)
+
+        answer = _pasted(decoded, embedding.shape)
+        given = corrections.hints(prompts, embedding.shape)
+        side = decoded.view.window.side / max(decoded.view.level.scale)
+        logits = corrections.held(answer, previous, given, side, closer)
         return self._finish(embedding, asked, logits, decoded.score)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
@@ -311,6 +315,16 @@ class CompactModel(Learner, Speaker):
         rivals[best] = 0
         clear = float(fit[best] - rivals.max()) >= CLEAR_BY
         return self._words[best] if clear and float(fit[best]) >= NAME_AT else None
+
+
+def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """A window's logits in the image: (H, W), `OUTSIDE` around the window."""
+    values, (y0, x0, y1, x1) = windows.paste(
+        torch.from_numpy(decoded.logits), decoded.view.window, shape, decoded.view.level.scale
+    )
+    logits = np.full(shape, OUTSIDE, np.float32)
+    logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
+    return logits
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:

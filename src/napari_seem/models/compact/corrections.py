@@ -1,0 +1,144 @@
+"""What a correcting click may change.
+
+A click on an answer complains about one place. The decoder looks at the whole object again, which
+early on is what is wanted; late, when most of the outline is right, it also undoes what earlier
+clicks had settled, or leaves the clicked place as it was. So an answer that breaks with an earlier
+click, and every answer to an object of many clicks, changes only the connected part that was
+clicked (the progressive merge of Chen et al. 2022, FocalClick); and where a click is still not
+obeyed, closer and closer windows are asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ...prompts import Point, Prompt, Scribble, rasterize
+from ..base import OUTSIDE, mask_bbox
+
+SETTLED = 8
+"""From this many clicks on, an object is only changed where it is clicked."""
+OPENING = 2
+"""Up to this many clicks, an object is still being found, and may change as a whole."""
+CLOSEST = 16.0
+"""Side in image pixels below which no closer window is asked."""
+
+FloatArray = npt.NDArray[np.float32]
+Closer = Callable[[tuple[float, float], float], FloatArray]
+"""Centre (y, x) and side in image pixels of a window -> logits (H, W), `OUTSIDE` around it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hint:
+    """The pixels of a click or a stroke, and whether they belong to the object."""
+
+    rows: npt.NDArray[np.intp]
+    cols: npt.NDArray[np.intp]
+    positive: bool
+
+    def broken_by(self, logits: FloatArray) -> bool:
+        """Whether most of its pixels came out on the other side."""
+        inside = float((logits[self.rows, self.cols] > 0).mean())
+        return inside < 0.5 if self.positive else inside > 0.5
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Middle (y, x) in image pixels."""
+        return float(self.rows.mean()), float(self.cols.mean())
+
+
+def hints(prompts: Sequence[Prompt], shape: tuple[int, int]) -> list[Hint]:
+    """The clicks and strokes among the prompts of an image of `shape` (H, W)."""
+    out = []
+    for prompt in prompts:
+        if isinstance(prompt, Point):
+            row, col = (
+                np.clip(round(at), 0, size - 1)
+                for at, size in zip((prompt.y, prompt.x), shape, strict=True)
+            )
+            out.append(Hint(np.array([row]), np.array([col]), prompt.positive))
+        elif isinstance(prompt, Scribble):
+            rows, cols = np.nonzero(rasterize(prompt, shape))
+            out.append(Hint(rows, cols, prompt.positive))
+    return out
+
+
+def held(
+    answer: FloatArray, previous: FloatArray | None, given: Sequence[Hint], side: float,
+    closer: Closer,
+) -> FloatArray:  # fmt: skip
+    """Keep the answer of a turn to what was complained about, and to every click.
+
+    Parameters
+    ----------
+    answer, previous : float32 (H, W)
+        Logits of this turn and of the one before; None at the first turn.
+    given : sequence of Hint
+        All of the object's clicks and strokes.
+    side : float
+        Side in image pixels of the window that gave the answer.
+    closer : callable
+        Decodes a window; see `Closer`.
+
+    Returns
+    -------
+    float32 (H, W)
+        `answer` itself where there is nothing to hold.
+    """
+    out, others = answer, [] if previous is None else [previous]
+    if previous is not None and any(hint.broken_by(previous) for hint in given):
+        broken = any(hint.broken_by(answer) for hint in given)
+        if len(given) >= SETTLED or (len(given) > OPENING and broken):
+            out, others = previous, [answer]
+    for hint in given:
+        if hint.broken_by(out):
+            out = _mended(out, others, hint, side, closer)
+    return out
+
+
+def _mended(
+    start: FloatArray, others: Sequence[FloatArray], hint: Hint, side: float, closer: Closer
+) -> FloatArray:
+    """`start` with the place of a hint as another answer, or else a closer look, has it."""
+    for other in others:
+        out = _changed_at(start, other, hint)
+        if out is not None:
+            return out
+    while side / 2 >= CLOSEST:
+        side /= 2
+        out = _changed_at(start, closer(hint.center, side), hint)
+        if out is not None:
+            return out
+    return _painted(start, hint)
+
+
+def _changed_at(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray | None:
+    """`start` with those changed parts of `answer` that a hint touches; None if it breaks it."""
+    inside = start > 0
+    seen = answer > OUTSIDE
+    changed = (answer > 0) & ~inside if hint.positive else (answer <= 0) & seen & inside
+    bbox = mask_bbox(changed)
+    if bbox is None or hint.broken_by(answer):
+        return None
+    y0, x0, y1, x1 = bbox
+    parts, _ = ndimage.label(changed[y0:y1, x0:x1], np.ones((3, 3)))
+    near = (hint.rows >= y0) & (hint.rows < y1) & (hint.cols >= x0) & (hint.cols < x1)
+    touched = np.unique(parts[hint.rows[near] - y0, hint.cols[near] - x0])
+    region = np.isin(parts, touched[touched > 0])
+    if not region.any():
+        return None
+    out = start.copy()
+    out[y0:y1, x0:x1][region] = answer[y0:y1, x0:x1][region]
+    return out
+
+
+def _painted(start: FloatArray, hint: Hint) -> FloatArray:
+    """`start` with a hint's own pixels and their neighbours set: the least that it says."""
+    out = start.copy()
+    for row, col in zip(hint.rows, hint.cols, strict=True):
+        out[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 1 if hint.positive else -1
+    return out
