@@ -12,7 +12,7 @@ from skimage.io import imsave
 from napari_seem.bench import classical, clicks, person, report
 from napari_seem.bench.datasets import find_sets, sample_objects
 from napari_seem.errors import InvalidImage, UnknownModel
-from napari_seem.prompts import Box, Point
+from napari_seem.prompts import Box, Point, rasterize
 
 
 @pytest.fixture
@@ -71,6 +71,22 @@ def test_drawn_prompts_lie_where_the_object_is(rng):
     assert stroke.any()
     assert not (stroke & ~truth).any()
     assert np.hypot(*(lasso - (32, 20)).T).min() > 11
+
+
+@pytest.mark.parametrize("kind", ["hair", "all of the image", "speck"])
+def test_every_object_can_be_outlined(kind):
+    truth = np.zeros((90, 120), bool)
+    if kind == "hair":
+        truth[20:70, 40] = True
+    elif kind == "speck":
+        truth[3, 4] = True
+    else:
+        truth[:] = True
+
+    outline = person.drawn_lasso(truth)
+
+    around = rasterize(outline, truth.shape)
+    assert (around & truth).sum() > 0.5 * truth.sum()
 
 
 def test_curves_are_counted_to_the_first_click_that_reaches_the_goal():

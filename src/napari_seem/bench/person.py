@@ -72,8 +72,9 @@ def drawn_lasso(truth: BoolArray) -> Polygon:
 
     _, _, radius = innermost(truth)
     reach = max(1.0, 0.2 * radius)
-    soft = ndimage.gaussian_filter(np.pad(truth, 8).astype(float), reach)
-    around = max(find_contours(soft, 0.3), key=len) - 8
+    room = int(4 * reach) + 1
+    soft = ndimage.gaussian_filter(np.pad(truth, room).astype(float), reach)
+    around = max(find_contours(soft, min(0.3, soft.max() / 2)), key=len) - room
     outline = approximate_polygon(around, reach / 2)
     corners = outline if len(outline) >= 4 else around
     return Polygon(np.clip(corners[:-1], 0, np.array(truth.shape) - 1))

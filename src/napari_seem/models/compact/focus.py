@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..base import mask_bbox
 from . import windows
-from .canvas import Extent, View
+from .canvas import Extent, FloatArray, View
+from .choice import Decoded
 from .network import COARSE_STRIDE, GRID, CompactConfig
 from .pyramid import Level
 
@@ -111,3 +113,34 @@ def rim_share(view: View, inside: np.ndarray) -> float:
         if origin[axis] + side < shape[axis]:
             lines.append(along[-1])
     return max((float(line.mean()) for line in lines), default=0.0)
+
+
+def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
+    """What is known of the object: its positive prompts and its mask of the turn before."""
+    bbox = None if previous is None else mask_bbox(previous > 0)
+    if bbox is None:
+        return where
+    return (
+        min(where[0], bbox[0]), min(where[1], bbox[1]),
+        max(where[2], bbox[2]), max(where[3], bbox[3]),
+    )  # fmt: skip
+
+
+def lengths(extent: Extent) -> tuple[float, float]:
+    """Height and width in pixels, at least 4."""
+    return max(extent[2] - extent[0], 4.0), max(extent[3] - extent[1], 4.0)
+
+
+def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | None:
+    """A window fitted to what was found, where that is much smaller than the window."""
+    bbox = mask_bbox(decoded.logits > 0)
+    if bbox is None:
+        return None
+    rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
+    found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
+    joined = (
+        min(found[0], where[0]), min(found[1], where[1]),
+        max(found[2], where[2]), max(found[3], where[3]),
+    )  # fmt: skip
+    view = around_extent(levels, joined, REACH)
+    return None if view == decoded.view else view

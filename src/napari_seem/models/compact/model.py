@@ -248,7 +248,7 @@ class CompactModel(Learner, Speaker):
         where: canvas.Extent, previous: npt.NDArray[np.float32] | None,
     ) -> Decoded:  # fmt: skip
         """Choose windows and decode; enlarge while the object runs out of its window."""
-        known = _known_extent(where, previous)
+        known = focus.known_extent(where, previous)
         only_hints = previous is None and all(
             isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts)
         )
@@ -256,23 +256,34 @@ class CompactModel(Learner, Speaker):
             candidates = focus.ladder(levels, where, self.network.config)
             found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
             decoded = choose(found, [c.prior for c in candidates])
-            closer = _tight_view(levels, decoded, where)
+            closer = focus.tight_view(levels, decoded, where)
             if closer is not None:
                 again = self._decode_views([closer], prompts, concept, previous)[0]
                 decoded = max(decoded, again, key=lambda d: d.score)
             return decoded
-        reach = focus.REGION_REACH if previous is None else focus.REACH
-        view = focus.around_extent(levels, known, reach)
+        if previous is None:
+            return self._look_twice(focus.around_extent(levels, known, focus.REGION_REACH),
+                                    prompts, concept)  # fmt: skip
+        view = focus.around_extent(levels, known, focus.REACH)
         decoded = self._decode_views([view], prompts, concept, previous)[0]
         for _ in range(2):
             if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
                 break
             side = decoded.view.window.side / max(decoded.view.level.scale)
-            larger = focus.around_extent(levels, known, 2 * side / max(_sides(known)))
+            larger = focus.around_extent(levels, known, 2 * side / max(focus.lengths(known)))
             if larger == decoded.view:
                 break
             decoded = self._decode_views([larger], prompts, concept, previous)[0]
         return decoded
+
+    def _look_twice(self, view: View, prompts: Sequence[Prompt], concept: Concept) -> Decoded:
+        """Decode a region, and once more beside the first answer, which settles its border."""
+        maps = canvas.draw(prompts, view, None)[None]
+        first = self.decode([view], maps, concept, self.first_decoder)[0]
+        if self.first_decoder is not None or maps[0, canvas.PREVIOUS].any():
+            return first
+        maps[0, canvas.PREVIOUS] = np.clip(first.logits, -12, 12) * maps[0, canvas.VALID]
+        return self.decode([view], maps, concept)[0]
 
     def _decode_views(
         self, views: Sequence[View], prompts: Sequence[Prompt], concept: Concept,
@@ -330,36 +341,6 @@ def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]
 def _nothing(shape: tuple[int, int]) -> Prediction:
     """Only negative prompts so far: an empty mask, and no memory of it."""
     return Prediction(np.full(shape, OUTSIDE, np.float32), 0.0)
-
-
-def _known_extent(where: canvas.Extent, previous: npt.NDArray[np.float32] | None) -> canvas.Extent:
-    """What is known of the object: its positive prompts and its mask of the turn before."""
-    bbox = None if previous is None else mask_bbox(previous > 0)
-    if bbox is None:
-        return where
-    return (
-        min(where[0], bbox[0]), min(where[1], bbox[1]),
-        max(where[2], bbox[2]), max(where[3], bbox[3]),
-    )  # fmt: skip
-
-
-def _sides(extent: canvas.Extent) -> tuple[float, float]:
-    return max(extent[2] - extent[0], 4.0), max(extent[3] - extent[1], 4.0)
-
-
-def _tight_view(levels: list[pyramid.Level], decoded: Decoded, where: canvas.Extent) -> View | None:
-    """A window fitted to what was found, where that is much smaller than the window."""
-    bbox = mask_bbox(decoded.logits > 0)
-    if bbox is None:
-        return None
-    rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
-    found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
-    joined = (
-        min(found[0], where[0]), min(found[1], where[1]),
-        max(found[2], where[2]), max(found[3], where[3]),
-    )  # fmt: skip
-    view = focus.around_extent(levels, joined, focus.REACH)
-    return None if view == decoded.view else view
 
 
 def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
