@@ -8,8 +8,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QListWidget,
@@ -26,6 +24,7 @@ from .booking import PANOPTIC, SEMANTIC
 from .look_box import LookBox
 from .message import Message
 from .panel import LONGEST_WORD, LayerBox
+from .pieces import form_layout, row
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"
@@ -183,8 +182,7 @@ class EverythingPanel(QWidget):
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = form_layout()
         form.addRow("Image", self.image)
         form.addRow("", self.channels)
         form.addRow("", self.whole)
@@ -193,24 +191,19 @@ class EverythingPanel(QWidget):
         form.addRow("Find", self.words)
         column.addLayout(form)
         column.addWidget(self.look)
-        bounds = QFormLayout()
-        bounds.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        bounds = form_layout()
         bounds.addRow("Score from", self.score)
         bounds.addRow("Area from", self.smallest)
         bounds.addRow("to", self.largest)
         bounds.addRow("Names", self.names)
         column.addLayout(bounds)
         column.addWidget(self.hint)
-        target = QFormLayout()
-        target.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        target = form_layout()
         target.addRow("Write to", self.labels)
         target.addRow("", self.overwrite)
         target.addRow("Besides", self.map)
         column.addLayout(target)
         column.addWidget(self.accept)
-        row = QHBoxLayout()
-        row.addWidget(self.back)
-        row.addWidget(self.discard)
-        column.addLayout(row)
+        column.addLayout(row(self.back, self.discard))
         column.addWidget(self.message)
         column.addStretch(1)

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QCompleter,
-    QFormLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -24,7 +23,7 @@ from .findings import BY_PLACE, BY_SCORE, Findings
 from .findings_view import FindingsView
 from .message import Message
 from .panel import LayerBox
-from .pieces import AxisBox, PlaneRange, WordButtons, row
+from .pieces import AxisBox, PlaneRange, WordButtons, form_layout, row
 
 STACK, IMAGES, FOLDER = "all planes of a stack", "all 2-D images here", "a folder of files"
 LEAST = 0.45
@@ -172,8 +171,7 @@ class FindPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
-        form = self._form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = self._form = form_layout()
         form.addRow("Find", self.word)
         form.addRow(self._suggestions)
         form.addRow("In", self.scope)

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QFormLayout,
     QFrame,
     QGridLayout,
     QLabel,
@@ -26,7 +25,7 @@ from superqt import QLabeledDoubleSlider
 from .actions import ACTIONS
 from .guide import HelpWindow
 from .look_box import LookBox
-from .pieces import WordButtons, row
+from .pieces import WordButtons, form_layout, row
 
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 LONGEST_WORD = 100
@@ -260,8 +259,7 @@ class Panel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
-        form = self._form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = self._form = form_layout()
         form.addRow("Image", self.image)
         form.addRow("", self.channels)
         form.addRow("Seen as", self.look)

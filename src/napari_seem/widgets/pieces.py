@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QComboBox,
+    QFormLayout,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -33,6 +34,13 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
         grows = not isinstance(widget, QLabel) if stretch is None else number == stretch
         layout.addWidget(widget, int(grows))
     return layout
+
+
+def form_layout() -> QFormLayout:
+    """Named fields, one to a line, that grow to the width of the dock on every system."""
+    form = QFormLayout()
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
 
 
 class WordButtons(QGridLayout):
