@@ -21,8 +21,8 @@ from napari_seem.models.compact.network import (
 from training.crops import CROP, Crop
 
 FIRST_PROMPTS = {
-    "click": 0.42, "box": 0.17, "scribble": 0.1, "lasso": 0.06, "mask": 0.03,
-    "reference": 0.08, "word": 0.07, "detail": 0.07,
+    "click": 0.38, "box": 0.22, "scribble": 0.09, "lasso": 0.05, "mask": 0.03,
+    "reference": 0.07, "word": 0.07, "detail": 0.09,
 }  # fmt: skip
 SMALLEST_VISIBLE = 40
 SEARCH_DEPTH = 24
@@ -53,7 +53,8 @@ class Round:
     """A batch of windows with their truth and their prompts.
 
     `target` is (B, FINE_GRID, FINE_GRID) in {0, 1}; `valid` marks the cells on the picture;
-    `full` is the wanted object's whole area in fine cells, also of what the window cuts off.
+    `full` is the wanted object's whole area in fine cells, also of what the window cuts off;
+    `complaint` marks the errors that the last click was about.
     """
 
     tasks: list[Task]
@@ -63,6 +64,7 @@ class Round:
     coarse: Tensor
     fine: Tensor
     prompts: WindowPrompts
+    complaint: Tensor
 
 
 def choose_tasks(crops: list[Crop], per_crop: int, rng: np.random.Generator) -> list[Task]:
@@ -153,6 +155,7 @@ def start(
     round_ = Round(
         tasks, target, valid, torch.maximum(full, target.sum((1, 2))),
         torch.cat([c[None] for c, _ in cut]), torch.cat([f[None] for _, f in cut]), prompts,
+        torch.zeros_like(target),
     )  # fmt: skip
     _draw_first(round_, crops, coarse, network, rng)
     return round_
@@ -217,10 +220,10 @@ def correct(round_: Round, logits: Tensor, rng: np.random.Generator) -> None:
     spilled = wrong * (1 - round_.target)
     deep_missed, deep_spilled = chebyshev_depth(missed), chebyshev_depth(spilled)
     positive = deep_missed.amax((1, 2)) >= deep_spilled.amax((1, 2))
-    clicks = chebyshev_pick(torch.where(positive[:, None, None], missed, spilled), rng, central=0.8)
+    round_.complaint = torch.where(positive[:, None, None], missed, spilled)
+    clicks = chebyshev_pick(round_.complaint, rng, central=0.8)
     for row in range(len(maps)):
-        region = missed[row] if positive[row] else spilled[row]
-        if region.any():
+        if round_.complaint[row].any():
             paint_click(maps[row, 0 if positive[row] else 1], clicks[row])
     maps[:, 4] = logits.detach().float().clamp(-12, 12) * round_.valid
 
@@ -323,20 +326,33 @@ def turn_losses(round_: Round, logits: Tensor, core: Tensor, quality: Tensor) ->
         union = predicted.sum((1, 2)) + round_.full - overlap
         iou = overlap / union.clamp(min=1)
     return {
-        "mask": _bce(logits, target, valid) + _dice(logits, target, valid),
+        "mask": _bce(logits, target, valid, round_.complaint) + _dice(logits, target, valid),
+        "obeyed": _disobedience(round_.prompts.maps, logits, target),
         "core": _bce(core, small_target, small_valid) + _dice(core, small_target, small_valid),
         "quality": F.binary_cross_entropy_with_logits(quality.float(), iou),
         "iou": iou,
     }
 
 
-def _bce(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Per window and then averaged: half the weight to each side, however small the object."""
+def _bce(logits: Tensor, target: Tensor, valid: Tensor, complaint: Tensor | None = None) -> Tensor:
+    """Per window and then averaged: half the weight to each side, however small the object.
+
+    What the last click complained of counts twice.
+    """
     loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none") * valid
+    if complaint is not None:
+        loss = loss * (1 + complaint)
     share = (target * valid).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
     weight = (0.25 / share.clamp(min=0.05)).clamp(0.5, 3)[:, None, None]
     weighted = loss * (1 + (weight - 1) * target)
     return (weighted.sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)).mean()
+
+
+def _disobedience(maps: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    """Cross-entropy on the strokes alone: what was clicked must come out as it was clicked."""
+    drawn = maps[:, :2].amax(1)
+    loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none") * drawn
+    return (loss.sum((1, 2)) / drawn.sum((1, 2)).clamp(min=1)).mean()
 
 
 def _dice(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:

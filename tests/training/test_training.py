@@ -16,6 +16,7 @@ from training import turns
 from training.corpus import Picture
 from training.crops import CROP, Crops
 from training.dense import boundary_target, relative_depth
+from training.together import of_the_first, share_gradients
 from training.train import Run, export
 
 
@@ -91,6 +92,46 @@ def test_corrections_go_to_the_deepest_error_with_the_right_sign(batch):
             assert valid[middle] == 1
 
 
+def test_what_a_click_complained_of_weighs_double(batch):
+    run = Run(_options(), ("disc",))
+    rng = np.random.default_rng(0)
+    coarse, fine = run.network.encoder(torch.stack([crop.image for crop in batch]))
+    round_ = turns.start(turns.choose_tasks(batch, 1, rng), batch, coarse, fine, run.network, rng)
+    nothing = torch.full_like(round_.target, -4.0)
+    core, quality = nothing[:, ::2, ::2], torch.zeros(len(nothing))
+    before = turns.turn_losses(round_, nothing, core, quality)
+
+    turns.correct(round_, nothing, rng)
+    after = turns.turn_losses(round_, nothing, core, quality)
+
+    assert torch.equal(round_.complaint, round_.target * round_.valid)  # all of it was missed
+    assert after["mask"] > before["mask"] + 0.2
+    assert after["obeyed"] > 3  # clicked, and not taken
+    clicked = torch.where(round_.prompts.maps[:, :2].amax(1) > 0, 8 * round_.target - 4, nothing)
+    assert turns.turn_losses(round_, clicked, core, quality)["obeyed"] < 0.1
+
+
+def test_processes_average_their_gradients(tmp_path):
+    torch.multiprocessing.spawn(_meet, (tmp_path,), nprocs=2)
+
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["weight"].tolist() == second["weight"].tolist() == [[1.5, 1.5]]
+    assert first["bias"].tolist() == second["bias"].tolist() == [1.0]  # one of them had none
+    assert first["clock"] == second["clock"] == 10.0
+
+
+def _meet(rank: int, folder: Path) -> None:
+    address = f"file://{folder / 'meeting'}"
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    layer = torch.nn.Linear(2, 1)
+    layer.weight.grad = torch.full((1, 2), 1.0 + rank)
+    layer.bias.grad = torch.tensor([2.0]) if rank == 0 else None
+    share_gradients(layer)
+    found = {name: p.grad for name, p in layer.named_parameters()}
+    torch.save(found | {"clock": of_the_first(10.0 + rank)}, folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
 def test_a_few_steps_on_one_batch_bring_the_losses_down(batch, tmp_path):
     torch.manual_seed(0)
     run = Run(_options(), ("disc",))
@@ -98,7 +139,7 @@ def test_a_few_steps_on_one_batch_bring_the_losses_down(batch, tmp_path):
     history = [run.learn(batch) for _ in range(12)]
     export(run.average, ("disc",), tmp_path / "compact.safetensors")
 
-    for name in ("boundary", "foreground", "mask", "size"):
+    for name in ("boundary", "foreground", "core", "size"):  # "mask" weighs corrections, drawn anew
         early = np.mean([h[name] for h in history[:3]])
         late = np.mean([h[name] for h in history[-3:]])
         assert late < early, name

@@ -1,0 +1,55 @@
+"""Several processes that train one network: one a GPU, or one a core.
+
+All of it does nothing in a process of its own.
+"""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+def join_others() -> int:
+    """Meet the other processes that `torchrun` started; gives this one's number."""
+    if "RANK" not in os.environ:
+        return 0
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return dist.get_rank()
+
+
+def of_the_first(seconds: float) -> float:
+    """The clock of the first process, so that all reach every stage at the same step."""
+    if not dist.is_initialized():
+        return seconds
+    clock = torch.tensor([seconds], dtype=torch.float64)
+    clock = clock.cuda() if torch.cuda.is_available() else clock
+    dist.broadcast(clock, 0)
+    return float(clock)
+
+
+def share_gradients(network: nn.Module) -> None:
+    """Average the gradients over all processes."""
+    if not dist.is_initialized():
+        return
+    parameters = list(network.parameters())
+    for parameter in parameters:
+        if parameter.grad is None:  # another process may have had objects to decode
+            parameter.grad = torch.zeros_like(parameter)
+    flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    parts = flat.split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.grad = part.view_as(parameter).contiguous(memory_format=torch.preserve_format)
+
+
+def take_over(network: nn.Module) -> None:
+    """Give all processes the first one's weights; drawn at random, they differ."""
+    if dist.is_initialized():
+        for tensor in network.state_dict().values():
+            dist.broadcast(tensor, 0)
