@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from ..models.base import Model
 from ..prompts import Point
@@ -91,15 +92,16 @@ def _figures(ms: Sequence[float]) -> dict[str, float]:
 
 
 def _headless(model: Model, image: npt.NDArray[np.uint8], repeats: int) -> Figures:
-    size = image.shape[0]
     rng = np.random.default_rng(1)
     embedding = model.encode(image)
 
+    on_discs = np.argwhere(ndimage.minimum_filter(image, 5) > np.median(image) + 30)
+
     def click() -> Point:
-        return Point(*rng.uniform(0.1 * size, 0.9 * size, 2))
+        return Point(*on_discs[rng.integers(len(on_discs))])
 
     def later_turn() -> None:
-        model.predict(embedding, [start, Point(start.y + 5, start.x)], first.memory)
+        model.predict(embedding, [start, Point(start.y + 2, start.x)], first.memory)
 
     start = click()
     first = model.predict(embedding, [start])

@@ -5,7 +5,7 @@ early on is what is wanted; late, when most of the outline is right, it also und
 clicks had settled, or leaves the clicked place as it was. So an answer that breaks with an earlier
 click, and every answer to an object of many clicks, changes only the connected part that was
 clicked (the progressive merge of Chen et al. 2022, FocalClick); and where a click is still not
-obeyed, closer and closer windows are asked.
+obeyed, closer windows are asked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SETTLED = 8
 """From this many clicks on, an object is only changed where it is clicked."""
 OPENING = 2
 """Up to this many clicks, an object is still being found, and may change as a whole."""
-CLOSEST = 16.0
-"""Side in image pixels below which no closer window is asked."""
+CLOSER_LOOKS, CLOSEST = 2, 16.0
+"""How many closer windows are asked, each half as wide, and the least side in image pixels."""
 
 FloatArray = npt.NDArray[np.float32]
 Closer = Callable[[tuple[float, float], float], FloatArray]
@@ -108,9 +108,10 @@ def _mended(
         out = _changed_at(start, other, hint)
         if out is not None:
             return out
-    while side / 2 >= CLOSEST:
-        side /= 2
-        out = _changed_at(start, closer(hint.center, side), hint)
+    for look in range(1, CLOSER_LOOKS + 1):
+        if side / 2**look < CLOSEST:
+            break
+        out = _changed_at(start, closer(hint.center, side / 2**look), hint)
         if out is not None:
             return out
     return _painted(start, hint)
