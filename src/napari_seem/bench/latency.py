@@ -95,7 +95,8 @@ def _headless(model: Model, image: npt.NDArray[np.uint8], repeats: int) -> Figur
     rng = np.random.default_rng(1)
     embedding = model.encode(image)
 
-    on_discs = np.argwhere(ndimage.minimum_filter(image, 5) > np.median(image) + 30)
+    smooth = ndimage.minimum_filter(image, 5)
+    on_discs = np.argwhere(smooth >= min(np.median(image) + 30, smooth.max()))
 
     def click() -> Point:
         return Point(*on_discs[rng.integers(len(on_discs))])
