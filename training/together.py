@@ -40,12 +40,12 @@ def share_gradients(network: nn.Module) -> None:
     for parameter in parameters:
         if parameter.grad is None:  # another process may have had objects to decode
             parameter.grad = torch.zeros_like(parameter)
-    flat = torch.cat([p.grad.flatten() for p in parameters if p.grad is not None])
+    flat = torch.cat([p.grad.flatten() for p in parameters])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
     parts = flat.split([p.numel() for p in parameters])
     for parameter, part in zip(parameters, parts, strict=True):
-        parameter.grad = part.view_as(parameter).contiguous(memory_format=torch.preserve_format)
+        parameter.grad = part.view_as(parameter)
 
 
 def take_over(network: nn.Module) -> None:

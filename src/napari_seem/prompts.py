@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .models.base import Embedding
 
 BoolArray = npt.NDArray[np.bool_]
+Extent = tuple[float, float, float, float]
+"""Half-open (y0, x0, y1, x1) in pixels."""
 CLICK_RADIUS = 1.5
 """Radius in pixels of the disc that stands for a click when it is drawn into a mask."""
 
@@ -200,7 +202,7 @@ def pixel_box(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
 
 def extent(
     prompts: Sequence[Prompt], shape: tuple[int, int], positive: bool = True
-) -> tuple[float, float, float, float] | None:
+) -> Extent | None:
     """The (y0, x0, y1, x1) that spatial prompts of one sign cover in an image (H, W), or None."""
     boxes = [
         _extent(prompt)
@@ -214,7 +216,17 @@ def extent(
     return max(0.0, y0), max(0.0, x0), min(float(shape[0]), y1), min(float(shape[1]), x1)
 
 
-def _extent(prompt: SpatialPrompt) -> tuple[float, float, float, float]:
+def union(first: Extent, second: Extent | None) -> Extent:
+    """The extent that holds both."""
+    if second is None:
+        return first
+    return (
+        min(first[0], second[0]), min(first[1], second[1]),
+        max(first[2], second[2]), max(first[3], second[3]),
+    )  # fmt: skip
+
+
+def _extent(prompt: SpatialPrompt) -> Extent:
     if isinstance(prompt, Point):
         return prompt.y, prompt.x, prompt.y + 1, prompt.x + 1
     if isinstance(prompt, Box):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
+from ..prompts import Box, Extent, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 
 SIDE = 1024
 """Pixels along a frame, whatever its scale. The shipped model encodes such a frame in half a
@@ -27,7 +27,6 @@ WHOLE = 2048
 """Planes up to this side are encoded as one; the shipped model sees all their pixels."""
 
 Area = tuple[int, int, int, int]
-Extent = tuple[float, float, float, float]
 Shape = tuple[int, int]
 
 
@@ -132,16 +131,6 @@ def cores(shape: Shape, factor: int = 1, halo: int = HALO) -> list[tuple[Area, F
             )  # fmt: skip
             found.append(((y0, x0, y1, x1), frame))
     return found
-
-
-def union(first: Extent, second: Extent | None) -> Extent:
-    """The extent that holds both."""
-    if second is None:
-        return first
-    return (
-        min(first[0], second[0]), min(first[1], second[1]),
-        max(first[2], second[2]), max(first[3], second[3]),
-    )  # fmt: skip
 
 
 def into_frame(prompts: Sequence[Prompt], frame: Frame, shape: Shape) -> list[Prompt]:

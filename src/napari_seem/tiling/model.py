@@ -22,15 +22,13 @@ from ..models.base import (
     mask_bbox,
 )
 from ..models.cropped import CroppedPrediction
-from ..prompts import Prompt, Reference, check_prompts, extent
+from ..prompts import Extent, Prompt, Reference, check_prompts, extent, union
 from .frames import (
     Area,
-    Extent,
     Frame,
     Shape,
     frames_around,
     into_frame,
-    union,
     whole_frame,
 )
 from .pixels import PlanePixels

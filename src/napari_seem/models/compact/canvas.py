@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from scipy import ndimage
+from torch import Tensor
 
 from ...prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text, rasterize
 from . import windows
@@ -19,10 +22,11 @@ CLICK_CELLS = 5
 """Side in fine cells of the square that a click paints; as in training."""
 MASK_LOGIT = 4.5
 """How surely a mask prompt is believed, in logits."""
+SUREST = 12.0
+"""Logits of an earlier answer count up to this; as in training."""
 POSITIVE, NEGATIVE, BOX, LASSO, PREVIOUS, VALID = range(len(MAPS))
 
 FloatArray = npt.NDArray[np.float32]
-Extent = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,17 @@ class View:
     def pixels(self, axis: int) -> npt.NDArray[np.float64]:
         """Image coordinates (pixel centres at integers) of the fine cells' centres."""
         return windows.fine_centers(self.window, axis) / self.level.scale[axis] - 0.5
+
+    @property
+    def side(self) -> float:
+        """Side in image pixels."""
+        return self.window.side / max(self.level.scale)
+
+    def paste(
+        self, logits: FloatArray, shape: tuple[int, int]
+    ) -> tuple[Tensor, tuple[int, int, int, int]]:
+        """Logits of the fine grid in the pixels of an image (H, W); see `windows.paste`."""
+        return windows.paste(torch.from_numpy(logits), self.window, shape, self.level.scale)
 
     def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """Nearest values of an image (H, W) on the fine grid; its edge is repeated outside."""
@@ -85,8 +100,13 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
         else:
             _paint_region(maps, prompt, view)
     if previous is not None:
-        maps[PREVIOUS] = np.clip(view.sample(previous), -12, 12) * maps[VALID]
+        remember(maps, view.sample(previous))
     return maps
+
+
+def remember(maps: FloatArray, logits: npt.NDArray[Any]) -> None:
+    """Draw an earlier answer's logits on the fine grid into the maps of its window, in place."""
+    maps[PREVIOUS] = np.clip(logits, -SUREST, SUREST) * maps[VALID]
 
 
 def _image_shape(view: View) -> tuple[int, int]:

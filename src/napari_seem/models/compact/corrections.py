@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -119,11 +120,13 @@ def _mended(
 
 def _changed_at(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray | None:
     """`start` with those changed parts of `answer` that a hint touches; None if it breaks it."""
+    if hint.broken_by(answer):
+        return None
     inside = start > 0
     seen = answer > OUTSIDE
     changed = (answer > 0) & ~inside if hint.positive else (answer <= 0) & seen & inside
     bbox = mask_bbox(changed)
-    if bbox is None or hint.broken_by(answer):
+    if bbox is None:
         return None
     y0, x0, y1, x1 = bbox
     parts, _ = ndimage.label(changed[y0:y1, x0:x1], np.ones((3, 3)))
@@ -140,6 +143,8 @@ def _changed_at(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray
 def _painted(start: FloatArray, hint: Hint) -> FloatArray:
     """`start` with a hint's own pixels and their neighbours set: the least that it says."""
     out = start.copy()
-    for row, col in zip(hint.rows, hint.cols, strict=True):
-        out[max(0, row - 1) : row + 2, max(0, col - 1) : col + 2] = 1 if hint.positive else -1
+    bottom, right = (size - 1 for size in out.shape)
+    for down, across in product((-1, 0, 1), repeat=2):
+        rows, cols = (hint.rows + down).clip(0, bottom), (hint.cols + across).clip(0, right)
+        out[rows, cols] = 1 if hint.positive else -1
     return out

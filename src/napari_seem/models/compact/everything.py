@@ -178,10 +178,7 @@ def _instance(
     Its score is high where the decoder is sure, where encoder and decoder see the same object, and
     where it does not run out of the window; the weights were chosen on training images.
     """
-    values, (y0, x0, _, _) = windows.paste(
-        torch.from_numpy(decoded.logits), decoded.view.window, embedding.shape,
-        decoded.view.level.scale,
-    )  # fmt: skip
+    values, (y0, x0, _, _) = decoded.view.paste(decoded.logits, embedding.shape)
     parts, _ = ndimage.label(values.numpy() > 0)
     row, col = (
         int(np.clip(round(p), o, o + s - 1)) - o

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...prompts import Extent, union
 from ..base import mask_bbox
 from . import windows
-from .canvas import Extent, FloatArray, View
+from .canvas import FloatArray, View
 from .choice import Decoded
 from .network import COARSE_STRIDE, GRID, CompactConfig
 from .pyramid import Level
@@ -117,13 +118,7 @@ def rim_share(view: View, inside: np.ndarray) -> float:
 
 def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
     """What is known of the object: its positive prompts and its mask of the turn before."""
-    bbox = None if previous is None else mask_bbox(previous > 0)
-    if bbox is None:
-        return where
-    return (
-        min(where[0], bbox[0]), min(where[1], bbox[1]),
-        max(where[2], bbox[2]), max(where[3], bbox[3]),
-    )  # fmt: skip
+    return union(where, None if previous is None else mask_bbox(previous > 0))
 
 
 def lengths(extent: Extent) -> tuple[float, float]:
@@ -138,9 +133,5 @@ def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | N
         return None
     rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
     found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
-    joined = (
-        min(found[0], where[0]), min(found[1], where[1]),
-        max(found[2], where[2]), max(found[3], where[3]),
-    )  # fmt: skip
-    view = around_extent(levels, joined, REACH)
+    view = around_extent(levels, union(found, where), REACH)
     return None if view == decoded.view else view

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...errors import InvalidPrompt
 from ...images import to_rgb
-from ...prompts import Point, Prompt, Scribble, check_prompts, extent
+from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from ..teachable import Word
 from . import canvas, corrections, focus, pyramid, windows
@@ -148,8 +148,7 @@ class CompactModel(Learner, Speaker):
 
         answer = _pasted(decoded, embedding.shape)
         given = corrections.hints(prompts, embedding.shape)
-        side = decoded.view.window.side / max(decoded.view.level.scale)
-        logits = corrections.held(answer, previous, given, side, closer)
+        logits = corrections.held(answer, previous, given, decoded.view.side, closer)
         return self._finish(embedding, asked, logits, decoded.score)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
@@ -245,7 +244,7 @@ class CompactModel(Learner, Speaker):
 
     def _look(
         self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
-        where: canvas.Extent, previous: npt.NDArray[np.float32] | None,
+        where: Extent, previous: npt.NDArray[np.float32] | None,
     ) -> Decoded:  # fmt: skip
         """Choose windows and decode; enlarge while the object runs out of its window."""
         known = focus.known_extent(where, previous)
@@ -269,8 +268,8 @@ class CompactModel(Learner, Speaker):
         for _ in range(2):
             if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
                 break
-            side = decoded.view.window.side / max(decoded.view.level.scale)
-            larger = focus.around_extent(levels, known, 2 * side / max(focus.lengths(known)))
+            reach = 2 * decoded.view.side / max(focus.lengths(known))
+            larger = focus.around_extent(levels, known, reach)
             if larger == decoded.view:
                 break
             decoded = self._decode_views([larger], prompts, concept, previous)[0]
@@ -282,7 +281,7 @@ class CompactModel(Learner, Speaker):
         first = self.decode([view], maps, concept, self.first_decoder)[0]
         if self.first_decoder is not None or maps[0, canvas.PREVIOUS].any():
             return first
-        maps[0, canvas.PREVIOUS] = np.clip(first.logits, -12, 12) * maps[0, canvas.VALID]
+        canvas.remember(maps[0], first.logits)
         return self.decode([view], maps, concept)[0]
 
     def _decode_views(
@@ -330,9 +329,7 @@ class CompactModel(Learner, Speaker):
 
 def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     """A window's logits in the image: (H, W), `OUTSIDE` around the window."""
-    values, (y0, x0, y1, x1) = windows.paste(
-        torch.from_numpy(decoded.logits), decoded.view.window, shape, decoded.view.level.scale
-    )
+    values, (y0, x0, y1, x1) = decoded.view.paste(decoded.logits, shape)
     logits = np.full(shape, OUTSIDE, np.float32)
     logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
     return logits
