@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt
-from napari_seem.models.compact import adapt
+from napari_seem.models.compact import CompactModel, adapt
+from napari_seem.models.compact.network import CompactConfig, CompactNetwork
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +105,24 @@ def test_few_objects_change_nothing_and_wrong_ones_are_told(model, targets):
         model.adapted(embedding, [np.zeros((256, 256), bool)])
     with pytest.raises(InvalidPrompt, match="another shape"):
         model.adapted(embedding, [np.ones((5, 5), bool)])
+
+
+def test_the_second_generation_reads_accepted_objects_as_context(targets):
+    torch.manual_seed(0)
+    network = CompactNetwork(CompactConfig.second_generation(1)).eval()
+    second = CompactModel(network, ("disc",), "compact@second")
+    image, masks = targets
+    embedding = second.encode(image)
+    plain = second.predict(embedding, [ns.Point(32, 32)]).logits
+
+    suited = second.adapted(embedding, masks[:2])
+
+    assert suited.is_adapted
+    assert not second.is_adapted
+    side = np.mean([0.5 * np.log2(mask.sum()) for mask in masks[:2]])
+    assert suited.accepted.side == pytest.approx(side)
+    assert (suited.predict(embedding, [ns.Point(32, 32)]).logits != plain).any()
+    assert not suited.plain().is_adapted
+    np.testing.assert_array_equal(
+        suited.plain().predict(embedding, [ns.Point(32, 32)]).logits, plain
+    )

@@ -11,7 +11,7 @@ class Fitted:
     """The disc model's stand-in that can be fitted; remembers to what."""
 
     def __init__(self, model):
-        self.inner, self.first_decoder, self.masks = model, None, []
+        self.inner, self.is_adapted, self.masks = model, False, []
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
@@ -19,7 +19,7 @@ class Fitted:
     def adapted(self, embedding, masks):
         assert isinstance(embedding, Embedding)
         new = Fitted(self.inner)
-        new.masks, new.first_decoder = masks, "fitted" if len(masks) > 1 else None
+        new.masks, new.is_adapted = masks, len(masks) > 1
         return new
 
     def plain(self):
@@ -43,7 +43,7 @@ def test_the_model_is_fitted_and_taken_back(dock, model, discs, settle):
     assert "2 objects" in dock.panel.message.text()
 
     dock.panel.learn.click()
-    assert dock.annotator.shelf.model("compact").first_decoder is None
+    assert dock.annotator.shelf.model("compact").is_adapted is False
     assert not dock.panel.learn.isChecked()
 
 

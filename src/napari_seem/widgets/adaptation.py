@@ -70,13 +70,13 @@ class Adaptation(QObject):
         """Use the model as it is shipped again."""
         name = self._annotator.model_name
         model: Any = self._annotator.shelf.loaded(name)
-        if model is not None and getattr(model, "first_decoder", None) is not None:
+        if model is not None and getattr(model, "is_adapted", False):
             self._annotator.shelf.put(name, model.plain())
             self._annotator.say("the model is as shipped again")
         self.changed.emit(False)
 
     def _use(self, name: str, model: Any, count: int) -> None:
-        fitted = model.first_decoder is not None
+        fitted = model.is_adapted
         self._annotator.shelf.put(name, model)
         if fitted:
             self._annotator.say(f"first clicks go by these {count} objects from now on")

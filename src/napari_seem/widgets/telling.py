@@ -116,6 +116,6 @@ def _seen_by(shelf: Shelf, name: str, content: Sequence[str]) -> dict[str, Any]:
     told: dict[str, Any] = {"model": told_model(shelf, name)}
     if content:
         told["content"] = content[0]
-    if getattr(shelf.loaded(name), "first_decoder", None) is not None:
+    if getattr(shelf.loaded(name), "is_adapted", False):
         told["stored"] = "the model had been fitted to objects of this image"
     return told

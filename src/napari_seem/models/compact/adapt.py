@@ -1,15 +1,17 @@
 """The compact model made to suit the objects a person has accepted on an image.
 
-A few gradient steps fit a copy of the decoder, on the cached features, to first clicks on these
-objects; it answers first clicks from then on, where it does so better on objects it was not fitted
-to. Corrections are answered by the decoder as it is shipped. The encoder stays as it is, so that
-embeddings stay valid.
+A network of the second generation reads what they look like and how large they are beside every
+window (`Accepted`). And a few gradient steps fit a copy of the decoder, on the cached features, to
+first clicks on these objects; it answers first clicks from then on, where it does so better on
+objects it was not fitted to. Corrections are answered by the decoder as it is shipped. The encoder
+stays as it is, so that embeddings stay valid.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +26,8 @@ from ...prompts import Point
 from ..base import Embedding, mask_bbox
 from . import canvas, focus, pyramid
 from .canvas import View
-from .concept import nothing
+from .concept import best_level, directions, nothing
+from .evidence import Context
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -38,8 +41,51 @@ LEAST_GAIN = 0.01
 """By how much a first click must become better, on objects not fitted to."""
 LATEST = 24
 """Only so many objects count, the last accepted ones."""
+SHOWN = 8
+"""The last accepted ones that are shown beside every window; as many as in training."""
 
 BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Accepted:
+    """What accepted objects look like.
+
+    Attributes
+    ----------
+    instance, semantic : float32 (N, D)
+        Mean unit embeddings of each.
+    side : float
+        log2 of their mean side (geometric mean of the square roots of the areas) in image pixels.
+    """
+
+    instance: Tensor
+    semantic: Tensor
+    side: float
+
+    def beside(self, views: Sequence[View], device: str) -> Context:
+        """The evidence for a batch of windows, which may lie on different levels."""
+        scales = [float(np.sqrt(view.level.scale[0] * view.level.scale[1])) for view in views]
+        side = torch.tensor([self.side + float(np.log2(scale)) for scale in scales])
+        count = len(views)
+        return Context(
+            self.instance.expand(count, -1, -1).to(device),
+            self.semantic.expand(count, -1, -1).to(device),
+            torch.ones(count, len(self.instance), dtype=torch.bool, device=device),
+            side.to(device),
+        )
+
+
+def accepted_on(model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray]) -> Accepted:
+    """Describe accepted objects, bool (H, W) each, on the image of an embedding."""
+    levels, config = pyramid.levels(embedding), model.network.config
+    sides = [float(np.sqrt(mask.sum())) for mask in masks]
+    vectors = [
+        directions(best_level(levels, side), np.asarray(mask, bool), config)
+        for mask, side in zip(masks, sides, strict=True)
+    ]
+    instance, semantic = (torch.stack(part) for part in zip(*vectors, strict=True))
+    return Accepted(instance, semantic, float(np.mean(np.log2(sides))))
 
 
 def adapted(
@@ -55,7 +101,8 @@ def adapted(
     embedding : Embedding
         Of the image on which the objects lie.
     masks : sequence of bool (H, W)
-        The accepted objects, in the order of acceptance. Fewer than `FEWEST` change nothing.
+        The accepted objects, in the order of acceptance. From `FEWEST` on the decoder is fitted to
+        them; fewer change a network of the first generation in nothing.
     steps : int
         Gradient steps on the decoder.
 
@@ -74,10 +121,13 @@ def adapted(
                 f"of shape {embedding.shape}"
             )
         boxes.append(box)
-    if len(boxes) < FEWEST:
-        return model
     new = copy.copy(model)
-    new.first_decoder = _worthwhile(model, embedding, masks[-LATEST:], boxes[-LATEST:], steps, seed)
+    if masks and model.network.config.context:
+        new.accepted = accepted_on(model, embedding, masks[-SHOWN:])
+    if len(boxes) >= FEWEST:
+        new.first_decoder = _worthwhile(
+            new, embedding, masks[-LATEST:], boxes[-LATEST:], steps, seed
+        )
     return new
 
 

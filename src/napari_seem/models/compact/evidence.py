@@ -7,22 +7,48 @@ One path therefore serves them all, in any mix.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from . import appearance
-from .network import GRID, CompactConfig
+from .network import COARSE_STRIDE, GRID, CompactConfig
 
 EXEMPLARS = 8
 """Stroke pixels whose embeddings are compared one by one (besides their mean)."""
 GEODESIC_STEPS = 56
 BOUNDARY_COST = 24.0
 """Cells a fully certain boundary costs to cross."""
+FARTHEST = 1e3
+"""Distance in cells of what no path has reached."""
+IMAGE_CHANNELS = 3
 MAPS = ("positive", "negative", "box", "lasso", "previous", "valid")
 """Channels of `WindowPrompts.maps`."""
+
+
+@dataclass
+class Context:
+    """Objects accepted before, beside a batch of windows.
+
+    Attributes
+    ----------
+    instance, semantic : float32 (B, N, D)
+        Mean unit embeddings of each accepted object.
+    known : bool (B, N)
+        Which of the N are real.
+    side : float32 (B,)
+        log2 of their mean side (square root of the area) in level pixels, of the known ones.
+    """
+
+    instance: Tensor
+    semantic: Tensor
+    known: Tensor
+    side: Tensor
 
 
 @dataclass
@@ -41,6 +67,8 @@ class WindowPrompts:
         Unit vector of the word; zero where there is none.
     cells : float32 (B,)
         log2 of coarse encoder cells along the window, relative to GRID.
+    context : Context, optional
+        Objects accepted before; read by networks whose `CompactConfig.context` is 1.
     """
 
     maps: Tensor
@@ -49,6 +77,7 @@ class WindowPrompts:
     other_semantic: Tensor
     word: Tensor
     cells: Tensor
+    context: Context | None = None
 
     @classmethod
     def blank(
@@ -74,37 +103,43 @@ def strokes(prompts: WindowPrompts) -> Tensor:
     return torch.cat([maps[:, :2], squash(maps[:, 4:5])], 1)
 
 
-def gather(coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: CompactConfig) -> Tensor:
+def gather(
+    coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: CompactConfig,
+    skip_unmarked: bool = True,
+) -> Tensor:  # fmt: skip
     """Turn prompts into the decoder's evidence.
 
     Parameters
     ----------
-    coarse : (B, config.coarse_channels, GRID, GRID)
-    fine : (B, config.fine_channels, FINE_GRID, FINE_GRID)
-        The encoder's maps, resampled to the window.
+    coarse : (B, config.coarse_channels, G, G)
+        G is GRID, or half of it early in training.
+    fine : (B, C, 2 G, 2 G)
+        The encoder's maps, resampled to the window; of the fine ones at least the boundary and
+        the image, which come last.
     prompts : WindowPrompts
+    skip_unmarked : bool
+        Work out no paths from strokes that are not there. That asks the device what is there;
+        training does not, so that nothing waits.
 
     Returns
     -------
-    float32 (B, config.evidence, GRID, GRID)
+    float32 (B, config.evidence, G, G)
     """
     # one split, because the gradient of every slice would be a whole map of zeros
     _, instance, semantic, *heads = (
         part.float() for part in coarse.split(config.coarse_sizes, dim=1)
     )
-    fine_at = config.fine_slices
+    instance, semantic = instance.contiguous(), semantic.contiguous()
+    border, image = fine[:, -IMAGE_CHANNELS - 1 : -IMAGE_CHANNELS], fine[:, -IMAGE_CHANNELS:]
     maps = prompts.maps
-    drawn = F.max_pool2d(maps[:, :2], 2)  # strokes must not fade
+    paths = partial(geodesic_nearness, grid=config.geodesic_grid, skip_unmarked=skip_unmarked)
+    drawn = _largest_of_four(maps[:, :2])  # strokes must not fade
     regions = F.avg_pool2d(torch.cat([maps[:, 2:4], squash(maps[:, 4:5]), maps[:, 5:]], 1), 2)
-    boundary = torch.sigmoid(F.max_pool2d(fine[:, fine_at["boundary"]].detach().float(), 2))
-    geodesic = geodesic_nearness(drawn, boundary)
+    boundary = torch.sigmoid(_largest_of_four(border.detach().float()))
+    geodesic = paths(drawn, boundary)
     marked = [_exemplars((drawn[:, channel].flatten(1) > 0.5).float()) for channel in (0, 1)]
-    similar = _stroke_similarities(instance, semantic, drawn, prompts.other_semantic, marked)
-    plain = _plain_evidence(fine[:, fine_at["image"]], maps, drawn, marked)
-    concept = torch.cat(
-        [_cosine(instance, prompts.instance), _cosine(semantic, prompts.semantic),
-         _cosine(semantic, prompts.word)], 1
-    )  # fmt: skip
+    similar, accepted = _likeness(instance, semantic, drawn, marked, prompts)
+    plain = _plain_evidence(image, maps, drawn, marked, paths)
     dense = torch.cat(
         [
             boundary,
@@ -114,17 +149,40 @@ def gather(coarse: Tensor, fine: Tensor, prompts: WindowPrompts, config: Compact
         ],
         1,
     )
-    return torch.cat([drawn, regions, geodesic, similar, concept, dense, _flags(prompts), plain], 1)
+    parts = [drawn, regions, geodesic, similar, dense, _flags(prompts), plain]
+    if config.context:
+        parts.append(_context_evidence(accepted, heads[2], prompts))
+    if config.centre:
+        parts.append(torch.sigmoid(heads[3]))
+    return torch.cat(parts, 1)
+
+
+def _context_evidence(accepted: Tensor | None, size: Tensor, prompts: WindowPrompts) -> Tensor:
+    """Likeness to the objects accepted before, and their size: (B, 5, G, G).
+
+    Best cosine to their instance and to their semantic embeddings, the difference of the guessed
+    size to theirs, the size of the window beside theirs, and whether there are any.
+    """
+    context = prompts.context
+    if context is None or accepted is None:
+        return size.new_zeros(len(size), 5, *size.shape[2:])
+    present = context.known.any(1).float()[:, None, None, None]
+    side = context.side[:, None, None, None]
+    window = prompts.cells[:, None, None, None] + math.log2(GRID * COARSE_STRIDE)
+    beside = ((side - window + 1) / 2).expand_as(size)
+    maps = torch.cat([accepted, (size - side) / 2, beside], 1)
+    return torch.cat([maps * present, present.expand_as(beside)], 1)
 
 
 @torch.no_grad()
 def _plain_evidence(
-    image: Tensor, maps: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]]
-) -> Tensor:
+    image: Tensor, maps: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]],
+    nearness: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:  # fmt: skip
     """What the picture itself says (`appearance.py`): (B, 7, GRID, GRID) in -1..1."""
     small = F.avg_pool2d(image.float(), 2)
     likeness = [appearance.colour_likeness(small, *where) for where in marked]
-    paths = geodesic_nearness(drawn, appearance.edges(small))
+    paths = nearness(drawn, appearance.edges(small))
     region = torch.maximum(maps[:, 2], maps[:, 3])
     outlined = region.flatten(1).any(1)[:, None, None]
     inside = torch.where(outlined, region, torch.sigmoid(maps[:, 4]) * (maps[:, 4] != 0))
@@ -136,84 +194,124 @@ def _plain_evidence(
     return torch.cat([likeness[0], likeness[1][:, :1], paths, ratio], 1)
 
 
-def geodesic_nearness(seeds: Tensor, boundary: Tensor) -> Tensor:
+def geodesic_nearness(
+    seeds: Tensor, boundary: Tensor, grid: int = GRID, skip_unmarked: bool = True
+) -> Tensor:
     """Nearness to the seeds along paths that avoid predicted boundaries.
 
     Parameters
     ----------
     seeds : (B, K, G, G) in 0..1
     boundary : (B, 1, G, G) in 0..1
+    grid : int
+        Cells along a window on which the paths run; a G beyond it is pooled to it.
+    skip_unmarked : bool
+        See `gather`.
 
     Returns
     -------
-    (B, K, G, G) in 0..1: exp(-d / 12) with d the length in cells of the cheapest 8-connected
-    path, each cell costing 1 + `BOUNDARY_COST` * boundary; 0 where there is no seed.
+    (B, K, G, G) in 0..1: exp(-d / 12) with d the length of the cheapest 8-connected path, in cells
+    of which GRID lie along a window, each costing 1 + `BOUNDARY_COST` * boundary; 0 where there is
+    no seed.
     """
-    nearness = torch.zeros_like(seeds)
-    seeded = (seeds > 0.5).flatten(2).any(2)  # (B, K)
-    if not bool(seeded.any()):
-        return nearness
     with torch.no_grad():
-        cost = (1 + BOUNDARY_COST * boundary.float()).expand_as(seeds)[seeded][:, None]
-        distance = torch.where(seeds[seeded][:, None] > 0.5, 0.0, 1e3)
-        for _ in range(GEODESIC_STEPS):
-            distance = torch.minimum(distance, _least_around(distance) + cost)
-        nearness[seeded] = torch.exp(-distance / 12)[:, 0]
+        if not skip_unmarked:
+            return _all_nearness(seeds, boundary, grid)
+        nearness = torch.zeros_like(seeds)
+        seeded = (seeds > 0.5).flatten(2).any(2)  # (B, K)
+        if bool(seeded.any()):
+            around = boundary.expand_as(seeds)[seeded][:, None]
+            nearness[seeded] = _all_nearness(seeds[seeded][:, None], around, grid)[:, 0]
+        return nearness
+
+
+def _all_nearness(seeds: Tensor, boundary: Tensor, grid: int) -> Tensor:
+    pooled = max(1, seeds.shape[-1] // grid)
+    if pooled > 1:
+        seeds, boundary = F.max_pool2d(seeds, pooled), F.max_pool2d(boundary, pooled)
+    cell = GRID // seeds.shape[-1]
+    cost = cell * (1 + BOUNDARY_COST * boundary.float())
+    distance = torch.where(seeds > 0.5, 0.0, FARTHEST)
+    for _ in range(GEODESIC_STEPS // cell):
+        distance = torch.minimum(distance, appearance.least_around(distance) + cost)
+    nearness = torch.exp(-distance / 12)
+    if pooled > 1:
+        nearness = F.interpolate(nearness, scale_factor=pooled, mode="bilinear")
     return nearness
 
 
-def _least_around(values: Tensor) -> Tensor:
-    """The least of each cell and its eight neighbours; on a CPU much faster than pooling."""
-    padded = F.pad(values, (1, 1, 1, 1), value=torch.inf)
-    rows = torch.minimum(padded[..., :-2, :], padded[..., 2:, :])
-    rows = torch.minimum(rows, padded[..., 1:-1, :])
-    return torch.minimum(torch.minimum(rows[..., :-2], rows[..., 2:]), rows[..., 1:-1])
+def _largest_of_four(values: Tensor) -> Tensor:
+    """Maxima of 2 x 2 cells: (..., 2 H, 2 W) -> (..., H, W)."""
+    top, bottom = values[..., ::2, :], values[..., 1::2, :]
+    rows = torch.maximum(top, bottom)
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
-def _stroke_similarities(
-    instance: Tensor, semantic: Tensor, drawn: Tensor, other_semantic: Tensor,
-    marked: list[tuple[Tensor, Tensor]],
-) -> Tensor:  # fmt: skip
-    """Cosines to the strokes' embeddings: mean and best of the positive, best of the negative."""
-    batch = len(instance)
-    flat_instance, flat_semantic = instance.flatten(2), semantic.flatten(2)  # (B, D, G*G)
-    out = []
-    for channel in (0, 1):
-        weight = (drawn[:, channel].flatten(1) > 0.5).float()
-        present = (weight.sum(1) > 0).float()
-        share = weight / weight.sum(1, keepdim=True).clamp(min=1)
-        index, known = marked[channel]
-        chosen = torch.gather(
-            flat_instance, 2, index[:, None].expand(-1, flat_instance.shape[1], -1)
-        )  # (B, D, EXEMPLARS)
-        best = torch.einsum("bde,bdn->ben", chosen, flat_instance)
-        best = best.masked_fill(~known[:, :, None], -1).amax(1) * present[:, None]
-        mean_semantic = F.normalize(torch.einsum("bdn,bn->bd", flat_semantic, share), dim=1)
-        if channel == 0:
-            mean = F.normalize(torch.einsum("bdn,bn->bd", flat_instance, share), dim=1)
-            out.append(_cosine(instance, mean))
-        else:
-            mean_semantic = torch.where(present[:, None] > 0, mean_semantic, other_semantic)
-        out.append(best.view(batch, 1, *instance.shape[2:]))
-        out.append(_cosine(semantic, mean_semantic))
-    return torch.cat(out, 1)  # (B, 5, G, G)
+def _likeness(
+    instance: Tensor, semantic: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]],
+    prompts: WindowPrompts,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Cosines of every cell to the embeddings that the prompts point at.
+
+    Returns
+    -------
+    similar : (B, 8, G, G)
+        To the positive strokes (mean and best instance, mean semantic), to the negative ones (best
+        instance, mean semantic), to the reference (instance, semantic) and to the word.
+    accepted : (B, 2, G, G), or None without context
+        Best instance and semantic cosine to the objects accepted before.
+    """
+    flat_instance, flat_semantic = instance.flatten(2), semantic.flatten(2)  # (B, D, n)
+    weight = (drawn.flatten(2) > 0.5).float()  # (B, 2, n)
+    present = (weight.sum(2) > 0).float()
+    share = (weight / weight.sum(2, keepdim=True).clamp(min=1)).mT
+    mean_instance = F.normalize(torch.bmm(flat_instance, share[..., :1]), dim=1).mT
+    mean_semantic = F.normalize(torch.bmm(flat_semantic, share), dim=1).mT  # (B, 2, S)
+    other = torch.where(present[:, 1:] > 0, mean_semantic[:, 1], prompts.other_semantic)
+    chosen = [
+        torch.gather(flat_instance, 2, index[:, None].expand(-1, flat_instance.shape[1], -1)).mT
+        for index, _ in marked
+    ]  # (B, EXEMPLARS, D) each
+    context = prompts.context
+    known = [] if context is None else [context.instance, context.semantic]
+    by_instance = torch.bmm(
+        torch.cat([*chosen, mean_instance, prompts.instance[:, None], *known[:1]], 1),
+        flat_instance,
+    )
+    vectors = torch.stack([mean_semantic[:, 0], other, prompts.semantic, prompts.word], 1)
+    by_semantic = torch.bmm(torch.cat([vectors, *known[1:]], 1), flat_semantic)
+    best = [
+        part.masked_fill(~real[:, :, None], -1).amax(1) * there[:, None]
+        for part, (_, real), there in zip(
+            by_instance[:, : 2 * EXEMPLARS].split(EXEMPLARS, 1), marked, present.T, strict=True
+        )
+    ]
+    mean, reference = by_instance[:, 2 * EXEMPLARS : 2 * EXEMPLARS + 2].unbind(1)
+    positive, negative, like, word = by_semantic[:, :4].unbind(1)
+    similar = torch.stack(
+        [mean, best[0], positive, best[1], negative, reference, like, word], 1
+    ).unflatten(2, instance.shape[2:])
+    if context is None:
+        return similar, None
+    accepted = [
+        part.masked_fill(~context.known[:, :, None], -1).amax(1)
+        for part in (by_instance[:, 2 * EXEMPLARS + 2 :], by_semantic[:, 4:])
+    ]
+    return similar, torch.stack(accepted, 1).unflatten(2, instance.shape[2:])
 
 
 def _exemplars(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Evenly spread marked positions: indices (B, EXEMPLARS) and which of them are real."""
-    index = torch.zeros(len(weight), EXEMPLARS, dtype=torch.long, device=weight.device)
-    known = torch.zeros(len(weight), EXEMPLARS, dtype=torch.bool, device=weight.device)
-    for row, marked in enumerate(weight):
-        positions = marked.nonzero()[:, 0]
-        if len(positions):
-            picks = torch.linspace(0, len(positions) - 1, EXEMPLARS, device=weight.device)
-            index[row] = positions[picks.round().long()]
-            known[row] = True
-    return index, known
+    """Evenly spread marked positions: indices (B, EXEMPLARS) and which of them are real.
 
-
-def _cosine(embedding: Tensor, vector: Tensor) -> Tensor:
-    return torch.einsum("bdhw,bd->bhw", embedding, vector.to(embedding.dtype))[:, None]
+    `weight` (B, N) is 1 at marked positions and 0 elsewhere.
+    """
+    count = weight.cumsum(1)
+    total = count[:, -1:]
+    share = torch.linspace(0, 1, EXEMPLARS, device=weight.device)
+    wanted = ((total - 1).clamp(min=0) * share).round() + 1  # the how-manieth marked position
+    index = torch.searchsorted(count, wanted).clamp(max=weight.shape[1] - 1)
+    known = (total > 0).expand(-1, EXEMPLARS)
+    return torch.where(known, index, 0), known
 
 
 def _flags(prompts: WindowPrompts) -> Tensor:

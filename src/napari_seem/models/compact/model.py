@@ -20,14 +20,14 @@ from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from ..teachable import Word
 from . import canvas, corrections, focus, pyramid, windows
-from .adapt import STEPS, adapted
+from .adapt import STEPS, Accepted, adapted
 from .asked import Asked, asked_by
 from .canvas import View
 from .choice import Decoded, choose
 from .concept import Concept, best_level
 from .evidence import WindowPrompts, gather, strokes
 from .learner import Learner
-from .network import CompactNetwork
+from .network import CompactNetwork, compute_type
 from .vocabulary import Speaker
 
 GROW_AT = 0.06
@@ -58,10 +58,11 @@ class CompactModel(Learner, Speaker):
     def __init__(
         self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
     ) -> None:
-        self.compute = _compute_type(device)
+        self.compute = compute_type(device)
         self._storage = torch.float16 if self.compute == torch.float32 else self.compute
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
+        self.accepted: Accepted | None = None
         Speaker.__init__(self, network, words)
         Learner.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
@@ -185,10 +186,15 @@ class CompactModel(Learner, Speaker):
         """A model that suits objects accepted on an image; see `adapt`. This one stays as it is."""
         return adapted(self.plain(), embedding, masks, steps)
 
+    @property
+    def is_adapted(self) -> bool:
+        """Whether it answers otherwise than as shipped, after `adapted`."""
+        return self.first_decoder is not None or self.accepted is not None
+
     def plain(self) -> CompactModel:
         """The model as it was before it was adapted."""
         new = copy(self)
-        new.first_decoder = None
+        new.first_decoder = new.accepted = None
         return new
 
     def decode(
@@ -223,6 +229,7 @@ class CompactModel(Learner, Speaker):
             self._repeated(concept.other_semantic, count),
             self._repeated(concept.word, count),
             torch.tensor([windows.relative_cells(v.window) for v in views], device=self._device),
+            None if self.accepted is None else self.accepted.beside(views, self._device),
         )
         evidence = gather(coarse, fine, prompts, config)
         return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)
@@ -353,16 +360,3 @@ def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
     dropped = (parts > 0) & ~np.isin(parts, wanted)
     logits = np.where(dropped, np.minimum(decoded.logits, -0.5), decoded.logits)
     return Decoded(decoded.view, logits.astype(np.float32), decoded.score)
-
-
-def _compute_type(device: str) -> torch.dtype:
-    """Bfloat16 where the processor multiplies it faster than float32, else float32."""
-    if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device != "cpu":
-        return torch.float32
-    fast = any(
-        getattr(torch.cpu, probe, bool)()
-        for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
-    return torch.bfloat16 if fast else torch.float32

@@ -26,8 +26,19 @@ FINE_STRIDE = 2
 class CompactConfig:
     """Sizes of the compact network.
 
-    `widths` are channels at strides 2, 4, 8, 16, 32 and `depths` the residual blocks there on the
-    way down; one block each on the way up.
+    The defaults are those of the first generation, whose weights files name no others.
+
+    Attributes
+    ----------
+    widths, depths : tuple of int
+        Channels at strides 2, 4, 8, 16, 32 and the residual blocks there on the way down; one
+        block each on the way up.
+    centre : int
+        1 with a head for the nearness to the object's centre, else 0.
+    context : int
+        1 where accepted objects of the image are evidence (`evidence.Context`), else 0.
+    geodesic_grid : int
+        Cells along a window on which cheapest paths are worked out.
     """
 
     widths: tuple[int, ...] = (24, 48, 96, 160, 224)
@@ -38,6 +49,14 @@ class CompactConfig:
     refine_width: int = 16
     evidence: int = 35
     vocabulary: int = 1
+    centre: int = 0
+    context: int = 0
+    geodesic_grid: int = GRID
+
+    @classmethod
+    def second_generation(cls, vocabulary: int) -> CompactConfig:
+        """Sizes of the network that `napari_seem.training` trains."""
+        return cls(vocabulary=vocabulary, evidence=41, centre=1, context=1, geodesic_grid=GRID // 2)
 
     @property
     def coarse_slices(self) -> dict[str, slice]:
@@ -49,6 +68,7 @@ class CompactConfig:
             "distance": 1,
             "foreground": 1,
             "size": 1,
+            "centre": self.centre,
         }
         return _consecutive(sizes)
 
@@ -65,7 +85,7 @@ class CompactConfig:
     @property
     def coarse_channels(self) -> int:
         """Channels of the coarse features."""
-        return self.coarse_slices["size"].stop
+        return self.coarse_slices["centre"].stop
 
     @property
     def fine_channels(self) -> int:
@@ -128,7 +148,8 @@ class Encoder(nn.Module):
         self.coarse_head = nn.Conv2d(widths[1], heads, 1)
         self.fine_head = nn.Conv2d(widths[0], 1, 1)
         with torch.no_grad():  # begin with objects of some 32 pixels
-            self.coarse_head.get_parameter("bias")[-1] = 5.0
+            size = config.coarse_slices["size"].start - widths[1]
+            self.coarse_head.get_parameter("bias")[size] = 5.0
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Encode normalised images.
@@ -140,8 +161,9 @@ class Encoder(nn.Module):
         Returns
         -------
         coarse : (B, config.coarse_channels, H / 4, W / 4)
-            Features, unit instance and semantic embeddings, distance and foreground logits, and
-            log2 of the object's side in pixels.
+            Features, unit instance and semantic embeddings, distance and foreground logits,
+            log2 of the object's side in pixels, and, in the second generation, the logit of the
+            nearness to the object's centre.
         fine : (B, config.fine_channels, H / 2, W / 2)
             Features, boundary logit, and the image itself, halved.
         """
@@ -160,7 +182,9 @@ class Encoder(nn.Module):
     def _coarse(self, features: Tensor) -> Tensor:
         config = self.config
         heads = self.coarse_head(features)
-        instance, semantic, rest = heads.split([config.instance_dim, config.semantic_dim, 3], 1)
+        instance, semantic, rest = heads.split(
+            [config.instance_dim, config.semantic_dim, 3 + config.centre], 1
+        )
         return torch.cat(
             [features, F.normalize(instance.float(), dim=1).to(features.dtype),
              F.normalize(semantic.float(), dim=1).to(features.dtype), rest], 1
@@ -186,10 +210,12 @@ class Decoder(nn.Module):
         self.up = nn.ModuleList(Residual(width) for width in widths[:-1])
         self.core_logits = nn.Conv2d(widths[0], 1, 1)
         self.lift = ConvNorm(widths[0], config.refine_width, kernel=1)
+        last = nn.Conv2d(config.refine_width, 1, 1)
+        nn.init.zeros_(last.weight)  # so that refinement sets in without a jolt
         self.refine = nn.Sequential(
             ConvNorm(config.refine_width + config.fine_channels + 3, config.refine_width),
             ConvNorm(config.refine_width, config.refine_width),
-            nn.Conv2d(config.refine_width, 1, 1),
+            last,
         )
         self.quality = nn.Sequential(
             nn.Linear(widths[0] + widths[-1] + 4, 64), nn.ReLU(inplace=True), nn.Linear(64, 1)
@@ -296,3 +322,16 @@ def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:
         slices[name] = slice(start, start + size)
         start += size
     return slices
+
+
+def compute_type(device: str) -> torch.dtype:
+    """Bfloat16 where the processor multiplies it faster than float32, else float32."""
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device != "cpu":
+        return torch.float32
+    fast = any(
+        getattr(torch.cpu, probe, bool)()
+        for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
+    return torch.bfloat16 if fast else torch.float32
