@@ -16,7 +16,7 @@ LONGEST = 400
 ALLOWED = {
     "napari": {"layers", "widgets", "demo", "bench"},
     "qtpy": {"widgets", "demo", "bench"},
-    "torch": {"models", "bench"},
+    "torch": {"models", "training", "bench"},
 }
 """Rooms that may import each library; all others must be named in its contract."""
 

@@ -1,4 +1,4 @@
-"""Put a run's weights into the package: `python -m training.ship training/runs/compact`."""
+"""Put a run's weights into the package: `python -m training.ship training/runs/compact2`."""
 
 from __future__ import annotations
 

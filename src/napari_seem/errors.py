@@ -92,3 +92,7 @@ class ClusterTrouble(NapariSeemError, RuntimeError):
 
 class LogTrouble(NapariSeemError, ValueError):
     """A log of work that is damaged, empty, of another version, or does not fit the image."""
+
+
+class DamagedState(NapariSeemError, RuntimeError):
+    """A state of a training that can't be gone on from."""

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from skimage.io import imsave
+from PIL import Image
 from skimage.segmentation import mark_boundaries
 
 from training.procedural import FAMILIES, write_pool
@@ -22,7 +22,7 @@ def sheet(path: Path, seed: int, columns: int = 6) -> None:
         samples = [draw(family, rng, 240) for _ in range(columns)]
         drawn = [mark_boundaries(s.image, s.instances, color=(1, 1, 0)) for s in samples]
         rows.append(np.concatenate(drawn, 1))
-    imsave(path, (np.concatenate(rows) * 255).astype(np.uint8), check_contrast=False)
+    Image.fromarray((np.concatenate(rows) * 255).astype(np.uint8)).save(path)
 
 
 def timing(seed: int) -> None:
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--pool", type=Path)
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--time", action="store_true")
     options = parser.parse_args()
@@ -49,7 +50,7 @@ def main() -> None:
     if options.time:
         timing(options.seed)
     if options.pool:
-        write_pool(options.pool, options.count, options.seed)
+        write_pool(options.pool, options.count, options.seed, workers=options.workers)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,9 @@ def share_gradients(network: nn.Module) -> None:
     """Average the gradients over all processes."""
     if not dist.is_initialized():
         return
-    parameters = list(network.parameters())
-    for parameter in parameters:
-        if parameter.grad is None:  # another process may have had objects to decode
-            parameter.grad = torch.zeros_like(parameter)
-    flat = torch.cat([p.grad.flatten() for p in parameters])
+    parameters = list(network.parameters())  # another process may have had objects to decode
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
     parts = flat.split([p.numel() for p in parameters])
@@ -48,7 +46,7 @@ def share_gradients(network: nn.Module) -> None:
         parameter.grad = part.view_as(parameter)
 
 
-def take_over(network: nn.Module) -> None:
+def share_weights(network: nn.Module) -> None:
     """Give all processes the first one's weights; drawn at random, they differ."""
     if dist.is_initialized():
         for tensor in network.state_dict().values():

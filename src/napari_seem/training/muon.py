@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,7 +37,7 @@ class Muon(torch.optim.Optimizer):
         )
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
             moving = [p for p in group["params"] if p.grad is not None]
@@ -44,14 +45,18 @@ class Muon(torch.optim.Optimizer):
             for shape, alike in groupby(moving, _matrix_shape):
                 self._step_together(list(alike), shape, group)
 
-    def _step_together(self, alike: list[Tensor], shape: tuple[int, int], group: dict) -> None:
+    def _step_together(
+        self, alike: list[Tensor], shape: tuple[int, int], group: dict[str, Any]
+    ) -> None:
         directions = []
         for parameter in alike:
             state = self.state[parameter]
             if "momentum" not in state:
                 state["momentum"] = torch.zeros_like(parameter)
-            state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-            ahead = parameter.grad.lerp(state["momentum"], group["momentum"])
+            gradient = parameter.grad
+            assert gradient is not None
+            state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            ahead = gradient.lerp(state["momentum"], group["momentum"])
             directions.append(ahead.reshape(shape))
         updates = orthogonal(torch.stack(directions))
         size = ADAMW_SIZE * max(shape) ** 0.5
@@ -63,18 +68,25 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrices: Tensor) -> Tensor:
     """The nearest (semi-)orthogonal matrices, roughly: (B, M, N) -> (B, M, N) float32.
 
-    Five steps of a quintic Newton-Schulz iteration in bfloat16; singular values end near 1.
+    Five steps of a quintic Newton-Schulz iteration; singular values end near 1. A step multiplies
+    by a polynomial in the Gram matrix, and these commute: so all of them are worked out on the
+    small Gram matrix, and the whole is multiplied once.
     """
-    x = matrices.bfloat16()
+    x = matrices.float()
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
+    gram = x @ x.mT
+    same = torch.eye(gram.shape[1], device=x.device)
+    factor = same.expand_as(gram)
     a, b, c = COEFFICIENTS
     for _ in range(STEPS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if tall else x).float()
+        step = a * same + b * gram + c * gram @ gram
+        factor = step @ factor
+        gram = step @ step @ gram
+    out = factor @ x
+    return out.mT if tall else out
 
 
 def _matrix_shape(parameter: Tensor) -> tuple[int, int]:

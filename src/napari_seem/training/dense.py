@@ -1,0 +1,196 @@
+"""Dense supervision of the encoder: everything in a crop teaches at once."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.compact.appearance import least_around
+from ..models.compact.network import COARSE_STRIDE, CompactNetwork
+from .crops import OUTSIDE, Crops
+from .pictures import NO_WORD, PictureBank
+from .sampling import gumbel
+
+DEPTH_STEPS = 24
+PROTOTYPES = 24
+"""Instances of a crop that its pixels are told apart by."""
+SAMPLES = 384
+"""Pixels of a crop that count for embeddings."""
+
+
+def dense_losses(
+    network: CompactNetwork, coarse: Tensor, fine: Tensor, crops: Crops, bank: PictureBank
+) -> dict[str, Tensor]:
+    """Losses of every dense head: scalars.
+
+    Parameters
+    ----------
+    network : CompactNetwork
+    coarse, fine : encoder outputs for the batch
+    crops : Crops
+    bank : PictureBank
+    """
+    at = network.config.coarse_slices
+    ids = crops.ids[:, 0]
+    half = COARSE_STRIDE // 2
+    small = ids[:, half::COARSE_STRIDE, half::COARSE_STRIDE]
+    there, inside = (small != OUTSIDE).float(), (small > 0).float()
+    rows = crops.rows(bank, 0, small)
+    area = bank.area[rows] * crops.scale[:, None, None] ** 2
+    sure = there * torch.maximum(inside, (~bank.partial[crops.picture]).float()[:, None, None])
+    boundary = boundary_target(ids)
+    on_picture = (ids[:, ::2, ::2] != OUTSIDE).float()
+    head = {key: coarse[:, where][:, 0] for key, where in at.items() if key in _SINGLE}
+    losses = {
+        "boundary": entropy(
+            fine[:, network.config.fine_slices["boundary"]][:, 0], boundary,
+            on_picture * (1 + 3 * boundary),
+        ),
+        "distance": entropy(head["distance"], relative_depth(small), there),
+        "foreground": entropy(head["foreground"], inside, sure),
+        "size": _size_loss(head["size"], area, inside),
+    }  # fmt: skip
+    if network.config.centre:
+        losses["centre"] = entropy(head["centre"], centre_nearness(small), there)
+    chosen = _sample(small, area)
+    losses["instance"] = _instance_loss(network, coarse[:, at["instance"]], small, area, chosen)
+    words = torch.where(small > 0, bank.word[rows], NO_WORD)
+    losses["semantic"] = _semantic_loss(
+        network, coarse[:, at["semantic"]], words, small, crops, bank
+    )
+    return losses
+
+
+_SINGLE = ("distance", "foreground", "size", "centre")
+
+
+def entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean of the cross-entropy of logits with targets in 0..1."""
+    loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
+    return (loss * weight).sum() / weight.sum().clamp(min=1)
+
+
+def boundary_target(ids: Tensor) -> Tensor:
+    """Where ids change: (B, S, S) int -> (B, S / 2, S / 2) of 0 or 1; not at the picture's edge."""
+    values = ids.float()[:, None]
+    top, bottom = F.max_pool2d(values, 3, 1, 1), -F.max_pool2d(-values, 3, 1, 1)
+    return F.max_pool2d(((top != bottom) & (bottom >= 0)).float(), 2)[:, 0]
+
+
+def relative_depth(ids: Tensor) -> Tensor:
+    """Depth inside each instance over that instance's largest: (B, h, w) int -> (B, h, w) 0..1."""
+    values = ids.float()[:, None]
+    alike = (least_around(values) == values) & (-least_around(-values) == values)
+    inside = ((values > 0) & alike).float()
+    depth = (values > 0).float() * 0.5
+    for _ in range(DEPTH_STEPS):
+        depth = depth + inside
+        inside = least_around(inside)
+    return depth[:, 0] / largest_of(depth[:, 0], ids).clamp(min=0.5)
+
+
+def centre_nearness(ids: Tensor) -> Tensor:
+    """1 at the centroid of each instance, falling to 0 at its far end: (B, h, w) int -> float32."""
+    batch, height, width = ids.shape
+    index = slots(ids)
+    ones = torch.ones_like(ids, dtype=torch.float32).flatten(1)
+    row = torch.arange(height, device=ids.device, dtype=torch.float32)[:, None].expand(ids.shape)
+    col = torch.arange(width, device=ids.device, dtype=torch.float32).expand(ids.shape)
+    sums = [
+        torch.zeros(batch, SLOTS, device=ids.device).scatter_add_(1, index, v.flatten(1))
+        for v in (ones.view_as(row), row, col)
+    ]
+    centre = [(total / sums[0].clamp(min=1)).gather(1, index).view_as(row) for total in sums[1:]]
+    off = ((row - centre[0]) ** 2 + (col - centre[1]) ** 2).sqrt()
+    near = 1 - off / (largest_of(off, ids) + 1)
+    return near * (ids > 0)
+
+
+SLOTS = 4096
+"""Ids are told apart modulo this number in sums by instance; few pictures have more objects."""
+
+
+def slots(ids: Tensor) -> Tensor:
+    """Place of each pixel's instance in tables of SLOTS rows: (B, h, w) -> (B, h * w)."""
+    return ids.clamp(min=0).flatten(1) % SLOTS
+
+
+def largest_of(values: Tensor, ids: Tensor) -> Tensor:
+    """The largest value in each pixel's own instance: (B, h, w)."""
+    index = slots(ids)
+    table = torch.zeros(len(ids), SLOTS, device=ids.device)
+    table.scatter_reduce_(1, index, values.flatten(1), "amax")
+    return table.gather(1, index).view_as(values)
+
+
+def _size_loss(predicted: Tensor, area: Tensor, inside: Tensor) -> Tensor:
+    target = 0.5 * torch.log2(area.clamp(min=1))
+    loss = F.smooth_l1_loss(predicted.float(), target, reduction="none", beta=0.5)
+    return (loss * inside).sum() / inside.sum().clamp(min=1)
+
+
+def _sample(ids: Tensor, area: Tensor) -> Tensor:
+    """Flat places of SAMPLES pixels of each crop, small instances as often as large ones."""
+    background = (ids == 0).flatten(1).sum(1, keepdim=True).clamp(min=1) * COARSE_STRIDE**2
+    share = torch.where(ids > 0, area, background[..., None].float()).clamp(min=16)
+    chance = gumbel(ids.shape, ids.device) - torch.log(share)
+    chance = chance.masked_fill(ids == OUTSIDE, -1e4)
+    count = min(SAMPLES, chance[0].numel())
+    return chance.flatten(1).topk(count, 1).indices
+
+
+def _instance_loss(
+    network: CompactNetwork, embedding: Tensor, ids: Tensor, area: Tensor, chosen: Tensor
+) -> Tensor:
+    """Cross-entropy of pixels against the mean embeddings of the crop's own instances."""
+    flat = embedding.float().flatten(2)  # (B, D, n)
+    index = ids.flatten(1)
+    sampled = index.gather(1, chosen)  # (B, P)
+    seeds = sampled[:, :PROTOTYPES]
+    same = (index[:, None] == seeds[..., None]).float()  # (B, M, n)
+    means = F.normalize(torch.einsum("bmn,bdn->bmd", same, flat), dim=2)
+    earlier = torch.ones(PROTOTYPES, PROTOTYPES, device=ids.device).tril(-1).bool()
+    twice = (
+        (seeds[:, :, None] == seeds[:, None]) & earlier[: seeds.shape[1], : seeds.shape[1]]
+    ).any(2)
+    out = twice | (seeds == OUTSIDE)
+    pixels = flat.gather(2, chosen[:, None].expand(-1, flat.shape[1], -1))  # (B, D, P)
+    logits = network.temperature[0].exp() * torch.einsum("bmd,bdp->bpm", means, pixels)
+    logits = logits.masked_fill(out[:, None], -1e4)
+    mine = (sampled[..., None] == seeds[:, None]) & ~out[:, None]  # (B, P, M)
+    enough = ((~out).sum(1) > 1)[:, None]
+    known = (mine.any(2) & enough).float()
+    loss = torch.logsumexp(logits, 2) - torch.where(mine, logits, 0.0).sum(2)
+    return (loss * known).sum() / known.sum().clamp(min=1)
+
+
+def _semantic_loss(
+    network: CompactNetwork, embedding: Tensor, words: Tensor, ids: Tensor, crops: Crops,
+    bank: PictureBank,
+) -> Tensor:  # fmt: skip
+    """Which of all words a named pixel is, and which annotated words every pixel is not."""
+    annotated = bank.annotated[bank.group[crops.picture]]  # (B, V)
+    partial = bank.partial[crops.picture][:, None, None]
+    usable = (ids != OUTSIDE) & ((words != NO_WORD) | ~partial)
+    named = (words != NO_WORD).flatten(1).float().sum(1).clamp(min=1)[:, None, None]
+    plain = (words == NO_WORD).flatten(1).float().sum(1).clamp(min=1)[:, None, None]
+    chance = gumbel(ids.shape, ids.device)
+    chance = chance - torch.log(torch.where(words != NO_WORD, named, plain))
+    chance = chance.masked_fill(~usable, -1e4).flatten(1)
+    chosen = chance.topk(min(SAMPLES, chance.shape[1]), 1).indices
+    weight = usable.flatten(1).gather(1, chosen) & annotated.any(1, keepdim=True)
+    pixels = embedding.float().flatten(2)
+    pixels = pixels.gather(2, chosen[:, None].expand(-1, pixels.shape[1], -1))  # (B, S, P)
+    vectors = F.normalize(network.words, dim=1)
+    logits = network.temperature[1].exp() * torch.einsum("bsp,vs->bpv", pixels, vectors)
+    logits = logits + network.word_bias
+    target = words.flatten(1).gather(1, chosen)
+    known = (weight & (target != NO_WORD)).float()
+    right = logits.gather(2, target.clamp(min=0)[..., None])[..., 0]
+    which = ((torch.logsumexp(logits, 2) - right) * known).sum() / known.sum().clamp(min=1)
+    vocabulary = torch.arange(logits.shape[2], device=ids.device)
+    hot = (target[..., None] == vocabulary).float()
+    each = F.binary_cross_entropy_with_logits(logits, hot, reduction="none")
+    counted = annotated[:, None].float() * weight[..., None]
+    return which + 2 * (each * counted).sum() / counted.sum().clamp(min=1)

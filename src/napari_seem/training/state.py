@@ -1,0 +1,135 @@
+"""What a training leaves on disk: its state, two deep, and the weights as they would ship."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import DamagedState
+from ..models.compact.network import CompactNetwork
+
+State = dict[str, Any]
+NEWEST, BEFORE = "state.pt", "state-before.pt"
+DIGEST = hashlib.sha256().digest_size
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Write a state, its digest in front, and keep the one before."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    part = folder / "state.part"
+    part.write_bytes(hashlib.sha256(content).digest() + content)
+    newest = folder / NEWEST
+    if newest.exists():
+        newest.replace(folder / BEFORE)
+    part.replace(newest)
+
+
+def latest_state(
+    folder: Path, words: Sequence[str], device: torch.device
+) -> State | None:
+    """The newest state in a folder that is whole; None where there is none at all.
+
+    A damaged one is left out with a warning.
+
+    Raises
+    ------
+    DamagedState
+        Where none is whole, or it is of another vocabulary.
+    """
+    files = [folder / name for name in (NEWEST, BEFORE) if (folder / name).exists()]
+    trouble = None
+    for file in files:
+        try:
+            return _read_state(file, words, device)
+        except DamagedState as error:
+            trouble = error
+            warnings.warn(f"{error}; the state before it is used", stacklevel=2)
+    if trouble is not None:
+        raise trouble
+    return None
+
+
+def _read_state(file: Path, words: Sequence[str], device: torch.device) -> State:
+    content = file.read_bytes()
+    digest, content = content[:DIGEST], content[DIGEST:]
+    if hashlib.sha256(content).digest() != digest:
+        raise DamagedState(
+            f"'{file}' is damaged or was not written to its end; delete it to begin anew"
+        )
+    state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
+    if tuple(json.loads(state["words"])) != tuple(words):
+        raise DamagedState(
+            f"'{file}' is of a training with another vocabulary; give the pictures it was begun "
+            "with, or another folder"
+        )
+    return state
+
+
+def take_over(network: CompactNetwork, weights: Path, words: Sequence[str]) -> int:
+    """Copy exported weights into a network, as far as they fit.
+
+    Word vectors go by their words. Convolutions that have more maps than the file begin the new
+    inputs with zero and keep their own new outputs.
+
+    Returns
+    -------
+    int
+        Tensors that were taken over, wholly or in part.
+    """
+    with safe_open(weights, "pt") as file:
+        known = json.loads(file.metadata()["words"])
+        saved = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    own = network.state_dict()
+    taken = 0
+    with torch.no_grad():
+        for name, value in saved.items():
+            if name not in own:
+                continue
+            if name in ("words", "word_bias"):
+                for row, word in enumerate(known):
+                    if word in words:
+                        own[name][list(words).index(word)].copy_(value[row])
+                taken += 1
+            elif _fits_into(value, own[name]):
+                _copy_corner(value, own[name])
+                taken += 1
+    return taken
+
+
+def _fits_into(value: Tensor, own: Tensor) -> bool:
+    return value.ndim == own.ndim and all(
+        a <= b for a, b in zip(value.shape, own.shape, strict=True)
+    )
+
+
+def _copy_corner(value: Tensor, own: Tensor) -> None:
+    rows = value.shape[0] if value.ndim else None
+    if value.ndim > 1:
+        own[:rows].zero_()
+    own[tuple(slice(size) for size in value.shape)].copy_(value)
+
+
+def export(network: CompactNetwork, words: Sequence[str], path: Path) -> None:
+    """Write weights in half precision with everything needed to build the network again."""
+    tensors = {
+        name: (value.half() if value.dtype.is_floating_point else value).cpu().contiguous()
+        for name, value in network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    metadata = {"config": json.dumps(asdict(network.config)), "words": json.dumps(list(words))}
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata)
+    part.replace(path)
