@@ -138,8 +138,8 @@ def test_windows_always_show_the_click(side, radius):
     place = found.place(drawn.click.flatten(0, 1)[found.item], GRID)
     assert ((place >= 0) & (place < GRID)).all()
     assert (found.corner == found.corner.round()).all()
-    assert (found.cells >= windows.SMALLEST).all()
-    assert (found.cells <= max(windows.SMALLEST, min(GRID, side // 4 + side // 16))).all()
+    assert (found.cells >= windows.CLOSEST).all()
+    assert (found.cells <= max(windows.CLOSEST, min(GRID, side // 4 + side // 16))).all()
     moved = pushed(found.corner, found.cells, side)
     assert torch.equal(moved, found.corner)
 

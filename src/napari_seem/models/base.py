@@ -72,6 +72,9 @@ class Embedding:
         The few numbers the model needs besides (scales, paddings).
     lasting : bool
         Whether it is worth keeping on disk: reading it takes less time than encoding again.
+    scratch : dict
+        What the model worked out last and may need again: never on disk, a megabyte at most. An
+        answer is the same without it.
     """
 
     model: str
@@ -79,6 +82,7 @@ class Embedding:
     tensors: Mapping[str, Any] = field(repr=False)
     meta: Mapping[str, Any] = field(default_factory=dict)
     lasting: bool = True
+    scratch: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def nbytes(self) -> int:

@@ -79,7 +79,7 @@ def draw_windows(objects: Objects) -> Windows:
     center = (1 - share) * middle[:, :, None] + share * objects.click[:, :, None]
     shift = torch.rand(*shape, 2, device=device) - 0.5
     center = center + torch.where(broad[..., None], 0.3 * side, 0.1 * size[..., None]) * shift
-    least, most = windows.SMALLEST, min(GRID, side // COARSE_STRIDE + side // 16)
+    least, most = windows.CLOSEST, min(GRID, side // COARSE_STRIDE + side // 16)
     cells = torch.ceil(size / COARSE_STRIDE).clamp(least, max(least, most))
     near = 0.45 * cells[..., None] * COARSE_STRIDE
     click = objects.click[:, :, None]

@@ -6,11 +6,12 @@ the encoder's own guess of the object's size weighs them, and the decoder's scor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ...prompts import Extent, union
+from ...prompts import Box, Extent, Mask, Polygon, Prompt, union
 from ..base import mask_bbox
 from . import windows
 from .canvas import FloatArray, View
@@ -39,23 +40,31 @@ class Candidate:
 
 
 def view_around(
-    levels: list[Level], center: tuple[float, float], side: float, finest: int = 0
-) -> View:
-    """The finest level on which a square of `side` image pixels fits into one window."""
+    levels: list[Level], center: tuple[float, float], side: float,
+    smallest: int = windows.SMALLEST,
+) -> View:  # fmt: skip
+    """The finest level that shows a square of `side` image pixels in one window.
+
+    `smallest` is the fewest coarse cells that the window may have.
+    """
     largest = GRID * COARSE_STRIDE
-    for level in levels[finest:]:
+    for level in levels:
         scale = float(np.sqrt(level.scale[0] * level.scale[1]))
         if side * scale <= largest or level is levels[-1]:
             middle = (center[0] + 0.5) * level.scale[0], (center[1] + 0.5) * level.scale[1]
-            return View(level, windows.square(middle, side * scale, level.shape))
+            view = View(level, windows.square(middle, side * scale, level.shape, smallest))
+            if view.shown:
+                return view
     raise AssertionError("a pyramid has at least one level")
 
 
-def around_extent(levels: list[Level], extent: Extent, reach: float) -> View:
+def around_extent(
+    levels: list[Level], extent: Extent, reach: float, smallest: int = windows.SMALLEST
+) -> View:
     """A view that shows `extent` with room to spare."""
     y0, x0, y1, x1 = extent
     side = max(y1 - y0, x1 - x0, 4.0) * reach
-    return view_around(levels, ((y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2), side)
+    return view_around(levels, ((y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2), side, smallest)
 
 
 def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[Candidate]:
@@ -119,6 +128,14 @@ def rim_share(view: View, inside: np.ndarray) -> float:
 def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
     """What is known of the object: its positive prompts and its mask of the turn before."""
     return union(where, None if previous is None else mask_bbox(previous > 0))
+
+
+def says_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | None) -> bool:
+    """Whether `known` is about the whole object: by a region, or by the answer of a turn before."""
+    if any(p.positive and isinstance(p, (Box, Polygon, Mask)) for p in prompts):
+        return True
+    y0, x0, y1, x1 = (int(np.clip(side, 0, None)) for side in known)
+    return previous is not None and bool((previous[y0 : y1 + 1, x0 : x1 + 1] > 0).any())
 
 
 def lengths(extent: Extent) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from ...images import to_rgb
 from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from ..teachable import Word
-from . import canvas, corrections, focus, pyramid, windows
+from . import canvas, corrections, focus, magnify, pyramid, windows
 from .adapt import STEPS, Accepted, adapted
 from .asked import Asked, asked_by
 from .canvas import View
@@ -86,7 +86,8 @@ class CompactModel(Learner, Speaker):
         InvalidImage
             Where the array is no image.
         """
-        return self._encoded(pyramid.normalize(to_rgb(image)))
+        rgb = to_rgb(image)
+        return self._encoded(rgb, rgb)
 
     def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
         """Encode a part of an image as the whole would be.
@@ -96,11 +97,13 @@ class CompactModel(Learner, Speaker):
         image, sample : (H, W, 3) uint8 arrays
             The part, and pixels of the whole, whose mean and deviation count.
         """
-        return self._encoded(pyramid.normalize(image, sample))
+        return self._encoded(image, sample)
 
-    def _encoded(self, image: Tensor) -> Embedding:
-        normal = image.to(self._device)
-        return pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
+    def _encoded(self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
+        brightness = pyramid.brightness(sample)
+        normal = pyramid.normalize(rgb, brightness).to(self._device)
+        embedding = pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
+        return magnify.with_pixels(embedding, rgb, brightness, self._device)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
@@ -139,11 +142,16 @@ class CompactModel(Learner, Speaker):
             return _nothing(embedding.shape)
         if where is None:
             return self._finish(embedding, asked, *self._everywhere(asked, prompts, embedding))
-        decoded = self._look(levels, prompts, concept, where, previous)
+        known = focus.known_extent(where, previous)
+        smallest = windows.SMALLEST
+        if focus.says_size(prompts, known, previous):
+            levels = magnify.around(self.network, embedding, known, self.compute) + levels
+            smallest = windows.CLOSEST
+        decoded = self._look(levels, prompts, concept, known, previous, smallest)
         decoded = _keep_prompted(decoded, prompts)
 
         def closer(center: tuple[float, float], side: float) -> npt.NDArray[np.float32]:
-            view = focus.view_around(levels, center, side)
+            view = focus.view_around(levels, center, side, smallest)
             found = self._decode_views([view], prompts, concept, previous)[0]
             return _pasted(found, embedding.shape)
 
@@ -219,7 +227,7 @@ class CompactModel(Learner, Speaker):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What the decoder eats for a batch of windows: features, evidence, fine ones, strokes."""
         config, count = self.network.config, len(views)
-        cut = [windows.cut(v.level.coarse, v.level.fine, v.window) for v in views]
+        cut = [view.features() for view in views]
         coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
         fine = torch.stack([f for _, f in cut]).to(self._device).float()
         prompts = WindowPrompts(
@@ -251,32 +259,28 @@ class CompactModel(Learner, Speaker):
 
     def _look(
         self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
-        where: Extent, previous: npt.NDArray[np.float32] | None,
+        known: Extent, previous: npt.NDArray[np.float32] | None, smallest: int,
     ) -> Decoded:  # fmt: skip
         """Choose windows and decode; enlarge while the object runs out of its window."""
-        known = focus.known_extent(where, previous)
-        only_hints = previous is None and all(
-            isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts)
-        )
-        if only_hints:
-            candidates = focus.ladder(levels, where, self.network.config)
+        if previous is None and _only_hints(prompts):
+            candidates = focus.ladder(levels, known, self.network.config)
             found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
             decoded = choose(found, [c.prior for c in candidates])
-            closer = focus.tight_view(levels, decoded, where)
+            closer = focus.tight_view(levels, decoded, known)
             if closer is not None:
                 again = self._decode_views([closer], prompts, concept, previous)[0]
                 decoded = max(decoded, again, key=lambda d: d.score)
             return decoded
         if previous is None:
-            return self._look_twice(focus.around_extent(levels, known, focus.REGION_REACH),
-                                    prompts, concept)  # fmt: skip
-        view = focus.around_extent(levels, known, focus.REACH)
+            view = focus.around_extent(levels, known, focus.REGION_REACH, smallest)
+            return self._look_twice(view, prompts, concept)
+        view = focus.around_extent(levels, known, focus.REACH, smallest)
         decoded = self._decode_views([view], prompts, concept, previous)[0]
         for _ in range(2):
             if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
                 break
             reach = 2 * decoded.view.side / max(focus.lengths(known))
-            larger = focus.around_extent(levels, known, reach)
+            larger = focus.around_extent(levels, known, reach, smallest)
             if larger == decoded.view:
                 break
             decoded = self._decode_views([larger], prompts, concept, previous)[0]
@@ -340,6 +344,11 @@ def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]
     logits = np.full(shape, OUTSIDE, np.float32)
     logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
     return logits
+
+
+def _only_hints(prompts: Sequence[Prompt]) -> bool:
+    """Whether nothing but clicks and strokes says where, so that the size is anybody's guess."""
+    return all(isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts))
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:

@@ -23,6 +23,9 @@ SMALLEST = GRID * COARSE_STRIDE
 """The pyramid ends where the longest side fits into one window."""
 MULTIPLE = 32
 
+Brightness = tuple[float, float]
+"""Mean and deviation of the 0..1 values of an image."""
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -36,21 +39,27 @@ class Level:
         Height and width of the level in pixels, without padding.
     scale : (float, float)
         Level pixels per image pixel along rows and columns.
+    corner : (int, int), optional
+        The coarse cell at which the features begin, where they show only a part of the level:
+        `shape` is still that of the whole. Only `canvas.View` reads such a level.
     """
 
     coarse: Tensor
     fine: Tensor
     shape: tuple[int, int]
     scale: tuple[float, float]
+    corner: tuple[int, int] | None = None
 
 
-def normalize(rgb: npt.NDArray[np.uint8], like: npt.NDArray[np.uint8] | None = None) -> Tensor:
-    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of zero mean and unit deviation over the image.
+def brightness(rgb: npt.NDArray[np.uint8]) -> Brightness:
+    """Mean and deviation of an image (H, W, 3), by which it or a part of it is normalised."""
+    small = rgb[::2, ::2].astype(np.float32) / 255
+    return float(small.mean()), float(small.std()) + 0.02
 
-    Mean and deviation are those of `like`, of which the image is a part, where it is given.
-    """
-    small = (rgb if like is None else like)[::2, ::2].astype(np.float32) / 255
-    mean, deviation = float(small.mean()), float(small.std()) + 0.02
+
+def normalize(rgb: npt.NDArray[np.uint8], by: Brightness) -> Tensor:
+    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of about zero mean and unit deviation."""
+    mean, deviation = by
     image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
     return ((image / 255 - mean) / deviation).clamp_(-5, 5)
 
@@ -81,12 +90,18 @@ def encode(
         level = image
         if size != shape:
             level = F.interpolate(image, size, mode="bilinear", antialias=True)
-        padding = (0, -size[1] % MULTIPLE, 0, -size[0] % MULTIPLE)
-        padded = F.pad(level, padding).to(compute).contiguous(memory_format=torch.channels_last)
-        coarse, fine = network.encoder(padded)
-        tensors[f"coarse{index}"] = coarse[0].to(storage)
-        tensors[f"fine{index}"] = fine[0].to(storage)
+        coarse, fine = features(network, level, compute)
+        tensors[f"coarse{index}"] = coarse.to(storage)
+        tensors[f"fine{index}"] = fine.to(storage)
     return Embedding(identity, shape, tensors, {"sizes": sizes})
+
+
+def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Coarse and fine features (C, h, w) of a normalised image (1, 3, H, W) as it is."""
+    padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
+    padded = F.pad(image, padding).to(compute).contiguous(memory_format=torch.channels_last)
+    coarse, fine = network.encoder(padded)
+    return coarse[0], fine[0]
 
 
 def levels(embedding: Embedding) -> list[Level]:

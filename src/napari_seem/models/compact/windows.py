@@ -18,6 +18,9 @@ from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 
 SMALLEST = 16
 """Fewest coarse cells along a window."""
+CLOSEST = 8
+"""The same where a region or an earlier answer says how large the object is. Found on training
+images: a box around an object of under 6 pixels gives .55 so, with SMALLEST .35."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,19 @@ class Window:
         return self.row * COARSE_STRIDE, self.col * COARSE_STRIDE
 
 
-def square(center: tuple[float, float], side: float, shape: tuple[int, ...]) -> Window:
+def square(
+    center: tuple[float, float], side: float, shape: tuple[int, ...], smallest: int = SMALLEST
+) -> Window:
     """A window around `center`, pushed onto the image where it fits.
 
     Parameters
     ----------
     center : (y, x) in level pixels
-    side : wanted side in level pixels; SMALLEST * 4 up to GRID * 4 are possible
+    side : wanted side in level pixels; `smallest` * 4 up to GRID * 4 are possible
     shape : (H, W) of the level in pixels
+    smallest : fewest cells
     """
-    cells = int(np.clip(np.ceil(side / COARSE_STRIDE), SMALLEST, GRID))
+    cells = int(np.clip(np.ceil(side / COARSE_STRIDE), smallest, GRID))
     corner = []
     for middle, size in zip(center, shape, strict=True):
         available = -(-size // COARSE_STRIDE)
