@@ -113,13 +113,13 @@ def network():
 def test_instances_are_told_apart_by_their_mean_embeddings(network):
     ids = torch.tensor([[[0, 0, 1, 1, 2, OUTSIDE]]])
     embedding = spread([0, 0, 1, 1, 2, 3])
-    everywhere = torch.arange(5)[None]
+    everywhere = torch.arange(6)[None]
     area = torch.full(ids.shape, 32.0)
 
     def loss(embedding):
         return dense._instance_loss(network, embedding, ids, area, everywhere)
 
-    scale = float(network.temperature[0].exp())
+    scale = math.exp(network.temperature[0].item())
     apart = math.log(math.exp(scale) + 2) - scale  # cosine 1 to the own mean, 0 to two others
     assert loss(embedding).item() == pytest.approx(apart, abs=1e-6)
     assert loss(spread([0] * 6)).item() == pytest.approx(math.log(3), rel=1e-4)
@@ -171,7 +171,7 @@ def test_words_follow_the_formula(network, partial):
         np.log1p(np.exp(-logits[i][word] if target[i] == word else logits[i][word]))
         for i in used for word in (0, 1)
     ]  # fmt: skip
-    assert float(found) == pytest.approx(np.mean(which) + 2 * np.mean(each), rel=1e-4)
+    assert found.item() == pytest.approx(np.mean(which) + 2 * np.mean(each), rel=1e-4)
 
 
 def test_words_that_a_group_does_not_label_are_no_ones_fault(network):
@@ -195,6 +195,7 @@ def test_every_head_is_judged_where_it_can_be(network):
     bank = bank_of(whole, part, words=WORDS)
     seeded(0)
     crops = draw_crops(bank, 8, 64)
+    crops.ids[2:5, :, 30:] = OUTSIDE
     with torch.no_grad():
         coarse, fine = network.encoder(crops.image)
 

@@ -130,3 +130,18 @@ def test_second_clicks_and_strokes_keep_to_errors_of_their_sign(monkeypatch):
         assert rows.min() >= 78
         assert cols.min() >= 78
         assert max(rows.max(), cols.max()) < 102
+
+
+def test_a_region_that_is_looked_at_again_gets_no_click_but_its_answer():
+    target = discs_on_grid(4, 64)
+    round_ = round_of(target)
+    before = round_.maps.clone()
+    again = torch.tensor([True, False, True, False])
+    seeded(0)
+
+    correct(round_, torch.full_like(target, -4.0), again)
+
+    added = (round_.maps - before)[:, :2].flatten(1).any(1)
+    assert added.tolist() == [False, True, False, True]
+    assert (round_.complaint.flatten(1).any(1) == ~again).all()
+    assert (round_.maps[:, PREVIOUS] == -4.0).all()

@@ -25,7 +25,7 @@ REFINED = Phase(1.0, crop=64, grid=32, batch=4)
 DENSE = {"boundary", "distance", "foreground", "size", "centre", "instance", "semantic"}
 STEPS = [
     pytest.param(ENCODER, 0, id="encoder alone"),
-    pytest.param(REFINED, 2, id="after two corrections"),
+    pytest.param(REFINED, 1, id="after a correction"),
 ]
 
 
@@ -79,13 +79,12 @@ def test_a_step_reads_nothing_back(bank, phase, rounds):
     assert all(value.shape == () for value in found.values())
 
 
-@pytest.mark.parametrize(("phase", "rounds"), STEPS)
 @pytest.mark.usefixtures("short_loops")
-def test_a_step_leaves_everything_on_its_device(bank, phase, rounds, monkeypatch):
+def test_a_step_leaves_everything_on_its_device(bank, monkeypatch):
     # no device but "meta" is there for sure besides the CPU; it has neither of these
     monkeypatch.setattr(learner_module, "optimizers", lambda *_: [])
     monkeypatch.setattr(Learner, "_autocast", lambda _: contextlib.nullcontext())
-    learner = begin(bank.to("meta"), phase, corrections=after(rounds))
+    learner = begin(bank.to("meta"), REFINED, corrections=after(1))
 
     found = learner.learn(0.5)
 
@@ -96,13 +95,21 @@ def test_a_step_leaves_everything_on_its_device(bank, phase, rounds, monkeypatch
 def test_a_few_steps_bring_the_losses_down(bank):
     learner = begin(bank, REFINED, corrections=after(0))
 
-    history = [learner.learn(0.1) for _ in range(12)]
+    def judged():
+        """The losses on crops that are always the same."""
+        seeded(99)
+        with torch.no_grad():
+            rows = [learner._losses(REFINED)[0] for _ in range(3)]
+        return {name: np.mean([float(row[name]) for row in rows]) for name in rows[0]}
 
-    for name in ("boundary", "foreground", "distance", "core", "mask"):
-        values = [float(row[name]) for row in history]
-        assert np.mean(values[-4:]) < np.mean(values[:4]), name
-    assert all(torch.isfinite(value) for row in history for value in row.values())
-    assert learner.step == 12
+    before = judged()
+    history = [learner.learn(0.1) for _ in range(10)]
+    later = judged()
+
+    for name in LOSSES.keys() - {"instance", "order"}:  # these need more than a few steps
+        assert later[name] < before[name], name
+    assert all(torch.isfinite(row[name]) for row in history for name in LOSSES)
+    assert learner.step == 10
 
 
 def test_what_is_reported_depends_on_the_phase_and_the_rounds(bank):
@@ -115,7 +122,9 @@ def test_what_is_reported_depends_on_the_phase_and_the_rounds(bank):
     assert first.keys() == set(LOSSES) | names
     assert later.keys() == set(LOSSES) | {"iou_later"}
     assert later["order"] == 0
-    assert all(0 <= first[name] <= 1 for name in names)
+    known = [float(first[name]) for name in names if not torch.isnan(first[name])]
+    assert known  # kinds that nothing was asked for by are not a number
+    assert all(0 <= value <= 1 for value in known)
 
 
 @pytest.mark.parametrize("phase", [ENCODER, PLAIN, REFINED])
@@ -141,9 +150,9 @@ def test_corrections_hand_no_gradient_back_through_earlier_answers(bank, monkeyp
     seen = []
     plain = learner_module.correct
 
-    def watched(round_, logits):
+    def watched(round_, logits, again=None):
         seen.append(logits.requires_grad)
-        plain(round_, logits)
+        plain(round_, logits, again)
 
     monkeypatch.setattr(learner_module, "correct", watched)
     learner.learn(0.5)

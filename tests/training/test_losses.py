@@ -202,7 +202,7 @@ def test_windows_that_do_not_count_change_nothing(windows):
     assert all(loss == 0 for loss in none.values())
 
 
-def test_what_a_click_complained_of_weighs_double_beside_other_cells_of_its_side():
+def test_what_a_click_complained_of_weighs_double():
     target = discs_on_grid(4, 64)
     missed = torch.full_like(target, -4.0)
     missed[:, :, :26] = 8 * target[:, :, :26] - 4  # a part was found
@@ -211,7 +211,8 @@ def test_what_a_click_complained_of_weighs_double_beside_other_cells_of_its_side
     correct(round_, missed)
     logits = torch.full_like(target, -1.0).requires_grad_()
 
-    focal(logits, target, 1 + round_.complaint).sum().backward()
+    valid = torch.ones_like(target)
+    focal(logits, target, valid, 1 + round_.complaint).sum().backward()
 
     found = target * (1 - round_.complaint)
     assert torch.equal(round_.complaint, target * (missed < 0))
@@ -219,6 +220,9 @@ def test_what_a_click_complained_of_weighs_double_beside_other_cells_of_its_side
     for grad, complained, other in zip(logits.grad, round_.complaint, found, strict=True):
         if other.any():
             assert torch.allclose(grad[complained > 0], 2 * grad[other > 0][0])
+    everything = torch.full_like(target, -4.0)
+    plain, heavy = (focal(everything, target, valid, 1 + share * target) for share in (0, 1))
+    assert (heavy[target.flatten(1).any(1)] > 1.5 * plain[target.flatten(1).any(1)]).all()
 
 
 def test_clicks_that_are_not_obeyed_cost():

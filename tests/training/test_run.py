@@ -84,9 +84,8 @@ def test_a_training_passes_its_phases_and_ends_with_its_time(whole):
     assert all(np.isfinite(list(row.values())).all() for row in log)
 
 
-@pytest.mark.parametrize("stops", [(3,), (1, 2, 2)])
-def test_gone_on_from_a_stop_is_as_if_nothing_had_stopped_it(bank, whole, tmp_path, stops):
-    for steps in (*stops, None):
+def test_gone_on_from_a_stop_is_as_if_nothing_had_stopped_it(bank, whole, tmp_path):
+    for steps in (3, 2, None):  # in the middle of a phase and at the end of one
         torch.rand(7)  # what is drawn in between changes nothing
         run = begin(bank, tmp_path)
         run.train(save_every=1, steps=steps)
@@ -145,11 +144,10 @@ def damage(file, how):
         "cut off": content[:middle],
         "empty": b"",
         "changed": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
-        "another file": b"no state at all" * 9,
     }[how])  # fmt: skip
 
 
-@pytest.mark.parametrize("how", ["cut off", "empty", "changed", "another file"])
+@pytest.mark.parametrize("how", ["cut off", "empty", "changed"])
 def test_a_damaged_state_is_told_and_the_one_before_is_used(bank, whole, stopped, how):
     damage(stopped / NEWEST, how)
 

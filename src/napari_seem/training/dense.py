@@ -41,7 +41,11 @@ def dense_losses(
     sure = there * torch.maximum(inside, (~bank.partial[crops.picture]).float()[:, None, None])
     boundary = boundary_target(ids)
     on_picture = (ids[:, ::2, ::2] != OUTSIDE).float()
-    head = {key: coarse[:, where][:, 0] for key, where in at.items() if key in _SINGLE}
+    head = {
+        key: coarse[:, where][:, 0]
+        for key, where in at.items()
+        if key in _SINGLE and where.stop > where.start
+    }
     losses = {
         "boundary": entropy(
             fine[:, network.config.fine_slices["boundary"]][:, 0], boundary,
@@ -173,11 +177,11 @@ def _semantic_loss(
     annotated = bank.annotated[bank.group[crops.picture]]  # (B, V)
     partial = bank.partial[crops.picture][:, None, None]
     usable = (ids != OUTSIDE) & ((words != NO_WORD) | ~partial)
-    named = (words != NO_WORD).flatten(1).float().sum(1).clamp(min=1)[:, None, None]
-    plain = (words == NO_WORD).flatten(1).float().sum(1).clamp(min=1)[:, None, None]
-    chance = gumbel(ids.shape, ids.device)
-    chance = chance - torch.log(torch.where(words != NO_WORD, named, plain))
-    chance = chance.masked_fill(~usable, -1e4).flatten(1)
+    place = words.flatten(1) - NO_WORD  # 0 is no word
+    pixels_of = torch.zeros(len(ids), annotated.shape[1] + 1, device=ids.device)
+    pixels_of.scatter_add_(1, place, usable.flatten(1).float())
+    chance = gumbel(place.shape, ids.device) - torch.log(pixels_of.gather(1, place).clamp(min=1))
+    chance = chance.masked_fill(~usable.flatten(1), -1e4)
     chosen = chance.topk(min(SAMPLES, chance.shape[1]), 1).indices
     weight = usable.flatten(1).gather(1, chosen) & annotated.any(1, keepdim=True)
     pixels = embedding.float().flatten(2)

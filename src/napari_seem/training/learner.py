@@ -27,6 +27,8 @@ from .recipe import Phase, Recipe
 from .together import share_gradients
 from .views import Windows, context_of, cut, draw_windows, example_of
 
+LOOK_AGAIN = 0.3
+"""Share of the regions whose first answer is looked at again uncorrected, as the model does it."""
 CLIP = 2.0
 """Largest norm of the gradient."""
 EVIDENCE_MAPS = 4
@@ -72,8 +74,8 @@ class Learner:
         Returns
         -------
         dict of str to scalar tensor
-            Losses, and the mean intersection over union by kind of prompt (`iou_<kind>`) or after
-            corrections (`iou_later`).
+            Losses, and the mean intersection over union by kind of prompt (`iou_<kind>`; NaN where
+            there was none) or after corrections (`iou_later`).
         """
         phase = self.recipe.phase(progress)
         self._set_rate(self.recipe.rate_at(progress, self.step))
@@ -121,11 +123,13 @@ class Learner:
             prompts = as_prompts(round_, objects, found, vectors, words, config, context)
             return self._decode(*maps, prompts, phase.refined)
 
-        for _ in range(rounds):
+        kind = objects.kind.flatten()[found.item]
+        region = is_kind(kind, "box", "lasso")
+        for number in range(rounds):
             with torch.no_grad():
                 logits, _, _ = answer((seen[0].detach(), seen[1].detach()))
-            correct(round_, logits)
-        kind = objects.kind.flatten()[found.item]
+            lot = torch.rand(len(kind), device=self.device)
+            correct(round_, logits, region & (lot < LOOK_AGAIN) if number == 0 else None)
         ladder = is_kind(kind, "click").float() * (rounds == 0)
         losses, overlap = turn_losses(round_, *answer(seen), ladder)
         return losses, _facts(overlap, kind, round_, rounds)
@@ -165,12 +169,14 @@ class Learner:
 
 
 def _facts(overlap: Tensor, kind: Tensor, round_: Round, rounds: int) -> dict[str, Tensor]:
+    """Mean overlap after corrections, or by kind of first prompt; NaN where there is none."""
     if rounds:
         return {"iou_later": mean(overlap, round_.counts)}
-    return {
-        f"iou_{name}": mean(overlap, round_.counts * (kind == index))
-        for index, name in enumerate(KINDS)
-    }
+    facts = {}
+    for index, name in enumerate(KINDS):
+        counts = round_.counts * (kind == index)
+        facts[f"iou_{name}"] = torch.where(counts.any(), mean(overlap, counts), torch.nan)
+    return facts
 
 
 def optimizers(network: CompactNetwork, recipe: Recipe) -> list[torch.optim.Optimizer]:

@@ -44,7 +44,7 @@ def turn_losses(
         both = (predicted * target).sum((1, 2))
         union = predicted.sum((1, 2)) + round_.full - both
         overlap = both / union.clamp(min=1)
-    mask = focal(logits, target, valid * (1 + round_.complaint)) + dice(logits, target, valid)
+    mask = focal(logits, target, valid, 1 + round_.complaint) + dice(logits, target, valid)
     score = F.binary_cross_entropy_with_logits(quality.float(), overlap, reduction="none")
     losses = {
         "mask": mask,
@@ -62,7 +62,7 @@ def mean(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
-def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def focal(logits: Tensor, target: Tensor, valid: Tensor, emphasis: Tensor | float = 1.0) -> Tensor:
     """Normalised focal loss of each window (Sofiiuk et al. 2019, AdaptIS, equation 5): (N,).
 
     The weights (1 - p)^FOCUS of a window's cells are scaled to a mean of one, so that sure windows
@@ -70,18 +70,20 @@ def focal(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 
     Parameters
     ----------
-    logits, target, weight : (N, F, F)
-        Targets in 0..1.
+    logits, target, valid : (N, F, F)
+        Targets and cells that count, in 0..1.
+    emphasis : (N, F, F)
+        Factor of each cell's loss; what a click complained of counts twice.
     """
     entropy = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     with torch.no_grad():
-        hard = (torch.sigmoid(logits.float()) - target).abs() ** FOCUS * weight
-        share = mean_of(target * weight, weight)
+        hard = (torch.sigmoid(logits.float()) - target).abs() ** FOCUS * valid
+        share = mean_of(target * valid, valid)
         side = (0.25 / share.clamp(min=0.05)).clamp(0.5, 3)[:, None, None]
-        plain = weight * (1 + (side - 1) * target)
-        scale = weight.sum((1, 2), keepdim=True) / hard.sum((1, 2), keepdim=True).clamp(min=1e-3)
-        total = 0.5 * plain + 0.5 * hard * scale.clamp(max=200)
-    return (entropy * total).sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
+        plain = valid * (1 + (side - 1) * target)
+        scale = valid.sum((1, 2), keepdim=True) / hard.sum((1, 2), keepdim=True).clamp(min=1e-3)
+        total = (0.5 * plain + 0.5 * hard * scale.clamp(max=200)) * emphasis
+    return (entropy * total).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
 
 
 def mean_of(values: Tensor, weight: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -91,8 +92,7 @@ def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
     rows = _rows(bank, crops, layer, members[..., 0])
     word = torch.where((layer == 0) & (members[..., 0] > 0), bank.word[rows], NO_WORD)
 
-    chances = torch.tensor(list(FIRST_PROMPTS.values()), device=device)
-    kind = torch.multinomial(chances, batch * count, replacement=True).view(batch, count)
+    kind = _draw_kinds(batch, count, device)
     classes = _words_of(bank, crops.rows(bank, 0, sparse[:, 0]), sparse[:, 0])  # (B, s, s)
     example = _draw_example(classes, sparse[:, 0], word)
     unknown = (word == NO_WORD) | (is_kind(kind, "reference") & ~example.flatten(2).any(2))
@@ -108,6 +108,8 @@ def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
     area = area.sum(2) * crops.scale[:, None] ** 2
     extent = extent_of(mask)
     reach = (extent[..., 2:] - extent[..., :2]).amax(2)
+    within = (extent[..., :2] > 0).all(2) & (extent[..., 2:] < side).all(2)  # all of it is seen
+    full = torch.where(every | within, visible, torch.maximum(area, visible))
     small = is_kind(kind, "detail") & (reach < DETAIL_SHARE * side)
     kind = torch.where(small, KINDS.index("box"), kind)
     region = is_kind(kind, "box", "lasso", "mask")
@@ -115,10 +117,18 @@ def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
     clicked = clicked | (region & (torch.rand(batch, count, device=device) < 0.15))
     accepted, accepted_side = _draw_accepted(bank, crops, sparse[:, 0], classes, members, word)
     return Objects(
-        kind, clicked, mask, (visible >= LEAST_VISIBLE) & (members[..., 0] > 0), word,
-        torch.where(every, visible, torch.maximum(area, visible)),
+        kind, clicked, mask, (visible >= LEAST_VISIBLE) & (members[..., 0] > 0), word, full,
         _draw_click(mask), example, accepted, accepted_side,
     )  # fmt: skip
+
+
+def _draw_kinds(batch: int, count: int, device: torch.device) -> Tensor:
+    """Kinds of first prompts by their chances: (B, K); no list has to travel to the device."""
+    lot = torch.rand(batch, count, device=device)
+    kind = torch.zeros(batch, count, dtype=torch.long, device=device)
+    for edge in list(accumulate(FIRST_PROMPTS.values()))[:-1]:
+        kind = kind + (lot >= edge)
+    return kind
 
 
 def _rows(bank: PictureBank, crops: Crops, layer: Tensor, ids: Tensor) -> Tensor:
@@ -169,7 +179,8 @@ def _draw_members(
     chance = torch.where(layer == 0, *UNION)[..., None]
     joined = torch.rand(*first.shape, 1, device=device) < chance
     new = (near != first[..., None]) & (near != torch.stack([first, near[..., 0]], 2))
-    joined = joined & (near > 0) & (words[0] == words[1]) & new
+    alike = (words[0] == words[1]) & ((words[0] != NO_WORD) | (layer[..., None] == 1))
+    joined = joined & (near > 0) & alike & new
     return torch.cat([first[..., None], torch.where(joined, near, OUTSIDE - 1)], 2)
 
 

@@ -224,7 +224,7 @@ def superpixels(image: UInt8Array, rng: np.random.Generator) -> npt.NDArray[np.i
         small = downscale_local_mean(small, (step, step, 1)[: image.ndim])
     scale, size = (float(np.exp(rng.uniform(*np.log(r)))) for r in (REGION_SCALE, REGION_SIZE))
     axis = -1 if image.ndim == 3 else None
-    ids = felzenszwalb(small, scale, sigma=0.7, min_size=round(size / step), channel_axis=axis)
+    ids = felzenszwalb(small, scale, sigma=0.7, min_size=round(size / step**2), channel_axis=axis)
     height, width = image.shape[:2]
     return ids.repeat(step, 0).repeat(step, 1)[:height, :width].astype(np.int64)
 

@@ -105,7 +105,7 @@ def _first_maps(objects: Objects, found: Windows, target: Tensor, valid: Tensor)
 
     maps[:, POSITIVE] = torch.maximum(click, line * only("scribble"))
     maps[:, BOX] = boxes(target) * only("box")
-    maps[:, LASSO] = roughened(target, 0.35) * only("lasso")
+    maps[:, LASSO] = roughened(target, 0.35) * valid * only("lasso")
     maps[:, PREVIOUS] = previous * sure * valid * only("mask", "detail")
     maps[:, VALID] = valid
     return maps
@@ -143,7 +143,7 @@ def as_prompts(
     )
 
 
-def correct(round_: Round, logits: Tensor) -> None:
+def correct(round_: Round, logits: Tensor, again: Tensor | None = None) -> None:
     """Add the click or stroke that a person would make next, and remember the logits, in place.
 
     Parameters
@@ -151,6 +151,8 @@ def correct(round_: Round, logits: Tensor) -> None:
     round_ : Round
     logits : float32 (N, F, F)
         The answer that is corrected.
+    again : bool (N,), optional
+        Where nothing is added: a region is answered a second time beside its first answer.
     """
     predicted = (logits > 0).float()
     wrong = (predicted - round_.target).abs() * round_.valid
@@ -161,9 +163,12 @@ def correct(round_: Round, logits: Tensor) -> None:
     complaint = torch.where(positive, missed, spilled)
     deep = torch.where(positive, deep_missed, deep_spilled)
     exists = complaint.flatten(1).any(1)[:, None, None]
+    if again is not None:
+        exists = exists & ~again[:, None, None]
+        complaint = complaint * exists
     click = dots(pick(complaint, deep, central=0.8), grid)
     other = torch.where(positive, spilled, missed)
-    other_exists = other.flatten(1).any(1)[:, None, None]
+    other_exists = other.flatten(1).any(1)[:, None, None] & exists
     other_deep = torch.where(positive, deep_spilled, deep_missed)
     second = dots(pick(other, other_deep, central=0.3), grid) * other_exists
     second = second * (torch.rand(len(logits), 1, 1, device=device) < SECOND_CLICK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -104,9 +105,10 @@ class Run:
                 columns[name].append(value)
         self._recent = []
         names = list(columns)
-        means = torch.stack([torch.stack(columns[n]).float().mean() for n in names]).tolist()
+        means = torch.stack([_mean(torch.stack(columns[n]).float(), n) for n in names]).tolist()
         where = dict(zip(_COUNTS, (self.elapsed / 60, self.learner.step, self.crops), strict=True))
-        return where | {k: round(v, 4) for k, v in zip(names, means, strict=True)}
+        found = {k: round(v, 4) for k, v in zip(names, means, strict=True)}
+        return where | {k: v for k, v in found.items() if not (_is_overlap(k) and math.isnan(v))}
 
     def _state(self) -> State:
         learner = self.learner
@@ -140,6 +142,15 @@ class Run:
 
 
 _COUNTS = ("minutes", "step", "crops")
+
+
+def _is_overlap(name: str) -> bool:
+    return name.startswith("iou_")
+
+
+def _mean(values: Tensor, name: str) -> Tensor:
+    """Mean over steps; overlaps are NaN in steps without prompts of their kind."""
+    return values.nanmean() if _is_overlap(name) else values.mean()
 
 
 def line(report: dict[str, float]) -> str:
@@ -180,7 +191,7 @@ def resume_or_begin(
     """
     torch.manual_seed(seed + 1000 * rank)
     config = CompactConfig.second_generation(len(words))
-    learner = Learner(bank, config, recipe, seed + 1000 * rank)
+    learner = Learner(bank, config, recipe, seed)  # as many corrections in all processes
     run = Run(learner, words, out, minutes, clock, rank, tell)
     state = latest_state(out, words, learner.device)
     if state is not None:

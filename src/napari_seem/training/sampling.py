@@ -27,15 +27,15 @@ def depth(mask: Tensor, steps: int = 24) -> Tensor:
     Returns
     -------
     float32 (N, H, W)
-        At least 0.1 inside, 0 outside. Distance is Chebyshev's; the mask's own edge counts as
-        outside, the array's does not.
+        At least 0.1 inside, 0 outside. Distance is Chebyshev's; the array's edge counts as
+        outside, too.
     """
     own = mask.float()
     inside = F.avg_pool2d(own[:, None], 2).ge(0.75).float()
     total = torch.zeros_like(inside)
     for _ in range(steps):
         total = total + inside
-        inside = least_around(inside)
+        inside = least_around(inside, beyond=0.0)
     total = F.interpolate(total, scale_factor=2)[:, 0]
     return (total + 0.1) * own
 

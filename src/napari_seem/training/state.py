@@ -37,9 +37,7 @@ def write_state(folder: Path, state: State) -> None:
     part.replace(newest)
 
 
-def latest_state(
-    folder: Path, words: Sequence[str], device: torch.device
-) -> State | None:
+def latest_state(folder: Path, words: Sequence[str], device: torch.device) -> State | None:
     """The newest state in a folder that is whole; None where there is none at all.
 
     A damaged one is left out with a warning.
@@ -50,15 +48,13 @@ def latest_state(
         Where none is whole, or it is of another vocabulary.
     """
     files = [folder / name for name in (NEWEST, BEFORE) if (folder / name).exists()]
-    trouble = None
-    for file in files:
+    for left, file in reversed(list(enumerate(reversed(files)))):
         try:
             return _read_state(file, words, device)
         except DamagedState as error:
-            trouble = error
+            if not left:
+                raise
             warnings.warn(f"{error}; the state before it is used", stacklevel=2)
-    if trouble is not None:
-        raise trouble
     return None
 
 

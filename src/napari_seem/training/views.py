@@ -18,6 +18,8 @@ from .sampling import extent_of
 LADDER = 2
 """Windows of different size through which each object is seen."""
 FEW_CHANNELS = 32
+CLOSE_SHARE = 0.25
+"""Share of the windows for clicks that may be as small as those for regions."""
 
 
 @dataclass
@@ -79,8 +81,10 @@ def draw_windows(objects: Objects) -> Windows:
     center = (1 - share) * middle[:, :, None] + share * objects.click[:, :, None]
     shift = torch.rand(*shape, 2, device=device) - 0.5
     center = center + torch.where(broad[..., None], 0.3 * side, 0.1 * size[..., None]) * shift
-    least, most = windows.CLOSEST, min(GRID, side // COARSE_STRIDE + side // 16)
-    cells = torch.ceil(size / COARSE_STRIDE).clamp(least, max(least, most))
+    close = region | (uniform(0, 1) < CLOSE_SHARE)
+    least = torch.where(close, windows.CLOSEST, windows.SMALLEST)
+    most = max(windows.SMALLEST, min(GRID, side // COARSE_STRIDE + side // 16))
+    cells = torch.maximum(torch.ceil(size / COARSE_STRIDE).clamp(max=most), least)
     near = 0.45 * cells[..., None] * COARSE_STRIDE
     click = objects.click[:, :, None]
     center = torch.minimum(torch.maximum(center, click - near), click + near)

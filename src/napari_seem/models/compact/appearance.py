@@ -116,10 +116,12 @@ def _histogram(bins: Tensor, weight: Tensor) -> Tensor:
 
 
 def _smooth(cube: Tensor, axis: int) -> Tensor:
-    kernel = torch.tensor([1.0, 2.0, 1.0], device=cube.device) / 4
-    shape, padding = [1, 1, 1, 1, 1], [0, 0, 0]
-    shape[2 + axis], padding[axis] = 3, 1
-    return F.conv3d(cube, kernel.view(shape), padding=padding)
+    """Weights 1/4, 1/2, 1/4 along one of the three axes: (B, 1, X, Y, Z)."""
+    padding = [0] * 6
+    padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = 1
+    padded, size = F.pad(cube, padding), cube.shape[2 + axis]
+    before, here, after = (padded.narrow(2 + axis, start, size) for start in range(3))
+    return (before + 2 * here + after) / 4
 
 
 def blur(image: Tensor, size: int) -> Tensor:
@@ -143,9 +145,12 @@ def _sum_along(values: Tensor, size: int, axis: int) -> Tensor:
     return total
 
 
-def least_around(values: Tensor) -> Tensor:
-    """The least of each cell and its eight neighbours; on a CPU much faster than pooling."""
-    padded = F.pad(values, (1, 1, 1, 1), value=torch.inf)
+def least_around(values: Tensor, beyond: float = torch.inf) -> Tensor:
+    """The least of each cell and its eight neighbours; on a CPU much faster than pooling.
+
+    `beyond` is the value outside of the array.
+    """
+    padded = F.pad(values, (1, 1, 1, 1), value=beyond)
     rows = torch.minimum(padded[..., :-2, :], padded[..., 2:, :])
     rows = torch.minimum(rows, padded[..., 1:-1, :])
     return torch.minimum(torch.minimum(rows[..., :-2], rows[..., 2:]), rows[..., 1:-1])
