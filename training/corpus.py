@@ -16,6 +16,7 @@ from PIL import Image
 from scipy import ndimage
 
 from napari_seem.training import Picture
+from napari_seem.training.pictures import SMALLEST_OBJECT
 
 IdArray = npt.NDArray[np.uint16]
 
@@ -36,7 +37,6 @@ PARTLY_LABELLED = {
 Only the larger vessels, the top row of pools, the lane ahead, the nearest tree, the cavity without
 its wall, the followed things of a video, and crowds without ids.
 """
-SMALLEST_OBJECT = 24
 MOST_OF_A_CLASS = 2000
 
 

@@ -114,10 +114,9 @@ def test_instances_are_told_apart_by_their_mean_embeddings(network):
     ids = torch.tensor([[[0, 0, 1, 1, 2, OUTSIDE]]])
     embedding = spread([0, 0, 1, 1, 2, 3])
     everywhere = torch.arange(6)[None]
-    area = torch.full(ids.shape, 32.0)
 
     def loss(embedding):
-        return dense._instance_loss(network, embedding, ids, area, everywhere)
+        return dense._instance_loss(network, embedding, ids, everywhere)
 
     scale = math.exp(network.temperature[0].item())
     apart = math.log(math.exp(scale) + 2) - scale  # cosine 1 to the own mean, 0 to two others
@@ -125,7 +124,7 @@ def test_instances_are_told_apart_by_their_mean_embeddings(network):
     assert loss(spread([0] * 6)).item() == pytest.approx(math.log(3), rel=1e-4)
     mixed = spread([0, 1, 1, 1, 2, 3])
     assert loss(mixed) > loss(embedding)
-    assert dense._instance_loss(network, embedding, 0 * ids, area, everywhere) == 0  # just one
+    assert dense._instance_loss(network, embedding, 0 * ids, everywhere) == 0  # just one
 
 
 def test_instances_are_sampled_alike_however_large():

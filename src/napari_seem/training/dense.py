@@ -9,6 +9,7 @@ from torch import Tensor
 from ..models.compact.appearance import least_around
 from ..models.compact.network import COARSE_STRIDE, CompactNetwork
 from .crops import OUTSIDE, Crops
+from .losses import mean
 from .pictures import NO_WORD, PictureBank
 from .sampling import gumbel
 
@@ -58,7 +59,7 @@ def dense_losses(
     if network.config.centre:
         losses["centre"] = entropy(head["centre"], centre_nearness(small), there)
     chosen = _sample(small, area)
-    losses["instance"] = _instance_loss(network, coarse[:, at["instance"]], small, area, chosen)
+    losses["instance"] = _instance_loss(network, coarse[:, at["instance"]], small, chosen)
     words = torch.where(small > 0, bank.word[rows], NO_WORD)
     losses["semantic"] = _semantic_loss(
         network, coarse[:, at["semantic"]], words, small, crops, bank
@@ -72,7 +73,7 @@ _SINGLE = ("distance", "foreground", "size", "centre")
 def entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean of the cross-entropy of logits with targets in 0..1."""
     loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
-    return (loss * weight).sum() / weight.sum().clamp(min=1)
+    return mean(loss, weight)
 
 
 def boundary_target(ids: Tensor) -> Tensor:
@@ -98,12 +99,11 @@ def centre_nearness(ids: Tensor) -> Tensor:
     """1 at the centroid of each instance, falling to 0 at its far end: (B, h, w) int -> float32."""
     batch, height, width = ids.shape
     index = slots(ids)
-    ones = torch.ones_like(ids, dtype=torch.float32).flatten(1)
     row = torch.arange(height, device=ids.device, dtype=torch.float32)[:, None].expand(ids.shape)
     col = torch.arange(width, device=ids.device, dtype=torch.float32).expand(ids.shape)
     sums = [
         torch.zeros(batch, SLOTS, device=ids.device).scatter_add_(1, index, v.flatten(1))
-        for v in (ones.view_as(row), row, col)
+        for v in (torch.ones_like(row), row, col)
     ]
     centre = [(total / sums[0].clamp(min=1)).gather(1, index).view_as(row) for total in sums[1:]]
     off = ((row - centre[0]) ** 2 + (col - centre[1]) ** 2).sqrt()
@@ -131,7 +131,7 @@ def largest_of(values: Tensor, ids: Tensor) -> Tensor:
 def _size_loss(predicted: Tensor, area: Tensor, inside: Tensor) -> Tensor:
     target = 0.5 * torch.log2(area.clamp(min=1))
     loss = F.smooth_l1_loss(predicted.float(), target, reduction="none", beta=0.5)
-    return (loss * inside).sum() / inside.sum().clamp(min=1)
+    return mean(loss, inside)
 
 
 def _sample(ids: Tensor, area: Tensor) -> Tensor:
@@ -145,7 +145,7 @@ def _sample(ids: Tensor, area: Tensor) -> Tensor:
 
 
 def _instance_loss(
-    network: CompactNetwork, embedding: Tensor, ids: Tensor, area: Tensor, chosen: Tensor
+    network: CompactNetwork, embedding: Tensor, ids: Tensor, chosen: Tensor
 ) -> Tensor:
     """Cross-entropy of pixels against the mean embeddings of the crop's own instances."""
     flat = embedding.float().flatten(2)  # (B, D, n)
@@ -154,10 +154,8 @@ def _instance_loss(
     seeds = sampled[:, :PROTOTYPES]
     same = (index[:, None] == seeds[..., None]).float()  # (B, M, n)
     means = F.normalize(torch.einsum("bmn,bdn->bmd", same, flat), dim=2)
-    earlier = torch.ones(PROTOTYPES, PROTOTYPES, device=ids.device).tril(-1).bool()
-    twice = (
-        (seeds[:, :, None] == seeds[:, None]) & earlier[: seeds.shape[1], : seeds.shape[1]]
-    ).any(2)
+    alike = seeds[:, :, None] == seeds[:, None]
+    twice = alike.tril(-1).any(2)  # an earlier seed is of the same instance
     out = twice | (seeds == OUTSIDE)
     pixels = flat.gather(2, chosen[:, None].expand(-1, flat.shape[1], -1))  # (B, D, P)
     logits = network.temperature[0].exp() * torch.einsum("bmd,bdp->bpm", means, pixels)
@@ -166,7 +164,7 @@ def _instance_loss(
     enough = ((~out).sum(1) > 1)[:, None]
     known = (mine.any(2) & enough).float()
     loss = torch.logsumexp(logits, 2) - torch.where(mine, logits, 0.0).sum(2)
-    return (loss * known).sum() / known.sum().clamp(min=1)
+    return mean(loss, known)
 
 
 def _semantic_loss(
@@ -192,9 +190,9 @@ def _semantic_loss(
     target = words.flatten(1).gather(1, chosen)
     known = (weight & (target != NO_WORD)).float()
     right = logits.gather(2, target.clamp(min=0)[..., None])[..., 0]
-    which = ((torch.logsumexp(logits, 2) - right) * known).sum() / known.sum().clamp(min=1)
+    which = mean(torch.logsumexp(logits, 2) - right, known)
     vocabulary = torch.arange(logits.shape[2], device=ids.device)
     hot = (target[..., None] == vocabulary).float()
     each = F.binary_cross_entropy_with_logits(logits, hot, reduction="none")
     counted = annotated[:, None].float() * weight[..., None]
-    return which + 2 * (each * counted).sum() / counted.sum().clamp(min=1)
+    return which + 2 * mean(each, counted)

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.compact.evidence import WindowPrompts, gather
+from ..models.compact.evidence import IMAGE_CHANNELS, WindowPrompts, gather
 from ..models.compact.evidence import strokes as stroke_maps
 from ..models.compact.network import CompactConfig, CompactNetwork, compute_type
 from .crops import draw_crops
@@ -31,7 +31,7 @@ LOOK_AGAIN = 0.3
 """Share of the regions whose first answer is looked at again uncorrected, as the model does it."""
 CLIP = 2.0
 """Largest norm of the gradient."""
-EVIDENCE_MAPS = 4
+EVIDENCE_MAPS = IMAGE_CHANNELS + 1
 """Boundary and image: the fine maps that evidence is made of, which come last."""
 
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
+from ..models.compact.evidence import ACCEPTED
 from .crops import OUTSIDE, Crops
 from .pictures import NO_WORD, PictureBank
 from .recipe import FIRST_PROMPTS
@@ -28,8 +29,6 @@ WITH_CLICK = 0.25
 """Share of words and references that come with a click, which says the one that is meant."""
 CENTRAL, BORDER = 0.6, 0.1
 """Shares of first clicks in the middle and near the border; the others are anywhere inside."""
-ACCEPTED = 8
-"""Most objects accepted before that are given as context."""
 
 
 def is_kind(kind: Tensor, *names: str) -> Tensor:

@@ -19,6 +19,8 @@ from skimage.segmentation import felzenszwalb
 from skimage.transform import downscale_local_mean
 from torch import Tensor
 
+from ..models.compact.pyramid import brightness
+
 LEVELS = 4
 """Each picture is kept at its own size and three times halved."""
 PIXELS_KEPT = 8
@@ -188,7 +190,7 @@ def _laid_out(picture: Picture, seed: int, index: dict[str, int]) -> _Row:
     areas = [np.bincount(ids.ravel())[1:].astype(np.float32) for ids in maps]
     return _Row(
         levels=mips(picture.image),
-        moments=moments(picture.image),
+        moments=brightness(picture.image),
         ids=maps,
         areas=areas,
         words=[named.astype(np.int64), np.full(len(areas[1]), NO_WORD, np.int64)],
@@ -243,12 +245,6 @@ def mips(image: UInt8Array) -> list[UInt8Array]:
         blocks = cut.reshape(height, factors[0], width, factors[1], -1)
         levels.append((blocks.mean((1, 3)) + 0.5).astype(np.uint8))
     return levels
-
-
-def moments(image: UInt8Array) -> tuple[float, float]:
-    """Mean and deviation of a picture in 0..1, as `models.compact.pyramid.normalize` takes them."""
-    small = image[::2, ::2].astype(np.float32) / 255
-    return float(small.mean()), float(small.std()) + 0.02
 
 
 def _joined(

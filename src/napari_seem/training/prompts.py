@@ -9,14 +9,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.compact.appearance import blur
-from ..models.compact.canvas import CLICK_CELLS, SUREST
+from ..models.compact.canvas import (
+    BOX,
+    CLICK_CELLS,
+    LASSO,
+    NEGATIVE,
+    POSITIVE,
+    PREVIOUS,
+    SUREST,
+    VALID,
+)
 from ..models.compact.evidence import MAPS, Context, WindowPrompts
-from ..models.compact.network import GRID, CompactConfig
+from ..models.compact.network import COARSE_STRIDE, GRID, CompactConfig
 from .objects import Objects, is_kind
-from .sampling import depth, gumbel, pick
+from .sampling import depth, extent_of, gumbel, pick
 from .views import Windows
 
-POSITIVE, NEGATIVE, BOX, LASSO, PREVIOUS, VALID = range(len(MAPS))
 BOX_SLACK = 0.05
 """Deviation of each side of a box, as a share of its longer side."""
 SECOND_CLICK, STROKE_SHARE = 0.25, 0.15
@@ -64,7 +72,7 @@ def begin(objects: Objects, ids: Tensor, found: Windows, grid: int) -> Round:
         Cells along a window in the decoder's core; the truth has twice as many.
     """
     target, valid = _truth(objects, ids, found, 2 * grid)
-    cell = found.cells * 4 / (2 * grid)  # crop pixels along a fine cell
+    cell = found.cells * COARSE_STRIDE / (2 * grid)  # crop pixels along a fine cell
     full = torch.maximum(objects.full.flatten()[found.item] / cell**2, target.sum((1, 2)))
     counts = objects.counts.flatten()[found.item] & target.flatten(1).any(1)
     return Round(
@@ -195,12 +203,10 @@ def boxes(target: Tensor) -> Tensor:
     """Boxes drawn a little carelessly around masks (N, F, F): float32 of that shape."""
     grid = target.shape[-1]
     along = torch.arange(grid, device=target.device)
-    inside, bounds = [], []
-    for axis in (2, 1):
-        seen = target.amax(axis)  # (N, F)
-        bounds.append((seen.argmax(1), grid - seen.flip(1).argmax(1)))
-    longest = torch.maximum(*(last - first for first, last in bounds)).float()
-    for first, last in bounds:
+    extent = extent_of(target[:, None] > 0)[:, 0]  # (N, 4)
+    longest = (extent[:, 2:] - extent[:, :2]).amax(1)
+    inside = []
+    for first, last in zip(extent[:, :2].unbind(1), extent[:, 2:].unbind(1), strict=True):
         slack = BOX_SLACK * longest * torch.randn(2, len(target), device=target.device)
         low, high = (first + slack[0]).round(), (last + slack[1]).round()
         high = torch.maximum(high, low + 2)

@@ -18,6 +18,7 @@ from .sampling import extent_of
 LADDER = 2
 """Windows of different size through which each object is seen."""
 FEW_CHANNELS = 32
+"""Up to so many channels windows are cut point by point."""
 CLOSE_SHARE = 0.25
 """Share of the windows for clicks that may be as small as those for regions."""
 
@@ -106,7 +107,7 @@ def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
     """Each window's part of feature maps, resampled bilinearly.
 
     Two matrix products do it where there are many channels; where there are few, sampling point by
-    point is faster (measured: `python -m training.speed`).
+    point is faster.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ from ..base import Embedding, mask_bbox
 from . import canvas, focus, pyramid
 from .canvas import View
 from .concept import best_level, directions, nothing
-from .evidence import Context
+from .evidence import ACCEPTED, Context
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -41,8 +41,6 @@ LEAST_GAIN = 0.01
 """By how much a first click must become better, on objects not fitted to."""
 LATEST = 24
 """Only so many objects count, the last accepted ones."""
-SHOWN = 8
-"""The last accepted ones that are shown beside every window; as many as in training."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -123,7 +121,7 @@ def adapted(
         boxes.append(box)
     new = copy.copy(model)
     if masks and model.network.config.context:
-        new.accepted = accepted_on(model, embedding, masks[-SHOWN:])
+        new.accepted = accepted_on(model, embedding, masks[-ACCEPTED:])
     if len(boxes) >= FEWEST:
         new.first_decoder = _worthwhile(
             new, embedding, masks[-LATEST:], boxes[-LATEST:], steps, seed

@@ -27,6 +27,8 @@ BOUNDARY_COST = 24.0
 FARTHEST = 1e3
 """Distance in cells of what no path has reached."""
 IMAGE_CHANNELS = 3
+ACCEPTED = 8
+"""Most objects accepted before that are given as context."""
 MAPS = ("positive", "negative", "box", "lasso", "previous", "valid")
 """Channels of `WindowPrompts.maps`."""
 

@@ -52,7 +52,7 @@ class Level:
 
 
 def brightness(rgb: npt.NDArray[np.uint8]) -> Brightness:
-    """Mean and deviation of an image (H, W, 3), by which it or a part of it is normalised."""
+    """Mean and deviation of an image (H, W[, C]), by which it or a part of it is normalised."""
     small = rgb[::2, ::2].astype(np.float32) / 255
     return float(small.mean()), float(small.std()) + 0.02
 
