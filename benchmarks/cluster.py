@@ -19,8 +19,8 @@ import tifffile
 from skimage import data, transform
 
 from napari_seem.batch import plan, run
-from napari_seem.batch.cluster import cluster
 from napari_seem.batch.tasks import Kind
+from napari_seem.embeddings.cluster import cluster
 
 KINDS: tuple[Kind, ...] = ("embed", "segment")
 

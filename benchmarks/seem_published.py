@@ -25,8 +25,8 @@ import numpy.typing as npt
 from skimage.draw import polygon
 from skimage.io import imread
 
-from napari_seem.bench.person import first_click, next_click
-from napari_seem.bench.report import clicks_needed
+from benchmarks.person import first_click, next_click
+from benchmarks.report import clicks_needed
 from napari_seem.models.base import Model
 from napari_seem.models.registry import load_model
 from napari_seem.prompts import Point, Text

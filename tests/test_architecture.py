@@ -14,9 +14,9 @@ PACKAGE = ROOT / "src" / "napari_seem"
 MANIFEST = PACKAGE / "napari.yaml"
 LONGEST = 400
 ALLOWED = {
-    "napari": {"layers", "widgets", "demo", "bench"},
-    "qtpy": {"widgets", "demo", "bench"},
-    "torch": {"models", "training", "bench"},
+    "napari": {"viewer", "widgets", "demo"},
+    "qtpy": {"widgets", "demo"},
+    "torch": {"models", "training"},
 }
 """Rooms that may import each library; all others must be named in its contract."""
 

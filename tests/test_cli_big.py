@@ -7,10 +7,10 @@ import pytest
 
 from napari_seem.cli import main
 from napari_seem.errors import FileTrouble, InvalidImage, InvalidLabels
+from napari_seem.intensity import IntensityWindow, windowed_in_parts
 from napari_seem.io.files import growing_labels, open_image, read_labels, write_labels
 from napari_seem.io.grid import Grid
 from napari_seem.io.images import channels_last, open_lazily
-from napari_seem.look import Look, looked_in_parts
 
 zarr = pytest.importorskip("zarr")
 
@@ -133,9 +133,11 @@ def test_everything_on_a_big_plane_is_written_and_filtered_in_zarr(plane, tmp_pa
 def test_parts_of_a_plane_are_shown_alike(plane):
     image, _ = open_lazily(plane)
     assert not isinstance(image, np.ndarray)
-    shown = looked_in_parts(image, Look(bands=(2, 0)), channels=True)
+    shown = windowed_in_parts(image, IntensityWindow(bands=(2, 0)), channels=True)
     assert np.asarray(shown[700, 800:802]).tolist() == [[450, 900]] * 2
     with pytest.raises(InvalidImage, match="bands"):
-        looked_in_parts(image, Look(bands=(3,)), channels=True)
-    windowed = looked_in_parts(image, Look(window=(0, 1000), bands=(0,)), channels=True)
+        windowed_in_parts(image, IntensityWindow(bands=(3,)), channels=True)
+    windowed = windowed_in_parts(
+        image, IntensityWindow(window=(0, 1000), bands=(0,)), channels=True
+    )
     assert windowed[700:701, 800:801].tolist() == [[[229, 229, 229]]]

@@ -14,7 +14,7 @@ from napari_seem import load_model
 from napari_seem.cli import main
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, encode_ahead, key_of
 from napari_seem.errors import InvalidImage, StoreTrouble
-from napari_seem.look import Look
+from napari_seem.intensity import IntensityWindow
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_what_is_encoded_is_what_a_window_shows(files, planes, tmp_path):
     assert main(["embed", str(files[0]), "--window", "0,99", "--folder", str(folder)]) == 0
 
     model, store = load_model("compact"), EmbeddingStore(folder)
-    assert key_of(model, Look(window=(0, 99)).apply(planes[2])) in store
+    assert key_of(model, IntensityWindow(window=(0, 99)).apply(planes[2])) in store
     assert key_of(model, planes[2]) not in store
 
 

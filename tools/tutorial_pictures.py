@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+from napari_seem.widgets.stack.dock.dock import StackWidget
 
-from napari_seem.demo.hand import perform, wait_until
+from napari_seem.demo.gestures import perform, wait_until
 from napari_seem.demo.script import Click
 from napari_seem.samples.files import write_ct_series, write_map
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.files import open_path
-from napari_seem.widgets.look_box import CHOICES
-from napari_seem.widgets.stack import StackWidget
+from napari_seem.widgets._shared.intensity_box import CHOICES
+from napari_seem.widgets.menus.files import open_path
 
 WINDOW = (1400, 900)
 SLICE, LIVER = 14, (112, 82)

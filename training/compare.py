@@ -1,6 +1,6 @@
 """Compare weights object by object: `python -m training.compare A.safetensors B.safetensors ...`.
 
-Every model is given the same objects, clicks and boxes (`napari_seem.bench.clicks`). Differences
+Every model is given the same objects, clicks and boxes (`benchmarks.clicks`). Differences
 to the first model come with 95 % intervals: objects are drawn again within their sets, and each
 set counts alike. Choices are made on sets that were left out of both trainings.
 """
@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from napari_seem.bench.clicks import Protocol, evaluate_set, open_model
-from napari_seem.bench.datasets import find_sets
+from benchmarks.clicks import Protocol, evaluate_set, open_model
+from benchmarks.datasets import find_sets
 
 CLICKS = (1, 3, 5)
 DRAWS = 2000

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
-    from .query import Finding, find, sights_of_array, sights_of_files
+    from .query import Finding, find, plane_sources_of_array, plane_sources_of_files
     from .session import Session
-    from .tiling import PlaneRun, TiledModel, segment_tiled
+    from .sources import PlaneRun, TiledModel, segment_tiled
 
 _HOMES = {
     "concepts": ("Concept", "ConceptLibrary", "Shown", "teach_word"),
@@ -40,7 +40,7 @@ _HOMES = {
     "models.registry": ("MODELS", "load_model", "model_names"),
     "planes": ("Plane",),
     "propagation": ("Propagation", "propagate"),
-    "query": ("Finding", "find", "sights_of_array", "sights_of_files"),
+    "query": ("Finding", "find", "plane_sources_of_array", "plane_sources_of_files"),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "session": ("Session",),
     "tiling": ("PlaneRun", "TiledModel", "segment_tiled"),
@@ -51,7 +51,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
-    "find", "Finding", "sights_of_array", "sights_of_files",
+    "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",

@@ -13,6 +13,8 @@ import numpy.typing as npt
 from .errors import InvalidLabels
 
 BoolArray = npt.NDArray[np.bool_]
+NO_CLASS = ""
+"""The class of objects that nobody named."""
 
 
 @dataclass(frozen=True, eq=False)

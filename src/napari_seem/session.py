@@ -200,7 +200,7 @@ class Session:
             self.revision += 1
 
     def step_forward(self) -> None:
-        """Redo without computing."""
+        """ReplayRunner without computing."""
         if self.can_redo:
             self._past.append(self._future.pop())
             self.revision += 1

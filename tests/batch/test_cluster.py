@@ -7,9 +7,10 @@ import pytest
 import tifffile
 
 import napari_seem as ns
-from napari_seem.batch import elsewhere, plan, run
-from napari_seem.batch.cluster import Certificates, Connection, check_address, cluster, connect
-from napari_seem.batch.elsewhere import EncodedElsewhere
+from napari_seem.batch import plan, run
+from napari_seem.embeddings import remote as elsewhere
+from napari_seem.embeddings.cluster import Certificates, Connection, check_address, cluster, connect
+from napari_seem.embeddings.remote import RemoteEncoder
 from napari_seem.errors import ClusterTrouble
 from napari_seem.images import to_rgb
 from napari_seem.io.files import read_labels
@@ -44,7 +45,7 @@ def test_certificates_are_asked_for_and_checked(tmp_path):
 
 
 def test_nobody_answers(monkeypatch):
-    monkeypatch.setattr("napari_seem.batch.cluster.WAIT", 1)
+    monkeypatch.setattr("napari_seem.embeddings.cluster.WAIT", 1)
     with pytest.raises(ClusterTrouble, match="no scheduler answers"):
         connect("tcp://127.0.0.1:1")
 
@@ -88,7 +89,7 @@ def test_work_on_an_encrypted_cluster_is_the_work_done_here(encrypted, tmp_path,
 def test_a_cluster_encodes_and_masks_are_decoded_here(encrypted, disc_image):
     connection, (image, _) = Connection(*encrypted), disc_image
     model = ns.load_model("compact")
-    far = EncodedElsewhere(model, connection)
+    far = RemoteEncoder(model, connection)
     embedding = far.encode(image)
     near = model.encode(image)
     assert embedding.model == near.model
@@ -105,7 +106,7 @@ def test_a_cluster_encodes_and_masks_are_decoded_here(encrypted, disc_image):
 def test_parts_of_big_planes_are_encoded_there_too(encrypted, disc_image):
     connection = Connection(*encrypted)
     model, seen = ns.load_model("compact"), to_rgb(disc_image[0])
-    far = EncodedElsewhere(model, connection)
+    far = RemoteEncoder(model, connection)
     there, here = far.encode_part(seen[:80], seen), model.encode_part(seen[:80], seen)
     prompt = [ns.Point(40, 40)]
     np.testing.assert_array_equal(
@@ -119,7 +120,7 @@ def test_a_broken_line_is_opened_again(encrypted, disc_image):
     first = connection.client()
     assert connection.client() is first
     first.close()
-    far = EncodedElsewhere(ns.load_model("compact"), connection)
+    far = RemoteEncoder(ns.load_model("compact"), connection)
     assert far.encode(disc_image[0]).shape == disc_image[0].shape[:2]
     assert connection.client() is not first
     connection.close()
@@ -128,7 +129,7 @@ def test_a_broken_line_is_opened_again(encrypted, disc_image):
 def test_a_cluster_that_does_not_answer_is_told_of(encrypted, disc_image, monkeypatch):
     monkeypatch.setattr(elsewhere, "PATIENCE", 0.01)
     connection = Connection(*encrypted)
-    far = EncodedElsewhere(ns.load_model("compact"), connection)
+    far = RemoteEncoder(ns.load_model("compact"), connection)
     with pytest.raises(ClusterTrouble, match="empty its address in the preferences"):
         far.encode(disc_image[0])
     connection.close()

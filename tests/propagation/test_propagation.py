@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 import napari_seem as ns
-from napari_seem.bench.propagate import dice
-from napari_seem.bench.stacks import phantoms
+from benchmarks.propagate import dice
+from benchmarks.stacks import phantoms
 from napari_seem.errors import InvalidImage, InvalidLabels, UnsupportedPrompt
 from napari_seem.propagation import Propagation, propagate
 

@@ -20,7 +20,7 @@ def model():
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    """Room for a single plane beside the array that is written to."""
+    """StorageQuota for a single plane beside the array that is written to."""
     monkeypatch.setattr(results, "KEPT_BYTES", 1)
 
 

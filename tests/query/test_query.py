@@ -10,8 +10,15 @@ from skimage.io import imsave
 import napari_seem as ns
 from napari_seem.embeddings import EmbeddingCache, key_of
 from napari_seem.errors import InvalidImage, InvalidPrompt, UnknownWord, UnsupportedPrompt
-from napari_seem.look import Look
-from napari_seem.query import check_words, find, run, search, sights_of_array, sights_of_files
+from napari_seem.intensity import IntensityWindow
+from napari_seem.query import (
+    check_words,
+    find,
+    plane_sources_of_array,
+    plane_sources_of_files,
+    run,
+    search,
+)
 from napari_seem.samples import stack
 
 
@@ -36,7 +43,7 @@ def volume(disc_image):
 
 
 def test_findings_carry_place_box_score_and_mask(disc_model, volume, disc_image):
-    found = list(find(disc_model, sights_of_array(volume), "disc"))
+    found = list(find(disc_model, plane_sources_of_array(volume), "disc"))
 
     assert [one.place.position for one in found] == [0, 0, 2, 3, 3]
     first = found[0]
@@ -52,14 +59,14 @@ def test_findings_carry_place_box_score_and_mask(disc_model, volume, disc_image)
 def test_a_stack_is_cut_along_any_axis(disc_model, volume, axis):
     turned = np.moveaxis(volume, 0, axis)
 
-    found = list(find(disc_model, sights_of_array(turned, axis), "disc"))
+    found = list(find(disc_model, plane_sources_of_array(turned, axis), "disc"))
 
     assert [one.place.position for one in found] == [0, 0, 2, 3, 3]
 
 
 def test_nothing_is_read_before_its_turn(disc_model, volume):
     array = Counted(volume)
-    findings = find(disc_model, sights_of_array(array), "disc")
+    findings = find(disc_model, plane_sources_of_array(array), "disc")
     assert array.read == []
     next(findings)
     assert array.read == [0]
@@ -74,7 +81,8 @@ def test_dask_and_zarr_give_the_same_as_numpy(disc_model, volume, tmp_path):
 
     def boxes(array):
         return [
-            (f.place.position, f.bbox) for f in find(disc_model, sights_of_array(array), "disc")
+            (f.place.position, f.bbox)
+            for f in find(disc_model, plane_sources_of_array(array), "disc")
         ]
 
     assert boxes(volume) == boxes(dask.from_array(volume, chunks=(1, 32, 32))) == boxes(stored)
@@ -82,17 +90,17 @@ def test_dask_and_zarr_give_the_same_as_numpy(disc_model, volume, tmp_path):
 
 def test_a_look_decides_what_the_model_sees(disc_model, volume):
     dark = volume.astype(np.uint16) + 1000
-    look = Look(window=(1000, 1255))
+    look = IntensityWindow(window=(1000, 1255))
 
-    found = list(find(disc_model, sights_of_array(dark, look=look), "disc"))
+    found = list(find(disc_model, plane_sources_of_array(dark, look=look), "disc"))
     assert [one.place.position for one in found] == [0, 0, 2, 3, 3]
 
-    unseen = Look(window=(3000, 4000))
-    assert list(find(disc_model, sights_of_array(dark, look=unseen), "disc")) == []
+    unseen = IntensityWindow(window=(3000, 4000))
+    assert list(find(disc_model, plane_sources_of_array(dark, look=unseen), "disc")) == []
 
 
 def test_pictures_are_small_and_show_the_outline(disc_model, volume):
-    one = next(find(disc_model, sights_of_array(volume), "disc"))
+    one = next(find(disc_model, plane_sources_of_array(volume), "disc"))
 
     picture = one.picture
     assert picture.dtype == np.uint8
@@ -106,23 +114,23 @@ def test_pictures_are_small_and_show_the_outline(disc_model, volume):
 def test_a_picture_at_the_rim_and_of_a_whole_plane(disc_model):
     image = np.full((40, 90), 20, np.uint8)
     image[:, :30] = 220
-    one = next(find(disc_model, sights_of_array(image), "disc"))
+    one = next(find(disc_model, plane_sources_of_array(image), "disc"))
     assert one.bbox == (0, 0, 40, 30)
     assert one.picture.shape[2] == 3
     assert (one.picture == (255, 214, 10)).all(axis=2).any()
 
 
 def test_the_least_score_holds(disc_model, volume):
-    assert len(list(find(disc_model, sights_of_array(volume), "disc", least=0.985))) == 3
+    assert len(list(find(disc_model, plane_sources_of_array(volume), "disc", least=0.985))) == 3
 
 
 def test_planes_encoded_already_are_not_encoded_again(disc_model, volume):
     cache = EmbeddingCache()
-    list(find(disc_model, sights_of_array(volume), "disc", cache=cache))
+    list(find(disc_model, plane_sources_of_array(volume), "disc", cache=cache))
     # two planes are the same; the fourth is a look at nothing that tells whether the word is known
     assert disc_model.encoded == 3 + 1
 
-    list(find(disc_model, sights_of_array(volume), "disc", cache=cache))
+    list(find(disc_model, plane_sources_of_array(volume), "disc", cache=cache))
     assert disc_model.encoded == 3 + 1 + 1
 
 
@@ -132,13 +140,13 @@ def test_a_full_cache_keeps_what_it_has_and_the_search_goes_on(disc_model, volum
     kept = key_of(disc_model, plane)
     cache.get_or_encode(kept, lambda: disc_model.encode(plane))
 
-    assert len(list(find(disc_model, sights_of_array(volume), "disc", cache=cache))) == 5
+    assert len(list(find(disc_model, plane_sources_of_array(volume), "disc", cache=cache))) == 5
     assert kept in cache
 
 
 def test_it_stops_when_it_may_not_go_on(disc_model, volume):
     left = [True, True, False]
-    seen = search(disc_model, sights_of_array(volume), "disc", may_go_on=lambda: left.pop(0))
+    seen = search(disc_model, plane_sources_of_array(volume), "disc", may_go_on=lambda: left.pop(0))
     assert len(list(seen)) == 2
 
 
@@ -148,7 +156,9 @@ def test_big_planes_are_searched_in_frames_and_can_be_stopped_between(disc_model
     discs = [(400, 500, 40), (1010, 1100, 90), (2200, 2100, 30)]
     for y, x, radius in discs:
         image[(rows - y) ** 2 + (cols - x) ** 2 <= radius**2] = 220
-    found = sorted(find(disc_model, sights_of_array(image), "disc"), key=lambda one: one.bbox)
+    found = sorted(
+        find(disc_model, plane_sources_of_array(image), "disc"), key=lambda one: one.bbox
+    )
 
     assert [one.bbox for one in found] == [
         (y - r, x - r, y + r + 1, x + r + 1) for y, x, r in discs
@@ -162,7 +172,7 @@ def test_big_planes_are_searched_in_frames_and_can_be_stopped_between(disc_model
         asked.append(True)
         return len(asked) < 4
 
-    assert list(search(disc_model, sights_of_array(image), "disc", may_go_on=some)) == []
+    assert list(search(disc_model, plane_sources_of_array(image), "disc", may_go_on=some)) == []
     assert len(asked) == 4
 
 
@@ -171,7 +181,7 @@ def test_labels_of_a_very_big_plane_lie_in_a_file(disc_model, monkeypatch):
     image = np.full((2100, 300), 20, np.uint8)
     image[1000:1100, 100:200] = 220
 
-    (one,) = find(disc_model, sights_of_array(image), "disc")
+    (one,) = find(disc_model, plane_sources_of_array(image), "disc")
 
     assert one.bbox == (1000, 100, 1100, 200)
     assert one.area == 10_000
@@ -181,7 +191,7 @@ def test_labels_of_a_very_big_plane_lie_in_a_file(disc_model, monkeypatch):
 def test_an_unknown_word_names_the_nearest_before_anything_is_read(disc_model, volume, word):
     array = Counted(volume)
     with pytest.raises(UnknownWord) as refused:
-        list(find(disc_model, sights_of_array(array), word))
+        list(find(disc_model, plane_sources_of_array(array), word))
     assert refused.value.nearest == ("disc",)
     assert array.read == []
 
@@ -200,9 +210,9 @@ def test_a_model_that_takes_no_words_is_refused(disc_model):
 
 def test_arrays_of_other_axes_are_refused():
     with pytest.raises(InvalidImage, match="shape"):
-        sights_of_array(np.zeros((2, 2, 2, 2, 2)))
+        plane_sources_of_array(np.zeros((2, 2, 2, 2, 2)))
     with pytest.raises(InvalidImage, match="axis 5"):
-        sights_of_array(np.zeros((2, 20, 20)), axis=5)
+        plane_sources_of_array(np.zeros((2, 20, 20)), axis=5)
 
 
 def test_a_file_that_cannot_be_read_ends_nothing(disc_model, tmp_path, disc_image, volume):
@@ -212,7 +222,7 @@ def test_a_file_that_cannot_be_read_ends_nothing(disc_model, tmp_path, disc_imag
     tifffile.imwrite(tmp_path / "d.tif", np.full((30, 30), np.nan, np.float32))
     paths = [*sorted(tmp_path.iterdir()), tmp_path / "gone.tif"]
 
-    seen = list(search(disc_model, sights_of_files(paths), "disc"))
+    seen = list(search(disc_model, plane_sources_of_files(paths), "disc"))
 
     assert [(s.place.title, len(s.findings)) for s in seen] == [
         ("a.png", 2), ("b.png", 0), ("c.tif plane 0", 2), ("c.tif plane 1", 0),
@@ -223,14 +233,14 @@ def test_a_file_that_cannot_be_read_ends_nothing(disc_model, tmp_path, disc_imag
     assert "b.png" in told["b.png"]
     assert "finite" in told["d.tif"]
     with pytest.raises(InvalidImage, match=r"gone\.tif"):
-        list(find(disc_model, sights_of_files(paths[-1:]), "disc"))
+        list(find(disc_model, plane_sources_of_files(paths[-1:]), "disc"))
 
 
 def test_the_compact_model_finds_nuclei_in_a_stack():
     model = ns.load_model("compact", device="cpu")
     sample = stack(seed=1, shape=(6, 96, 96))
 
-    found = list(find(model, sights_of_array(sample.image[1:4]), "nuclei", least=0.6))
+    found = list(find(model, plane_sources_of_array(sample.image[1:4]), "nuclei", least=0.6))
 
     assert {one.word for one in found} == {"nucleus"}
     hits = 0

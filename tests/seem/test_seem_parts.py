@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from benchmarks import seem
 from napari_seem import Box, Point, Polygon, Scribble
-from napari_seem.bench import seem
 from napari_seem.models.seem import outputs, prompting
 from napari_seem.models.seem.attention import Attention
 from napari_seem.models.seem.convolution import conv3x3

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from discs import DiscModel, disc_image
 from everything_scene import scene
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+from napari_seem.widgets.everything.dock.dock import EverythingWidget
+from napari_seem.widgets.find.dock.dock import FindWidget
 from qtpy.compat import isalive
 
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.everything import EverythingWidget
-from napari_seem.widgets.find import FindWidget
-from napari_seem.widgets.shelf import Shelf
+from napari_seem.widgets._shared.model_cache import ModelCache
 
 
 class HeldModel(DiscModel):
@@ -90,7 +90,7 @@ def open_everything(make_napari_viewer, qtbot):
     def open_on(data, **options):
         viewer = make_napari_viewer()
         viewer.add_image(data, name="discs", **options)
-        dock = EverythingWidget(viewer, Shelf(lambda _: DiscModel(), EmbeddingCache(1 << 24)))
+        dock = EverythingWidget(viewer, ModelCache(lambda _: DiscModel(), EmbeddingCache(1 << 24)))
         viewer.window.add_dock_widget(dock, name="Everything")
         docks.append(dock)
         return dock
@@ -122,7 +122,7 @@ def everything(open_everything, find):
 
 
 class SlowModel(DiscModel):
-    """Looks at a plane only once it is let."""
+    """WindowChoice at a plane only once it is let."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,9 +166,9 @@ def find_on(make_napari_viewer, slow, qtbot):
         if data is not None:
             viewer.add_image(data, name="discs", **options)
             viewer.dims.set_point(0, 0)
-        shelf = Shelf(lambda name: slow, EmbeddingCache(1 << 28))
-        shelf.gate.rest = 0
-        dock = FindWidget(viewer, shelf)
+        model_cache = ModelCache(lambda name: slow, EmbeddingCache(1 << 28))
+        model_cache.gate.rest = 0
+        dock = FindWidget(viewer, model_cache)
         viewer.window.add_dock_widget(dock, name="Find")
         docks.append(dock)
         return dock

@@ -27,7 +27,7 @@ class Fitted:
 
 
 def prepared(dock, model, discs, ids):
-    dock.annotator.shelf._models["compact"] = Fitted(model)
+    dock.annotator.model_cache._models["compact"] = Fitted(model)
     labels = dock.viewer.add_labels(np.where(np.isin(discs[1], ids), discs[1], 0))
     dock.annotator.choose_labels(labels)
 
@@ -37,13 +37,13 @@ def test_the_model_is_fitted_and_taken_back(dock, model, discs, settle):
     dock.panel.learn.click()
     settle(dock)
 
-    used = dock.annotator.shelf.model("compact")
+    used = dock.annotator.model_cache.model("compact")
     assert [int(mask.sum()) for mask in used.masks] == [(discs[1] == i).sum() for i in (1, 2)]
     assert dock.panel.learn.isChecked()
     assert "2 objects" in dock.panel.message.text()
 
     dock.panel.learn.click()
-    assert dock.annotator.shelf.model("compact").is_adapted is False
+    assert dock.annotator.model_cache.model("compact").is_adapted is False
     assert not dock.panel.learn.isChecked()
 
 

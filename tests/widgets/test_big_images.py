@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_seem.layers.coordinates import affine_matrix
+from napari_seem.viewer.coordinates import affine_matrix
 
 SIZE = 6000
 SMALL, LARGE = (1000, 1030, 60), (3000, 3000, 700)

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from npe2 import PluginManifest
 
 import napari_seem
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.preferences import read_preferences
-from napari_seem.widgets.shelf import Shelf, connection_of
+from napari_seem.widgets._shared.model_cache import ModelCache, connection_of
+from napari_seem.widgets._shared.preferences import read_preferences
 
 distributed = pytest.importorskip("distributed")
 
@@ -45,11 +45,13 @@ def test_a_click_is_answered_with_what_a_cluster_encoded(page, make_napari_viewe
     ) as here:
         page.scheduler = here.scheduler_address
         connection = connection_of(read_preferences())
-        shelf = Shelf(None, EmbeddingCache(1 << 28), "cpu", connection)
+        model_cache = ModelCache(None, EmbeddingCache(1 << 28), "cpu", connection)
         viewer = make_napari_viewer()
         image, truth = discs
         viewer.add_image(image, name="discs")
-        monkeypatch.setattr("napari_seem.widgets.annotate.shelf_of", lambda _: shelf)
+        monkeypatch.setattr(
+            "napari_seem.widgets.annotate.dock.model_cache_of", lambda _: model_cache
+        )
         dock = AnnotateWidget(viewer)
         try:
             middle = np.argwhere(truth == 1).mean(0).round()
@@ -57,8 +59,8 @@ def test_a_click_is_answered_with_what_a_cluster_encoded(page, make_napari_viewe
             qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=120_000)
             found = dock.annotator.preview.values() > 0
             assert (found & (truth == 1)).sum() / (found | (truth == 1)).sum() > 0.7
-            assert len(shelf.cache) == 1
-            monkeypatch.setattr(shelf.model("compact"), "_connection", None)
+            assert len(model_cache.cache) == 1
+            monkeypatch.setattr(model_cache.model("compact"), "_connection", None)
             dock.annotator.prompt_layers.points.add(middle + 1)  # needs no cluster any more
             settle(dock)
             assert dock.annotator.prediction is not None

@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
+from napari_seem.commands.idle_gate import IdleGate
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
-from napari_seem.widgets.gate import Gate
-from napari_seem.widgets.shelf import open_store
+from napari_seem.widgets._shared.model_cache import open_store
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def opened(docked, volume, model, tmp_path, qtbot):
     model.encode = held
     dock = docked(volume)
     dock.viewer.dims.set_point(0, 0)
-    dock.annotator.shelf.cache = EmbeddingCache(store=EmbeddingStore(tmp_path / "kept"))
-    dock.annotator.shelf.gate.rest = 0
+    dock.annotator.model_cache.cache = EmbeddingCache(store=EmbeddingStore(tmp_path / "kept"))
+    dock.annotator.model_cache.gate.rest = 0
     dock.asked, dock.order, dock.let = asked, order, lambda count=1: turns.release(count)
     yield dock
     dock.ahead.steps.stop()
@@ -62,7 +62,7 @@ def test_all_planes_are_ready_the_nearest_to_the_shown_first(opened, model, volu
     until(qtbot, done(opened))
 
     assert opened.order == [5, 4, 6, 3, 7, 2, 1, 0]
-    store = opened.annotator.shelf.cache.store
+    store = opened.annotator.model_cache.cache.store
     assert all(key_of(model, plane) in store for plane in volume)
     assert "8 planes encoded, 0 were there" in opened.ahead.message.text()
 
@@ -110,7 +110,7 @@ def test_it_is_cancelled_and_keeps_what_is_done(opened, qtbot, paused):
     until(qtbot, done(opened))
 
     assert "stopped: " in opened.ahead.message.text()
-    assert opened.annotator.shelf.cache.store.usage().images == len(opened.order) <= 3
+    assert opened.annotator.model_cache.cache.store.usage().images == len(opened.order) <= 3
     assert not opened.ahead.begin.isHidden()
     assert opened.ahead.cancel.isHidden()
 
@@ -147,7 +147,7 @@ def test_the_first_click_on_a_plane_encoded_ahead_encodes_nothing(opened, discs,
     opened.let(8)
     opened.ahead.begin.click()
     until(qtbot, done(opened))
-    opened.annotator.shelf.cache.clear()  # as after a restart
+    opened.annotator.model_cache.cache.clear()  # as after a restart
     opened.viewer.dims.set_point(0, 6)
     click(opened, discs[1])
     settle(opened)
@@ -184,7 +184,9 @@ def test_planes_that_are_clicked_on_in_parts_are_not_encoded_as_one(docked):
 
 def test_trouble_with_the_disk_is_told(opened, tmp_path, qtbot):
     (tmp_path / "file").write_text("no folder")
-    opened.annotator.shelf.cache = EmbeddingCache(store=EmbeddingStore(tmp_path / "file" / "k"))
+    opened.annotator.model_cache.cache = EmbeddingCache(
+        store=EmbeddingStore(tmp_path / "file" / "k")
+    )
     opened.let(8)
     opened.ahead.begin.click()
     until(qtbot, done(opened))
@@ -193,7 +195,7 @@ def test_trouble_with_the_disk_is_told(opened, tmp_path, qtbot):
 
 
 def test_a_gate_is_shut_while_anybody_holds_it_and_for_a_rest():
-    gate, one, other = Gate(rest=0.05), object(), object()
+    gate, one, other = IdleGate(rest=0.05), object(), object()
     assert gate.wait(0)
     gate.shut(one)
     gate.shut(one)
@@ -209,7 +211,7 @@ def test_preferences_say_whether_and_where(plugin_settings, npe2pm, tmp_path):
     from napari.settings import get_plugin_settings
     from npe2 import PluginManifest
 
-    from napari_seem.widgets.preferences import read_preferences
+    from napari_seem.widgets._shared.preferences import read_preferences
 
     npe2pm.register(PluginManifest.from_distribution("napari-seem"))
     page = get_plugin_settings("napari-seem").annotate

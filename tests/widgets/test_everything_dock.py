@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from everything_scene import LEFT, NOTHING, RIGHT, SPECK, drag, labels_of, scene
+from napari_seem.widgets.everything.dock.dock import EverythingWidget
 from qtpy.QtCore import Qt
-
-from napari_seem.widgets.everything import EverythingWidget
 
 
 def test_all_objects_are_shown_before_anything_is_written(everything):
@@ -155,11 +154,11 @@ def test_removing_the_image_forgets_what_was_found(everything):
 
 
 def test_a_dock_opened_again_uses_the_same_preview(everything, find):
-    viewer, shelf = everything.viewer, everything.harvest._shelf
+    viewer, model_cache = everything.viewer, everything.harvest._model_cache
     before = list(viewer.layers)
     viewer.window.remove_dock_widget(everything)
 
-    again = EverythingWidget(viewer, shelf)
+    again = EverythingWidget(viewer, model_cache)
     viewer.window.add_dock_widget(again, name="Everything")
     find(again)
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from everything_scene import LEFT, RIGHT, SPECK, drag, labels_of, scene
 
-from napari_seem.layers.files import ABOUT
-from napari_seem.layers.roles import is_ours
-from napari_seem.layers.seen import choose_look
-from napari_seem.look import Look
-from napari_seem.widgets import harvest
+from napari_seem.intensity import IntensityWindow
+from napari_seem.viewer.files import ABOUT
+from napari_seem.viewer.model_input import choose_window
+from napari_seem.viewer.roles import is_ours
+from napari_seem.widgets.everything.dock import review as harvest
 
 
 @pytest.fixture
@@ -107,16 +107,16 @@ def test_napari_s_close_button_ends_a_search(open_everything, qtbot, far_apart):
     assert dock.harvest.total == 0
     assert dock._on_press not in dock.viewer.mouse_drag_callbacks
     assert not [layer for layer in dock.viewer.layers if is_ours(layer) and layer.visible]
-    assert dock.harvest._shelf.gate.wait(5)
+    assert dock.harvest._model_cache.gate.wait(5)
 
 
 def test_a_plane_is_seen_as_its_image_is(open_everything, find):
     dock = open_everything(scene().astype(np.int16))
-    choose_look(dock.viewer.layers["discs"], Look(window=(0, 600)))
+    choose_window(dock.viewer.layers["discs"], IntensityWindow(window=(0, 600)))
     find(dock)
     assert dock.harvest.total == 0
 
-    dock.choose_look(Look(window=(0, 300)))
+    dock.choose_window(IntensityWindow(window=(0, 300)))
     find(dock)
     dock.accept()
 

@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from napari_seem.widgets.examples.dock.dock import ExamplesWidget
+from napari_seem.widgets.examples.dock.panel import FOLDER, IMAGES
+from napari_seem.widgets.examples.dock.strip import thumbnail
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from skimage.io import imsave
 
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets.example_strip import thumbnail
-from napari_seem.widgets.examples import ExamplesWidget
-from napari_seem.widgets.examples_panel import FOLDER, IMAGES
-from napari_seem.widgets.shelf import Shelf
+from napari_seem.widgets._shared.model_cache import ModelCache
 
 
 def iou(mask, truth):
@@ -38,12 +38,12 @@ def scene(seed, size=96):
 
 
 @pytest.fixture(scope="module")
-def shelf():
-    return Shelf(None, EmbeddingCache(1 << 30), "cpu")
+def model_cache():
+    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
 
 
 @pytest.fixture
-def dock(make_napari_viewer, shelf, qtbot):
+def dock(make_napari_viewer, model_cache, qtbot):
     """The dock on a stack of six scenes, two of which are labelled."""
     viewer = make_napari_viewer()
     scenes = [scene(seed) for seed in range(6)]
@@ -52,7 +52,7 @@ def dock(make_napari_viewer, shelf, qtbot):
     for k in (1, 4):
         labels[k] = scenes[k][1]
     viewer.add_labels(labels, name="classes")
-    dock = ExamplesWidget(viewer, shelf)
+    dock = ExamplesWidget(viewer, model_cache)
     dock.scenes = scenes
     viewer.window.add_dock_widget(dock, name="Examples")
     yield dock

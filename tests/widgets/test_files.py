@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 from napari.layers import Labels
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 
-from napari_seem.layers.files import GRID, grid_of
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.files import open_path, save_to, suggested
+from napari_seem.viewer.files import GRID, grid_of
+from napari_seem.widgets.menus.files import open_path, save_to, suggested
 
 nibabel = pytest.importorskip("nibabel")
 

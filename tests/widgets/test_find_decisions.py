@@ -7,19 +7,21 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from napari_seem.widgets.find.dock.dock import KEYS
+from napari_seem.widgets.find.dock.findings import BY_PLACE, State
+from napari_seem.widgets.find.dock.panel import FOLDER, IMAGES
+from napari_seem.widgets.stack.dock.dock import StackWidget
 from qtpy.QtCore import Qt
 from skimage.io import imsave
 
+from napari_seem.commands.replay import replay
 from napari_seem.edits import ObjectTable
-from napari_seem.layers.coordinates import full_data
-from napari_seem.layers.files import save_labels
-from napari_seem.layers.on_disk import HOME
-from napari_seem.layers.record import RECORD
-from napari_seem.record import ImageFile, read_log, replay
-from napari_seem.widgets.find import KEYS
-from napari_seem.widgets.find_panel import FOLDER, IMAGES
-from napari_seem.widgets.findings import BY_PLACE, State
-from napari_seem.widgets.stack import StackWidget
+from napari_seem.labels.log import read_log
+from napari_seem.sources.identity import ImageFile
+from napari_seem.viewer.coordinates import full_data
+from napari_seem.viewer.files import save_labels
+from napari_seem.viewer.on_disk import HOME
+from napari_seem.viewer.record import RECORD
 
 
 def states(dock):
@@ -263,7 +265,7 @@ def test_the_dock_used_last_has_the_keys(find_on, found, volume):
     from napari.utils.key_bindings import coerce_keybinding
 
     dock = find_on(volume)
-    carry = StackWidget(dock.viewer, dock.shelf)
+    carry = StackWidget(dock.viewer, dock.model_cache)
     dock.search("disc")
     found(dock)
     accept = coerce_keybinding(KEYS["accept"])

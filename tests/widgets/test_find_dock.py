@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari_seem.widgets.find.dock.findings import BY_PLACE
+from napari_seem.widgets.find.dock.panel import FOLDER
 from qtpy.QtCore import Qt
 
-from napari_seem.layers.seen import choose_look
-from napari_seem.look import Look
-from napari_seem.widgets.find_panel import FOLDER
-from napari_seem.widgets.findings import BY_PLACE
+from napari_seem.intensity import IntensityWindow
+from napari_seem.viewer.model_input import choose_window
 
 
 def planes(dock):
@@ -113,12 +113,12 @@ def test_a_search_waits_while_a_person_does(find_on, found, volume, slow, qtbot)
     dock.search("disc")
     slow.let(1)
     qtbot.waitUntil(lambda: dock.finder.done == 1, timeout=20_000)
-    dock.shelf.gate.shut(person)
+    dock.model_cache.gate.shut(person)
     slow.let(10)
     qtbot.wait(300)
     assert len(slow.looked) <= 2  # the one that was begun
 
-    dock.shelf.gate.open(person)
+    dock.model_cache.gate.open(person)
     found(dock)
     assert dock.finder.done == 6
 
@@ -152,7 +152,7 @@ def test_a_range_and_another_axis(find_on, found, volume):
 
 def test_a_look_is_what_the_model_sees(find_on, found, volume):
     dock = find_on(volume.astype(np.uint16) + 5000)
-    choose_look(dock.viewer.layers["discs"], Look(window=(9000, 9900)))
+    choose_window(dock.viewer.layers["discs"], IntensityWindow(window=(9000, 9900)))
     dock.search("disc")
     found(dock)
     assert dock.findings.rowCount() == 0
@@ -220,11 +220,11 @@ def test_other_pixels_or_another_look_are_looked_at_anew(find_on, found, volume)
     assert dock.findings.rowCount() == 0
 
     image.data = volume
-    choose_look(image, Look(window=(0, 2000)))
+    choose_window(image, IntensityWindow(window=(0, 2000)))
     dock.search("disc")
     found(dock)
     assert dock.findings.rowCount() == 0
-    choose_look(image, Look(window=(0, 255)))
+    choose_window(image, IntensityWindow(window=(0, 255)))
     dock.search("disc")
     found(dock)
     assert dock.findings.rowCount() == 9

@@ -7,6 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 from discs import DiscModel
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+from napari_seem.widgets.stack.dock.dock import StackWidget
+from napari_seem.widgets.stack.dock.panel import OUTLINES
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -15,16 +18,13 @@ from test_mouse import Mouse
 from napari_seem.edits import ObjectTable
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.io.files import read_labels
-from napari_seem.layers import on_disk
-from napari_seem.layers.on_disk import store_of
-from napari_seem.layers.stacks import read_labels as read_plane
-from napari_seem.layers.stacks import write_labels
-from napari_seem.layers.window import window_of
-from napari_seem.widgets import files
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.shelf import Shelf
-from napari_seem.widgets.stack import StackWidget
-from napari_seem.widgets.stack_panel import OUTLINES
+from napari_seem.viewer import on_disk
+from napari_seem.viewer.on_disk import store_of
+from napari_seem.viewer.stacks import read_labels as plane_from_dict
+from napari_seem.viewer.stacks import write_labels
+from napari_seem.viewer.window import window_of
+from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.widgets.menus import files
 
 zarr = pytest.importorskip("zarr")
 from zarr.storage import LocalStore, WrapperStore  # noqa: E402  (zarr may be absent)
@@ -257,7 +257,7 @@ def stack_dock(make_napari_viewer, qtbot):
         viewer = make_napari_viewer()
         image = viewer.add_image(array, name="volume", contrast_limits=(0, 255))
         labels = on_disk.new_labels_on_disk(viewer, image, "organ")
-        dock = StackWidget(viewer, Shelf(None, EmbeddingCache(1 << 28), "cpu"))
+        dock = StackWidget(viewer, ModelCache(None, EmbeddingCache(1 << 28), "cpu"))
         viewer.window.add_dock_widget(dock, name="Stack")
         docks.append(dock)
         return dock, labels
@@ -303,6 +303,6 @@ def test_the_stack_dock_writes_into_the_folder_and_takes_back(stack_dock, volume
     assert shifted.min() > np.flatnonzero(disc[300]).min()
 
     dock.take_back()
-    assert not read_plane(labels, dock._stack().at(495)).any()
+    assert not plane_from_dict(labels, dock._stack().at(495)).any()
     dock.release()
     assert not scratch.folder.exists()

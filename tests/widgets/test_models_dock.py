@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+from napari_seem.widgets.models.dock.dock import ModelsWidget
 from qtpy.QtGui import QGuiApplication
 from website import DIGEST, PAYLOAD, Site
 
@@ -16,11 +18,9 @@ from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.models import registry, weights
 from napari_seem.models.registry import MODELS
 from napari_seem.models.weights import WeightsFile
-from napari_seem.widgets import disk_row
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.models import ModelsWidget
-from napari_seem.widgets.preferences import MEGABYTE, Preferences
-from napari_seem.widgets.shelf import Shelf, shelf_of
+from napari_seem.widgets._shared.model_cache import ModelCache, model_cache_of
+from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences
+from napari_seem.widgets.models.dock import disk_row
 
 
 @contextmanager
@@ -156,18 +156,18 @@ def test_docks_of_one_viewer_share_models_and_memory(make_napari_viewer, disc_mo
     viewer.add_image(np.zeros((64, 64), np.float32))
     annotate = AnnotateWidget(viewer)
     dock = ModelsWidget(viewer)
-    assert annotate.annotator.shelf is dock.shelf is shelf_of(viewer)
+    assert annotate.annotator.model_cache is dock.model_cache is model_cache_of(viewer)
     annotate.release()
 
 
 def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
     make_napari_viewer, disc_model, disc_image, monkeypatch
 ):
-    monkeypatch.setattr("napari_seem.widgets.models.plugin_page", lambda: None)
+    monkeypatch.setattr("napari_seem.widgets.models.dock.plugin_page", lambda: None)
     loaded = []
-    shelf = Shelf(lambda name: loaded.append(name) or disc_model, EmbeddingCache())
-    dock = ModelsWidget(make_napari_viewer(), shelf)
-    resolve = shelf.encoded("compact", lambda: disc_image[0], [])
+    model_cache = ModelCache(lambda name: loaded.append(name) or disc_model, EmbeddingCache())
+    dock = ModelsWidget(make_napari_viewer(), model_cache)
+    resolve = model_cache.encoded("compact", lambda: disc_image[0], [])
     resolve()
     dock.refresh_cache()
     assert dock.cache.text().startswith("1 encoded")
@@ -177,7 +177,7 @@ def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
     assert (loaded, disc_model.encoded) == (["compact"], 2)
     dock.device.setCurrentText("cpu")
     dock.device.textActivated.emit("cpu")
-    assert shelf.device == "cpu"
+    assert model_cache.device == "cpu"
     resolve()
     assert (loaded, disc_model.encoded) == (["compact", "compact"], 3)
 
@@ -186,9 +186,9 @@ def test_the_disk_use_is_shown_and_can_be_cleared(
     make_napari_viewer, disc_model, disc_image, tmp_path, qtbot
 ):
     store = EmbeddingStore(tmp_path / "kept", 3 * MEGABYTE)
-    shelf = Shelf(lambda name: disc_model, EmbeddingCache(store=store))
-    dock = ModelsWidget(make_napari_viewer(), shelf)
-    shelf.encoded("compact", lambda: disc_image[0], [])()
+    model_cache = ModelCache(lambda name: disc_model, EmbeddingCache(store=store))
+    dock = ModelsWidget(make_napari_viewer(), model_cache)
+    model_cache.encoded("compact", lambda: disc_image[0], [])()
     store.flush()
     dock.disk.refresh()
     qtbot.waitUntil(lambda: dock.disk.told.text() == "1 encoded images on disk: 0 of 3 MB")
@@ -202,10 +202,10 @@ def test_the_disk_use_is_shown_and_can_be_cleared(
 
 
 def test_that_nothing_is_kept_on_disk_is_told_with_its_reason(make_napari_viewer, monkeypatch):
-    dock = ModelsWidget(make_napari_viewer(), Shelf(None, EmbeddingCache()))
+    dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
     assert "napari-seem[zarr]" in dock.disk.told.text()
     assert not dock.disk.clear.isEnabled()
 
     monkeypatch.setattr(disk_row, "read_preferences", lambda: Preferences(keep_on_disk=False))
-    dock = ModelsWidget(make_napari_viewer(), Shelf(None, EmbeddingCache()))
+    dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
     assert "switched off" in dock.disk.told.text()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from discs import DiscModel, disc_image
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_seem.layers.prompt_layers import COLOURS
 from napari_seem.prompts import Box, Point, Polygon, Scribble
-from napari_seem.widgets.annotate import AnnotateWidget
+from napari_seem.viewer.prompt_layers import COLOURS
 
 LEFT, RIGHT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.NoButton
 PLAIN = Qt.KeyboardModifier.NoModifier

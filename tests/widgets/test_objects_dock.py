@@ -7,15 +7,15 @@ import threading
 import numpy as np
 import pytest
 import zarr
+from napari_seem.widgets.annotate.objects.dock import ObjectsWidget
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtTest import QTest
 
-from napari_seem.classes.plans import LONGEST
 from napari_seem.edits import ObjectRecord, ObjectTable
-from napari_seem.layers.palette import palette_of
-from napari_seem.layers.rows import set_table, table_of
-from napari_seem.widgets import counter as counter_module
-from napari_seem.widgets.classes import ObjectsWidget
+from napari_seem.labels.plans import LONGEST
+from napari_seem.viewer.palette import palette_of
+from napari_seem.viewer.rows import set_table, table_of
+from napari_seem.widgets.annotate.objects import counter as counter_module
 
 CELL = ObjectRecord("cell", 0.8, "compact", 2)
 
@@ -298,7 +298,7 @@ def test_colours_by_class_are_a_switch_and_new_objects_follow(dock, qtbot):
 def large(tmp_path, monkeypatch):
     """A stack on disk that counts as large: ids 1 and 2 on all of its 12 planes."""
     monkeypatch.setattr(counter_module, "AT_ONCE", 1000)
-    monkeypatch.setattr("napari_seem.classes.census.BATCH", 1600)
+    monkeypatch.setattr("napari_seem.labels.census.BATCH", 1600)
     data = np.zeros((12, 40, 40), np.uint16)
     data[:, 5:9, 5:9], data[:, 20:30, 20:30] = 1, 2
     return zarr.create_array(tmp_path / "labels.zarr", data=data, chunks=(1, 16, 16))

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_seem.layers.files import save_labels
-from napari_seem.layers.record import RECORD, What, logs_folder, recorded, saving
+from napari_seem.commands.replay import replay
+from napari_seem.labels.log import SessionLog, read_log
 from napari_seem.prompts import Point
-from napari_seem.record import ImageFile, SessionLog, read_log, replay
-from napari_seem.widgets.preferences import plugin_page
+from napari_seem.sources.identity import ImageFile
+from napari_seem.viewer.files import save_labels
+from napari_seem.viewer.record import RECORD, What, logs_folder, recorded, saving
+from napari_seem.widgets._shared.preferences import plugin_page
 
 FIRST, SECOND = 1, 2
 

@@ -6,23 +6,25 @@ import numpy as np
 import pytest
 import tifffile
 from discs import DiscModel, disc_image
+from napari_seem.widgets.everything.dock.dock import EverythingWidget
+from napari_seem.widgets.everything.dock.review import Asked
+from napari_seem.widgets.examples.dock.dock import ExamplesWidget
+from napari_seem.widgets.stack.dock.dock import StackWidget
 from qtpy.compat import isalive
 
-from napari_seem.bench.stacks import phantoms
+from benchmarks.stacks import phantoms
+from napari_seem.commands.replay import replay
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.layers.files import save_labels
-from napari_seem.layers.record import RECORD, What, recorded
-from napari_seem.record import ImageFile, read_log, replay
-from napari_seem.widgets.everything import EverythingWidget
-from napari_seem.widgets.examples import ExamplesWidget
-from napari_seem.widgets.harvest import Asked
-from napari_seem.widgets.shelf import Shelf
-from napari_seem.widgets.stack import StackWidget
+from napari_seem.labels.log import read_log
+from napari_seem.sources.identity import ImageFile
+from napari_seem.viewer.files import save_labels
+from napari_seem.viewer.record import RECORD, What, recorded
+from napari_seem.widgets._shared.model_cache import ModelCache
 
 
 @pytest.fixture(scope="module")
-def shelf():
-    return Shelf(None, EmbeddingCache(1 << 30), "cpu")
+def model_cache():
+    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def body():
 
 
 @pytest.fixture
-def opened(make_napari_viewer, shelf, body, qtbot):
+def opened(make_napari_viewer, model_cache, body, qtbot):
     """A dock on the body with some planes labelled: `opened(StackWidget, (1, 6))`."""
     docks = []
 
@@ -44,7 +46,7 @@ def opened(make_napari_viewer, shelf, body, qtbot):
         for k in planes:
             labels[k] = body[1][k]
         viewer.add_labels(labels, name="organ")
-        docks.append(dock_class(viewer, shelf))
+        docks.append(dock_class(viewer, model_cache))
         return docks[-1]
 
     yield open_on
@@ -70,14 +72,14 @@ def settle(qtbot):
 
 
 @pytest.fixture
-def again(tmp_path, body, shelf):
+def again(tmp_path, body, model_cache):
     """Save labels and replay them by the models: `again(labels)` gives what came out."""
 
     def save_and_replay(labels, image=body[0], load=None):
         tifffile.imwrite(tmp_path / "body.tif", image)
         log = save_labels(labels, tmp_path / "out.tif")[-1]
         picture = ImageFile(tmp_path / "body.tif")
-        return replay(read_log(log)[-1], picture.find, load or shelf.model)
+        return replay(read_log(log)[-1], picture.find, load or model_cache.model)
 
     return save_and_replay
 
@@ -146,7 +148,7 @@ def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer
     model = DiscModel()
     viewer = make_napari_viewer()
     viewer.add_image(image, name="discs")
-    dock = EverythingWidget(viewer, Shelf(lambda name: model, EmbeddingCache(1 << 20)))
+    dock = EverythingWidget(viewer, ModelCache(lambda name: model, EmbeddingCache(1 << 20)))
     harvest = dock.harvest
 
     def look():

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari_seem.widgets.stack.dock.dock import KEYS, StackWidget
+from napari_seem.widgets.stack.dock.panel import OUTLINES
 from qtpy.compat import isalive
 
-from napari_seem.bench.propagate import dice
-from napari_seem.bench.stacks import phantoms
+from benchmarks.propagate import dice
+from benchmarks.stacks import phantoms
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.layers.stacks import read_labels, shown_stack, stack_axes, write_labels
-from napari_seem.widgets.shelf import Shelf
-from napari_seem.widgets.stack import KEYS, StackWidget
-from napari_seem.widgets.stack_panel import OUTLINES
+from napari_seem.viewer.stacks import read_labels, shown_stack, stack_axes, write_labels
+from napari_seem.widgets._shared.model_cache import ModelCache
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,12 @@ def body():
 
 
 @pytest.fixture(scope="module")
-def shelf():
-    return Shelf(None, EmbeddingCache(1 << 30), "cpu")
+def model_cache():
+    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
 
 
 @pytest.fixture
-def opened(make_napari_viewer, shelf, qtbot):
+def opened(make_napari_viewer, model_cache, qtbot):
     """Open the dock: `opened(volume, seeds, **image options)` gives the dock."""
     docks = []
 
@@ -39,7 +39,7 @@ def opened(make_napari_viewer, shelf, qtbot):
         for k, plane in seeds.items():
             labels[k] = plane
         viewer.add_labels(labels, name="organ")
-        dock = StackWidget(viewer, shelf)
+        dock = StackWidget(viewer, model_cache)
         viewer.window.add_dock_widget(dock, name="Stack")
         docks.append(dock)
         return dock
@@ -180,13 +180,13 @@ def test_a_run_can_be_stopped_and_gone_on_with(opened, settle, body, qtbot):
     assert not dock.carrier.work.pending
 
 
-def test_a_new_dock_knows_which_planes_were_carried(opened, settle, body, shelf):
+def test_a_new_dock_knows_which_planes_were_carried(opened, settle, body, model_cache):
     volume, truth = body
     dock = opened(volume, {2: truth[2]})
     dock.panel.last.setValue(5)
     dock.carry()
     settle(dock)
-    second = StackWidget(dock.viewer, shelf)
+    second = StackWidget(dock.viewer, model_cache)
     second.panel.last.setValue(5)
 
     second.carry()

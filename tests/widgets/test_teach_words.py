@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from concepts.test_concepts import overlap, picture, striped
+from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+from napari_seem.widgets.annotate.dock.teach_box import Lesson, read_ids, spans
 
 import napari_seem as ns
 from napari_seem.concepts import default_library
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box
-from napari_seem.widgets import libraries
-from napari_seem.widgets.annotate import AnnotateWidget
-from napari_seem.widgets.teach_box import Lesson, read_ids, spans
+from napari_seem.widgets.menus import libraries
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +88,8 @@ def test_a_word_is_taught_found_on_another_plane_and_kept(open_dock, wait, qtbot
     assert {table[i].name for i in ids} == {"zebra drop"}
 
     again = open_dock()  # another day
-    again.annotator.shelf.model("compact")
-    assert "zebra drop" in again.annotator.shelf.model("compact").vocabulary()
+    again.annotator.model_cache.model("compact")
+    assert "zebra drop" in again.annotator.model_cache.model("compact").vocabulary()
 
 
 def test_the_preview_teaches_too(open_dock, wait):
@@ -104,7 +104,7 @@ def test_the_preview_teaches_too(open_dock, wait):
     dock.teaching.box.teach.click()
     wait(dock)
 
-    assert dock.annotator.shelf.words.library["this one"].objects == 1
+    assert dock.annotator.model_cache.words.library["this one"].objects == 1
 
 
 def test_objects_of_the_name_are_offered(open_dock):
@@ -124,7 +124,7 @@ def test_a_word_taught_twice_is_asked_about(open_dock, wait):
     dock = open_dock()
     teach_stripes(dock)
     wait(dock)
-    first = dock.annotator.shelf.words.library["zebra drop"]
+    first = dock.annotator.model_cache.words.library["zebra drop"]
     asked = []
 
     def answer(choice):
@@ -138,15 +138,15 @@ def test_a_word_taught_twice_is_asked_about(open_dock, wait):
     teach_stripes(dock)
     wait(dock)
     assert asked == ["zebra drop"]
-    assert dock.annotator.shelf.words.library.concepts[0].made == first.made
+    assert dock.annotator.model_cache.words.library.concepts[0].made == first.made
     answer("join")
     teach_stripes(dock, count=1)
     wait(dock)
-    assert dock.annotator.shelf.words.library["zebra drop"].objects == 3
+    assert dock.annotator.model_cache.words.library["zebra drop"].objects == 3
     answer("rename")
     teach_stripes(dock)
     wait(dock)
-    assert dock.annotator.shelf.words.library.names == ("zebra drop", "zebra drop 2")
+    assert dock.annotator.model_cache.words.library.names == ("zebra drop", "zebra drop 2")
     assert dock.panel.word.text() == "zebra drop 2"
 
 
@@ -180,19 +180,21 @@ def test_models_that_cant_be_taught_say_so(dock, discs, settle):
 
 def test_libraries_are_opened_saved_and_merged(open_dock, wait, tmp_path):
     dock = open_dock()
-    shelf = dock.annotator.shelf
+    model_cache = dock.annotator.model_cache
     teach_stripes(dock)
     wait(dock)
-    libraries.save_to(shelf, tmp_path / "copy.zip")
+    libraries.save_to(model_cache, tmp_path / "copy.zip")
     dock.teaching.forget("zebra drop")
-    assert "zebra drop" not in shelf.model("compact").vocabulary()
+    assert "zebra drop" not in model_cache.model("compact").vocabulary()
 
-    assert "1 word added" in libraries.merge_from(shelf, tmp_path / "copy.zip", lambda name: None)
-    assert "zebra drop" in shelf.model("compact").vocabulary()
+    assert "1 word added" in libraries.merge_from(
+        model_cache, tmp_path / "copy.zip", lambda name: None
+    )
+    assert "zebra drop" in model_cache.model("compact").vocabulary()
     other = ns.ConceptLibrary.load(tmp_path / "copy.zip").renamed("zebra drop", "else")
     other.save(tmp_path / "other.zip")
-    assert "1 word of 'other.zip'" in libraries.use_library(shelf, tmp_path / "other.zip")
-    assert shelf.model("compact").vocabulary()[-1] == "else"
+    assert "1 word of 'other.zip'" in libraries.use_library(model_cache, tmp_path / "other.zip")
+    assert model_cache.model("compact").vocabulary()[-1] == "else"
     assert ns.ConceptLibrary.load(default_library()).names == ("zebra drop",)  # left as it is
 
 

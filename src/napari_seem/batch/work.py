@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidImage, InvalidLabels, NapariSeemError
+from ..intensity import IntensityWindow, windowed, windowed_in_parts
 from ..io.files import open_image, read_labels, write_labels
 from ..io.images import channels_last, open_plane
 from ..io.opened import Opened
-from ..look import Look, looked, looked_in_parts
 from ..models.filters import Wanted, filtered
 from ..models.registry import load_model
 from .tasks import Kind, Outcome, Task
@@ -65,7 +65,7 @@ def _of(task: Task) -> Any:
 def _embed(task: Task) -> str:
     from ..embeddings import EmbeddingCache, EmbeddingStore
     from ..embeddings.files import encode_files
-    from ..tiling import is_big
+    from ..sources import is_big
 
     store = EmbeddingStore(task.output, task.options.get("megabytes", 4096) << 20)
     cache = EmbeddingCache(0, store)
@@ -90,7 +90,7 @@ def _segment(task: Task) -> str:
 
 
 def _segment_big(task: Task, image: Any) -> tuple[Any, ObjectTable]:
-    from ..tiling import segment_tiled
+    from ..sources import segment_tiled
 
     model = _of(task)
     found = segment_tiled(model, image, task.options.get("names"))
@@ -136,10 +136,10 @@ def _propagate(task: Task) -> str:
         )
     axis, method = task.options.get("axis") or 0, task.options.get("method", "model")
     seeds = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
-    look = _look(task).settled(stack, stack.ndim > 3)
+    look = _look(task).resolved(stack, stack.ndim > 3)
     model = _of(task) if method == "model" else None
     work = Propagation(
-        model, looked(stack, look, stack.ndim > 3), {k: p for k, p in seeds.items() if p.any()},
+        model, windowed(stack, look, stack.ndim > 3), {k: p for k, p in seeds.items() if p.any()},
         axis, method=method, find_new=task.options.get("find_new", False),
     )  # fmt: skip
     planes = sum(1 for _ in work.run())
@@ -171,7 +171,7 @@ def _by_plane(
     renumber : bool
         Ids of different planes are different objects.
     """
-    from ..tiling import is_big
+    from ..sources import is_big
 
     opened = open_image(task.source)
     image = channels_last(opened)
@@ -181,8 +181,8 @@ def _by_plane(
             f"'{task.source}' has {opened.grid.ndim} axes {opened.grid.axes}; batch work takes "
             "images and stacks"
         )
-    look = _look(task).settled(image, channels)
-    seen, model = looked(image, look, channels), _of(task)
+    look = _look(task).resolved(image, channels)
+    seen, model = windowed(image, look, channels), _of(task)
     if opened.grid.ndim == 2 and is_big(opened.grid.shape):
         if big is None:
             raise InvalidImage(
@@ -216,11 +216,11 @@ def _stacked(
     return labels, table
 
 
-def _levels(opened: Opened, look: Look, channels: bool) -> list[Any]:
+def _levels(opened: Opened, look: IntensityWindow, channels: bool) -> list[Any]:
     """All resolutions of a big image as it is shown."""
     if opened.channel_axis in (None, opened.data.ndim - 1):
-        return [looked_in_parts(level, look, channels) for level in opened.levels]
-    return [looked_in_parts(channels_last(opened), look, channels)]
+        return [windowed_in_parts(level, look, channels) for level in opened.levels]
+    return [windowed_in_parts(channels_last(opened), look, channels)]
 
 
 def _lower(record: ObjectRecord, score: float) -> ObjectRecord:
@@ -234,12 +234,12 @@ def _table(instances: Any, model: str) -> ObjectTable:
     })  # fmt: skip
 
 
-def _look(task: Task) -> Look:
-    return Look.from_told(task.options.get("shown", {}))
+def _look(task: Task) -> IntensityWindow:
+    return IntensityWindow.from_dict(task.options.get("shown", {}))
 
 
-def _about(task: Task, look: Look) -> dict[str, Any]:
-    return {"image": task.source.name, "kind": task.kind, "shown": look.told(),
+def _about(task: Task, look: IntensityWindow) -> dict[str, Any]:
+    return {"image": task.source.name, "kind": task.kind, "shown": look.to_dict(),
             "model": task.options.get("model", "compact")}  # fmt: skip
 
 

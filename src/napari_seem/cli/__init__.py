@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
@@ -22,9 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return demo(arguments[1:])
     if arguments[:1] == ["bench"]:
-        from ..bench import main as bench
-
-        return _guarded(lambda: bench(arguments[1:]))
+        return _guarded(lambda: _bench(arguments[1:]))
     if arguments[:1] == ["batch"]:
         from .batch import main as batch
 
@@ -42,11 +42,22 @@ def _guarded(command: Any) -> int:
         return 2
 
 
+def _bench(arguments: Sequence[str]) -> int:
+    """Run a benchmark of the source checkout; the installed package holds none."""
+    root = Path(__file__).parents[3]
+    if not (root / "benchmarks" / "__main__.py").exists():
+        raise NapariSeemError(
+            "the benchmarks come with the source code: run `python -m benchmarks` in a checkout"
+        )
+    sys.path.insert(0, str(root))
+    return int(import_module("benchmarks").main(arguments))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="napari-seem", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("demo", help="segment samples in a real viewer")
-    commands.add_parser("bench", help="measure: bench clicks, bench latency, ...")
+    commands.add_parser("bench", help="in a checkout: python -m benchmarks")
     commands.add_parser("batch", help="the same work over folders: batch segment DIR -o OUT, ...")
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)

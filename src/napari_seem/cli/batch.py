@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..batch import Outcome, Report, plan, run
-from ..batch.cluster import Certificates, cluster
 from ..batch.tasks import KINDS
 from ..concepts import ConceptLibrary
+from ..embeddings.cluster import Certificates, cluster
 from ..errors import ClusterTrouble, NapariSeemError
 from ..models.filters import Wanted
-from .options import add_bounds, add_library, add_look, look_of, words
+from .options import add_bounds, add_library, add_window, window_from, words
 
 
 def main(argv: Sequence[str]) -> int:
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="for label-like")  # fmt: skip
     parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
-    add_look(parser)
+    add_window(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
     parser.add_argument("--again", action="store_true", help="do what was done before again")
     parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "
@@ -87,7 +87,8 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
-        "method": options.method, "find_new": options.find_new, "shown": look_of(options).told(),
+        "method": options.method, "find_new": options.find_new,
+        "shown": window_from(options).to_dict(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
         "library": _library(options.library),

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .options import add_look, look_of, usage
+from .options import add_window, usage, window_from
 
 
 def add_to(commands: Any) -> None:
@@ -21,14 +21,14 @@ def add_to(commands: Any) -> None:
     embed.add_argument("--folder", type=Path, help="where to keep them, by default the docks' own")
     embed.add_argument("--megabytes", type=int, default=4096, help="room for all (4096)")
     embed.add_argument("--clear", action="store_true", help="delete what is kept there, first")
-    add_look(embed)
+    add_window(embed)
 
 
 def _embed(options: argparse.Namespace) -> int:
     """Fill the store of encoded images; 2 where a file could not be done."""
     from ..embeddings import EmbeddingCache, EmbeddingStore, encode_files
     from ..models.registry import load_model
-    from ..tiling import is_big
+    from ..sources import is_big
 
     if not options.images and not options.clear:
         raise usage("give image files to encode, or --clear")
@@ -42,7 +42,7 @@ def _embed(options: argparse.Namespace) -> int:
         return 0
     done = {"encoded": 0, "there": 0, "failed": 0}
     cache = EmbeddingCache(0, store)
-    model, look = load_model(options.model), look_of(options)
+    model, look = load_model(options.model), window_from(options)
     planes = encode_files(model, options.images, cache, options.axis, look, is_big)
     try:
         for path, count, ready in planes:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_library, add_look, look_of, usage
+from .options import add_library, add_window, usage, window_from
 
 if TYPE_CHECKING:
     from ..query import Finding
@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
     finds.add_argument("--least", type=float, default=0.45, help="least score, 0 to 1 (0.45)")
     finds.add_argument("--axis", type=int, help="stacks are cut along this axis (0)")
     finds.add_argument("--model", default="compact")
-    add_look(finds)
+    add_window(finds)
     add_library(finds)
 
 
@@ -37,17 +37,17 @@ def _find(options: argparse.Namespace) -> int:
     """Print or write a table of what was found; 2 where a file could not be looked at."""
     from ..concepts import with_library
     from ..models.registry import load_model
-    from ..query import search, sights_of_files
+    from ..query import plane_sources_of_files, search
 
     if options.output and options.output.suffix.lower() not in (".csv", ".json"):
         raise usage(f"'{options.output.name}' is no table that can be written; use .csv or .json")
     if not 0 <= options.least <= 1:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
-    sights = sights_of_files(_files(options.images), options.axis, look_of(options))
+    sources = plane_sources_of_files(_files(options.images), options.axis, window_from(options))
     rows: list[dict[str, Any]] = []
     failed = 0
     model = with_library(load_model(options.model), options.library)
-    for seen in search(model, sights, options.word, least=options.least):
+    for seen in search(model, sources, options.word, least=options.least):
         rows += [_row(one) for one in seen.findings]
         failed += bool(seen.problem)
         told = seen.problem or f"{len(seen.findings)} found"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NapariSeemError
 
 if TYPE_CHECKING:
-    from ..look import Look
+    from ..intensity import IntensityWindow
 
 WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
 
 
-def add_look(command: argparse.ArgumentParser) -> None:
+def add_window(command: argparse.ArgumentParser) -> None:
     """Options that say how intensities become what a model sees."""
     command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "
                          "bone, lung or brain")  # fmt: skip
@@ -36,13 +36,13 @@ def add_library(command: Any) -> None:
                          help="taught words that are known, too")  # fmt: skip
 
 
-def look_of(options: argparse.Namespace) -> Look:
-    """Make the look that the options of `add_look` ask for."""
+def window_from(options: argparse.Namespace) -> IntensityWindow:
+    """Make the look that the options of `add_window` ask for."""
     from dataclasses import replace
 
-    from ..look import Look
+    from ..intensity import IntensityWindow
 
-    look = Look.named(options.window) if options.window else Look()
+    look = IntensityWindow.named(options.window) if options.window else IntensityWindow()
     if options.ndvi:
         first, second = numbers(options.ndvi, 2)
         return replace(look, bands=(int(first), int(second)), index=True)

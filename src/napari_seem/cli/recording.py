@@ -10,10 +10,10 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..edits import ObjectTable
-    from ..look import Look
+    from ..intensity import IntensityWindow
+    from ..labels.recorder import Recorder
     from ..planes import Plane
     from ..propagation import PlaneResult
-    from ..record import Recorder
 
 
 class CommandRecord:
@@ -27,48 +27,48 @@ class CommandRecord:
         Channels last.
     source : Path
         Of the image.
-    look : Look, optional
+    look : IntensityWindow, optional
         As which a model is shown it.
     empty : bool
         The labels hold nothing.
     """
 
     def __init__(
-        self, labels: Any, image: Any, source: Path, look: Look | None = None, *,
+        self, labels: Any, image: Any, source: Path, look: IntensityWindow | None = None, *,
         empty: bool = True,
     ) -> None:  # fmt: skip
-        from ..look import Look
-        from ..record import Recorder
+        from ..intensity import IntensityWindow
+        from ..labels.recorder import Recorder
 
         self.recorder: Recorder = Recorder(labels, source.stem, empty=empty)
         self._colours = image.ndim > labels.ndim
         number = self.seen(image, source)
-        self.shown = {"images": [number], "looks": [(look or Look()).told()]}
+        self.shown = {"images": [number], "looks": [(look or IntensityWindow()).to_dict()]}
 
     def seen(self, image: Any, source: Path) -> int:
         """Number of an image in the record."""
-        from ..record import tell_image
+        from ..sources.identity import image_to_dict
 
         path = str(source.absolute())
-        return self.recorder.image(tell_image(image, source.stem, path, self._colours))
+        return self.recorder.image(image_to_dict(image, source.stem, path, self._colours))
 
     def done(
         self, kind: str, labels: Any, table: ObjectTable | None = None, plane: Plane | None = None,
         **details: Any,
     ) -> None:  # fmt: skip
         """Note what was done to a plane; by default to the only one."""
+        from ..labels.provenance import plane_to_dict
         from ..planes import Plane
-        from ..record import tell_plane
 
         rows = None if table is None else rows_of(table)
         where = plane or Plane.of(labels.shape)
         area = tuple(slice(None) if at is None else slice(at, at + 1) for at in where.index)
-        told = {**self.shown, "plane": tell_plane(where), **details}
+        told = {**self.shown, "plane": plane_to_dict(where), **details}
         self.recorder.done(kind, labels, area, told, rows)
 
     def write(self, labels: Any, output: Path) -> Path:
         """Write the log beside the labels' file; gives where."""
-        from ..record import log_path, write_log
+        from ..labels.log import log_path, write_log
 
         return write_log(log_path(output), self.recorder.saved(labels, output.name))
 
@@ -89,13 +89,13 @@ def _nothing(labels: Any) -> Any:
 def content_of(image: Any) -> str:
     """Name of what a model was shown; "" of an image too big for one pass."""
     from ..embeddings import content_key
-    from ..tiling import is_big
+    from ..sources import is_big
 
     return "" if is_big(image.shape) else content_key(image)
 
 
 def segmented(
-    output: Path, image: Any, source: Path, look: Look, labels: Any, table: ObjectTable,
+    output: Path, image: Any, source: Path, look: IntensityWindow, labels: Any, table: ObjectTable,
     **details: Any,
 ) -> None:  # fmt: skip
     """Record what `segment` did: `committed` with prompts, else `found`."""
@@ -120,7 +120,7 @@ class CarryRecord:
     """
 
     def __init__(
-        self, seeds: Any, image: Any, source: Path, look: Look, axis: int,
+        self, seeds: Any, image: Any, source: Path, look: IntensityWindow, axis: int,
         model: dict[str, Any] | None,
     ) -> None:  # fmt: skip
         self._record = CommandRecord(seeds, image, source, look, empty=False)
@@ -131,12 +131,12 @@ class CarryRecord:
 
     def begun(self, seeds: Sequence[int], method: str, *, find_new: bool, out: Any = None) -> None:
         """The labels of some planes are to be carried; into `out`, where others write them."""
-        from ..record import tell_plane
+        from ..labels.provenance import plane_to_dict
 
         self._own = out is None
         self._labels = np.array(self._seeds, np.int32) if out is None else out
         self._record.recorder.note("propagating", {
-            **self._record.shown, "run": "1", "plane": tell_plane(self._place(0)),
+            **self._record.shown, "run": "1", "plane": plane_to_dict(self._place(0)),
             "axis": self._axis, "model": self._model, "method": method, "only": None,
             "within": [0, int(self._labels.shape[self._axis])], "find_new": find_new,
             "stop_below": 0.0, "resumes": False, "seeds": [int(k) for k in seeds],
@@ -157,7 +157,7 @@ class CarryRecord:
 
     def write(self, output: Path) -> None:
         """Write the log beside the labels' file."""
-        from ..record import log_path, write_log
+        from ..labels.log import log_path, write_log
 
         write_log(log_path(output), self._events)
 
@@ -173,15 +173,15 @@ def labelled(
 ) -> None:  # fmt: skip
     """Record what `label-like` did to one image."""
     from ..embeddings import content_key
-    from ..look import Look
+    from ..intensity import IntensityWindow
+    from ..labels.patches import pack_ids
+    from ..labels.provenance import plane_to_dict
     from ..planes import Plane
-    from ..record import tell_plane
-    from ..record.patches import pack_ids
 
     record = CommandRecord(_nothing(labels), image, source)
     told = [
-        {"images": [record.seen(pixels, path)], "looks": [Look().told()],
-         "plane": tell_plane(Plane.of(ids.shape)), "content": content_key(pixels),
+        {"images": [record.seen(pixels, path)], "looks": [IntensityWindow().to_dict()],
+         "plane": plane_to_dict(Plane.of(ids.shape)), "content": content_key(pixels),
          "labels": pack_ids(ids)}
         for pixels, ids, path in examples
     ]  # fmt: skip

@@ -33,9 +33,10 @@ def add_to(commands: Any) -> None:
 
 def _replay(options: argparse.Namespace) -> int:
     """Replay a session; tell what differs, and write the labels."""
+    from ..commands.replay import replay
     from ..concepts import with_library
+    from ..labels.log import read_log
     from ..models.registry import load_model
-    from ..record import read_log, replay
 
     sessions = read_log(options.log)
     number = options.session or len(sessions)
@@ -89,7 +90,7 @@ class Pictures:
     """
 
     def __init__(self, log: Path, given: Path | None) -> None:
-        from ..record import ImageFile
+        from ..sources.identity import ImageFile
 
         self._log = log
         self._given = None if given is None else ImageFile(given)
@@ -117,7 +118,7 @@ class Pictures:
     def find(self, told: dict[str, Any]) -> Any:
         """The array of an image that a log tells of."""
         from ..errors import LogTrouble
-        from ..record import ImageFile
+        from ..sources.identity import ImageFile
 
         path = self._log.parent / told["source"]
         there = bool(told["source"]) and path.exists()

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_bounds, add_library, add_look, look_of, numbers, usage, words
+from .options import (
+    WRITTEN,
+    add_bounds,
+    add_library,
+    add_window,
+    numbers,
+    usage,
+    window_from,
+    words,
+)
 from .recording import content_of, segmented
 from .whole_image import Question, Written, find_all, labelled_pixels
 
@@ -43,18 +52,18 @@ def add_to(commands: Any) -> None:
                          help="write the name of every pixel, too")  # fmt: skip
     segment.add_argument("--panoptic", type=Path, metavar="FILE",
                          help="write objects and stuff (sky, tissue) in one map, too")  # fmt: skip
-    add_look(segment)
+    add_window(segment)
     add_library(segment)
 
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels and their table."""
     from ..concepts import with_library
+    from ..intensity import windowed_in_parts
     from ..io.images import open_lazily
-    from ..look import looked_in_parts
+    from ..labels.provenance import model_to_dict
     from ..models.registry import load_model
-    from ..record import tell_model
-    from ..tiling import is_big
+    from ..sources import is_big
 
     prompts = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
@@ -64,11 +73,11 @@ def _segment(options: argparse.Namespace) -> int:
     asked = _question(options, whole, tuple(name for name in paths if name != "objects"))
     model: Any = with_library(load_model(options.model), options.library)
     image, grid = open_lazily(options.image)
-    look = look_of(options).settled(image, image.ndim == 3)
-    about = {"image": options.image.name, "model": options.model, "shown": look.told()}
+    look = window_from(options).resolved(image, image.ndim == 3)
+    about = {"image": options.image.name, "model": options.model, "shown": look.to_dict()}
     plain = image
     if is_big(image.shape):
-        image = looked_in_parts(image, look, image.ndim == 3)
+        image = windowed_in_parts(image, look, image.ndim == 3)
     else:
         image = look.apply(np.asarray(image))
 
@@ -84,14 +93,15 @@ def _segment(options: argparse.Namespace) -> int:
         print(f"{len(table)} {kind}, {labelled_pixels(labels)} pixels -> {path}")
     told = asked.told(image) if whole else _told(prompts)
     segmented(options.output, plain, options.image, look, *written["objects"],
-              **told, model=tell_model(model.name, model), content=content_of(image))  # fmt: skip
+              **told, model=model_to_dict(model.name, model),
+              content=content_of(image))  # fmt: skip
     return 0
 
 
 def _told(prompts: list[Prompt]) -> dict[str, Any]:
-    from ..record import tell_prompts
+    from ..labels.provenance import prompts_to_dict
 
-    return {"prompts": tell_prompts(prompts), "turns": [len(prompts)], "ids": [1]}
+    return {"prompts": prompts_to_dict(prompts), "turns": [len(prompts)], "ids": [1]}
 
 
 def _written(
@@ -127,7 +137,7 @@ def _complete(
 def _one_object(model: Any, image: Any, prompts: list[Prompt], out: Any = None) -> Written:
     from ..edits import ObjectRecord, ObjectTable
     from ..prompts import Text
-    from ..tiling import TiledModel, is_big
+    from ..sources import TiledModel, is_big
 
     if is_big(image.shape):
         model = TiledModel(model)

@@ -9,7 +9,7 @@ from itertools import tee
 from pathlib import Path
 from typing import Any
 
-from .options import WRITTEN, add_look, look_of, usage
+from .options import WRITTEN, add_window, usage, window_from
 from .recording import CarryRecord, labelled
 
 
@@ -36,7 +36,7 @@ def _add_propagate(commands: Any) -> None:
     carry.add_argument("--axis", type=int, default=0)
     carry.add_argument("--method", default="model", help="model, shape or copy")
     carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
-    add_look(carry)
+    add_window(carry)
 
 
 def _add_label_like(commands: Any) -> None:
@@ -54,13 +54,13 @@ def _add_label_like(commands: Any) -> None:
 
 def _propagate(options: argparse.Namespace) -> int:
     """Carry labels through a stack; write labels and a table of planes."""
+    from ..intensity import windowed
     from ..io.files import ending, growing_labels, open_image, write_labels
     from ..io.grid import Grid
     from ..io.images import channels_last
-    from ..look import looked
+    from ..labels.provenance import model_to_dict
     from ..models.registry import load_model
     from ..propagation.seeds import SeedPlanes
-    from ..record import tell_model
 
     opened = open_image(options.stack)
     stack, labels = channels_last(opened), channels_last(open_image(options.labels))
@@ -71,11 +71,11 @@ def _propagate(options: argparse.Namespace) -> int:
         )
     seeds = SeedPlanes.of(labels, options.axis)
     model: Any = load_model(options.model) if options.method == "model" else None
-    look = look_of(options).settled(stack, stack.ndim > labels.ndim)
-    seen = looked(stack, look, stack.ndim > labels.ndim)
+    look = window_from(options).resolved(stack, stack.ndim > labels.ndim)
+    seen = windowed(stack, look, stack.ndim > labels.ndim)
     grid = opened.grid if opened.grid.shape == labels.shape else Grid.plain(labels.shape)
-    about = {"image": options.stack.name, "model": options.model, "shown": look.told()}
-    told = tell_model(model.name, model) if model is not None else None
+    about = {"image": options.stack.name, "model": options.model, "shown": look.to_dict()}
+    told = model_to_dict(model.name, model) if model is not None else None
     record = CarryRecord(labels, stack, options.stack, look, options.axis, told)
     if ending(options.output) == ".zarr":
         with growing_labels(options.output, grid) as growing:
@@ -120,8 +120,8 @@ def _label_like(options: argparse.Namespace) -> int:
     """Label target files like the examples; one label file and table each."""
     from ..in_context import iter_label_like
     from ..io.images import read_array, read_image, write_scored
+    from ..labels.provenance import model_to_dict
     from ..models.registry import load_model
-    from ..record import tell_model
 
     model: Any = load_model(options.model)
     examples = [(read_image(image), read_array(labels)) for image, labels in options.example]
@@ -131,7 +131,7 @@ def _label_like(options: argparse.Namespace) -> int:
     images, shown_images = tee(map(read_image, options.targets))  # one at a time, each read once
     results = iter_label_like(model, examples, images, options.kind, **chosen)
     shown = [(*pair, paths[0]) for pair, paths in zip(examples, options.example, strict=True)]
-    told = {"kind": options.kind, "model": tell_model(model.name, model), "options": chosen}
+    told = {"kind": options.kind, "model": model_to_dict(model.name, model), "options": chosen}
     for target, found, image in zip(options.targets, results, shown_images, strict=True):
         path = write_scored(options.output, target, found.labels, found.scores)
         labelled(path, image, target, found.labels, shown, told)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .options import add_look, look_of, numbers, usage
+from .options import add_window, numbers, usage, window_from
 
 
 def add_to(commands: Any) -> None:
@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     teach.add_argument("--no-examples", action="store_true",
                        help="keep no pieces of the image in the library")  # fmt: skip
     teach.add_argument("--model", default="compact")
-    add_look(teach)
+    add_window(teach)
 
 
 def _teach(options: argparse.Namespace) -> int:
@@ -44,10 +44,10 @@ def _teach(options: argparse.Namespace) -> int:
             f"'{options.labels}' has the shape {labels.shape}, '{options.image}' "
             f"{image.shape[:2]}; give labels on the image's own grid"
         )
-    look = look_of(options).settled(image, image.ndim == 3)
+    look = window_from(options).resolved(image, image.ndim == 3)
     wanted, others = _marked(options, labels)
     model: Any = load_model(options.model)
-    shown = Shown(look.apply(image), wanted, others, options.image.name, look.told())
+    shown = Shown(look.apply(image), wanted, others, options.image.name, look.to_dict())
     concept = teach_word(
         model, options.name, [shown], options.synonym, keep_examples=not options.no_examples
     )

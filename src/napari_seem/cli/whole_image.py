@@ -41,7 +41,7 @@ class Question:
         """The question in words of the record."""
         from dataclasses import asdict
 
-        from ..tiling import is_big
+        from ..sources import is_big
 
         return {
             "words": self.names, "filters": asdict(self.wanted), "numbers": None, "ids": None,
@@ -55,7 +55,7 @@ def find_all(model: Model, image: Any, asked: Question, out: Any = None) -> dict
     The objects of a big image are written into `out` where it is given.
     """
     from ..models.filters import filtered
-    from ..tiling import is_big
+    from ..sources import is_big
 
     if is_big(image.shape):
         return _find_tiled(model, image, asked, out)
@@ -66,7 +66,7 @@ def find_all(model: Model, image: Any, asked: Question, out: Any = None) -> dict
 def _find_tiled(model: Model, image: Any, asked: Question, out: Any) -> dict[str, Written]:
     """Work through an image too big for one pass, with a line of progress."""
     from ..models.base import Segmentation
-    from ..tiling import instances_of, segment_tiled
+    from ..sources import instances_of, segment_tiled
 
     def show(done: int, total: int) -> None:
         print(f"\r{100 * done // total} %", end="", file=sys.stderr)

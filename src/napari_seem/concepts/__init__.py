@@ -5,8 +5,8 @@ from __future__ import annotations
 from .concept import Concept, teach_word
 from .examples import Crop, Shown
 from .files import default_library
-from .knowing import with_library
 from .library import ConceptLibrary
+from .vocabulary import with_library
 
 __all__ = [
     "Concept", "ConceptLibrary", "Crop", "Shown", "default_library", "teach_word", "with_library",

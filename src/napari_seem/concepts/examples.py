@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..embeddings import content_key
 from ..errors import InvalidLabels
 from ..images import channel_windows, to_rgb
-from ..tiling import SIDE, is_big
+from ..sources import SIDE, is_big
 
 AROUND = 64
 """Pixels kept around the marked objects, so that they have surroundings."""
@@ -41,7 +41,7 @@ class Shown:
     source : str
         Where it comes from, for people: a file's or a layer's name.
     look : mapping
-        How its intensities were shown; see `napari_seem.look.Look.told`.
+        How its intensities were shown; see `napari_seem.intensity.IntensityWindow.to_dict`.
     sample : uint8 array (h, w, 3), optional
         Where the image is a part of a larger one: pixels of the whole, for its brightness.
     """

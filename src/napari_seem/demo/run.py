@@ -20,7 +20,7 @@ from .script import TASKS, Click, Say, Task
 if TYPE_CHECKING:
     import napari
 
-    from ..widgets.annotate import AnnotateWidget
+    from ..widgets.annotate.dock import AnnotateWidget
 
 WINDOW = (1400, 900)
 PICTURED = "stack"
@@ -89,7 +89,7 @@ def play(output: Path) -> int:
 def _viewer_with_dock() -> tuple[napari.Viewer, AnnotateWidget]:
     import napari
 
-    from ..widgets.annotate import AnnotateWidget
+    from ..widgets.annotate.dock import AnnotateWidget
 
     viewer = napari.Viewer(show=True)
     viewer.window.resize(*WINDOW)
@@ -130,7 +130,7 @@ def _do(viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: Task)
 def _perform(
     dock: AnnotateWidget, sample: Sample, task: Task
 ) -> tuple[list[float], list[int], float]:
-    from .hand import perform
+    from .gestures import perform
 
     seconds = []
     for gesture in task.gestures:

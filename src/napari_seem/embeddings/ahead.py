@@ -29,7 +29,7 @@ class Ready:
 def encode_ahead(
     model: Encoder, read: Callable[[int], npt.NDArray[Any]], planes: Collection[int],
     cache: EmbeddingCache, here: Callable[[], int] = lambda: 0,
-    may_go_on: Callable[[], bool] = lambda: True, room: Room | None = None,
+    may_go_on: Callable[[], bool] = lambda: True, room: StorageQuota | None = None,
 ) -> Iterator[Ready]:  # fmt: skip
     """Encode planes one at a time, the nearest first; stop iterating to cancel.
 
@@ -47,7 +47,7 @@ def encode_ahead(
         The plane to be near to; asked before every plane.
     may_go_on : callable
         Asked before every plane, too; it may wait. False ends.
-    room : Room, optional
+    room : StorageQuota, optional
         Several runs that belong together share one.
 
     Yields
@@ -60,7 +60,7 @@ def encode_ahead(
     StoreTrouble
         The rest does not fit, or the disk can't be written to.
     """
-    left, room = set(planes), room or Room(cache)
+    left, room = set(planes), room or StorageQuota(cache)
     while left and may_go_on():
         now = here()
         index = min(left, key=lambda k: (abs(k - now), k))
@@ -69,7 +69,7 @@ def encode_ahead(
 
 
 def _make_ready(
-    model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: Room
+    model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: StorageQuota
 ) -> Ready:
     try:
         plane = read(index)
@@ -87,7 +87,7 @@ def _make_ready(
     return Ready(index, "encoded", room.fill(key, embedding))
 
 
-class Room:
+class StorageQuota:
     """What the planes of one run take of the disk, or of memory where there is no store.
 
     Parameters

@@ -9,21 +9,21 @@ from typing import Any
 import numpy.typing as npt
 
 from ..errors import InvalidImage, NapariSeemError
+from ..intensity import IntensityWindow, windowed
 from ..io.files import open_image
 from ..io.images import with_channels
-from ..look import Look, looked
 from ..planes import Plane
-from .ahead import Ready, Room, encode_ahead
+from .ahead import Ready, StorageQuota, encode_ahead
 from .keys import Encoder
 from .memory import EmbeddingCache
 
 Planes = tuple[tuple[int, int], int, Callable[[int], npt.NDArray[Any]]]
-PLAIN = Look()
+PLAIN = IntensityWindow()
 
 
 def encode_files(
     model: Encoder, paths: Sequence[Path], cache: EmbeddingCache, axis: int | None = None,
-    look: Look = PLAIN, too_big: Callable[[tuple[int, int]], bool] = lambda _: False,
+    look: IntensityWindow = PLAIN, too_big: Callable[[tuple[int, int]], bool] = lambda _: False,
 ) -> Iterator[tuple[Path, int, Ready]]:  # fmt: skip
     """Encode files plane by plane; what is there already is left as it is.
 
@@ -47,7 +47,7 @@ def encode_files(
     StoreTrouble
         The rest does not fit, or the disk can't be written to.
     """
-    room = Room(cache)
+    room = StorageQuota(cache)
     for path in paths:
         try:
             shape, count, read = planes_of(path, axis, look)
@@ -63,7 +63,7 @@ def encode_files(
             yield path, count, ready
 
 
-def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes:
+def planes_of(path: Path, axis: int | None = None, look: IntensityWindow = PLAIN) -> Planes:
     """The planes of an image file: their size (H, W), how many, and what reads one.
 
     Parameters
@@ -71,7 +71,7 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
     path : Path
     axis : int, optional
         Along which the planes follow each other; without it stacks are cut along axis 0.
-    look : Look
+    look : IntensityWindow
         As which they are read.
 
     Raises
@@ -81,7 +81,7 @@ def planes_of(path: Path, axis: int | None = None, look: Look = PLAIN) -> Planes
     """
     opened = open_image(path)
     array, channels = with_channels(opened, axis)
-    seen, spatial = looked(array, look, channels), array.ndim - channels
+    seen, spatial = windowed(array, look, channels), array.ndim - channels
     if spatial == 2:
         plane = Plane.of(array.shape[:2])
         return plane.shape(array.shape), 1, lambda _: plane.read(seen)

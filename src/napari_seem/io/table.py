@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..classes.colours import rgb
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
+from ..palette import rgb
 
 COLOURS = "colours"
 """Of what is told about labels: class -> "#rrggbb"."""

@@ -21,7 +21,7 @@ PINHOLE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ClassShares:
     """What a model sees in a part of a plane.
 
     Attributes
@@ -46,7 +46,7 @@ class Sight:
 
 
 def settle(
-    shapes: Mapping[int, Shape], sight: Sight, shape: tuple[int, int]
+    shapes: Mapping[int, Shape], source: ClassShares, shape: tuple[int, int]
 ) -> tuple[IntArray, dict[int, float]]:
     """Labels of a plane from expected shapes and what the model sees.
 
@@ -57,7 +57,7 @@ def settle(
     Parameters
     ----------
     shapes : mapping of int to Shape
-    sight : Sight
+    source : ClassShares
         Covers all shapes' boxes.
     shape : (H, W)
 
@@ -72,7 +72,7 @@ def settle(
     for number, one in shapes.items():
         y0, x0, y1, x1 = one.box
         depth = np.clip(one.distance / one.softness, None, DEEPEST)
-        energy = TRUST * (2 * sight.of(number, one.box) - 1) + depth
+        energy = TRUST * (2 * source.of(number, one.box) - 1) + depth
         energy = ndimage.gaussian_filter(energy, 0.7)
         higher = energy > best[y0:y1, x0:x1]
         labels[y0:y1, x0:x1][higher] = number
@@ -86,7 +86,7 @@ def settle(
         part[stray] = 0
         gap = _pinholes(mask & ~stray) & one.mask & (part == 0)
         part[gap] = number
-        scores[number] = agreement((mask & ~stray) | gap, one, sight.of(number, one.box))
+        scores[number] = agreement((mask & ~stray) | gap, one, source.of(number, one.box))
     return labels, scores
 
 

@@ -16,7 +16,7 @@ from ..in_context import check_can_learn
 from ..models.base import Embedding
 from ..models.in_context import Example, InContextModel, Kind
 from . import carry, newcomers, shapes
-from .carry import Sight
+from .carry import ClassShares
 from .motion import moves
 from .results import Event, PlaneResult, Results
 from .shapes import IntArray, Shape
@@ -269,8 +269,8 @@ class Propagation:
         assert self._model is not None
         seen = self._model.shares(lesson, self._embedding(image), box)
         ids = lesson.ids if self.kind == "semantic" else ()
-        sight = Sight(box, seen, tuple(ids))
-        labels, scores = carry.settle(expected, sight, shape)
+        source = ClassShares(box, seen, tuple(ids))
+        labels, scores = carry.settle(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
         events = self._events(index, labels, expected)
         if self.find_new:

@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import EmbeddingCache, key_of
-from ..embeddings.ahead import Room
+from ..embeddings.ahead import StorageQuota
 from ..errors import InvalidImage, InvalidPrompt, NapariSeemError, StoreTrouble, UnsupportedPrompt
 from ..images import to_rgb
 from ..models.base import Capability, Embedding, Model
-from ..tiling import PlanePixels, PlaneRun
-from ..tiling.frames import Frame
+from ..sources import PlanePixels, PlaneRun
+from ..sources.frames import Frame
 from .finding import SIDE, Area, BoolArray, Finding, Place, Seen, frame_of, outlined
-from .sights import Sight
+from .sources import PlaneSource
 
 if TYPE_CHECKING:
-    from ..tiling import FoundObject
+    from ..sources import FoundObject
 
 LONGEST_WORD = 100
 IN_MEMORY = 1 << 26
@@ -29,7 +29,7 @@ BLANK = 32
 
 
 def find(
-    model: Model, sights: Iterable[Sight], words: Sequence[str] | str, *, least: float = 0.0,
+    model: Model, sources: Iterable[PlaneSource], words: Sequence[str] | str, *, least: float = 0.0,
     cache: EmbeddingCache | None = None,
 ) -> Iterator[Finding]:  # fmt: skip
     """Find everything that words name, plane by plane; stop iterating to cancel.
@@ -37,8 +37,8 @@ def find(
     Parameters
     ----------
     model : Model
-    sights : iterable of Sight
-        From `sights_of_array`, `sights_of_file` or `sights_of_files`.
+    sources : iterable of PlaneSource
+        From `plane_sources_of_array`, `plane_sources_of_file` or `plane_sources_of_files`.
     words : str or sequence of str
     least : float
         Least score of a finding.
@@ -57,21 +57,21 @@ def find(
     InvalidImage
         A plane that can't be read or shown to a model; `search` goes on instead.
     """
-    for seen in search(model, sights, words, least=least, cache=cache):
+    for seen in search(model, sources, words, least=least, cache=cache):
         if seen.problem:
             raise InvalidImage(f"{seen.place.title}: {seen.problem}")
         yield from seen.findings
 
 
 def search(
-    model: Model, sights: Iterable[Sight], words: Sequence[str] | str, *, least: float = 0.0,
+    model: Model, sources: Iterable[PlaneSource], words: Sequence[str] | str, *, least: float = 0.0,
     cache: EmbeddingCache | None = None, may_go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Seen]:  # fmt: skip
     """As `find`, plane by plane; what can't be read is told and ends nothing.
 
     Parameters
     ----------
-    model, sights, words, least, cache
+    model, sources, words, least, cache
         As for `find`.
     may_go_on : callable
         Asked before every plane, and before every frame of a big one; it may wait. False ends.
@@ -89,25 +89,25 @@ def search(
             return _on_big(model, place, pixels, wanted, least, may_go_on)
         return _on_plane(model, place, pixels, wanted, least, kept)
 
-    for sight in sights:
+    for source in sources:
         if not may_go_on():
             return
-        pixels, problem = _read(sight)
+        pixels, problem = _read(source)
         findings: tuple[Finding, ...] | None = ()
         if not problem:
             try:
-                findings = look(sight.place, pixels)
+                findings = look(source.place, pixels)
             except (NapariSeemError, OSError, ValueError, MemoryError) as error:
                 problem = _told(error)
         if findings is None:
             return
-        yield Seen(sight.place, findings, problem)
+        yield Seen(source.place, findings, problem)
 
 
-def _read(sight: Sight) -> tuple[Any, str]:
+def _read(source: PlaneSource) -> tuple[Any, str]:
     """A plane's pixels, or why there are none."""
     try:
-        return sight.read(), ""
+        return source.read(), ""
     except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
         return None, _told(error)
 
@@ -227,7 +227,7 @@ class _Kept:
 
     def __init__(self, cache: EmbeddingCache | None) -> None:
         self._cache = cache
-        self._room = None if cache is None else Room(cache)
+        self._room = None if cache is None else StorageQuota(cache)
 
     def encoded(self, model: Model, pixels: npt.NDArray[Any]) -> tuple[Embedding, str]:
         """A plane as the model encodes it, and the name of its content."""

@@ -1,0 +1,123 @@
+"""A model that encodes on a cluster and decodes here."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ClusterTrouble
+from ..images import to_rgb
+from ..models.base import Embedding
+from ..models.registry import load_model
+from . import packing
+from .cluster import Connection
+
+_KEY = ("sent", "sent")
+PATIENCE = 300
+"""Seconds that a worker may take for an image; its first one, with the model to load, too."""
+
+
+class RemoteEncoder:
+    """Any model, but for `encode`, which a cluster does; everything else is the model's own.
+
+    What comes back is compressed and checked like a file of the disk cache, and is cached like an
+    embedding made here.
+
+    Parameters
+    ----------
+    model : Model
+        Its weights must be the same on the workers, which load it by its name.
+    connection : Connection
+    """
+
+    def __init__(self, model: Any, connection: Connection) -> None:
+        self._model = model
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode an image on the cluster.
+
+        Raises
+        ------
+        ClusterTrouble
+            The cluster is gone, does not answer, or has other weights.
+        """
+        seen = image if image.dtype == np.uint8 else to_rgb(image)  # an eighth of a float image
+        return self._ask(encode_there, seen)
+
+    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+        """Encode a part of an image on the cluster, as the model's own `encode_part`.
+
+        Raises
+        ------
+        ClusterTrouble
+            As `encode`.
+        """
+        return self._ask(encode_part_there, image, sample)
+
+    def knowing(self, words: Any) -> RemoteEncoder:
+        """The same, knowing taught words; see `TeachableModel`."""
+        return RemoteEncoder(self._model.knowing(words), self._connection)
+
+    def _ask(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
+        client = self._connection.client()
+        future = client.submit(work, self._model.name, *images, pure=False)
+        try:
+            sent = future.result(timeout=PATIENCE)
+        except Exception as error:
+            future.cancel()
+            raise ClusterTrouble(
+                f"the cluster at '{self._connection.address}' could not encode the image "
+                f"({error!r}); see that its workers run, or empty its address in the preferences "
+                "to encode here"
+            ) from error
+        embedding = unpacked(sent)
+        if embedding.model != self._model.identity:
+            raise ClusterTrouble(
+                f"the workers encode with {embedding.model}, here it is {self._model.identity}; "
+                "install the same weights everywhere"
+            )
+        return embedding
+
+
+def encode_there(name: str, image: npt.NDArray[Any]) -> bytes:
+    """Runs on a worker: an encoded image, compressed."""
+    return packed(_model(name).encode(image))
+
+
+def encode_part_there(name: str, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> bytes:
+    """Runs on a worker: an encoded part of an image, compressed."""
+    return packed(_model(name).encode_part(image, sample))
+
+
+def packed(embedding: Embedding) -> bytes:
+    """An embedding as bytes with checksums."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "embedding"
+        packing.write(path, _KEY, embedding)
+        return path.read_bytes()
+
+
+def unpacked(sent: bytes) -> Embedding:
+    """What `packed` gave; `ClusterTrouble` where it was damaged on its way."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "embedding"
+        path.write_bytes(sent)
+        try:
+            return packing.read(path, _KEY)
+        except packing.Damaged as error:
+            raise ClusterTrouble(f"an encoded image arrived damaged ({error})") from error
+
+
+@lru_cache(maxsize=2)
+def _model(name: str) -> Any:
+    return load_model(name)

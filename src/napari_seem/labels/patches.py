@@ -1,0 +1,184 @@
+"""Changed pixels as runs: where, how many, what they are now; small enough for a line of text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import LogTrouble
+
+Ints = npt.NDArray[np.int64]
+CHUNK = 1 << 22
+"""Pixels that are written at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """New values of the changed pixels of an array, as runs of equal ones in C order.
+
+    Attributes
+    ----------
+    starts, lengths : int64 arrays
+        First pixel of each run in the flattened array, rising, and how many pixels follow.
+    values : int64 array
+        One for each run.
+    """
+
+    starts: Ints = field(repr=False)
+    lengths: Ints = field(repr=False)
+    values: Ints = field(repr=False)
+
+    @classmethod
+    def empty(cls) -> Patch:
+        """Nothing changed."""
+        return cls(*(np.zeros(0, np.int64) for _ in range(3)))
+
+    @classmethod
+    def of(cls, changed: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> Patch:
+        """The patch that gives the `changed` pixels of an array these `values` (of its shape)."""
+        at = np.flatnonzero(changed).astype(np.int64)
+        return _runs(at, values[changed].astype(np.int64))
+
+    @classmethod
+    def between(cls, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Patch:
+        """The patch that makes one array of the other."""
+        return cls.of(np.asarray(old != new), np.asarray(new))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Patch]) -> Patch:
+        """One patch of several that share no pixel."""
+        filled = [part for part in parts if part.count]
+        if not filled:
+            return cls.empty()
+        columns = [[p.starts for p in filled], [p.lengths for p in filled],
+                   [p.values for p in filled]]  # fmt: skip
+        starts, lengths, values = (np.concatenate(column) for column in columns)
+        order = np.argsort(starts, kind="stable")
+        starts, lengths, values = starts[order], lengths[order], values[order]
+        goes_on = (starts[1:] == (starts + lengths)[:-1]) & (values[1:] == values[:-1])
+        heads = np.flatnonzero(np.concatenate([[True], ~goes_on]))
+        return cls(starts[heads], np.add.reduceat(lengths, heads), values[heads])
+
+    @property
+    def count(self) -> int:
+        """Number of changed pixels."""
+        return int(self.lengths.sum())
+
+    @property
+    def end(self) -> int:
+        """One more than the last changed pixel."""
+        return int(self.starts[-1] + self.lengths[-1]) if len(self.starts) else 0
+
+    def moved(self, first: int, width: int, into: int) -> Patch:
+        """The patch of a block of rows of `width`, in an array whose rows are `into` long.
+
+        `first` is where the block's first pixel lies in the flattened array. No run may reach
+        over the end of a row of the block.
+        """
+        rows, columns = np.divmod(self.starts, width)
+        return Patch(first + rows * into + columns, self.lengths, self.values)
+
+    def split(self, width: int) -> Patch:
+        """The same with no run that reaches over the end of a row of `width`."""
+        rows = (self.starts + self.lengths - 1) // width - self.starts // width
+        if not rows.any():
+            return self
+        pixels = self.pixels()
+        return _runs(pixels, np.repeat(self.values, self.lengths), width)
+
+    def pixels(self) -> Ints:
+        """Every changed pixel's place in the flattened array."""
+        ends = np.cumsum(self.lengths)
+        return np.arange(self.count) + np.repeat(self.starts - (ends - self.lengths), self.lengths)
+
+    def apply(self, labels: npt.NDArray[Any]) -> None:
+        """Write the new values into an array, in place.
+
+        Raises
+        ------
+        LogTrouble
+            Where the patch reaches out of the array.
+        """
+        if not len(self.starts):
+            return
+        if self.end > labels.size:
+            raise LogTrouble(
+                f"a change reaches pixel {self.end} of labels that have {labels.size}; the log is "
+                "damaged"
+            )
+        flat = labels.reshape(-1)
+        parts = np.flatnonzero(np.diff(np.cumsum(self.lengths) // CHUNK, prepend=-1))
+        for first, last in zip(parts, [*parts[1:], len(self.starts)], strict=True):
+            part = Patch(*(c[first:last] for c in (self.starts, self.lengths, self.values)))
+            flat[part.pixels()] = np.repeat(part.values, part.lengths).astype(labels.dtype)
+
+    def to_dict(self) -> str:
+        """The patch as text."""
+        gaps = np.diff(self.starts, prepend=0)
+        columns = np.stack([gaps, self.lengths, self.values]).astype("<i8")
+        return base64.b64encode(zlib.compress(columns.tobytes(), 6)).decode()
+
+    @classmethod
+    def from_dict(cls, text: str) -> Patch:
+        """Read back what `told` gave; `LogTrouble` where it is something else."""
+        try:
+            plain = zlib.decompress(base64.b64decode(text, validate=True))
+            gaps, lengths, values = np.frombuffer(plain, "<i8").reshape(3, -1).astype(np.int64)
+        except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError) as error:
+            raise LogTrouble(
+                f"changed pixels can't be read ({error}); the log is damaged"
+            ) from None
+        if (lengths < 1).any() or (gaps < 0).any():
+            raise LogTrouble("changed pixels do not follow each other; the log is damaged")
+        return cls(np.cumsum(gaps), lengths, values)
+
+
+def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """A mask as plain values."""
+    return pack_ids(mask)
+
+
+def unpack_mask(told: dict[str, Any]) -> npt.NDArray[np.bool_]:
+    """Read back what `pack_mask` gave; `LogTrouble` where it is something else."""
+    return _unpacked(told, bool)
+
+
+def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
+    """A plane of labels as plain values."""
+    return {
+        "shape": [int(n) for n in labels.shape],
+        "runs": Patch.of(labels != 0, labels).to_dict(),
+    }
+
+
+def unpack_ids(told: dict[str, Any]) -> npt.NDArray[np.int32]:
+    """Read back what `pack_ids` gave; `LogTrouble` where it is something else."""
+    return _unpacked(told, np.int32)
+
+
+def _unpacked(told: dict[str, Any], dtype: Any) -> npt.NDArray[Any]:
+    try:
+        out = np.zeros(tuple(int(n) for n in told["shape"]), dtype)
+        Patch.from_dict(told["runs"]).apply(out)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogTrouble(f"a mask can't be read ({error!r}); the log is damaged") from None
+    return out
+
+
+def _runs(at: Ints, values: Ints, width: int = 0) -> Patch:
+    """Runs of equal values among rising places; with a `width` none reaches into another row."""
+    if not at.size:
+        return Patch.empty()
+    breaks = (np.diff(at) != 1) | (np.diff(values) != 0)
+    if width:
+        breaks |= np.diff(at // width) != 0
+    heads = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+    lengths = np.diff(np.concatenate([heads, [at.size]]))
+    return Patch(at[heads], lengths.astype(np.int64), values[heads])

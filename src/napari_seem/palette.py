@@ -1,0 +1,82 @@
+"""Colours of classes, and whether labels are shown in them."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .edits import NO_CLASS
+
+FIRST = (
+    "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+    "#b39ddb", "#8bc34a", "#a1887f", "#00e5ff", "#ff8a80",
+)  # fmt: skip
+"""Given to classes in turn: those of Okabe and Ito, told apart by nearly everybody, then more."""
+NEUTRAL = "#9e9e9e"
+"""Objects without a class."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """How a Labels layer is coloured.
+
+    Attributes
+    ----------
+    by_class : bool
+        Objects have the colour of their class; otherwise each has one of its own.
+    colours : mapping of str to str
+        Class -> "#rrggbb".
+    """
+
+    by_class: bool = False
+    colours: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, name: str) -> str:
+        """The colour of a class."""
+        return NEUTRAL if name == NO_CLASS else self.colours.get(name, NEUTRAL)
+
+    def knowing(self, names: Iterable[str]) -> Palette:
+        """The palette with a colour for each of these classes; those known keep theirs."""
+        colours = dict(self.colours)
+        for name in names:
+            if name != NO_CLASS and name not in colours:
+                colours[name] = _unused(set(colours.values()))
+        return self if len(colours) == len(self.colours) else replace(self, colours=colours)
+
+    def changed(self, colours: Mapping[str, str | None]) -> Palette:
+        """The palette with other colours for some classes; None: the class is forgotten."""
+        merged = {**self.colours, **colours}
+        return replace(self, colours={k: v for k, v in merged.items() if v is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for a layer's metadata and for files."""
+        return {"by_class": self.by_class, "colours": dict(self.colours)}
+
+    @classmethod
+    def from_dict(cls, told: Any) -> Palette:
+        """What `told` gave; of anything else the plain palette."""
+        if not isinstance(told, Mapping):
+            return cls()
+        colours = told.get("colours")
+        known = colours if isinstance(colours, Mapping) else {}
+        return cls(bool(told.get("by_class")), {str(k): str(v) for k, v in known.items()})
+
+
+def rgb(colour: str) -> tuple[int, int, int]:
+    """The parts of "#rrggbb", 0 to 255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _unused(taken: set[str]) -> str:
+    for colour in FIRST:
+        if colour not in taken:
+            return colour
+    turn = len(taken)
+    while True:
+        parts = colorsys.hsv_to_rgb(turn * 0.618034 % 1.0, 0.45 + 0.4 * (turn % 3) / 2, 0.95)
+        colour = "#" + "".join(f"{round(255 * part):02x}" for part in parts)
+        if colour not in taken:
+            return colour
+        turn += 1

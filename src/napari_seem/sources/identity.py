@@ -1,0 +1,113 @@
+"""Which image was worked on: told by its content, found again among the arrays of a file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import LogTrouble
+from ..io.files import open_image
+from ..io.grid import Grid
+from ..io.images import channels_last
+
+WHOLE = 16 << 20
+"""Bytes up to which every pixel counts; of larger images a sample does."""
+PLANES_SAMPLED = 16
+PIXELS_SAMPLED = 512
+
+
+def fingerprint(image: Any) -> str:
+    """A name for the content of an image: shape, type, and its pixels or a sample of them.
+
+    Parameters
+    ----------
+    image : array-like
+        numpy, dask, zarr; of a large one only a lattice of pixels on some planes is read.
+    """
+    shape = tuple(int(n) for n in image.shape)
+    dtype = np.dtype(image.dtype)
+    whole = int(np.prod(shape)) * dtype.itemsize <= WHOLE
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr((shape, dtype.newbyteorder("<").str)).encode())
+    for part in [image[...]] if whole else _sample(image, shape):
+        plain = np.ascontiguousarray(part, dtype.newbyteorder("<"))
+        digest.update(plain.data)
+    return ("whole-" if whole else "sample-") + digest.hexdigest()
+
+
+def image_to_dict(image: Any, name: str, source: str = "", rgb: bool = False) -> dict[str, Any]:
+    """What tells an image from others, as plain values."""
+    return {
+        "name": name, "source": source, "shape": [int(n) for n in image.shape],
+        "dtype": np.dtype(image.dtype).str, "colours": bool(rgb),
+        "fingerprint": fingerprint(image),
+    }  # fmt: skip
+
+
+class ImageFile:
+    """An image file, whose arrays are compared with what a log tells of its images.
+
+    Parameters
+    ----------
+    path : Path
+        Opened at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        opened = open_image(path)
+        self.grid: Grid = opened.grid
+        self._arrays = [opened.data]
+        axis = opened.channel_axis
+        if axis is not None:
+            self._arrays.append(channels_last(opened))
+            for number in range(opened.data.shape[axis]):
+                cut = (slice(None),) * axis + (number,)
+                self._arrays.append(np.asarray(opened.data[cut]))
+        elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
+            self._arrays.append(opened.data[0])
+
+    def find(self, told: dict[str, Any]) -> Any:
+        """The array that a log tells of.
+
+        Raises
+        ------
+        LogTrouble
+            The file holds another image.
+        """
+        return find(self._arrays, told, f"'{self.path}'")
+
+
+def find(arrays: Sequence[Any], told: dict[str, Any], where: str) -> Any:
+    """The one of some arrays that a log tells of; `LogTrouble` where it is not among them."""
+    alike = [array for array in arrays if list(array.shape) == told["shape"]]
+    if not alike:
+        shapes = " or ".join(str(tuple(array.shape)) for array in arrays)
+        raise LogTrouble(
+            f"{where} has the shape {shapes}, the image of the log '{told['name']}' "
+            f"{tuple(told['shape'])}; give the image that was worked on"
+        )
+    for array in alike:
+        if fingerprint(array) == told["fingerprint"]:
+            return array
+    raise LogTrouble(
+        f"{where} has the shape of the log's image '{told['name']}' but other pixels; give the "
+        "image that was worked on, unchanged"
+    )
+
+
+def _sample(image: Any, shape: tuple[int, ...]) -> Any:
+    """A lattice of pixels on some planes, the same for every image of a shape."""
+    lead = max(0, len(shape) - 2 - (shape[-1] <= 4))
+    steps = tuple(
+        slice(None, None, max(1, n // PIXELS_SAMPLED)) for n in shape[lead : lead + 2]
+    )  # fmt: skip
+    count = int(np.prod(shape[:lead]))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, PLANES_SAMPLED)).astype(int))
+    for number in chosen:
+        index = tuple(int(i) for i in np.unravel_index(number, shape[:lead])) if lead else ()
+        yield np.asarray(image[(*index, *steps)])

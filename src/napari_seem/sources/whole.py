@@ -1,0 +1,352 @@
+"""Everything on a big plane: found frame by frame, one id for each object across all frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ..edits import check_labels, check_writable
+from ..errors import InvalidLabels
+from ..models.base import Instance, Model, Segmentation
+from .frames import HALO, Area, Frame, cores
+from .pixels import PlanePixels
+from .stitch import Found, Groups, Labels, Part, Spill, common, compare
+from .tiled import encoded
+
+IdBlock = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FoundObject:
+    """One object of a whole plane.
+
+    Attributes
+    ----------
+    label_id : int
+    name : str or None
+    score : float
+        Mean of the model's scores of its parts, weighted by their areas.
+    bbox : half-open (y0, x0, y1, x1) in the plane
+    area : int
+        Pixels.
+    """
+
+    label_id: int
+    name: str | None
+    score: float
+    bbox: Area
+    area: int
+
+
+@dataclass(frozen=True, eq=False)
+class WholePlane:
+    """What was found on a big plane.
+
+    Attributes
+    ----------
+    labels : array-like (H, W)
+        The array that was written.
+    objects : tuple of FoundObject
+        In the order of their ids, 1, 2, 3, ...
+    names : tuple of str
+        The words that were looked for, or the model's vocabulary.
+    semantic : array-like (H, W), or None
+        As `Segmentation.semantic`, where one was asked for.
+    stuff : tuple of str
+        As `Segmentation.stuff`.
+    """
+
+    labels: Any = field(repr=False)
+    objects: tuple[FoundObject, ...]
+    names: tuple[str, ...] = ()
+    semantic: Any = field(default=None, repr=False)
+    stuff: tuple[str, ...] = ()
+
+
+class PlaneRun:
+    """A run over a whole plane; `run` does it and tells how far it is.
+
+    Memory is bounded by one row of frames, whatever the size of the plane: the label array is
+    written frame by frame, and what neighbours need of a frame is dropped once all were seen.
+
+    Parameters
+    ----------
+    model : Model
+    image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
+    names : sequence of str, optional
+        Find what these words name only.
+    out : integer array-like (H, W), optional
+        numpy or zarr; overwritten. By default a new uint32 array.
+    semantic : integer array-like (H, W), optional
+        Gets the index of the name that fits each pixel, plus one.
+    halo : int
+        Pixels that neighbours see of each other's own part. Objects up to this size come out
+        as if seen in one.
+    order : sequence of int, optional
+        Numbers of the frames, each once; the result is the same in any order.
+
+    Raises
+    ------
+    InvalidLabels
+        Where `out` or `semantic` has another shape, or can't be written.
+    """
+
+    def __init__(
+        self, model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
+        semantic: Any = None, halo: int = HALO, order: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        self._model = model
+        self._pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
+        self._names = names
+        self.labels = np.zeros(self._pixels.shape, np.uint32) if out is None else out
+        self.semantic = semantic
+        for array in [self.labels] if semantic is None else [self.labels, semantic]:
+            _check_out(array, self._pixels.shape)
+        self._frames = cores(self._pixels.shape, 1, halo)
+        self._order = list(range(len(self._frames)) if order is None else order)
+        if sorted(self._order) != list(range(len(self._frames))):
+            raise ValueError(f"order must name each of the {len(self._frames)} frames once")
+        self._waiting: dict[int, Found] = {}
+        self._unseen = {n: set(self._neighbours(n)) for n in range(len(self._frames))}
+        self._groups = Groups()
+        self._spills: list[Spill] = []
+        self._instances: dict[int, list[tuple[str | None, float]]] = {}
+        self._own: dict[int, list[int]] = {}
+        self.objects: tuple[FoundObject, ...] = ()
+        self.vocabulary: tuple[str, ...] = tuple(names or model.vocabulary())
+        self.stuff: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many steps `run` takes."""
+        return 2 * len(self._frames)
+
+    def run(self) -> Iterator[int]:
+        """Find, stitch and number; yields the number of steps done. `labels` holds after the last.
+
+        Raises
+        ------
+        InvalidLabels
+            Where there are more objects than the label array can number.
+        """
+        for done, number in enumerate(self._order, 1):
+            self._find(number)
+            yield done
+        ids = self._ids()
+        sums: dict[int, _Sum] = {}
+        for number in range(len(self._frames)):
+            self._renumber(number, ids, sums)
+            yield len(self._frames) + number + 1
+        self.objects = tuple(sums[label_id].object(label_id) for label_id in sorted(sums))
+
+    def _find(self, number: int) -> None:
+        """Look at one frame, write what is its own, and compare with the neighbours seen before."""
+        core, frame = self._frames[number]
+        found = Found(number, core, frame.area, self._look(number, frame))
+        own = found.within(core)
+        highest = int(own.max(initial=0))
+        if highest:
+            check_labels(self.labels, highest)
+        self._own[number] = [int(label) for label in np.unique(own) if label]
+        self.labels[_slices(core)] = own.astype(self.labels.dtype)
+        for other in sorted(self._unseen[number]):
+            if other in self._waiting:
+                pair = (self._waiting[other], found)
+                if other > number:
+                    pair = (found, self._waiting[other])
+                self._spills.extend(compare(*pair, self._groups))
+                self._settle(other, number)
+        if self._unseen[number]:
+            self._waiting[number] = found
+
+    def _settle(self, other: int, number: int) -> None:
+        """Two frames know each other; one that knows all its neighbours is needed no longer."""
+        self._unseen[number].discard(other)
+        self._unseen[other].discard(number)
+        if not self._unseen[other]:
+            del self._waiting[other]
+
+    def _look(self, number: int, frame: Frame) -> Labels:
+        pixels = self._pixels.read(frame)
+        out = np.zeros(frame.shape, np.uint16)
+        self._instances[number] = []
+        if _is_blank(pixels):
+            return out
+        embedding = encoded(self._model, self._pixels, frame, pixels)
+        everything = self._model.segment(embedding, self._names)
+        self._keep_semantic(number, frame, everything)
+        instances = everything.instances
+        for label in range(len(instances), 0, -1):
+            y0, x0, y1, x1 = instances[label - 1].bbox
+            out[y0:y1, x0:x1][instances[label - 1].mask] = label
+        self._instances[number] = [(i.label, i.score) for i in instances]
+        return out
+
+    def _keep_semantic(self, number: int, frame: Frame, found: Segmentation) -> None:
+        """Write the semantic map of a frame's own part."""
+        self.vocabulary, self.stuff = found.names or self.vocabulary, found.stuff
+        if self.semantic is None or found.semantic is None:
+            return
+        core = self._frames[number][0]
+        if found.names:
+            check_labels(self.semantic, len(found.names))
+        y0, x0, y1, x1 = (c - o for c, o in zip(core, (frame.y0, frame.x0) * 2, strict=True))
+        self.semantic[_slices(core)] = found.semantic[y0:y1, x0:x1].astype(self.semantic.dtype)
+
+    def _neighbours(self, number: int) -> list[int]:
+        area = self._frames[number][1].area
+        columns = sum(core[0] == 0 for core, _ in self._frames)
+        near = (number + down * columns + right for down in (-1, 0, 1) for right in (-1, 0, 1))
+        return [
+            other
+            for other in near
+            if 0 <= other < len(self._frames) and other != number
+            and common(area, self._frames[other][1].area)
+        ]  # fmt: skip
+
+    def _ids(self) -> dict[Part, int]:
+        """Final ids by the first part of each object, in reading order."""
+        ids: dict[Part, int] = {}
+        for number in range(len(self._frames)):
+            for label in self._own[number]:
+                ids.setdefault(self._groups.find((number, label)), len(ids) + 1)
+        if ids:
+            check_labels(self.labels, len(ids))
+        return ids
+
+    def _renumber(self, number: int, ids: dict[Part, int], sums: dict[int, _Sum]) -> None:
+        core, _ = self._frames[number]
+        where = _slices(core)
+        local = np.asarray(self.labels[where])
+        table = np.zeros(max(self._own[number], default=0) + 1, np.int64)
+        scores: dict[int, list[Part]] = {}
+        for label in self._own[number]:
+            final = ids[self._groups.find((number, label))]
+            table[label] = final
+            scores.setdefault(final, []).append((number, label))
+        block = table[local]
+        for spill in sorted((s for s in self._spills if s.into == number), key=lambda s: s.part):
+            self._spill(block, table[local], core, spill, ids)
+        for final, where_it_is in _boxes(block):
+            inside = block[where_it_is] == final
+            parts = scores.get(final, [])
+            pieces = [
+                (*self._instances[n][label - 1], int((local[where_it_is] == label).sum()))
+                for n, label in parts
+            ]
+            sums.setdefault(final, _Sum()).add(core, where_it_is, int(inside.sum()), pieces)
+        self.labels[where] = block.astype(self.labels.dtype)
+
+    def _spill(
+        self, block: IdBlock, before: IdBlock, core: Area, spill: Spill, ids: dict[Part, int]
+    ) -> None:
+        """Give an object the free pixels where it goes on, unless it was found there after all."""
+        y, x = spill.corner[0] - core[0], spill.corner[1] - core[1]
+        where = np.s_[y : y + spill.mask.shape[0], x : x + spill.mask.shape[1]]
+        final = ids[self._groups.find(spill.part)]
+        if not (before[where] == final).any():
+            block[where][spill.mask & (block[where] == 0)] = final
+
+
+@dataclass
+class _Sum:
+    """What is gathered of an object while its parts are numbered."""
+
+    area: int = 0
+    box: Area | None = None
+    pieces: list[tuple[str | None, float, int]] = field(default_factory=list)
+
+    def add(
+        self, core: Area, where: tuple[slice, slice], area: int,
+        pieces: list[tuple[str | None, float, int]],
+    ) -> None:  # fmt: skip
+        rows, cols = where
+        box = (core[0] + rows.start, core[1] + cols.start, core[0] + rows.stop,
+               core[1] + cols.stop)  # fmt: skip
+        old = self.box or box
+        self.box = (min(old[0], box[0]), min(old[1], box[1]), max(old[2], box[2]),
+                    max(old[3], box[3]))  # fmt: skip
+        self.area += area
+        self.pieces.extend(pieces)
+
+    def object(self, label_id: int) -> FoundObject:
+        assert self.box is not None
+        weights = [max(1, size) for _, _, size in self.pieces]
+        score = float(np.average([score for _, score, _ in self.pieces], weights=weights))
+        name = max(self.pieces, key=lambda piece: piece[2])[0]
+        return FoundObject(label_id, name, score, self.box, self.area)
+
+
+def segment_tiled(
+    model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
+    semantic: Any = None, progress: Callable[[int, int], None] | None = None,
+) -> WholePlane:  # fmt: skip
+    """Find everything on a plane of any size.
+
+    Parameters
+    ----------
+    model : Model
+    image, names, out, semantic
+        As for `PlaneRun`.
+    progress : callable, optional
+        Called with steps done and steps in all.
+
+    Returns
+    -------
+    WholePlane
+    """
+    work = PlaneRun(model, image, names, out=out, semantic=semantic)
+    for done in work.run():
+        if progress is not None:
+            progress(done, work.total)
+    return WholePlane(work.labels, work.objects, work.vocabulary, work.semantic, work.stuff)
+
+
+def instances_of(found: WholePlane) -> tuple[Instance, ...]:
+    """The objects with their masks, best first; only their own pixels are read."""
+    ordered = sorted(found.objects, key=lambda one: (-one.score, one.label_id))
+    return tuple(
+        Instance(
+            np.asarray(found.labels[_slices(one.bbox)]) == one.label_id, one.bbox, one.score,
+            one.name, one.name not in found.stuff,
+        )
+        for one in ordered
+    )  # fmt: skip
+
+
+def _boxes(block: npt.NDArray[np.int64]) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Each value of a block, and where it is."""
+    values, packed = np.unique(block, return_inverse=True)
+    packed = packed.reshape(block.shape) + (1 if values[0] else 0)
+    places = ndimage.find_objects(packed)
+    for value, place in zip(values[values > 0], places, strict=True):
+        yield int(value), place
+
+
+def _is_blank(pixels: npt.NDArray[Any]) -> bool:
+    """Whether there is nothing to see, as on a mosaic's empty rim."""
+    if pixels.dtype.kind == "f":
+        finite = np.isfinite(pixels)
+        if not finite.any():
+            return True
+        return bool((pixels[finite] == pixels[finite][0]).all())
+    return bool(pixels.min() == pixels.max())
+
+
+def _check_out(labels: Any, shape: tuple[int, int]) -> None:
+    if tuple(labels.shape) != shape:
+        raise InvalidLabels(
+            f"the label array has the shape {tuple(labels.shape)} but the plane has {shape}; give "
+            "one of the plane's own size"
+        )
+    check_labels(labels, 1)
+    check_writable(labels)
+
+
+def _slices(area: Area) -> tuple[slice, slice]:
+    return slice(area[0], area[2]), slice(area[1], area[3])

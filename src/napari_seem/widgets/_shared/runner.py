@@ -1,0 +1,147 @@
+"""One job at a time in a worker thread; the newest waiting job wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import ErrorNotification, notification_manager
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, Signal
+
+from ...commands.idle_gate import IdleGate
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """Work for a thread, and what the main thread does with the outcome.
+
+    `work` must not touch layers or widgets. With a `title` the job shows in napari's activity
+    dock, where it can be cancelled: its outcome is then dropped and `dropped` called. A waiting
+    job gives way to newer ones of its own `lane` only.
+    """
+
+    work: Callable[[], Any]
+    done: Callable[[Any], None]
+    failed: Callable[[Exception], None]
+    title: str = ""
+    dropped: Callable[[], None] = lambda: None
+    lane: str = "turn"
+
+
+def report_crash(error: Exception) -> None:
+    """Show an error nobody expected, with its trace, in napari's notifications.
+
+    Raising it in a Qt slot would end the whole program where napari's own handler is not installed.
+    """
+    notification_manager.dispatch(ErrorNotification(error))
+
+
+def _deliver(job: Job, cancelled: bool, outcome: Any, error: Exception | None) -> None:
+    if cancelled:
+        job.dropped()
+    elif error is not None:
+        job.failed(error)
+    else:
+        job.done(outcome)
+
+
+class LatestRunner(QObject):
+    """Runs jobs one after another; a job that has to wait is replaced by a newer one.
+
+    Parameters
+    ----------
+    parent : QObject, optional
+    gate : IdleGate, optional
+        Held shut while a job runs or waits.
+
+    Attributes
+    ----------
+    started : Signal(str)
+        A job with a title began.
+    ended : Signal()
+        It has ended, one way or another.
+    """
+
+    started = Signal(str)
+    ended = Signal()
+
+    def __init__(self, parent: QObject | None = None, gate: IdleGate | None = None) -> None:
+        super().__init__(parent)
+        self._gate = gate or IdleGate()
+        self._running: Job | None = None
+        self._waiting: dict[str, Job] = {}
+        self._worker: Any = None
+        self._progress: Any = None
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        return self._running is not None
+
+    def submit(self, job: Job) -> None:
+        """Run a job now, or as soon as the present one has ended."""
+        if self._closed:
+            return
+        if self._running is not None:
+            self._waiting[job.lane] = job
+            return
+        self._start(job)
+
+    def drop_waiting(self, lane: str = "turn") -> None:
+        """Forget the job of a lane that waits."""
+        self._waiting.pop(lane, None)
+
+    def close(self) -> None:
+        """Deliver nothing any more; a running thread ends by itself."""
+        self._closed = True
+        self._waiting.clear()
+        self._gate.open(self)
+        self._end_progress()
+
+    def _start(self, job: Job) -> None:
+        self._running = job
+        self._gate.shut(self)
+        if job.title:
+            self._progress = cancelable_progress(total=0, desc=job.title)
+            self.started.emit(job.title)
+        worker = create_worker(job.work, _start_thread=False, _ignore_errors=True)
+        worker.returned.connect(self._returned)
+        worker.errored.connect(self._errored)
+        self._worker = worker
+        worker.start()
+
+    def _returned(self, outcome: Any) -> None:
+        self._ended(outcome, None)
+
+    def _errored(self, error: Exception) -> None:
+        self._ended(None, error)
+
+    def _ended(self, outcome: Any, error: Exception | None) -> None:
+        job, cancelled = self._finish()
+        try:
+            if job is not None:
+                _deliver(job, cancelled, outcome, error)
+                self._next()
+        finally:
+            if self._running is None:
+                self._gate.open(self)
+
+    def _finish(self) -> tuple[Job | None, bool]:
+        job, self._running, self._worker = self._running, None, None
+        cancelled = self._progress is not None and bool(self._progress.is_canceled)
+        self._end_progress()
+        return (None if self._closed else job), cancelled
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+            self.ended.emit()
+
+    def _next(self) -> None:
+        if self._waiting and not self._closed and self._running is None:
+            self._start(self._waiting.pop(next(iter(self._waiting))))

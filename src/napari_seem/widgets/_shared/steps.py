@@ -1,0 +1,103 @@
+"""Work of many steps in a thread: each step is handed over as it is done; it can be stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from napari.qt.threading import create_worker
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, Signal
+
+from ...errors import NapariSeemError
+from .runner import report_crash
+
+
+class Steps(QObject):
+    """Runs a generator in a worker thread, with progress in napari's activity dock.
+
+    Attributes
+    ----------
+    stepped : Signal(object)
+        What the generator yielded, in the main thread.
+    ended : Signal(str)
+        '' where it came to its end, 'stopped', or what went wrong.
+    """
+
+    stepped = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._worker: Any = None
+        self._progress: Any = None
+        self._stop = threading.Event()
+        self._closed = False
+
+    @property
+    def running(self) -> bool:
+        """Whether a generator is at work."""
+        return self._worker is not None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the generator is to end; one that waits inside a step asks."""
+        return self._stop.is_set()
+
+    def start(self, title: str, total: int, work: Callable[[], Iterator[Any]]) -> None:
+        """Begin; `work` is called, and iterated, in the thread and must not touch layers."""
+        if self.running or self._closed:
+            return
+        self._stop.clear()
+        self._progress = cancelable_progress(total=total, desc=title, cancel_callback=self.stop)
+        worker = create_worker(_until(work, self._stop), _start_thread=False, _ignore_errors=True)
+        worker.yielded.connect(self._stepped)
+        worker.returned.connect(lambda _: self._end("stopped" if self._stop.is_set() else ""))
+        worker.errored.connect(self._failed)
+        self._worker = worker
+        worker.start()
+
+    def stop(self) -> None:
+        """Stop after the step that is being done; what is done stays."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop and deliver nothing any more."""
+        self._closed = True
+        self.stop()
+        self._end_progress()
+
+    def _stepped(self, outcome: Any) -> None:
+        if self._closed:
+            return
+        self.stepped.emit(outcome)
+        if self._progress is not None:
+            # last, for it lets waiting events through: the next step, or the end
+            self._progress.update(1)
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, NapariSeemError):
+            report_crash(error)
+        self._end(str(error) or type(error).__name__)
+
+    def _end(self, outcome: str) -> None:
+        self._worker = None
+        self._end_progress()
+        if not self._closed:
+            self.ended.emit(outcome)
+
+    def _end_progress(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+            self._progress = None
+
+
+def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable[[], Any]:
+    def run() -> Iterator[Any]:
+        for outcome in work():
+            yield outcome
+            if stop.is_set():
+                return
+
+    return run

@@ -1,0 +1,1 @@
+"""The Annotate dock: prompts become objects in a Labels layer."""

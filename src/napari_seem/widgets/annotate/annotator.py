@@ -1,0 +1,399 @@
+"""What the Annotate dock does, without its looks: layers and session kept in step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
+from ...planes import Plane
+from ...prompts import Prompt
+from ...session import Request, Session
+from ...viewer.coordinates import channel_layers, shown_plane, unwrap
+from ...viewer.drawn import Drawn
+from ...viewer.model_input import model_input_of
+from ...viewer.prompt_layers import PromptLayers
+from ...viewer.writing import Preview
+from .._shared.model_cache import ModelCache
+from .._shared.runner import Job, LatestRunner, report_crash
+from .objects import Objects
+from .plane_sessions import Reading, Work, Works
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+    from ...models.base import Prediction
+
+REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
+"""Errors that the last prompt is at fault for; it is taken back then."""
+
+
+class Annotator(QObject):
+    """Keeps prompt layers, session, preview and labels in step.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    model_cache : ModelCache
+        Gives models and embeddings.
+    parent : QObject, optional
+
+    Attributes
+    ----------
+    answered : Signal(object)
+        A turn was computed; carries the `Prediction`.
+    objects : Objects
+        Writes into the Labels layer.
+    changed : Signal()
+        Prompts, choices or sessions changed.
+    layers_changed : Signal()
+        Layers of the viewer came, went or were renamed.
+    said : Signal(str, bool)
+        A message for the person, and whether it is an error.
+    """
+
+    answered = Signal(object)
+    changed = Signal()
+    layers_changed = Signal()
+    said = Signal(str, bool)
+
+    def __init__(
+        self, viewer: ViewerModel, model_cache: ModelCache, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.viewer: ViewerModel = unwrap(viewer)
+        self.model_cache = model_cache
+        self.runner = LatestRunner(self, model_cache.gate)
+        self.preview = Preview(self.viewer, "SEEM preview")
+        self.objects = Objects(self)
+        self.image: Image | None = None
+        self.labels: Labels | None = None
+        self.model_name = "compact"
+        self.overwrite = False
+        self.positive = True
+        self.all_channels = False
+        self.last_ms = float("nan")
+        self._works = Works(model_cache)
+        self._prompt_layers: dict[int, PromptLayers] = {}
+        self._targets: dict[int, Labels] = {}
+        self._plane: Plane | None = None
+        self.viewer.dims.events.connect(self._on_dims)
+        self.viewer.layers.events.connect(self._on_layers)
+
+    @property
+    def work(self) -> Work | None:
+        """The object in the making on the shown plane."""
+        if self.image is None or self._plane is None:
+            return None
+        return self._works.at(self.image, self._plane, self.reading(self.image))
+
+    @property
+    def plane(self) -> Plane | None:
+        """The plane that prompts go to now."""
+        return self._plane
+
+    @property
+    def prompt_layers(self) -> PromptLayers | None:
+        """The prompt layers of the chosen image."""
+        return None if self.image is None else self._prompt_layers.get(id(self.image))
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The present answer."""
+        return self.work.session.prediction if self.work else None
+
+    @property
+    def channel_count(self) -> int:
+        """How many layers show channels of the chosen image."""
+        return len(channel_layers(self.image, self.viewer.layers)) if self.image else 0
+
+    def choose_image(self, image: Image | None) -> None:
+        """Work on another image; what was begun on the former one stays with it."""
+        image = unwrap(image)
+        if image is self.image:
+            return
+        if self.prompt_layers is not None:
+            self.prompt_layers.set_visible(False)
+        self.runner.drop_waiting()
+        self.preview.clear()
+        self.image, self._plane = image, None
+        self.labels = self._targets.get(id(image))
+        if image is not None:
+            known = self._prompt_layers.get(id(image))
+            if known is None:
+                known = PromptLayers(
+                    self.viewer, image, self._on_prompts, partial(self.say, error=True),
+                    partial(QTimer.singleShot, 0),
+                )  # fmt: skip
+                self._prompt_layers[id(image)] = known
+            known.restore()
+            known.set_visible(True)
+            known.set_positive(self.positive)
+            self._follow_plane()
+        self.changed.emit()
+
+    def choose_model(self, name: str) -> None:
+        """Answer with another model from now on; the prompts stay."""
+        if name != self.model_name:
+            self.model_name = name
+            self._compute()
+
+    def set_all_channels(self, wanted: bool) -> None:
+        """Show the model the other channels of the image too, or the chosen layer alone."""
+        if wanted != self.all_channels:
+            self.all_channels = wanted
+            self._compute()
+
+    def choose_labels(self, labels: Labels | None) -> None:
+        """Write to this Labels layer; None makes a new one at the next commit."""
+        self.labels = unwrap(labels)
+        if self.labels is None:
+            self._targets.pop(id(self.image), None)
+        else:
+            self._targets[id(self.image)] = self.labels
+        self.changed.emit()
+
+    def set_positive(self, positive: bool) -> None:
+        """Choose whether what is drawn next belongs to the object."""
+        self.positive = positive
+        for layers in self._prompt_layers.values():
+            layers.set_positive(positive)
+        self.changed.emit()
+
+    def add_prompt(self, prompt: Prompt) -> None:
+        """Add a prompt that is not drawn: a word, or a mask."""
+        layers, work = self.prompt_layers, self.ensure_work()
+        if layers is None or work is None:
+            return
+        with self.reporting():
+            work.session.push(prompt)
+            work.drawn[id(prompt)] = Drawn(prompt, work.plane)
+            layers.add(work.drawn[id(prompt)])
+            self._compute()
+
+    def undo(self) -> None:
+        """Take the last prompt back."""
+        if self.work is None or not self.work.session.can_undo:
+            self.say("no prompt to take back; Ctrl+Z on the labels layer takes objects back")
+            return
+        self._travel(lambda session: session.step_back())
+
+    def redo(self) -> None:
+        """Put the prompt back that was taken away last."""
+        self._travel(lambda session: session.step_forward())
+
+    def clear(self) -> None:
+        """Forget the object in the making on this plane."""
+        if self.image is None or self._plane is None:
+            return
+        self.runner.drop_waiting()
+        self._works.end(self.image, self._plane)
+        if self.prompt_layers is not None:
+            self.prompt_layers.show(self._plane, [])
+        self.preview.clear()
+        self.changed.emit()
+
+    def plane_source(self) -> Callable[[], tuple[Any, Any]] | None:
+        """What gives model and embedding of the shown plane, for other jobs on it."""
+        work = self.ensure_work()
+        return None if work is None else work.session.resolve
+
+    def recompute(self) -> None:
+        """Answer the present prompts where they have no answer yet."""
+        self._compute()
+
+    def all_prompt_layers(self) -> list[Any]:
+        """The prompt layers of every image worked on."""
+        return [layer for layers in self._prompt_layers.values() for layer in layers.layers]
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self.runner.close()
+        self.viewer.dims.events.disconnect(self._on_dims)
+        self.viewer.layers.events.disconnect(self._on_layers)
+        self.preview.close()
+        for layers in self._prompt_layers.values():
+            layers.close()
+        self._prompt_layers.clear()
+        self._works.close()
+        self.objects.close()
+
+    def reading(self, image: Image) -> Reading:
+        """Who looks at an image, and what is shown of it."""
+        shown = model_input_of(image, self.viewer.layers, self.all_channels)
+        return Reading(self.model_name, shown)
+
+    def ensure_work(self) -> Work | None:
+        """The object in the making on the shown plane, begun where there was none."""
+        if self.image is None:
+            self.say("choose an image layer first", error=True)
+            return None
+        with self.reporting():
+            self._plane = shown_plane(self.image, self.viewer.dims)
+            return self._works.begin(self.image, self._plane, self.reading(self.image))
+        return None
+
+    def _on_prompts(self) -> None:
+        """The person changed prompts in the layers: bring the session to the same state."""
+        layers, work = self.prompt_layers, self.ensure_work()
+        if layers is None or work is None:
+            return
+        if layers.positive != self.positive:  # it was the other one for a right click only
+            layers.set_positive(self.positive)
+        drawn = layers.on(work.plane)
+        prompts = tuple(d.prompt for d in drawn)
+        if len(prompts) == len(work.session.prompts) and all(
+            a is b for a, b in zip(prompts, work.session.prompts, strict=True)
+        ):
+            return
+        work.drawn.update({id(d.prompt): d for d in drawn})
+        try:
+            work.session.replace(prompts)
+        except NapariSeemError as error:
+            layers.show(work.plane, work.drawing())
+            self.say(str(error), error=True)
+            return
+        self._compute()
+
+    def _travel(self, step: Callable[[Session], None]) -> None:
+        work, layers = self.work, self.prompt_layers
+        if work is None or layers is None:
+            return
+        step(work.session)
+        layers.show(work.plane, work.drawing())
+        self._compute()
+
+    def _compute(self) -> None:
+        """Bring the preview to the present prompts: at once where the answer is known."""
+        work = self.work
+        self.changed.emit()
+        if work is None:
+            return
+        if not work.session.prompts:
+            self.runner.drop_waiting()
+            self.preview.clear()
+            return
+        if work.session.prediction is not None:
+            self.runner.drop_waiting()
+            self._show(work)
+            return
+        request, started = work.session.request(), time.perf_counter()
+        self.runner.submit(
+            Job(
+                request.run,
+                partial(self._on_answer, work, request, started),
+                partial(self._on_failure, work, request),
+                "" if self._works.is_encoded(work) else "Reading the image",
+                partial(self.say, "cancelled; the prompts are kept"),
+            )
+        )
+
+    def _on_answer(
+        self, work: Work, request: Request, started: float, prediction: Prediction
+    ) -> None:
+        if not work.session.deliver(request, prediction):
+            return  # a newer request waits
+        self.last_ms = (time.perf_counter() - started) * 1e3
+        if work is self.work and self._plane is not None:
+            self._show(work)
+            self.answered.emit(prediction)
+
+    def _on_failure(self, work: Work, request: Request, error: Exception) -> None:
+        if not isinstance(error, NapariSeemError):
+            self.say(f"{type(error).__name__}: {error}", error=True)
+            report_crash(error)
+            return
+        if isinstance(error, REFUSALS):
+            if request.revision != work.session.revision:
+                return  # a newer request waits, and will be refused itself if need be
+            self._take_refused_back(work)
+        self.say(str(error), error=True)
+
+    def _take_refused_back(self, work: Work) -> None:
+        if not work.session.can_undo:
+            return
+        work.session.step_back()
+        layers = self._prompt_layers.get(id(work.image))
+        if layers is not None:
+            layers.show(work.plane, work.drawing())
+        if work is self.work:
+            self._compute()
+
+    def _show(self, work: Work) -> None:
+        prediction = work.session.prediction
+        if prediction is not None and work.image in self.viewer.layers:
+            self.preview.show(work.image, work.plane, *prediction.overview())
+            self.changed.emit()
+
+    def _on_dims(self, event: Any) -> None:
+        if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
+            self._follow_plane()
+
+    def _follow_plane(self) -> None:
+        """The shown plane may have changed: show what was begun on it."""
+        if self.image is None or self.image not in self.viewer.layers:
+            return
+        try:
+            plane = shown_plane(self.image, self.viewer.dims)
+        except InvalidPrompt:
+            self.preview.clear()
+            return
+        if self._plane is not None and plane.key() == self._plane.key():
+            return
+        self._plane = plane
+        self.runner.drop_waiting()
+        self.preview.clear()
+        if self.work is not None:
+            self._compute()
+        elif self.prompt_layers is not None and self.prompt_layers.on(plane):
+            self._on_prompts()
+        self.changed.emit()
+
+    def _on_layers(self, event: Any) -> None:
+        if getattr(event, "type", "") == "removed":
+            self._let_go_of(event.value)
+        if getattr(event, "type", "") in ("inserted", "removed", "name"):
+            self.layers_changed.emit()
+
+    def _let_go_of(self, layer: Any) -> None:
+        self._targets = {
+            k: v for k, v in self._targets.items() if v is not layer and k != id(layer)
+        }
+        self.objects.forget(layer)
+        if layer is self.labels:
+            self.labels = None
+        if layer is self.image:
+            self.preview.clear()
+            self.runner.drop_waiting()
+            self.image, self._plane = None, None
+        self._works.forget(layer)
+        layers = self._prompt_layers.pop(id(layer), None)
+        if layers is not None:
+            layers.close()
+        self.changed.emit()
+
+    def back_to_prompts(self) -> None:
+        """Make a prompt layer active again, so that the next click is a prompt."""
+        layers = self.prompt_layers
+        if layers is not None and self.viewer.layers.selection.active not in layers.layers:
+            self.viewer.layers.selection.active = layers.points
+
+    def say(self, message: str, error: bool = False) -> None:
+        """Tell the person something."""
+        self.said.emit(message, error)
+
+    @contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Show the project's own errors to the person instead of raising them."""
+        try:
+            yield
+        except NapariSeemError as error:
+            self.say(str(error), error=True)

@@ -1,0 +1,366 @@
+"""The Annotate dock: tools, words, and one line that says what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import napari
+from napari.utils.notifications import show_warning
+from qtpy.compat import isalive
+
+from ...embeddings import EmbeddingCache
+from ...models.base import Capability
+from ...models.registry import MODELS, capabilities_by_model
+from ...viewer.coordinates import unwrap
+from ...viewer.roles import is_ours
+from .._shared.actions import ACTIONS
+from .._shared.dock import Dock
+from .._shared.intensity_box import WindowChoice
+from .._shared.model_cache import Loader, ModelCache, model_cache_of
+from .._shared.preferences import Preferences, plugin_page, read_preferences
+from .adaptation import Adaptation
+from .ahead import EmbedAhead
+from .annotator import Annotator
+from .label_folder import LabelFolder
+from .panel import Panel
+from .proposals import Proposals
+from .teaching import Teaching
+
+if TYPE_CHECKING:
+    from ...models.base import Prediction
+
+TOOLS: dict[str, tuple[Capability | None, str]] = {
+    "point": (Capability.POINT, "Click on the object. Right click or Ctrl+click: not the object"),
+    "box": (Capability.BOX, "Drag a box around the object"),
+    "lasso": (Capability.POLYGON, "Draw roughly around the object"),
+    "scribble": (Capability.SCRIBBLE, "Paint a stroke inside the object"),
+    "word": (Capability.TEXT, "Type a word below; then click single proposals to take them"),
+    "pick": (Capability.MASK, "Click a labelled object to change it"),
+}
+
+
+class AnnotateWidget(Dock):
+    """Segment objects by prompts and write them into an editable Labels layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    loader : callable, optional
+        Gives a model by name; by default `napari_seem.load_model`.
+
+    Attributes
+    ----------
+    annotator : Annotator
+        The work itself; usable without looking at the dock.
+    proposals : Proposals
+        What a word found.
+    ahead : EmbedAhead
+        Encodes the rest of a stack.
+    teaching : Teaching
+        Teaches words by marked objects.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.preferences: Preferences = read_preferences()
+        model_cache = model_cache_of(self.viewer)
+        if loader is not None:
+            model_cache = ModelCache(loader, EmbeddingCache(self.preferences.cache_bytes))
+        self.annotator = Annotator(self.viewer, model_cache, self)
+        self.proposals = Proposals(self.annotator)
+        self.adaptation = Adaptation(self.annotator)
+        self.tool = "point"
+        self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
+        self.looks = WindowChoice(self.annotator, self.panel.look)
+        self.ahead = EmbedAhead(self.annotator, self.panel)
+        self.label_folder = LabelFolder(self.annotator, self.panel)
+        self.teaching = Teaching(self.annotator, self.panel)
+        for row in (self.label_folder, self.ahead):
+            self.panel.extra.addWidget(row)
+        self._bound: list[tuple[Any, str]] = []
+        self._released = False
+        self._connect()
+        self._bind_keys()
+        self._refresh_layers()
+        self._apply_capabilities()
+
+    def use_tool(self, name: str) -> None:
+        """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
+        self.tool = name
+        self.panel.show_tool(name)
+        layers = self.annotator.prompt_layers
+        if name == "word":
+            self.panel.word.setFocus()
+        if layers is None:
+            return
+        layers.restore()
+        points, shapes, scribbles = layers.layers
+        layer, mode = {
+            "point": (points, "add"), "box": (shapes, "add_rectangle"),
+            "lasso": (shapes, "add_polygon_lasso"), "scribble": (scribbles, "paint"),
+        }.get(name, (points, "pan_zoom"))  # fmt: skip
+        if not layer.visible:
+            layer.visible = True
+        self.viewer.layers.selection.active = layer
+        layer.mode = mode
+        layers.set_positive(self.annotator.positive)
+
+    def use_point(self) -> None:
+        """Switch to the point tool."""
+        self.use_tool("point")
+
+    def use_box(self) -> None:
+        """Switch to the box tool."""
+        self.use_tool("box")
+
+    def use_lasso(self) -> None:
+        """Switch to the lasso tool."""
+        self.use_tool("lasso")
+
+    def use_scribble(self) -> None:
+        """Switch to the scribble tool."""
+        self.use_tool("scribble")
+
+    def use_word(self) -> None:
+        """Go to the word field."""
+        self.use_tool("word")
+
+    def use_pick(self) -> None:
+        """Switch to picking up existing objects."""
+        self.use_tool("pick")
+
+    def toggle_polarity(self) -> None:
+        """Switch between 'belongs to the object' and 'does not'."""
+        self.annotator.set_positive(not self.annotator.positive)
+
+    def toggle_preview(self) -> None:
+        """Hide or show the preview."""
+        layer = self.annotator.preview.layer
+        if layer is not None:
+            layer.visible = not layer.visible
+
+    def recompute(self) -> None:
+        """Answer the present prompts, such as after a cancelled encoding."""
+        self.annotator.recompute()
+
+    def clear(self) -> None:
+        """Forget the object in the making."""
+        self.proposals.clear()
+        self.annotator.clear()
+        self.panel.name.clear()
+
+    def commit(self) -> int | None:
+        """Write the object; gives its id."""
+        label_id = self.annotator.objects.commit(
+            self.panel.name.text().strip(), self.panel.chosen_id()
+        )
+        if label_id is not None:
+            self.panel.name.clearFocus()
+            self.panel.label_id.setValue(0)
+            self.panel.name.clear()
+        return label_id
+
+    def find_word(self, word: str | None = None) -> None:
+        """Propose everything that a word names; without one, that of the word field."""
+        if word is not None:
+            self.panel.word.setText(word)
+        self.panel.show_suggestions(())
+        self.panel.word.clearFocus()  # keys and clicks go to the picture again
+        self.proposals.find(self.panel.word.text())
+
+    def learn(self, wanted: bool = True) -> None:
+        """Fit the model to the objects on the shown plane, or take that back."""
+        if wanted:
+            self.adaptation.learn()
+        else:
+            self.adaptation.forget()
+
+    def take_all(self) -> list[int]:
+        """Write all proposals above the threshold; gives their ids."""
+        return self.proposals.take_all()
+
+    def release(self) -> None:
+        """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
+        if self._released:
+            return
+        self._released = True
+        self._unbind_keys()
+        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        page = plugin_page()
+        if page is not None:
+            page.events.disconnect(self._on_preferences)
+        self.annotator.layers_changed.disconnect(self._refresh_layers)
+        self.proposals.close()
+        self.looks.close()
+        self.ahead.close_run()
+        self.annotator.close()
+
+    def _connect(self) -> None:
+        panel, annotator = self.panel, self.annotator
+        panel.image.chosen.connect(self._on_image)
+        panel.labels.chosen.connect(annotator.choose_labels)
+        panel.model.currentTextChanged.connect(self._on_model)
+        panel.tool_chosen.connect(self.use_tool)
+        panel.positive.toggled.connect(annotator.set_positive)
+        panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
+        panel.channels.toggled.connect(annotator.set_all_channels)
+        for button, slot in (
+            (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
+            (panel.redo, annotator.redo), (panel.find_word, self.find_word),
+            (panel.take_all, self.take_all),
+        ):  # fmt: skip
+            button.clicked.connect(_without_arguments(slot))
+        panel.word.returnPressed.connect(_without_arguments(self.find_word))
+        panel.name.returnPressed.connect(_without_arguments(self.commit))
+        panel.suggested.connect(self.find_word)
+        panel.threshold.valueChanged.connect(self.proposals.set_threshold)
+        annotator.said.connect(self._on_said)
+        annotator.runner.started.connect(panel.show_busy)
+        annotator.runner.ended.connect(panel.show_idle)
+        annotator.answered.connect(self._on_answer)
+        annotator.changed.connect(self._on_changed)
+        panel.learn.clicked.connect(self.learn)
+        self.adaptation.changed.connect(panel.learn.setChecked)
+        self.proposals.updated.connect(self._on_proposals)
+        self.proposals.unknown.connect(self._on_unknown_word)
+        annotator.layers_changed.connect(self._refresh_layers)
+        self.viewer.mouse_drag_callbacks.append(self._on_press)
+        page = plugin_page()
+        if page is not None:
+            page.events.connect(self._on_preferences)
+
+    def _bind_keys(self) -> None:
+        for action in ACTIONS:
+            self._bind(
+                self.viewer, self.preferences.keys[action.method], getattr(self, action.method)
+            )
+        for complaint in self.preferences.complaints:
+            self._on_said(complaint, True)
+
+    def _unbind_keys(self) -> None:
+        for target, key in self._bound:
+            target.bind_key(key, None, overwrite=True)
+        self._bound.clear()
+
+    def _on_preferences(self, _: Any) -> None:
+        """Take other keys up at once; device and memory count for docks opened from now on."""
+        if not isalive(self):  # the preferences outlive viewers
+            return
+        self.preferences = read_preferences()
+        self._unbind_keys()
+        self._bind_keys()
+        self._bind_layer_keys()
+        self.panel.set_keys(self.preferences.keys)
+        self._apply_capabilities()
+
+    def _bind(self, target: Any, key: str, slot: Callable[[], Any]) -> None:
+        target.bind_key(key, lambda _: _finish(slot()), overwrite=True)
+        self._bound.append((target, key))
+
+    def _bind_layer_keys(self) -> None:
+        """Undo and redo of prompts on the prompt layers, and preset keys that napari uses there."""
+        layers = self.annotator.prompt_layers
+        if layers is None or any(target is layers.points for target, _ in self._bound):
+            return
+        for layer in layers.layers:
+            self._bind(layer, "Control-Z", self.annotator.undo)
+            self._bind(layer, "Control-Shift-Z", self.annotator.redo)
+            for action in ACTIONS:
+                key = self.preferences.keys[action.method]
+                if key != action.key:
+                    self._bind(layer, key, getattr(self, action.method))
+
+    def _on_image(self, image: Any) -> None:
+        self.annotator.choose_image(image)
+        self.panel.show_channels(self.annotator.channel_count)
+        self._bind_layer_keys()
+        if image is not None:
+            self.use_tool(self.tool)
+
+    def _on_model(self, name: str) -> None:
+        self.annotator.choose_model(name)
+        self._apply_capabilities()
+
+    def _apply_capabilities(self) -> None:
+        """Enable the tools that the model can take; say which models take the others."""
+        every = capabilities_by_model()
+        able = every.get(self.annotator.model_name, frozenset())
+        for tool, (needed, _) in TOOLS.items():
+            others = [name for name, caps in every.items() if needed in caps]
+            self.panel.allow_tool(tool, needed is None or needed in able, others)
+
+    def _refresh_layers(self) -> None:
+        from napari.layers import Image, Labels
+
+        theirs = [layer for layer in self.viewer.layers if not is_ours(layer)]
+        images = [layer for layer in theirs if isinstance(layer, Image)]
+        labels = [layer for layer in theirs if isinstance(layer, Labels)]
+        self.panel.labels.offer(labels, self.annotator.labels)
+        self.panel.image.offer(images, self.annotator.image)
+        self.panel.show_channels(self.annotator.channel_count)
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Runs before the active layer's own mouse handling."""
+        layers = self.annotator.prompt_layers
+        if layers is None:
+            return
+        if self.viewer.layers.selection.active in layers.layers:
+            negative = event.button == 2 or "Control" in event.modifiers
+            wanted = self.annotator.positive and not negative
+            if layers.positive != wanted:
+                layers.set_positive(wanted)
+        if event.button != 1 or self.tool not in ("pick", "word"):
+            return
+        yield
+        if event.type == "mouse_move":  # a drag moves the picture
+            return
+        if self.tool == "pick":
+            self.annotator.objects.pick(event.position)
+        elif self.proposals.active:
+            self.proposals.take_at(event.position)
+
+    def _on_said(self, message: str, error: bool) -> None:
+        """The one place where messages are shown."""
+        self.panel.show_message(message, error)
+        if error:
+            show_warning(message)
+
+    def _on_answer(self, prediction: Prediction) -> None:
+        work = self.annotator.work
+        turn = work.session.turn if work else 0
+        self.panel.show_status(turn, self.annotator.last_ms, prediction.score, prediction.label)
+        self.panel.show_message("", False)
+
+    def _on_changed(self) -> None:
+        work = self.annotator.work
+        session = work.session if work else None
+        self.panel.show_state(
+            positive=self.annotator.positive,
+            can_commit=bool(session and session.prediction is not None),
+            can_undo=bool(session and session.can_undo),
+            can_redo=bool(session and session.can_redo),
+            object_id=work.label_id if work else None,
+        )
+        self.panel.labels.select(self.annotator.labels)
+        if work and work.name and not self.panel.name.text():
+            self.panel.name.setText(work.name)
+
+    def _on_proposals(self) -> None:
+        self.panel.show_proposals(len(self.proposals.offered()), self.proposals.total)
+
+    def _on_unknown_word(self, message: str, nearest: tuple[str, ...]) -> None:
+        self._on_said(message, True)
+        self.panel.show_suggestions(nearest)
+
+
+def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
+    """A slot that ignores what a signal carries."""
+    return lambda *_: _finish(slot())
+
+
+def _finish(_: Any) -> None:
+    """Swallow a result: napari takes what a key binding returns for a generator."""

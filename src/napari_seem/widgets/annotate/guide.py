@@ -1,0 +1,53 @@
+"""The dock's help: a short guide and the keyboard map, in a window of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
+
+from .._shared.actions import ACTIONS
+
+GUIDE = """
+<h3>Segment an object</h3>
+<ol>
+<li><b>Click</b> on it, drag a <b>box</b>, draw a <b>lasso</b> around it or paint a <b>stroke</b>
+inside it. The mask appears at once.</li>
+<li>Wrong in places? Add prompts where it should or should not be: the buttons
+<b>+ object</b> and <b>&minus; not object</b>, or right click (Ctrl+click) with the point
+tool. Prompts are ordinary napari layers: move and delete them there.</li>
+<li><b>Commit</b> writes it into the labels layer. One Ctrl+Z in that layer takes it back; napari's
+own brush edits it.</li>
+</ol>
+<p><b>Words:</b> type one and press Enter; move the slider until the right proposals are left; take
+all, or click single ones. An empty field proposes everything.</p>
+<p><b>Pick</b> an object of the labels layer to change it, whatever made it.</p>
+<p>Keys can be changed under File &gt; Preferences &gt; SEEM.</p>
+<h3>Keys</h3>
+"""
+
+
+def keyboard_map(keys: Mapping[str, str]) -> str:
+    """The keys as an HTML table."""
+    rows = [(keys[action.method], action.title) for action in ACTIONS]
+    rows += [("Ctrl+Z", "Undo the last prompt (on a prompt layer)"),
+             ("Ctrl+Shift+Z", "ReplayRunner it"),
+             ("Right click", "A negative point (point tool)")]  # fmt: skip
+    cells = "".join(
+        f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{what}</td></tr>" for key, what in rows
+    )
+    return f"<table>{cells}</table>"
+
+
+class HelpWindow(QDialog):
+    """Shows the guide; stays open beside the work."""
+
+    def __init__(self, parent: QWidget, keys: Mapping[str, str]) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Annotate with prompts")
+        self.setModal(False)
+        text = QTextBrowser()
+        text.setHtml(GUIDE + keyboard_map(keys))
+        layout = QVBoxLayout(self)
+        layout.addWidget(text)
+        self.resize(460, 560)

@@ -1,0 +1,330 @@
+"""The looks of the Annotate dock: widgets in their places, and what they can be told to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from .._shared.actions import ACTIONS
+from .._shared.forms import WordButtons, form_layout, row
+from .._shared.intensity_box import WindowBox
+from .guide import HelpWindow
+
+ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
+LONGEST_WORD = 100
+
+
+class LayerBox(QComboBox):
+    """A choice of layers, held as layers; optionally with a first entry that stands for none."""
+
+    chosen = Signal(object)
+
+    def __init__(self, none: str = "") -> None:
+        super().__init__()
+        self._none = none
+        self._layers: list[Any] = []
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.currentIndexChanged.connect(self._on_index)
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or None."""
+        index = self.currentIndex() - bool(self._none)
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    def offer(self, layers: Sequence[Any], present: Any) -> None:
+        """Offer these layers; the present choice stays where it is among them."""
+        self.blockSignals(True)
+        self.clear()
+        self._layers = list(layers)
+        self.addItems([self._none] * bool(self._none) + [layer.name for layer in layers])
+        self.blockSignals(False)
+        if any(layer is present for layer in layers):
+            self.select(present)
+        elif self.layer is not present:
+            self.chosen.emit(self.layer)
+
+    def select(self, layer: Any) -> None:
+        """Show a layer as chosen without announcing it."""
+        self.blockSignals(True)
+        index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
+        self.setCurrentIndex(index + bool(self._none))
+        self.blockSignals(False)
+
+    def _on_index(self, _: int) -> None:
+        self.chosen.emit(self.layer)
+
+
+class Panel(QWidget):
+    """All widgets of the dock.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    tools : mapping of str to (capability, tooltip)
+    keys : mapping of str to str
+        Key by action method, for the tooltips.
+    models : sequence of str
+    """
+
+    tool_chosen = Signal(str)
+    suggested = Signal(str)
+
+    def __init__(
+        self, parent: QWidget, tools: Mapping[str, tuple[Any, str]], keys: Mapping[str, str],
+        models: Sequence[str],
+    ) -> None:  # fmt: skip
+        super().__init__(parent)
+        self._keys = keys
+        self._help_window: HelpWindow | None = None
+        self._tips = {tool: tip for tool, (_, tip) in tools.items()}
+        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.channels = QCheckBox()
+        self.channels.setToolTip("Show the model these layers as channels of one picture")
+        self.look = WindowBox()
+        self.model = QComboBox()
+        self.model.addItems(list(models))
+        self._make_tools(list(tools))
+        self._make_words()
+        self._make_commit()
+        self.status, self.message, self.help = QLabel(), QLabel(), QLabel()
+        self._guess = ""
+        self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_state(positive=True)
+        self.show_channels(0)
+        self.show_proposals(0, 0)
+        self.show_tool("point")
+        self._set_tips()
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Show other keys in tooltips and help."""
+        self._keys = keys
+        self._help_window = None
+        self._set_tips()
+
+    def show_channels(self, count: int) -> None:
+        """Offer to use further layers as channels, where there are any."""
+        self.channels.setText(f"all {count} channels")
+        self._form.setRowVisible(self.channels, count > 1)
+
+    def show_busy(self, title: str) -> None:
+        """Show what goes on in the background."""
+        self.status.setText(f"{title} ...")
+
+    def show_idle(self) -> None:
+        """Show that nothing goes on any more."""
+        if self.status.text().endswith(" ..."):
+            self.status.setText("")
+
+    def show_tool(self, tool: str) -> None:
+        """Mark a tool as the one in use."""
+        self.tools[tool].setChecked(True)
+
+    def allow_tool(self, tool: str, allowed: bool, others: Sequence[str]) -> None:
+        """Enable a tool, or say which models have it."""
+        self.tools[tool].setEnabled(allowed)
+        tip = self._tip(f"use_{tool}", self._tips[tool])
+        if not allowed:
+            tip = f"This model takes no {tool} prompts. Models that do: {', '.join(others)}"
+        self.tools[tool].setToolTip(tip)
+
+    def show_state(
+        self, *, positive: bool, can_commit: bool = False, can_undo: bool = False,
+        can_redo: bool = False, object_id: int | None = None,
+    ) -> None:  # fmt: skip
+        """Show polarity and what can be done now."""
+        for button, wanted in ((self.positive, positive), (self.negative, not positive)):
+            button.blockSignals(True)
+            button.setChecked(wanted)
+            button.blockSignals(False)
+        self.commit.setEnabled(can_commit)
+        self.commit.setText(f"Replace object {object_id}" if object_id else "Commit object")
+        self.undo.setEnabled(can_undo)
+        self.redo.setEnabled(can_redo)
+
+    def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
+        """Show what the last turn was, and the model's guess of a name to be taken by a click."""
+        guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
+        self._guess = label or ""
+        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
+        self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
+
+    def show_message(self, text: str, error: bool) -> None:
+        """Show a message to the person; an empty one clears the line."""
+        self.message.setText(text)
+        colour = ERROR_COLOUR if error else NOTE_COLOUR
+        self.message.setStyleSheet(f"color: {colour}")
+
+    def place_teach_box(self, box: QWidget) -> None:
+        """Put what asks for a taught word below the word field."""
+        self._teach_place.addWidget(box)
+
+    def show_proposals(self, offered: int, total: int) -> None:
+        """Show how many proposals there are above the threshold."""
+        for widget in (self.threshold, self.take_all):
+            widget.setVisible(total > 0)
+        self.take_all.setEnabled(offered > 0)
+        self.take_all.setText(f"Take all {offered} of {total}")
+
+    def show_suggestions(self, words: Sequence[str]) -> None:
+        """Offer words as buttons."""
+        self._suggestions.offer(words)
+
+    def show_help(self, *_: object) -> None:
+        """Open the keyboard map and a short guide; works offline."""
+        if self._help_window is None:
+            self._help_window = HelpWindow(self, self._keys)
+        self._help_window.show()
+        self._help_window.raise_()
+
+    def chosen_id(self) -> int | None:
+        """The id the person typed, or None for the next free one."""
+        return self.label_id.value() or None
+
+    def _make_tools(self, tools: list[str]) -> None:
+        self.tools: dict[str, QPushButton] = {}
+        group = QButtonGroup(self)
+        for tool in tools:
+            button = _toggle(tool.capitalize())
+            button.clicked.connect(lambda _=False, tool=tool: self.tool_chosen.emit(tool))
+            group.addButton(button)
+            self.tools[tool] = button
+        self.positive, self.negative = _toggle("+  object"), _toggle("\N{MINUS SIGN}  not object")
+        self.positive.setStyleSheet("QPushButton:checked { background: #1f7a43; color: white }")
+        self.negative.setStyleSheet("QPushButton:checked { background: #a32a3a; color: white }")
+        signs = QButtonGroup(self)
+        for button in (self.positive, self.negative):
+            signs.addButton(button)
+
+    def _make_words(self) -> None:
+        self.word, self.find_word = QLineEdit(), QPushButton("Find")
+        self.teach = QPushButton("Teach ...")
+        self.teach.setToolTip("Give a name to marked objects; the model finds more of them by it")
+        self.word.setPlaceholderText("a word; empty: everything")
+        self.word.setMaxLength(LONGEST_WORD)
+        self.word.setClearButtonEnabled(True)
+        self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.threshold.setRange(0, 1)
+        self.threshold.setDecimals(2)
+        self.threshold.setValue(0.45)
+        self.threshold.setToolTip("Offer only proposals that score at least this much")
+        self.take_all = QPushButton("Take all")
+        self.take_all.setToolTip("Write every offered proposal as an object of its own")
+        self._suggestions = WordButtons()
+        self._suggestions.chosen.connect(self.suggested)
+
+    def _make_commit(self) -> None:
+        self.name, self.label_id = QLineEdit(), QSpinBox()
+        self.name.setPlaceholderText("name")
+        self.name.setToolTip("Name of the object; where it is empty, the word that was asked for")
+        self.label_id.setRange(0, 2**31 - 1)
+        self.label_id.setSpecialValueText("next free id")
+        self.label_id.setToolTip("Id of the object in the labels layer")
+        self.overwrite = QCheckBox("overwrite other objects")
+        self.overwrite.setToolTip("Take pixels that belong to other objects; otherwise they stay")
+        self.commit, self.clear = QPushButton("Commit object"), QPushButton("Clear")
+        self.learn = QPushButton("Learn from the objects here")
+        self.learn.setCheckable(True)
+        self.learn.setToolTip(
+            "Fit the model to the objects on this plane, so that first clicks on others of their "
+            "kind do better; press again to take it back"
+        )
+        self.undo, self.redo = QPushButton("Undo"), QPushButton("ReplayRunner")
+        self.undo.setToolTip("Take the last prompt back (Ctrl+Z on a prompt layer)")
+        self.redo.setToolTip("Put it back (Ctrl+Shift+Z on a prompt layer)")
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(6)
+        form = self._form = form_layout()
+        form.addRow("Image", self.image)
+        form.addRow("", self.channels)
+        form.addRow("Seen as", self.look)
+        form.addRow("Model", self.model)
+        form.addRow("Write to", self.labels)
+        column.addLayout(form)
+        column.addWidget(_rule())
+        grid = QGridLayout()
+        for number, button in enumerate(self.tools.values()):
+            grid.addWidget(button, number // 3, number % 3)
+        column.addLayout(grid)
+        column.addLayout(row(self.positive, self.negative))
+        column.addWidget(_rule())
+        column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
+        self._teach_place = QVBoxLayout()
+        column.addLayout(self._teach_place)
+        column.addLayout(self._suggestions)
+        column.addWidget(self.threshold)
+        column.addWidget(self.take_all)
+        column.addWidget(_rule())
+        column.addLayout(row(self.name, self.label_id, stretch=0))
+        column.addWidget(self.overwrite)
+        column.addWidget(self.commit)
+        column.addLayout(row(self.undo, self.redo, self.clear))
+        column.addWidget(self.learn)
+        self.extra = QVBoxLayout()
+        column.addLayout(self.extra)
+        self.message.setWordWrap(True)
+        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.message.setMinimumWidth(1)
+        self.help.setWordWrap(True)
+        self.help.linkActivated.connect(self.show_help)
+        column.addWidget(self.status)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        column.addWidget(self.message, 1)  # long messages take the room that is left
+        column.addWidget(self.help)
+
+    def _set_tips(self) -> None:
+        """Write the keys into tooltips and help line."""
+        for button in (self.positive, self.negative):
+            button.setToolTip(self._tip("toggle_polarity", "Belongs to the object, or does not"))
+        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
+        self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
+        self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
+        link = '<a style="color: #8ab4f8" href="help">Help</a>'
+        self.help.setText(f"{link} · keys: {self._key_line()}")
+
+    def _key_line(self) -> str:
+        short = {"toggle_polarity": "+/\N{MINUS SIGN}", "commit": "commit", "clear": "clear"}
+        return ", ".join(f"<b>{self._keys[method]}</b> {word}" for method, word in short.items())
+
+    def _tip(self, method: str, text: str) -> str:
+        known = {action.method for action in ACTIONS}
+        return f"{text} [{self._keys[method]}]" if method in known else text
+
+
+def _toggle(text: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+    return button
+
+
+def _rule() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setStyleSheet("color: rgba(128, 128, 128, 90)")
+    return line

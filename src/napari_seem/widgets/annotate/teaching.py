@@ -1,0 +1,216 @@
+"""Teaching words from the Annotate dock: from marked objects to a word the model knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QStringListModel, Qt, Signal
+from qtpy.QtWidgets import QCompleter
+
+from ...concepts import ConceptLibrary, Shown, teach_word
+from ...concepts.concept import checked_name
+from ...concepts.examples import numbered, parts
+from ...edits import ObjectTable
+from ...errors import ConceptTrouble, InvalidLabels, NapariSeemError
+from ...models.teachable import check_teachable, plain
+from ...sources import SIDE, PlanePixels
+from ...sources.frames import Frame
+from ...viewer.coordinates import full_data, shown_area
+from .._shared.runner import Job, report_crash
+from .._shared.search import Place, shown_place
+from .teach_box import Lesson, TeachBox, ask_same_name
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ...concepts.library import SameNameChoice
+    from .annotator import Annotator
+    from .panel import Panel
+
+Area = tuple[int, int, int, int]
+
+
+class Teaching(QObject):
+    """Takes what a person marked and named, and lets the models know the word.
+
+    Attributes
+    ----------
+    taught : Signal(str)
+        A word is known from now on.
+    box : TeachBox
+    ask : callable
+        Given the box and a name that is taken, gives what is to become of it, or None.
+    """
+
+    taught = Signal(str)
+
+    def __init__(self, annotator: Annotator, panel: Panel) -> None:
+        super().__init__(annotator)
+        self._annotator, self._panel = annotator, panel
+        self.box = TeachBox()
+        self._told: set[str] = set()
+        self.ask: Callable[[TeachBox, str], SameNameChoice | None] = ask_same_name
+        self._offered = QStringListModel(self)
+        completer = QCompleter(self._offered, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        panel.word.setCompleter(completer)
+        panel.place_teach_box(self.box)
+        panel.teach.clicked.connect(self.open)
+        self.box.wanted.connect(self.teach)
+        self.box.refused.connect(partial(annotator.say, error=True))
+        annotator.changed.connect(self.offer_words)
+
+    def open(self) -> None:
+        """Ask what is to be taught, and offer what is at hand."""
+        if not self.box.isHidden():
+            self.box.hide()
+            return
+        with self._annotator.reporting():
+            prediction = self._annotator.prediction
+            there = self._ids_here()
+            word = self._panel.word.text().strip()
+            same = [i for i, name in there.items() if word and plain(name) == plain(word)]
+            seen = prediction is not None and prediction.bbox is not None
+            self.box.offer(word, seen, same or list(there))
+
+    def teach(self, lesson: Lesson) -> None:
+        """Teach a word in the worker thread; a few seconds."""
+        annotator = self._annotator
+        with annotator.reporting():
+            name = checked_name(lesson.name)
+            if annotator.image is None:
+                raise ConceptTrouble("choose an image first")
+            place = shown_place(
+                annotator.viewer, annotator.image, annotator.model_name, annotator.all_channels
+            )
+            area = shown_area(place.image, place.plane) if place.big else (0, 0, *place.shape)
+            labels, others = self._marks(lesson, place, area)
+            same: SameNameChoice = "ask"
+            if any(one in annotator.model_cache.words.library for one in (name, *lesson.synonyms)):
+                chosen = self.ask(self.box, name)
+                if chosen is None:
+                    return
+                same = chosen
+            work = partial(self._work, lesson, place, (labels, others), area, same)
+            annotator.runner.submit(
+                Job(work, self._on_taught, self._failed, f"Learning '{name}'", lane="teach")
+            )
+
+    def forget(self, name: str) -> None:
+        """Take a word back."""
+        with self._annotator.reporting():
+            self._annotator.model_cache.change_words(lambda library: library.removed(name))
+            self.offer_words()
+
+    def offer_words(self) -> None:
+        """Offer in the word field what the loaded model knows; tell once why it lacks a word."""
+        model = self._annotator.model_cache.loaded(self._annotator.model_name)
+        words = list(model.vocabulary()) if model is not None else []
+        if words != self._offered.stringList():
+            self._offered.setStringList(words)
+        for complaint in self._annotator.model_cache.words.complaints:
+            if complaint not in self._told:
+                self._told.add(complaint)
+                self._annotator.say(complaint, error=True)
+
+    def _work(
+        self, lesson: Lesson, place: Place, marks: tuple[Any, Any], area: Area,
+        same: SameNameChoice,
+    ) -> str:  # fmt: skip
+        """In the thread: learn, keep, and let the models know."""
+        model_cache = self._annotator.model_cache
+        model: Any = model_cache.model(place.model)
+        check_teachable(model)
+        examples = _examples(place, *marks, area)
+        concept = teach_word(model, lesson.name, examples, lesson.synonyms, model_cache.cache)
+
+        def add(library: ConceptLibrary) -> ConceptLibrary:
+            return library.added(concept, same, model)
+
+        model_cache.change_words(add)
+        return model_cache.words.library.names[-1]  # the one that was added, under whatever name
+
+    def _on_taught(self, name: str) -> None:
+        concept = self._annotator.model_cache.words.library[name]
+        self.box.hide()
+        self._panel.word.setText(name)
+        self.offer_words()
+        count = f"{concept.objects} object{'s' * (concept.objects > 1)}"
+        self._annotator.say(f"'{name}' was learned from {count}; press Find to see where it is")
+        self.taught.emit(name)
+
+    def _failed(self, error: Exception) -> None:
+        if not isinstance(error, NapariSeemError):
+            report_crash(error)
+        self._annotator.say(str(error), error=True)
+
+    def _ids_here(self) -> dict[int, str]:
+        """Ids and names of the labelled objects on the shown plane, or on what is shown of it."""
+        annotator = self._annotator
+        if annotator.labels is None or annotator.image is None:
+            return {}
+        place = shown_place(annotator.viewer, annotator.image, annotator.model_name)
+        area = shown_area(place.image, place.plane) if place.big else (0, 0, *place.shape)
+        values = self._values(place, area)
+        table = ObjectTable.from_features(annotator.labels.features)
+        return {int(i): table[int(i)].name for i in np.unique(values) if i}
+
+    def _values(self, place: Place, area: Area) -> npt.NDArray[np.int64]:
+        """Label values of a part of the plane."""
+        labels = self._annotator.labels
+        if labels is None:
+            return np.zeros((area[2] - area[0], area[3] - area[1]), np.int64)
+        data = full_data(labels)
+        if place.plane.shape(data.shape) != place.shape or data.ndim != place.plane.ndim:
+            raise InvalidLabels(
+                f"'{labels.name}' lies on another grid than '{place.image.name}'; choose a labels "
+                "layer of the image's own size"
+            )
+        flat = type(place.plane)(place.plane.index, place.plane.axes)
+        return flat.read(data, area).astype(np.int64)
+
+    def _marks(self, lesson: Lesson, place: Place, area: Area) -> tuple[Any, Any]:
+        """Labels of the marked objects, and a mask of what is something else, or None."""
+        values = self._values(place, area)
+        marked = np.zeros(values.shape, np.int64)
+        if lesson.objects:
+            absent = [i for i in lesson.ids if not (values == i).any()]
+            if absent:
+                raise InvalidLabels(f"there is no object {absent[0]} on what is shown")
+            marked = np.where(np.isin(values, lesson.ids), values, 0) if lesson.ids else values
+        others = (values > 0) & (marked == 0) if lesson.others else None
+        prediction = self._annotator.prediction
+        if lesson.preview and prediction is not None and prediction.bbox is not None:
+            mask, (y, x) = prediction.cut_out()
+            whole = np.zeros(place.shape, bool)
+            whole[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+            marked = np.where(whole[area[0] : area[2], area[1] : area[3]], marked.max() + 1, marked)
+        if not marked.any():
+            raise InvalidLabels(
+                "no object is marked; click one so that its preview shows, or label some"
+            )
+        if others is not None:
+            others &= marked == 0
+        return marked, others
+
+
+def _examples(place: Place, labels: Any, others: Any, area: Area) -> list[Shown]:
+    """What is marked, as a model can see it; of a big plane the marked parts are read."""
+    settled, name = place.shown.resolved, place.image.name
+    look = place.shown.to_dict()
+    if not place.big:
+        return [Shown(settled.read(place.plane), labels, others, name, look)]
+    pixels = PlanePixels(settled.images(), place.plane)
+    marked = numbered(Shown(np.zeros(labels.shape, np.uint8), labels, others))
+    found = []
+    for rows, cols in parts(marked, SIDE):
+        top, left = area[0] + rows.start, area[1] + cols.start
+        frame = Frame(1, top, left, area[0] + rows.stop, area[1] + cols.stop)
+        shown = pixels.appearance.show(pixels.read(frame))
+        not_it = None if others is None else others[rows, cols]
+        found.append(Shown(shown, labels[rows, cols], not_it, name, look, pixels.appearance.sample))
+    return found

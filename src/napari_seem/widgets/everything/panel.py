@@ -1,0 +1,209 @@
+"""The looks of the Everything dock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from ...models.filters import Wanted
+from .._shared.forms import form_layout, row
+from .._shared.intensity_box import WindowBox
+from .._shared.message import Message
+from ..annotate.panel import LONGEST_WORD, LayerBox
+from .booking import PANOPTIC, SEMANTIC
+
+LARGEST_AREA = 2**31 - 1
+NAMELESS = "no name"
+FIND = "Segment everything"
+MAPS = {
+    "objects only": None, "a map of names": SEMANTIC, "objects and stuff in one": PANOPTIC,
+}  # fmt: skip
+
+
+class EverythingPanel(QWidget):
+    """All widgets of the Everything dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that find everything.
+
+    Attributes
+    ----------
+    filtered : Signal()
+        The person chose other bounds.
+    """
+
+    filtered = Signal()
+
+    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
+        super().__init__(parent)
+        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.model, self.words = QComboBox(), QLineEdit()
+        self.model.addItems(list(models))
+        self.words.setPlaceholderText("everything; or: nucleus, cell")
+        self.words.setMaxLength(10 * LONGEST_WORD)
+        self.words.setClearButtonEnabled(True)
+        self.look, self.look_box = QPushButton(FIND), WindowBox()
+        self.channels, self.whole = QCheckBox(), QCheckBox("all of the plane, not what is shown")
+        self.score = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.score.setRange(0, 1)
+        self.score.setDecimals(2)
+        self.smallest, self.largest = QSpinBox(), QSpinBox()
+        for box in (self.smallest, self.largest):
+            box.setRange(0, LARGEST_AREA)
+            box.setSuffix(" px")
+            box.setGroupSeparatorShown(True)
+        self.largest.setSpecialValueText("no limit")
+        self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
+        self.map = QComboBox()
+        for title, kind in MAPS.items():
+            self.map.addItem(title, kind)
+        self.names.setMaximumHeight(110)
+        self.accept, self.discard = QPushButton("Accept"), QPushButton("Discard")
+        self.back, self.message = QPushButton("Undo"), Message()
+        self.hint = QLabel(
+            "Click: away, or back. Shift+drag over objects: make them one. Select the layer "
+            "'SEEM everything' for both."
+        )
+        self.hint.setWordWrap(True)
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        for changed in (
+            self.smallest.valueChanged, self.largest.valueChanged, self.score.valueChanged,
+            self.names.itemChanged,
+        ):  # fmt: skip
+            changed.connect(self.filtered)
+        self.show_offer(0, 0, can_step_back=False, has_map=False)
+        self.show_choices(0, big=False)
+
+    @property
+    def words_typed(self) -> list[str]:
+        """The words to look for; none for everything."""
+        return [word.strip() for word in self.words.text().split(",") if word.strip()]
+
+    @property
+    def map_kind(self) -> str | None:
+        """The map to write beside the objects, or None."""
+        return self.map.currentData() if self.map.isEnabled() else None
+
+    def wanted(self) -> Wanted:
+        """The bounds that stand in the dock; a largest area below the smallest is no bound."""
+        items = [self.names.item(row) for row in range(self.names.count())]
+        known = [item for item in items if item is not None]
+        chosen = {
+            str(item.data(Qt.ItemDataRole.UserRole)) for item in known
+            if item.checkState() == Qt.CheckState.Checked
+        }  # fmt: skip
+        smallest, largest = self.smallest.value(), self.largest.value()
+        return Wanted(
+            smallest, largest if largest >= smallest else 0, self.score.value(),
+            None if len(chosen) == len(known) else chosen,
+        )  # fmt: skip
+
+    def show_names(self, names: Mapping[str, int]) -> None:
+        """Offer names with their counts, all of them ticked."""
+        self.names.blockSignals(True)
+        self.names.clear()
+        for name, count in names.items():
+            item = QListWidgetItem(f"{name or NAMELESS}   {count}")
+            item.setData(Qt.ItemDataRole.UserRole, name)
+            item.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsUserCheckable)
+            item.setCheckState(Qt.CheckState.Checked)
+            self.names.addItem(item)
+        self.names.blockSignals(False)
+
+    def show_choices(self, channels: int, big: bool) -> None:
+        """Offer what only some images have: several channels, or planes too big for one pass."""
+        self.channels.setText(f"all {channels} channels")
+        self.channels.setVisible(channels > 1)
+        self.whole.setVisible(big)
+        if channels < 2:
+            self.channels.setChecked(False)
+
+    def show_running(self, running: bool) -> None:
+        """Let the button stop what runs."""
+        self.look.setText("Stop" if running else FIND)
+
+    def show_offer(self, offered: int, total: int, *, can_step_back: bool, has_map: bool) -> None:
+        """Show how many objects would be written."""
+        self.map.setEnabled(has_map)
+        for widget in (
+            self.score, self.smallest, self.largest, self.names, self.discard, self.hint,
+            self.overwrite,
+        ):  # fmt: skip
+            widget.setEnabled(total > 0)
+        self.accept.setEnabled(offered > 0)
+        self.accept.setText(f"Accept {offered} of {total}" if total else "Accept")
+        self.back.setEnabled(can_step_back)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.image, "The image whose shown plane is segmented"),
+            (self.labels, "Takes the accepted objects"),
+            (self.words, "Words with commas between them; empty finds every object"),
+            (self.channels, "Show the model these layers as channels of one picture"),
+            (self.whole, "Work through a big plane frame by frame; this takes a while"),
+            (self.look, "Find all objects of the shown plane; nothing is written yet"),
+            (
+                self.map,
+                "A second layer, where all pixels have a name: objects of a name as one "
+                "(semantic), or apart, with stuff such as sky or tissue around them (panoptic)",
+            ),
+            (self.score, "Offer only objects that score at least this much"),
+            (self.smallest, "Offer only objects of at least so many pixels"),
+            (self.largest, "Offer only objects of at most so many pixels"),
+            (self.names, "Offer only objects of the ticked names"),
+            (self.overwrite, "Take pixels of objects that are there; otherwise they stay theirs"),
+            (self.accept, "Write the offered objects in one step; Ctrl+Z takes it back"),
+            (self.discard, "Forget what was found"),
+            (self.back, "Take the last click or merge back"),
+        ):
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        form = form_layout()
+        form.addRow("Image", self.image)
+        form.addRow("", self.channels)
+        form.addRow("", self.whole)
+        form.addRow("Seen as", self.look_box)
+        form.addRow("Model", self.model)
+        form.addRow("Find", self.words)
+        column.addLayout(form)
+        column.addWidget(self.look)
+        bounds = form_layout()
+        bounds.addRow("Score from", self.score)
+        bounds.addRow("Area from", self.smallest)
+        bounds.addRow("to", self.largest)
+        bounds.addRow("Names", self.names)
+        column.addLayout(bounds)
+        column.addWidget(self.hint)
+        target = form_layout()
+        target.addRow("Write to", self.labels)
+        target.addRow("", self.overwrite)
+        target.addRow("Besides", self.map)
+        column.addLayout(target)
+        column.addWidget(self.accept)
+        column.addLayout(row(self.back, self.discard))
+        column.addWidget(self.message)
+        column.addStretch(1)

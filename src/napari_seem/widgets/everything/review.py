@@ -1,0 +1,371 @@
+"""All objects of a plane as a person sorts them: filtered, clicked away, merged, then written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from qtpy.QtCore import QObject, Signal
+
+from ...errors import NapariSeemError
+from ...models.base import Segmentation
+from ...models.filters import Wanted, united
+from ...viewer.coordinates import world_to_data
+from ...viewer.record import What
+from ...viewer.writing import Preview
+from .._shared.model_cache import ModelCache
+from .._shared.provenance import found as told_found
+from .._shared.search import Place, Search, search, shown_place
+from .._shared.steps import Steps
+from .booking import Booking
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+    from ...models.base import Instance
+
+COLOURS, AWAY = 253, 255
+"""The preview numbers its objects in 8 bits; those clicked away share the last value."""
+MOST_SHOWN = 1 << 24
+"""Pixels of the preview; of larger areas it shows every second, fourth, ... pixel."""
+Area = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What is looked for.
+
+    Attributes
+    ----------
+    image : Image
+    model : str
+    words : sequence of str
+        Empty for everything.
+    together : bool
+        Show the model all channels of the image.
+    whole : bool
+        Work through all of a plane that is too big for one pass, not what is shown only.
+    """
+
+    image: Image
+    model: str
+    words: Sequence[str] = ()
+    together: bool = False
+    whole: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewState:
+    """One state of a person's sorting: the objects by number, and the numbers clicked away."""
+
+    objects: dict[int, Instance] = field(default_factory=dict)
+    away: frozenset[int] = frozenset()
+
+
+class InstanceReview(QObject):
+    """Finds everything on a plane and keeps it in a preview until it is accepted.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    model_cache : ModelCache
+        Gives models and embeddings.
+    parent : QObject
+
+    Attributes
+    ----------
+    updated : Signal()
+        Other objects are offered.
+    said : Signal(str, bool)
+        A message for the person, and whether it is an error.
+    written : Signal(object)
+        Objects were written into this layer.
+    """
+
+    updated = Signal()
+    written = Signal(object)
+    said = Signal(str, bool)
+
+    def __init__(self, viewer: ViewerModel, model_cache: ModelCache, parent: QObject) -> None:
+        super().__init__(parent)
+        self.viewer = viewer
+        self.steps = Steps(self)
+        self.preview = Preview(viewer, "SEEM everything", many=True)
+        self.wanted = Wanted()
+        self.place: Place | None = None
+        self._model_cache = model_cache
+        self._booking = Booking(viewer)
+        self._states: list[ReviewState] = []
+        self._search: Search | None = None
+        self._found: Segmentation | None = None
+        self.steps.stepped.connect(self._on_step)
+        self.steps.ended.connect(self._on_end)
+
+    @property
+    def total(self) -> int:
+        """How many objects there are, wanted or not."""
+        return len(self._states[-1].objects) if self._states else 0
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the names of all pixels are known, too."""
+        return self._found is not None and self._found.semantic is not None
+
+    @property
+    def can_step_back(self) -> bool:
+        """Whether something was clicked away, back or merged."""
+        return len(self._states) > 1
+
+    @property
+    def names(self) -> dict[str, int]:
+        """How many objects have each name, most frequent first; '' for those without."""
+        objects = self._states[-1].objects.values() if self._states else ()
+        return dict(Counter(instance.label or "" for instance in objects).most_common())
+
+    def find(self, asked: Asked) -> None:
+        """Look for all objects on the shown plane of an image, or for those that words name."""
+        if self.steps.running:
+            return
+        self.clear()
+        try:
+            place = shown_place(self.viewer, asked.image, asked.model, asked.together)
+        except NapariSeemError as error:
+            self.said.emit(str(error), True)
+            return
+        self._search = search(
+            self._model_cache, place, asked.words, asked.whole, lambda: self.steps.stopping
+        )
+        if not self._search.behind:
+            self._model_cache.gate.shut(self)
+        self.said.emit("looking ...", False)
+        title = f"Segmenting everything in {asked.image.name}"
+        self.steps.start(title, self._search.total, self._search.run)
+
+    def want(self, wanted: Wanted) -> None:
+        """Offer only objects within these bounds."""
+        self.wanted = wanted
+        self._show()
+
+    def offered(self) -> dict[int, Instance]:
+        """The objects that would be written, by number."""
+        if not self._states:
+            return {}
+        state = self._states[-1]
+        return {
+            number: instance
+            for number, instance in state.objects.items()
+            if number not in state.away and self.wanted.holds(instance)
+        }
+
+    def toggle_at(self, world: Any) -> int | None:
+        """Click an object away, or back again; gives its number, or None where there is none."""
+        number = self._number_at(world)
+        if number is not None:
+            state = self._states[-1]
+            self._go_to(replace(state, away=state.away ^ {number}))
+        return number
+
+    def merge_along(self, worlds: Sequence[Any]) -> list[int]:
+        """Make one object of all offered ones that a stroke touches; gives their numbers."""
+        offered = self.offered()
+        touched = [self._number_at(world) for world in worlds]
+        numbers = [number for number in dict.fromkeys(touched) if number in offered]
+        if len(numbers) < 2:
+            self.said.emit("a stroke over two or more objects makes them one", False)
+            return []
+        state = self._states[-1]
+        parts = [offered[number] for number in numbers if number is not None]
+        objects = {k: v for k, v in state.objects.items() if k not in numbers}
+        objects[max(state.objects) + 1] = united(parts)
+        self._go_to(ReviewState(objects, state.away))
+        self.said.emit(f"{len(parts)} objects made one", False)
+        return [number for number in numbers if number is not None]
+
+    def step_back(self) -> None:
+        """Take the last click or merge back."""
+        if self.can_step_back:
+            self._states.pop()
+            self._show()
+
+    def accept(
+        self, labels: Labels | None, overwrite: bool = False, kind: str | None = None
+    ) -> list[int]:
+        """Write everything that is offered in one undoable step; gives the ids.
+
+        Parameters
+        ----------
+        labels : Labels, optional
+            By default a new layer.
+        overwrite : bool
+            Take pixels that belong to other objects; otherwise they stay theirs.
+        kind : str, optional
+            `booking.SEMANTIC` or `booking.PANOPTIC`: write such a map, too.
+        """
+        place, offered = self.place, self.offered()
+        chosen = list(offered.values())
+        if place is None or not chosen:
+            return []
+        try:
+            what = self._what(place, list(offered))
+            target, ids = self._booking.write(place, chosen, labels, overwrite, what)
+            told = [f"{len(ids)} objects written to '{target.name}'"]
+            if kind is not None and self._found is not None and self.has_map:
+                shown = replace(self._found, instances=tuple(chosen))
+                beside = self._booking.write_map(place, shown, kind)
+                self._booking.lay_under(beside, target)
+                told.append(f"all pixels to '{beside.name}'")
+        except NapariSeemError as error:
+            self.said.emit(str(error), True)
+            return []
+        if len(ids) < len(chosen):
+            told.append(f"{len(chosen) - len(ids)} lie wholly under others")
+        self.clear()
+        self.viewer.layers.selection.active = target  # Ctrl+Z is for what was written
+        self.written.emit(target)
+        self.said.emit("; ".join(told), False)
+        return ids
+
+    def clear(self) -> None:
+        """Offer nothing any more."""
+        self.place, self._states, self._found = None, [], None
+        self.preview.clear()
+        self.updated.emit()
+
+    def forget(self, layer: Any) -> None:
+        """A layer was removed from the viewer."""
+        self._booking.forget(layer)
+        if self._search is not None and layer in self._search.place.shown.layers:
+            self.steps.stop()
+        if self.place is not None and layer in self.place.shown.layers:
+            self.clear()
+
+    def close(self) -> None:
+        """Let go of the viewer."""
+        self.steps.close()
+        self._model_cache.gate.open(self)
+        self.place, self._states, self._found = None, [], None
+        self.preview.close()
+        self._booking.close()
+
+    def _what(self, place: Place, numbers: list[int]) -> What:
+        """What is accepted, for the record."""
+        asked = {**place.asked, "filters": asdict(self.wanted)}
+        if any(number not in self._states[0].objects for number in numbers):
+            asked["stored"] = "objects were merged by hand"
+        return told_found(
+            self._model_cache, place.model, place.shown, place.content, numbers, **asked
+        )
+
+    def _number_at(self, world: Any) -> int | None:
+        """The object, offered or clicked away, under a world position; the smallest of several."""
+        if self.place is None or not self._states:
+            return None
+        point = world_to_data(self.place.image, world, self.viewer.dims)
+        if not self.place.plane.holds(point):
+            return None
+        y, x = (round(c) for c in self.place.plane.to_plane(point))
+        under = []
+        for number, instance in self._states[-1].objects.items():
+            y0, x0, y1, x1 = instance.bbox
+            there = y0 <= y < y1 and x0 <= x < x1 and instance.mask[y - y0, x - x0]
+            if there and self.wanted.holds(instance):
+                under.append((instance.area, number))
+        return min(under)[1] if under else None
+
+    def _go_to(self, state: ReviewState) -> None:
+        self._states.append(state)
+        self._show()
+
+    def _on_step(self, outcome: int | Segmentation) -> None:
+        if isinstance(outcome, Segmentation) and not self.steps.stopping:
+            self._found = outcome
+        elif self._search is not None and isinstance(outcome, int):
+            self.said.emit(f"looking ... {100 * outcome // self._search.total} %", False)
+
+    def _on_end(self, outcome: str) -> None:
+        self._model_cache.gate.open(self)
+        done, self._search = self._search, None
+        if outcome:
+            self.said.emit("cancelled" if outcome == "stopped" else outcome, outcome != "stopped")
+        elif done is not None and self._found is not None:
+            self._offer(done.place, self._found)
+
+    def _offer(self, place: Place, found: Segmentation) -> None:
+        if place.image not in self.viewer.layers:
+            return
+        self.place = place
+        self._states = [ReviewState(dict(enumerate(found.instances, start=1)))]
+        message = f"{self.total} objects found" if self.total else "nothing was found here"
+        self.said.emit(message, False)
+        self._show()
+        self.viewer.layers.selection.active = self.preview.layer  # clicks are for the preview
+
+    def _span(self, place: Place) -> Area:
+        """What to show: a whole plane, or what was found on a big one."""
+        if not place.big:
+            return 0, 0, *place.shape
+        boxes = [i.bbox for i in self._states[-1].objects.values()] or [(0, 0, 1, 1)]
+        y0, x0, y1, x1 = zip(*boxes, strict=True)
+        return min(y0), min(x0), max(y1), max(x1)
+
+    def _show(self) -> None:
+        if self.place is not None and self._states:
+            span = self._span(self.place)
+            factor = _coarseness(span)
+            values = self._painted(span, factor)
+            self.preview.show(self.place.image, self.place.plane, values, span[:2], factor)
+            _mark_away(self.preview.layer)
+        self.updated.emit()
+
+    def _painted(self, span: Area, factor: int) -> npt.NDArray[np.uint8]:
+        """Every wanted object in a colour; of `factor` pixels the middle one is shown."""
+        state = self._states[-1]
+        sides = (-(-(span[2] - span[0]) // factor), -(-(span[3] - span[1]) // factor))
+        values = np.zeros(sides, np.uint8)
+        for number, instance in reversed(state.objects.items()):
+            if self.wanted.holds(instance):
+                rows, cols = (
+                    _sampled(instance.bbox[a], instance.bbox[a + 2], span[a], factor)
+                    for a in (0, 1)
+                )
+                value = AWAY if number in state.away else (number - 1) % COLOURS + 1
+                y0, x0 = instance.bbox[:2]
+                there = instance.mask[
+                    rows.start * factor + factor // 2 + span[0] - y0 :: factor,
+                    cols.start * factor + factor // 2 + span[1] - x0 :: factor,
+                ]
+                values[rows, cols][there] = value
+        return values
+
+
+def _coarseness(span: Area) -> int:
+    """How many pixels of a plane one of the preview is, along rows and columns."""
+    factor = 1
+    while (span[2] - span[0]) * (span[3] - span[1]) > MOST_SHOWN * factor**2:
+        factor *= 2
+    return factor
+
+
+def _sampled(start: int, stop: int, origin: int, factor: int) -> slice:
+    """Preview pixels whose middle lies in [start, stop) of the plane."""
+    middle = origin + factor // 2
+    return slice(-(-(start - middle) // factor), -(-(stop - middle) // factor))
+
+
+def _mark_away(layer: Any) -> None:
+    """Colours for objects, and darkness for those clicked away; no gray, as images are gray."""
+    from napari.utils.colormaps import DirectLabelColormap, label_colormap
+
+    if isinstance(layer.colormap, DirectLabelColormap):
+        return
+    cycle = label_colormap(2 * COLOURS)
+    every = [cycle.map(number) for number in range(1, 2 * COLOURS)]
+    bright = [c for c in every if max(c[:3]) > 0.6 and max(c[:3]) - min(c[:3]) > 0.3]
+    colours: dict[int | None, Any] = {n: bright[n % len(bright)] for n in range(1, COLOURS + 1)}
+    colours |= {None: "#00000000", 0: "#00000000", AWAY: "#000000d0"}
+    layer.colormap = DirectLabelColormap(color_dict=colours)

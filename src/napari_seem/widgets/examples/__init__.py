@@ -1,0 +1,1 @@
+"""The Examples dock: images are labelled as a few examples are."""

@@ -1,0 +1,346 @@
+"""The Examples dock: show a few labelled planes, have the rest labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QListWidgetItem
+
+from ...errors import InvalidImage, InvalidLabels, NapariSeemError
+from ...io.images import images_in, read_array, read_image
+from ...models.base import Capability
+from ...models.in_context import Labelled
+from ...models.registry import able_models
+from ...planes import Plane
+from ...viewer.coordinates import shown_plane, spatial_shape, unwrap
+from ...viewer.model_input import ModelInput, model_input_of, note_model_input
+from ...viewer.roles import is_ours
+from ...viewer.stacks import read_labels, shown_stack, write_labels
+from ...viewer.writing import check_target, new_labels
+from .._shared.dock import Dock
+from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.preferences import label_home
+from .._shared.provenance import Learning
+from .labeller import Answer, Labeller, Shown, Target, file_target
+from .panel import FOLDER, IMAGES, STACK, ExamplesPanel
+
+LESSONS = "Taught (*.safetensors)"
+FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
+
+
+class ExamplesWidget(Dock):
+    """Label images, planes or files as a few examples are labelled.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    model_cache : ModelCache, optional
+        Models and encoded images; by default those of the viewer's docks.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
+    ) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.panel = ExamplesPanel(self, able_models(Capability.IN_CONTEXT))
+        self.labeller = Labeller(model_cache or model_cache_of(self.viewer), self)
+        self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
+        self._made: dict[int, Labels] = {}
+        self._closed = False
+        self._connect()
+        self._refresh_layers()
+        self._show_told()
+
+    def add_plane(self) -> None:
+        """The shown plane of the chosen image, with its labels, becomes an example."""
+        image, labels = self.panel.image.layer, self.panel.labels.layer
+        try:
+            if image is None or labels is None:
+                raise InvalidLabels("choose an image and a labels layer in which it is labelled")
+            check_target(labels, image, 1)
+            plane = shown_plane(image, self.viewer.dims)
+            values = read_labels(labels, plane)
+            if not values.any():
+                raise InvalidLabels(
+                    f"nothing is labelled on the shown plane of '{labels.name}'; paint at least "
+                    "one object there"
+                )
+        except NapariSeemError as error:
+            self.panel.show_message(str(error), problem=True)
+            return
+        at = [str(i) for i in plane.index if i is not None]
+        title = f"{image.name} {', '.join(at)}".strip()
+        shown = self._shown(image)
+        pixels = shown.read(plane).copy()
+        self.panel.strip.put(Shown(title, pixels, values, _key(image, plane), (shown, plane)))
+        self.panel.show_message("")
+
+    def add_files(self, image: str | Path | None = None, labels: str | Path | None = None) -> None:
+        """An image file and its label file become an example; asked for where not given."""
+        if image is None:
+            image, _ = QFileDialog.getOpenFileName(self, "Image of the example", "", FILES)
+        if image and labels is None:
+            labels, _ = QFileDialog.getOpenFileName(self, "Its labels", str(image), FILES)
+        if not image or not labels:
+            return
+        try:
+            pixels, values = read_image(Path(image)), read_array(Path(labels))
+            if values.shape != pixels.shape[:2] or values.dtype.kind not in "bui":
+                raise InvalidLabels(
+                    f"'{labels}' has shape {values.shape} and type {values.dtype}; labels are "
+                    f"whole numbers on the image's own grid, {pixels.shape[:2]}"
+                )
+        except NapariSeemError as error:
+            self.panel.show_message(str(error), problem=True)
+            return
+        title = Path(image).name
+        self.panel.strip.put(Shown(title, pixels, values.astype(np.int32), ("file", str(image))))
+        self.panel.show_message("")
+
+    def run(self, folder: str | Path | None = None) -> None:
+        """Label the targets that are not done yet; `folder` answers the question for one."""
+        panel = self.panel
+        panel.show_message("")
+        model, labeller = panel.model.currentText(), self.labeller
+        taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
+        self._learning = Learning(
+            labeller.model_cache, model, panel.kind_chosen, panel.strip.examples,
+            taught.title if taught else "",
+        )  # fmt: skip
+        try:
+            targets = self._targets(folder)
+            count = self.labeller.start(
+                panel.model.currentText(), panel.kind_chosen, panel.strip.examples, targets
+            )
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        panel.show_running(True)
+        panel.show_message(f"{count} to label ..." if count else "everything is labelled")
+
+    def teach(self) -> None:
+        """Fit what the model is told to the examples; the curve falls meanwhile."""
+        panel = self.panel
+        panel.show_message("")
+        try:
+            self.labeller.teach(panel.model.currentText(), panel.kind_chosen, panel.strip.examples)
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        panel.show_teaching(True)
+
+    def save_taught(self, path: str | Path | None = None) -> None:
+        """Keep what was taught as a file; asked for where not given."""
+        if path is None:
+            path, _ = QFileDialog.getSaveFileName(self, "Save what was taught", "", LESSONS)
+        if path:
+            self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
+
+    def open_taught(self, path: str | Path | None = None) -> None:
+        """Label by a saved file from now on; asked for where not given."""
+        if path is None:
+            path, _ = QFileDialog.getOpenFileName(self, "What was taught", "", LESSONS)
+        if path:
+            model = self.panel.model.currentText()
+            self._guarded(lambda: self.labeller.open(Path(path), model))
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        self.labeller.close()
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_layers)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        panel.add_plane.clicked.connect(self.add_plane)
+        panel.add_files.clicked.connect(lambda: self.add_files())
+        panel.run.clicked.connect(lambda: self.run())
+        panel.stop.clicked.connect(self.labeller.steps.stop)
+        panel.again.clicked.connect(self._again)
+        panel.teach.clicked.connect(self.teach)
+        panel.stop_teaching.clicked.connect(self.labeller.teaching.stop)
+        panel.save.clicked.connect(lambda: self.save_taught())
+        panel.open.clicked.connect(lambda: self.open_taught())
+        panel.strip.changed.connect(self._on_examples)
+        panel.model.currentTextChanged.connect(lambda _: self._show_told())
+        self.labeller.teaching.stepped.connect(self._on_tuned)
+        self.labeller.teaching.ended.connect(self._on_taught)
+        panel.results.currentItemChanged.connect(self._on_item)
+        self.labeller.answered.connect(self._on_answer)
+        self.labeller.ended.connect(self._on_end)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_layers)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        self.panel.show_message("")
+        try:
+            work()
+        except (NapariSeemError, OSError) as error:
+            self.panel.show_message(str(error), problem=True)
+        self._show_told()
+
+    def _on_tuned(self, step: Any) -> None:
+        tuned = step[2]
+        self.panel.curve.put(tuned.loss, tuned.steps)
+
+    def _on_taught(self, outcome: str) -> None:
+        self.panel.show_teaching(False)
+        if outcome and outcome != "stopped":
+            self.panel.show_message(outcome, problem=True)
+        self._show_told()
+
+    def _on_examples(self) -> None:
+        """Other examples: what was taught from the former ones is not what is meant any more."""
+        if self.labeller.taught is not None and self.labeller.taught.examples:
+            self.labeller.taught = None
+        self._show_told()
+
+    def _show_told(self) -> None:
+        taught, count = self.labeller.taught, self.panel.strip.count()
+        plain = f"{count} examples" if count else "no example yet"
+        by_taught = taught is not None and taught.model == self.panel.model.currentText()
+        self.panel.told.setText(f"told by: {taught.title if by_taught and taught else plain}")
+
+    def _targets(self, folder: str | Path | None) -> list[Target]:
+        chosen = self.panel.targets.currentText()
+        if chosen == STACK:
+            return self._planes()
+        if chosen == IMAGES:
+            return self._images()
+        assert chosen == FOLDER
+        if folder is None:
+            folder = QFileDialog.getExistingDirectory(self, "Folder of images to label")
+        if not folder:
+            raise InvalidImage("no folder was chosen")
+        paths = images_in(Path(folder))
+        return [file_target(path, Path(folder) / "labels") for path in paths]
+
+    def _planes(self) -> list[Target]:
+        image, labels = self.panel.image.layer, self.panel.labels.layer
+        if image is None or labels is None:
+            raise InvalidImage("choose the stack to label, and the layer that takes the labels")
+        check_target(labels, image, 1)
+        stack = shown_stack(image, self.viewer.dims, None, self.viewer.layers)
+        known = {example.key for example in self.panel.strip.examples}
+        targets = []
+        for k in range(stack.shape[0]):
+            plane = stack.at(k)
+            key = _key(image, plane)
+            mine = key in self._places  # labelled by an earlier run, not by the person
+            if key in known or (not mine and read_labels(labels, plane).any()):
+                continue
+            targets.append(self._plane_target(f"plane {k}", image, labels, plane))
+        return targets
+
+    def _images(self) -> list[Target]:
+        known = {example.key for example in self.panel.strip.examples}
+        targets = []
+        for layer in self.viewer.layers:
+            image = unwrap(layer)
+            if not isinstance(image, Image) or is_ours(image) or image.ndim != 2:
+                continue
+            plane = Plane.of(spatial_shape(image))
+            plane = Plane(plane.index, plane.axes, bool(image.rgb))
+            if _key(image, plane) not in known:
+                targets.append(self._plane_target(image.name, image, None, plane))
+        if not targets:
+            raise InvalidImage("there is no other 2-D image in the viewer; open those to label")
+        return targets
+
+    def _plane_target(
+        self, title: str, image: Image, labels: Labels | None, plane: Plane
+    ) -> Target:
+        key, shown, learning = _key(image, plane), self._shown(image), self._learning
+
+        def write(found: Labelled) -> None:
+            layer = labels or self._labels_of(image)
+            what = learning.labelled(layer, shown, plane, found.score)
+            write_labels(layer, plane, found.labels, what=what)
+            note_model_input(layer, shown)
+            self._places[key] = image, plane
+
+        return Target(title, key, lambda: shown.read(plane), write)
+
+    def _shown(self, image: Image) -> ModelInput:
+        """What a model is shown of an image, its window worked out."""
+        return model_input_of(image, self.viewer.layers, together=False).resolved
+
+    def _labels_of(self, image: Image) -> Labels:
+        """The layer made for an image that had none."""
+        layer = self._made.get(id(image))
+        if layer is None or layer not in self.viewer.layers:
+            name, home = f"{image.name} by example", label_home(image)
+            layer = new_labels(self.viewer, image, name, home)
+            self._made[id(image)] = layer
+        return layer
+
+    def _again(self) -> None:
+        self.labeller.forget()
+        self.run()
+
+    def _on_answer(self, answer: Answer) -> None:
+        results = self.panel.results
+        score, text = -1.0, answer.problem
+        if answer.found is not None:
+            score = answer.found.score
+            text = f"sure {score:.2f}, {len(answer.found.scores)} ids"
+        row = 0
+        while row < results.count() and _score(results.item(row)) <= score:
+            row += 1
+        item = QListWidgetItem(f"{answer.target.title}   {text}")
+        item.setData(Qt.ItemDataRole.UserRole, (score, answer.target.key))
+        results.insertItem(row, item)
+
+    def _on_item(self, item: QListWidgetItem | None, _: Any = None) -> None:
+        if item is None:
+            return
+        _, key = item.data(Qt.ItemDataRole.UserRole)
+        place = self._places.get(tuple(key))
+        if place is None:
+            return
+        image, plane = place
+        offset = self.viewer.dims.ndim - image.ndim
+        world = image.data_to_world([0 if at is None else at for at in plane.index])
+        for axis, at in enumerate(plane.index):
+            if at is not None:
+                self.viewer.dims.set_point(axis + offset, float(world[axis]))
+
+    def _on_end(self, outcome: str) -> None:
+        panel = self.panel
+        panel.show_running(False)
+        problems = [
+            row for row in range(panel.results.count()) if _score(panel.results.item(row)) < 0
+        ]
+        if outcome and outcome != "stopped":
+            panel.show_message(outcome, problem=True)
+        elif problems:
+            panel.show_message(f"{len(problems)} could not be labelled; see the list", problem=True)
+        else:
+            panel.show_message("stopped; Label goes on" if outcome else "everything is labelled")
+
+    def _refresh_layers(self, _: Any = None) -> None:
+        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
+        panel = self.panel
+        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
+        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+
+
+def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
+    return id(image), *plane.key()
+
+
+def _score(item: QListWidgetItem | None) -> float:
+    return 2.0 if item is None else float(item.data(Qt.ItemDataRole.UserRole)[0])

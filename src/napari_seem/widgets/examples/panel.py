@@ -1,0 +1,134 @@
+"""The looks of the Examples dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...models.in_context import Kind
+from .._shared.forms import row
+from .._shared.message import Message
+from ..annotate.panel import LayerBox
+from .loss_curve import LossCurve
+from .strip import ExampleStrip
+
+STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
+KINDS: dict[str, Kind] = {
+    "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
+}  # fmt: skip
+
+
+class ExamplesPanel(QWidget):
+    """All widgets of the Examples dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that can be told by examples.
+    """
+
+    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
+        super().__init__(parent)
+        self.image, self.labels = LayerBox(), LayerBox()
+        self.model, self.kind, self.targets = QComboBox(), QComboBox(), QComboBox()
+        self.model.addItems(list(models))
+        self.kind.addItems(list(KINDS))
+        self.targets.addItems([STACK, IMAGES, FOLDER])
+        self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
+        self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
+        self.run, self.stop = QPushButton("Label"), QPushButton("Stop")
+        self.again = QPushButton("Again from the start")
+        self.teach, self.stop_teaching = QPushButton("Teach"), QPushButton("Enough")
+        self.save, self.open = QPushButton("Save taught ..."), QPushButton("Open taught ...")
+        self.curve, self.told = LossCurve(), QLabel()
+        self.curve.setVisible(False)
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_running(False)
+
+    @property
+    def kind_chosen(self) -> Kind:
+        """'semantic' or 'instance'."""
+        return KINDS[self.kind.currentText()]
+
+    def show_running(self, running: bool) -> None:
+        """Allow what is possible while something is labelled, or while nothing is."""
+        for button in (self.run, self.again, self.teach, self.open):
+            button.setEnabled(not running)
+        self.stop_teaching.setEnabled(False)
+        self.stop.setEnabled(running)
+        if running:
+            self.results.clear()
+
+    def show_teaching(self, teaching: bool) -> None:
+        """Allow what is possible while a model is taught, or while none is."""
+        for button in (self.run, self.again, self.teach, self.save, self.open):
+            button.setEnabled(not teaching)
+        self.stop_teaching.setEnabled(teaching)
+        if teaching:
+            self.curve.begin()
+
+    def show_message(self, text: str, *, problem: bool = False) -> None:
+        """Say what happened."""
+        self.message.say(text, problem=problem)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.image, "The image of the example, or the stack to label"),
+            (self.labels, "Its labels; takes the labels of the stack, too"),
+            (self.add_plane, "The shown plane with its labels is an example from now on"),
+            (self.add_files, "An image file and a label file on the same grid"),
+            (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
+            (self.targets, "What to label; planes that you labelled yourself stay as they are"),
+            (
+                self.teach,
+                "Fit what the model is told to the examples, the model itself stays as it "
+                "is; worth a try from three examples on",
+            ),
+            (self.stop_teaching, "Stop teaching and use what is learnt so far"),
+            (self.save, "Keep what was taught as a small file, for other images and other people"),
+            (self.open, "Label by a file that was saved here"),
+            (self.told, "What the next run goes by"),
+            (self.run, "Label what is not done yet"),
+            (self.stop, "Stop after this one; what is done stays"),
+            (self.again, "Label everything again, what is done too"),
+            (self.results, "The least sure first; click to go there"),
+        ):
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Image", self.image)
+        form.addRow("Labels", self.labels)
+        then = QFormLayout()
+        then.setContentsMargins(0, 0, 0, 0)
+        then.addRow("Ids are", self.kind)
+        then.addRow("Label", self.targets)
+        then.addRow("By", self.model)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(row(self.add_plane, self.add_files))
+        column.addWidget(self.strip)
+        column.addLayout(then)
+        column.addLayout(row(self.teach, self.stop_teaching))
+        column.addLayout(row(self.save, self.open))
+        column.addWidget(self.curve)
+        column.addWidget(self.told)
+        column.addLayout(row(self.run, self.stop, self.again))
+        column.addWidget(self.message)
+        column.addWidget(self.results, 1)

@@ -1,0 +1,340 @@
+"""The Find dock: everything that a word names, in all planes, images or files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.layers import Labels
+
+from ...errors import NapariSeemError, UnknownWord
+from ...models.base import Capability
+from ...models.registry import able_models
+from ...query import Seen
+from ...viewer.camera import show_place
+from ...viewer.coordinates import unwrap
+from ...viewer.writing import Preview
+from .._shared.dock import Dock
+from .._shared.keys import claim, let_go
+from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.runner import Job, LatestRunner
+from ..menus.files import open_path
+from .finder import Finder
+from .findings import Findings, State
+from .panel import FindPanel
+from .review import Asked, FindingReview
+from .scope import Scope
+
+KEYS = {"next": "Shift-N", "previous": "Shift-B", "accept": "Shift-K", "reject": "Shift-J"}
+"""As of the Stack dock; the dock that was used last has them."""
+MOST = 20_000
+"""Findings that a list may hold."""
+
+
+class FindWidget(Dock):
+    """Find what a word names, look at it, and accept or reject it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    model_cache : ModelCache, optional
+        Models and encoded images; by default those of the viewer's docks.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
+    ) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.model_cache = model_cache or model_cache_of(self.viewer)
+        self.findings = Findings(self)
+        self.panel = FindPanel(self, able_models(Capability.TEXT), self.findings)
+        self.scope = Scope(self.viewer, self.panel, self)
+        self.finder = Finder(self.model_cache, self)
+        self.decisions = FindingReview(
+            self.viewer, self.findings, self.scope.image_of, self.model_cache, self
+        )
+        self.preview = Preview(self.viewer, "SEEM finding")
+        self._runner = LatestRunner(self)
+        self._files: dict[Path, list[Any]] = {}
+        self._problems: list[str] = []
+        self._offered: Any = None
+        self._closed = False
+        self._connect()
+        self.findings.arrange(self.panel.least.value(), self.panel.sort.currentText())
+        self._show_target()
+
+    def search(self, word: str | None = None) -> None:
+        """Look for a word; without one, for that of the word field."""
+        panel = self.panel
+        if word is not None:
+            panel.word.setText(word)
+        panel.show_suggestions(())
+        if self.finder.steps.running:
+            return
+        asked, model = " ".join(panel.word.text().split()), panel.model.currentText()
+        try:
+            sources, total, homes = self.scope.sources()
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        query = (model, asked.lower(), self.scope.identity(homes))
+        if self.finder.is_new(query):
+            self._clear()
+        self.scope.remember(homes)
+        self._problems = []
+        self.decisions.asked = Asked(asked, model, self.scope.several)
+        claim(self.viewer, self, {key: method for method, key in KEYS.items()})
+        panel.show_running(True)
+        panel.show_message(f"looking for '{asked}' ...")
+        self.finder.start(model, asked, sources, total, query)
+
+    def search_again(self) -> None:
+        """Forget what was found and look at everything again."""
+        self.finder.forget()
+        self.search()
+
+    def next(self) -> None:
+        """Go to the next finding of the list."""
+        self._step(1)
+
+    def previous(self) -> None:
+        """Go to the finding before."""
+        self._step(-1)
+
+    def accept(self) -> None:
+        """Write the chosen finding as an object, and go on to the next."""
+        self._decide(self.decisions.accept)
+
+    def reject(self) -> None:
+        """The chosen finding is something else; go on to the next."""
+        self._decide(self.decisions.reject)
+
+    def accept_all(self) -> None:
+        """Write all findings that are shown and undecided."""
+        self.decisions.accept(self.findings.open())
+        self.preview.clear()
+
+    def take_back(self) -> None:
+        """Take the last decision back, and choose its finding again."""
+        numbers = self.decisions.take_back()
+        if numbers:
+            self.panel.view.choose(numbers[0])
+
+    def go_to(self, number: int) -> None:
+        """Show a finding in the viewer; a file is opened first."""
+        self.panel.view.choose(number)
+        place = self.findings.entries[number].finding.place
+        if isinstance(place.source, Path):
+            self._open(place.source, number)
+            return
+        image = self.scope.image_of(place.source)
+        if image is None:
+            self.panel.show_message("its image was closed; open it and find again", problem=True)
+            return
+        self._show(image, number)
+
+    def release(self) -> None:
+        """Let go of the viewer; what is written stays."""
+        if self._closed:
+            return
+        self._closed = True
+        self.finder.close()
+        self._runner.close()
+        self.decisions.close()
+        self.preview.close()
+        self.scope.close()
+        self.viewer.layers.events.removed.disconnect(self._on_removed)
+        let_go(self.viewer, self)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        for button, slot in (
+            (panel.begin, self.search), (panel.again, self.search_again),
+            (panel.stop, self.finder.steps.stop), (panel.previous, self.previous),
+            (panel.next, self.next), (panel.accept, self.accept), (panel.reject, self.reject),
+            (panel.accept_all, self.accept_all), (panel.take_back, self.take_back),
+        ):  # fmt: skip
+            button.clicked.connect(_without_arguments(slot))
+        panel.word.returnPressed.connect(_without_arguments(self.search))
+        panel.word.textEdited.connect(lambda _: self._offer_words())
+        panel.suggested.connect(self.search)
+        self.scope.changed.connect(self._show_target)
+        self.scope.outdated.connect(self.finder.forget)
+        panel.labels.chosen.connect(self._on_target)
+        panel.overwrite.toggled.connect(self._on_overwrite)
+        panel.least.valueChanged.connect(lambda _: self._arrange())
+        panel.sort.currentTextChanged.connect(lambda _: self._arrange())
+        panel.view.wanted.connect(self.go_to)
+        panel.view.asked.connect(lambda what: getattr(self, what)())
+        self.finder.seen.connect(self._on_seen)
+        self.finder.refused.connect(self._on_refused)
+        self.finder.ended.connect(self._on_end)
+        self.decisions.changed.connect(self._on_decided)
+        self.decisions.said.connect(lambda text, bad: panel.show_message(text, problem=bad))
+        self.viewer.layers.events.removed.connect(self._on_removed)
+
+    def _clear(self) -> None:
+        self.decisions.forget()
+        self.findings.clear()
+        self.preview.clear()
+        self.scope.forget()
+
+    def _on_seen(self, seen: Seen) -> None:
+        if seen.problem:
+            known = seen.place.title in seen.problem
+            self._problems.append(seen.problem if known else f"{seen.place.title}: {seen.problem}")
+        order = self.scope.order_of(seen.place)
+        self.findings.add((finding, order) for finding in seen.findings)
+        if len(self.findings.entries) > MOST:
+            self.finder.steps.stop()
+        self.panel.show_message(f"{self.finder.done} planes done ...")
+        self._show_counts()
+
+    def _on_refused(self, error: Exception) -> None:
+        self._problems.append(str(error))
+        if isinstance(error, UnknownWord):
+            self.panel.show_suggestions(error.nearest)
+
+    def _on_end(self, outcome: str) -> None:
+        panel, many = self.panel, len(self.findings.entries)
+        panel.show_running(False)
+        word = " ".join(panel.word.text().split())
+        said = f"{many} found on {self.finder.done} planes" if many else f"no '{word}' was found"
+        if outcome and outcome != "stopped":
+            panel.show_message(outcome, problem=True)
+        elif self._problems:
+            more = f" ({len(self._problems)} such)" if len(self._problems) > 1 else ""
+            told = self._problems[0] + more
+            panel.show_message(told if not self.finder.done else f"{said}; {told}", problem=True)
+        elif many > MOST:
+            panel.show_message(f"{said}, more than the list holds; stopped", problem=True)
+        else:
+            panel.show_message(f"stopped, {said}; Find goes on" if outcome else said)
+        self._offer_words()
+        self._show_counts()
+
+    def _decide(self, decide: Callable[[list[int]], None]) -> None:
+        """Decide on the chosen finding, and choose the next undecided one."""
+        number = self.panel.view.number
+        if number is None:
+            self.panel.show_message("choose a finding in the list first")
+            return
+        row = self.findings.row_of(number) or 0
+        decide([number])
+        self.preview.clear()
+        left = [n for n in self.findings.open() if n != number]
+        later = [n for n in left if (self.findings.row_of(n) or 0) > row]
+        if later or left:
+            self._visit((later or left)[0])
+
+    def _step(self, by: int) -> None:
+        shown, number = self.findings.shown(), self.panel.view.number
+        if not shown:
+            return
+        row = -1 if number is None else self.findings.row_of(number)
+        row = min(max((-1 if row is None else row) + by, 0), len(shown) - 1)
+        self.go_to(shown[row])
+
+    def _visit(self, number: int) -> None:
+        """Choose a finding, and go there where no file has to be opened for it."""
+        source = self.findings.entries[number].finding.place.source
+        if isinstance(source, Path) and not self._opened(source):
+            self.panel.view.choose(number)
+        else:
+            self.go_to(number)
+
+    def _open(self, path: Path, number: int) -> None:
+        layers = self._opened(path)
+        for other, theirs in self._files.items():
+            for layer in theirs:
+                if other != path and layer in self.viewer.layers:
+                    layer.visible = False
+        if layers:
+            for layer in layers:
+                layer.visible = True
+            self._show(layers[0], number)
+            return
+
+        def opened(added: list[Any]) -> None:
+            self._files[path] = [unwrap(layer) for layer in added]
+            if not self._closed and self.panel.view.number == number:
+                self._show(self._files[path][0], number)
+
+        open_path(self.viewer, path, then=opened)
+
+    def _opened(self, path: Path) -> list[Any]:
+        return [layer for layer in self._files.get(path, []) if layer in self.viewer.layers]
+
+    def _show(self, image: Any, number: int) -> None:
+        entry = self.findings.entries[number]
+        finding, plane = entry.finding, entry.finding.place.plane
+        if image.ndim != plane.ndim:
+            return  # the file's channels are shown as planes
+        show_place(self.viewer, image, plane, finding.bbox)
+        in_a_layer = not isinstance(finding.place.source, Path)
+        if entry.state in (State.OPEN, State.REJECTED) or not in_a_layer:
+            known = self.preview.layer
+            self.preview.show(image, plane, finding.mask, finding.corner)
+            if known is None:  # it was offered as a labels layer before it was known as ours
+                self.scope.refresh()
+        else:
+            self.preview.clear()
+
+    def _arrange(self) -> None:
+        chosen = self.panel.view.number
+        self.findings.arrange(round(self.panel.least.value(), 2), self.panel.sort.currentText())
+        self.panel.view.choose(chosen)
+        self._show_counts()
+
+    def _show_counts(self) -> None:
+        found = self.findings
+        self.panel.show_counts(found.rowCount(), len(found.entries), len(found.open()))
+
+    def _on_decided(self) -> None:
+        self._show_target()
+        self._show_counts()
+
+    def _show_target(self) -> None:
+        image = self.panel.image.layer
+        if image is not None:
+            self.panel.labels.select(self.decisions.target_of(image))
+
+    def _on_target(self, labels: Labels | None) -> None:
+        if self.panel.image.layer is not None:
+            self.decisions.choose_target(self.panel.image.layer, unwrap(labels))
+
+    def _on_overwrite(self, wanted: bool) -> None:
+        self.decisions.overwrite = wanted
+
+    def _offer_words(self) -> None:
+        """Offer the words that the model knows, once it is loaded; which is done in a thread."""
+        name = self.panel.model.currentText()
+        if self._runner.busy or (self._offered and self.model_cache.loaded(name) is self._offered):
+            return
+
+        def done(model: Any) -> None:
+            self._offered = model
+            self.panel.words.setStringList(list(model.vocabulary()))
+
+        def failed(error: Exception) -> None:
+            self.panel.show_message(str(error), problem=True)
+
+        self._runner.submit(Job(lambda: self.model_cache.model(name), done, failed))
+
+    def _on_removed(self, event: Any) -> None:
+        self.decisions.let_go_of(event.value)
+        if self.scope.knows(event.value):
+            self.finder.steps.stop()
+
+
+def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
+    """A slot that ignores what a signal carries."""
+
+    def call(*_: Any) -> None:
+        slot()
+
+    return call

@@ -1,0 +1,116 @@
+"""A search in a thread: what was looked at is remembered and not looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ...errors import InvalidPrompt, UnknownWord
+from ...query import Place, PlaneSource, Seen, search
+from .._shared.model_cache import ModelCache
+from .._shared.steps import Steps
+
+LOOK = 0.1
+"""Seconds after which a waiting search looks whether it was stopped."""
+
+
+class Finder(QObject):
+    """WindowChoice for a word in plane after plane, while nobody waits for an answer.
+
+    Parameters
+    ----------
+    model_cache : ModelCache
+        Gives model and encoded planes, and the gate before which the search stands.
+    parent : QObject
+
+    Attributes
+    ----------
+    seen : Signal(object)
+        A `Seen`.
+    refused : Signal(object)
+        The error that tells why the word can't be looked for.
+    ended : Signal(str)
+        As of `Steps`.
+    """
+
+    seen = Signal(object)
+    refused = Signal(object)
+    ended = Signal(str)
+
+    def __init__(self, model_cache: ModelCache, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model_cache = model_cache
+        self._query: tuple[Any, ...] = ()
+        self._done: set[Place] = set()
+        self.steps = Steps(self)
+        self.steps.stepped.connect(self._deliver)
+        self.steps.ended.connect(self.ended)
+
+    @property
+    def done(self) -> int:
+        """How many planes were looked at for the present word."""
+        return len(self._done)
+
+    def is_new(self, query: tuple[Any, ...]) -> bool:
+        """Whether something else is asked for than the last time."""
+        return query != self._query
+
+    def start(
+        self,
+        model: str,
+        word: str,
+        sources: Iterable[PlaneSource],
+        total: int,
+        query: tuple[Any, ...],
+    ) -> None:
+        """Look at the planes that were not looked at for the same query.
+
+        Parameters
+        ----------
+        model : str
+        word : str
+        sources : iterable of PlaneSource
+            Iterated in the thread.
+        total : int
+            About how many they are.
+        query : tuple
+            What is asked for; with another one everything is looked at.
+        """
+        if self.is_new(query):
+            self._query, self._done = query, set()
+        self.steps.start(f"Looking for {word}", total, lambda: self._run(model, word, sources))
+
+    def forget(self) -> None:
+        """Look at everything again next time."""
+        self._query, self._done = (), set()
+
+    def close(self) -> None:
+        """Stop; nothing is delivered any more."""
+        self.steps.close()
+
+    def _run(
+        self, name: str, word: str, sources: Iterable[PlaneSource]
+    ) -> Iterator[Seen | UnknownWord | InvalidPrompt]:
+        left = (source for source in sources if source.place not in self._done)
+        model, cache = self._model_cache.model(name), self._model_cache.cache
+        try:
+            yield from search(model, left, word, cache=cache, may_go_on=self._may_go_on)
+        except (UnknownWord, InvalidPrompt) as error:
+            yield error
+
+    def _may_go_on(self) -> bool:
+        """In the thread: wait while a person waits for an answer; False once it was stopped."""
+        while not self.steps.stopping:
+            if self._model_cache.gate.wait(LOOK):
+                return not self.steps.stopping
+        return False
+
+    def _deliver(self, step: Any) -> None:
+        if not isinstance(step, Seen):
+            self.refused.emit(step)
+            return
+        if not step.problem:
+            self._done.add(step.place)
+        self.seen.emit(step)

@@ -1,0 +1,193 @@
+"""The looks of the Find dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QStringListModel, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QCompleter,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QLabeledDoubleSlider
+
+from ...query.run import LONGEST_WORD
+from .._shared.forms import AxisBox, PlaneRange, WordButtons, form_layout, row
+from .._shared.message import Message
+from ..annotate.panel import LayerBox
+from .findings import BY_PLACE, BY_SCORE, Findings
+from .view import FindingsView
+
+STACK, IMAGES, FOLDER = "all planes of a stack", "all 2-D images here", "a folder of files"
+LEAST = 0.45
+
+
+class FindPanel(QWidget):
+    """All widgets of the Find dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that take words.
+    findings : Findings
+
+    Attributes
+    ----------
+    suggested : Signal(str)
+        A word that was offered instead was chosen.
+    """
+
+    suggested = Signal(str)
+
+    def __init__(self, parent: QWidget, models: Sequence[str], findings: Findings) -> None:
+        super().__init__(parent)
+        # the list takes the room that napari would else leave empty below
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
+        self.along, self._range = AxisBox(), PlaneRange()
+        self.model.addItems(list(models))
+        self.scope.addItems([STACK, IMAGES, FOLDER])
+        self.sort.addItems([BY_SCORE, BY_PLACE])
+        for box in (self.model, self.scope, self.along):
+            box.setSizeAdjustPolicy(
+                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            )
+        self.word, self.words = QLineEdit(), QStringListModel(self)
+        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
+        self.first, self.last = self._range.first, self._range.last
+        self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
+        self.begin, self.stop = QPushButton("Find"), QPushButton("Stop")
+        self.again = QPushButton("Again")
+        self.message, self.told = Message(), QLabel()
+        self.least = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.view = FindingsView(findings)
+        self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
+        self.reject, self.accept = QPushButton("Reject"), QPushButton("Accept")
+        self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Take back")
+        self._suggestions = WordButtons()
+        self._suggestions.chosen.connect(self.suggested)
+        self._prepare()
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_running(False)
+        self.show_scope(1, 0)
+        self.show_channels(0)
+        self.show_counts(0, 0, 0)
+
+    def show_running(self, running: bool) -> None:
+        """Allow what is possible while a search runs, or while none does."""
+        self.begin.setEnabled(not running)
+        self.again.setEnabled(not running)
+        self.stop.setEnabled(running)
+
+    def show_message(self, text: str, *, problem: bool = False) -> None:
+        """Say what happened."""
+        self.message.say(text, problem=problem)
+
+    def show_scope(self, count: int, axes: int) -> None:
+        """Show the rows that the scope needs, for `count` planes along one of so many axes."""
+        scope = self.scope.currentText()
+        rows = (
+            (self.image, scope == STACK), (self.along, scope == STACK and axes > 1),
+            (self._range, scope == STACK and count > 1), (self._folder, scope == FOLDER),
+            (self.labels, scope == STACK),
+        )  # fmt: skip
+        for widget, wanted in rows:
+            self._form.setRowVisible(widget, wanted)
+        self._range.offer(count)
+
+    def show_channels(self, count: int) -> None:
+        """Offer to use further layers as channels, where there are any."""
+        self.channels.setText(f"all {count} channels")
+        self._form.setRowVisible(self.channels, count > 1 and self.scope.currentText() == STACK)
+
+    def show_counts(self, shown: int, total: int, undecided: int) -> None:
+        """Tell how many findings are shown, of how many, and how many are to be decided on."""
+        self.told.setText(f"{shown} of {total} shown" if total else "")
+        self.accept_all.setText(f"Accept all {undecided}" if undecided else "Accept all")
+        for button, able in (
+            (self.accept_all, undecided), (self.accept, shown), (self.reject, shown),
+            (self.previous, shown), (self.next, shown),
+        ):  # fmt: skip
+            button.setEnabled(bool(able))
+
+    def show_suggestions(self, words: Sequence[str]) -> None:
+        """Offer words as buttons."""
+        self._suggestions.offer(words)
+
+    def _prepare(self) -> None:
+        self.word.setPlaceholderText("a word, such as nucleus")
+        self.word.setMaxLength(LONGEST_WORD)
+        self.word.setClearButtonEnabled(True)
+        completer = QCompleter(self.words, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.word.setCompleter(completer)
+        self.folder.setPlaceholderText("folder")
+        self.least.setRange(0, 1)
+        self.least.setDecimals(2)
+        self.least.setValue(LEAST)
+        self.told.setMinimumWidth(1)
+        self._folder = QWidget()
+        chosen = row(self.folder, self.choose)
+        chosen.setContentsMargins(0, 0, 0, 0)
+        self._folder.setLayout(chosen)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.word, "What to look for; Enter begins"),
+            (self.scope, "Where to look for it"),
+            (self.channels, "Show the model these layers as channels of one picture"),
+            (self.along, "The axis along which the planes follow each other"),
+            (self.begin, "Look through the planes that were not looked at yet"),
+            (self.stop, "Stop after this plane; Find goes on"),
+            (self.again, "Forget what was found, and look at everything again"),
+            (self.least, "Show only what scores at least this much"),
+            (self.previous, "Go to the finding before [Shift+B]"),
+            (self.next, "Go to the next finding [Shift+N]"),
+            (self.accept, "Write it into the labels [Shift+K; K in the list]"),
+            (self.reject, "It is something else [Shift+J; J in the list]"),
+            (self.accept_all, "Write all that score at least so much and are undecided"),
+            (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
+            (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
+            (self.labels, "Labels layer that takes what is accepted"),
+        ):  # fmt: skip
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 8, 8, 8)
+        column.setSpacing(6)
+        form = self._form = form_layout()
+        form.addRow("Find", self.word)
+        form.addRow(self._suggestions)
+        form.addRow("In", self.scope)
+        form.addRow("Image", self.image)
+        form.addRow("", self.channels)
+        form.addRow("Along", self.along)
+        form.addRow("Planes", self._range)
+        form.addRow("Folder", self._folder)
+        form.addRow("Model", self.model)
+        form.addRow("Write to", self.labels)
+        form.addRow("", self.overwrite)
+        column.addLayout(form)
+        column.addLayout(row(self.begin, self.stop, self.again))
+        column.addWidget(self.message)
+        column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
+        column.addLayout(row(self.told, self.sort, stretch=0))
+        column.addWidget(self.view, 1)
+        column.addLayout(row(self.previous, self.next, self.reject, self.accept))
+        column.addLayout(row(self.accept_all, self.take_back))

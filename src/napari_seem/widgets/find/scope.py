@@ -1,0 +1,171 @@
+"""Where the Find dock looks: planes of a stack, images of the viewer, or files of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog
+
+from ...errors import InvalidImage
+from ...io.images import images_in
+from ...query import Place, PlaneSource, plane_sources_of_files
+from ...viewer.coordinates import channel_layers, spatial_shape, unwrap
+from ...viewer.model_input import model_input_of
+from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
+from ...viewer.roles import is_ours
+from .panel import FOLDER, IMAGES, STACK, FindPanel
+
+
+class Scope(QObject):
+    """Keeps the panel's choices in step with the viewer, and says what there is to look at.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    panel : FindPanel
+    parent : QObject
+
+    Attributes
+    ----------
+    changed : Signal()
+        Another image is chosen, or layers came or went.
+    outdated : Signal()
+        The pixels of an image that was searched are others now.
+    """
+
+    changed = Signal()
+    outdated = Signal()
+
+    def __init__(self, viewer: Any, panel: FindPanel, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._panel = viewer, panel
+        self._images: dict[int, Image] = {}
+        self._order: dict[Any, int] = {}
+        panel.choose.clicked.connect(lambda _: self._choose_folder())
+        panel.scope.currentTextChanged.connect(lambda _: self._refresh_axes())
+        panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
+        panel.image.chosen.connect(lambda _: self._refresh_axes())
+        for event in self._events():
+            event.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def several(self) -> bool:
+        """Whether several layers are shown to the model as channels of one image."""
+        return self._panel.channels.isChecked() and not self._panel.channels.isHidden()
+
+    def sources(self) -> tuple[Iterable[PlaneSource], int, list[Any]]:
+        """What to look at, about how many planes that is, and the images or files they are of.
+
+        Raises
+        ------
+        InvalidImage, InvalidPrompt
+            There is nothing to look at.
+        """
+        panel, scope = self._panel, self._panel.scope.currentText()
+        if scope == FOLDER:
+            paths = images_in(self._folder())
+            return plane_sources_of_files(paths), len(paths), list(paths)
+        images = [panel.image.layer] if scope == STACK else self._flat_images()
+        if not images or images[0] is None:
+            raise InvalidImage("there is no image to search; open one first")
+        layers = self._viewer.layers
+        if scope == IMAGES:
+            sources = [plane_source_of_image(image, layers) for image in images]
+        else:
+            sources = plane_sources_of_stack(
+                images[0], self._viewer.dims, layers, axis=panel.along.axis,
+                within=(panel.first.value(), panel.last.value() + 1), together=self.several,
+            )  # fmt: skip
+        return sources, len(sources), images
+
+    def remember(self, homes: list[Any]) -> None:
+        """Know images again by their ids, and in which order they and files come."""
+        for home in homes:
+            if not isinstance(home, Path) and id(home) not in self._images:
+                self._images[id(home)] = home
+                home.events.data.connect(self._on_data)
+            self._order.setdefault(home if isinstance(home, Path) else id(home), len(self._order))
+
+    def forget(self) -> None:
+        """Know no image any more."""
+        for image in self._images.values():
+            image.events.data.disconnect(self._on_data)
+        self._images.clear()
+        self._order.clear()
+
+    def identity(self, homes: list[Any]) -> tuple[Any, ...]:
+        """What tells this from looking elsewhere, or at the same as it is shown otherwise."""
+        if homes and isinstance(homes[0], Path):
+            return (homes[0].parent,)
+        return tuple(model_input_of(one, self._viewer.layers, self.several) for one in homes)
+
+    def knows(self, layer: Any) -> bool:
+        """Whether a layer is one of the images looked at."""
+        return id(layer) in self._images
+
+    def image_of(self, source: Any) -> Image | None:
+        """The layer that a place's `source` stands for; None where it has gone."""
+        image = self._images.get(source)
+        return image if image is not None and image in self._viewer.layers else None
+
+    def order_of(self, place: Place) -> tuple[int, ...]:
+        """Where a place comes in the order of places."""
+        return self._order.get(place.source, 0), *(at or 0 for at in place.plane.index)
+
+    def refresh(self, _: Any = None) -> None:
+        """Offer the layers that are there."""
+        layers = [unwrap(layer) for layer in self._viewer.layers if not is_ours(layer)]
+        panel = self._panel
+        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
+        self._refresh_axes()
+
+    def close(self) -> None:
+        """Look at the viewer no longer."""
+        self.forget()
+        for event in self._events():
+            event.disconnect(self.refresh)
+
+    def _on_data(self, _: Any) -> None:
+        self.outdated.emit()
+
+    def _events(self) -> list[Any]:
+        layers, dims = self._viewer.layers.events, self._viewer.dims.events
+        return [layers.inserted, layers.removed, layers.reordered, dims.order, dims.ndisplay]
+
+    def _flat_images(self) -> list[Image]:
+        layers = [unwrap(layer) for layer in self._viewer.layers]
+        return [x for x in layers if isinstance(x, Image) and x.ndim == 2 and not is_ours(x)]
+
+    def _folder(self) -> Path:
+        if not self._panel.folder.text().strip():
+            self._choose_folder()
+        text = self._panel.folder.text().strip()
+        if not text:
+            raise InvalidImage("no folder was chosen")
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise InvalidImage(f"there is no folder '{folder}'; choose another one")
+        return folder
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self._panel, "Folder of images to search")
+        if folder:
+            self._panel.folder.setText(folder)
+
+    def _refresh_axes(self) -> None:
+        self._panel.along.offer(self._panel.image.layer, self._viewer.dims)
+        self._refresh_range()
+        self.changed.emit()
+
+    def _refresh_range(self) -> None:
+        image, axis = self._panel.image.layer, self._panel.along.axis
+        count = 1 if image is None or axis is None else spatial_shape(image)[axis]
+        self._panel.show_scope(count, len(self._panel.along.axes))
+        channels = 0 if image is None else len(channel_layers(image, self._viewer.layers))
+        self._panel.show_channels(channels)

@@ -1,0 +1,1 @@
+"""Menu commands: files and libraries of taught words, opened and saved."""

@@ -1,0 +1,169 @@
+"""Menu commands: open with geometry, save labels where they lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error, show_info, show_warning
+from napari.utils.progress import progress
+from napari.viewer import Viewer
+from qtpy.QtWidgets import QFileDialog, QInputDialog
+
+from ...errors import NapariSeemError
+from ...io.dicom import describe, series_in
+from ...io.files import FORMATS, ending, open_image
+from ...io.label_store import default_home
+from ...io.ome_zarr import is_ome_zarr
+from ...io.opened import Opened
+from ...viewer.coordinates import unwrap
+from ...viewer.files import as_layers, save_labels
+from ...viewer.metadata import GRID, SOURCE
+from ...viewer.on_disk import open_labels
+from ...viewer.record import saving
+from .._shared.preferences import read_preferences
+from .._shared.runner import report_crash
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+IMAGES = "Images (*.nii *.nii.gz *.tif *.tiff);;All files (*)"
+
+
+def open_file(viewer: Viewer) -> None:
+    """Ask for an image file and open it with its geometry."""
+    path, _ = QFileDialog.getOpenFileName(None, "Open with geometry", "", IMAGES)
+    if path:
+        open_path(viewer, Path(path))
+
+
+def open_folder(viewer: Viewer) -> None:
+    """Ask for the folder of a DICOM series or an OME-Zarr image and open it."""
+    path = QFileDialog.getExistingDirectory(None, "Open a DICOM series or an OME-Zarr image")
+    if path:
+        open_path(viewer, Path(path))
+
+
+def open_path(
+    viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None,
+    then: Callable[[list[Any]], None] = lambda _: None,
+) -> None:  # fmt: skip
+    """Open an image in a thread and add its layers.
+
+    Parameters
+    ----------
+    viewer : Viewer
+    path : Path
+    choose : callable, optional
+        Given descriptions of the series of a folder, gives the number of the wanted one, or -1;
+        by default the person is asked.
+    then : callable, optional
+        Given the layers that were added.
+    """
+    viewer = unwrap(viewer)
+    if not path.is_dir() or is_ome_zarr(path):
+        _in_thread(
+            lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
+        )
+        return
+
+    def chosen(found: dict[str, list[Any]]) -> None:
+        names = [describe(datasets) for datasets in found.values()]
+        number = 0 if len(names) == 1 else (choose or _ask_series)(names)
+        if number >= 0:
+            uid = list(found)[number]
+            _in_thread(
+                lambda: open_image(path, uid),
+                lambda opened: then(_add(viewer, opened, path)),
+                path.name,
+            )
+
+    _in_thread(lambda: series_in(path), chosen, path.name)
+
+
+def open_kept_labels(viewer: Viewer) -> None:
+    """Ask for labels that were kept on disk, and open them to be worked on."""
+    start = str(read_preferences().labels_folder or default_home())
+    path = QFileDialog.getExistingDirectory(None, "Open labels (a .zarr folder)", start)
+    if path:
+        open_labels_at(viewer, Path(path))
+
+
+def open_labels_at(viewer: Viewer, path: Path) -> None:
+    """Open labels that were kept on disk; what is wrong with them is shown."""
+    try:
+        open_labels(unwrap(viewer), path)
+    except NapariSeemError as error:
+        show_error(str(error))
+
+
+def save_as(viewer: Viewer) -> None:
+    """Ask where to, and write the chosen Labels layer in the format that the name asks for."""
+    from napari.layers import Labels
+
+    active = unwrap(viewer).layers.selection.active
+    if not isinstance(active, Labels):
+        show_warning("Choose a labels layer in the list first, then save it.")
+        return
+    wanted = "Labels (" + " ".join(f"*{e}" for group in FORMATS.values() for e in group) + ")"
+    path, _ = QFileDialog.getSaveFileName(None, "Save labels", suggested(active), wanted)
+    if path:
+        save_to(active, Path(path))
+
+
+def save_to(layer: Labels, path: Path) -> None:
+    """Write a Labels layer in a thread, and say what was written."""
+
+    def written(paths: list[Path]) -> None:
+        show_info("Written: " + ", ".join(str(one) for one in paths))
+
+    events = saving(layer, path.name)
+    _in_thread(lambda: save_labels(layer, path, events), written, f"Writing {path.name}")
+
+
+def suggested(layer: Labels) -> str:
+    """A file name in the format that the layer's image came in."""
+    grid = layer.metadata.get(GRID)
+    kind = {"nifti": ".nii.gz", "dicom": ".dcm", "ome-zarr": ".zarr"}.get(
+        grid.format if grid is not None else "", ".tif"
+    )
+    if grid is not None and grid.format == "ome-zarr":
+        return str(grid.native["path"] / "labels" / f"{layer.name}{kind}")
+    return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
+
+
+def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
+    added = []
+    for data, options, _ in as_layers(opened):
+        options["metadata"][SOURCE] = str(path.absolute())
+        added.append(viewer.add_image(data, **options))
+    warning = opened.about.get("warning")
+    if warning:
+        show_warning(f"{opened.name}: {warning}")
+    return added
+
+
+def _ask_series(names: list[str]) -> int:
+    name, sure = QInputDialog.getItem(
+        None, "Several series", "The folder holds several series. Open", names, 0, False
+    )
+    return names.index(name) if sure else -1
+
+
+def _in_thread(work: Callable[[], Any], done: Callable[[Any], None], title: str) -> None:
+    """Run something in a thread, with an entry in the activity dock; errors are shown."""
+    shown = progress(total=0, desc=title)
+
+    def failed(error: Exception) -> None:
+        if isinstance(error, NapariSeemError):
+            show_error(str(error))
+        else:
+            report_crash(error)
+
+    worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+    worker.finished.connect(shown.close)
+    worker.returned.connect(done)
+    worker.errored.connect(failed)
+    worker.start()

@@ -1,0 +1,128 @@
+"""One model in the Models dock: what it is, where its weights are, and how to get them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
+
+from ...models.base import Capability
+from ...models.registry import ModelSpec
+
+WORDS = {
+    Capability.POINT: "points", Capability.BOX: "boxes", Capability.POLYGON: "lassos",
+    Capability.SCRIBBLE: "scribbles", Capability.MASK: "masks", Capability.TEXT: "words",
+    Capability.REFERENCE: "references", Capability.EVERYTHING: "the whole image",
+    Capability.IN_CONTEXT: "labelled examples",
+}  # fmt: skip
+MEGABYTE = 1e6
+LINK = "#8ab4f8"
+
+
+class ModelCard(QFrame):
+    """Shows a model; says what the person wants done about its weights.
+
+    Attributes
+    ----------
+    wanted, stopped, file_wanted : Signal(str)
+        Carry the model's name: download it, stop downloading it, use a file of one's own.
+    """
+
+    wanted = Signal(str)
+    stopped = Signal(str)
+    file_wanted = Signal(str)
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.title = _text(f"<b>{spec.title}</b> <code>{spec.name}</code>")
+        self.facts = _text(f"{spec.description}<br>Takes: {prompts_of(spec)}.")
+        self.weights = _text("")
+        self.download, self.stop = QPushButton("Download"), QPushButton("Stop")
+        self.choose = QPushButton("Use a file…")
+        self.choose.setToolTip("Use weights that are on this machine already, from now on")
+        self.copy_path = QPushButton("Copy path")
+        self.copy_path.setToolTip("Copy where the weights are, or have to be put")
+        self.bar = QProgressBar()
+        self.download.clicked.connect(lambda: self.wanted.emit(spec.name))
+        self.stop.clicked.connect(lambda: self.stopped.emit(spec.name))
+        self.choose.clicked.connect(lambda: self.file_wanted.emit(spec.name))
+        self.copy_path.clicked.connect(self._copy_path)
+        column, row = QVBoxLayout(self), QHBoxLayout()
+        for button in (self.download, self.stop, self.choose, self.copy_path):
+            row.addWidget(button)
+        row.addStretch(1)
+        for label in (self.title, self.facts, self.weights, self.bar):
+            column.addWidget(label)
+        column.addLayout(row)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look where the weights are now."""
+        file = self.spec.weights
+        path = file.located()
+        self.bar.hide()
+        self.stop.hide()
+        self.download.setVisible(path is None)
+        self.choose.setVisible(not file.packaged)
+        self.copy_path.setVisible(not file.packaged)
+        part = file.path.with_name(file.path.name + ".part")
+        self.download.setText("Go on downloading" if part.exists() else "Download")
+        licence = f"Licence {self.spec.licence}."
+        if path is not None:
+            size = f"{path.stat().st_size / MEGABYTE:,.1f} MB"
+            where = "inside the package" if file.packaged else f"at {_breakable(path)}"
+            self.weights.setText(f"Weights: {size}, {where}. {licence}")
+            return
+        name = _breakable(file.filename)
+        size = f", about {self.spec.megabytes:,} MB" if self.spec.megabytes else ""
+        self.weights.setText(
+            f"Weights: not here yet{size}. {licence} Without a network, get "
+            f"<a style='color: {LINK}' href='{file.url}'>{name}</a> elsewhere and "
+            f"put it at {_breakable(file.path)}, or choose the file."
+        )
+
+    def show_progress(self, done: int, total: int | None) -> None:
+        """Show how much has arrived, in bytes."""
+        self.download.hide()
+        self.choose.hide()
+        self.stop.show()
+        self.bar.show()
+        self.bar.setRange(0, 1000 if total else 0)
+        if total:
+            self.bar.setValue(int(1000 * done / total))
+        of = f" of {total / MEGABYTE:,.1f}" if total else ""
+        self.bar.setFormat(f"{done / MEGABYTE:,.1f}{of} MB")
+
+    def _copy_path(self) -> None:
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(str(self.spec.weights.located() or self.spec.weights.path))
+
+
+def prompts_of(spec: ModelSpec) -> str:
+    """What a model takes, for people."""
+    words = [word for capability, word in WORDS.items() if capability in spec.capabilities]
+    if Capability.NEGATIVE in spec.capabilities:
+        words[0] += " (positive and negative)"
+    return ", ".join(words)
+
+
+def _breakable(path: Path | str) -> str:
+    """A path that a narrow dock can break into lines (not to be copied from there)."""
+    return re.sub(r"([/\\_])", "\\1\N{ZERO WIDTH SPACE}", str(path))
+
+
+def _text(words: str) -> QLabel:
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setMinimumWidth(1)
+    label.setOpenExternalLinks(True)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.LinksAccessibleByMouse
+    )
+    return label

@@ -1,0 +1,86 @@
+"""The row of the Models dock that tells what encoded images take on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.qt.threading import create_worker
+from qtpy.compat import isalive
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+
+from ...embeddings import EmbeddingStore, Usage
+from .._shared.preferences import MEGABYTE, read_preferences
+from .._shared.runner import report_crash
+
+
+class DiskRow(QWidget):
+    """How much encoded images take on disk, and a button that deletes them.
+
+    The folder may lie in a slow place, so that it is looked at in a thread.
+
+    Parameters
+    ----------
+    store : EmbeddingStore or None
+    """
+
+    def __init__(self, store: EmbeddingStore | None) -> None:
+        super().__init__()
+        self._store = store
+        self._worker: Any = None
+        self.told, self.clear = QLabel(), QPushButton("Clear")
+        self.told.setWordWrap(True)
+        self.told.setMinimumWidth(1)
+        self.told.setMinimumHeight(2 * self.told.fontMetrics().lineSpacing() + 4)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.told, 1)
+        row.addWidget(self.clear)
+        self.clear.clicked.connect(lambda _: self.empty())
+        if store is None:
+            self.clear.setEnabled(False)
+            self.told.setText(f"On disk: not kept, {_why_not()}")
+        else:
+            self.clear.setToolTip(f"Delete the encoded images in {store.folder}")
+            self.told.setToolTip(str(store.folder))
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Look how much there is now."""
+        if self._store is not None:
+            self._start(self._store.usage)
+
+    def empty(self) -> None:
+        """Delete all encoded images on disk, also those of other programs that share the folder."""
+        if self._store is not None:
+            store = self._store
+            self._worker = None  # deleting does not wait for a look
+            self._start(lambda: (store.clear(), store.usage())[1])
+
+    def _start(self, work: Any) -> None:
+        if self._worker is not None:
+            return
+        worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+        worker.returned.connect(self._show)
+        worker.errored.connect(self._failed)
+        self._worker = worker
+        worker.start()
+
+    def _show(self, usage: Usage) -> None:
+        if not isalive(self) or self._store is None:
+            return
+        self._worker = None
+        self.told.setText(
+            f"{usage.images} encoded images on disk: {usage.nbytes / MEGABYTE:,.0f} of "
+            f"{self._store.max_bytes / MEGABYTE:,.0f} MB"
+        )
+
+    def _failed(self, error: Exception) -> None:
+        if isalive(self):
+            self._worker = None
+        report_crash(error)
+
+
+def _why_not() -> str:
+    if not read_preferences().keep_on_disk:
+        return "switched off in the preferences"
+    return "the package zarr is missing (pip install 'napari-seem[zarr]')"

@@ -1,0 +1,196 @@
+"""The Models dock: which models there are, where they run, and what is kept for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_info, show_warning
+from qtpy.compat import isalive
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...models.registry import MODELS, ModelSpec, available_devices, download_model, use_file
+from ...viewer.coordinates import unwrap
+from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.preferences import MEGABYTE, plugin_page
+from .._shared.runner import report_crash
+from .card import ModelCard
+from .disk_row import DiskRow
+from .downloads import Download, Fetch
+
+REFRESH_MS = 1000
+
+
+class ModelsWidget(QWidget):
+    """List every model; download weights or point to a file; choose the device; empty the cache.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    model_cache : ModelCache, optional
+        Models and encoded images; by default those of the viewer's docks.
+    specs : sequence of ModelSpec, optional
+    fetch : callable, optional
+        See `Download`.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None,
+        specs: Sequence[ModelSpec] = tuple(MODELS.values()), fetch: Fetch = download_model,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.model_cache = model_cache or model_cache_of(unwrap(napari_viewer))
+        self.cards = {spec.name: ModelCard(spec) for spec in specs}
+        self.device, self.cache = QComboBox(), QLabel()
+        self.clear_cache = QPushButton("Clear")
+        self.disk = DiskRow(self.model_cache.cache.store)
+        self.transfer = Download(self, fetch)
+        self._arrange()
+        self._connect()
+        self._offer_devices(("auto", "cpu"))
+        # asking torch for its devices takes a second the first time
+        self._asking = create_worker(available_devices, _start_thread=False, _ignore_errors=True)
+        self._asking.returned.connect(self._offer_devices)
+        self._asking.errored.connect(report_crash)
+        self._asking.start()
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.refresh_cache)
+        self._timer.timeout.connect(self.disk.refresh)
+        self._timer.start(REFRESH_MS)
+        self.refresh_cache()
+
+    def start_download(self, name: str) -> None:
+        """Download the weights of a model, or go on with it."""
+        if self.transfer.running:
+            show_warning(f"'{self.transfer.name}' is still being downloaded; stop it or wait")
+            return
+        self.cards[name].show_progress(0, None)
+        self.transfer.start(name, self.cards[name].spec.title)
+
+    def choose_file(self, name: str, path: str | Path | None = None) -> None:
+        """Use the person's own weights file for a model from now on; ask for it without `path`."""
+        if path is None:
+            chosen, _ = QFileDialog.getOpenFileName(
+                self, f"Weights of {self.cards[name].spec.title}", "",
+                "Weights (*.safetensors *.pt *.pth *.bin)",
+            )  # fmt: skip
+            if not chosen:
+                return
+            path = chosen
+        card = self.cards[name]
+        card.setEnabled(False)
+        worker = create_worker(
+            partial(use_file, name, Path(path)), _start_thread=False, _ignore_errors=True
+        )
+        worker.returned.connect(lambda _: self._file_taken(name, ""))
+        worker.errored.connect(lambda error: self._file_taken(name, str(error)))
+        worker.start()
+
+    def empty_cache(self) -> None:
+        """Forget the encoded images in memory; those on disk are read when next needed."""
+        self.model_cache.cache.clear()
+        self.refresh_cache()
+
+    def refresh_cache(self) -> None:
+        """Show how much is kept now."""
+        cache = self.model_cache.cache
+        self.cache.setText(
+            f"{len(cache)} encoded images in memory: {cache.nbytes / MEGABYTE:,.0f} of "
+            f"{cache.max_bytes / MEGABYTE:,.0f} MB"
+        )
+
+    def closeEvent(self, event: Any) -> None:
+        """Stop a download; what has arrived stays."""
+        self.transfer.cancel()
+        self._timer.stop()
+        super().closeEvent(event)
+
+    def _arrange(self) -> None:
+        inner, cards = QWidget(), QVBoxLayout()
+        for card in self.cards.values():
+            cards.addWidget(card)
+        cards.addStretch(1)
+        inner.setLayout(cards)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inner)
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Run on"))
+        row.addWidget(self.device, 1)
+        memory = QHBoxLayout()
+        memory.addWidget(self.cache, 1)
+        memory.addWidget(self.clear_cache)
+        self.cache.setWordWrap(True)
+        self.cache.setMinimumWidth(1)
+        self.cache.setMinimumHeight(2 * self.cache.fontMetrics().lineSpacing() + 4)
+        self.device.setToolTip("auto takes a GPU where there is one")
+        self.clear_cache.setToolTip("Forget encoded images in memory; prompts and labels stay")
+        column = QVBoxLayout(self)
+        column.addWidget(scroll, 1)
+        column.addLayout(row)
+        column.addLayout(memory)
+        column.addWidget(self.disk)
+
+    def _connect(self) -> None:
+        for card in self.cards.values():
+            card.wanted.connect(self.start_download)
+            card.stopped.connect(lambda _: self.transfer.cancel())
+            card.file_wanted.connect(self.choose_file)
+        self.transfer.progressed.connect(self._on_progress)
+        self.transfer.ended.connect(self._on_end)
+        self.clear_cache.clicked.connect(self.empty_cache)
+        self.device.textActivated.connect(self._use_device)
+
+    def _on_progress(self, done: int, total: int | None) -> None:
+        if self.transfer.running:
+            self.cards[self.transfer.name].show_progress(done, total)
+
+    def _on_end(self, name: str, problem: str) -> None:
+        card = self.cards[name]
+        card.refresh()
+        if problem:
+            show_warning(f"{card.spec.title}: {problem}")
+        else:
+            show_info(f"{card.spec.title} is ready")
+
+    def _file_taken(self, name: str, problem: str) -> None:
+        if not isalive(self):
+            return
+        card = self.cards[name]
+        card.setEnabled(True)
+        card.refresh()
+        self.model_cache.forget(name)
+        if problem:
+            show_warning(problem)
+
+    def _offer_devices(self, devices: Sequence[str]) -> None:
+        if not isalive(self):
+            return
+        self.device.clear()
+        self.device.addItems(list(devices))
+        if self.model_cache.device not in devices:
+            self.device.addItem(self.model_cache.device)
+        self.device.setCurrentText(self.model_cache.device)
+
+    def _use_device(self, device: str) -> None:
+        self.model_cache.use_device(device)
+        page = plugin_page()
+        if page is not None and page.device != device:
+            page.device = device
+        self.refresh_cache()

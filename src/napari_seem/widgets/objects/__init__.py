@@ -1,0 +1,1 @@
+"""The Objects dock: names, classes and colours of the objects of a Labels layer."""

@@ -1,0 +1,349 @@
+"""The Objects dock: classes of a Labels layer, their objects, and what can be done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import napari
+from napari.layers import Labels
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QColor, QKeySequence, QShortcut
+from qtpy.QtWidgets import QColorDialog, QInputDialog
+
+from ...edits import NO_CLASS
+from ...errors import NapariSeemError
+from ...labels.plans import clean_name, counted, look_alikes, quoted
+from ...palette import Palette
+from ...viewer.coordinates import go_to, unwrap
+from ...viewer.history import Change
+from ...viewer.palette import palette_of
+from ...viewer.roles import is_ours
+from .._shared.dock import Dock
+from .panel import PLANE, ClassesPanel
+from .tables import ClassRow, ObjectRow
+from .work import NO_LAYER, ClassWork
+
+
+class ObjectsWidget(Dock):
+    """Name, merge, colour and delete the objects of a Labels layer, by class or one by one.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.panel = ClassesPanel(self)
+        self.work = ClassWork(self)
+        self._chosen: set[str] = set()
+        self._label = 0
+        self._quiet = False
+        self._closed = False
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self.refresh)
+        self._connect()
+        self._refresh_layers()
+
+    @property
+    def layer(self) -> Any:
+        """The Labels layer that is shown, or None."""
+        return self.work.layer
+
+    @property
+    def chosen_classes(self) -> list[str]:
+        """Names of the chosen classes."""
+        return [row.name for row in self.panel.classes.chosen]
+
+    @property
+    def chosen_objects(self) -> list[int]:
+        """Ids of the chosen objects."""
+        return [row.label_id for row in self.panel.objects.chosen]
+
+    def rename_class(self, old: str, to: str) -> None:
+        """Call a class something else; a class that is called so already takes it in."""
+        self._do(lambda: self.work.rename_class(old, to), choose=to)
+
+    def merge_classes(self, into: str | None = None) -> None:
+        """Make the chosen classes one; by default called as the one of most objects."""
+        self._do(lambda: self.work.merge_classes(self.chosen_classes, into))
+
+    def recolour(self, colour: str | None = None) -> None:
+        """Give the chosen classes a colour, "#rrggbb"; asked for where it is not given."""
+        with self._reporting():
+            names = self.work.named(self.chosen_classes)
+            if colour is None:
+                present = QColor(palette_of(self.layer).of(names[0]))
+                picked = QColorDialog.getColor(present, self, "Colour of the class")
+                colour = picked.name() if picked.isValid() else None
+            wanted = colour
+            if wanted is not None:
+                self._do(lambda: self.work.recolour(names, wanted))
+
+    def delete_classes(self) -> None:
+        """Take all objects of the chosen classes away."""
+        self._do(lambda: self.work.delete_classes(self.chosen_classes))
+
+    def rename_object(self, label_id: int, name: str) -> None:
+        """Call an object something else; it stays in its class."""
+        self._do(lambda: self.work.rename_object(label_id, name))
+
+    def merge_objects(self) -> None:
+        """Make the chosen objects one."""
+        self._do(lambda: self.work.merge_objects(self.chosen_objects))
+
+    def put_into(self, name: str | None = None) -> None:
+        """Put the chosen objects into a class; asked for where it is not given."""
+        with self._reporting():
+            ids = self.chosen_objects
+            if name is None:
+                known = [one for one in self.work.classes if one != NO_CLASS]
+                name, sure = QInputDialog.getItem(
+                    self, "Class", f"Put {counted(len(ids))} into", known, 0, True
+                )
+                if not sure:
+                    return
+            wanted = name
+            self._do(lambda: self.work.put_into(ids, wanted), choose=wanted)
+
+    def delete_objects(self) -> None:
+        """Take the chosen objects away."""
+        self._do(lambda: self.work.delete_objects(self.chosen_objects))
+
+    def select_all(self) -> None:
+        """Choose all objects that are listed."""
+        self._quiet = True
+        self.panel.objects.selectAll()
+        self._quiet = False
+        self._show_choice()
+
+    def undo(self) -> None:
+        """Take back what was done last to the layer: names, colours, pixels, brush strokes."""
+        self._travel(self.work.undo, "taken back")
+
+    def redo(self) -> None:
+        """Do again what was taken back last."""
+        self._travel(self.work.redo, "done again")
+
+    def go_to(self, label_id: int) -> None:
+        """Show an object where it is largest, and make it the layer's selected label."""
+        found = self.work.found.get(label_id)
+        if self.layer is None or found is None:
+            return
+        y0, x0, y1, x1 = found.box
+        go_to(self.viewer, self.layer, (*found.index, (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2))
+        self._quiet = True
+        self.layer.selected_label = label_id
+        self._quiet = False
+
+    def refresh(self) -> None:
+        """Show the layer as it is now."""
+        if self._closed:
+            return
+        self._soon.stop()
+        panel, layer = self.panel, self.layer
+        self._quiet = True
+        try:
+            if layer is None:
+                panel.classes.source.show([])
+                panel.objects.source.show([])
+            else:
+                classes = self.work.classes
+                self._show_classes(classes, self.work.palette)
+                self._show_objects(classes)
+                panel.by_class.setChecked(palette_of(layer).by_class)
+                panel.by_object.setChecked(not palette_of(layer).by_class)
+        finally:
+            self._quiet = False
+        self._show_choice()
+        self._show_undo()
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        self._soon.stop()
+        self.panel.only.setChecked(False)
+        if self.layer is not None:
+            self.layer.events.selected_label.disconnect(self._on_selected)
+        self.work.close()
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_layers)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        panel.labels.chosen.connect(self._watch)
+        panel.by_class.toggled.connect(self._on_colours)
+        panel.only.toggled.connect(lambda _: self._show_only())
+        panel.rename_class.clicked.connect(panel.classes.rename)
+        panel.merge_classes.clicked.connect(lambda: self.merge_classes())
+        panel.recolour.clicked.connect(lambda: self.recolour())
+        panel.delete_class.clicked.connect(self.delete_classes)
+        panel.select_all.clicked.connect(self.select_all)
+        panel.merge_objects.clicked.connect(self.merge_objects)
+        panel.put_into.clicked.connect(lambda: self.put_into())
+        panel.delete_objects.clicked.connect(self.delete_objects)
+        panel.undo.clicked.connect(self.undo)
+        panel.redo.clicked.connect(self.redo)
+        panel.again.clicked.connect(self.work.counter.again)
+        panel.classes.source.renamed.connect(lambda row, to: self.rename_class(row.name, to))
+        panel.objects.source.renamed.connect(lambda row, to: self.rename_object(row.label_id, to))
+        panel.classes.chose.connect(self._on_classes)
+        panel.objects.chose.connect(self._show_choice)
+        panel.objects.moved.connect(self._on_object)
+        panel.objects.clicked.connect(lambda _: self._on_object())
+        self.work.changed.connect(self._later)
+        self.work.counter.ended.connect(self._on_counted)
+        standard = QKeySequence.StandardKey
+        for keys, home, action in (
+            (standard.Undo, self, self.undo), (standard.Redo, self, self.redo),
+            (standard.Delete, panel.classes, self.delete_classes),
+            (standard.Delete, panel.objects, self.delete_objects),
+        ):  # fmt: skip
+            shortcut = QShortcut(QKeySequence(keys), home)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(action)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_layers)
+
+    def _watch(self, layer: Any) -> None:
+        """Show another layer; None for none."""
+        self.panel.only.setChecked(False)
+        if self.layer is not None:
+            self.layer.events.selected_label.disconnect(self._on_selected)
+        self._chosen = set()
+        self.work.watch(layer)
+        if layer is not None:
+            self._label = int(layer.selected_label)
+            layer.events.selected_label.connect(self._on_selected)
+        self.panel.message.say("" if layer is not None else NO_LAYER, problem=layer is None)
+        self.refresh()
+
+    def _do(self, act: Callable[[], Change | None], choose: str = "") -> None:
+        """Make a change, say what it was, and show the class it led to."""
+        with self._reporting():
+            change = act()
+            if choose:
+                self._chosen = {clean_name(choose)}
+            self.refresh()
+            if change is None:
+                self.panel.message.say("nothing to change")
+                return
+            self.panel.message.say(f"done: {change.title}{_hint(self.work.classes)}")
+
+    def _travel(self, act: Callable[[], str], said: str) -> None:
+        with self._reporting():
+            title = act()
+            self.refresh()
+            self.panel.message.say(f"{said}: {title}" if title else "there is nothing more")
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except NapariSeemError as error:
+            self.panel.message.say(str(error), problem=True)
+            self._later()
+
+    def _show_classes(self, classes: Mapping[str, Sequence[int]], palette: Palette) -> None:
+        panel = self.panel
+        rows = [ClassRow(name, len(ids), palette.of(name)) for name, ids in classes.items()]
+        panel.classes.source.show(rows)
+        self._chosen &= set(classes)
+        panel.classes.choose(lambda row: row.name in self._chosen)
+
+    def _show_objects(self, classes: Mapping[str, Sequence[int]]) -> None:
+        panel, table, found = self.panel, self.work.table, self.work.found
+        ids = sorted(i for name in self._chosen or classes for i in classes[name])
+        kept = set(self.chosen_objects)
+        panel.objects.source.show([ObjectRow(i, table[i], found.get(i)) for i in ids])
+        panel.objects.choose(lambda row: row.label_id in kept)
+        panel.objects.setColumnHidden(PLANE, self.layer.ndim < 3)
+        panel.heading.setText(_heading(len(ids), self._chosen))
+        if panel.only.isChecked():
+            self._show_only()
+
+    def _show_choice(self) -> None:
+        self.panel.show_choice(len(self.panel.classes.chosen), len(self.panel.objects.chosen))
+
+    def _show_undo(self) -> None:
+        history = self.work.history
+        self.panel.show_undo(
+            "" if history is None else history.undo_title,
+            "" if history is None else history.redo_title,
+        )
+
+    def _show_only(self) -> None:
+        if self.work.history is None:
+            return
+        rows = self.panel.objects.source.rows
+        shown = {row.label_id for row in rows} if self.panel.only.isChecked() else None
+        self.work.history.colours.only(shown)
+
+    def _on_classes(self) -> None:
+        if not self._quiet:
+            self._chosen = set(self.chosen_classes)
+            self.refresh()
+
+    def _on_object(self) -> None:
+        row = self.panel.objects.current
+        if not self._quiet and row is not None:
+            self.go_to(row.label_id)
+
+    def _on_selected(self, _: Any) -> None:
+        """Napari's own picker chose a label: it is shown in the table."""
+        label_id = int(self.layer.selected_label)
+        former, self._label = self._label, label_id
+        if self._quiet or label_id == former:  # napari also tells when only the colours change
+            return
+        if all(row.label_id != label_id for row in self.panel.objects.source.rows):
+            return
+        self._quiet = True
+        self.panel.objects.choose(lambda row: row.label_id == label_id)
+        self._quiet = False
+        self._show_choice()
+
+    def _on_colours(self, by_class: bool) -> None:
+        if not self._quiet and self.work.history is not None:
+            self.work.history.colours.by_class(by_class)
+
+    def _on_counted(self, outcome: str) -> None:
+        if outcome:
+            said = (
+                "counting was stopped; 'Count again' goes on" if outcome == "stopped" else outcome
+            )
+            self.panel.message.say(said, problem=outcome != "stopped")
+
+    def _later(self, _: Any = None) -> None:
+        """Refresh once Qt has nothing else to do, however often this is asked for."""
+        if not self._closed and not self._quiet:
+            self._soon.start(0)
+
+    def _refresh_layers(self, _: Any = None) -> None:
+        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
+        wanted = [layer for layer in layers if isinstance(layer, Labels) and layer.ndim > 1]
+        box = self.panel.labels
+        former = box.layer
+        box.offer(wanted, former)
+        if self.layer is None or self.layer is not box.layer:
+            self._watch(box.layer)
+
+
+def _hint(classes: Iterable[str]) -> str:
+    """A word on classes that are easily taken for one."""
+    alike = look_alikes(classes)
+    return f"; {' and '.join(map(quoted, alike[0]))} differ in capitals only" if alike else ""
+
+
+def _heading(count: int, chosen: Collection[str]) -> str:
+    names = " and ".join(quoted(name) for name in sorted(chosen)[:2])
+    more = f" and {len(chosen) - 2} more" if len(chosen) > 2 else ""
+    return f"{counted(count)} of {names}{more}" if chosen else counted(count)

@@ -1,0 +1,1 @@
+"""The Stack dock: labels of some planes are propagated through a stack."""

@@ -1,0 +1,249 @@
+"""The Stack dock: carry labels through a stack, look at the least sure planes, carry on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QListWidgetItem
+
+from ...errors import NapariSeemError
+from ...models.base import Capability
+from ...models.registry import able_models
+from ...viewer.coordinates import unwrap
+from ...viewer.roles import is_ours
+from ...viewer.stacks import LayerStack, shown_stack
+from .._shared.dock import Dock
+from .._shared.keys import claim, let_go
+from .._shared.model_cache import ModelCache, model_cache_of
+from .carrier import Order, PropagationRun
+from .panel import OUTLINES, StackPanel
+
+KEYS = {"next_doubtful": "Shift-N", "previous_doubtful": "Shift-B", "accept_plane": "Shift-K"}
+
+
+class StackWidget(Dock):
+    """Carry the labels of a layer through its stack or video.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Filled in by napari.
+    model_cache : ModelCache, optional
+        Models and encoded images; by default those of the viewer's docks.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
+    ) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.panel = StackPanel(self, able_models(Capability.IN_CONTEXT))
+        self.carrier = PropagationRun(model_cache or model_cache_of(self.viewer), self)
+        self._closed = False
+        self._connect()
+        self._refresh_layers()
+
+    def carry(self, direction: str = "both") -> None:
+        """Carry labels 'forward' or 'backward' from the shown plane, or 'both' ways."""
+        panel = self.panel
+        self._claim_keys()
+        panel.show_message("")
+        try:
+            planned = self.carrier.carry(self._order(direction))
+        except NapariSeemError as error:
+            panel.show_message(str(error), problem=True)
+            return
+        panel.show_running(True)
+        panel.show_message(f"{planned} planes ..." if planned else "every plane is done")
+
+    def accept_plane(self) -> None:
+        """The shown plane is right: it becomes one to start from."""
+        stack = self._stack()
+        if stack is not None and not self.carrier.steps.running:
+            self.carrier.accept(stack.position)
+            self._show_results()
+
+    def next_doubtful(self) -> None:
+        """Go to the next plane of the queue."""
+        self._step(1)
+
+    def previous_doubtful(self) -> None:
+        """Go to the plane before in the queue."""
+        self._step(-1)
+
+    def take_back(self) -> None:
+        """Give all planes the labels they had before the run."""
+        count = self.carrier.take_back()
+        said = f"{count} planes are as before" if count else "nothing to take back"
+        self.panel.show_message(said)
+        self._show_results()
+
+    def go_to(self, plane: int) -> None:
+        """Show a plane of the stack."""
+        stack = self._stack()
+        if stack is None:
+            return
+        layer = stack.layer
+        point = [0 if at is None else at for at in stack.plane.index]
+        point[stack.axis] = plane
+        world = layer.data_to_world(point)
+        axis = stack.axis + self.viewer.dims.ndim - layer.ndim
+        self.viewer.dims.set_point(axis, float(world[stack.axis]))
+
+    def release(self) -> None:
+        """Let go of the viewer."""
+        if self._closed:
+            return
+        self._closed = True
+        self.carrier.close()
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.disconnect(self._refresh_layers)
+        for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
+            event.disconnect(self._refresh_plane)
+        let_go(self.viewer, self)
+
+    def _connect(self) -> None:
+        panel = self.panel
+        panel.forward.clicked.connect(lambda: self.carry("forward"))
+        panel.backward.clicked.connect(lambda: self.carry("backward"))
+        panel.both.clicked.connect(lambda: self.carry("both"))
+        panel.resume.clicked.connect(lambda: self.carry("both"))
+        panel.stop.clicked.connect(self.carrier.steps.stop)
+        panel.accept.clicked.connect(self.accept_plane)
+        panel.next.clicked.connect(self.next_doubtful)
+        panel.previous.clicked.connect(self.previous_doubtful)
+        panel.take_back.clicked.connect(self.take_back)
+        panel.plot.clicked.connect(self.go_to)
+        panel.queue.currentRowChanged.connect(self._on_row)
+        panel.image.chosen.connect(lambda _: self._refresh_plane())
+        panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
+        self.carrier.written.connect(self._on_written)
+        self.carrier.ended.connect(self._on_end)
+        layers = self.viewer.layers.events
+        for event in (layers.inserted, layers.removed, layers.reordered):
+            event.connect(self._refresh_layers)
+        for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
+            event.connect(self._refresh_plane)
+        self._claim_keys()
+
+    def _claim_keys(self) -> None:
+        claim(self.viewer, self, {key: method for method, key in KEYS.items()})
+
+    def _order(self, direction: str) -> Order:
+        stack, labels = self._stack(loudly=True), self.panel.labels.layer
+        if stack is None or labels is None:
+            raise NapariSeemError("choose a stack and a labels layer in which a plane is labelled")
+        panel, here = self.panel, stack.position
+        first, last = panel.first.value(), panel.last.value() + 1
+        if direction == "forward":
+            first = min(max(first, here), last - 1)
+        if direction == "backward":
+            last = max(min(last, here + 1), first + 1)
+        model = panel.model.currentText()
+        only = int(labels.selected_label) if panel.only_selected.isChecked() else None
+        return Order(
+            stack, labels, None if model == OUTLINES else model, only,
+            (first, max(last, first + 1)), round(panel.stop_below.value(), 2),
+            panel.find_new.isChecked(),
+        )  # fmt: skip
+
+    def _stack(self, *, loudly: bool = False) -> LayerStack | None:
+        image = self.panel.image.layer
+        if image is None:
+            return None
+        try:
+            axis = self.panel.along.axis
+            return shown_stack(image, self.viewer.dims, axis, self.viewer.layers)
+        except NapariSeemError:
+            if loudly:
+                raise
+            return None
+
+    def _step(self, by: int) -> None:
+        queue = self.panel.queue
+        if queue.count():
+            queue.setCurrentRow(min(max(queue.currentRow() + by, 0), queue.count() - 1))
+
+    def _on_row(self, row: int) -> None:
+        item = self.panel.queue.item(row)
+        if item is not None:
+            self.go_to(int(item.data(Qt.ItemDataRole.UserRole)))
+
+    def _on_written(self, _: int) -> None:
+        self._show_results(queue=False)
+
+    def _on_end(self, outcome: str) -> None:
+        panel, work = self.panel, self.carrier.work
+        panel.show_running(False)
+        if outcome and outcome != "stopped":
+            panel.show_message(outcome, problem=True)
+        elif work is not None:
+            done = [k for k, result in work.results.items() if not result.accepted]
+            left = len(work.pending)
+            said = f"{len(done)} planes carried"
+            said += f", stopped with {left} left" if outcome and left else ""
+            panel.show_message(f"{said}. {_told(work.events)}")
+        self._show_results()
+
+    def _show_results(self, *, queue: bool = True) -> None:
+        work, panel, stack = self.carrier.work, self.panel, self._stack()
+        if work is None:
+            panel.plot.show_scores(0, {}, (), 0.0)
+            panel.queue.clear()
+            return
+        results = work.results
+        accepted = [k for k, result in results.items() if result.accepted]
+        count = stack.shape[0] if stack is not None else max(results, default=0) + 1
+        panel.plot.show_scores(count, work.scores, accepted, panel.stop_below.value())
+        if queue:
+            self._fill_queue()
+
+    def _fill_queue(self) -> None:
+        work, queue = self.carrier.work, self.panel.queue
+        if work is None:
+            return
+        queue.blockSignals(True)
+        queue.clear()
+        for plane in work.to_review():
+            result = work.results[plane]
+            told = ", ".join(f"{event.id} {event.kind}" for event in result.events[:3])
+            more = " ..." if len(result.events) > 3 else ""
+            item = QListWidgetItem(
+                f"plane {plane}   score {result.score:.2f}   {told}{more}".rstrip()
+            )
+            item.setData(Qt.ItemDataRole.UserRole, plane)
+            queue.addItem(item)
+        queue.setCurrentRow(-1)
+        queue.blockSignals(False)
+
+    def _refresh_layers(self, _: Any = None) -> None:
+        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
+        panel = self.panel
+        stacks = [x for x in layers if isinstance(x, Image) and x.ndim > 2]
+        labels = [x for x in layers if isinstance(x, Labels) and x.ndim > 2]
+        panel.image.offer(stacks, panel.image.layer)
+        panel.labels.offer(labels, panel.labels.layer)
+        self._refresh_plane()
+
+    def _refresh_plane(self, _: Any = None) -> None:
+        if self.panel.along.offer(self.panel.image.layer, self.viewer.dims):
+            self._refresh_range()
+        stack = self._stack()
+        if stack is not None:
+            self.panel.plot.show_here(stack.position)
+
+    def _refresh_range(self) -> None:
+        stack = self._stack()
+        self.panel.planes.offer(stack.shape[0] if stack is not None else 0)
+
+
+def _told(events: Any) -> str:
+    """How many objects ended, split, or are new."""
+    kinds = ("ended", "split", "new")
+    counts = {kind: len({e.id for e in events if e.kind == kind}) for kind in kinds}
+    said = [f"{count} {kind}" for kind, count in counts.items() if count]
+    return f"Objects: {', '.join(said)}." if said else ""

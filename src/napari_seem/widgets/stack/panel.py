@@ -1,0 +1,113 @@
+"""The looks of the Stack dock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFormLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .._shared.forms import AxisBox, PlaneRange, row
+from .._shared.message import Message
+from ..annotate.panel import LayerBox
+from .score_plot import ScorePlot
+
+OUTLINES = "outlines only, no model"
+
+
+class StackPanel(QWidget):
+    """All widgets of the Stack dock, in their places.
+
+    Parameters
+    ----------
+    parent : QWidget
+        Gets the panel as its layout.
+    models : sequence of str
+        Those that can be told by examples.
+    """
+
+    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
+        super().__init__(parent)
+        self.image, self.labels = LayerBox(), LayerBox()
+        self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
+        self.model.addItems([*models, OUTLINES])
+        self.only_selected = QCheckBox("only the selected object")
+        self.find_new = QCheckBox("look for new objects too")
+        self.first, self.last = self.planes.first, self.planes.last
+        self.stop_below = QDoubleSpinBox()
+        self.stop_below.setRange(0, 1)
+        self.stop_below.setSingleStep(0.05)
+        self.stop_below.setSpecialValueText("never")
+        self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
+        self.forward, self.stop = QPushButton("Forward"), QPushButton("Stop")
+        self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
+        self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
+        self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
+        self.take_back = QPushButton("Take back the run")
+        self._tips()
+        self._arrange()
+        outer = QVBoxLayout(parent)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self)
+        self.show_running(False)
+
+    def show_running(self, running: bool) -> None:
+        """Allow what is possible while planes are being done, or while none are."""
+        for button in (self.backward, self.both, self.forward, self.resume, self.take_back):
+            button.setEnabled(not running)
+        self.stop.setEnabled(running)
+
+    def show_message(self, text: str, *, problem: bool = False) -> None:
+        """Say what happened."""
+        self.message.say(text, problem=problem)
+
+    def _tips(self) -> None:
+        for widget, tip in (
+            (self.labels, "Planes in which something is labelled are where carrying starts"),
+            (self.along, "The axis to carry along: depth or time"),
+            (self.model, "Who looks at the planes"),
+            (self.only_selected, "Carry only the object whose label is selected in the layer"),
+            (self.find_new, "Objects that no labelled plane has; slower"),
+            (self.stop_below, "Carry nothing on from a plane whose score is lower"),
+            (self.backward, "From the shown plane towards the first"),
+            (self.forward, "From the shown plane towards the last"),
+            (self.both, "The whole range"),
+            (self.stop, "Stop after this plane; what is done stays"),
+            (self.queue, "Carried planes, the least sure first; click to go there"),
+            (self.accept, "This plane is right: it becomes one to start from (Shift-K)"),
+            (self.next, "The next plane to check (Shift-N)"),
+            (self.previous, "The one before (Shift-B)"),
+            (self.resume, "Do again what depends on the planes that you corrected"),
+            (self.take_back, "Give all planes the labels they had before the run"),
+        ):
+            widget.setToolTip(tip)
+
+    def _arrange(self) -> None:
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Image", self.image)
+        form.addRow("Labels", self.labels)
+        form.addRow("Along", self.along)
+        form.addRow("By", self.model)
+        form.addRow("", self.only_selected)
+        form.addRow("", self.find_new)
+        form.addRow("Planes", self.planes)
+        form.addRow("Stop below", self.stop_below)
+        column = QVBoxLayout(self)
+        column.addLayout(form)
+        column.addLayout(row(self.backward, self.both, self.forward, self.stop))
+        column.addWidget(self.message)
+        column.addWidget(self.plot)
+        column.addWidget(QLabel("To check, the least sure first"))
+        column.addWidget(self.queue, 1)
+        column.addLayout(row(self.previous, self.next, self.accept))
+        column.addLayout(row(self.resume, self.take_back))

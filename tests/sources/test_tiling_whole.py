@@ -1,0 +1,177 @@
+"""Everything on a big plane: one id for each object, no seams, no doubles, in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from discs import DiscModel
+from scipy import ndimage
+
+from napari_seem.errors import InvalidLabels
+from napari_seem.images import to_rgb
+from napari_seem.sources import PlaneRun, TiledModel, segment_tiled
+from napari_seem.sources.frames import cores
+
+SHAPE = (2300, 2700)
+
+
+def discs(rng, shape=SHAPE, count=260):
+    """An image of discs that do not touch, and their labels."""
+    labels = np.zeros(shape, np.int32)
+    rows, cols = np.mgrid[-70:71, -70:71]
+    for number in range(1, count + 1):
+        radius = int(rng.integers(6, 70))
+        y, x = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+        y0, x0, y1, x1 = (
+            max(0, y - 70),
+            max(0, x - 70),
+            min(shape[0], y + 71),
+            min(shape[1], x + 71),
+        )
+        part = np.s_[y0 - y + 70 : y1 - y + 70, x0 - x + 70 : x1 - x + 70]
+        area = labels[y0:y1, x0:x1]
+        near = (rows**2 + cols**2 <= (radius + 3) ** 2)[part]
+        if not area[near].any():
+            area[(rows**2 + cols**2 <= radius**2)[part]] = number
+    return np.where(labels > 0, 220, 20).astype(np.uint8), labels
+
+
+def same_objects(labels, image):
+    """Whether labels number the connected bright pixels, one id each."""
+    numbered, count = ndimage.label(image > 100)
+    pairs = np.unique(np.stack([numbered.ravel(), labels.ravel()]), axis=1)
+    return pairs.shape[1] == count + 1 and len(np.unique(pairs[1])) == count + 1
+
+
+@pytest.fixture(scope="module")
+def image():
+    return discs(np.random.default_rng(1))[0]
+
+
+def test_each_object_has_one_id_and_no_seam(image, disc_model):
+    seen = []
+
+    found = segment_tiled(disc_model, image, progress=lambda done, of: seen.append((done, of)))
+
+    assert disc_model.encoded > 4
+    assert same_objects(found.labels, image)
+    assert [one.label_id for one in found.objects] == list(range(1, found.labels.max() + 1))
+    assert seen == [(n, seen[-1][1]) for n in range(1, seen[-1][1] + 1)]
+    for one in found.objects:
+        y0, x0, y1, x1 = one.bbox
+        inside = found.labels == one.label_id
+        assert one.area == inside.sum() == inside[y0:y1, x0:x1].sum()
+        assert one.name == "disc"
+        assert 0 < one.score <= 1
+
+
+def test_an_object_longer_than_a_frame_has_one_id(disc_model):
+    image = np.full((1500, 5000), 20, np.uint8)
+    image[700:760, 50:4950] = 220
+    image[100:1400, 2500:2560] = 220
+
+    found = segment_tiled(disc_model, image)
+
+    assert len(found.objects) == 1
+    assert found.objects[0].bbox == (100, 50, 1400, 4950)
+    assert np.array_equal(found.labels == 1, image > 100)
+
+
+def test_the_order_of_the_frames_does_not_matter(image, disc_model, rng):
+    count = len(cores(image.shape))
+    results = []
+    for order in (range(count), reversed(range(count)), rng.permutation(count).tolist()):
+        run = PlaneRun(disc_model, image, order=list(order))
+        assert list(run.run())[-1] == run.total
+        results.append((run.labels, run.objects))
+    for labels, objects in results[1:]:
+        assert np.array_equal(labels, results[0][0])
+        assert objects == results[0][1]
+
+
+def test_labels_go_to_zarr_frame_by_frame(image, disc_model, tmp_path):
+    import zarr
+
+    out = zarr.create_array(tmp_path / "labels.zarr", shape=image.shape, chunks=(256, 256),
+                            dtype="uint16")  # fmt: skip
+
+    found = segment_tiled(disc_model, image, out=out)
+
+    assert found.labels is out
+    assert np.array_equal(out[:], segment_tiled(disc_model, image).labels)
+
+
+class Shy(DiscModel):
+    """Sees nothing in the first frame."""
+
+    def encode(self, image):
+        embedding = super().encode(image)
+        if self.encoded == 1:
+            embedding.tensors["gray"][:] = 0
+        return embedding
+
+
+def test_what_one_frame_alone_sees_goes_on_in_its_neighbour():
+    image = np.full((900, 2100), 20, np.uint8)
+    core = cores(image.shape)[0][0]
+    image[400:420, core[3] - 30 : core[3] + 40] = 220
+
+    found = segment_tiled(Shy(), image)
+
+    assert len(found.objects) == 1
+    assert np.array_equal(found.labels == 1, image > 100)
+
+
+def test_too_narrow_or_wrong_label_arrays_are_refused(image, disc_model):
+    with pytest.raises(InvalidLabels, match="own size"):
+        segment_tiled(disc_model, image, out=np.zeros((3, 3), np.uint16))
+    many = np.full((2500, 2500), 20, np.uint8)
+    many[::10, ::10] = 220
+    with pytest.raises(InvalidLabels, match="uint8"):
+        segment_tiled(disc_model, many, out=np.zeros(many.shape, np.uint8))
+    with pytest.raises(ValueError, match="once"):
+        PlaneRun(disc_model, image, order=[0, 0])
+
+
+def test_empty_frames_are_not_encoded(disc_model):
+    image = np.zeros((1500, 4000), np.float32)
+    image[:, 2000:] = np.nan
+    image[300:360, 300:360] = 200
+
+    found = segment_tiled(disc_model, image)
+
+    assert len(found.objects) == 1
+    assert disc_model.encoded < len(cores(image.shape))
+
+
+def test_segment_gives_the_objects_of_the_shown_area(image, disc_model):
+    tiled = TiledModel(disc_model)
+    embedding = tiled.encode(image)
+
+    part = tiled.segment(embedding, area=(500, 500, 1200, 1300))
+    whole = tiled.segment(embedding)
+
+    assert disc_model.encoded == 1 + len(cores(image.shape))
+    gray = to_rgb(image)[..., 0]
+    for segmentation in (part, whole):
+        for instance in segmentation.instances:
+            y0, x0, y1, x1 = instance.bbox
+            assert (gray[y0:y1, x0:x1][instance.mask] > 100).all()
+    assert len(whole.instances) == ndimage.label(image > 100)[1]
+
+
+def test_the_semantic_map_has_no_seams(image, disc_model):
+    semantic = np.zeros(SHAPE, np.uint8)
+
+    found = segment_tiled(disc_model, image, semantic=semantic)
+
+    assert found.semantic is semantic
+    assert np.array_equal(semantic > 0, image > 100)
+    whole = TiledModel(disc_model).segment(TiledModel(disc_model).encode(image))
+    assert np.array_equal(whole.semantic, semantic)
+    assert {s.name for s in whole.panoptic.segments} == {"disc"}
+
+
+def test_a_semantic_map_that_does_not_fit_is_refused(image, disc_model):
+    with pytest.raises(InvalidLabels, match="own size"):
+        segment_tiled(disc_model, image, semantic=np.zeros((3, 3), np.uint8))
