@@ -129,9 +129,7 @@ class Works:
         shape, shown = plane.shape(spatial_shape(image)), reading.shown
         content = self._contents.setdefault(_read_key(plane, shown), [])
         if is_big(shape):
-            resolve = self._model_cache.tiled(
-                reading.model, partial(self._pixels_of, plane, shown)
-            )
+            resolve = self._model_cache.tiled(reading.model, partial(self._pixels_of, plane, shown))
         else:
             read = partial(self.read, plane, shown)
             resolve = self._model_cache.encoded(reading.model, read, content)
