@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from napari_seem import Box, Mask, Point, Polygon, Reference, Scribble, Text
@@ -17,9 +18,10 @@ from napari_seem.models.base import Embedding, Model
 from napari_seem.models.seem import turns
 from napari_seem.models.seem.checkpoint import load_network
 from napari_seem.models.seem.config import FOCAL_T, TINY
+from napari_seem.models.seem.decoder import Decoder, Features
 from napari_seem.models.seem.model import SeemModel, build
 from napari_seem.models.seem.network import Seem
-from napari_seem.models.seem.strokes import points_of
+from napari_seem.models.seem.strokes import Strokes, points_of
 from napari_seem.models.seem.tokenizer import END, START, Tokenizer
 
 pytest.importorskip("tokenizers")
@@ -140,6 +142,74 @@ def test_what_is_left_out_of_a_turn_cannot_influence_it(tiny: Seem, image: np.nd
     rows = decoder.run(features, {"every": every, "few": few}, {"strokes": strokes.tokens})
     masks = turns.mask_logits(decoder, features, rows["few"])
     torch.testing.assert_close(masks[answer.index], answer.logits, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("objects", "sizes"), [(1, [32]), (2, [16, 16]), (3, [11, 11, 10]), (5, [7, 6, 7, 6, 6])]
+)
+def test_all_memory_tokens_are_shared_out(objects: int, sizes: list[int]) -> None:
+    shares = turns.memory_tokens(32, objects)
+    assert [len(tokens) for tokens in shares] == sizes
+    assert [token for tokens in shares for token in tokens] == list(range(32))
+
+
+def test_every_one_of_more_objects_than_memory_tokens_has_one() -> None:
+    assert turns.memory_tokens(2, 4) == [[0], [0], [1], [1]]
+
+
+def test_a_later_turn_of_three_objects_is_that_of_one_sequence_with_an_attention_mask(
+    tiny: Seem, image: np.ndarray
+) -> None:
+    decoder, features = tiny.decoder, tiny.encode(torch.from_numpy(image).permute(2, 0, 1))
+    regions = torch.zeros(3, *SHAPE, dtype=torch.bool)
+    regions[0, 10:30, 20:50] = regions[1, 35:45, 5:25] = regions[2, 2:8, 55:65] = True
+    strokes = [decoder.strokes(features, points_of(region), None) for region in regions]
+    before = [a.logits for a in turns.strokes_turn(decoder, features, strokes)]
+    answers = turns.strokes_turn(decoder, features, strokes, before)
+    expected = one_sequence(decoder, features, strokes, before)
+    for k, answer in enumerate(answers):
+        torch.testing.assert_close(answer.logits, expected[3 * k + answer.index], atol=3e-5, rtol=0)
+
+
+def one_sequence(
+    decoder: Decoder, features: Features, strokes: list[Strokes], before: list[torch.Tensor]
+) -> torch.Tensor:
+    """Mask logits (3 * n, h, w) of rule set v1 for n objects, as the original lays it out.
+
+    Queries, memories and tokens of all objects are one sequence, of which each row knows its
+    object and its kind; who attends to whom is one boolean matrix.
+    """
+    n, memories = len(strokes), decoder.spatial_featured.num_embeddings
+    rows = 3 * n + memories
+    lengths = torch.tensor([len(each.tokens[0]) for each in strokes])
+    owner = torch.cat(
+        [
+            torch.arange(3 * n) // 3,
+            torch.arange(memories) * n // memories,
+            torch.arange(n).repeat_interleave(lengths),
+        ]
+    )
+    kind = torch.tensor([0] * 3 * n + [1] * memories + [2] * int(lengths.sum()))
+    sees = (owner[:, None] == owner) & ((kind[:, None] == 0) | (kind[:, None] == kind))
+    x = torch.cat([decoder.query_feat.weight[: 3 * n], decoder.spatial_featured.weight])
+    position = torch.cat([decoder.query_embed.weight[: 3 * n], decoder.spatial_embed.weight])
+    for layer, feed_forward in enumerate(decoder.transformer_ffn_layers):
+        scale = layer % 3
+        seen = decoder.mask_embedding(x[: 3 * n]) @ features.coarse[scale].mT
+        resized = [
+            F.interpolate(logits[None, None], size=features.sizes[scale], mode="bilinear").flatten()
+            for logits in before
+        ]
+        mask = torch.cat([seen, torch.stack(resized)[owner[3 * n : rows]]]) >= 0
+        mask |= ~mask.any(dim=1, keepdim=True)
+        look = decoder.transformer_cross_attention_layers[layer]
+        x = look(x, x + position, features.places[scale], features.sources[scale], mask)
+        tokens = torch.cat([each.tokens[scale] for each in strokes])
+        values, positions = torch.cat([x, tokens]), torch.cat([position, tokens])
+        keys = values + positions
+        attend = decoder.transformer_self_attention_layers[layer]
+        x = feed_forward(attend(values, keys, keys, values, sees)[:rows])
+    return turns.mask_logits(decoder, features, x[: 3 * n])
 
 
 def test_negative_prompts_alone_give_nothing(model: SeemModel, embedding: Embedding) -> None:

@@ -85,7 +85,8 @@ def strokes_turn(
         In v1 the objects share the memory tokens and each has a few queries; in v0 each has all.
     """
     rows: dict[str, Rows] = {}
-    for k, share in enumerate(_shares(decoder, len(objects), rules)):
+    tokens_of = memory_tokens(decoder.spatial_featured.num_embeddings, len(objects), rules)
+    for k, share in enumerate(tokens_of):
         sees: tuple[str, ...] = (f"queries {k}", f"tokens {k}")
         if memories is not None:
             sees += (f"memories {k}",)
@@ -173,13 +174,18 @@ def _queries(decoder: Decoder, sees: tuple[str, ...], k: int | None = None) -> R
     return Rows(decoder.query_feat.weight[rows], decoder.query_embed.weight[rows], sees)
 
 
-def _shares(decoder: Decoder, objects: int, rules: str) -> list[slice]:
-    """Which memory tokens each object has."""
-    memories = decoder.spatial_featured.num_embeddings
+def memory_tokens(memories: int, objects: int, rules: str = "v1") -> list[list[int]]:
+    """Indices of the memory tokens that belong to each of several objects.
+
+    In v1 token `i` belongs to object ``i * objects // memories``, so that every token is used for
+    every number of objects; of more objects than tokens, neighbours share one. In v0 each object
+    has all of them.
+    """
     if rules == "v0":
-        return [slice(0, memories)] * objects
-    each = max(1, memories // objects)
-    return [slice(k * each % memories, k * each % memories + each) for k in range(objects)]
+        return [list(range(memories))] * objects
+    owners = [i * objects // memories for i in range(memories)]
+    own = [[i for i, owner in enumerate(owners) if owner == k] for k in range(objects)]
+    return [tokens or [k * memories // objects] for k, tokens in enumerate(own)]
 
 
 def _inside(features: Features, logits: Tensor) -> tuple[Tensor, ...]:
