@@ -109,7 +109,7 @@ def evaluate(
             continue
         shown = Shown(first.image, np.where(np.isin(labels, order[:count]), labels, 0))
         concept = teach_word(model, TAUGHT, [shown], keep_examples=False)
-        ways[str(count)] = model.knowing(ConceptLibrary((concept,))), TAUGHT
+        ways[str(count)] = model.with_words(ConceptLibrary((concept,))), TAUGHT
     for (_, truth), embedding in zip(asked, embeddings, strict=True):
         for way, (able, name) in ways.items():
             try:

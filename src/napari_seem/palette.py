@@ -37,7 +37,7 @@ class Palette:
         """The colour of a class."""
         return NEUTRAL if name == NO_CLASS else self.colours.get(name, NEUTRAL)
 
-    def knowing(self, names: Iterable[str]) -> Palette:
+    def with_classes(self, names: Iterable[str]) -> Palette:
         """The palette with a colour for each of these classes; those known keep theirs."""
         colours = dict(self.colours)
         for name in names:

@@ -76,7 +76,7 @@ def taught(model, first):
 
 @pytest.fixture(scope="module")
 def knowing(model, taught):
-    return model.knowing(ns.ConceptLibrary((taught,)))
+    return model.with_words(ns.ConceptLibrary((taught,)))
 
 
 def test_a_taught_word_finds_its_kind_in_another_image(knowing, second):
@@ -165,7 +165,7 @@ def test_a_library_comes_back_from_its_file(model, taught, second, tmp_path):
     np.testing.assert_array_equal(again.examples[0].image, taught.examples[0].image)
     embedding = model.encode(second[0])
     one, other = (
-        model.knowing(lib).predict(embedding, [ns.Text("striped")]).logits
+        model.with_words(lib).predict(embedding, [ns.Text("striped")]).logits
         for lib in (library, back)
     )
     np.testing.assert_allclose(one, other, atol=1e-3)
@@ -218,7 +218,7 @@ def test_libraries_are_merged_renamed_and_emptied(taught):
 
 def test_an_empty_library_changes_nothing(model, tmp_path):
     ns.ConceptLibrary().save(tmp_path / "none.zip")
-    knowing = model.knowing(ns.ConceptLibrary.load(tmp_path / "none.zip"))
+    knowing = model.with_words(ns.ConceptLibrary.load(tmp_path / "none.zip"))
 
     assert knowing.vocabulary() == model.vocabulary()
 
@@ -228,14 +228,14 @@ def test_a_library_of_another_model_is_taught_anew_or_refused(model, taught, sec
     image, labels = second
     embedding = model.encode(image)
 
-    again = model.knowing(ns.ConceptLibrary((foreign,)))
+    again = model.with_words(ns.ConceptLibrary((foreign,)))
     assert overlap(again.predict(embedding, [ns.Text("striped")]).mask, striped(labels) > 0) > 0.6
 
     bare = replace(foreign, examples=tuple(
         replace(crop, image=None, labels=None, others=None) for crop in foreign.examples
     ))  # fmt: skip
     with pytest.raises(ConceptTrouble, match=r"compact@000000000000.*not kept"):
-        model.knowing(ns.ConceptLibrary((bare,)))
+        model.with_words(ns.ConceptLibrary((bare,)))
     usable, reasons = ns.ConceptLibrary((bare, replace(taught, name="b", synonyms=()))).usable_by(
         model
     )
@@ -360,6 +360,6 @@ def test_a_big_image_teaches_by_its_marked_parts(model, second):
 
     concept = ns.teach_word(model, "striped", [ns.Shown(big, marks)])
 
-    knowing = model.knowing(ns.ConceptLibrary((concept,)))
+    knowing = model.with_words(ns.ConceptLibrary((concept,)))
     found = knowing.predict(knowing.encode(second[0]), [ns.Text("striped")])
     assert overlap(found.mask, striped(second[1]) > 0) > 0.5

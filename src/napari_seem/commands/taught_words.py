@@ -65,7 +65,7 @@ class TaughtWords:
             return model
         usable, reasons = self.library.usable_by(model)
         self.complaints = tuple(dict.fromkeys((*self.complaints, *reasons)))
-        return model.knowing(usable)
+        return model.with_words(usable)
 
     def _read(self) -> ConceptLibrary:
         return ConceptLibrary.load(self.path) if self.path.exists() else ConceptLibrary()

@@ -138,7 +138,7 @@ def teach_word(
     Returns
     -------
     Concept
-        Add it to a `ConceptLibrary`, and give that to `model.knowing`.
+        Add it to a `ConceptLibrary`, and give that to `model.with_words`.
 
     Raises
     ------

@@ -24,4 +24,4 @@ def with_library(model: Any, path: Path | None) -> Any:
     if path is None:
         return model
     check_teachable(model)
-    return model.knowing(ConceptLibrary.load(path))
+    return model.with_words(ConceptLibrary.load(path))

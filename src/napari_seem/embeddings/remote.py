@@ -64,9 +64,9 @@ class RemoteEncoder:
         """
         return self._ask(encode_part_there, image, sample)
 
-    def knowing(self, words: Any) -> RemoteEncoder:
+    def with_words(self, words: Any) -> RemoteEncoder:
         """The same, knowing taught words; see `TeachableModel`."""
-        return RemoteEncoder(self._model.knowing(words), self._connection)
+        return RemoteEncoder(self._model.with_words(words), self._connection)
 
     def _ask(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
         client = self._connection.client()

@@ -77,7 +77,7 @@ class TeachableModel(Protocol):
     def teach(self, marked: Sequence[Marked]) -> Any:
         """What the marked objects have in common: the meaning of a word."""
 
-    def knowing(self, words: Words) -> Model:
+    def with_words(self, words: Words) -> Model:
         """A model that knows these words besides its own; this one stays as it is."""
 
     def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, Any]]:
@@ -98,7 +98,7 @@ class NotTeachable:
         """Raise `UnsupportedPrompt`."""
         raise refusal(self.name, self.instead)
 
-    def knowing(self, words: Words) -> NoReturn:
+    def with_words(self, words: Words) -> NoReturn:
         """Raise `UnsupportedPrompt`."""
         raise refusal(self.name, self.instead)
 

@@ -1,6 +1,6 @@
 """Find what a word names in many planes and files: one finding after another."""
 
-from .finding import Finding, Place, Seen
+from .finding import Finding, PlaneFindings, PlaneRef
 from .label_files import LabelFile, added, labels_of, taken_out
 from .run import check_words, find, search
 from .sources import (
@@ -13,9 +13,9 @@ from .sources import (
 __all__ = [
     "Finding",
     "LabelFile",
-    "Place",
+    "PlaneFindings",
+    "PlaneRef",
     "PlaneSource",
-    "Seen",
     "added",
     "check_words",
     "find",

@@ -28,7 +28,7 @@ LEVEL = 1
 
 
 @dataclass(frozen=True)
-class Place:
+class PlaneRef:
     """Where something was looked for.
 
     Attributes
@@ -57,7 +57,7 @@ class Finding:
 
     Attributes
     ----------
-    place : Place
+    place : PlaneRef
     word : str
         The model's own for it, or the one that was asked for.
     score : float
@@ -71,7 +71,7 @@ class Finding:
         The name of what the model was shown; empty for planes too big for one pass.
     """
 
-    place: Place
+    place: PlaneRef
     word: str
     score: float
     bbox: Area
@@ -84,7 +84,7 @@ class Finding:
 
     @classmethod
     def of(
-        cls, place: Place, word: str, score: float, bbox: Area, mask: BoolArray,
+        cls, place: PlaneRef, word: str, score: float, bbox: Area, mask: BoolArray,
         picture: Picture, number: int = 1, content: str = "",
     ) -> Finding:  # fmt: skip
         """A finding of a mask, bool of the size of `bbox`, and an RGB picture."""
@@ -122,10 +122,10 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class PlaneFindings:
     """One plane that is done with: what was found on it, or why it could not be looked at."""
 
-    place: Place
+    place: PlaneRef
     findings: tuple[Finding, ...] = ()
     problem: str = ""
 

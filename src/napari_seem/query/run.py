@@ -16,7 +16,7 @@ from ..images import to_rgb
 from ..models.base import Capability, Embedding, Model
 from ..sources import PlanePixels, PlaneRun
 from ..sources.frames import Frame
-from .finding import SIDE, Area, BoolArray, Finding, Place, Seen, frame_of, outlined
+from .finding import SIDE, Area, BoolArray, Finding, PlaneFindings, PlaneRef, frame_of, outlined
 from .sources import PlaneSource
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def find(
 def search(
     model: Model, sources: Iterable[PlaneSource], words: Sequence[str] | str, *, least: float = 0.0,
     cache: EmbeddingCache | None = None, may_go_on: Callable[[], bool] = lambda: True,
-) -> Iterator[Seen]:  # fmt: skip
+) -> Iterator[PlaneFindings]:  # fmt: skip
     """As `find`, plane by plane; what can't be read is told and ends nothing.
 
     Parameters
@@ -78,13 +78,13 @@ def search(
 
     Yields
     ------
-    Seen
+    PlaneFindings
         One for each plane.
     """
     wanted = check_words(model, words)
     kept = _Kept(cache)
 
-    def look(place: Place, pixels: Any) -> tuple[Finding, ...] | None:
+    def look(place: PlaneRef, pixels: Any) -> tuple[Finding, ...] | None:
         if isinstance(pixels, PlanePixels):
             return _on_big(model, place, pixels, wanted, least, may_go_on)
         return _on_plane(model, place, pixels, wanted, least, kept)
@@ -101,7 +101,7 @@ def search(
                 problem = _told(error)
         if findings is None:
             return
-        yield Seen(source.place, findings, problem)
+        yield PlaneFindings(source.place, findings, problem)
 
 
 def _read(source: PlaneSource) -> tuple[Any, str]:
@@ -150,7 +150,7 @@ def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
 
 
 def _on_plane(
-    model: Model, place: Place, pixels: npt.NDArray[Any], words: Sequence[str], least: float,
+    model: Model, place: PlaneRef, pixels: npt.NDArray[Any], words: Sequence[str], least: float,
     kept: _Kept,
 ) -> tuple[Finding, ...]:  # fmt: skip
     embedding, content = kept.encoded(model, pixels)
@@ -172,7 +172,7 @@ def _on_plane(
 
 
 def _on_big(
-    model: Model, place: Place, pixels: PlanePixels, words: Sequence[str], least: float,
+    model: Model, place: PlaneRef, pixels: PlanePixels, words: Sequence[str], least: float,
     may_go_on: Callable[[], bool],
 ) -> tuple[Finding, ...] | None:  # fmt: skip
     """What a big plane holds; None where the run was stopped."""
@@ -194,7 +194,7 @@ def _on_big(
 
 
 def _of_big(
-    place: Place, pixels: PlanePixels, labels: Any, one: FoundObject, word: str, number: int
+    place: PlaneRef, pixels: PlanePixels, labels: Any, one: FoundObject, word: str, number: int
 ) -> Finding:
     y0, x0, y1, x1 = one.bbox
     mask = np.asarray(labels[y0:y1, x0:x1]) == one.label_id

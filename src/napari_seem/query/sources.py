@@ -13,7 +13,7 @@ from ..io.files import open_image
 from ..io.images import with_channels
 from ..planes import Plane
 from ..sources import PlanePixels, is_big
-from .finding import Place
+from .finding import PlaneRef
 
 PLAIN = IntensityWindow()
 
@@ -24,12 +24,12 @@ class PlaneSource:
 
     Attributes
     ----------
-    place : Place
+    place : PlaneRef
     read : callable
         Gives its pixels, (H, W) or (H, W, C), or `PlanePixels` of a plane too big for one pass.
     """
 
-    place: Place
+    place: PlaneRef
     read: Callable[[], Any]
 
 
@@ -50,7 +50,7 @@ def plane_sources_of_array(
     look : IntensityWindow
         As which they are read.
     source, title
-        See `Place`; by default the planes are told by their numbers.
+        See `PlaneRef`; by default the planes are told by their numbers.
 
     Raises
     ------
@@ -95,10 +95,10 @@ def plane_sources_of_files(
         try:
             yield from plane_sources_of_file(path, axis, look)
         except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
-            yield broken(Place(path.name, path, Plane((None, None), (0, 1))), error)
+            yield broken(PlaneRef(path.name, path, Plane((None, None), (0, 1))), error)
 
 
-def broken(place: Place, error: Exception) -> PlaneSource:
+def broken(place: PlaneRef, error: Exception) -> PlaneSource:
     """A plane that can't be read."""
 
     def read() -> Any:
@@ -122,4 +122,4 @@ def _sight(array: Any, plane: Plane, source: Any, title: str) -> PlaneSource:
             return PlanePixels([[array]], plane)
         return plane.read(array)
 
-    return PlaneSource(Place(name or "image", source, plane), read)
+    return PlaneSource(PlaneRef(name or "image", source, plane), read)

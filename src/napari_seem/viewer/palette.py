@@ -61,7 +61,7 @@ class Colouring:
     def palette(self) -> Palette:
         """The layer's palette, with a colour for every class of its table."""
         layer = self._ref()
-        palette = palette_of(layer).knowing(r.class_name for _, r in table_of(layer).items())
+        palette = palette_of(layer).with_classes(r.class_name for _, r in table_of(layer).items())
         keep_palette(layer, palette)
         return palette
 

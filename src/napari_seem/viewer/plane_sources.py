@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..planes import Plane
-from ..query import Place, PlaneSource
+from ..query import PlaneRef, PlaneSource
 from ..sources import PlanePixels, is_big
 from .coordinates import shown_plane, spatial_shape
 from .model_input import ModelInput, model_input_of
@@ -63,4 +63,4 @@ def _sight(image: Image, shown: ModelInput, plane: Plane, title: str) -> PlaneSo
     def read() -> Any:
         return PlanePixels(shown.images(), plane) if big else shown.read(plane)
 
-    return PlaneSource(Place(title, id(image), plane), read)
+    return PlaneSource(PlaneRef(title, id(image), plane), read)

@@ -37,7 +37,7 @@ class Speaker:
 
     network: CompactNetwork
     taught: tuple[Word, ...] = ()
-    """What it was taught; see `knowing`."""
+    """What it was taught; see `with_words`."""
 
     def __init__(self, network: CompactNetwork, words: Sequence[str]) -> None:
         self._words = tuple(words)
@@ -67,7 +67,7 @@ class Speaker:
             self.check(one.embedding)
         return taught.teach(marked, self.network.config)
 
-    def knowing(self, words: Words) -> Self:
+    def with_words(self, words: Words) -> Self:
         """A model that knows these words besides its own; this one stays as it is.
 
         A taught word goes before a word of the vocabulary, of the same name or not. What the

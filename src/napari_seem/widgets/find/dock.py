@@ -12,7 +12,7 @@ from napari.layers import Labels
 from ...errors import NapariSeemError, UnknownWord
 from ...models.base import Capability
 from ...models.registry import able_models
-from ...query import Seen
+from ...query import PlaneFindings
 from ...viewer.camera import show_place
 from ...viewer.coordinates import unwrap
 from ...viewer.writing import Preview
@@ -183,7 +183,7 @@ class FindWidget(Dock):
         self.preview.clear()
         self.scope.forget()
 
-    def _on_seen(self, seen: Seen) -> None:
+    def _on_seen(self, seen: PlaneFindings) -> None:
         if seen.problem:
             known = seen.place.title in seen.problem
             self._problems.append(seen.problem if known else f"{seen.place.title}: {seen.problem}")

@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import InvalidPrompt, UnknownWord
-from ...query import Place, PlaneSource, Seen, search
+from ...query import PlaneFindings, PlaneRef, PlaneSource, search
 from .._shared.model_cache import ModelCache
 from .._shared.steps import Steps
 
@@ -28,7 +28,7 @@ class Finder(QObject):
     Attributes
     ----------
     seen : Signal(object)
-        A `Seen`.
+        A `PlaneFindings`.
     refused : Signal(object)
         The error that tells why the word can't be looked for.
     ended : Signal(str)
@@ -43,7 +43,7 @@ class Finder(QObject):
         super().__init__(parent)
         self._model_cache = model_cache
         self._query: tuple[Any, ...] = ()
-        self._done: set[Place] = set()
+        self._done: set[PlaneRef] = set()
         self.steps = Steps(self)
         self.steps.stepped.connect(self._deliver)
         self.steps.ended.connect(self.ended)
@@ -92,7 +92,7 @@ class Finder(QObject):
 
     def _run(
         self, name: str, word: str, sources: Iterable[PlaneSource]
-    ) -> Iterator[Seen | UnknownWord | InvalidPrompt]:
+    ) -> Iterator[PlaneFindings | UnknownWord | InvalidPrompt]:
         left = (source for source in sources if source.place not in self._done)
         model, cache = self._model_cache.model(name), self._model_cache.cache
         try:
@@ -108,7 +108,7 @@ class Finder(QObject):
         return False
 
     def _deliver(self, step: Any) -> None:
-        if not isinstance(step, Seen):
+        if not isinstance(step, PlaneFindings):
             self.refused.emit(step)
             return
         if not step.problem:

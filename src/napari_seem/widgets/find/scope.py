@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from ...errors import InvalidImage
 from ...io.images import images_in
-from ...query import Place, PlaneSource, plane_sources_of_files
+from ...query import PlaneRef, PlaneSource, plane_sources_of_files
 from ...viewer.coordinates import channel_layers, spatial_shape, unwrap
 from ...viewer.model_input import model_input_of
 from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
@@ -113,7 +113,7 @@ class Scope(QObject):
         image = self._images.get(source)
         return image if image is not None and image in self._viewer.layers else None
 
-    def order_of(self, place: Place) -> tuple[int, ...]:
+    def order_of(self, place: PlaneRef) -> tuple[int, ...]:
         """Where a place comes in the order of places."""
         return self._order.get(place.source, 0), *(at or 0 for at in place.plane.index)
 
