@@ -6,13 +6,8 @@ import pytest
 import torch
 from recipe import made_up_network
 
-from napari_seem.models.seem.config import FOCAL_T, TINY
+from napari_seem.models.seem.config import TINY
 from napari_seem.models.seem.network import Seem
-
-
-@pytest.fixture(scope="session")
-def focal_t() -> Seem:
-    return made_up_network(FOCAL_T)
 
 
 @pytest.fixture(scope="session")

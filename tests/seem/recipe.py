@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import register_parametrization
 
 from napari_seem.models.seem.checkpoint import expected_shapes
 from napari_seem.models.seem.config import SeemConfig
@@ -40,19 +41,55 @@ def made_up(key: str, shape: tuple[int, ...]) -> Tensor:
     return 0.5 * n
 
 
-def made_up_network(
-    config: SeemConfig, dtype: torch.dtype = torch.float32, like: Seem | None = None
-) -> Seem:
-    """A SEEM of these sizes with the recipe's weights; those that `like` has too are shared."""
-    with torch.device("meta"):
-        network = Seem(config)
-    made = like.state_dict() if like is not None else {}
-    state = {}
-    for key, shape in expected_shapes(config).items():
-        shared = key in made and tuple(made[key].shape) == shape
-        state[key] = made[key] if shared else made_up(key, shape).to(dtype)
+def made_up_network(config: SeemConfig) -> Seem:
+    """A SEEM of these sizes with the recipe's weights."""
+    network = _without_weights(config)
+    state = {key: made_up(key, shape) for key, shape in expected_shapes(config).items()}
     network.load_state_dict(state, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def in_double_precision(config: SeemConfig, kept: Seem) -> Seem:
+    """The same in double precision, with hardly any memory of its own.
+
+    The recipe's numbers have single precision, so doubling them at each use loses nothing. Those
+    that `kept` holds are taken from there, the others are made up whenever they are used.
+    """
+    network = _without_weights(config)
+    held = kept.state_dict()
+    for key, shape in expected_shapes(config).items():
+        parent, _, name = key.rpartition(".")
+        module = network.get_submodule(parent)
+        if key in held and tuple(held[key].shape) == shape:
+            setattr(module, name, nn.Parameter(held[key], requires_grad=False))
+            weight: nn.Module = Doubled()
+        else:
+            weight = MadeUpAtUse(key)
+        register_parametrization(module, name, weight, unsafe=True)
+    return network.eval().requires_grad_(False)
+
+
+def _without_weights(config: SeemConfig) -> Seem:
+    with torch.device("meta"):
+        return Seem(config)
+
+
+class Doubled(nn.Module):
+    """A weight in double precision."""
+
+    def forward(self, single: Tensor) -> Tensor:
+        return single.double()
+
+
+class MadeUpAtUse(nn.Module):
+    """The recipe's weight of one key, in double precision."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__()
+        self.key = key
+
+    def forward(self, empty: Tensor) -> Tensor:
+        return made_up(self.key, tuple(empty.shape)).double()
 
 
 @cache

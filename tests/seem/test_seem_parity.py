@@ -9,12 +9,11 @@ does not depend on such decisions is compared in single precision too.
 
 from __future__ import annotations
 
-import copy
 import json
 
 import pytest
 import torch
-from recipe import DATA, made_up_network, vectors
+from recipe import DATA, in_double_precision, made_up_network, vectors
 from torch import Tensor
 
 from napari_seem.models.seem import turns
@@ -40,17 +39,22 @@ def assert_agrees(ours: Tensor, name: str, tolerance: float = 1e-3) -> None:
     assert error <= tolerance, f"{name} is off by {error:g}"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def focal_t() -> Seem:
+    return made_up_network(FOCAL_T)
+
+
+@pytest.fixture(scope="module")
 def focal_t64(focal_t: Seem) -> Seem:
-    return copy.deepcopy(focal_t).double()
+    return in_double_precision(FOCAL_T, focal_t)
 
 
-@pytest.fixture(scope="session", params=["focalt_v1", "focall_v1"])
-def case(request: pytest.FixtureRequest, focal_t64: Seem) -> tuple[str, Seem]:
+@pytest.fixture(scope="module", params=["focalt_v1", "focall_v1"])
+def case(request: pytest.FixtureRequest, focal_t: Seem, focal_t64: Seem) -> tuple[str, Seem]:
     """Name of a set of v1 vectors and the network it belongs to."""
     if request.param == "focalt_v1":
         return request.param, focal_t64
-    return request.param, made_up_network(FOCAL_L, torch.float64, like=focal_t64)
+    return request.param, in_double_precision(FOCAL_L, focal_t)
 
 
 def encode_checked(network: Seem, name: str, dtype: torch.dtype) -> Features:
@@ -65,13 +69,13 @@ def encode_checked(network: Seem, name: str, dtype: torch.dtype) -> Features:
     return network.decoder.features(scales, mask_features)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def encoded(case: tuple[str, Seem]) -> Features:
     with torch.inference_mode():
         return encode_checked(case[1], case[0], torch.float64)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def focal_t_features(focal_t64: Seem) -> Features:
     with torch.inference_mode():
         return focal_t64.encode(vector("focalt_v1.image").double())
@@ -181,7 +185,7 @@ def test_object_queries_are_the_same_under_all_rules(
     assert_agrees(sentence.embedding[None], f"{name}.text.class_emb")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def reference(focal_t64: Seem) -> Strokes:
     """The reference region of the demo set.
 
