@@ -15,7 +15,7 @@ import torch
 from napari_seem.training import resume_or_begin
 from napari_seem.training.memory import keep_memory
 from napari_seem.training.run import line
-from napari_seem.training.together import join_others, of_the_first
+from napari_seem.training.together import clock_of_first_process, join_others
 from training.banks import RECIPES, Sources, cached_bank
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     file = options.out / "bank.pt"
     if rank == 0:
         bank, words = cached_bank(file, sources, options.seed, options.workers)
-    of_the_first(0)  # the others wait until the bank is there
+    clock_of_first_process(0)  # the others wait until the bank is there
     if rank:
         bank, words = cached_bank(file, sources, options.seed)
     if rank == 0:

@@ -13,7 +13,7 @@ FIRST = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
     "#b39ddb", "#8bc34a", "#a1887f", "#00e5ff", "#ff8a80",
 )  # fmt: skip
-"""Given to classes in turn: those of Okabe and Ito, told apart by nearly everybody, then more."""
+"""Given to classes in turn: those of Okabe and Ito, values apart by nearly everybody, then more."""
 NEUTRAL = "#9e9e9e"
 """Objects without a class."""
 
@@ -55,13 +55,13 @@ class Palette:
         return {"by_class": self.by_class, "colours": dict(self.colours)}
 
     @classmethod
-    def from_dict(cls, told: Any) -> Palette:
-        """What `told` gave; of anything else the plain palette."""
-        if not isinstance(told, Mapping):
+    def from_dict(cls, values: Any) -> Palette:
+        """What `values` gave; of anything else the plain palette."""
+        if not isinstance(values, Mapping):
             return cls()
-        colours = told.get("colours")
+        colours = values.get("colours")
         known = colours if isinstance(colours, Mapping) else {}
-        return cls(bool(told.get("by_class")), {str(k): str(v) for k, v in known.items()})
+        return cls(bool(values.get("by_class")), {str(k): str(v) for k, v in known.items()})
 
 
 def rgb(colour: str) -> tuple[int, int, int]:

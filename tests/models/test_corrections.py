@@ -7,7 +7,7 @@ import pytest
 
 import napari_seem as ns
 from napari_seem.models.base import OUTSIDE
-from napari_seem.models.compact.corrections import SETTLED, held, hints
+from napari_seem.models.compact.corrections import SETTLED, corrected, hints
 
 SHAPE = (40, 60)
 
@@ -36,13 +36,13 @@ def test_an_answer_that_obeys_every_click_stands_as_a_whole():
     given = points((15, 15, True), (14, 23, True))
     answer = logits(OBJECT, BUMP, FAR)
 
-    assert held(answer, logits(OBJECT), given, 60, refuse) is answer
+    assert corrected(answer, logits(OBJECT), given, 60, refuse) is answer
 
 
 def test_an_answer_that_breaks_an_earlier_click_changes_only_what_was_clicked():
     given = points((15, 15, True), (33, 45, False), (14, 23, True))
 
-    mask = held(logits(OBJECT, BUMP, FAR), logits(OBJECT), given, 60, refuse) > 0
+    mask = corrected(logits(OBJECT, BUMP, FAR), logits(OBJECT), given, 60, refuse) > 0
 
     assert np.array_equal(mask, logits(OBJECT, BUMP) > 0)
 
@@ -56,7 +56,7 @@ def test_an_object_of_many_clicks_is_changed_only_where_it_is_clicked(answer, ex
     settled = [(11 + i, 12, True) for i in range(SETTLED - 1)]
     given = points(*settled, (33, 45, True))
 
-    mask = held(answer, logits(OBJECT), given, 60, refuse) > 0
+    mask = corrected(answer, logits(OBJECT), given, 60, refuse) > 0
 
     assert np.array_equal(mask, expected > 0)
 
@@ -65,7 +65,7 @@ def test_a_spill_is_taken_back_without_what_hangs_elsewhere():
     given = points((15, 15, True), (18, 11, True), (33, 45, False))
     previous = logits(OBJECT, FAR)
 
-    mask = held(logits((10, 10, 14, 20)), previous, given, 60, refuse) > 0
+    mask = corrected(logits((10, 10, 14, 20)), previous, given, 60, refuse) > 0
 
     assert np.array_equal(mask, logits(OBJECT) > 0)
 
@@ -78,7 +78,7 @@ def test_a_click_that_is_not_obeyed_is_looked_at_more_closely():
         asked.append((center, side))
         return logits(BUMP) if side < 20 else refuse(center, side)
 
-    mask = held(logits(OBJECT), logits(OBJECT), given, 64, closer) > 0
+    mask = corrected(logits(OBJECT), logits(OBJECT), given, 64, closer) > 0
 
     assert asked == [((14, 23), 32), ((14, 23), 16)]
     assert np.array_equal(mask, logits(OBJECT, BUMP) > 0)
@@ -89,7 +89,7 @@ def test_a_click_that_no_look_obeys_sets_its_own_pixels(positive):
     y, x = (25, 50) if positive else (15, 15)
     given = points((11, 11, True), (y, x, positive))
 
-    out = held(logits(OBJECT), logits(OBJECT), given, 64, refuse)
+    out = corrected(logits(OBJECT), logits(OBJECT), given, 64, refuse)
 
     changed = (out > 0) != (logits(OBJECT) > 0)
     assert np.argwhere(changed).tolist() == [

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from napari_seem.training.together import (
+    clock_of_first_process,
     join_others,
-    of_the_first,
     share_gradients,
     share_weights,
 )
@@ -35,7 +35,7 @@ def _meet(rank: int, folder: Path) -> None:
     layer.bias.grad = torch.tensor([2.0]) if rank == 0 else None
     share_gradients(layer)
     found = {name: p.grad for name, p in layer.named_parameters()}
-    found |= {"clock": of_the_first(10.0 + rank), "shared": layer.weight.detach()}
+    found |= {"clock": clock_of_first_process(10.0 + rank), "shared": layer.weight.detach()}
     torch.save(found, folder / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -49,6 +49,6 @@ def test_a_process_of_its_own_waits_for_nobody(monkeypatch):
     share_gradients(layer)
 
     assert join_others() == 0
-    assert of_the_first(3.5) == pytest.approx(3.5)
+    assert clock_of_first_process(3.5) == pytest.approx(3.5)
     assert torch.equal(layer.weight, before)
     assert layer.weight.grad is None

@@ -16,7 +16,7 @@ from ..errors import ConceptTrouble
 from ..images import to_rgb
 from ..models.base import Embedding, PartEncoder
 from ..models.teachable import Marked, TeachableModel, Word, check_teachable, plain
-from .examples import Crop, Shown, crops_of, numbered, seen_whole
+from .examples import Crop, Shown, at_full_resolution, crops_of, numbered
 
 LONGEST_NAME = 100
 
@@ -151,7 +151,7 @@ def teach_word(
     """
     check_teachable(model)
     name = checked_name(name)
-    shown = [part for one in examples for part in seen_whole(numbered(one))]
+    shown = [part for one in examples for part in at_full_resolution(numbered(one))]
     arrays, values = _learned(model, shown, cache)
     crops = tuple(crop for one in shown for crop in crops_of(one, keep_examples))
     return Concept(name, model.identity, now(), arrays, values, crops, tuple(synonyms))

@@ -107,7 +107,7 @@ def numbered(shown: Shown) -> Shown:
     return replace(shown, labels=small)
 
 
-def seen_whole(shown: Shown) -> Iterator[Shown]:
+def at_full_resolution(shown: Shown) -> Iterator[Shown]:
     """An example as a model can see it at full resolution: of a big image the marked parts."""
     if not is_big(np.asarray(shown.image).shape[:2]):
         yield shown

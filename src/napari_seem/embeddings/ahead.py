@@ -65,10 +65,10 @@ def encode_ahead(
         now = here()
         index = min(left, key=lambda k: (abs(k - now), k))
         left.discard(index)
-        yield _make_ready(model, index, read, room)
+        yield _encode_one(model, index, read, room)
 
 
-def _make_ready(
+def _encode_one(
     model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: StorageQuota
 ) -> Ready:
     try:

@@ -82,10 +82,10 @@ def read(path: Path, key: Key) -> Embedding:
             facts = dict(group.attrs)
             if (facts["format"], *facts["key"]) != (FORMAT, *key):
                 raise Damaged(f"'{path}' holds another embedding than its name says")
-            tensors = {name: unpack(_read(group[name], told))
-                       for name, told in facts["tensors"].items()}  # fmt: skip
+            tensors = {name: unpack(_read(group[name], entry))
+                       for name, entry in facts["tensors"].items()}  # fmt: skip
             height, width = facts["shape"]
-            return Embedding(facts["model"], (height, width), tensors, _tuples_back(facts["meta"]))
+            return Embedding(facts["model"], (height, width), tensors, _from_json(facts["meta"]))
     except (OSError, *BROKEN) as error:
         if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT, errno.EINVAL):
             raise  # the disk's own trouble; a damaged zip may ask for a place before its start
@@ -98,14 +98,14 @@ def _write(
     import zarr
     from zarr.storage import ZipStore
 
-    told = {
+    entry = {
         name: {"dtype": p.dtype, "shape": p.shape, "stride": p.stride, "device": p.device,
                "crc32": zlib.crc32(np.ascontiguousarray(p.array).data)}
         for name, p in packed.items()
     }  # fmt: skip
     facts = {
         "format": FORMAT, "version": __version__, "key": key, "model": embedding.model,
-        "shape": embedding.shape, "meta": _tuples_told(embedding.meta), "tensors": told,
+        "shape": embedding.shape, "meta": _to_json(embedding.meta), "tensors": entry,
     }  # fmt: skip
     with ZipStore(path, mode="w") as file:
         group = zarr.create_group(file, attributes=facts, zarr_format=3)
@@ -116,13 +116,13 @@ def _write(
             )  # fmt: skip
 
 
-def _read(array: Any, told: Mapping[str, Any]) -> Packed:
+def _read(array: Any, entry: Mapping[str, Any]) -> Packed:
     values = np.ascontiguousarray(array[...])
     # the zip's own checksums miss a chunk that is not there, which zarr takes for zeros
-    if zlib.crc32(values.data) != told["crc32"]:
+    if zlib.crc32(values.data) != entry["crc32"]:
         raise Damaged("the values are not those that were written")
     return Packed(
-        values, told["dtype"], tuple(told["shape"]), tuple(told["stride"]), told["device"]
+        values, entry["dtype"], tuple(entry["shape"]), tuple(entry["stride"]), entry["device"]
     )
 
 
@@ -141,25 +141,25 @@ def _chunks(array: Any) -> tuple[int, ...]:
     return max(1, -(-array.shape[0] // pieces)), *(max(1, n) for n in array.shape[1:])
 
 
-def _tuples_told(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Plain values as JSON takes them; a tuple as what a list is not."""
     if isinstance(value, tuple):
-        return {"tuple": [_tuples_told(v) for v in value]}
+        return {"tuple": [_to_json(v) for v in value]}
     if isinstance(value, list):
-        return [_tuples_told(v) for v in value]
+        return [_to_json(v) for v in value]
     if isinstance(value, Mapping):
-        return {"mapping": {str(k): _tuples_told(v) for k, v in value.items()}}
+        return {"mapping": {str(k): _to_json(v) for k, v in value.items()}}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise TypeError(f"an embedding's meta holds plain values, not {type(value).__name__}")
 
 
-def _tuples_back(value: Any) -> Any:
+def _from_json(value: Any) -> Any:
     if isinstance(value, list):
-        return [_tuples_back(v) for v in value]
+        return [_from_json(v) for v in value]
     if isinstance(value, dict):
         ((kind, inner),) = value.items()
         if kind == "tuple":
-            return tuple(_tuples_back(v) for v in inner)
-        return {k: _tuples_back(v) for k, v in inner.items()}
+            return tuple(_from_json(v) for v in inner)
+        return {k: _from_json(v) for k, v in inner.items()}
     return value

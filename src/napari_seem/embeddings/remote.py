@@ -52,7 +52,7 @@ class RemoteEncoder:
             The cluster is gone, does not answer, or has other weights.
         """
         seen = image if image.dtype == np.uint8 else to_rgb(image)  # an eighth of a float image
-        return self._ask(encode_there, seen)
+        return self._submit(encode_there, seen)
 
     def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
         """Encode a part of an image on the cluster, as the model's own `encode_part`.
@@ -62,13 +62,13 @@ class RemoteEncoder:
         ClusterTrouble
             As `encode`.
         """
-        return self._ask(encode_part_there, image, sample)
+        return self._submit(encode_part_there, image, sample)
 
     def with_words(self, words: Any) -> RemoteEncoder:
         """The same, knowing taught words; see `TeachableModel`."""
         return RemoteEncoder(self._model.with_words(words), self._connection)
 
-    def _ask(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
+    def _submit(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
         client = self._connection.client()
         future = client.submit(work, self._model.name, *images, pure=False)
         try:

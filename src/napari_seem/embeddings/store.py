@@ -77,8 +77,8 @@ class EmbeddingStore:
 
     def path(self, key: Key) -> Path:
         """Where an embedding lies, or would lie; another version of the package looks elsewhere."""
-        told = repr((packing.FORMAT, __version__, *key)).encode()
-        name = hashlib.blake2b(told, digest_size=16).hexdigest()
+        identity = repr((packing.FORMAT, __version__, *key)).encode()
+        name = hashlib.blake2b(identity, digest_size=16).hexdigest()
         return self.folder / f"{name}.embedding.zarr.zip"
 
     def __contains__(self, key: Key) -> bool:

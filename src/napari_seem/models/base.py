@@ -1,7 +1,7 @@
-"""What every model promises, and the values that go in and out of it.
+"""Values that go into and come out of a model, and the protocol of every model.
 
-A model is stateless: `encode` gives an `Embedding`, `predict` takes it back. Nothing of a
-person's work is kept inside a model, so one model serves every image and every thread.
+A model is stateless: `encode` gives an `Embedding`, `predict` takes it back. Nothing of a person's
+work is kept inside a model, so that one model serves every image and every thread.
 """
 
 from __future__ import annotations
@@ -128,20 +128,34 @@ class Prediction:
         return height, width
 
     def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
-        """The mask within `bbox`, and where (y, x) its corner lies; empty where the mask is."""
+        """Return the mask within `bbox`, and the (y, x) of its corner in the image.
+
+        The array is of shape (y1 - y0, x1 - x0), and of shape (0, 0) where the mask is empty.
+        """
         y0, x0, y1, x1 = self.bbox or (0, 0, 0, 0)
         return self.mask[y0:y1, x0:x1], (y0, x0)
 
     def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
-        """What to show: a mask, where (y, x) it lies, and how many image pixels one of its is."""
+        """Return what to show: a mask (h, w), its corner (y, x), image pixels a mask pixel."""
         return self.mask, (0, 0), 1
 
 
 @dataclass(frozen=True, eq=False)
 class Instance:
-    """One proposed object: `mask` is bool, the size of its half-open `bbox` (y0, x0, y1, x1).
+    """One proposed object.
 
-    `thing` is False where it is stuff (sky, road), of which there is one region a name.
+    Attributes
+    ----------
+    mask : bool array of shape (y1 - y0, x1 - x0)
+        The object within `bbox`.
+    bbox : (int, int, int, int)
+        Half-open (y0, x0, y1, x1) in image pixels.
+    score : float
+        0..1.
+    label : str or None
+        The object's name.
+    thing : bool
+        False for stuff (sky, road), which has one region a name.
     """
 
     mask: BoolArray = field(repr=False)
@@ -156,7 +170,7 @@ class Instance:
         return int(self.mask.sum())
 
     def full_mask(self, shape: tuple[int, int]) -> BoolArray:
-        """The mask in an image of `shape` (H, W)."""
+        """Return the mask as a bool array of an image's `shape` (H, W)."""
         out = np.zeros(shape, dtype=bool)
         y0, x0, y1, x1 = self.bbox
         out[y0:y1, x0:x1] = self.mask
@@ -204,13 +218,16 @@ class Segmentation:
 
 @runtime_checkable
 class Model(Protocol):
-    """A model family behind one door; see HOUSE rules in docs/architecture.md."""
+    """A model of any family.
+
+    `isinstance(model, Model)` holds for whatever `load_model` gives.
+    """
 
     name: str
     capabilities: frozenset[Capability]
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
-        """Encode an image (H, W) or (H, W, C) of any real dtype, once."""
+        """Encode an image (H, W) or (H, W, C) of any real dtype, once for all turns."""
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
@@ -218,25 +235,40 @@ class Model(Protocol):
         """Answer one turn: the one object (or region) that the prompts describe."""
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
-        """Find everything, or everything that `names` name."""
+        """Find everything in an image, or everything that one of `names` names."""
 
     def vocabulary(self) -> tuple[str, ...]:
-        """The words the model knows by itself; empty where any word will do, or none."""
+        """Return the words that the model was trained on.
+
+        It is empty for a model that takes any word, and for one that takes none.
+        """
 
 
 @runtime_checkable
 class PartEncoder(Protocol):
-    """A model that measures an image's brightness, and can be told that of a whole."""
+    """A model whose encoding depends on brightness, and that can encode a part of an image."""
 
     def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
-        """Encode a part of an image as the whole would be, of which `sample` shows pixels."""
+        """Encode a part of an image with the brightness of the whole.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array
+            The part.
+        sample : (h, w) or (h, w, C) array
+            Pixels from all over the whole image.
+        """
 
 
 def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[str, Any]) -> None:
-    """Raise `UnsupportedPrompt` for the first prompt `model` can't take.
+    """Raise `UnsupportedPrompt` for the first prompt that `model` can't take.
 
-    `others` maps names of all models to their capabilities, so that the error can name
-    those that do take the prompt.
+    Parameters
+    ----------
+    model : Model
+    prompts : sequence of Prompt
+    others : mapping of str to collection of Capability
+        The capabilities of all models by name; the error lists the models that take the prompt.
     """
     for prompt in prompts:
         needed = _NEEDS[type(prompt)]
@@ -252,7 +284,16 @@ def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[
 
 
 def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
-    """Half-open (y0, x0, y1, x1) around the True pixels of a 2-D mask; None without any."""
+    """Return the half-open box (y0, x0, y1, x1) around the True pixels of a mask.
+
+    Parameters
+    ----------
+    mask : bool array of shape (H, W)
+
+    Returns
+    -------
+    (int, int, int, int), or None where no pixel is True.
+    """
     rows = np.flatnonzero(mask.any(axis=1))
     if rows.size == 0:
         return None

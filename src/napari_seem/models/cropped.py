@@ -1,4 +1,4 @@
-"""An answer that keeps the pixels around the object only."""
+"""A prediction that keeps only the pixels around the object."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ STRIP = 1 << 22
 class CroppedPrediction(Prediction):
     """The answer to one turn on an image too big for logits of its own size.
 
-    `logits` and `mask` are made when asked for, and not kept; `bbox`, `cut_out` and `overview`
-    touch the object's own pixels only.
+    `logits` and `mask` are computed at every access and not kept; `bbox`, `cut_out` and `overview`
+    use the object's own pixels only.
 
     Parameters
     ----------
     values : float32 array of shape (h, w)
         Logits of the part that holds the object, one for `factor` x `factor` image pixels.
     corner : (int, int)
-        Where (y, x) the part lies in the image.
+        Corner (y, x) of the part in the image.
     factor : int
     shape : (int, int)
         Height and width of the image.
@@ -57,7 +57,7 @@ class CroppedPrediction(Prediction):
 
     @property
     def logits(self) -> FloatArray:
-        """Greater than 0 inside the object: the whole image (H, W), made anew at every call."""
+        """Logits of the whole image (H, W), > 0 inside the object; computed at every access."""
         out = np.full(self.shape, OUTSIDE, np.float32)
         y, x = self.corner
         part = enlarge(self.values, self.factor)[: self.shape[0] - y, : self.shape[1] - x]
@@ -66,7 +66,7 @@ class CroppedPrediction(Prediction):
 
     @property
     def mask(self) -> BoolArray:
-        """The object as a bool array of shape (H, W), made anew at every call."""
+        """The object as a bool array of shape (H, W); computed at every access."""
         out = np.zeros(self.shape, bool)
         part, (y, x) = self.cut_out()
         out[y : y + part.shape[0], x : x + part.shape[1]] = part
@@ -79,11 +79,11 @@ class CroppedPrediction(Prediction):
         return (y, x, y + part.shape[0], x + part.shape[1]) if part.size else None
 
     def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
-        """The mask within `bbox`, and where (y, x) its corner lies; empty where the mask is."""
+        """Return the mask within `bbox`, and the (y, x) of its corner in the image."""
         return self._cut
 
     def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
-        """What to show: a mask, where (y, x) it lies, and how many image pixels one of its is."""
+        """Return what to show: a mask (h, w), its corner (y, x), image pixels a mask pixel."""
         return self.values > 0, self.corner, self.factor
 
     @cached_property
@@ -103,7 +103,7 @@ class CroppedPrediction(Prediction):
 
 
 def enlarge(values: FloatArray, factor: int) -> FloatArray:
-    """Logits of `factor` times as many pixels along both axes, with straight slopes between."""
+    """Interpolate logits (h, w) bilinearly to (h * factor, w * factor)."""
     if factor == 1 or not values.size:
         return values
     out: FloatArray = ndimage.zoom(values, factor, order=1, mode="nearest", grid_mode=True)

@@ -1,4 +1,4 @@
-"""Which of the objects that a model found are wanted: by area, score and name."""
+"""Choosing objects that a model found, by area, score and name."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Wanted:
 
 
 def filtered(found: Segmentation, wanted: Wanted) -> Segmentation:
-    """The wanted objects of an image; its semantic map stays whole."""
+    """Keep the wanted objects of an image; its semantic map stays whole."""
     kept = tuple(instance for instance in found.instances if wanted.holds(instance))
     return replace(found, instances=kept)
 
 
 def united(instances: Sequence[Instance]) -> Instance:
-    """One object of all pixels of several; score and name are those of the largest."""
+    """Unite several objects into one; score and name are those of the largest."""
     boxes = np.array([instance.bbox for instance in instances])
     y0, x0, y1, x1 = (
         int(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0))

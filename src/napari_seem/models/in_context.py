@@ -1,7 +1,7 @@
-"""What a model promises that labels by example: a lesson from labelled images, then labels.
+"""The protocol of models that label by example: a lesson from labelled images, then labels.
 
-The examples are learned from once (`learn`); every target is labelled with the lesson (`label`),
-or asked how much each of its pixels belongs to what (`shares`).
+The examples are learned from once (`learn`). Every target is labelled with the lesson (`label`), or
+gets a share of each class for every pixel (`shares`).
 """
 
 from __future__ import annotations
@@ -25,11 +25,17 @@ Box2D = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A labelled image: its embedding by the model that learns from it, and labels (H, W).
+    """A labelled image.
 
-    For the kind 'semantic' the label ids are classes; for 'instance' every id is one object of
-    the one kind that is wanted. 0 is background. Of `part`, where given, only that much is meant
-    to be learned from; a model may look at the whole all the same.
+    Attributes
+    ----------
+    embedding : Embedding
+        By the model that learns from it.
+    labels : integer array (H, W)
+        0 is background. For the kind 'semantic' the ids are classes; for 'instance' every id is one
+        object of the one kind that is wanted.
+    part : (y0, x0, y1, x1), optional
+        The part that is to be learned from; a model may use the whole all the same.
     """
 
     embedding: Embedding
@@ -66,7 +72,7 @@ class Labelled:
 
 
 class Lesson(Protocol):
-    """What examples say, in a model's own terms.
+    """What a model learned from examples.
 
     Attributes
     ----------
@@ -86,7 +92,16 @@ class Lesson(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """A step of teaching: its number from 1, of how many, the loss, and the lesson so far."""
+    """A step of teaching.
+
+    Attributes
+    ----------
+    step, steps : int
+        Number of the step from 1, and how many there are.
+    loss : float
+    lesson : Lesson
+        The lesson so far.
+    """
 
     step: int
     steps: int
@@ -96,40 +111,40 @@ class Tuned:
 
 @runtime_checkable
 class InContextModel(Protocol):
-    """A model that can be told by examples."""
+    """A model that labels by example."""
 
     name: str
     identity: str
     lesson_type: type
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
-        """Encode an image once; see `Model`."""
+        """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def tune(
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
     ) -> Iterator[Tuned]:
-        """Learn, and make the lesson better step by step; the model itself stays as it is.
+        """Learn, and improve the lesson step by step; the model itself is not changed.
 
-        The last step's lesson is the one to use. `steps` 0 leaves their number to the model.
+        The last step's lesson is the one to use. With `steps` 0 the model chooses their number.
         """
 
     def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **options: Any) -> Any:
-        """What the examples say (a `Lesson`), for any number of targets."""
+        """Fit a lesson to examples, for any number of targets."""
 
     def shares(self, lesson: Any, embedding: Embedding, within: Box2D | None = None) -> FloatArray:
-        """How much each pixel belongs to what: float32 (K + 1, h, w), summing to 1.
+        """Compute the share of each class at every pixel: float32 (K + 1, h, w), summing to 1.
 
         Plane 0 is background, plane i the i-th id of the lesson. For 'instance' plane 1 holds the
-        objects; a model that can tell gives their rims a plane 2 of their own. `within` asks for
-        a part of the image only, which may be much quicker.
+        objects; some models give their rims a plane 2 of their own. `within` limits the answer to a
+        part of the image, which may be much quicker.
         """
 
     def label(self, lesson: Any, embedding: Embedding) -> Labelled:
-        """Label a target."""
+        """Label an image by a lesson."""
 
 
 def check_examples(examples: Sequence[Example]) -> tuple[int, ...]:
-    """The label ids that occur, sorted.
+    """Return the label ids that occur, sorted.
 
     Raises
     ------
@@ -158,14 +173,14 @@ def check_examples(examples: Sequence[Example]) -> tuple[int, ...]:
 
 
 def scores_by_id(labels: IntArray, confidence: FloatArray) -> dict[int, float]:
-    """Mean confidence inside each id of a label image."""
+    """Average `confidence` (H, W) inside each id of `labels` (H, W)."""
     counts = np.bincount(labels.ravel())
     sums = np.bincount(labels.ravel(), weights=confidence.ravel())
     return {int(i): float(sums[i] / counts[i]) for i in np.flatnonzero(counts) if i}
 
 
 def by_largest_share(shares: FloatArray, ids: Sequence[int]) -> Labelled:
-    """Every pixel gets the id of its largest share: (K + 1, H, W) -> `Labelled`."""
+    """Give every pixel the id of its largest share: shares (K + 1, H, W) -> `Labelled`."""
     index = shares.argmax(0)
     labels = np.array([0, *ids], np.int32)[index]
     confidence = np.take_along_axis(shares, index[None], 0)[0].astype(np.float32)

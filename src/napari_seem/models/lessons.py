@@ -1,4 +1,4 @@
-"""Lessons as small files: what examples taught a model, to be kept and shared."""
+"""Lessons as small files, to be kept and shared."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def save(path: Path, lesson: Any, identity: str, name: str = "") -> None:
     Parameters
     ----------
     path : Path
-    lesson : dataclass
-        Its tensors, lists of tensors, and plain values are kept.
+    lesson : Lesson
+        A dataclass; its tensors, lists of tensors, and plain values are kept.
     identity : str
-        Of the model that it was made by.
+        Of the model that learned it.
     name : str
-        What a person calls it.
+        A name for people.
     """
     from safetensors.torch import save_file
 
@@ -53,6 +53,14 @@ def save(path: Path, lesson: Any, identity: str, name: str = "") -> None:
 
 def load(path: Path, kind: type, identity: str) -> Any:
     """Read a lesson of a model.
+
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        Of the lesson.
+    identity : str
+        Of the model.
 
     Raises
     ------

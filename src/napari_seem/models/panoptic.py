@@ -22,9 +22,9 @@ class Segment:
         Its value in the map.
     name : str or None
     score : float or None
-        The model's own, 0..1; None where it gave none.
+        The model's score, 0..1; None where it gave none.
     thing : bool
-        It can be counted; all stuff of a name is one region.
+        Whether it can be counted; all stuff of a name is one region.
     area : int
         Pixels.
     """
@@ -43,7 +43,8 @@ class Panoptic:
     Attributes
     ----------
     labels : int32 array of shape (H, W)
-        Things as in `Segmentation.labels`, stuff from there on; 0 where nothing was told.
+        Things as in `Segmentation.labels`, stuff with the ids after them; 0 where nothing was
+        found.
     segments : tuple of Segment
         In the order of their ids.
     """
@@ -56,8 +57,8 @@ def panoptic_of(found: Segmentation) -> Panoptic:
     """Put the instances of an answer onto its stuff; instances win.
 
     Instances that are no things (`Instance.thing`) count as stuff of their name. Of the semantic
-    map only the names in `Segmentation.stuff` are taken: a thing that was not told apart is
-    nothing.
+    map only the names in `Segmentation.stuff` are taken: pixels of a thing that is no instance stay
+    0.
     """
     labels = found.labels.copy()
     rows: dict[int, tuple[str | None, float | None, bool]] = {}

@@ -11,7 +11,7 @@ LISTING = "places.json"
 
 
 def cache_folder() -> Path:
-    """Folder of downloaded weights: `$NAPARI_SEEM_HOME`, or the platform's cache folder."""
+    """Return the folder of downloaded weights: `$NAPARI_SEEM_HOME`, or the platform's own."""
     home = os.environ.get(HOME_VARIABLE)
     if home:
         return Path(home).expanduser()
@@ -30,7 +30,7 @@ def remember(filename: str, path: Path) -> None:
 
 
 def remembered(filename: str) -> Path | None:
-    """Where a person keeps a file, if it is still there."""
+    """Return where a person keeps a file, if it is still there."""
     path = _places().get(filename)
     return Path(path) if path and Path(path).is_file() else None
 

@@ -26,8 +26,10 @@ class ModelSpec:
 
     Attributes
     ----------
-    name, title, description : str
-        Its name in `load_model`, its name for people, and what it is good for.
+    name : str
+        Its name in `load_model`.
+    title, description : str
+        Its name for people, and what it is good for.
     builder : str
         'module:function' of `build(weights: Path, device: str) -> Model`.
     capabilities : frozenset of Capability
@@ -128,22 +130,22 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in 
 
 
 def model_names() -> tuple[str, ...]:
-    """Names that `load_model` takes, the shipped model first."""
+    """Return the names that `load_model` takes, the shipped model first."""
     return tuple(MODELS)
 
 
 def able_models(capability: Capability) -> list[str]:
-    """Names of the models that can do something, in the registry's order."""
+    """Return the names of the models with a capability, in the registry's order."""
     return [name for name, spec in MODELS.items() if capability in spec.capabilities]
 
 
 def capabilities_by_model() -> dict[str, frozenset[Capability]]:
-    """What each model can do, without loading any."""
+    """Return the capabilities of each model, without loading any."""
     return {name: spec.capabilities for name, spec in MODELS.items()}
 
 
 def model_spec(name: str) -> ModelSpec:
-    """The entry of a model; raises `UnknownModel`, naming the nearest names."""
+    """Return the entry of a model; raises `UnknownModel`, naming the nearest names."""
     if name in MODELS:
         return MODELS[name]
     near = difflib.get_close_matches(str(name).lower(), MODELS, n=3, cutoff=0.4)
@@ -184,7 +186,7 @@ def build_model(spec: ModelSpec, device: str = "auto", weights: str | Path | Non
 def download_model(
     name: str, progress: Progress | None = None, cancel: Cancel | None = None
 ) -> Path:
-    """Download what a model needs and is not here yet; the path of its weights."""
+    """Download the files of a model that are not here yet; return the path of its weights."""
     spec = model_spec(name)
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
@@ -205,7 +207,7 @@ def use_file(name: str, path: Path) -> None:
 
 
 def available_devices() -> tuple[str, ...]:
-    """What `load_model` takes as `device` on this machine."""
+    """Return the devices that `load_model` takes on this machine."""
     import torch
 
     graphics = torch.cuda.device_count()
@@ -216,7 +218,7 @@ def available_devices() -> tuple[str, ...]:
 
 
 def resolve_device(device: str = "auto") -> str:
-    """A torch device string for this machine; raises `UnknownDevice` for one it does not have."""
+    """Return a torch device string; raises `UnknownDevice` for one that the machine lacks."""
     import torch
 
     have = {

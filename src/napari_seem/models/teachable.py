@@ -1,4 +1,4 @@
-"""What a model promises that can be taught words, and the values this takes."""
+"""The protocol of models that can be taught words, and the values that this takes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Marked:
     embedding : Embedding
         By the model that is to be taught.
     labels : integer array (H, W)
-        One id for each object of the kind; 0 says nothing, objects there may be unmarked.
+        One id for each object of the kind; where it is 0, objects may be unmarked.
     others : bool array (H, W), optional
-        What is surely something else.
+        True where there surely is something else.
     """
 
     embedding: Embedding
@@ -45,7 +45,15 @@ class Marked:
 
 @dataclass(frozen=True, eq=False)
 class Word:
-    """A taught word: its names, and what it means in a model's own terms."""
+    """A taught word.
+
+    Attributes
+    ----------
+    name : str
+    meaning : object
+        In a model's own terms.
+    synonyms : tuple of str
+    """
 
     name: str
     meaning: Any = field(repr=False)
@@ -58,10 +66,10 @@ class Word:
 
 
 class Words(Protocol):
-    """A library: gives its words as a model understands them."""
+    """A library of words."""
 
     def words_for(self, model: Any) -> Sequence[Word]:
-        """The words in a model's own terms; an error for what it can't understand."""
+        """Return the words in a model's own terms; raises an error for one it can't understand."""
 
 
 @runtime_checkable
@@ -72,23 +80,23 @@ class TeachableModel(Protocol):
     identity: str
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
-        """Encode an image once; see `Model`."""
+        """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def teach(self, marked: Sequence[Marked]) -> Any:
-        """What the marked objects have in common: the meaning of a word."""
+        """Learn what the marked objects have in common: the meaning of a word."""
 
     def with_words(self, words: Words) -> Model:
-        """A model that knows these words besides its own; this one stays as it is."""
+        """Return a model that knows these words besides its own; this one is not changed."""
 
     def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, Any]]:
-        """A meaning as arrays and plain values."""
+        """Split a meaning into arrays and plain values."""
 
     def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Any:
-        """The meaning that `written` wrote."""
+        """Join what `written` split."""
 
 
 class NotTeachable:
-    """What models say that can't be taught words."""
+    """The methods of a model that can't be taught words."""
 
     name: str
     instead = ""
@@ -104,7 +112,7 @@ class NotTeachable:
 
 
 def refusal(name: str, instead: str = "") -> UnsupportedPrompt:
-    """The error of a model that can't be taught words."""
+    """Return the error of a model that can't be taught words."""
     able = ", ".join(able_models(Capability.CONCEPTS))
     return UnsupportedPrompt(
         f"model '{name}' can't be taught words{instead}; choose one of: {able}"
@@ -118,5 +126,5 @@ def check_teachable(model: Any) -> None:
 
 
 def plain(name: str) -> str:
-    """A name as it is compared: small letters, single spaces."""
+    """Return a name in the form in which names are compared: small letters, single spaces."""
     return " ".join(name.lower().split())

@@ -1,4 +1,4 @@
-"""Tensors as flat numpy arrays and back, to the last bit: what is kept on disk is made of these."""
+"""Tensors as flat numpy arrays and back, bit for bit, for keeping them on disk."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Packed:
 
 
 def pack(tensor: Tensor) -> Packed:
-    """Any dense tensor as numpy; one with gaps or repeats in memory is made dense first."""
+    """Turn a tensor (...) into numpy; one with gaps or repeats in memory is made dense first."""
     import torch
 
     device, local = str(tensor.device), tensor.detach().cpu()
@@ -58,7 +58,7 @@ def pack(tensor: Tensor) -> Packed:
 
 
 def unpack(packed: Packed) -> Tensor:
-    """The tensor again, on the device where it was if this machine has it, else on the processor.
+    """Restore a tensor, on its former device if this machine has it, else on the processor.
 
     Raises
     ------

@@ -70,7 +70,7 @@ class WeightsFile:
         return (Path(__file__).parent if self.packaged else cache_folder()) / self.filename
 
     def located(self) -> Path | None:
-        """Path of the file or of the safetensors made from it; None where neither is there."""
+        """Return the path of the file or of the safetensors made from it; None without both."""
         converted = self.path.with_suffix(".safetensors")
         if self.path.suffix in PICKLED and converted.is_file():
             return converted
@@ -80,7 +80,7 @@ class WeightsFile:
         return None if self.packaged else places.remembered(self.filename)
 
     def digest(self) -> tuple[str | None, int | None]:
-        """Expected sha256 and size in bytes; read from the `.json` beside a packaged file."""
+        """Return the expected sha256 and size in bytes; from a `.json` for a packaged file."""
         if not self.packaged:
             return self.sha256, self.size
         path = self.path.with_suffix(".json")
@@ -98,10 +98,10 @@ PICKLED = frozenset({".pt", ".pth", ".bin"})
 
 
 def find(file: WeightsFile, given: str | Path | None = None) -> Path:
-    """Path of a weights file, verified as far as a digest of it is known.
+    """Return the path of a weights file, verified if a digest of it is known.
 
-    `given` is a path of the person's own (the file, or a folder that holds it); it is not held to
-    the published digest. Raises `WeightsError`, saying what to put where, if nothing is there.
+    `given` is a path of the person's own (the file, or a folder that holds it), whose digest is not
+    checked. Raises `WeightsError`, saying what to put where, if nothing is there.
     """
     if given is not None:
         return _find_given(file, Path(given).expanduser())
@@ -115,7 +115,7 @@ def find(file: WeightsFile, given: str | Path | None = None) -> Path:
 
 
 def verify(path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
-    """Raise `WeightsError` unless the file has the `size` in bytes and the `sha256` asked for."""
+    """Raise `WeightsError` unless the file has the given `size` in bytes and `sha256`."""
     actual = path.stat().st_size
     if size is not None and actual != size:
         what = "is truncated" if actual < size else "is too long"
@@ -127,7 +127,7 @@ def verify(path: Path, *, sha256: str | None = None, size: int | None = None) ->
 
 
 def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
+    """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -135,7 +135,7 @@ def sha256_of(path: Path) -> str:
 def fetch(
     file: WeightsFile, *, progress: Progress | None = None, cancel: Cancel | None = None
 ) -> Path:
-    """Path of a published file, downloading it first where it is not there yet."""
+    """Return the path of a published file, downloading it first where it is not there yet."""
     if file.url is None or file.located() is not None:
         return find(file)
     return download(
@@ -165,9 +165,9 @@ def download(
     Raises
     ------
     WeightsError
-        The address cannot be read, the transfer broke off, or what arrived is not what was asked.
+        The address cannot be read, the transfer broke off, or the file is not the expected one.
     DownloadCancelled
-        `cancel()` said so; the part stays.
+        `cancel()` returned True; the part stays.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"{url} is no web address; give one that starts with https://")
@@ -186,7 +186,7 @@ def download(
 
 
 def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of a safetensors file, from its header alone.
+    """Read keys and shapes of a safetensors file, from its header alone.
 
     Raises `WeightsError` where the file is no safetensors file or is shorter than its header says.
     """
@@ -227,7 +227,7 @@ def check_shapes(found: Shapes, expected: Shapes, path: Path) -> None:
 
 
 def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dict[str, Tensor]:
-    """Tensors of a weights file, by key; only the keys of `expected` where that is given.
+    """Load the tensors of a weights file, by key; only the keys of `expected` if that is given.
 
     A `.pt` checkpoint is converted once; the safetensors file stays beside it (or in the cache
     folder, where its own folder cannot be written to).
@@ -243,7 +243,7 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
 
 
 def convert(path: Path, expected: Shapes | None = None) -> Path:
-    """Convert a torch checkpoint (a plain state dict) to safetensors, once; the path of that.
+    """Convert a torch checkpoint (a plain state dict) to safetensors, once; return the new path.
 
     Keys outside `expected` are left out. Nothing but tensors is ever unpickled.
     """
@@ -298,7 +298,7 @@ def _tensors_of(state: Any) -> dict[str, Tensor]:
 def _transfer(
     url: str, part: Path, size: int | None, progress: Progress | None, cancel: Cancel | None
 ) -> int | None:
-    """Append what is lacking to `part`; the size in bytes that the server promised, if it did."""
+    """Append what is lacking to `part`; return the total size in bytes if the server states it."""
     have = part.stat().st_size if part.exists() else 0
     try:
         response = urllib.request.urlopen(_request(url, have), timeout=TIMEOUT)

@@ -45,7 +45,7 @@ class ClassShares:
         return 1 - self.shares[0, y0:y1, x0:x1]
 
 
-def settle(
+def assign_labels(
     shapes: Mapping[int, Shape], source: ClassShares, shape: tuple[int, int]
 ) -> tuple[IntArray, dict[int, float]]:
     """Labels of a plane from expected shapes and what the model sees.

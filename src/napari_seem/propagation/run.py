@@ -20,7 +20,7 @@ from .carry import ClassShares
 from .motion import moves
 from .results import Event, PlaneResult, Results
 from .shapes import IntArray, Shape
-from .stack import Stack, can_be_seen
+from .stack import Stack, has_contrast
 
 Method = Literal["model", "shape", "copy"]
 METHODS: tuple[Method, ...] = ("model", "shape", "copy")
@@ -168,7 +168,7 @@ class Propagation:
         """Encode every plane that a run would, into the cache; there is nothing to gain alone."""
         for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
-            if can_be_seen(image):
+            if has_contrast(image):
                 self._embedding(image)
 
     def correct(self, index: int, labels: npt.NDArray[Any]) -> list[int]:
@@ -203,18 +203,18 @@ class Propagation:
     def _plane(self, index: int) -> PlaneResult:
         if self.method == "copy":
             nearest = min(self._areas, key=lambda k: (abs(k - index), k))
-            return self._unseen(index, shapes.expected(self._done[nearest].labels, None), 1.0)
+            return self._by_shape(index, shapes.expected(self._done[nearest].labels, None), 1.0)
         known: Iterable[int] = self._done if self.method == "model" else self._areas
         below = max((k for k in known if k < index), default=None)
         above = min((k for k in known if k > index), default=None)
         image = self._stack.read(index)
-        blind = self.method == "shape" or not can_be_seen(image)
+        blind = self.method == "shape" or not has_contrast(image)
         moved = None if blind else self._moved(image, index, below, above)
         expected = self._expected(index, below, above, moved)
         if blind:
-            return self._unseen(index, expected, 1.0 if self.method == "shape" else BLIND)
+            return self._by_shape(index, expected, 1.0 if self.method == "shape" else BLIND)
         beside = [k for k in (below, above) if k is not None]
-        return self._seen(index, image, expected, beside)
+        return self._by_model(index, image, expected, beside)
 
     def _expected(
         self, index: int, below: int | None, above: int | None,
@@ -238,14 +238,14 @@ class Propagation:
         other = above if below is None else below
         assert other is not None
         before = self._stack.read(other)
-        if abs(other - index) > 1 or not can_be_seen(before):
+        if abs(other - index) > 1 or not has_contrast(before):
             return None
         return moves(
             to_rgb(before, self._window), to_rgb(image, self._window),
             shapes.outlines(self._done[other].labels),
         )  # fmt: skip
 
-    def _unseen(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
+    def _by_shape(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
         """A plane by expectation only; the further from a seed, the less sure."""
         labels = shapes.paint(expected, self._stack.plane_shape)
         far = min(abs(k - index) for k in self._areas)
@@ -253,7 +253,7 @@ class Propagation:
         scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
         return PlaneResult(index, labels, scores, self._events(index, labels, expected))
 
-    def _seen(
+    def _by_model(
         self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape],
         beside: Sequence[int],
     ) -> PlaneResult:  # fmt: skip
@@ -270,7 +270,7 @@ class Propagation:
         seen = self._model.shares(lesson, self._embedding(image), box)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
-        labels, scores = carry.settle(expected, source, shape)
+        labels, scores = carry.assign_labels(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
         events = self._events(index, labels, expected)
         if self.find_new:

@@ -77,7 +77,7 @@ class Stack:
         return first, last
 
 
-def can_be_seen(image: npt.NDArray[Any]) -> bool:
+def has_contrast(image: npt.NDArray[Any]) -> bool:
     """Whether a plane holds anything: not constant, not only NaN."""
     if image.dtype.kind == "f":
         image = image[np.isfinite(image)]

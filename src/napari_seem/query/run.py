@@ -84,7 +84,7 @@ def search(
     wanted = check_words(model, words)
     kept = _Kept(cache)
 
-    def look(place: PlaneRef, pixels: Any) -> tuple[Finding, ...] | None:
+    def search_plane(place: PlaneRef, pixels: Any) -> tuple[Finding, ...] | None:
         if isinstance(pixels, PlanePixels):
             return _on_big(model, place, pixels, wanted, least, may_go_on)
         return _on_plane(model, place, pixels, wanted, least, kept)
@@ -96,9 +96,9 @@ def search(
         findings: tuple[Finding, ...] | None = ()
         if not problem:
             try:
-                findings = look(source.place, pixels)
+                findings = search_plane(source.place, pixels)
             except (NapariSeemError, OSError, ValueError, MemoryError) as error:
-                problem = _told(error)
+                problem = _message(error)
         if findings is None:
             return
         yield PlaneFindings(source.place, findings, problem)
@@ -109,10 +109,10 @@ def _read(source: PlaneSource) -> tuple[Any, str]:
     try:
         return source.read(), ""
     except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
-        return None, _told(error)
+        return None, _message(error)
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 

@@ -69,7 +69,7 @@ def plane_sources_of_array(
     else:
         planes = _planes_along(spatial, axis, channels)
     seen = windowed(array, look, channels)
-    return [_sight(seen, plane, source, title) for plane in planes]
+    return [_plane_source(seen, plane, source, title) for plane in planes]
 
 
 def plane_sources_of_file(
@@ -113,7 +113,7 @@ def _planes_along(shape: Sequence[int], axis: int, channels: bool) -> list[Plane
     return [Plane.across(axis, k, channels) for k in range(shape[axis % 3])]
 
 
-def _sight(array: Any, plane: Plane, source: Any, title: str) -> PlaneSource:
+def _plane_source(array: Any, plane: Plane, source: Any, title: str) -> PlaneSource:
     at = next((i for i in plane.index if i is not None), None)
     name = title if at is None else f"{title} plane {at}".strip()
 

@@ -1,4 +1,4 @@
-"""Which image was worked on: told by its content, found again among the arrays of a file."""
+"""Which image was worked on: identified by its content, found again among a file's arrays."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ImageFile:
         elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
             self._arrays.append(opened.data[0])
 
-    def find(self, told: dict[str, Any]) -> Any:
+    def find(self, description: dict[str, Any]) -> Any:
         """The array that a log tells of.
 
         Raises
@@ -79,24 +79,24 @@ class ImageFile:
         LogTrouble
             The file holds another image.
         """
-        return find(self._arrays, told, f"'{self.path}'")
+        return find(self._arrays, description, f"'{self.path}'")
 
 
-def find(arrays: Sequence[Any], told: dict[str, Any], where: str) -> Any:
+def find(arrays: Sequence[Any], description: dict[str, Any], where: str) -> Any:
     """The one of some arrays that a log tells of; `LogTrouble` where it is not among them."""
-    alike = [array for array in arrays if list(array.shape) == told["shape"]]
+    alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:
         shapes = " or ".join(str(tuple(array.shape)) for array in arrays)
         raise LogTrouble(
-            f"{where} has the shape {shapes}, the image of the log '{told['name']}' "
-            f"{tuple(told['shape'])}; give the image that was worked on"
+            f"{where} has the shape {shapes}, the image of the log '{description['name']}' "
+            f"{tuple(description['shape'])}; give the image that was worked on"
         )
     for array in alike:
-        if fingerprint(array) == told["fingerprint"]:
+        if fingerprint(array) == description["fingerprint"]:
             return array
     raise LogTrouble(
-        f"{where} has the shape of the log's image '{told['name']}' but other pixels; give the "
-        "image that was worked on, unchanged"
+        f"{where} has the shape of the log's image '{description['name']}' but other pixels; give "
+        "the image that was worked on, unchanged"
     )
 
 

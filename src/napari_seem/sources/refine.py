@@ -56,8 +56,8 @@ def refined(
         if not (guess > 0).any():
             continue
         finer = answer(frame, [*_inside(prompts, frame, prediction), _as_prompt(guess > 0, frame)])
-        if _agreement(finer.mask, guess > 0) >= AGREE:
-            _take_over(values, near, finer.logits, (prediction.corner, factor), area, frame)
+        if _iou(finer.mask, guess > 0) >= AGREE:
+            _overwrite_band(values, near, finer.logits, (prediction.corner, factor), area, frame)
     return CroppedPrediction(
         values, prediction.corner, factor, prediction.shape, prediction.score, prediction.label,
         prediction.memory,
@@ -100,7 +100,7 @@ def _window(values: FloatArray, corner: tuple[int, int], factor: int, frame: Fra
     return out
 
 
-def _take_over(
+def _overwrite_band(
     values: FloatArray, near: BoolArray, finer: FloatArray,
     place: tuple[tuple[int, int], int], area: Area, frame: Frame,
 ) -> None:  # fmt: skip
@@ -137,5 +137,5 @@ def _as_prompt(mask: BoolArray, frame: Frame) -> Mask:
     return Mask(full, corner=(frame.y0, frame.x0))
 
 
-def _agreement(one: BoolArray, other: BoolArray) -> float:
+def _iou(one: BoolArray, other: BoolArray) -> float:
     return float((one & other).sum() / max(1, (one | other).sum()))

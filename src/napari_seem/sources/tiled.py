@@ -121,12 +121,12 @@ class TiledModel:
         check_prompts(prompts, tiled.shape)
         if memory is not None and not isinstance(memory, TiledMemory):
             raise InvalidPrompt("this memory is of another image; begin the object anew")
-        prompts = [self._near(prompt) for prompt in prompts]
-        where = _whereabouts(prompts, tiled.shape)
+        prompts = [self._local_reference(prompt) for prompt in prompts]
+        where = _prompted_extent(prompts, tiled.shape)
         if where is None:
             frame = whole_frame(tiled.shape)
-            return self._turn(tiled, frame, prompts, memory)[0]
-        prediction = self._settled(tiled, prompts, where, memory)
+            return self._predict_in(tiled, frame, prompts, memory)[0]
+        prediction = self._predict_in_frames(tiled, prompts, where, memory)
         if Capability.MASK not in self.capabilities:
             return prediction
         return refined(prediction, prompts, lambda f, p: self._answer(tiled, f, p, None))
@@ -166,10 +166,10 @@ class TiledModel:
     def is_ready(self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None) -> bool:
         """Whether the first frame that the prompts are looked at in is encoded."""
         tiled = self._checked(embedding)
-        where = _whereabouts(prompts, tiled.shape)
+        where = _prompted_extent(prompts, tiled.shape)
         frame = whole_frame(tiled.shape)
         if where is not None:
-            frame, _ = next(_starts(where, tiled.shape, memory))
+            frame, _ = next(_candidate_frames(where, tiled.shape, memory))
         name = tiled.pixels.known_name(frame)
         return name is not None and (self._identity, name) in self.cache
 
@@ -188,24 +188,28 @@ class TiledModel:
             )
         return embedding
 
-    def _settled(
+    def _predict_in_frames(
         self, tiled: TiledEmbedding, prompts: Sequence[Prompt], where: Extent, memory: Any
     ) -> CroppedPrediction:
         """The answer in the first frame that the object does not run out of."""
-        frames = _starts(where, tiled.shape, memory)
+        frames = _candidate_frames(where, tiled.shape, memory)
         frame, before = next(frames)
-        prediction, reached = self._turn(tiled, frame, prompts, before)
+        prediction, reached = self._predict_in(tiled, frame, prompts, before)
         known = where
         while reached is not None:
             known = union(known, reached)
-            larger = [f for f, _ in _starts(known, tiled.shape, None) if f.factor >= frame.factor]
+            larger = [
+                f
+                for f, _ in _candidate_frames(known, tiled.shape, None)
+                if f.factor >= frame.factor
+            ]
             if not larger or larger[0] == frame:
                 break
             frame = larger[0]
-            prediction, reached = self._turn(tiled, frame, prompts, None)
+            prediction, reached = self._predict_in(tiled, frame, prompts, None)
         return prediction
 
-    def _turn(
+    def _predict_in(
         self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt],
         memory: TiledMemory | None,
     ) -> tuple[CroppedPrediction, Extent | None]:  # fmt: skip
@@ -234,7 +238,7 @@ class TiledModel:
         inside = into_frame(prompts, frame, tiled.shape)
         return self.model.predict(self.tile(tiled, frame), inside, memory)
 
-    def _near(self, prompt: Prompt) -> Prompt:
+    def _local_reference(self, prompt: Prompt) -> Prompt:
         """A reference into a big plane, as one into the frame around its region."""
         if not isinstance(prompt, Reference) or not isinstance(prompt.embedding, TiledEmbedding):
             return prompt
@@ -256,12 +260,12 @@ def encoded(model: Model, pixels: PlanePixels, frame: Frame, raw: Any = None) ->
     return model.encode(shown)
 
 
-def _whereabouts(prompts: Sequence[Prompt], shape: Shape) -> Extent | None:
+def _prompted_extent(prompts: Sequence[Prompt], shape: Shape) -> Extent | None:
     """What the positive prompts cover; what the negative ones do where no other has a place."""
     return extent(prompts, shape) or extent(prompts, shape, positive=False)
 
 
-def _starts(
+def _candidate_frames(
     where: Extent, shape: Shape, memory: TiledMemory | None
 ) -> Iterator[tuple[Frame, TiledMemory | None]]:
     """Frames to look at the prompts in: that of the turn before where they lie well inside."""

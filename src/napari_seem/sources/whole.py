@@ -112,7 +112,7 @@ class PlaneRun:
         if sorted(self._order) != list(range(len(self._frames))):
             raise ValueError(f"order must name each of the {len(self._frames)} frames once")
         self._waiting: dict[int, Found] = {}
-        self._unseen = {n: set(self._neighbours(n)) for n in range(len(self._frames))}
+        self._not_compared = {n: set(self._neighbours(n)) for n in range(len(self._frames))}
         self._groups = Groups()
         self._spills: list[Spill] = []
         self._instances: dict[int, list[tuple[str | None, float]]] = {}
@@ -147,31 +147,31 @@ class PlaneRun:
     def _find(self, number: int) -> None:
         """Look at one frame, write what is its own, and compare with the neighbours seen before."""
         core, frame = self._frames[number]
-        found = Found(number, core, frame.area, self._look(number, frame))
+        found = Found(number, core, frame.area, self._segment_frame(number, frame))
         own = found.within(core)
         highest = int(own.max(initial=0))
         if highest:
             check_labels(self.labels, highest)
         self._own[number] = [int(label) for label in np.unique(own) if label]
         self.labels[_slices(core)] = own.astype(self.labels.dtype)
-        for other in sorted(self._unseen[number]):
+        for other in sorted(self._not_compared[number]):
             if other in self._waiting:
                 pair = (self._waiting[other], found)
                 if other > number:
                     pair = (found, self._waiting[other])
                 self._spills.extend(compare(*pair, self._groups))
-                self._settle(other, number)
-        if self._unseen[number]:
+                self._mark_compared(other, number)
+        if self._not_compared[number]:
             self._waiting[number] = found
 
-    def _settle(self, other: int, number: int) -> None:
+    def _mark_compared(self, other: int, number: int) -> None:
         """Two frames know each other; one that knows all its neighbours is needed no longer."""
-        self._unseen[number].discard(other)
-        self._unseen[other].discard(number)
-        if not self._unseen[other]:
+        self._not_compared[number].discard(other)
+        self._not_compared[other].discard(number)
+        if not self._not_compared[other]:
             del self._waiting[other]
 
-    def _look(self, number: int, frame: Frame) -> Labels:
+    def _segment_frame(self, number: int, frame: Frame) -> Labels:
         pixels = self._pixels.read(frame)
         out = np.zeros(frame.shape, np.uint16)
         self._instances[number] = []

@@ -17,10 +17,10 @@ from .learner import Learner
 from .pictures import PictureBank
 from .recipe import Recipe
 from .state import State, export, latest_state, take_over, write_state
-from .together import of_the_first, share_weights
+from .together import clock_of_first_process, share_weights
 
 SAVE_SECONDS = 60.0
-BREATH = 16
+SYNCHRONISE_EVERY = 16
 """Steps after which the host waits for the device, so that the clock is that of work done."""
 
 
@@ -73,10 +73,10 @@ class Run:
             self.crops += self.learner.recipe.phase(self.progress).batch
             self._recent.append(self.learner.learn(self.progress))
             taken += 1
-            if taken % BREATH == 0 and self.learner.device.type == "cuda":
+            if taken % SYNCHRONISE_EVERY == 0 and self.learner.device.type == "cuda":
                 torch.cuda.synchronize()
             now = self.clock()
-            self.elapsed = of_the_first(already + now - begun)
+            self.elapsed = clock_of_first_process(already + now - begun)
             if now - last >= save_every:
                 self.save()
                 last = now

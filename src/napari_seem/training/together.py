@@ -22,7 +22,7 @@ def join_others() -> int:
     return dist.get_rank()
 
 
-def of_the_first(seconds: float) -> float:
+def clock_of_first_process(seconds: float) -> float:
     """The clock of the first process, so that all reach every stage at the same step."""
     if not dist.is_initialized():
         return seconds

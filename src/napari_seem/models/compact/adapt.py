@@ -1,10 +1,10 @@
-"""The compact model made to suit the objects a person has accepted on an image.
+"""The compact model, fitted to the objects that a person has accepted on an image.
 
-A network of the second generation reads what they look like and how large they are beside every
-window (`Accepted`). And a few gradient steps fit a copy of the decoder, on the cached features, to
-first clicks on these objects; it answers first clicks from then on, where it does so better on
-objects it was not fitted to. Corrections are answered by the decoder as it is shipped. The encoder
-stays as it is, so that embeddings stay valid.
+A network of the second generation reads the appearance and the size of accepted objects beside
+every window (`Accepted`). In addition a few gradient steps fit a copy of the decoder, on the cached
+features, to first clicks on these objects. The fitted decoder answers first clicks from then on, if
+it does so better on objects that it was not fitted to. Corrections are answered by the shipped
+decoder. The encoder is not changed, so that embeddings stay valid.
 """
 
 from __future__ import annotations
@@ -47,22 +47,25 @@ BoolArray = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Accepted:
-    """What accepted objects look like.
+    """The appearance of accepted objects.
 
     Attributes
     ----------
-    instance, semantic : float32 (N, D)
-        Mean unit embeddings of each.
+    instance : float32 tensor of shape (N, I)
+        Mean unit instance embedding of each object.
+    semantic : float32 tensor of shape (N, S)
+        Mean unit semantic embedding of each object.
     side : float
-        log2 of their mean side (geometric mean of the square roots of the areas) in image pixels.
+        log2 of the objects' mean side (geometric mean of the square roots of the areas) in image
+        pixels.
     """
 
     instance: Tensor
     semantic: Tensor
     side: float
 
-    def beside(self, views: Sequence[View], device: str) -> Context:
-        """The evidence for a batch of windows, which may lie on different levels."""
+    def as_context(self, views: Sequence[View], device: str) -> Context:
+        """Return the decoder's context for a batch of windows, of any levels."""
         scales = [float(np.sqrt(view.level.scale[0] * view.level.scale[1])) for view in views]
         side = torch.tensor([self.side + float(np.log2(scale)) for scale in scales])
         count = len(views)
@@ -75,7 +78,7 @@ class Accepted:
 
 
 def accepted_on(model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray]) -> Accepted:
-    """Describe accepted objects, bool (H, W) each, on the image of an embedding."""
+    """Describe accepted objects, bool arrays (H, W), on the image of an embedding."""
     levels, config = pyramid.levels(embedding), model.network.config
     sides = [float(np.sqrt(mask.sum())) for mask in masks]
     vectors = [
@@ -90,7 +93,7 @@ def adapted(
     model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray], steps: int = STEPS,
     seed: int = 0,
 ) -> CompactModel:  # fmt: skip
-    """A model that suits accepted objects better, or as well; the given one stays as it is.
+    """Fit a model to accepted objects; the given model is not changed.
 
     Parameters
     ----------
@@ -98,11 +101,17 @@ def adapted(
         As it is shipped: see `CompactModel.plain`.
     embedding : Embedding
         Of the image on which the objects lie.
-    masks : sequence of bool (H, W)
-        The accepted objects, in the order of acceptance. From `FEWEST` on the decoder is fitted to
-        them; fewer change a network of the first generation in nothing.
+    masks : sequence of bool arrays (H, W)
+        The accepted objects, in the order of acceptance. The decoder is fitted to `FEWEST` objects
+        or more. Fewer objects change nothing in a network of the first generation.
     steps : int
         Gradient steps on the decoder.
+    seed : int
+
+    Returns
+    -------
+    CompactModel
+        Its first answers are better on these objects, or the same.
 
     Raises
     ------
@@ -133,7 +142,7 @@ def _worthwhile(
     model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
     boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
 ) -> torch.nn.Module | None:  # fmt: skip
-    """A fitted decoder, or None where one fitted to half of the objects is no help on the rest."""
+    """Return a decoder fitted to `masks` (H, W); None if fitting to half of them doesn't help."""
     halves = [list(range(start, len(masks), 2)) for start in (0, 1)]
     gain = []
     for half, rest in (halves, halves[::-1]):
@@ -151,7 +160,7 @@ def _worthwhile(
 
 
 def _first_iou(model: CompactModel, embedding: Embedding, mask: BoolArray) -> float:
-    """IoU after a click in the middle."""
+    """Compute the intersection over union after one click in the middle of `mask` (H, W)."""
     box = mask_bbox(mask)
     assert box is not None
     part = np.pad(mask[box[0] : box[2], box[1] : box[3]], 1)
@@ -165,7 +174,7 @@ def _fitted(
     model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
     boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
 ) -> torch.nn.Module:  # fmt: skip
-    """A copy of the decoder after gradient steps on windows around the objects."""
+    """Return a copy of the decoder after gradient steps on windows around `masks` (H, W)."""
     decoder = copy.deepcopy(model.network.decoder).float().train()
     for parameter in decoder.parameters():
         parameter.requires_grad_(True)
@@ -193,7 +202,7 @@ def _window(
     levels: list[pyramid.Level], mask: BoolArray, box: tuple[int, int, int, int],
     rng: np.random.Generator,
 ) -> tuple[View, list[Point]]:  # fmt: skip
-    """A window of random size around an object, with a click near its middle."""
+    """Draw a window of random size around an object (H, W), and a click near its middle."""
     part = mask[box[0] : box[2], box[1] : box[3]]
     depth = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
     deep = np.argwhere(depth >= 0.6 * depth.max())
@@ -207,7 +216,7 @@ def _inputs(
     model: CompactModel, embedding: Embedding, views: Sequence[View],
     prompts: Sequence[list[Point]],
 ) -> tuple[Tensor, ...]:  # fmt: skip
-    """What the decoder eats for these windows: float32."""
+    """Return the decoder's inputs for these windows, as float32 tensors of batch size B."""
     maps = np.stack([
         canvas.draw(points, view, None) for view, points in zip(views, prompts, strict=True)
     ])  # fmt: skip
@@ -216,7 +225,7 @@ def _inputs(
 
 
 def _loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Cross-entropy, and soft Dice of each window."""
+    """Sum the cross-entropy and the mean soft Dice loss of logits and truth, (B, G, G) each."""
     entropy = F.binary_cross_entropy_with_logits(logits, truth)
     share = torch.sigmoid(logits)
     both = (share * truth).sum((1, 2))

@@ -1,9 +1,9 @@
-"""What the plain picture says about the prompts, before any learning.
+"""Evidence from the plain picture, without any learning.
 
-Colour likeness to the strokes, cheapest paths over the picture's own edges, and how much likelier
-a colour is inside what is marked than outside of it (the unary term of GrabCut, Rother et al.
-2004). The decoder reads these maps beside its learned evidence, so that it starts from what the
-classical tools know and learns when to trust them.
+Colour likeness to the strokes, cheapest paths over the picture's own edges, and how much likelier a
+colour is inside a marked region than outside of it (the unary term of GrabCut, Rother et al. 2004).
+The decoder reads these maps beside its learned evidence: it starts from what the classical tools
+find, and learns when to trust them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ LIKELIHOOD_CHANNELS = 2
 
 
 def colour_likeness(image: Tensor, index: Tensor, known: Tensor) -> Tensor:
-    """Nearness in colour, and in local mean and contrast, to the nearest of some cells.
+    """Compare each cell's colour, local mean and contrast with the nearest of the stroke's cells.
 
     Parameters
     ----------
-    image : float32 (B, 3, G, G), standardised
+    image : float32 (B, 3, G, G)
+        Standardised.
     index : int64 (B, E)
         Flat positions of the stroke's cells.
     known : bool (B, E)
@@ -35,7 +36,8 @@ def colour_likeness(image: Tensor, index: Tensor, known: Tensor) -> Tensor:
 
     Returns
     -------
-    float32 (B, 2, G, G) in 0..1; zero where no cell is known.
+    float32 (B, 2, G, G)
+        In 0..1; 0 where no cell is known.
     """
     near = blur(image, 3)
     mean = blur(image.mean(1, keepdim=True), 7)
@@ -51,13 +53,13 @@ def colour_likeness(image: Tensor, index: Tensor, known: Tensor) -> Tensor:
 
 
 def edges(image: Tensor) -> Tensor:
-    """How strongly the picture changes at each cell: (B, 3, G, G) -> (B, 1, G, G) in 0..1."""
+    """Measure how much the picture changes at each cell: (B, 3, G, G) -> (B, 1, G, G), 0..1."""
     span = -least_around(-image) - least_around(image)
     return torch.tanh(EDGE_GAIN * span.amax(1, keepdim=True)) ** 2
 
 
 def log_likelihood_ratio(image: Tensor, inside: Tensor, outside: Tensor) -> Tensor:
-    """How much likelier each cell's colour is inside a region than outside of it.
+    """Compare the likelihoods of each cell's colour inside and outside of a region.
 
     Parameters
     ----------
@@ -67,8 +69,9 @@ def log_likelihood_ratio(image: Tensor, inside: Tensor, outside: Tensor) -> Tens
 
     Returns
     -------
-    float32 (B, LIKELIHOOD_CHANNELS, G, G) in -1..1
-        The squashed log ratio of smoothed histograms, as it is and averaged over 5 x 5 cells.
+    float32 (B, LIKELIHOOD_CHANNELS, G, G)
+        In -1..1: the squashed log ratio of smoothed histograms, as it is and averaged over 5 x 5
+        cells.
     """
     known = ((inside.sum((1, 2)) > 3) & (outside.sum((1, 2)) > 3)).float()
     bins = _bins(image)
@@ -79,6 +82,10 @@ def log_likelihood_ratio(image: Tensor, inside: Tensor, outside: Tensor) -> Tens
 
 
 def _nearness(features: Tensor, index: Tensor, known: Tensor, width: float) -> Tensor:
+    """Return 1 / (1 + (d / width)^2) for the distance d to the nearest known cell: (B, 1, G, G).
+
+    `features` is (B, C, G, G); `index` and `known` are (B, E), as for `colour_likeness`.
+    """
     flat = features.flatten(2)  # (B, C, N)
     chosen = torch.gather(flat, 2, index[:, None].expand(-1, flat.shape[1], -1))  # (B, C, E)
     squared = (
@@ -90,7 +97,7 @@ def _nearness(features: Tensor, index: Tensor, known: Tensor, width: float) -> T
 
 
 def _bins(image: Tensor) -> Tensor:
-    """Histogram cell of every pixel: (B, 3, G, G) -> int64 (B, G, G)."""
+    """Find the histogram bin of every pixel: (B, 3, G, G) -> int64 (B, G, G)."""
     red, green, blue = image.unbind(1)
     axes = (image.mean(1), (red - blue) / 2, (green - (red + blue) / 2) / 2)
     centre = axes[0].mean((1, 2), keepdim=True)
@@ -104,7 +111,7 @@ def _bins(image: Tensor) -> Tensor:
 
 
 def _histogram(bins: Tensor, weight: Tensor) -> Tensor:
-    """Smoothed shares of the bins among weighted cells: (B, prod(BINS)), all positive."""
+    """Count weighted cells per bin: (B, G, G) each -> smoothed positive shares (B, prod(BINS))."""
     total = BINS[0] * BINS[1] * BINS[2]
     counts = torch.zeros(len(bins), total, device=bins.device)
     counts.scatter_add_(1, bins.flatten(1), weight.flatten(1))
@@ -116,7 +123,7 @@ def _histogram(bins: Tensor, weight: Tensor) -> Tensor:
 
 
 def _smooth(cube: Tensor, axis: int) -> Tensor:
-    """Weights 1/4, 1/2, 1/4 along one of the three axes: (B, 1, X, Y, Z)."""
+    """Convolve (B, 1, X, Y, Z) with the weights 1/4, 1/2, 1/4 along one of its three last axes."""
     padding = [0] * 6
     padding[2 * (2 - axis)] = padding[2 * (2 - axis) + 1] = 1
     padded, size = F.pad(cube, padding), cube.shape[2 + axis]
@@ -125,9 +132,9 @@ def _smooth(cube: Tensor, axis: int) -> Tensor:
 
 
 def blur(image: Tensor, size: int) -> Tensor:
-    """Mean of the `size` x `size` pixels around each one, as far as they exist: (B, C, H, W).
+    """Average the `size` x `size` pixels around each one, as far as they exist: (B, C, H, W).
 
-    Sums of shifted rows and columns, on a CPU much faster than pooling.
+    Shifted rows and columns are summed, which is much faster than pooling on a CPU.
     """
     for axis in (2, 3):
         ones = image.new_ones([1] * axis + [image.shape[axis]] + [1] * (3 - axis))
@@ -136,6 +143,7 @@ def blur(image: Tensor, size: int) -> Tensor:
 
 
 def _sum_along(values: Tensor, size: int, axis: int) -> Tensor:
+    """Sum `size` neighbours of (B, C, H, W) along axis 2 or 3, with zeros outside."""
     reach, length = size // 2, values.shape[axis]
     padding = (reach, reach) if axis == 3 else (0, 0, reach, reach)
     padded = F.pad(values, padding)
@@ -146,9 +154,10 @@ def _sum_along(values: Tensor, size: int, axis: int) -> Tensor:
 
 
 def least_around(values: Tensor, beyond: float = torch.inf) -> Tensor:
-    """The least of each cell and its eight neighbours; on a CPU much faster than pooling.
+    """Return the minimum of each cell and its eight neighbours: (..., H, W) -> (..., H, W).
 
-    `beyond` is the value outside of the array.
+    Shifted rows and columns are compared, which is much faster than pooling on a CPU. `beyond` is
+    the value outside of the array.
     """
     padded = F.pad(values, (1, 1, 1, 1), value=beyond)
     rows = torch.minimum(padded[..., :-2, :], padded[..., 2:, :])

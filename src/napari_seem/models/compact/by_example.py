@@ -1,9 +1,9 @@
-"""The compact model told by labelled examples: a small classifier on its cached features.
+"""In-context labelling by the compact model: a small classifier on its cached features.
 
 Every pixel of the example images is described by the encoder's features at two scales and by its
 surroundings. A ridge regression on these and on random Fourier features of them (Rahimi and Recht
-2007) is fitted in closed form, which takes a moment and has no dice to throw. For objects of one
-kind, rims and middles are classes of their own, so that touching objects come apart.
+2007) is fitted in closed form, which takes a moment and is deterministic. For objects of one kind,
+rims and middles are classes of their own, so that touching objects come apart.
 """
 
 from __future__ import annotations
@@ -52,24 +52,24 @@ UNKNOWN = -1
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What the examples say to the compact model.
+    """The fitted classifier.
 
     Attributes
     ----------
     ids : tuple of int
         Label of each class but the first, which is background.
-    centre, spread : (D,)
-        Of the features, over the samples.
-    projection : (D, FOURIER)
-    phase : (FOURIER,)
-    weights : (D + FOURIER + 1, K)
-    bias : (K,)
+    centre, spread : float32 (D,)
+        Mean and deviation of the features, over the samples.
+    projection : float32 (D, FOURIER)
+    phase : float32 (FOURIER,)
+    weights : float32 (D + FOURIER + 1, K)
+    bias : float32 (K,)
         Added to the classes' answers, so that the examples come out with their true sizes.
     kind : str
     smallest : float
         Area in pixels of the smallest object of the examples (instance).
     scale : float
-        Pixels of the level learned from, per image pixel.
+        Level pixels per image pixel of the level learned from.
     """
 
     ids: tuple[int, ...]
@@ -85,7 +85,13 @@ class Lesson:
 
 
 def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Lesson:
-    """Fit the classifier; raises `InvalidLabels` for examples that say nothing."""
+    """Fit the classifier to labelled examples.
+
+    Raises
+    ------
+    InvalidLabels
+        No example has a label, or labels have another shape than their image.
+    """
     ids = check_examples(examples)
     scale = usual_scale(examples[0].embedding)
     return fitted(
@@ -97,7 +103,15 @@ def fitted(
     chosen: tuple[Tensor, Tensor, Tensor], kind: Kind, ids: tuple[int, ...], smallest: float,
     scale: float,
 ) -> Lesson:  # fmt: skip
-    """The lesson that samples give: their features, classes, and what each stands for."""
+    """Fit a lesson to samples.
+
+    Parameters
+    ----------
+    chosen : (features, classes, importance)
+        float32 (N, D), int64 (N,) and float32 (N,); see `samples`.
+    kind, ids, smallest, scale
+        See `Lesson`.
+    """
     classes = (MIDDLE, RIM) if kind == "instance" else ids
     x, y, importance = chosen
     centre, spread = x.mean(0), x.std(0) + 1e-3
@@ -109,17 +123,36 @@ def fitted(
     target = F.one_hot(y, len(classes) + 1).float()
     weights = _ridge(basis, target, importance)
     bias = _balance(basis @ weights, y, importance)
-    told = (1,) if kind == "instance" else ids
-    return Lesson(told, centre, spread, projection, phase, weights, bias, kind, smallest, scale)
+    label_ids = (1,) if kind == "instance" else ids
+    return Lesson(
+        label_ids, centre, spread, projection, phase, weights, bias, kind, smallest, scale
+    )
 
 
 def samples(
     examples: Sequence[Example], config: CompactConfig, kind: Kind, ids: Sequence[int],
     scale: float, known: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Places of examples to learn from: features (N, D), classes (N,), what each stands for.
+    """Choose places of the examples to learn from.
 
-    Of pixels outside `known`, one mask (H, W) for each example, nothing is learned.
+    Parameters
+    ----------
+    examples : sequence of Example
+    config : CompactConfig
+    kind : str
+    ids : sequence of int
+        Label of each class but the first.
+    scale : float
+        See `Lesson.scale`.
+    known : sequence of bool arrays (H, W), optional
+        One for each example; pixels outside of it are not learned from.
+
+    Returns
+    -------
+    features : float32 (N, D)
+    classes : int64 (N,)
+    importance : float32 (N,)
+        How much each sample stands for.
     """
     described, truths = [], []
     for number, example in enumerate(examples):
@@ -139,7 +172,13 @@ def samples(
 def shares(
     lesson: Lesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
 ) -> FloatArray:
-    """Shares of background and of each class: float32 (K + 1, h, w), over a part or the whole."""
+    """Compute the shares of background and of each class, over a part of an image or all of it.
+
+    Returns
+    -------
+    float32 array (K + 1, h, w)
+        They sum to 1 at every pixel.
+    """
     features, part = describe(embedding, config, lesson.scale, within, CELLS)
     flat = (features.flatten(1).T - lesson.centre) / lesson.spread
     answers = torch.cat([
@@ -155,7 +194,7 @@ def shares(
 
 
 def label(lesson: Lesson, embedding: Embedding, config: CompactConfig) -> Labelled:
-    """Label a target."""
+    """Label an image: classes as labels (H, W), or objects where the lesson is of one kind."""
     found = shares(lesson, embedding, config)
     if lesson.kind == "instance":
         return _objects(found, lesson.smallest)
@@ -166,15 +205,15 @@ def describe(
     embedding: Embedding, config: CompactConfig, scale: float, within: Box2D | None = None,
     most: int | None = None,
 ) -> tuple[Tensor, Box2D]:  # fmt: skip
-    """Features of every second pixel of the level nearest to a scale.
+    """Compute features of every second pixel of the level nearest to a scale.
 
-    Where that makes more than `most` places, means over two by two of them.
+    Where that makes more than `most` places, two by two of them are averaged.
 
     Returns
     -------
     features : float32 (D, h, w)
     part : (y0, x0, y1, x1)
-        The pixels of the image that these places cover: `within`, made a little larger.
+        The image pixels that these places cover: `within`, made a little larger.
     """
     levels = pyramid.levels(embedding)
     number = int(np.argmin([abs(np.log(level.scale[0] / scale)) for level in levels]))
@@ -193,11 +232,11 @@ def describe(
     for reach in (3, 9, 21):
         mean, square = _around(image, reach), _around(image**2, reach)
         close += [mean[0], (square - mean**2).clamp(min=0).sqrt()[0]]
-    at_hand = torch.cat(close)[:, y : y + inner[2] - inner[0], x : x + inner[3] - inner[1]]
-    if most and at_hand[0].numel() > most:
-        at_hand = F.avg_pool2d(at_hand[None], 2, ceil_mode=True, count_include_pad=False)[0]
-    size = int(at_hand.shape[1]), int(at_hand.shape[2])
-    features = torch.cat([at_hand, *(_coarse(level, whole, inner, size) for level in (near, far))])
+    nearby = torch.cat(close)[:, y : y + inner[2] - inner[0], x : x + inner[3] - inner[1]]
+    if most and nearby[0].numel() > most:
+        nearby = F.avg_pool2d(nearby[None], 2, ceil_mode=True, count_include_pad=False)[0]
+    size = int(nearby.shape[1]), int(nearby.shape[2])
+    features = torch.cat([nearby, *(_coarse(level, whole, inner, size) for level in (near, far))])
     covered = tuple(
         round(place / ratio) for place, ratio in zip(inner, (*per_pixel, *per_pixel), strict=True)
     )
@@ -205,21 +244,21 @@ def describe(
 
 
 def usual_scale(embedding: Embedding) -> float:
-    """Scale of the finest level that is not too large to be described."""
+    """Return the scale of the finest level that is not too large to be described."""
     levels = pyramid.levels(embedding)
     fitting = [level for level in levels if max(level.shape) <= LONGEST]
     return (fitting[0] if fitting else levels[-1]).scale[0]
 
 
 def _places(box: Box2D, per_pixel: tuple[float, float], whole: tuple[int, int]) -> Box2D:
-    """The places that cover a box of pixels."""
+    """Return the box of places that covers a box of image pixels."""
     y0, x0 = (int(v * r) for v, r in zip(box[:2], per_pixel, strict=True))
     y1, x1 = (int(-(-v * r // 1)) for v, r in zip(box[2:], per_pixel, strict=True))
     return y0, x0, min(max(y1, y0 + 1), whole[0]), min(max(x1, x0 + 1), whole[1])
 
 
 def _around(image: Tensor, reach: int) -> Tensor:
-    """Mean over a square of `reach` places, rows and columns one after the other."""
+    """Average (1, C, h, w) over squares of `reach` places, rows and columns one after the other."""
     rows = F.avg_pool2d(image, (reach, 1), 1, (reach // 2, 0), count_include_pad=False)
     return F.avg_pool2d(rows, (1, reach), 1, (0, reach // 2), count_include_pad=False)
 
@@ -227,7 +266,7 @@ def _around(image: Tensor, reach: int) -> Tensor:
 def _coarse(
     level: pyramid.Level, whole: tuple[int, int], part: Box2D, size: tuple[int, int]
 ) -> Tensor:
-    """A level's coarse features over a part of `whole` places, at `size` points: (C, h, w)."""
+    """Sample a level's coarse features (C, h', w') at `size` points of a part of `whole` places."""
     rows, columns = (-(-extent // 4) for extent in level.shape)
     ratio = rows / whole[0], columns / whole[1]
     # one more on each side than covered, so that interpolation sees what lies beyond
@@ -253,14 +292,14 @@ def _coarse(
 
 
 def basis_of(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
-    """(N, D) -> (N, D + FOURIER + 1)."""
+    """Append random Fourier features and a constant: (N, D) -> (N, D + FOURIER + 1)."""
     x = x.clamp(-6, 6)
     waves = torch.cos(x @ projection + phase) * (2 / len(phase)) ** 0.5 * x.shape[1] ** 0.5
     return torch.cat([x, waves, torch.ones(len(x), 1)], 1)
 
 
 def _ridge(basis: Tensor, target: Tensor, importance: Tensor) -> Tensor:
-    """Weighted ridge regression, in closed form."""
+    """Solve the ridge regression of `target` (N, K) on `basis` (N, B), weighted by (N,): (B, K)."""
     weighted = basis * importance[:, None]
     gram = basis.T @ weighted / importance.sum()
     gram += torch.eye(len(gram)) * RIDGE * gram.diagonal().mean()
@@ -268,7 +307,7 @@ def _ridge(basis: Tensor, target: Tensor, importance: Tensor) -> Tensor:
 
 
 def _sample(y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    """Pixels to learn from, rare classes fully, and how much each stands for."""
+    """Draw samples of the classes `y` (N,), rare ones fully: indices (n,), importance (n,)."""
     counts = torch.bincount(y, minlength=classes).float()
     wanted = counts.clamp(max=SAMPLES / classes)
     share = wanted / counts.clamp(min=1)
@@ -280,7 +319,7 @@ def _sample(y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
 
 
 def _balance(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
-    """Offsets under which the classes' overlap with the truth is best, found one by one."""
+    """Find offsets (K,) of `answers` (N, K) that best match the sizes of the classes `y` (N,)."""
     bias = torch.zeros(answers.shape[1])
     for number in range(1, answers.shape[1]):
         best, found = -1.0, 0.0
@@ -301,7 +340,7 @@ def _balance(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
 def classes_of(
     labels: npt.NDArray[np.integer], ids: Sequence[int], kind: Kind
 ) -> npt.NDArray[np.int64]:
-    """Class of each pixel: the id's number, or middle and rim of every object."""
+    """Turn label ids (H, W) into classes (H, W): the id's number, or an object's middle and rim."""
     if kind == "semantic":
         return _numbered(labels, ids)
     inside = labels > 0
@@ -319,6 +358,7 @@ def classes_of(
 
 
 def _numbered(labels: npt.NDArray[np.integer], ids: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Replace ids (H, W) by their position in `ids`, counted from 1; other ids become 0."""
     out = np.zeros(labels.shape, np.int64)
     for number, value in enumerate(ids, 1):
         out[labels == value] = number
@@ -328,7 +368,7 @@ def _numbered(labels: npt.NDArray[np.integer], ids: Sequence[int]) -> npt.NDArra
 def _at_places(
     classes: npt.NDArray[np.int64], part: Box2D, size: tuple[int, ...]
 ) -> npt.NDArray[np.int64]:
-    """The class in the middle of each place."""
+    """Read classes (H, W) in the middle of each of `size` (h, w) places of a part."""
     rows, columns = (
         np.minimum(start + ((np.arange(n) + 0.5) * (stop - start) / n).astype(int), full - 1)
         for n, start, stop, full in zip(size, part[:2], part[2:], classes.shape, strict=True)
@@ -337,7 +377,7 @@ def _at_places(
 
 
 def smallest_area(examples: Sequence[Example]) -> float:
-    """Area in pixels of the smallest object of the examples."""
+    """Return the area in pixels of the smallest object of the examples."""
     areas = np.concatenate([
         np.bincount(np.asarray(example.labels).astype(np.int64).ravel())[1:]
         for example in examples
@@ -346,7 +386,7 @@ def smallest_area(examples: Sequence[Example]) -> float:
 
 
 def _objects(share: FloatArray, smallest: float) -> Labelled:
-    """Objects from the shares (3, H, W) of background, middle and rim."""
+    """Separate objects by a watershed on the shares (3, H, W) of background, middle and rim."""
     from skimage.segmentation import watershed
 
     inside = share[0] < 0.5

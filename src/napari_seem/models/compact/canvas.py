@@ -1,4 +1,4 @@
-"""Prompts drawn into a window's maps, and the region of the image they speak about."""
+"""Spatial prompts, drawn into the maps of a window."""
 
 from __future__ import annotations
 
@@ -48,13 +48,16 @@ class View:
         return bool((np.maximum(begin, 0) >= first).all() and (end <= last).all())
 
     def features(self) -> tuple[Tensor, Tensor]:
-        """What the level holds there, on the decoder's grids; see `windows.cut`."""
+        """Cut out the level's features in the window, on the decoder's grids; see `windows.cut`."""
         row, col = self.level.corner or (0, 0)
         window = windows.Window(self.window.row - row, self.window.col - col, self.window.cells)
         return windows.cut(self.level.coarse, self.level.fine, window)
 
     def cells(self, coordinates: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
-        """Fine cells that image pixel centres fall into along `axis`; may lie outside the grid."""
+        """Return the fine cells int64 (N,) that image coordinates (N,) along `axis` fall into.
+
+        Coordinates are those of pixel centres, at integers; cells may lie outside of the grid.
+        """
         at_level = (coordinates + 0.5) * self.level.scale[axis] - self.window.origin[axis]
         return np.floor(at_level / self.window.side * FINE_GRID).astype(np.int64)
 
@@ -70,11 +73,11 @@ class View:
     def paste(
         self, logits: FloatArray, shape: tuple[int, int]
     ) -> tuple[Tensor, tuple[int, int, int, int]]:
-        """Logits of the fine grid in the pixels of an image (H, W); see `windows.paste`."""
+        """Return logits of the fine grid in the pixels of an image (H, W); see `windows.paste`."""
         return windows.paste(torch.from_numpy(logits), self.window, shape, self.level.scale)
 
     def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Nearest values of an image (H, W) on the fine grid; its edge is repeated outside."""
+        """Sample an image (H, W) on the fine grid by nearest neighbour; its edge is repeated."""
         index = [
             np.clip(np.round(self.pixels(axis)), 0, image.shape[axis] - 1).astype(int)
             for axis in (0, 1)
@@ -83,7 +86,7 @@ class View:
 
 
 def spatial(prompts: Iterable[Prompt]) -> list[Point | Box | Polygon | Scribble | Mask]:
-    """The prompts that say where, not what."""
+    """Return the prompts that have a place: all but words and references."""
     return [p for p in prompts if not isinstance(p, (Text, Reference))]
 
 
@@ -122,7 +125,13 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
 
 
 def remember(maps: FloatArray, logits: npt.NDArray[Any]) -> None:
-    """Draw an earlier answer's logits on the fine grid into the maps of its window, in place."""
+    """Draw an earlier answer into the maps of its window, in place.
+
+    Parameters
+    ----------
+    maps : float32 (len(MAPS), FINE_GRID, FINE_GRID)
+    logits : float (FINE_GRID, FINE_GRID)
+    """
     maps[PREVIOUS] = np.clip(logits, -SUREST, SUREST) * maps[VALID]
 
 
@@ -134,6 +143,7 @@ def _image_shape(view: View) -> tuple[int, int]:
 
 
 def _paint_click(channel: FloatArray, point: Point, view: View) -> None:
+    """Set a square of `channel` (FINE_GRID, FINE_GRID) around a click to 1."""
     reach = CLICK_CELLS // 2
     row = int(view.cells(np.array([point.y]), 0)[0])
     col = int(view.cells(np.array([point.x]), 1)[0])
@@ -142,6 +152,7 @@ def _paint_click(channel: FloatArray, point: Point, view: View) -> None:
 
 
 def _paint_strokes(channel: FloatArray, mask: npt.NDArray[np.bool_], view: View) -> None:
+    """Set the cells of `channel` (FINE_GRID, FINE_GRID) near drawn image pixels (H, W) to 1."""
     rows, cols = (view.cells(axis.astype(float), i) for i, axis in enumerate(np.nonzero(mask)))
     inside = (rows >= 0) & (rows < FINE_GRID) & (cols >= 0) & (cols < FINE_GRID)
     drawn = np.zeros(channel.shape, bool)
@@ -150,6 +161,7 @@ def _paint_strokes(channel: FloatArray, mask: npt.NDArray[np.bool_], view: View)
 
 
 def _paint_region(maps: FloatArray, prompt: Box | Polygon | Mask, view: View) -> None:
+    """Draw a region into `maps` (len(MAPS), FINE_GRID, FINE_GRID)."""
     if isinstance(prompt, Box):
         y0, y1 = sorted((prompt.y0, prompt.y1))
         x0, x1 = sorted((prompt.x0, prompt.x1))

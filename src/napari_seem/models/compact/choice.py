@@ -1,8 +1,8 @@
 """Which of several windows around a lone click shows the object that was meant.
 
-The decoder answers in windows of doubling size. An answer deserves trust where the decoder scores
-it high and the answers of the other windows agree with it, and where its pixels are sure. What
-counts, and how much, was found on training images, sets held out in turn.
+The decoder answers in windows of doubling size. An answer is trusted where the decoder scores it
+high, the answers of the other windows agree with it, and its pixels are sure. The weights of these
+were found on training images, each data set held out in turn.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Decoded:
 
 
 def choose(found: Sequence[Decoded], priors: Sequence[float]) -> Decoded:
-    """The most trustworthy of several answers to the same prompts.
+    """Return the most trustworthy of several answers to the same prompts.
 
     Parameters
     ----------
     found : sequence of Decoded
     priors : sequence of float
-        What else speaks for each, in units of the score.
+        A bonus for each, in units of the score.
     """
     together = agreement(found).mean(1)
     fitness = [
@@ -48,21 +48,21 @@ def choose(found: Sequence[Decoded], priors: Sequence[float]) -> Decoded:
 
 
 def agreement(found: Sequence[Decoded]) -> npt.NDArray[np.float64]:
-    """Intersection over union of every two answers, in image pixels: (N, N), symmetric."""
+    """Compute the intersection over union of all pairs of answers, in image pixels: (N, N)."""
     masks = [decoded.logits > 0 for decoded in found]
     cells = [_cell_area(decoded.view) for decoded in found]
     areas = [mask.sum() * cell for mask, cell in zip(masks, cells, strict=True)]
     out = np.eye(len(found))
     for i, one in enumerate(found):
         for j in range(i):
-            shared = (masks[i] & _seen_from(one.view, found[j].view, masks[j])).sum() * cells[i]
+            shared = (masks[i] & _resampled(one.view, found[j].view, masks[j])).sum() * cells[i]
             union = areas[i] + areas[j] - shared
             out[i, j] = out[j, i] = np.clip(shared / union, 0, 1) if union > 0 else 0.0
     return out
 
 
 def _certainty(decoded: Decoded) -> float:
-    """How far, on average, the mask's probabilities are from 0.5, as 0..1."""
+    """Return how far the mask's probabilities are from 0.5 on average, scaled to 0..1."""
     inside = decoded.logits[decoded.logits > 0]
     return float(np.tanh(inside / 2).mean()) if inside.size else 0.0
 
@@ -72,8 +72,8 @@ def _cell_area(view: View) -> float:
     return float(np.prod([view.pixels(axis)[1] - view.pixels(axis)[0] for axis in (0, 1)]))
 
 
-def _seen_from(view: View, other: View, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Another window's mask on this window's grid; False outside of that window."""
+def _resampled(view: View, other: View, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Resample a window's mask (FINE_GRID, FINE_GRID) on the grid of `view`; False outside."""
     index = [other.cells(view.pixels(axis), axis) for axis in (0, 1)]
     inside = [(at >= 0) & (at < size) for at, size in zip(index, mask.shape, strict=True)]
     rows, cols = (np.clip(at, 0, size - 1) for at, size in zip(index, mask.shape, strict=True))

@@ -16,7 +16,19 @@ from .network import CompactConfig
 
 @dataclass(frozen=True)
 class Concept:
-    """What is wanted, apart from where: unit vectors, zero where nothing was said."""
+    """What is wanted, apart from where: unit vectors, zero where nothing was given.
+
+    Attributes
+    ----------
+    instance : float32 (I,)
+        Instance embedding of a reference region.
+    semantic, other_semantic : float32 (S,)
+        Semantic embedding of positive and of negative references.
+    word : float32 (S,)
+        Vector of the word.
+    side : float or None
+        Side of the wanted objects in image pixels.
+    """
 
     instance: Tensor
     semantic: Tensor
@@ -31,7 +43,7 @@ class Concept:
 
 
 def nothing(config: CompactConfig) -> Concept:
-    """Nothing was said."""
+    """Return the concept of no word and no reference."""
     blank = torch.zeros(config.semantic_dim)
     return Concept(torch.zeros(config.instance_dim), blank, blank, blank)
 
@@ -39,7 +51,20 @@ def nothing(config: CompactConfig) -> Concept:
 def directions(
     level: pyramid.Level, mask: npt.NDArray[np.bool_], config: CompactConfig
 ) -> tuple[Tensor, Tensor]:
-    """Mean unit instance and semantic embeddings of a region (H, W) as a level shows it."""
+    """Average the unit instance and semantic embeddings of a region as a level shows it.
+
+    Parameters
+    ----------
+    level : Level
+    mask : bool array (H, W)
+        The region, in image pixels.
+    config : CompactConfig
+
+    Returns
+    -------
+    instance : float32 (I,)
+    semantic : float32 (S,)
+    """
     at = config.coarse_slices
     weight = F.interpolate(
         torch.from_numpy(mask)[None, None].float(), level.shape,
@@ -56,7 +81,7 @@ def directions(
 
 
 def best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
-    """The finest level on which an object of `side` image pixels has a size seen in training."""
+    """Return the finest level that shows an object of `side` image pixels in a familiar size."""
     for level in levels:
         if side * max(level.scale) <= focus.WELL_SEEN[1]:
             return level
@@ -64,5 +89,5 @@ def best_level(levels: list[pyramid.Level], side: float) -> pyramid.Level:
 
 
 def mean_direction(vectors: list[Tensor], blank: Tensor) -> Tensor:
-    """Unit vector of the mean of unit vectors; `blank` without any."""
+    """Normalise the mean of unit vectors (D,); return `blank` (D,) if there are none."""
     return F.normalize(torch.stack(vectors).mean(0), dim=0) if vectors else blank

@@ -1,11 +1,11 @@
 """What a correcting click may change.
 
-A click on an answer complains about one place. The decoder looks at the whole object again, which
-early on is what is wanted; late, when most of the outline is right, it also undoes what earlier
+A click on an answer corrects one place. The decoder answers for the whole object again, which early
+on is what is wanted. Late, when most of the outline is right, a new answer also undoes what earlier
 clicks had settled, or leaves the clicked place as it was. So an answer that breaks with an earlier
 click, and every answer to an object of many clicks, changes only the connected part that was
-clicked (the progressive merge of Chen et al. 2022, FocalClick); and where a click is still not
-obeyed, closer windows are asked.
+clicked (the progressive merge of Chen et al. 2022, FocalClick). Where a click is still not obeyed,
+closer windows are decoded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CLOSER_LOOKS, CLOSEST = 2, 16.0
 """How many closer windows are asked, each half as wide, and the least side in image pixels."""
 
 FloatArray = npt.NDArray[np.float32]
-Closer = Callable[[tuple[float, float], float], FloatArray]
+DecodeAround = Callable[[tuple[float, float], float], FloatArray]
 """Centre (y, x) and side in image pixels of a window -> logits (H, W), `OUTSIDE` around it."""
 
 
@@ -42,7 +42,7 @@ class Hint:
     positive: bool
 
     def broken_by(self, logits: FloatArray) -> bool:
-        """Whether most of its pixels came out on the other side."""
+        """Return whether most of the hint's pixels have the wrong sign in `logits` (H, W)."""
         inside = float((logits[self.rows, self.cols] > 0).mean())
         return inside < 0.5 if self.positive else inside > 0.5
 
@@ -53,7 +53,7 @@ class Hint:
 
 
 def hints(prompts: Sequence[Prompt], shape: tuple[int, int]) -> list[Hint]:
-    """The clicks and strokes among the prompts of an image of `shape` (H, W)."""
+    """Collect the clicks and strokes among the prompts of an image of `shape` (H, W)."""
     out = []
     for prompt in prompts:
         if isinstance(prompt, Point):
@@ -68,11 +68,11 @@ def hints(prompts: Sequence[Prompt], shape: tuple[int, int]) -> list[Hint]:
     return out
 
 
-def held(
+def corrected(
     answer: FloatArray, previous: FloatArray | None, given: Sequence[Hint], side: float,
-    closer: Closer,
+    closer: DecodeAround,
 ) -> FloatArray:  # fmt: skip
-    """Keep the answer of a turn to what was complained about, and to every click.
+    """Limit the answer of a turn to what was corrected, and make it obey every click.
 
     Parameters
     ----------
@@ -83,12 +83,12 @@ def held(
     side : float
         Side in image pixels of the window that gave the answer.
     closer : callable
-        Decodes a window; see `Closer`.
+        Decodes a window; see `DecodeAround`.
 
     Returns
     -------
     float32 (H, W)
-        `answer` itself where there is nothing to hold.
+        `answer` itself where nothing has to be changed.
     """
     out, others = answer, [] if previous is None else [previous]
     if previous is not None and any(hint.broken_by(previous) for hint in given):
@@ -97,29 +97,32 @@ def held(
             out, others = previous, [answer]
     for hint in given:
         if hint.broken_by(out):
-            out = _mended(out, others, hint, side, closer)
+            out = _correct_at(out, others, hint, side, closer)
     return out
 
 
-def _mended(
-    start: FloatArray, others: Sequence[FloatArray], hint: Hint, side: float, closer: Closer
+def _correct_at(
+    start: FloatArray, others: Sequence[FloatArray], hint: Hint, side: float, closer: DecodeAround
 ) -> FloatArray:
-    """`start` with the place of a hint as another answer, or else a closer look, has it."""
+    """Correct `start` (H, W) at a hint, by another answer or else by a closer window."""
     for other in others:
-        out = _changed_at(start, other, hint)
+        out = _merge_part(start, other, hint)
         if out is not None:
             return out
     for look in range(1, CLOSER_LOOKS + 1):
         if side / 2**look < CLOSEST:
             break
-        out = _changed_at(start, closer(hint.center, side / 2**look), hint)
+        out = _merge_part(start, closer(hint.center, side / 2**look), hint)
         if out is not None:
             return out
-    return _painted(start, hint)
+    return _paint_hint(start, hint)
 
 
-def _changed_at(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray | None:
-    """`start` with those changed parts of `answer` that a hint touches; None if it breaks it."""
+def _merge_part(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray | None:
+    """Copy the changed parts of `answer` (H, W) that a hint touches into a copy of `start` (H, W).
+
+    Returns None if `answer` breaks the hint, or no changed part is touched.
+    """
     if hint.broken_by(answer):
         return None
     inside = start > 0
@@ -140,8 +143,8 @@ def _changed_at(start: FloatArray, answer: FloatArray, hint: Hint) -> FloatArray
     return out
 
 
-def _painted(start: FloatArray, hint: Hint) -> FloatArray:
-    """`start` with a hint's own pixels and their neighbours set: the least that it says."""
+def _paint_hint(start: FloatArray, hint: Hint) -> FloatArray:
+    """Return `start` (H, W) with a hint's own pixels and their neighbours set."""
     out = start.copy()
     bottom, right = (size - 1 for size in out.shape)
     for down, across in product((-1, 0, 1), repeat=2):

@@ -50,10 +50,15 @@ def sweep(
 
     Parameters
     ----------
-    levels : the image's pyramid
-    prompts : everything given; spatial prompts, if any, are negative
-    concept : the word or reference
-    shape : (H, W) of the image
+    model : CompactModel
+    levels : list of Level
+        The image's pyramid.
+    prompts : sequence of Prompt
+        All prompts; spatial ones, if any, are negative.
+    concept : Concept
+        The word or reference.
+    shape : (int, int)
+        Height and width of the image.
 
     Returns
     -------
@@ -82,9 +87,16 @@ def sweep(
 def find_objects(
     model: CompactModel, embedding: Embedding, words: Sequence[int] | None, named: bool = True
 ) -> Segmentation:
-    """Every object of an image, or every object that one of `words` (vocabulary indices) names.
+    """Find every object of an image, or every object that one of `words` names.
 
-    Where neither words nor `named` are given, the objects get no names.
+    Parameters
+    ----------
+    model : CompactModel
+    embedding : Embedding
+    words : sequence of int, optional
+        Indices into the vocabulary.
+    named : bool
+        Whether objects get names where no words are given.
     """
     levels = pyramid.levels(embedding)
     guesses = regions.find_regions(model, levels, embedding.shape, words)
@@ -103,7 +115,7 @@ def find_objects(
 
 
 def _level_for(model: CompactModel, levels: list[Level], concept: Concept) -> Level:
-    """The level on which the concept's objects have a size the decoder knows well."""
+    """Return the level on which the concept's objects have a size that the decoder knows well."""
     fitness = []
     at = model.network.config.coarse_slices
     for level in levels:
@@ -123,7 +135,7 @@ def _level_for(model: CompactModel, levels: list[Level], concept: Concept) -> Le
 
 
 def _cover(level: Level) -> list[windows.Window]:
-    """Windows at the encoder's own resolution that cover a level, overlapping a little."""
+    """Return windows at the encoder's own resolution that cover a level, overlapping a little."""
     starts = []
     for size in level.shape:
         cells = -(-size // COARSE_STRIDE)
@@ -134,6 +146,7 @@ def _cover(level: Level) -> list[windows.Window]:
 
 
 def _feather() -> npt.NDArray[np.float32]:
+    """Return weights (FINE_GRID, FINE_GRID) that fall towards a window's border."""
     ramp = np.minimum(np.arange(FINE_GRID) + 1, FINE_GRID - np.arange(FINE_GRID))
     ramp = np.minimum(ramp / (2 * OVERLAP), 1).astype(np.float32)
     return ramp[:, None] * ramp[None, :]
@@ -143,6 +156,7 @@ def _accumulate(
     total: npt.NDArray[np.float32], weight: npt.NDArray[np.float32], decoded: Decoded,
     feather: npt.NDArray[np.float32],
 ) -> None:  # fmt: skip
+    """Add a window's logits to `total`, and `feather` to `weight`: (h, w) fine cells each."""
     y, x = (cell * COARSE_STRIDE // FINE_STRIDE
             for cell in (decoded.view.window.row, decoded.view.window.col))  # fmt: skip
     area = np.s_[y : y + FINE_GRID, x : x + FINE_GRID]
@@ -153,9 +167,10 @@ def _accumulate(
 def _decode_regions(
     model: CompactModel, guesses: list[Region], embedding: Embedding
 ) -> Iterable[Instance]:
-    """What the decoder makes of a click in the middle of each region.
+    """Decode a click in the middle of each region.
 
-    It is not told the word, which chose the region: told, it runs neighbours of a kind together.
+    The word that chose the regions is not given to the decoder: with it, neighbours of a kind run
+    together.
     """
     config = model.network.config
     blank = torch.zeros(config.semantic_dim)
@@ -173,10 +188,10 @@ def _decode_regions(
 def _instance(
     model: CompactModel, guess: Region, decoded: Decoded, embedding: Embedding
 ) -> Instance | None:
-    """The part of a decoded window that holds the click, in image pixels.
+    """Return the part of a decoded window that holds the click, in image pixels.
 
-    Its score is high where the decoder is sure, where encoder and decoder see the same object, and
-    where it does not run out of the window; the weights were chosen on training images.
+    Its score is high where the decoder is sure, where encoder and decoder agree on the object, and
+    where it does not run out of the window. The weights were chosen on training images.
     """
     values, (y0, x0, _, _) = decoded.view.paste(decoded.logits, embedding.shape)
     parts, _ = ndimage.label(values.numpy() > 0)
@@ -199,9 +214,9 @@ def _instance(
 
 
 def without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
-    """Greedy choice, best first; what is left of an overlapped object stays if it is most of it.
+    """Choose objects greedily, best first, and drop those that are mostly covered by better ones.
 
-    Where many are kept, less sure ones of about their size are, too: they are of the same kind.
+    Where many are kept, less sure ones of about their size are kept too: they are of the same kind.
     """
     taken = np.zeros(shape, bool)
     ranked = sorted(found, key=lambda i: -i.score)
@@ -220,7 +235,7 @@ def without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Inst
 
 
 def _free(ranked: list[Instance], taken: npt.NDArray[np.bool_]) -> list[Instance]:
-    """Those that are mostly free, without what is taken; marks in `taken` what they take."""
+    """Return the mostly free objects without taken pixels; update `taken` (H, W) in place."""
     kept = []
     for instance in ranked:
         y0, x0, y1, x1 = instance.bbox
@@ -240,7 +255,7 @@ def _named(model: CompactModel, embedding: Embedding, instance: Instance) -> Ins
 def _semantic(
     model: CompactModel, levels: list[Level], shape: tuple[int, int], words: Sequence[int] | None
 ) -> npt.NDArray[np.int32]:
-    """The best fitting word of every pixel plus one; 0 where none fits."""
+    """Return each pixel's best fitting word, its index plus one or 0: int32 (H, W)."""
     level = next((lv for lv in levels if max(lv.shape) <= 512), levels[-1])
     semantic = level.coarse[model.network.config.coarse_slices["semantic"]].float().cpu()
     known = model.word_probabilities(semantic.permute(1, 2, 0))

@@ -1,8 +1,8 @@
-"""What the prompts say about a window, as maps the decoder can read.
+"""Prompts of a window as maps that the decoder reads.
 
-Every kind of prompt ends in the same maps: strokes, regions, similarity of the cached embeddings
-to the prompted ones, and the geodesic distance from the strokes over the predicted boundaries.
-One path therefore serves them all, in any mix.
+Every kind of prompt ends in the same maps: strokes, regions, similarity of the cached embeddings to
+the prompted ones, and the geodesic distance from the strokes over the predicted boundaries. One
+path therefore serves all kinds of prompts, in any mix.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class WindowPrompts:
         cls, batch: int, config: CompactConfig, fine_grid: int,
         device: torch.device | None = None,
     ) -> WindowPrompts:  # fmt: skip
-        """No prompt at all on windows that lie wholly on the image."""
+        """Return `batch` windows without prompts that lie wholly on the image."""
         maps = torch.zeros(batch, len(MAPS), fine_grid, fine_grid, device=device)
         maps[:, MAPS.index("valid")] = 1
         widths = (config.instance_dim, *[config.semantic_dim] * 3)
@@ -95,12 +95,12 @@ class WindowPrompts:
 
 
 def squash(logits: Tensor) -> Tensor:
-    """Logits of a former turn as the decoder sees them, in -1..1."""
+    """Scale logits of an earlier turn, of any shape (...), to -1..1 for the decoder."""
     return torch.tanh(logits / 4)
 
 
 def strokes(prompts: WindowPrompts) -> Tensor:
-    """The fine-grid maps of the refinement: (B, 3, FINE_GRID, FINE_GRID)."""
+    """Return the fine-grid maps of the refinement: (B, 3, FINE_GRID, FINE_GRID)."""
     maps = prompts.maps
     return torch.cat([maps[:, :2], squash(maps[:, 4:5])], 1)
 
@@ -114,14 +114,15 @@ def gather(
     Parameters
     ----------
     coarse : (B, config.coarse_channels, G, G)
-        G is GRID, or half of it early in training.
+        The encoder's coarse maps, resampled to the window; G is GRID, or half of it early in
+        training.
     fine : (B, C, 2 G, 2 G)
-        The encoder's maps, resampled to the window; of the fine ones at least the boundary and
-        the image, which come last.
+        The fine maps; at least the boundary and the image, which come last.
     prompts : WindowPrompts
+    config : CompactConfig
     skip_unmarked : bool
-        Work out no paths from strokes that are not there. That asks the device what is there;
-        training does not, so that nothing waits.
+        Compute no paths from strokes that are not there. This reads values back from the device;
+        training does not, so that the device is never waited for.
 
     Returns
     -------
@@ -160,10 +161,11 @@ def gather(
 
 
 def _context_evidence(accepted: Tensor | None, size: Tensor, prompts: WindowPrompts) -> Tensor:
-    """Likeness to the objects accepted before, and their size: (B, 5, G, G).
+    """Compare cells with the objects accepted before: (B, 5, G, G).
 
-    Best cosine to their instance and to their semantic embeddings, the difference of the guessed
-    size to theirs, the size of the window beside theirs, and whether there are any.
+    The channels are the best cosine to their instance and to their semantic embeddings, the
+    difference of the guessed size to theirs, the size of the window relative to theirs, and whether
+    there are any.
     """
     context = prompts.context
     if context is None or accepted is None:
@@ -181,7 +183,7 @@ def _plain_evidence(
     image: Tensor, maps: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]],
     nearness: Callable[[Tensor, Tensor], Tensor],
 ) -> Tensor:  # fmt: skip
-    """What the picture itself says (`appearance.py`): (B, 7, GRID, GRID) in -1..1."""
+    """Compute evidence from the picture itself (`appearance.py`): (B, 7, GRID, GRID) in -1..1."""
     small = F.avg_pool2d(image.float(), 2)
     likeness = [appearance.colour_likeness(small, *where) for where in marked]
     paths = nearness(drawn, appearance.edges(small))
@@ -199,22 +201,24 @@ def _plain_evidence(
 def geodesic_nearness(
     seeds: Tensor, boundary: Tensor, grid: int = GRID, skip_unmarked: bool = True
 ) -> Tensor:
-    """Nearness to the seeds along paths that avoid predicted boundaries.
+    """Compute the nearness to seeds along paths that avoid predicted boundaries.
 
     Parameters
     ----------
-    seeds : (B, K, G, G) in 0..1
-    boundary : (B, 1, G, G) in 0..1
+    seeds : (B, K, G, G)
+        In 0..1.
+    boundary : (B, 1, G, G)
+        In 0..1.
     grid : int
-        Cells along a window on which the paths run; a G beyond it is pooled to it.
+        Cells along a window on which the paths run; a larger G is pooled to it.
     skip_unmarked : bool
         See `gather`.
 
     Returns
     -------
-    (B, K, G, G) in 0..1: exp(-d / 12) with d the length of the cheapest 8-connected path, in cells
-    of which GRID lie along a window, each costing 1 + `BOUNDARY_COST` * boundary; 0 where there is
-    no seed.
+    (B, K, G, G)
+        In 0..1: exp(-d / 12) for the length d of the cheapest 8-connected path, in cells of a
+        window of GRID cells, each costing 1 + `BOUNDARY_COST` * boundary; 0 where there is no seed.
     """
     with torch.no_grad():
         if not skip_unmarked:
@@ -228,6 +232,7 @@ def geodesic_nearness(
 
 
 def _all_nearness(seeds: Tensor, boundary: Tensor, grid: int) -> Tensor:
+    """Compute `geodesic_nearness` of `seeds` (B, K, G, G), whether they are marked or not."""
     pooled = max(1, seeds.shape[-1] // grid)
     if pooled > 1:
         seeds, boundary = F.max_pool2d(seeds, pooled), F.max_pool2d(boundary, pooled)
@@ -243,7 +248,7 @@ def _all_nearness(seeds: Tensor, boundary: Tensor, grid: int) -> Tensor:
 
 
 def _largest_of_four(values: Tensor) -> Tensor:
-    """Maxima of 2 x 2 cells: (..., 2 H, 2 W) -> (..., H, W)."""
+    """Return the maxima of 2 x 2 cells: (..., 2 H, 2 W) -> (..., H, W)."""
     top, bottom = values[..., ::2, :], values[..., 1::2, :]
     rows = torch.maximum(top, bottom)
     return torch.maximum(rows[..., ::2], rows[..., 1::2])
@@ -253,7 +258,7 @@ def _likeness(
     instance: Tensor, semantic: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]],
     prompts: WindowPrompts,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """Cosines of every cell to the embeddings that the prompts point at.
+    """Compute the cosines of every cell to the prompted embeddings.
 
     Returns
     -------
@@ -303,7 +308,7 @@ def _likeness(
 
 
 def _exemplars(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Evenly spread marked positions: indices (B, EXEMPLARS) and which of them are real.
+    """Choose evenly spread marked positions: indices (B, EXEMPLARS), and which of them are real.
 
     `weight` (B, N) is 1 at marked positions and 0 elsewhere.
     """
@@ -317,6 +322,7 @@ def _exemplars(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _flags(prompts: WindowPrompts) -> Tensor:
+    """Return which kinds of prompts are present, and the window's size, as maps (B, 8, G, G)."""
     maps = prompts.maps
     present = (maps[:, :5].abs().amax((2, 3)) > 0).float()  # (B, 5)
     concept = torch.stack(

@@ -1,7 +1,7 @@
-"""Where to look: the windows in which an object is decoded.
+"""The windows in which an object is decoded.
 
 A box or an outline gives the size of the window. A lone click does not: several sizes are tried,
-the encoder's own guess of the object's size weighs them, and the decoder's score chooses.
+weighed by the encoder's own guess of the object's size, and the decoder's score chooses.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WELL_SEEN = (10.0, 150.0)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A view, and how well (in score units) its size suits the encoder's guess."""
+    """A view, and how well (in score units) its size fits the encoder's guess."""
 
     view: View
     prior: float = 0.0
@@ -43,7 +43,7 @@ def view_around(
     levels: list[Level], center: tuple[float, float], side: float,
     smallest: int = windows.SMALLEST,
 ) -> View:  # fmt: skip
-    """The finest level that shows a square of `side` image pixels in one window.
+    """Return the finest level that shows a square of `side` image pixels in one window.
 
     `smallest` is the fewest coarse cells that the window may have.
     """
@@ -61,14 +61,14 @@ def view_around(
 def around_extent(
     levels: list[Level], extent: Extent, reach: float, smallest: int = windows.SMALLEST
 ) -> View:
-    """A view that shows `extent` with room to spare."""
+    """Return a view that shows `extent` with a margin."""
     y0, x0, y1, x1 = extent
     side = max(y1 - y0, x1 - x0, 4.0) * reach
     return view_around(levels, ((y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2), side, smallest)
 
 
 def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[Candidate]:
-    """Views of doubling size around a click (or a small stroke)."""
+    """Return views of doubling size around a click (or a small stroke)."""
     y0, x0, y1, x1 = extent
     center = (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
     scale = max(levels[0].scale)
@@ -91,7 +91,7 @@ def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[C
 
 
 def guessed_side(levels: list[Level], center: tuple[float, float], config: CompactConfig) -> float:
-    """The encoder's guess of the side, in image pixels, of the object at `center`."""
+    """Return the encoder's guess of the side, in image pixels, of the object at `center` (y, x)."""
     guesses, weights = [], []
     for level in levels:
         row, col = (
@@ -109,10 +109,13 @@ def guessed_side(levels: list[Level], center: tuple[float, float], config: Compa
 
 
 def rim_share(view: View, inside: np.ndarray) -> float:
-    """How much of the object's border runs along the window's own border, 0..1.
+    """Return the share of the window's border that lies inside the object, 0..1.
 
-    `inside` is bool (FINE_GRID, FINE_GRID); sides of the window that lie on or beyond the image's
-    edge do not count.
+    Parameters
+    ----------
+    view : View
+    inside : bool array (FINE_GRID, FINE_GRID)
+        The object. Sides of the window that lie on or beyond the image's edge do not count.
     """
     origin, side, shape = view.window.origin, view.window.side, view.level.shape
     lines = []
@@ -126,12 +129,18 @@ def rim_share(view: View, inside: np.ndarray) -> float:
 
 
 def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
-    """What is known of the object: its positive prompts and its mask of the turn before."""
+    """Join the extent of the positive prompts with that of the previous mask.
+
+    `previous` holds the logits (H, W) of the turn before, or is None.
+    """
     return union(where, None if previous is None else mask_bbox(previous > 0))
 
 
-def says_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | None) -> bool:
-    """Whether `known` is about the whole object: by a region, or by the answer of a turn before."""
+def gives_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | None) -> bool:
+    """Return whether `known` covers the whole object: by a region, or by an earlier answer.
+
+    `previous` holds the logits (H, W) of the turn before, or is None.
+    """
     if any(p.positive and isinstance(p, (Box, Polygon, Mask)) for p in prompts):
         return True
     y0, x0, y1, x1 = (int(np.clip(side, 0, None)) for side in known)
@@ -139,12 +148,12 @@ def says_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | N
 
 
 def lengths(extent: Extent) -> tuple[float, float]:
-    """Height and width in pixels, at least 4."""
+    """Return height and width in pixels, at least 4."""
     return max(extent[2] - extent[0], 4.0), max(extent[3] - extent[1], 4.0)
 
 
 def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | None:
-    """A window fitted to what was found, where that is much smaller than the window."""
+    """Return a window fitted to what was found, or None where that is about the window found in."""
     bbox = mask_bbox(decoded.logits > 0)
     if bbox is None:
         return None

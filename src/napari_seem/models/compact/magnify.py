@@ -1,7 +1,8 @@
-"""A closer look at the smallest objects: their neighbourhood, encoded at twice its size.
+"""The neighbourhood of a small object, encoded at twice its size.
 
 Images of up to 512 pixels are encoded at twice their size as a whole. A larger image keeps its
-8-bit pixels instead, and a patch of them is encoded once something says that an object is small.
+8-bit pixels instead, and a patch of them is encoded once prompts or an earlier answer show that an
+object is small.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ PIXELS, BRIGHTNESS = "pixels", "brightness"
 def with_pixels(
     embedding: Embedding, rgb: npt.NDArray[np.uint8], brightness: pyramid.Brightness, device: str
 ) -> Embedding:
-    """An embedding that can be magnified; the same one where that would show nothing new.
+    """Add the pixels to an embedding, unless magnifying them would show nothing new.
 
     Parameters
     ----------
@@ -60,17 +61,23 @@ def with_pixels(
 def around(
     network: CompactNetwork, embedding: Embedding, extent: Extent, compute: torch.dtype
 ) -> list[pyramid.Level]:
-    """The neighbourhood of a small object as a level of its own; none where it is not small.
+    """Encode the neighbourhood of a small object as a level of its own.
 
     Parameters
     ----------
     network : CompactNetwork
         The one that the image was encoded with.
     embedding : Embedding
-        Without pixels (a small or a huge image, or made by an older version) there is no level.
+        There is no level for one without pixels (a small or a huge image, or made by an older
+        version).
     extent : (y0, x0, y1, x1)
-        All that is known of the object, in image pixels.
+        What is known of the object, in image pixels.
     compute : torch.dtype
+
+    Returns
+    -------
+    list of Level
+        One level, or none for an object that is not small.
     """
     kept: Any = embedding.tensors.get(PIXELS)
     y0, x0, y1, x1 = extent
@@ -99,10 +106,10 @@ def around(
 
 
 def _span(middle: float, size: int) -> tuple[int, int]:
-    """Where a patch around `middle` begins and ends along an axis of `size` pixels.
+    """Return where a patch around `middle` begins and ends along an axis of `size` pixels.
 
-    It begins on the grid, so that later turns see the object on the same pixels, or else on a whole
-    coarse cell, and ends with the image at the latest.
+    It begins on a fixed grid, so that later turns see the object on the same pixels, or else on a
+    whole coarse cell, and ends with the image at the latest.
     """
     cell = COARSE_STRIDE // FACTOR
     last = max(0, cell * -(-(size - PATCH) // cell))

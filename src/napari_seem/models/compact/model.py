@@ -1,4 +1,4 @@
-"""The shipped model behind the common door: numpy in, numpy out."""
+"""The compact model: numpy arrays in, numpy arrays out."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mas
 from ..teachable import Word
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .adapt import STEPS, Accepted, adapted
-from .asked import Asked, asked_by
 from .canvas import View
 from .choice import Decoded, choose
 from .concept import Concept, best_level
 from .evidence import WindowPrompts, gather, strokes
-from .learner import Learner
+from .in_context import InContextMixin
+from .meaning import PromptMeaning, meaning_of_prompts
 from .network import CompactNetwork, compute_type
-from .vocabulary import Speaker
+from .vocabulary import VocabularyMixin
 
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
@@ -37,7 +37,7 @@ NAME_AT, CLEAR_BY = 0.75, 0.2
 CAPABILITIES = frozenset(Capability)
 
 
-class CompactModel(Learner, Speaker):
+class CompactModel(InContextMixin, VocabularyMixin):
     """The compact model: every prompt of the package, on a laptop, from one small file.
 
     Parameters
@@ -63,8 +63,8 @@ class CompactModel(Learner, Speaker):
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
         self.accepted: Accepted | None = None
-        Speaker.__init__(self, network, words)
-        Learner.__init__(self, network.to(device, self.compute), identity)
+        VocabularyMixin.__init__(self, network, words)
+        InContextMixin.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -90,16 +90,19 @@ class CompactModel(Learner, Speaker):
         return self._encoded(rgb, rgb)
 
     def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
-        """Encode a part of an image as the whole would be.
+        """Encode a part of an image with the brightness of the whole.
 
         Parameters
         ----------
-        image, sample : (H, W, 3) uint8 arrays
-            The part, and pixels of the whole, whose mean and deviation count.
+        image : uint8 array (H, W, 3)
+            The part.
+        sample : uint8 array (h, w, 3)
+            Pixels of the whole, whose mean and deviation count.
         """
         return self._encoded(image, sample)
 
     def _encoded(self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
+        """Encode pixels (H, W, 3), normalised by the brightness of `sample` (h, w, 3)."""
         brightness = pyramid.brightness(sample)
         normal = pyramid.normalize(rgb, brightness).to(self._device)
         embedding = pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
@@ -134,20 +137,20 @@ class CompactModel(Learner, Speaker):
         check_prompts(prompts, embedding.shape)
         if not prompts:
             raise InvalidPrompt("there is nothing to go by; give at least one prompt")
-        asked = asked_by(self, prompts, embedding)
-        levels, concept = pyramid.levels(embedding), asked.concept
+        wanted = meaning_of_prompts(self, prompts, embedding)
+        levels, concept = pyramid.levels(embedding), wanted.concept
         where = extent(prompts, embedding.shape)
         previous = None if memory is None else np.asarray(memory, np.float32)
         if where is None and not concept.given:
             return _nothing(embedding.shape)
         if where is None:
-            return self._finish(embedding, asked, *self._everywhere(asked, prompts, embedding))
+            return self._finish(embedding, wanted, *self._everywhere(wanted, prompts, embedding))
         known = focus.known_extent(where, previous)
         smallest = windows.SMALLEST
-        if focus.says_size(prompts, known, previous):
+        if focus.gives_size(prompts, known, previous):
             levels = magnify.around(self.network, embedding, known, self.compute) + levels
             smallest = windows.CLOSEST
-        decoded = self._look(levels, prompts, concept, known, previous, smallest)
+        decoded = self._decode_object(levels, prompts, concept, known, previous, smallest)
         decoded = _keep_prompted(decoded, prompts)
 
         def closer(center: tuple[float, float], side: float) -> npt.NDArray[np.float32]:
@@ -157,8 +160,8 @@ class CompactModel(Learner, Speaker):
 
         answer = _pasted(decoded, embedding.shape)
         given = corrections.hints(prompts, embedding.shape)
-        logits = corrections.held(answer, previous, given, decoded.view.side, closer)
-        return self._finish(embedding, asked, logits, decoded.score)
+        logits = corrections.corrected(answer, previous, given, decoded.view.side, closer)
+        return self._finish(embedding, wanted, logits, decoded.score)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
         """Find all objects, or all objects that `names` name.
@@ -191,16 +194,16 @@ class CompactModel(Learner, Speaker):
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS
     ) -> CompactModel:
-        """A model that suits objects accepted on an image; see `adapt`. This one stays as it is."""
+        """Return a model fitted to accepted objects (H, W) on an image; see `adapt.adapted`."""
         return adapted(self.plain(), embedding, masks, steps)
 
     @property
     def is_adapted(self) -> bool:
-        """Whether it answers otherwise than as shipped, after `adapted`."""
+        """Whether the model answers otherwise than as shipped, after `adapted`."""
         return self.first_decoder is not None or self.accepted is not None
 
     def plain(self) -> CompactModel:
-        """The model as it was before it was adapted."""
+        """Return the model as it was before it was adapted."""
         new = copy(self)
         new.first_decoder = new.accepted = None
         return new
@@ -209,7 +212,17 @@ class CompactModel(Learner, Speaker):
         self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept,
         decoder: torch.nn.Module | None = None,
     ) -> list[Decoded]:  # fmt: skip
-        """Decode a batch of windows; `maps` is (B, len(MAPS), FINE_GRID, FINE_GRID)."""
+        """Decode a batch of windows.
+
+        Parameters
+        ----------
+        views : sequence of View
+        maps : float32 (B, len(MAPS), FINE_GRID, FINE_GRID)
+            The drawn prompts; see `canvas.draw`.
+        concept : Concept
+        decoder : Module, optional
+            By default the network's own.
+        """
         decoder = decoder or self.network.decoder
         with torch.inference_mode():
             coarse, evidence, fine, drawn = self.decoder_inputs(views, maps, concept)
@@ -225,7 +238,20 @@ class CompactModel(Learner, Speaker):
     def decoder_inputs(
         self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What the decoder eats for a batch of windows: features, evidence, fine ones, strokes."""
+        """Return the decoder's inputs for a batch of windows.
+
+        Parameters
+        ----------
+        views, maps, concept
+            As for `decode`.
+
+        Returns
+        -------
+        features : (B, C, GRID, GRID)
+        evidence : (B, config.evidence, GRID, GRID)
+        fine : (B, D, FINE_GRID, FINE_GRID)
+        drawn : (B, 3, FINE_GRID, FINE_GRID)
+        """
         config, count = self.network.config, len(views)
         cut = [view.features() for view in views]
         coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
@@ -237,31 +263,35 @@ class CompactModel(Learner, Speaker):
             self._repeated(concept.other_semantic, count),
             self._repeated(concept.word, count),
             torch.tensor([windows.relative_cells(v.window) for v in views], device=self._device),
-            None if self.accepted is None else self.accepted.beside(views, self._device),
+            None if self.accepted is None else self.accepted.as_context(views, self._device),
         )
         evidence = gather(coarse, fine, prompts, config)
         return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)
 
     def _repeated(self, vector: Tensor, count: int) -> Tensor:
+        """Repeat a vector (D,) for a batch: (count, D)."""
         return vector.to(self._device).expand(count, -1)
 
     def _everywhere(
-        self, asked: Asked, prompts: Sequence[Prompt], embedding: Embedding
+        self, wanted: PromptMeaning, prompts: Sequence[Prompt], embedding: Embedding
     ) -> tuple[npt.NDArray[np.float32], float]:
-        """All pixels of what is asked for: logits (H, W), and a score."""
+        """Find all pixels of what is wanted: logits (H, W), and a score."""
         from .everything import sweep
         from .recognize import region
 
-        if asked.alone:
-            return region(self, asked, prompts, embedding)
+        if wanted.only_taught:
+            return region(self, wanted, prompts, embedding)
         levels = pyramid.levels(embedding)
-        return sweep(self, levels, prompts, asked.concept, embedding.shape)
+        return sweep(self, levels, prompts, wanted.concept, embedding.shape)
 
-    def _look(
+    def _decode_object(
         self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
         known: Extent, previous: npt.NDArray[np.float32] | None, smallest: int,
     ) -> Decoded:  # fmt: skip
-        """Choose windows and decode; enlarge while the object runs out of its window."""
+        """Choose windows and decode; enlarge the window while the object runs out of it.
+
+        `previous` holds the logits (H, W) of the turn before, or is None.
+        """
         if previous is None and _only_hints(prompts):
             candidates = focus.ladder(levels, known, self.network.config)
             found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
@@ -273,7 +303,7 @@ class CompactModel(Learner, Speaker):
             return decoded
         if previous is None:
             view = focus.around_extent(levels, known, focus.REGION_REACH, smallest)
-            return self._look_twice(view, prompts, concept)
+            return self._decode_twice(view, prompts, concept)
         view = focus.around_extent(levels, known, focus.REACH, smallest)
         decoded = self._decode_views([view], prompts, concept, previous)[0]
         for _ in range(2):
@@ -286,8 +316,8 @@ class CompactModel(Learner, Speaker):
             decoded = self._decode_views([larger], prompts, concept, previous)[0]
         return decoded
 
-    def _look_twice(self, view: View, prompts: Sequence[Prompt], concept: Concept) -> Decoded:
-        """Decode a region, and once more beside the first answer, which settles its border."""
+    def _decode_twice(self, view: View, prompts: Sequence[Prompt], concept: Concept) -> Decoded:
+        """Decode a region, then again beside the first answer, which settles its border."""
         maps = canvas.draw(prompts, view, None)[None]
         first = self.decode([view], maps, concept, self.first_decoder)[0]
         if self.first_decoder is not None or maps[0, canvas.PREVIOUS].any():
@@ -299,23 +329,29 @@ class CompactModel(Learner, Speaker):
         self, views: Sequence[View], prompts: Sequence[Prompt], concept: Concept,
         previous: npt.NDArray[np.float32] | None,
     ) -> list[Decoded]:  # fmt: skip
+        """Decode windows with the drawn prompts and the logits (H, W) of the turn before."""
         maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
         decoder = self.first_decoder if previous is None else None
         return self.decode(views, maps, concept, decoder)
 
     def _finish(
-        self, embedding: Embedding, asked: Asked, logits: npt.NDArray[np.float32], score: float
+        self,
+        embedding: Embedding,
+        wanted: PromptMeaning,
+        logits: npt.NDArray[np.float32],
+        score: float,
     ) -> Prediction:
+        """Name the object of these logits (H, W), and wrap them up."""
         from .recognize import name_of
 
         mask = logits > 0
-        name = asked.taught[0].name if asked.taught and mask.any() else None
+        name = wanted.taught[0].name if wanted.taught and mask.any() else None
         if name is None and self.taught:
             name = name_of(self, embedding, mask)
         return Prediction(logits, float(score), name or self.name_of(embedding, mask), logits)
 
     def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
-        """The word that fits a region (H, W) best, or None where no word fits well enough."""
+        """Return the word that fits a region (H, W) best, or None if no word fits well."""
         bbox = mask_bbox(mask)
         if bbox is None or not self._words:
             return None
@@ -339,7 +375,7 @@ class CompactModel(Learner, Speaker):
 
 
 def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """A window's logits in the image: (H, W), `OUTSIDE` around the window."""
+    """Return a window's logits in the image: (H, W), `OUTSIDE` around the window."""
     values, (y0, x0, y1, x1) = decoded.view.paste(decoded.logits, shape)
     logits = np.full(shape, OUTSIDE, np.float32)
     logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
@@ -347,17 +383,17 @@ def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]
 
 
 def _only_hints(prompts: Sequence[Prompt]) -> bool:
-    """Whether nothing but clicks and strokes says where, so that the size is anybody's guess."""
+    """Return whether only clicks and strokes say where the object is: its size is unknown."""
     return all(isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts))
 
 
 def _nothing(shape: tuple[int, int]) -> Prediction:
-    """Only negative prompts so far: an empty mask, and no memory of it."""
+    """Return an empty mask without memory, for negative prompts only."""
     return Prediction(np.full(shape, OUTSIDE, np.float32), 0.0)
 
 
 def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
-    """Drop islands that no positive prompt touches, where some part is touched."""
+    """Drop parts of the mask that no positive prompt touches, if any part is touched."""
     positive = canvas.draw([p for p in canvas.spatial(prompts) if p.positive], decoded.view, None)
     touched = (positive[[canvas.POSITIVE, canvas.BOX, canvas.LASSO, canvas.PREVIOUS]] > 0).any(0)
     parts, count = ndimage.label(decoded.logits > 0, np.ones((3, 3)))

@@ -94,7 +94,7 @@ class CompactConfig:
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, batch norm, and a ReLU unless told otherwise."""
+    """Convolution without bias, batch norm and, by default, a ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True
@@ -180,6 +180,7 @@ class Encoder(nn.Module):
         return self._coarse(levels[1]), self._fine(levels[0], image)
 
     def _coarse(self, features: Tensor) -> Tensor:
+        """Append the dense heads to features (B, w1, h, w): (B, config.coarse_channels, h, w)."""
         config = self.config
         heads = self.coarse_head(features)
         instance, semantic, rest = heads.split(
@@ -191,6 +192,7 @@ class Encoder(nn.Module):
         )  # fmt: skip
 
     def _fine(self, features: Tensor, image: Tensor) -> Tensor:
+        """Append boundary logit and halved image to features (B, w0, H / 2, W / 2)."""
         halved = F.avg_pool2d(image, 2).to(features.dtype)
         return torch.cat([features, self.fine_head(features), halved], 1)
 
@@ -265,6 +267,15 @@ class Decoder(nn.Module):
         return logits[:, 0], core[:, 0], self._score(x, bottom, logits)
 
     def _score(self, features: Tensor, bottom: Tensor, logits: Tensor) -> Tensor:
+        """Estimate the logit of the mask's intersection over union: (B,).
+
+        Parameters
+        ----------
+        features : (B, C, GRID, GRID)
+        bottom : (B, D)
+            Mean of the coarsest features.
+        logits : (B, 1, FINE_GRID, FINE_GRID)
+        """
         probability = torch.sigmoid(logits.detach().float())  # (B, 1, 2G, 2G)
         pooled = F.avg_pool2d(probability, 2)
         total = pooled.sum((2, 3)) + 1e-3
@@ -289,7 +300,7 @@ class Decoder(nn.Module):
 
 
 class CompactNetwork(nn.Module):
-    """Encoder, decoder and the word vectors that share the encoder's semantic space."""
+    """Encoder, decoder and the word vectors, which share the encoder's semantic space."""
 
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
@@ -309,10 +320,12 @@ class CompactNetwork(nn.Module):
 
 
 def _doubled(x: Tensor) -> Tensor:
+    """Enlarge (B, C, H, W) bilinearly to (B, C, 2 H, 2 W)."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def _channels_last(x: Tensor) -> Tensor:
+    """Lay (B, C, H, W) out in memory with channels last."""
     return x.contiguous(memory_format=torch.channels_last)
 
 
@@ -325,7 +338,7 @@ def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:
 
 
 def compute_type(device: str) -> torch.dtype:
-    """Bfloat16 where the processor multiplies it faster than float32, else float32."""
+    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     if device != "cpu":

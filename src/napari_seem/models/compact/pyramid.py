@@ -1,4 +1,4 @@
-"""An image as the encoder sees it: normalised, at several scales, each encoded once."""
+"""An image at several scales, normalised and each encoded once."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ class Level:
 
 
 def brightness(rgb: npt.NDArray[np.uint8]) -> Brightness:
-    """Mean and deviation of an image (H, W[, C]), by which it or a part of it is normalised."""
+    """Return mean and deviation of an image (H, W) or (H, W, C), by which it is normalised."""
     small = rgb[::2, ::2].astype(np.float32) / 255
     return float(small.mean()), float(small.std()) + 0.02
 
 
 def normalize(rgb: npt.NDArray[np.uint8], by: Brightness) -> Tensor:
-    """(H, W, 3) uint8 -> float32 (1, 3, H, W) of about zero mean and unit deviation."""
+    """Scale uint8 (H, W, 3) to about zero mean and unit deviation: float32 (1, 3, H, W)."""
     mean, deviation = by
     image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
     return ((image / 255 - mean) / deviation).clamp_(-5, 5)
 
 
 def level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
-    """Sizes of the levels, finest first, for an image of `shape` (H, W)."""
+    """Return the sizes of the levels, finest first, for an image of `shape` (H, W)."""
     longest = max(shape)
     top = 2.0 if longest <= ENLARGED_BELOW else min(1.0, LARGEST / longest)
     sizes = []
@@ -97,7 +97,7 @@ def encode(
 
 
 def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Coarse and fine features (C, h, w) of a normalised image (1, 3, H, W) as it is."""
+    """Encode a normalised image (1, 3, H, W) as it is: coarse (C, h, w) and fine (D, 2 h, 2 w)."""
     padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
     padded = F.pad(image, padding).to(compute).contiguous(memory_format=torch.channels_last)
     coarse, fine = network.encoder(padded)
@@ -105,7 +105,7 @@ def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> tu
 
 
 def levels(embedding: Embedding) -> list[Level]:
-    """The levels of an embedding, finest first."""
+    """Return the levels of an embedding, finest first."""
     tensors: Any = embedding.tensors
     return [
         Level(

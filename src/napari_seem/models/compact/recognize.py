@@ -18,7 +18,7 @@ from .concept import best_level, directions
 from .taught import Taught
 
 if TYPE_CHECKING:
-    from .asked import Asked
+    from .meaning import PromptMeaning
     from .model import CompactModel
 
 BoolArray = npt.NDArray[np.bool_]
@@ -34,9 +34,10 @@ OCTAVES = 2.0
 """By how much such an object's side may differ from that of the examples."""
 
 
-def region(model: CompactModel, asked: Asked, prompts: Sequence[Prompt], embedding: Embedding
-) -> tuple[FloatArray, float]:  # fmt: skip
-    """All pixels of the taught words among the prompts.
+def region(
+    model: CompactModel, wanted: PromptMeaning, prompts: Sequence[Prompt], embedding: Embedding
+) -> tuple[FloatArray, float]:
+    """Find all pixels of the taught words among the prompts.
 
     Parts that a negative prompt touches, and what a negative word names, are left out.
 
@@ -47,8 +48,8 @@ def region(model: CompactModel, asked: Asked, prompts: Sequence[Prompt], embeddi
         Mean share inside.
     """
     config = model.network.config
-    found = [taught.logits(word.meaning, embedding, config) for word in asked.taught]
-    denied = [taught.logits(word.meaning, embedding, config) for word in asked.not_taught]
+    found = [taught.logits(word.meaning, embedding, config) for word in wanted.taught]
+    denied = [taught.logits(word.meaning, embedding, config) for word in wanted.taught_negative]
     logits = np.max(found, axis=0)
     for one in denied:
         logits = np.minimum(logits, -one)
@@ -69,7 +70,7 @@ def region(model: CompactModel, asked: Asked, prompts: Sequence[Prompt], embeddi
 def segmented(
     model: CompactModel, embedding: Embedding, own: Sequence[int], words: Sequence[Word]
 ) -> Segmentation:
-    """Every object that a taught word, or a word of the vocabulary (an index), names."""
+    """Find every object that a taught word, or a word of the vocabulary (an index), names."""
     config = model.network.config
     for word in words:
         taught.check_shown(word, embedding, config)
@@ -91,10 +92,10 @@ def segmented(
 
 
 def objects(word: Word, logits: FloatArray, every: Sequence[Instance]) -> list[Instance]:
-    """The objects of a taught word.
+    """Find the objects of a taught word.
 
-    Those of all objects of the image that lie on what the word names; and the parts that it names
-    besides, where they are as large as the examples.
+    These are the objects of the image that lie on what the word names, and the further parts that
+    it names, if they are as large as the examples.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ def objects(word: Word, logits: FloatArray, every: Sequence[Instance]) -> list[I
     logits : float32 (H, W)
         Of the word; see `taught.logits`.
     every : sequence of Instance
-        All objects of the image, whatever they are.
+        All objects of the image, of any kind.
     """
     named = logits > 0
     found, taken = [], np.zeros(named.shape, bool)
@@ -127,7 +128,7 @@ def objects(word: Word, logits: FloatArray, every: Sequence[Instance]) -> list[I
 def with_names(
     model: CompactModel, embedding: Embedding, instances: Sequence[Instance]
 ) -> list[Instance]:
-    """The same objects, those named by a taught word that one fits; the best fitting one."""
+    """Return the same objects; those that a taught word fits have the best fitting one as name."""
     config = model.network.config
     best: list[tuple[float, str | None]] = [(NAME_AT, one.label) for one in instances]
     for word in model.taught:
@@ -143,9 +144,9 @@ def with_names(
 
 
 def name_of(model: CompactModel, embedding: Embedding, mask: BoolArray) -> str | None:
-    """The taught word that fits a region (H, W), or None.
+    """Return the taught word that fits a region (H, W), or None.
 
-    By directions only, which cost next to nothing at every click.
+    Only directions are compared, which takes next to no time at every click.
     """
     bbox = mask_bbox(mask)
     config = model.network.config
@@ -165,5 +166,5 @@ def name_of(model: CompactModel, embedding: Embedding, mask: BoolArray) -> str |
 
 
 def is_like(meaning: Taught, area: float, octaves: float) -> bool:
-    """Whether an object is not of quite another size than those of the examples."""
+    """Return whether an object's side differs from that of the examples by at most `octaves`."""
     return bool(abs(np.log2(max(area, 1.0)) / 2 - np.log2(meaning.side)) <= octaves)

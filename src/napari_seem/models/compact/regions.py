@@ -1,8 +1,8 @@
-"""Where objects probably are: regions that the encoder's own maps tell apart.
+"""Where objects probably are: regions that the encoder's own maps separate.
 
 A watershed on predicted depth and boundaries, from the peaks of the depth, within the predicted
-foreground (Najman and Schmitt 1996 for the dynamics that choose the peaks). It costs milliseconds
-and keeps touching objects apart; the decoder then says what each of them really is.
+foreground (Najman and Schmitt 1996 for the dynamics that choose the peaks). It takes milliseconds
+and keeps touching objects apart; the decoder then finds the exact mask of each.
 """
 
 from __future__ import annotations
@@ -57,15 +57,17 @@ class Region:
     Attributes
     ----------
     level : Level
-        On whose maps it was seen.
-    mask : bool array, the size of `bbox`
-    bbox : (y0, x0, y1, x1), half-open
+        The level on whose maps it was found.
+    mask : bool array of shape (y1 - y0, x1 - x0)
+        The region within `bbox`.
+    bbox : (y0, x0, y1, x1)
+        Half-open.
     foreground : float
         Mean foreground (or fit of the word) inside, 0..1.
     side : float
-        Root of its area in level pixels.
+        Square root of its area in level pixels.
     word : int or None
-        Index of the word it was looked for by.
+        Index of the word that it was found by.
     """
 
     level: Level
@@ -77,14 +79,14 @@ class Region:
 
     @cached_property
     def point(self) -> Point:
-        """The pixel farthest from the region's border, as a click."""
+        """A click on the pixel that is farthest from the region's border."""
         depth = ndimage.distance_transform_edt(np.pad(self.mask, 1))[1:-1, 1:-1]
         y, x = np.unravel_index(int(depth.argmax()), self.mask.shape)
         return Point(float(y + self.bbox[0]), float(x + self.bbox[1]))
 
     @property
     def view(self) -> View:
-        """A window with room around the region; around its middle pixel where it is too large."""
+        """A window with a margin around the region, or around the middle of a large region."""
         y0, x0, y1, x1 = self.bbox
         down, across = self.level.scale
         side = REACH * max((y1 - y0) * down, (x1 - x0) * across)
@@ -95,7 +97,7 @@ class Region:
         return View(self.level, windows.square(middle, side, self.level.shape))
 
     @property
-    def strangeness(self) -> float:
+    def size_mismatch(self) -> float:
         """Octaves between the region's side and those that the maps show best."""
         low, high = np.log2(BEST_SEEN)
         side = np.log2(max(self.side, 1.0))
@@ -104,7 +106,7 @@ class Region:
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What a level says of every fine cell: float32 (h, w) each, 0..1."""
+    """Depth, foreground and boundary of every fine cell of a level: float32 (h, w) each, 0..1."""
 
     depth: FloatArray
     foreground: FloatArray
@@ -115,9 +117,9 @@ def find_regions(
     model: CompactModel, levels: Sequence[Level], shape: tuple[int, int],
     words: Sequence[int] | None,
 ) -> list[Region]:  # fmt: skip
-    """Guesses of all objects, or of those that `words` (vocabulary indices) name, surest first.
+    """Guess all objects, or those that `words` (vocabulary indices) name, surest first.
 
-    Of guesses that are much the same the one is kept whose level shows its size best.
+    Of guesses that overlap strongly the one is kept whose level shows its size best.
     """
     found: list[Region] = []
     for level in levels:
@@ -126,13 +128,13 @@ def find_regions(
             for threshold in FOREGROUND_AT:
                 found.extend(_regions(maps, level, shape, threshold, word))
     order = {id(level): number for number, level in enumerate(levels)}
-    found.sort(key=lambda r: r.strangeness + 0.2 * order[id(r.level)])
+    found.sort(key=lambda r: r.size_mismatch + 0.2 * order[id(r.level)])
     kept = distinct(found)
     return sorted(kept, key=lambda r: -r.foreground)[:MOST]
 
 
 def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
-    """A level's maps at its fine stride; the fit of a word stands in for the foreground."""
+    """Return a level's maps at its fine stride; the fit of a word replaces the foreground."""
     config = model.network.config
     at = config.coarse_slices
     coarse = level.coarse.float().cpu()
@@ -150,7 +152,7 @@ def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
 
 
 def distinct(regions: Sequence[Region]) -> list[Region]:
-    """The regions that are not much the same as an earlier one."""
+    """Return the regions that do not overlap strongly with an earlier one."""
     kept: list[Region] = []
     boxes = np.zeros((len(regions), 4), int)
     for region in regions:
@@ -173,7 +175,14 @@ def overlap(
     mask: BoolArray, bbox: tuple[int, int, int, int], other: BoolArray,
     around: tuple[int, int, int, int],
 ) -> float:  # fmt: skip
-    """Intersection over union of two masks, each the size of its own box."""
+    """Compute the intersection over union of two masks in their boxes.
+
+    Parameters
+    ----------
+    mask, other : bool arrays (y1 - y0, x1 - x0)
+    bbox, around : (y0, x0, y1, x1)
+        The boxes of `mask` and of `other`, half-open.
+    """
     y0, x0 = max(bbox[0], around[0]), max(bbox[1], around[1])
     y1, x1 = min(bbox[2], around[2]), min(bbox[3], around[3])
     if y0 >= y1 or x0 >= x1:
@@ -187,6 +196,7 @@ def overlap(
 def _regions(
     maps: Maps, level: Level, shape: tuple[int, int], threshold: float, word: int | None
 ) -> list[Region]:
+    """Separate the foreground above a threshold into regions."""
     from skimage.morphology import h_maxima
     from skimage.segmentation import watershed
 

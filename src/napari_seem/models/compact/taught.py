@@ -1,9 +1,9 @@
 """A word taught to the compact model: a lesson, and directions in embedding space.
 
-The lesson says where on an image things of the kind are; the directions say to the decoder what
-kind is meant, so that a word and a click go together. Only what is marked is believed: of the rest
-of an example what lies near the marked objects is background, and nothing else; objects that
-nobody marked teach nothing.
+The lesson says where on an image things of the kind are. The directions tell the decoder what kind
+is meant, so that a word and a click go together. Only what is marked is learned: of the rest of an
+example, what lies near the marked objects is background, and nothing else is. Objects that nobody
+marked teach nothing.
 """
 
 from __future__ import annotations
@@ -89,19 +89,19 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     check_examples(examples)
     known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
-    told: dict[str, Any] = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
+    values: dict[str, Any] = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
-    told |= _prototypes(marked, side, config)
+    values |= _prototypes(marked, side, config)
     count = sum(int((_areas(one) > 0).sum()) for one in marked)
     apart = any(one.others is not None and one.others.any() for one in marked)
     return Taught(
-        **told, side=side, channels=channels, objects=count, told_apart=bool(apart)
+        **values, side=side, channels=channels, objects=count, told_apart=bool(apart)
     )  # fmt: skip
 
 
 def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
-    """A taught word as the decoder is told of it, on an image of these levels."""
+    """Return a taught word as the decoder reads it, on an image of these levels."""
     wanted = best_level(list(levels), taught.side).scale[0]
     nearest = int((taught.scales / wanted).log().abs().argmin())
     return Concept(
@@ -111,7 +111,7 @@ def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
 
 
 def channels_of(embedding: Embedding, config: CompactConfig) -> int:
-    """How many different channels the encoded picture shows: 1 for gray, however it is stored."""
+    """Count the different channels of the encoded picture: 1 for gray, however it is stored."""
     level = pyramid.levels(embedding)[-1]
     red, green, blue = level.fine[config.fine_slices["image"]].float()
     if float((red - green).abs().mean() + (green - blue).abs().mean()) < SAME_CHANNEL:
@@ -120,12 +120,12 @@ def channels_of(embedding: Embedding, config: CompactConfig) -> int:
 
 
 def is_shown(word: Word, embedding: Embedding, config: CompactConfig) -> bool:
-    """Whether a picture shows as many channels as the examples of a word."""
+    """Return whether a picture has as many channels as the examples of a word."""
     return channels_of(embedding, config) in word.meaning.channels
 
 
 def check_shown(word: Word, embedding: Embedding, config: CompactConfig) -> None:
-    """Raise `InvalidPrompt` for a picture of another number of channels than the examples'."""
+    """Raise `InvalidPrompt` for a picture of another number of channels than the examples."""
     if not is_shown(word, embedding, config):
         here, known = channels_of(embedding, config), word.meaning.channels
         raise InvalidPrompt(
@@ -135,7 +135,7 @@ def check_shown(word: Word, embedding: Embedding, config: CompactConfig) -> None
 
 
 def check_sizes(taught: Taught, config: CompactConfig) -> None:
-    """Raise `ValueError` for a meaning whose arrays do not belong to this network."""
+    """Raise `ValueError` for a meaning whose arrays do not fit this network."""
     features, waves = taught.projection.shape
     scales = len(taught.scales)
     wanted = {
@@ -150,10 +150,10 @@ def check_sizes(taught: Taught, config: CompactConfig) -> None:
 
 
 def logits(taught: Taught, embedding: Embedding, config: CompactConfig) -> FloatArray:
-    """All of a taught word: float32 (H, W), greater than 0 inside.
+    """Find all of a taught word: float32 (H, W), greater than 0 inside.
 
-    Directions say what is like the marked objects and unlike their surroundings, from the first
-    object on; the lesson, which knows more of the pixels, weighs more the more objects were
+    Directions measure likeness to the marked objects and to their surroundings, from the first
+    object on. The lesson, which learns from more of the pixels, weighs more the more objects were
     marked. The weights were chosen on training images.
     """
     like, unlike, foreground = _likeness(taught, embedding, config)
@@ -168,7 +168,7 @@ def logits(taught: Taught, embedding: Embedding, config: CompactConfig) -> Float
 def _likeness(
     taught: Taught, embedding: Embedding, config: CompactConfig
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Cosines to the objects and to their surroundings, and foreground: float32 (H, W) each."""
+    """Return cosines to objects and to surroundings, and foreground: float32 (H, W) each."""
     levels, at = pyramid.levels(embedding), config.coarse_slices
     concept, level = concept_on(taught, levels), best_level(levels, taught.side)
     height, width = (-(-size // COARSE_STRIDE) for size in level.shape)
@@ -189,6 +189,7 @@ def _likeness(
 def _lesson(
     examples: Sequence[Example], known: Sequence[BoolArray], config: CompactConfig
 ) -> Lesson:
+    """Fit a lesson to the pixels inside `known` (H, W) of each example."""
     scale = by_example.usual_scale(examples[0].embedding)
     chosen = by_example.samples(examples, config, "instance", (1,), scale, known)
     smallest = by_example.smallest_area(examples)
@@ -196,9 +197,9 @@ def _lesson(
 
 
 def _background(one: Marked) -> BoolArray:
-    """What is surely not of the kind: other things, and a ring around each object."""
+    """Return what is surely not of the kind, bool (H, W): others, and rings around the objects."""
     labels = np.asarray(one.labels).astype(np.int64)
-    ring = _near(labels) & (labels == 0)
+    ring = _near_objects(labels) & (labels == 0)
     return ring if one.others is None else ring | (one.others & (labels == 0))
 
 
@@ -206,8 +207,8 @@ def _channels(counts: tuple[int, ...]) -> str:
     return " or ".join(f"{n} channel{'s' * (n > 1)}" for n in counts)
 
 
-def _near(labels: npt.NDArray[np.int64]) -> BoolArray:
-    """Pixels not farther from an object than a share of its side."""
+def _near_objects(labels: npt.NDArray[np.int64]) -> BoolArray:
+    """Return the pixels (H, W) near an object of `labels` (H, W), as a share of its side."""
     if not labels.any():
         return np.zeros(labels.shape, bool)
     away, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
@@ -221,13 +222,13 @@ def _usual_side(marked: Sequence[Marked]) -> float:
 
 
 def _areas(one: Marked) -> npt.NDArray[np.int64]:
-    """Pixels of each object, by its id from 1 on."""
+    """Return the pixels of each object, by its id from 1 on: int64 (n,)."""
     return np.bincount(np.asarray(one.labels).astype(np.int64).ravel())[1:]
 
 
 def _prototypes(marked: Sequence[Marked], side: float, config: CompactConfig) -> dict[str, Tensor]:
-    """Mean directions on the best level of each image and its neighbours, by octave of scale."""
-    seen: dict[int, list[_Seen]] = {}
+    """Average directions on the best level of each image and its neighbours, by octave of scale."""
+    seen: dict[int, list[_LevelDirections]] = {}
     for one in marked:
         inside = np.asarray(one.labels) > 0
         if not inside.any():
@@ -239,7 +240,7 @@ def _prototypes(marked: Sequence[Marked], side: float, config: CompactConfig) ->
             instance, semantic = directions(level, inside, config)
             other = directions(level, around, config)[1] if around.any() else 0 * semantic
             seen.setdefault(round(float(np.log2(level.scale[0]))), []).append(
-                _Seen(level.scale[0], instance, semantic, other)
+                _LevelDirections(level.scale[0], instance, semantic, other)
             )
     octaves = [octave for _, octave in sorted(seen.items())]
     return {
@@ -251,8 +252,8 @@ def _prototypes(marked: Sequence[Marked], side: float, config: CompactConfig) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """Directions of the marked objects, and of what is around them, on one level."""
+class _LevelDirections:
+    """Directions of the marked objects, and of their surroundings, on one level."""
 
     scale: float
     instance: Tensor
@@ -261,4 +262,5 @@ class _Seen:
 
 
 def _mean(rows: list[list[Tensor]]) -> Tensor:
+    """Normalise the mean of each row of vectors (D,): (n, D)."""
     return F.normalize(torch.stack([torch.stack(row).mean(0) for row in rows]), dim=1)

@@ -1,7 +1,7 @@
-"""A lesson of the compact model made better by gradient steps on its own readout.
+"""Gradient steps on the weights of a lesson of the compact model.
 
-The closed form is the start, and the fallback: steps are taken on all examples but the last first,
-and only where they label the last one better are they taken on all.
+The closed form is the start, and the fallback: steps are first taken on all examples but the last,
+and are taken on all only if they label the last one better.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PULL = 0.03
 def tune(
     examples: Sequence[Example], config: CompactConfig, kind: Kind, steps: int
 ) -> Iterator[Tuned]:
-    """Learn from examples and go on by gradient; one or two examples keep the closed form.
+    """Learn from examples and improve by gradient; one or two examples keep the closed form.
 
     Yields
     ------
@@ -78,7 +78,7 @@ def _places(
 
 
 def _objective(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
-    """Cross-entropy, and 1 - Dice of every class."""
+    """Sum cross-entropy and 1 - Dice of every class, of `answers` (N, K) and classes `y` (N,)."""
     logs = torch.log_softmax(answers * by_example.SHARPNESS, 1)
     truth = F.one_hot(y, answers.shape[1]).float()
     weight = (importance / importance.sum())[:, None]
@@ -95,7 +95,7 @@ def _loss(lesson: Lesson, examples: Sequence[Example], config: CompactConfig) ->
 
 
 def _overlap(lesson: Lesson, example: Example, config: CompactConfig) -> float:
-    """Mean IoU of the classes on one example."""
+    """Compute the mean IoU of the classes on one example."""
     shares = by_example.shares(lesson, example.embedding, config)
     labels = np.asarray(example.labels)
     if lesson.kind == "instance":

@@ -25,8 +25,8 @@ SHOWN = 60
 """So many letters of an unknown word are repeated to the person."""
 
 
-class Speaker:
-    """What a compact model knows of words.
+class VocabularyMixin:
+    """The words of the compact model.
 
     Parameters
     ----------
@@ -50,11 +50,11 @@ class Speaker:
         raise NotImplementedError
 
     def vocabulary(self) -> tuple[str, ...]:
-        """The words of the training, sorted; then those it was taught."""
+        """Return the words of the training, sorted, followed by the taught words."""
         return (*self._words, *(one.name for one in self.taught if one.name not in self._words))
 
     def teach(self, marked: Sequence[Marked]) -> Taught:
-        """What marked objects have in common; see `taught`.
+        """Learn what marked objects have in common; see `taught`.
 
         Raises
         ------
@@ -68,28 +68,28 @@ class Speaker:
         return taught.teach(marked, self.network.config)
 
     def with_words(self, words: Words) -> Self:
-        """A model that knows these words besides its own; this one stays as it is.
+        """Return a model that knows these words besides its own; this one is not changed.
 
-        A taught word goes before a word of the vocabulary, of the same name or not. What the
-        model knew of an earlier call is forgotten.
+        A taught word goes before a word of the vocabulary, of the same name or not. Words of an
+        earlier call are forgotten.
 
         Parameters
         ----------
         words : ConceptLibrary
-            Or anything else with `words_for(model)`.
+            Or any other object with `words_for(model)`.
         """
         new = copy(self)
         new.taught = tuple(words.words_for(self))
         return new
 
     def written(self, meaning: Taught) -> tuple[Arrays, Mapping[str, Any]]:
-        """A meaning as arrays and plain values, to be kept in a file."""
+        """Split a meaning into arrays and plain values, to be kept in a file."""
         values = {field.name: getattr(meaning, field.name) for field in fields(meaning)}
         arrays = {k: v.float().cpu().numpy() for k, v in values.items() if isinstance(v, Tensor)}
         return arrays, {k: v for k, v in values.items() if k not in arrays}
 
     def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Taught:
-        """The meaning that `written` wrote; `KeyError`, `TypeError` or `ValueError` for others."""
+        """Join what `written` split; raise `KeyError`, `TypeError` or `ValueError` otherwise."""
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in plain_values.items()
         }
@@ -99,12 +99,12 @@ class Speaker:
         return meaning
 
     def meaning_of(self, text: str) -> Word | int:
-        """What a word, its plural or its synonym stands for: a taught word, or an index.
+        """Return the taught word, or the vocabulary's index, of a word, its plural or its synonym.
 
         Raises
         ------
         UnknownWord
-            Naming the nearest words it knows.
+            It names the nearest words of the model.
         """
         for candidate in normal_form(text):
             for one in self.taught:
@@ -121,11 +121,11 @@ class Speaker:
         )
 
     def word_vector(self, index: int) -> Tensor:
-        """The unit vector of a word of the vocabulary in the semantic space."""
+        """Return the unit vector (S,) of a word of the vocabulary in the semantic space."""
         return self._word_vectors[index]
 
     def word_probabilities(self, semantic: Tensor) -> Tensor:
-        """How well each word fits unit semantic vectors (..., S) -> (..., V), 0..1."""
+        """Compute how well each word fits unit semantic vectors: (..., S) -> (..., V) in 0..1."""
         return torch.sigmoid(
             self._word_scale * semantic.float() @ self._word_vectors.T + self._word_bias
         )

@@ -45,14 +45,18 @@ class Window:
 def square(
     center: tuple[float, float], side: float, shape: tuple[int, ...], smallest: int = SMALLEST
 ) -> Window:
-    """A window around `center`, pushed onto the image where it fits.
+    """Return a window around `center`, pushed onto the image where it fits.
 
     Parameters
     ----------
-    center : (y, x) in level pixels
-    side : wanted side in level pixels; `smallest` * 4 up to GRID * 4 are possible
-    shape : (H, W) of the level in pixels
-    smallest : fewest cells
+    center : (y, x)
+        In level pixels.
+    side : float
+        Wanted side in level pixels; `smallest` * 4 up to GRID * 4 are possible.
+    shape : (H, W)
+        Of the level in pixels.
+    smallest : int
+        Fewest cells.
     """
     cells = int(np.clip(np.ceil(side / COARSE_STRIDE), smallest, GRID))
     corner = []
@@ -65,22 +69,28 @@ def square(
 
 
 def relative_cells(window: Window) -> float:
-    """log2 of the window's cells over the grid's: 0 at the encoder's own resolution."""
+    """Return log2 of the window's cells over the grid's: 0 at the encoder's own resolution."""
     return float(np.log2(window.cells / GRID))
 
 
 def fine_centers(window: Window, axis: int) -> npt.NDArray[np.float64]:
-    """Centres of the fine cells along `axis` in level pixels (pixel i spans [i, i + 1))."""
+    """Return the centres of the fine cells along `axis` in level pixels: (FINE_GRID,).
+
+    Pixel i spans [i, i + 1).
+    """
     return window.origin[axis] + (np.arange(FINE_GRID) + 0.5) * window.side / FINE_GRID
 
 
 def cut(coarse: Tensor, fine: Tensor, window: Window) -> tuple[Tensor, Tensor]:
-    """The window's part of both feature maps on the decoder's grids.
+    """Cut the window's part out of both feature maps, on the decoder's grids.
 
     Parameters
     ----------
-    coarse : (C, h, w) at stride 4
-    fine : (D, 2h, 2w) at stride 2
+    coarse : (C, h, w)
+        At stride 4.
+    fine : (D, 2 h, 2 w)
+        At stride 2.
+    window : Window
 
     Returns
     -------
@@ -94,6 +104,7 @@ def cut(coarse: Tensor, fine: Tensor, window: Window) -> tuple[Tensor, Tensor]:
 
 
 def _cut(features: Tensor, row: int, col: int, cells: int, grid: int) -> Tensor:
+    """Cut a square of cells out of (C, h, w), zero outside, and resample it to (C, grid, grid)."""
     height, width = features.shape[-2:]
     top, left = max(row, 0), max(col, 0)
     bottom, right = min(row + cells, height), min(col + cells, width)
@@ -109,19 +120,22 @@ def _cut(features: Tensor, row: int, col: int, cells: int, grid: int) -> Tensor:
 def paste(
     grid: Tensor, window: Window, shape: tuple[int, int], scale: tuple[float, float]
 ) -> tuple[Tensor, tuple[int, int, int, int]]:
-    """Logits of the fine grid in image pixels.
+    """Resample logits of the fine grid to image pixels.
 
     Parameters
     ----------
     grid : (FINE_GRID, FINE_GRID)
-    window : the window in level pixels
-    shape : (H, W) of the image
-    scale : level pixels per image pixel, along rows and columns
+    window : Window
+    shape : (H, W)
+        Of the image.
+    scale : (float, float)
+        Level pixels per image pixel, along rows and columns.
 
     Returns
     -------
     values : float32 (h, w)
-    bbox : half-open (y0, x0, y1, x1) in the image that they cover
+    bbox : (y0, x0, y1, x1)
+        The half-open box in the image that they cover.
     """
     bounds, samples = [], []
     for axis in (0, 1):

@@ -1,4 +1,4 @@
-"""From a word as a person types it to the words the model was taught."""
+"""From a word as a person types it to the words of the vocabulary."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ class Attention(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Attend from `query` (..., Q, C) to `key` and `value` (..., K, C).
+        """Attend from `query` (..., Q, C) to `key` and `value` (..., K, C): (..., Q, C).
 
-        `mask` (Q, K) is True where a query may look. Returns (..., Q, C).
+        `mask` (Q, K) is True where a query may attend.
         """
         rows, width = query.shape[-2:]
         if query.ndim == 2 and rows * self.heads < width < key.shape[0]:
@@ -41,6 +41,7 @@ class Attention(nn.Module):
         return self.out_proj(out.transpose(-3, -2).flatten(-2))
 
     def _split(self, x: Tensor) -> Tensor:
+        """Split (..., N, C) into heads: (..., heads, N, C / heads)."""
         return x.unflatten(-1, (self.heads, -1)).transpose(-3, -2)  # (..., heads, N, C / heads)
 
     def _few_queries(
@@ -49,7 +50,8 @@ class Attention(nn.Module):
         """Attend alike, without projecting keys and values: their projections go to the queries.
 
         (q Wq)(k Wk)^T = (q Wq Wk^T) k^T, and the key bias adds the same to all scores of a row, so
-        the softmax drops it; rows of attention sum to one, so the value bias is simply added.
+        that the softmax drops it. Rows of attention sum to one, so that the value bias is simply
+        added. Shapes are (Q, C) and (K, C).
         """
         wq, wk, wv = self.in_proj_weight.chunk(3)
         bq, _, bv = self.in_proj_bias.chunk(3)
@@ -65,7 +67,7 @@ class Attention(nn.Module):
 
 
 def sine_positions(height: int, width: int, channels: int, device: torch.device) -> Tensor:
-    """DETR's sine position encoding, (height, width, channels): rows first, then columns."""
+    """Compute DETR's sine position encoding (height, width, channels), rows before columns."""
     half = channels // 2
     index = torch.arange(half, dtype=torch.float32, device=device)
     period = TEMPERATURE ** (2 * (index // 2) / half)

@@ -12,7 +12,7 @@ from .network import Seem
 
 
 def expected_shapes(config: SeemConfig) -> dict[str, tuple[int, ...]]:
-    """Every key that inference needs, and its shape."""
+    """Return every key that inference needs, and its shape."""
     with torch.device("meta"):  # no memory, no time: only shapes
         network = Seem(config)
     return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
@@ -21,8 +21,8 @@ def expected_shapes(config: SeemConfig) -> dict[str, tuple[int, ...]]:
 def load_network(path: Path, config: SeemConfig, device: str = "cpu") -> Seem:
     """Load a SEEM from its checkpoint, `.pt` or safetensors.
 
-    Keys that a checkpoint holds besides (losses, caption heads) are ignored. Raises `WeightsError`
-    naming the first key that is lacking or has another shape.
+    Further keys of a checkpoint (losses, caption heads) are ignored. Raises `WeightsError`, naming
+    the first key that is lacking or has another shape.
     """
     tensors = weights.load(path, expected_shapes(config), device)
     with torch.device("meta"):

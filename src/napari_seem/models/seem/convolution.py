@@ -1,8 +1,8 @@
-"""Convolutions of 1x1 and 3x3, the latter with a quarter of the multiplications.
+"""Convolutions of 1x1 and 3x3; the latter with a quarter of the multiplications.
 
 Winograd's F(4x4, 3x3) (Lavin and Gray, CVPR 2016, arXiv 1509.09308): a tile of 4 x 4 results comes
-from 36 products in place of 144, each of which is a matrix product over channels. The result is
-that of the convolution up to the rounding of float32 (some 1e-5 of its size).
+from 36 products instead of 144, each of which is a matrix product over channels. The result is that
+of the convolution up to the rounding of float32 (some 1e-5 of its size).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ OUTPUT = (
 
 
 def conv1x1(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Apply a 1x1 convolution to (B, C, H, W) that lies in memory channels last, as it is best."""
+    """Apply a 1x1 convolution to (B, C, H, W); fastest with channels last in memory."""
     weight = layer.weight.flatten(1)  # (C_out, C)
     return F.linear(x.permute(0, 2, 3, 1), weight, layer.bias).permute(0, 3, 1, 2)
 
@@ -71,7 +71,7 @@ def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _strip(x: Tensor, kernels: Tensor, columns: int) -> Tensor:
-    """Some rows of tiles: (4 n + 2, 4 columns + 2, C) to (n, 4, columns, 4, C_out)."""
+    """Convolve some rows of tiles: (4 n + 2, 4 columns + 2, C) to (n, 4, columns, 4, C_out)."""
     count = (x.shape[0] - 2) // STEP
     at = [slice(i, i + STEP * (n - 1) + 1, STEP) for n in (count, columns) for i in range(TILE)]
     patches = torch.stack([x[i, j] for i in at[:TILE] for j in at[TILE:]])  # (36, n, columns, C)
@@ -83,6 +83,6 @@ def _strip(x: Tensor, kernels: Tensor, columns: int) -> Tensor:
 
 
 def _both_ways(rows: tuple[tuple[float, ...], ...]) -> Tensor:
-    """The transform of rows and of columns as one matrix."""
+    """Return the transform of rows and of columns as one matrix."""
     one = torch.tensor(rows, dtype=torch.float32)
     return torch.kron(one, one)

@@ -1,8 +1,8 @@
-"""SEEM's decoder: groups of rows that look at the image and at each other, nine layers deep.
+"""SEEM's decoder: groups of rows that attend to the image and to each other, in nine layers.
 
-Everything is one image and has no batch axis: N rows (queries, memories, tokens) are (N, C), the
-P positions of a map (P, C). Who attends to whom is told by the groups (`turns.py` holds SEEM's
-rule sets), so what nobody attends to need not be there at all.
+All tensors are of one image and have no batch axis: N rows (queries, memories, tokens) are (N, C),
+the P positions of a map (P, C). Each group names the groups that it attends to (`turns.py` holds
+SEEM's rule sets), so that groups that nothing attends to can be left out.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ SCALES = 3
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """All that depends only on the image.
+    """All features that depend only on the image.
 
     Attributes
     ----------
     mask_features : Tensor (P, C)
         At stride 4.
-    sources, places, coarse : three Tensors (P_s, C) each
-        At strides 32, 16 and 8: values, keys (values with positions), and the mask features
-        resized, whose products with mask embeddings are the resized masks.
+    sources : three Tensors (P_s, C)
+        Values of cross-attention at strides 32, 16 and 8.
+    places : three Tensors (P_s, C)
+        Keys of cross-attention: the values with positions added.
+    coarse : three Tensors (P_s, C)
+        The mask features resized; their products with mask embeddings are the resized masks.
     sizes : four (int, int)
         Height and width of the three scales and of the mask features.
     """
@@ -48,25 +51,25 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A group of rows that lives from layer to layer.
+    """A group of rows that is carried from layer to layer.
 
     Attributes
     ----------
     x, position : Tensor (N, C)
         Contents at the start, and what is added to them as queries and keys.
-    sees : tuple of str
+    attends_to : tuple of str
         Names of the groups it attends to in self-attention.
-    looks : bool
-        Whether it attends to the image, where its own mask of the moment says,
-    at : three bool Tensors (P_s,), or None
-        or where this says instead.
+    sees_image : bool
+        Whether it attends to the image.
+    inside : three bool Tensors (P_s,), or None
+        Where it attends to the image, at each scale; by default inside its own current masks.
     """
 
     x: Tensor
     position: Tensor
-    sees: tuple[str, ...]
-    looks: bool = True
-    at: PerScale | None = None
+    attends_to: tuple[str, ...]
+    sees_image: bool = True
+    inside: PerScale | None = None
 
 
 class Decoder(nn.Module):
@@ -97,7 +100,7 @@ class Decoder(nn.Module):
         self.lang_encoder = TextEncoder(config)
 
     def features(self, scales: list[Tensor], mask_features: Tensor) -> Features:
-        """Lay out what the pixel decoder made, (1, C, H, W) each, for the decoder."""
+        """Lay out the pixel decoder's maps, (1, C, H, W) each, for the decoder."""
         sources, places, coarse = [], [], []
         for level, scale in enumerate(scales):
             height, width = scale.shape[2:]
@@ -125,8 +128,8 @@ class Decoder(nn.Module):
         features : Features
         rows : mapping of str to Rows
         tokens : mapping of str to three Tensors (N, C)
-            Groups that are only seen, and are set anew from the layer's scale in every layer:
-            what a layer makes of them is never used, so it is not made.
+            Groups that are attended to only, and set anew from the layer's scale in every layer: a
+            layer's output for them is never used, so that it is not computed.
 
         Returns
         -------
@@ -136,27 +139,29 @@ class Decoder(nn.Module):
         x = {name: group.x for name, group in rows.items()}
         for index, feed_forward in enumerate(self.transformer_ffn_layers):
             scale = index % SCALES
-            look = self.transformer_cross_attention_layers[index]
+            cross_attention = self.transformer_cross_attention_layers[index]
             for name, group in rows.items():
-                if group.looks:
-                    x[name] = self._look(look, x[name], group, features, scale)
+                if group.sees_image:
+                    x[name] = self._cross_attend(cross_attention, x[name], group, features, scale)
             values = x | {name: per_scale[scale] for name, per_scale in tokens.items()}
             keys = {name: x[name] + group.position for name, group in rows.items()}
             keys |= {name: 2 * values[name] for name in tokens}  # their position is a copy
             attend = self.transformer_self_attention_layers[index]
             x = {
-                name: feed_forward(attend(x[name], keys[name], *_pool(keys, values, group.sees)))
+                name: feed_forward(
+                    attend(x[name], keys[name], *_pool(keys, values, group.attends_to))
+                )
                 for name, group in rows.items()
             }
         return x
 
-    def _look(
+    def _cross_attend(
         self, layer: nn.Module, x: Tensor, group: Rows, features: Features, scale: int
     ) -> Tensor:
-        """Cross-attention of one group to one scale, inside its masks."""
+        """Attend from rows `x` (N, C) to one scale of the image, inside their masks: (N, C)."""
         keys, values = features.places[scale], features.sources[scale]
-        if group.at is not None:
-            inside = group.at[scale].nonzero().squeeze(1)
+        if group.inside is not None:
+            inside = group.inside[scale].nonzero().squeeze(1)
             if 0 < len(inside) < len(keys):
                 keys, values = keys[inside], values[inside]
             return layer(x, x + group.position, keys, values)
@@ -165,21 +170,21 @@ class Decoder(nn.Module):
         return layer(x, x + group.position, keys, values, mask)
 
     def class_embedding(self, x: Tensor) -> Tensor:
-        """(N, C) rows to embeddings that are compared with those of names."""
+        """Project rows (N, C) to embeddings (N, C) that are compared with those of names."""
         return self.decoder_norm(x) @ self.class_embed
 
     def mask_embedding(self, x: Tensor) -> Tensor:
-        """(N, C) rows to embeddings whose products with mask features are mask logits."""
+        """Project rows (N, C) to (N, C); products with mask features are mask logits."""
         return self.mask_embed(self.decoder_norm(x))
 
     def class_logits(self, x: Tensor, vocabulary: Tensor) -> Tensor:
-        """(N, C) rows and unit embeddings (K, C) of names to (N, K)."""
+        """Compare rows (N, C) with the unit embeddings (K, C) of names: (N, K)."""
         return self.lang_encoder.logit_scale.exp() * unit(self.class_embedding(x)) @ vocabulary.mT
 
     def strokes(
         self, features: Features, positive: Tensor | None, negative: Tensor | None
     ) -> Strokes:
-        """What visual prompts mean: see `Strokes`.
+        """Sample features under visual prompts; see `Strokes`.
 
         `positive` and `negative` are points (N, 2), as fractions of height and width, or None.
         """
@@ -201,7 +206,7 @@ class Decoder(nn.Module):
 
 
 class AttentionLayer(nn.Module):
-    """Attention, added and then normalised; it is called `name` in checkpoints."""
+    """Attention, added and then normalised; `name` is its key in checkpoints."""
 
     def __init__(self, config: SeemConfig, name: str) -> None:
         super().__init__()
@@ -212,7 +217,7 @@ class AttentionLayer(nn.Module):
     def forward(
         self, x: Tensor, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """(N, C) to the same, looking at (K, C) where `mask` (N, K) is True."""
+        """Update (N, C) by attending to (K, C) where `mask` (N, K) is True: (N, C)."""
         return self.norm(x + self.get_submodule(self.name)(query, key, value, mask))
 
 
@@ -226,7 +231,7 @@ class FeedForward(nn.Module):
         self.norm = nn.LayerNorm(config.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C) to the same."""
+        """Map (N, C) to (N, C)."""
         return self.norm(x + self.linear2(F.relu(self.linear1(x))))
 
 
@@ -238,16 +243,18 @@ class Perceptron(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C) to the same."""
+        """Map (N, C) to (N, C)."""
         first, second, third = self.layers
         return third(F.relu(second(F.relu(first(x)))))
 
 
 def _rows(x: Tensor) -> Tensor:
+    """Flatten a map (1, C, H, W) to positions (H * W, C)."""
     return x[0].permute(1, 2, 0).flatten(0, 1).contiguous()  # (1, C, H, W) -> (H*W, C)
 
 
 def _pool(
     keys: Mapping[str, Tensor], values: Mapping[str, Tensor], names: tuple[str, ...]
 ) -> tuple[Tensor, Tensor]:
+    """Concatenate keys and values, (N, C) each, of the named groups: (K, C) each."""
     return torch.cat([keys[name] for name in names]), torch.cat([values[name] for name in names])

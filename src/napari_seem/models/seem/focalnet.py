@@ -17,7 +17,7 @@ MLP_RATIO = 4
 
 
 class FocalNet(nn.Module):
-    """RGB image, normalised, to features at strides 4, 8, 16 and 32."""
+    """A normalised RGB image to features at strides 4, 8, 16 and 32."""
 
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class FocalNet(nn.Module):
             self.add_module(f"norm{index}", nn.LayerNorm(width))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) to res2..res5, each (B, C_i, H / stride, W / stride)."""
+        """Map (B, 3, H, W) to res2..res5, each (B, C_i, H / stride, W / stride)."""
         x = self.patch_embed(image.permute(0, 2, 3, 1))  # (B, H/4, W/4, C_0)
         outputs = []
         for index, stage in enumerate(self.layers):
@@ -41,7 +41,7 @@ class FocalNet(nn.Module):
 
 
 class Stage(nn.Module):
-    """The blocks of one stride, and what leads to the next."""
+    """The blocks of one stride, and the down-sampling to the next."""
 
     def __init__(self, config: SeemConfig, index: int, next_width: int | None) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Stage(nn.Module):
         self.downsample = Downsample(width, next_width, 3, 2, 1) if next_width else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, H, W, C) to the same after the blocks, and that down-sampled."""
+        """Map (B, H, W, C) to the same after the blocks, and that down-sampled."""
         for block in self.blocks:
             x = block(x)
         return x, self.downsample(x) if self.downsample is not None else x
@@ -69,7 +69,7 @@ class Downsample(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to (B, ceil(H / stride), ceil(W / stride), C_out)."""
+        """Map (B, H, W, C) to (B, ceil(H / stride), ceil(W / stride), C_out)."""
         height, width = x.shape[1:3]
         x = F.pad(x, (0, 0, 0, -width % self.stride, 0, -height % self.stride))
         x = self.proj(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)  # (B, H/stride, W/stride, C_out)
@@ -88,7 +88,7 @@ class FocalBlock(nn.Module):
         self.gamma_2 = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to the same."""
+        """Map (B, H, W, C) to (B, H, W, C)."""
         x = x + self.gamma_1 * self.norm1(self.modulation(x))
         return x + self.gamma_2 * self.norm2(self.mlp(x))
 
@@ -102,7 +102,7 @@ class DepthwiseFocalBlock(FocalBlock):
         self.dw2 = nn.Conv2d(width, width, 3, padding=1, groups=width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to the same."""
+        """Map (B, H, W, C) to (B, H, W, C)."""
         x = x + channels_last(self.dw1, x)
         x = self.norm1(x + self.gamma_1 * self.modulation(x))
         x = x + channels_last(self.dw2, x)
@@ -127,7 +127,7 @@ class FocalModulation(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, H, W, C) to the same."""
+        """Map (B, H, W, C) to (B, H, W, C)."""
         query, context, gates = self.f(x).split((self.width, self.width, self.levels + 1), dim=-1)
         gates = gates.unsqueeze(-2)  # (B, H, W, 1, levels + 1)
         contexts = []
@@ -151,7 +151,7 @@ class Mlp(nn.Module):
         self.fc2 = nn.Linear(MLP_RATIO * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(..., C) to the same."""
+        """Map (..., C) to (..., C)."""
         return self.fc2(F.gelu(self.fc1(x)))
 
 

@@ -1,4 +1,4 @@
-"""SEEM behind the project's `Model` door: numpy in, numpy out."""
+"""SEEM as a `Model` of the project: numpy arrays in, numpy arrays out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,15 @@ CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEP
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What a turn leaves to the next: its mask logits (H / 4, W / 4), and its query (1, C)."""
+    """The state that one turn passes to the next.
+
+    Attributes
+    ----------
+    logits : Tensor (H / 4, W / 4)
+        Mask logits of the turn.
+    row : Tensor (1, C)
+        The chosen query.
+    """
 
     logits: Tensor
     row: Tensor
@@ -85,7 +93,7 @@ class SeemModel(NotTeachable):
         self.identity = f"{name}-{_sign(network):08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
 
     def at_size(self, short_side: int, long_side: int) -> SeemModel:
-        """The same network, shown its images at another size in pixels."""
+        """Return a model of the same network that resizes its images to another size in pixels."""
         return SeemModel(
             self.network,
             self.tokenizer,
@@ -117,8 +125,8 @@ class SeemModel(NotTeachable):
         """Answer one turn.
 
         Strokes alone follow the rules of SEEM v1, with memory; text alone is grounded; any mix of
-        strokes, text and reference regions follows the rules of the authors' demo. Only negative
-        prompts give an empty mask.
+        strokes, text and reference regions follows the rules of the authors' demo. Negative prompts
+        alone give an empty mask.
 
         Raises
         ------
@@ -126,7 +134,7 @@ class SeemModel(NotTeachable):
             A prompt outside the image, no prompt at all, a negative word or reference region, a
             text of more than 77 tokens, or an embedding or a memory of another model.
         WeightsError
-            A word is given, and the tokenizer's vocabulary is not there.
+            A word is given, and the tokenizer's vocabulary is missing.
         """
         features, frame = self._open(embedding)
         check_prompts(prompts, embedding.shape)
@@ -171,9 +179,9 @@ class SeemModel(NotTeachable):
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, threshold: float = 0.4
     ) -> Segmentation:
-        """Panoptic regions and the semantic map of `names` (of COCO's 133 classes if None).
+        """Find panoptic regions and the semantic map of `names` (of COCO's 133 classes if None).
 
-        `threshold` is the class score above which a region counts; the authors' demo takes 0.4,
+        `threshold` is the class score above which a region counts; the authors' demo uses 0.4,
         their evaluation 0.8.
         """
         names, classes, masks, frame = self._everything(embedding, names)
@@ -184,7 +192,7 @@ class SeemModel(NotTeachable):
     def instances(
         self, embedding: Embedding, names: Sequence[str] | None = None, limit: int = 100
     ) -> Segmentation:
-        """The `limit` best objects of `names` (of COCO's things if None); they may overlap."""
+        """Find the `limit` best objects of `names` (of COCO's things if None); they may overlap."""
         chosen = coco.THINGS if names is None else names
         chosen, classes, masks, frame = self._everything(embedding, chosen)
         found = outputs.instances(classes, masks, frame, chosen, limit)
@@ -192,21 +200,21 @@ class SeemModel(NotTeachable):
 
     @torch.inference_mode()
     def name_of(self, prediction: Prediction, names: Sequence[str]) -> tuple[str | None, float]:
-        """Which of `names` a predicted object is, and how surely; (None, score) if none is."""
+        """Return which of `names` a predicted object is, or None, and the probability."""
         row = self._memory(prediction.memory).row
         scores = self.network.decoder.class_logits(row, self.embed_names(names)).softmax(dim=1)[0]
         best = int(scores.argmax())
         return (names[best] if best < len(names) else None), float(scores[best])
 
     def vocabulary(self) -> tuple[str, ...]:
-        """Empty: any word will do."""
+        """Return no words: the model takes any word."""
         return ()
 
     @torch.inference_mode()
     def _everything(
         self, embedding: Embedding, names: Sequence[str] | None
     ) -> tuple[tuple[str, ...], Tensor, Tensor, Frame]:
-        """Names, class logits (Q, K + 1) and mask logits (Q, h, w) of all object queries."""
+        """Return names, class logits (Q, K + 1) and mask logits (Q, h, w) of all object queries."""
         features, frame = self._open(embedding)
         chosen = tuple(coco.NAMES if names is None else names)
         if not chosen:
@@ -235,7 +243,7 @@ class SeemModel(NotTeachable):
     def _strokes(
         self, features: Features, frame: Frame, prompts: Sequence[Prompt]
     ) -> Strokes | None:
-        """The visual prompts; None without any."""
+        """Sample features under the visual prompts; None without any."""
         points = []
         for positive in (True, False):
             drawn = prompting.drawn(
@@ -258,7 +266,7 @@ class SeemModel(NotTeachable):
     def _strokes_turn(
         self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[Any]
     ) -> list[turns.Answer | None]:
-        """Answers by the rules of v1, first turns apart from later ones; None for no object."""
+        """Answer by the rules of v1, first turns apart from later ones; None for no object."""
         answers: list[turns.Answer | None] = [None] * len(objects)
         shown = [
             k for k, each in enumerate(objects) if each is not None and each.embedding is not None
@@ -293,7 +301,7 @@ class SeemModel(NotTeachable):
 
 
 def _sign(network: Seem) -> int:
-    """A number that tells these weights from others: of the first values of every tensor."""
+    """Compute a checksum of the weights, from the first values of every tensor."""
     sign = 0
     for tensor in network.state_dict().values():
         first = tensor.detach().flatten()[:64].float().cpu()
@@ -302,17 +310,17 @@ def _sign(network: Seem) -> int:
 
 
 def build_focal_t(weights: Path, device: str) -> SeemModel:
-    """SEEM with Focal-T from its checkpoint."""
+    """Load SEEM with Focal-T from its checkpoint."""
     return build(weights, device, FOCAL_T, "seem-focal-t")
 
 
 def build_focal_l(weights: Path, device: str) -> SeemModel:
-    """SEEM with Focal-L from its checkpoint."""
+    """Load SEEM with Focal-L from its checkpoint."""
     return build(weights, device, FOCAL_L, "seem-focal-l")
 
 
 def build(weights: Path, device: str, config: SeemConfig, name: str) -> SeemModel:
-    """SEEM of any size; the tokenizer's files lie beside the weights or in the cache folder."""
+    """Load SEEM; the tokenizer's files lie beside the weights or in the cache folder."""
     network = load_network(weights, config, device)
     folders = (weights.parent, cache_folder() / "clip-vit-base-patch32")
     return SeemModel(network, Tokenizer(folders, config.text_length), name, device)

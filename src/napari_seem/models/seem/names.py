@@ -1,4 +1,4 @@
-"""Names as embeddings, with which masks are named: the open vocabulary."""
+"""Names as embeddings, the open vocabulary that masks are compared with."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SUFFIXES = ("-other", "-merged", "-stuff")
 
 
 class Vocabulary:
-    """Embeddings of names, each made once.
+    """Embeddings of names, each computed once.
 
     Parameters
     ----------
     network : Seem
     tokenizer : Tokenizer
     templates : sequence of str
-        Sentences with a place for the name; their embeddings are averaged. CLIP's for ImageNet,
-        as in the published figures.
+        Sentences with a place for the name; their embeddings are averaged. By default CLIP's for
+        ImageNet, as in the published figures.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Vocabulary:
         self._known: dict[str, Tensor] = {}
 
     def __call__(self, names: Sequence[str]) -> Tensor:
-        """Unit embeddings (K + 1, C) of K names and, last, of the background."""
+        """Return the unit embeddings (K + 1, C) of K names and, last, of the background."""
         return torch.stack([self._embedding(plain(name)) for name in (*names, BACKGROUND)])
 
     def _embedding(self, name: str) -> Tensor:
@@ -49,7 +49,7 @@ class Vocabulary:
 
 
 def plain(name: str) -> str:
-    """A class name as it is said: 'wall-other-merged' is a 'wall'."""
+    """Return a class name as it is said: 'wall-other-merged' is a 'wall'."""
     for suffix in SUFFIXES:
         name = name.replace(suffix, "")
     return name.strip()

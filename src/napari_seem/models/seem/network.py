@@ -36,7 +36,7 @@ class Seem(nn.Module):
         return self.sem_seg_head.predictor
 
     def encode(self, image: Tensor) -> Features:
-        """RGB (3, H, W) of 0..255, any size, to features of it padded to a multiple of 32."""
+        """Encode RGB (3, H, W) of 0..255, any size, padded to a multiple of 32."""
         scales, mask_features = self.pixel_decoder(self.backbone(normalise(image)))
         return self.decoder.features(scales, mask_features)
 
@@ -48,7 +48,7 @@ class Seem(nn.Module):
 
 
 class Head(nn.Module):
-    """Everything behind the backbone."""
+    """Pixel decoder and decoder."""
 
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Head(nn.Module):
 
 
 def normalise(image: Tensor) -> Tensor:
-    """RGB (3, H, W) of 0..255 to the network's input (1, 3, H', W'), padded to multiples of 32."""
+    """Normalise RGB (3, H, W) of 0..255 and pad it to multiples of 32: (1, 3, H', W')."""
     mean = torch.tensor(PIXEL_MEAN, device=image.device)[:, None, None]
     std = torch.tensor(PIXEL_STD, device=image.device)[:, None, None]
     return pad((image - mean) / std)[None]

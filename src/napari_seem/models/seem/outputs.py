@@ -1,7 +1,7 @@
 """Whole-image results from all object queries: semantic, panoptic and instance segmentation.
 
-K names come with one more class, the background, as the last. Masks are resized to the padded
-input, cropped to the image within, and resized to the image as it was.
+K names have one more class, the background, as the last. Masks are resized to the padded input,
+cropped to the image within, and resized to the original image.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Frame:
     shape: tuple[int, int]
 
     def resize(self, logits: Tensor) -> Tensor:
-        """Bring mask logits (N, h, w) to the image: (N, H, W)."""
+        """Resize mask logits (N, h, w) to the image: (N, H, W)."""
         x = F.interpolate(logits[None], size=self.padded, mode="bilinear")
         x = x[..., : self.resized[0], : self.resized[1]]
         if self.resized != self.shape:
@@ -38,7 +38,7 @@ class Frame:
 
 
 def semantic(classes: Tensor, masks: Tensor, frame: Frame) -> IntArray:
-    """Most probable name of each pixel.
+    """Find the most probable name of each pixel.
 
     Parameters
     ----------
@@ -71,12 +71,15 @@ def panoptic(
     threshold: float,
     visible: float = 0.8,
 ) -> tuple[Instance, ...]:
-    """Regions that do not overlap, best first.
+    """Find regions that do not overlap, best first.
 
     Parameters
     ----------
-    classes, masks, frame
-        As in `semantic`.
+    classes : Tensor (Q, K + 1)
+        Class logits.
+    masks : Tensor (Q, h, w)
+        Mask logits at stride 4.
+    frame : Frame
     names : sequence of str
         The K names.
     stuff : collection of str
@@ -113,10 +116,10 @@ def panoptic(
 def instances(
     classes: Tensor, masks: Tensor, frame: Frame, names: Sequence[str], limit: int = 100
 ) -> tuple[Instance, ...]:
-    """The `limit` best pairs of query and name, best first; they may overlap.
+    """Find the `limit` best pairs of query and name, best first; they may overlap.
 
-    The score is that of the class times the mean probability inside the mask. Arguments as in
-    `panoptic`.
+    The score is that of the class times the mean probability inside the mask. `classes` is (Q, K +
+    1) and `masks` (Q, h, w), as for `panoptic`.
     """
     probabilities = classes.softmax(dim=1)[:, :-1]  # (Q, K)
     best = probabilities.flatten().topk(min(limit, probabilities.numel()))
@@ -134,12 +137,13 @@ def instances(
 
 
 def certainty(logits: Tensor) -> float:
-    """Mean probability inside a mask of these logits; 0 where it is empty."""
+    """Average the probability inside the mask of logits (H, W); 0 where it is empty."""
     inside = logits > 0
     return float(logits[inside].sigmoid().mean()) if inside.any() else 0.0
 
 
 def _instance(mask: BoolArray, score: float, name: str, *, thing: bool = True) -> Instance:
+    """Cut an object out of its mask (H, W)."""
     box = mask_bbox(mask)
     if box is None:
         raise ValueError("an instance has at least one pixel")

@@ -1,6 +1,6 @@
 """Pixel decoder "transformer_encoder_fpn": features of four strides to three scales and a map.
 
-A DETR encoder looks over the coarsest features; a feature pyramid carries what it found down to
+A DETR encoder attends over the coarsest features; a feature pyramid carries its output down to
 stride 4. Shapes are (B, C, H, W).
 """
 
@@ -32,7 +32,10 @@ class PixelDecoder(nn.Module):
         self.mask_features = nn.Conv2d(hidden, hidden, 3, padding=1)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Scales, coarsest first, and the mask features."""
+        """Return three scales, coarsest first, and the mask features, all (B, C, H, W).
+
+        `features` are res2..res5, each (B, C_i, H_i, W_i).
+        """
         x = self.layer_4(self.transformer["encoder"](conv1x1(features[3], self.input_proj)))
         scales = [x]
         for level in (3, 2, 1):
@@ -44,7 +47,7 @@ class PixelDecoder(nn.Module):
 
 
 class NormedConv(nn.Conv2d):
-    """Convolution without bias, GroupNorm, and ReLU where asked."""
+    """Convolution without bias, GroupNorm, and an optional ReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, relu: bool) -> None:
         super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=False)
@@ -52,7 +55,7 @@ class NormedConv(nn.Conv2d):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C_in, H, W) to (B, C_out, H, W)."""
+        """Map (B, C_in, H, W) to (B, C_out, H, W)."""
         x = conv3x3(x, self.weight) if self.kernel_size == (3, 3) else conv1x1(x, self)
         x = self.norm(x)
         return F.relu_(x) if self.relu else x
@@ -66,7 +69,7 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to the same."""
+        """Map (B, C, H, W) to (B, C, H, W)."""
         channels, height, width = x.shape[1:]
         position = sine_positions(height, width, channels, x.device).flatten(0, 1)  # (H*W, C)
         tokens = x.flatten(2).transpose(1, 2)  # (B, H*W, C)
@@ -86,7 +89,7 @@ class EncoderLayer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(config.hidden), nn.LayerNorm(config.hidden)
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
-        """(B, N, C) with positions (N, C) to (B, N, C)."""
+        """Map (B, N, C) with positions (N, C) to (B, N, C)."""
         placed = x + position
         x = self.norm1(x + self.self_attn(placed, placed, x))
         return self.norm2(x + self.linear2(F.relu(self.linear1(x))))

@@ -32,10 +32,10 @@ Size = tuple[int, int]
 def drawn(
     prompts: Sequence[Prompt], shape: Size, resized: Size, padded: Size, *, positive: bool
 ) -> Tensor | None:
-    """All visual prompts of one sign as one bool map of the padded input; None without any.
+    """Draw all visual prompts of one sign into a bool map of the padded input; None without any.
 
-    `shape`, `resized` and `padded` are (height, width) of the image as it is, as the network sees
-    it, and padded.
+    `shape`, `resized` and `padded` are (height, width) of the original image, of the resized one,
+    and of the padded one.
     """
     chosen = [p for p in prompts if not isinstance(p, (Text, Reference)) and p.positive is positive]
     if not chosen:
@@ -47,25 +47,25 @@ def drawn(
 
 
 def region(mask: BoolArray, resized: Size, padded: Size) -> Tensor:
-    """A mask (H, W) of an image as a bool map of its padded input."""
+    """Resize and pad an image's mask (H, W) to a bool map of the padded input."""
     out = torch.zeros(padded, dtype=torch.bool)
     out[: resized[0], : resized[1]] = torch.from_numpy(resize_mask(mask, resized))
     return out
 
 
 def sentence_of(prompts: Sequence[Prompt]) -> str | None:
-    """The words of all text prompts as one sentence; None without any."""
+    """Join the words of all text prompts to one sentence; None without any."""
     words = [prompt.text.strip() for prompt in prompts if isinstance(prompt, Text)]
     return ", ".join(words) or None
 
 
 def references_of(prompts: Sequence[Prompt]) -> list[Reference]:
-    """The reference regions."""
+    """Return the reference regions."""
     return [prompt for prompt in prompts if isinstance(prompt, Reference)]
 
 
 def refuse_negative_meaning(prompts: Sequence[Prompt]) -> None:
-    """Raise `InvalidPrompt` for a negative word or reference: SEEM has no meaning for them."""
+    """Raise `InvalidPrompt` for a negative word or reference, which SEEM does not take."""
     for prompt in prompts:
         if isinstance(prompt, (Text, Reference)) and not prompt.positive:
             kind = "word" if isinstance(prompt, Text) else "reference region"
@@ -76,7 +76,7 @@ def refuse_negative_meaning(prompts: Sequence[Prompt]) -> None:
 
 
 def joined(strokes: Sequence[Strokes]) -> Strokes | None:
-    """Several reference regions as one; None without any."""
+    """Join several reference regions to one; None without any."""
     if not strokes:
         return None
     embeddings = [each.embedding for each in strokes if each.embedding is not None]
@@ -85,7 +85,7 @@ def joined(strokes: Sequence[Strokes]) -> Strokes | None:
 
 
 def resize_mask(mask: BoolArray, size: Size) -> BoolArray:
-    """A mask at another size: nearest where it grows; where it shrinks, no stroke gets lost."""
+    """Resize a mask (H, W): by nearest neighbour where it grows, by maxima where it shrinks."""
     if mask.shape == size:
         return mask
     x = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
@@ -111,5 +111,5 @@ def _resized(prompt: SpatialPrompt, shape: Size, size: Size) -> BoolArray:
 
 
 def _centre(place: object, scale: np.ndarray) -> np.ndarray:
-    """Pixel coordinates, centres at integers, at another scale."""
+    """Scale coordinates (..., 2) of pixel centres, which lie at integers."""
     return (np.asarray(place, dtype=float) + 0.5) * scale - 0.5

@@ -13,7 +13,7 @@ MAX_POINTS = 512
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """What the visual prompts of one object mean.
+    """Features under the visual prompts of one object.
 
     Attributes
     ----------
@@ -28,9 +28,10 @@ class Strokes:
 
 
 def points_of(mask: Tensor) -> Tensor | None:
-    """Rows and columns of the True pixels of (H, W), as fractions of H and W; None without any.
+    """Return rows and columns of the True pixels of (H, W), as fractions of H and W: (N, 2).
 
-    At most `MAX_POINTS`, evenly spaced in reading order, so that every call picks the same.
+    At most `MAX_POINTS`, evenly spaced in reading order, so that every call picks the same; None
+    without any.
     """
     points = mask.nonzero()  # (N, 2)
     if len(points) == 0:
@@ -41,7 +42,7 @@ def points_of(mask: Tensor) -> Tensor | None:
 
 
 def sample(features: Tensor, size: tuple[int, int], points: Tensor) -> Tensor:
-    """Bilinear samples (N, C) of a map (H * W, C) at `points` (N, 2).
+    """Sample a map (H * W, C) bilinearly at `points` (N, 2): (N, C).
 
     A fraction f lies at pixel f * (H - 1), as in `grid_sample` with aligned corners.
     """

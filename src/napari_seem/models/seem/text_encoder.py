@@ -54,7 +54,7 @@ class TextTransformer(nn.Module):
         self.ln_final = nn.LayerNorm(config.hidden, eps=NORM_EPS)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """(B, N) ids to (B, N, C)."""
+        """Map ids (B, N) to hidden states (B, N, C)."""
         length = ids.shape[1]
         x = self.token_embedding(ids) + self.positional_embedding[:length]
         causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
@@ -79,7 +79,7 @@ class TextBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, C) to the same; `mask` (N, N) is True where a token may look."""
+        """Map (B, N, C) to (B, N, C); `mask` (N, N) is True where a token may attend."""
         normed = self.ln_1(x)
         x = x + self.attn(normed, normed, normed, mask)
         inner = self.mlp["c_fc"](self.ln_2(x))
@@ -87,5 +87,5 @@ class TextBlock(nn.Module):
 
 
 def unit(x: Tensor) -> Tensor:
-    """Vectors of length one along the last axis."""
+    """Normalise vectors (..., C) to length one."""
     return torch.nn.functional.normalize(x, dim=-1)

@@ -25,13 +25,13 @@ VOCABULARY, MERGES = "vocab.json", "merges.txt"
 class Tokenizer:
     """Sentences to token ids.
 
-    The files are read when the first sentence comes, so that a model works without them as long
-    as nobody types.
+    The files are read at the first sentence, so that a model works without them as long as no word
+    is given.
 
     Parameters
     ----------
     folders : sequence of Path
-        Where `vocab.json` and `merges.txt` are looked for, in this order.
+        Folders that may hold `vocab.json` and `merges.txt`, in order of preference.
     length : int
         Tokens of the longest sentence, start and end included.
     """
@@ -41,7 +41,7 @@ class Tokenizer:
         self.length = length
 
     def __call__(self, sentences: Sequence[str]) -> Tensor:
-        """Ids (B, N) of sentences, each from start to end token, padded with the end token.
+        """Return the ids (B, N) of sentences, from start to end token, padded with the end token.
 
         Raises
         ------

@@ -1,8 +1,8 @@
 """SEEM's rule sets: who attends to whom in one turn, and which query is the answer.
 
-Groups that do not attend to each other are left out exactly: a turn with strokes knows neither
-the object queries nor any class (section 8 of the paper's supplement; the three published
-variants of the decoder are called demo, v0 and v1).
+Groups that do not attend to each other can be left out exactly: a turn with strokes needs neither
+the object queries nor any class (section 8 of the paper's supplement; the three published variants
+of the decoder are called demo, v0 and v1).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Answer:
     row : Tensor (1, C)
         The query itself; `Decoder.class_logits` names it.
     index : int
-        Which of its group it was.
+        Its number in its group.
     """
 
     logits: Tensor
@@ -43,24 +43,31 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Sentence:
-    """An encoded sentence: its tokens (N, C), start to end, and its embedding (C,)."""
+    """An encoded sentence.
+
+    Attributes
+    ----------
+    tokens : Tensor (N, C)
+        From start to end.
+    embedding : Tensor (C,)
+    """
 
     tokens: Tensor
     embedding: Tensor
 
-    def rows(self, sees: tuple[str, ...]) -> Rows:
-        """The tokens as a group; they look at no image, and stand where they are."""
-        return Rows(self.tokens, self.tokens, sees, looks=False)
+    def rows(self, attends_to: tuple[str, ...]) -> Rows:
+        """Return the tokens as a group that does not attend to the image."""
+        return Rows(self.tokens, self.tokens, attends_to, sees_image=False)
 
 
 def object_queries(decoder: Decoder, features: Features) -> Tensor:
-    """All object queries (Q, C) after the last layer: the whole image, without a prompt."""
-    queries = _queries(decoder, sees=("objects",))
+    """Run all object queries through the decoder: (Q, C), for the whole image, without a prompt."""
+    queries = _queries(decoder, attends_to=("objects",))
     return decoder.run(features, {"objects": queries}, {})["objects"]
 
 
 def mask_logits(decoder: Decoder, features: Features, rows: Tensor) -> Tensor:
-    """Mask logits (N, H / 4, W / 4) of rows (N, C)."""
+    """Compute the mask logits (N, H / 4, W / 4) of rows (N, C)."""
     logits = decoder.mask_embedding(rows) @ features.mask_features.mT  # (N, P)
     return logits.unflatten(1, features.sizes[SCALES])
 
@@ -73,10 +80,12 @@ def strokes_turn(
     *,
     rules: str = "v1",
 ) -> list[Answer]:
-    """One turn for several objects at once, by their strokes (rule sets v1 and v0).
+    """Answer one turn for several objects at once, by their strokes (rule sets v1 and v0).
 
     Parameters
     ----------
+    decoder : Decoder
+    features : Features
     objects : sequence of Strokes
         One for each object; each with a positive prompt.
     memories : sequence of Tensor (H / 4, W / 4), or None
@@ -87,16 +96,16 @@ def strokes_turn(
     rows: dict[str, Rows] = {}
     tokens_of = memory_tokens(decoder.spatial_featured.num_embeddings, len(objects), rules)
     for k, share in enumerate(tokens_of):
-        sees: tuple[str, ...] = (f"queries {k}", f"tokens {k}")
+        attends_to: tuple[str, ...] = (f"queries {k}", f"tokens {k}")
         if memories is not None:
-            sees += (f"memories {k}",)
+            attends_to += (f"memories {k}",)
             rows[f"memories {k}"] = Rows(
                 decoder.spatial_featured.weight[share],
                 decoder.spatial_embed.weight[share],
-                sees=(f"memories {k}",),
-                at=_inside(features, memories[k]),
+                attends_to=(f"memories {k}",),
+                inside=_inside(features, memories[k]),
             )
-        rows[f"queries {k}"] = _queries(decoder, sees, k if rules == "v1" else None)
+        rows[f"queries {k}"] = _queries(decoder, attends_to, k if rules == "v1" else None)
     tokens = {f"tokens {k}": strokes.tokens for k, strokes in enumerate(objects)}
     done = decoder.run(features, rows, tokens)
     return [
@@ -106,10 +115,17 @@ def strokes_turn(
 
 
 def text_turn(decoder: Decoder, features: Features, sentence: Sentence) -> tuple[Answer, Tensor]:
-    """The one region that a sentence names, and all queries (text grounding of v0 and v1)."""
+    """Find the one region that a sentence names (text grounding of v0 and v1).
+
+    Returns
+    -------
+    answer : Answer
+    queries : Tensor (Q, C)
+        All queries after the last layer.
+    """
     rows = {
-        "queries": _queries(decoder, sees=("queries", "text")),
-        "text": sentence.rows(sees=("queries", "text")),
+        "queries": _queries(decoder, attends_to=("queries", "text")),
+        "text": sentence.rows(attends_to=("queries", "text")),
     }
     done = decoder.run(features, rows, {})
     queries = done["queries"]
@@ -123,16 +139,16 @@ def mixed_turn(
     sentence: Sentence | None = None,
     reference: Strokes | None = None,
 ) -> Answer:
-    """One object by any mix of prompts (rule set demo).
+    """Answer one turn for one object by any mix of prompts (rule set demo).
 
-    All of them steer the queries; strokes choose among them before a reference region, and that
-    before the sentence.
+    All prompts steer the queries. The query is chosen by the strokes if there are any, else by the
+    reference region, else by the sentence.
     """
     given = {"text": sentence, "strokes": strokes, "reference": reference}
-    sees = ("queries", *(name for name, prompt in given.items() if prompt is not None))
-    rows = {"queries": _queries(decoder, sees)}
+    attends_to = ("queries", *(name for name, prompt in given.items() if prompt is not None))
+    rows = {"queries": _queries(decoder, attends_to)}
     if sentence is not None:
-        rows["text"] = sentence.rows(sees=("queries", "text"))
+        rows["text"] = sentence.rows(attends_to=("queries", "text"))
     tokens = {
         name: prompt.tokens
         for name, prompt in (("strokes", strokes), ("reference", reference))
@@ -154,7 +170,7 @@ def _answer(
     mask_like: Tensor | None = None,
     named: Tensor | None = None,
 ) -> Answer:
-    """The query whose mask embedding, or else class embedding, is nearest to what was asked."""
+    """Choose the query of `queries` (Q, C) nearest to a mask embedding (C,) or a sentence (C,)."""
     if mask_like is not None:
         likeness = decoder.mask_embedding(queries) @ mask_like
     elif named is not None:
@@ -166,12 +182,12 @@ def _answer(
     return Answer(mask_logits(decoder, features, row)[0], row, index)
 
 
-def _queries(decoder: Decoder, sees: tuple[str, ...], k: int | None = None) -> Rows:
-    """All object queries, or the few that object `k` starts from."""
+def _queries(decoder: Decoder, attends_to: tuple[str, ...], k: int | None = None) -> Rows:
+    """Return all object queries, or the few that object `k` starts from."""
     rows = torch.arange(decoder.query_feat.num_embeddings)
     if k is not None:
         rows = rows.roll(-k * QUERIES_PER_OBJECT)[:QUERIES_PER_OBJECT]
-    return Rows(decoder.query_feat.weight[rows], decoder.query_embed.weight[rows], sees)
+    return Rows(decoder.query_feat.weight[rows], decoder.query_embed.weight[rows], attends_to)
 
 
 def memory_tokens(memories: int, objects: int, rules: str = "v1") -> list[list[int]]:
@@ -189,7 +205,7 @@ def memory_tokens(memories: int, objects: int, rules: str = "v1") -> list[list[i
 
 
 def _inside(features: Features, logits: Tensor) -> tuple[Tensor, ...]:
-    """Where a previous mask lies on each scale: bool (P_s,) each."""
+    """Return where the mask of logits (H / 4, W / 4) lies on each scale: bool (P_s,) each."""
     return tuple(
         F.interpolate(logits[None, None], size=size, mode="bilinear").flatten() >= 0
         for size in features.sizes[:SCALES]

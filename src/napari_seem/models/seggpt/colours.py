@@ -1,7 +1,7 @@
 """Labels as colours, and painted colours as labels.
 
-SegGPT is told classes by colours that mean nothing by themselves; the answer is the palette's
-nearest colour, and how much nearer it is than the others tells how sure that is.
+SegGPT reads classes as colours that mean nothing by themselves. A painted pixel gets the palette's
+nearest colour, and how much nearer that is than the others is its confidence.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ COLOURS = tuple(
 
 
 def palette(count: int, draw: int = 0, seed: int = 0) -> Tensor:
-    """Colours of the background and of `count` classes: float32 (count + 1, 3) in 0..1.
+    """Choose colours of the background and of `count` classes: float32 (count + 1, 3) in 0..1.
 
     Draw 0 takes the most different colours; other draws shuffle all of them.
 
     Raises
     ------
     InvalidLabels
-        More classes than there are colours that can be told apart.
+        There are more classes than distinguishable colours.
     """
     if count > len(COLOURS):
         raise InvalidLabels(
@@ -51,13 +51,13 @@ def palette(count: int, draw: int = 0, seed: int = 0) -> Tensor:
 
 
 def normalise(image: Tensor) -> Tensor:
-    """(..., 3, H, W) in 0..1 to what the network eats."""
+    """Normalise (..., 3, H, W) in 0..1 as the network was trained."""
     mean, deviation = _moments(image)
     return (image - mean) / deviation
 
 
 def restore(painted: Tensor) -> Tensor:
-    """The inverse of `normalise`, clipped to 0..1."""
+    """Invert `normalise` on (..., 3, H, W), clipped to 0..1."""
     mean, deviation = _moments(painted)
     return (painted * deviation + mean).clamp(0, 1)
 
@@ -86,16 +86,17 @@ def paint(labels: Tensor, ids: Sequence[int], colours: Tensor, side: int) -> Ten
 
 
 def distances(painted: Tensor, colours: Tensor) -> Tensor:
-    """Euclidean distance of each pixel to each colour: (3, H, W) in 0..1 -> (K, H, W)."""
+    """Compute the Euclidean distance of each pixel to each colour: (3, H, W) -> (K, H, W)."""
     return (painted[None] - colours[:, :, None, None]).square().sum(1).sqrt()
 
 
 def shares(distance: Tensor) -> Tensor:
-    """Distances (K, H, W) as shares that sum to 1; the nearest colour has the largest."""
+    """Turn distances (K, H, W) into shares that sum to 1; the nearest colour has the largest."""
     return torch.softmax(-SHARPNESS * distance, 0)
 
 
 def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ImageNet's mean and deviation, (3, 1, 1) each, on the device of (..., 3, H, W)."""
     mean, deviation = (
         torch.tensor(v, device=image.device)[:, None, None] for v in (MEAN, DEVIATION)
     )

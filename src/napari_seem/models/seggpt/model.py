@@ -1,4 +1,4 @@
-"""SegGPT behind the door of in-context models."""
+"""SegGPT as an in-context model of the project."""
 
 from __future__ import annotations
 
@@ -41,16 +41,18 @@ Ensemble = Literal["feature", "spatial"]
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What the examples say to SegGPT.
+    """Examples, prepared for SegGPT.
 
     Attributes
     ----------
-    images : (N, 3, S, S)
+    images : float32 (N, 3, S, S)
         Normalised.
-    paintings, palettes : list of (N, 3, S, S) and of (K + 1, 3)
-        Painted masks and their colours, one for each draw of colours.
+    paintings : list of float32 (N, 3, S, S)
+        Painted masks, one for each draw of colours.
+    palettes : list of float32 (K + 1, 3)
+        The colours of each draw.
     ids : tuple of int
-        Label of each colour but the first; a single 1 where objects of one kind are wanted.
+        Label of each colour but the first; (1,) where objects of one kind are wanted.
     kind : str
     """
 
@@ -62,7 +64,7 @@ class Lesson:
 
 
 class SegGptModel(NotTeachable):
-    """SegGPT: any segmentation, told by labelled examples.
+    """SegGPT: any segmentation, given by labelled examples.
 
     Parameters
     ----------
@@ -90,11 +92,11 @@ class SegGptModel(NotTeachable):
         self.device = device
 
     def vocabulary(self) -> tuple[str, ...]:
-        """No words."""
+        """Return no words."""
         return ()
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
-        """Bring an image to the network's square; what it becomes depends on the examples.
+        """Resize an image to the network's square; the network runs once there are examples.
 
         Parameters
         ----------
@@ -113,14 +115,14 @@ class SegGptModel(NotTeachable):
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
     ) -> Prediction:
-        """Raise `UnsupportedPrompt`: SegGPT is told by labelled examples only."""
+        """Raise `UnsupportedPrompt`: SegGPT takes labelled examples only."""
         from ..registry import capabilities_by_model
 
         check_capabilities(self, prompts, capabilities_by_model())
         raise InvalidPrompt("SegGPT takes no prompts; give it labelled examples (ns.label_like)")
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
-        """Raise `UnsupportedPrompt`: without examples there is nothing to go by."""
+        """Raise `UnsupportedPrompt`: SegGPT needs examples."""
         raise UnsupportedPrompt(
             "SegGPT finds nothing without examples; label one and call ns.label_like, or choose "
             "another model to segment everything"
@@ -140,13 +142,13 @@ class SegGptModel(NotTeachable):
         ensemble : str
             'feature': the examples side by side in the batch; 'spatial': as tiles of one picture.
         draws : int
-            Over how many random colourings to average.
+            Number of random colourings to average.
         seed : int
 
         Raises
         ------
         InvalidLabels
-            No labels, labels of another shape, or more classes than colours can tell apart.
+            No labels, labels of another shape, or more classes than distinguishable colours.
         """
         ids = check_examples(examples)
         if kind == "instance":
@@ -178,10 +180,10 @@ class SegGptModel(NotTeachable):
     def shares(
         self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
     ) -> FloatArray:
-        """How much each pixel belongs to each colour: float32 (K + 1, h, w).
+        """Compute the share of each colour at every pixel: float32 (K + 1, h, w).
 
-        The painted picture is brought to the target's size first; over several draws of colours
-        the distances are averaged.
+        The painted picture is brought to the target's size first; distances are averaged over
+        several draws of colours.
         """
         target = self._image(embedding)
         y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
@@ -196,7 +198,7 @@ class SegGptModel(NotTeachable):
         return np.asarray(colours.shares(total / len(lesson.palettes)).numpy(), np.float32)
 
     def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
-        """Label a target."""
+        """Label an image by a lesson."""
         found = by_largest_share(self.shares(lesson, embedding), lesson.ids)
         if lesson.kind == "semantic":
             return found
@@ -204,7 +206,16 @@ class SegGptModel(NotTeachable):
         return Labelled(labels, found.confidence, scores_by_id(labels, found.confidence))
 
     def paint(self, images: Tensor, paintings: Tensor, target: Tensor, kind: Kind) -> Tensor:
-        """The painted target (3, S, S), float32 on the processor; all inputs normalised."""
+        """Paint the target: float32 (3, S, S) on the processor.
+
+        Parameters
+        ----------
+        images, paintings : (N, 3, S, S)
+            The examples and their painted masks, normalised.
+        target : (3, S, S)
+            Normalised.
+        kind : str
+        """
         place = (self.device, self.compute)
         with torch.inference_mode():
             painted = self.network(
@@ -225,7 +236,7 @@ class SegGptModel(NotTeachable):
 def build(path: Path, device: str = "cpu", config: SegGptConfig = VIT_L) -> SegGptModel:
     """Load SegGPT from its published safetensors file.
 
-    Raises `WeightsError` naming the first key that is lacking or has another shape.
+    Raises `WeightsError`, naming the first key that is lacking or has another shape.
     """
     with torch.device("meta"):
         network = SegGpt(config)
@@ -241,7 +252,7 @@ def _as_classes(example: Example, kind: Kind) -> Tensor:
 
 
 def _tiled(images: Tensor, mode: str) -> Tensor:
-    """Spatial ensemble: N pictures as one grid of the size of one; the last fills empty tiles."""
+    """Arrange N pictures (N, 3, S, S) as one grid (1, 3, S, S); the last fills empty tiles."""
     per_side = int(np.ceil(np.sqrt(len(images))))
     side = images.shape[-1]
     tiles = torch.cat([images, images[-1:].expand(per_side**2 - len(images), -1, -1, -1)])
@@ -251,7 +262,7 @@ def _tiled(images: Tensor, mode: str) -> Tensor:
 
 
 def _separate(classes: IntArray) -> IntArray:
-    """Touching objects of one kind come apart where they are narrowest (distance watershed)."""
+    """Separate touching objects (H, W) where they are narrowest, by a distance watershed."""
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed
 

@@ -33,7 +33,7 @@ class Embeddings(nn.Module):
         self.position_embeddings = nn.Parameter(torch.zeros(1, positions, width))
 
     def positions(self) -> Tensor:
-        """The position table resized to the canvas: (1, rows, columns, C)."""
+        """Resize the position table to the canvas: (1, rows, columns, C)."""
         table = self.position_embeddings[:, 1:]  # without that of the class token
         side = round(table.shape[1] ** 0.5)
         square = table.reshape(1, side, side, -1).permute(0, 3, 1, 2)
@@ -42,7 +42,7 @@ class Embeddings(nn.Module):
         return square.permute(0, 2, 3, 1)
 
     def forward(self, pictures: Tensor, paintings: Tensor, kind: str) -> Tensor:
-        """Tokens of the pictures and, after them, of the paintings.
+        """Return tokens of the pictures and, after them, of the paintings.
 
         Parameters
         ----------
@@ -73,7 +73,7 @@ class _Patches(nn.Module):
         self.projection = nn.Conv2d(3, config.hidden, config.patch, config.patch)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, H / patch, W / patch, C)."""
+        """Embed patches: (N, 3, H, W) -> (N, H / patch, W / patch, C)."""
         patches: Tensor = self.projection(images)
         return patches.permute(0, 2, 3, 1)
 
@@ -92,7 +92,7 @@ class Attention(nn.Module):
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * columns - 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, rows, columns, C) -> the same."""
+        """Map (N, rows, columns, C) to (N, rows, columns, C)."""
         count, rows, columns, channels = x.shape
         qkv = self.qkv(x).view(count, rows * columns, 3, self.heads, -1).permute(0, 2, 3, 1, 4)
         tables = _relative(self.rel_pos_h, rows), _relative(self.rel_pos_w, columns)
@@ -102,7 +102,7 @@ class Attention(nn.Module):
         return out
 
     def _attend(self, qkv: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        """(3, heads, rows * columns, width) -> (heads, rows * columns, width)."""
+        """Attend: (3, heads, rows * columns, width) -> (heads, rows * columns, width)."""
         query, key, value = qkv.unbind(0)
         vertical, horizontal = tables
         grid = query.unflatten(1, (len(vertical), len(horizontal)))
@@ -114,7 +114,7 @@ class Attention(nn.Module):
 
 
 def _relative(table: Tensor, size: int) -> Tensor:
-    """Entry of the table for every pair of positions: (2 size - 1, D) -> (size, size, D)."""
+    """Look up the table for every pair of positions: (2 size - 1, D) -> (size, size, D)."""
     at = torch.arange(size, device=table.device)
     return table[at[:, None] - at[None, :] + size - 1]
 
@@ -126,6 +126,7 @@ class _Mlp(nn.Module):
         self.lin2 = nn.Linear(config.feedforward, config.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (..., C) to (..., C)."""
         out: Tensor = self.lin2(F.gelu(self.lin1(x)))
         return out
 
@@ -141,17 +142,18 @@ class Layer(nn.Module):
         self.layernorm_after = nn.LayerNorm(config.hidden, eps=EPSILON)
 
     def forward(self, x: Tensor, sets: int) -> Tensor:
-        """(sets * N, rows, columns, C) -> the same; `sets` is 2 before the merger, 1 after."""
+        """Map (sets * N, rows, columns, C) to itself; `sets` is 2 before the merger, 1 after."""
         x = x + share_target(self.attention(self.layernorm_before(x)), sets)
         out: Tensor = x + self.mlp(self.layernorm_after(x))
         return out
 
 
 def share_target(x: Tensor, sets: int) -> Tensor:
-    """Feature ensemble: the target half becomes its mean over the examples (paper, section 3.3).
+    """Average the target half of (sets * N, rows, columns, C) over the N examples.
 
-    Image and mask tokens are averaged apart for as long as they are apart, also in the layer
-    before their merger (the `transformers` library mixes them there).
+    This is the feature ensemble of the paper, section 3.3. Image and mask tokens are averaged apart
+    for as long as they are apart, also in the layer before their merger (the `transformers` library
+    mixes them there).
     """
     examples = x.shape[0] // sets
     if examples == 1:
@@ -171,7 +173,13 @@ class Encoder(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden, eps=EPSILON)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(2 N, rows, columns, C) -> the tapped layers side by side (N, rows, columns, taps C)."""
+        """Run (2 N, rows, columns, C) through all layers.
+
+        Returns
+        -------
+        (N, rows, columns, taps C)
+            The tapped layers side by side.
+        """
         tapped = []
         for number, layer in enumerate(self.layers):
             tokens = layer(tokens, 2 if number <= self.config.merged_after else 1)
@@ -204,7 +212,7 @@ class Decoder(nn.Module):
         self.decoder_pred = _Head(config)
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, rows, columns, taps C) -> (N, 3, H, W)."""
+        """Paint pixels: (N, rows, columns, taps C) -> (N, 3, H, W)."""
         count, rows, columns, _ = features.shape
         expanded = self.decoder_embed(features)
         cells = expanded.view(count, rows, columns, self.patch, self.patch, self.width)
@@ -223,6 +231,7 @@ class _Head(nn.Module):
         self.head = nn.Conv2d(config.decoder_width, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (N, width, H, W) to colours (N, 3, H, W)."""
         normal = self.layernorm(self.conv(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         out: Tensor = self.head(F.gelu(normal))
         return out
@@ -251,8 +260,8 @@ class SegGpt(nn.Module):
         Returns
         -------
         (3, S, S)
-            The painted target, normalised. All examples agree on it once averaged; the first
-            row's is given, as the authors do.
+            The painted target, normalised. After averaging it is the same for all examples; the
+            first row is returned, as in the authors' code.
         """
         pictures = torch.cat([images, target.expand_as(images)], 2)
         tokens = self.model.embeddings(pictures, paintings, kind)

@@ -1,4 +1,4 @@
-"""The compact model as one that can be told by examples."""
+"""The compact model as an in-context model: it labels images as labelled examples are."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .by_example import Lesson
 from .network import CompactNetwork
 
 
-class Learner:
-    """What a compact model does by labelled examples.
+class InContextMixin:
+    """Labelling by example, for the compact model.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Learner:
             )
 
     def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: Any) -> Lesson:
-        """What labelled examples say, for any number of targets; see `by_example`.
+        """Fit a lesson to labelled examples, for any number of targets; see `by_example`.
 
         Raises `InvalidLabels` for no example, no label, or labels of another shape.
         """
@@ -49,7 +49,7 @@ class Learner:
     def tune(
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
     ) -> Iterator[Tuned]:
-        """Learn, and fit the lesson further by gradient steps; see `teaching`."""
+        """Fit a lesson, and improve it by gradient steps; see `teaching`."""
         for example in examples:
             self.check(example.embedding)
         return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
@@ -57,7 +57,7 @@ class Learner:
     def shares(
         self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
     ) -> FloatArray:
-        """How much each pixel belongs to background and to each class of the lesson."""
+        """Return the shares of background and of each class: float32 (K + 1, h, w)."""
         self.check(embedding)
         return by_example.shares(lesson, embedding, self.network.config, within)
 

@@ -1,4 +1,4 @@
-"""What the prompts ask for: words and references, told apart and put together."""
+"""What the words and references among the prompts mean, put together."""
 
 from __future__ import annotations
 
@@ -23,34 +23,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is wanted, apart from where.
+class PromptMeaning:
+    """What is wanted, apart from where it is.
 
     Attributes
     ----------
     concept : Concept
-        All of it, as the decoder is told.
+        All of it, as the decoder reads it.
     taught : tuple of Word
         The taught words among the positive prompts.
-    not_taught : tuple of Word
-        Those among the negative ones.
-    alone : bool
-        Nothing positive but taught words says what is wanted.
+    taught_negative : tuple of Word
+        The taught words among the negative prompts.
+    only_taught : bool
+        Whether the positive prompts that say what is wanted are taught words only.
     """
 
     concept: Concept
     taught: tuple[Word, ...]
-    not_taught: tuple[Word, ...]
-    alone: bool
+    taught_negative: tuple[Word, ...]
+    only_taught: bool
 
 
-def asked_by(model: CompactModel, prompts: Sequence[Prompt], embedding: Embedding) -> Asked:
-    """What the words and references among the prompts ask for.
+def meaning_of_prompts(
+    model: CompactModel, prompts: Sequence[Prompt], embedding: Embedding
+) -> PromptMeaning:
+    """Collect the words and references among the prompts.
 
     Raises
     ------
     UnknownWord
-        A word that nobody taught the model.
+        A word that the model was not taught.
     InvalidPrompt
         A word taught on images of another number of channels, a reference of another model.
     """
@@ -82,11 +84,11 @@ def asked_by(model: CompactModel, prompts: Sequence[Prompt], embedding: Embeddin
         mean_direction(words, blank),
         float(np.median(sides)) if sides else None,
     )
-    return Asked(concept, taught, refused, bool(taught) and not regions and not words)
+    return PromptMeaning(concept, taught, refused, bool(taught) and not regions and not words)
 
 
 def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, float]:
-    """Mean unit embeddings of a reference region, and its side in image pixels."""
+    """Return a reference's mean unit embeddings (I,) and (S,), and its side in image pixels."""
     model.check(reference.embedding)
     parts, _ = ndimage.label(reference.mask)
     side = float(np.sqrt(np.median(np.bincount(parts.ravel())[1:])))
