@@ -1,7 +1,7 @@
-"""Any image a scientist has, as the 8-bit RGB picture that a model eats.
+"""Images of any kind as the 8-bit RGB pictures that models read.
 
-What was done to the intensities is a value (`Window`, band indices), so that it can be written
-into the results and asked for again.
+The mapping of intensities is a value (`Window`, band indices), so that it can be written into
+results and applied again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,10 @@ def to_rgb(
 def channel_windows(
     image: npt.NDArray[Any], bands: Sequence[int] | None = None
 ) -> tuple[Window, ...] | None:
-    """The windows that `to_rgb` finds for the channels of an image by itself; None for uint8."""
+    """Return the windows that `to_rgb` chooses for the channels of an image; None for uint8.
+
+    `image` is an array (H, W) or (H, W, C).
+    """
     if image.dtype == np.uint8:
         return None
     channels = _choose(image[..., None] if image.ndim == 2 else image, bands)
@@ -75,9 +78,16 @@ def channel_windows(
 
 
 def shared_window(planes: Iterable[npt.NDArray[Any]]) -> Window | None:
-    """One intensity window for planes of one stack, so that they are all shown alike.
+    """Compute one intensity window for several planes of a stack, so that all are shown alike.
 
-    None for uint8, which is shown as it is. Planes without a finite value say nothing.
+    Parameters
+    ----------
+    planes : iterable of arrays (H, W) or (H, W, C)
+
+    Returns
+    -------
+    (float, float) or None
+        None for uint8, which is shown unchanged. Planes without a finite value are left out.
     """
     ends = []
     for plane in planes:
@@ -91,6 +101,7 @@ def shared_window(planes: Iterable[npt.NDArray[Any]]) -> Window | None:
 
 
 def _check(array: npt.NDArray[Any]) -> None:
+    """Raise `InvalidImage` unless an array is an image (H, W) or (H, W, C) with a finite value."""
     if array.dtype.kind not in "buif":
         raise InvalidImage(
             f"an image of dtype {array.dtype} cannot be shown to a model; convert it to integers "
@@ -108,6 +119,7 @@ def _check(array: npt.NDArray[Any]) -> None:
 
 
 def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDArray[Any]:
+    """Select bands of an image (H, W, C), by default the first three: (H, W, bands)."""
     count = channels.shape[2]
     if bands is None:
         return channels[..., : min(count, 3)]
@@ -123,6 +135,7 @@ def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDAr
 def _stretch(
     channels: npt.NDArray[Any], window: Window | Sequence[Window] | None
 ) -> npt.NDArray[np.uint8]:
+    """Map the intensities of (H, W, C) to 0..255 by one window, or by one for each channel."""
     given = None if window is None else np.asarray(window, float).reshape(-1, 2)
     if given is not None and not (given[:, 0] < given[:, 1]).all():
         raise InvalidImage(
@@ -143,6 +156,7 @@ def _stretch(
 
 
 def _percentiles(channel: npt.NDArray[Any]) -> Window:
+    """Return the 1st and the 99th percentile of a channel (H, W), from a sample of its pixels."""
     step = max(1, int(np.ceil(np.sqrt(channel.size / SAMPLE))))
     sample = channel[::step, ::step].astype(np.float64).ravel()
     finite = sample[np.isfinite(sample)]
@@ -156,6 +170,7 @@ def _percentiles(channel: npt.NDArray[Any]) -> Window:
 
 
 def _as_three(channels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Repeat or pad (H, W, C) of at most three channels to (H, W, 3)."""
     count = channels.shape[2]
     if count == 3:
         return channels

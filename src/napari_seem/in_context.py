@@ -30,30 +30,31 @@ def label_like(
     model : InContextModel
         'compact' or 'seggpt-vit-l'.
     examples : sequence of (image, labels), or a lesson
-        Images (H, W) or (H, W, C) of any dtype with integer labels (H, W), 0 for background. Or
-        what `teach` or `load_lesson` gave.
+        Images (H, W) or (H, W, C) of any dtype with integer labels (H, W), 0 for background; or a
+        lesson from `teach` or `load_lesson`.
     targets : iterable of image
-        Read one at a time; they may differ in size from the examples and from each other.
+        Arrays (H, W) or (H, W, C), read one at a time; they may differ in size from the examples
+        and from each other.
     kind : str
-        'semantic': ids are classes, and kept; 'instance': every id is one object of the same
-        kind, and the objects found are numbered. A lesson has its own.
+        'semantic': ids are classes, and kept; 'instance': every id is one object of the same kind,
+        and the objects found are numbered. A lesson has its own.
     cache : EmbeddingCache, optional
-        Where encoded images are kept.
+        Keeps encoded images.
     **options
         Of the model's `learn`: for SegGPT `ensemble`, `draws`, `seed`.
 
     Returns
     -------
     list of Labelled
-        Labels, confidence and scores of each target. A target that is itself an example is
-        labelled like any other: its answer tells how well the examples were understood.
+        Labels, confidence and scores of each target. A target that is itself an example is labelled
+        like any other: its labels show how well the examples were learned.
 
     Raises
     ------
     InvalidLabels
         No example, no label in any, labels of another shape, too many classes for the model.
     UnsupportedPrompt
-        The model can't be told by examples.
+        The model can't label by example.
     """
     return list(iter_label_like(model, examples, targets, kind, cache, **options))
 
@@ -63,7 +64,7 @@ def iter_label_like(
     targets: Iterable[Image], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
     **options: Any,
 ) -> Iterator[Labelled]:  # fmt: skip
-    """As `label_like`, giving each result as soon as it is there; stop iterating to cancel."""
+    """Label targets as `label_like`, yielding each result at once; stop iterating to cancel."""
     check_can_learn(model)
     if isinstance(examples, model.lesson_type):
         lesson: Any = examples
@@ -77,33 +78,33 @@ def teach(
     model: InContextModel, examples: Sequence[tuple[Image, Image]], kind: Kind = "semantic",
     steps: int = 0, cache: EmbeddingCache | None = None,
 ) -> Iterator[Tuned]:  # fmt: skip
-    """Fit what a model is told to the examples, step by step; the model itself stays as it is.
+    """Fit a lesson to examples by gradient, step by step; the model itself is not changed.
 
     Parameters
     ----------
     model, examples, kind, cache
         As for `label_like`.
     steps : int
-        0 leaves their number to the model.
+        With 0 the model chooses their number.
 
     Yields
     ------
     Tuned
-        With the loss, and the lesson so far; stop iterating to keep that.
+        The loss, and the lesson so far; stop iterating to keep it.
     """
     check_can_learn(model)
     yield from model.tune(encoded_examples(model, examples, cache), kind, steps)
 
 
 def save_lesson(path: str | Path, model: InContextModel, lesson: Any, name: str = "") -> None:
-    """Keep what a model was taught as a small file, which `load_lesson` reads."""
+    """Write a lesson to a small file, which `load_lesson` reads."""
     from .models import lessons
 
     lessons.save(Path(path), lesson, model.identity, name)
 
 
 def load_lesson(path: str | Path, model: InContextModel) -> Any:
-    """Read what a model was taught.
+    """Read a lesson.
 
     Raises
     ------
@@ -118,17 +119,17 @@ def load_lesson(path: str | Path, model: InContextModel) -> Any:
 def encoded_examples(
     model: InContextModel, examples: Sequence[tuple[Image, Image]], cache: EmbeddingCache | None
 ) -> list[Example]:
-    """Encode the images of examples, or take them from the cache."""
+    """Encode the images of examples, or take their embeddings from the cache."""
     return [Example(encoded(model, image, cache), labels) for image, labels in examples]
 
 
 def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding:
-    """Encode an image, or take it from the cache."""
+    """Encode an image (H, W) or (H, W, C), or take its embedding from the cache."""
     return embeddings.encoded(model, np.asarray(image), cache)
 
 
 def check_can_learn(model: Any) -> None:
-    """Raise `UnsupportedPrompt` for a model that can't be told by examples."""
+    """Raise `UnsupportedPrompt` for a model that can't label by example."""
     from .models.registry import able_models
 
     if Capability.IN_CONTEXT in model.capabilities:

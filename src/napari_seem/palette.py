@@ -20,7 +20,7 @@ NEUTRAL = "#9e9e9e"
 
 @dataclass(frozen=True)
 class Palette:
-    """How a Labels layer is coloured.
+    """The colours of a Labels layer.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class Palette:
     colours: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> str:
-        """The colour of a class."""
+        """Return the colour of a class."""
         return NEUTRAL if name == NO_CLASS else self.colours.get(name, NEUTRAL)
 
     def with_classes(self, names: Iterable[str]) -> Palette:
-        """The palette with a colour for each of these classes; those known keep theirs."""
+        """Return a palette with a colour for each of these classes; known ones keep theirs."""
         colours = dict(self.colours)
         for name in names:
             if name != NO_CLASS and name not in colours:
@@ -46,17 +46,17 @@ class Palette:
         return self if len(colours) == len(self.colours) else replace(self, colours=colours)
 
     def changed(self, colours: Mapping[str, str | None]) -> Palette:
-        """The palette with other colours for some classes; None: the class is forgotten."""
+        """Return a palette with other colours for some classes; None removes a class."""
         merged = {**self.colours, **colours}
         return replace(self, colours={k: v for k, v in merged.items() if v is not None})
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for a layer's metadata and for files."""
+        """Return plain values, for a layer's metadata and for files."""
         return {"by_class": self.by_class, "colours": dict(self.colours)}
 
     @classmethod
     def from_dict(cls, values: Any) -> Palette:
-        """What `values` gave; of anything else the plain palette."""
+        """Read what `to_dict` wrote; anything else gives the default palette."""
         if not isinstance(values, Mapping):
             return cls()
         colours = values.get("colours")
@@ -65,7 +65,7 @@ class Palette:
 
 
 def rgb(colour: str) -> tuple[int, int, int]:
-    """The parts of "#rrggbb", 0 to 255."""
+    """Return red, green and blue of "#rrggbb", 0 to 255."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 

@@ -1,4 +1,4 @@
-"""Words taught by marked objects, and libraries of them that are kept, shared and merged."""
+"""Words taught by marked objects, and libraries of them to keep, share and merge."""
 
 from __future__ import annotations
 

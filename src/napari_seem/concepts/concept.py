@@ -1,4 +1,4 @@
-"""One taught word: what it means to a model, and where that comes from."""
+"""One taught word: its meaning for a model, and the examples that it comes from."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Concept:
     model : str
         Identity of the model that was taught: its name and weights.
     made : str
-        When, ISO 8601, UTC.
+        Time, ISO 8601, UTC.
     arrays, values : mappings
         The meaning, as the model wrote it.
     examples : tuple of Crop
-        What it was taught from.
+        The examples that it was taught from.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Concept:
 
     @property
     def names(self) -> frozenset[str]:
-        """Name and synonyms as they are compared."""
+        """Name and synonyms in the form in which they are compared."""
         return frozenset(plain(name) for name in (self.name, *self.synonyms))
 
     @property
     def objects(self) -> int:
-        """How many marked objects it was taught from."""
+        """Number of marked objects that it was taught from."""
         return sum(crop.objects for crop in self.examples)
 
     @property
@@ -68,13 +68,13 @@ class Concept:
         return bool(self.examples) and all(crop.image is not None for crop in self.examples)
 
     def renamed(self, name: str) -> Concept:
-        """The same under another name."""
+        """Return the same under another name."""
         return replace(self, name=name)
 
     def word_for(self, model: TeachableModel) -> Word:
-        """The word in a model's own terms.
+        """Return the word in a model's own terms.
 
-        Where another model was taught, this one is taught anew from the kept examples.
+        If another model was taught, this one is taught anew from the kept examples.
 
         Raises
         ------
@@ -93,7 +93,7 @@ class Concept:
             ) from error
 
     def taught_to(self, model: TeachableModel, more: Sequence[Crop] = ()) -> Concept:
-        """The same word, taught to a model from the kept examples and from further ones.
+        """Return the same word, taught to a model from the kept examples and from further ones.
 
         Raises
         ------
@@ -130,7 +130,7 @@ def teach_word(
     synonyms : sequence of str
         Further words that mean the same.
     cache : EmbeddingCache, optional
-        Where encoded images are kept.
+        Keeps encoded images.
     keep_examples : bool
         Keep the parts of each image with the marked objects (8 bits, at most 1024 pixels a side),
         so that the word can be taught to other models and more examples can be added.
@@ -158,12 +158,12 @@ def teach_word(
 
 
 def checked_name(name: str) -> str:
-    """A name without needless spaces.
+    """Return a name without needless spaces.
 
     Raises
     ------
     ConceptTrouble
-        It is empty, longer than `LONGEST_NAME`, or holds what is no letter, digit or sign.
+        It is empty, longer than `LONGEST_NAME`, or holds a control character.
     """
     tidy = " ".join(str(name).split())
     if not tidy:

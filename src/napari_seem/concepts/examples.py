@@ -1,4 +1,4 @@
-"""Images with marked objects, to teach from; and the parts of them that are kept."""
+"""Images with marked objects, to teach from, and the parts of them that are kept."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Shown:
     image : (H, W) or (H, W, C) array of any real dtype
         As it is shown to the model.
     labels : integer array (H, W)
-        One id for each object of the kind. 0 says nothing: objects there may be unmarked.
+        One id for each object of the kind; where it is 0, objects may be unmarked.
     others : bool array (H, W), optional
-        What is surely something else.
+        True where there surely is something else.
     source : str
-        Where it comes from, for people: a file's or a layer's name.
+        Its origin, for people: a file's or a layer's name.
     look : mapping
-        How its intensities were shown; see `napari_seem.intensity.IntensityWindow.to_dict`.
+        The mapping of its intensities; see `napari_seem.intensity.IntensityWindow.to_dict`.
     sample : uint8 array (h, w, 3), optional
-        Where the image is a part of a larger one: pixels of the whole, for its brightness.
+        If the image is a part of a larger one: pixels of the whole, for its brightness.
     """
 
     image: npt.NDArray[Any] = field(repr=False)
@@ -56,7 +56,7 @@ class Shown:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """What is kept of an example: enough to teach the word to another model.
+    """The kept part of an example: enough to teach the word to another model.
 
     Attributes
     ----------
@@ -65,9 +65,9 @@ class Crop:
     source : str
     look : mapping
     objects : int
-        How many were marked.
+        Number of marked objects.
     image, labels, others : arrays (h, w, 3) uint8, (h, w) integer, (h, w) bool; or None
-        The part with the marked objects; None where it was too large to be kept.
+        The part with the marked objects; None if it was too large to be kept.
     sample : uint8 array (h, w, 3) or None
         Pixels of the whole image.
     """
@@ -82,14 +82,14 @@ class Crop:
     sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     def shown(self) -> Shown | None:
-        """The kept part as an example to teach from; None where none is kept."""
+        """Return the kept part as an example to teach from; None if none is kept."""
         if self.image is None or self.labels is None:
             return None
         return Shown(self.image, self.labels, self.others, self.source, self.look, self.sample)
 
 
 def numbered(shown: Shown) -> Shown:
-    """The same with ids 1, 2, 3, ..., so that large ids cost no memory."""
+    """Return the same with ids 1, 2, 3, ..., so that large ids take no memory."""
     labels = np.asarray(shown.labels)
     shape = np.asarray(shown.image).shape[:2]
     if labels.shape != shape:
@@ -108,7 +108,7 @@ def numbered(shown: Shown) -> Shown:
 
 
 def at_full_resolution(shown: Shown) -> Iterator[Shown]:
-    """An example as a model can see it at full resolution: of a big image the marked parts."""
+    """Yield an example as a model can read it at full resolution: marked parts of a big image."""
     if not is_big(np.asarray(shown.image).shape[:2]):
         yield shown
         return
@@ -120,7 +120,7 @@ def at_full_resolution(shown: Shown) -> Iterator[Shown]:
 
 
 def crops_of(shown: Shown, keep: bool) -> Iterator[Crop]:
-    """What is kept of an example: its marked parts, or without `keep` only where it was."""
+    """Yield what is kept of an example: its marked parts, or without `keep` its origin only."""
     image, labels = np.asarray(shown.image), np.asarray(shown.labels)
     about = Crop(
         content_key(image), shown.source, dict(shown.look), len(np.unique(labels[labels > 0]))
@@ -138,7 +138,7 @@ def crops_of(shown: Shown, keep: bool) -> Iterator[Crop]:
 
 
 def parts(shown: Shown, side: int) -> list[Part]:
-    """Parts of at most `side` pixels in which the marked objects lie whole, the fewest it takes.
+    """Return parts of at most `side` pixels that hold the marked objects whole, as few as possible.
 
     Of a larger object the part in its middle is taken.
     """
@@ -174,7 +174,7 @@ def _cut(shown: Shown, part: Part) -> Shown:
 
 
 def _sample(shown: Shown) -> npt.NDArray[np.uint8]:
-    """A few pixels of the whole image as it is shown."""
+    """Return a few pixels of the whole image as it is shown: uint8 (h, w, 3)."""
     if shown.sample is not None:
         return shown.sample
     image = np.asarray(shown.image)

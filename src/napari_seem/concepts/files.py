@@ -29,9 +29,9 @@ Array = npt.NDArray[Any]
 
 
 def default_library() -> Path:
-    """The docks' own library: `$NAPARI_SEEM_LIBRARY`, or a file in the platform's settings folder.
+    """Return the docks' library: `$NAPARI_SEEM_LIBRARY`, or a file in the settings folder.
 
-    It is there once a word has been taught.
+    It exists once a word has been taught.
     """
     given = os.environ.get(FILE_VARIABLE)
     if given:
@@ -47,7 +47,7 @@ def write(path: Path, concepts: Iterable[Concept]) -> None:
     Raises
     ------
     FileTrouble
-        The file can't be written; what was there is as it was.
+        The file can't be written; a file that was there is unchanged.
     """
     arrays: dict[str, Array] = {}
 

@@ -1,4 +1,4 @@
-"""Taught words together: added, merged, renamed, removed, saved, and made known to a model."""
+"""Libraries of taught words: adding, merging, renaming, removing, saving."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHOICES = ("replace", "rename", "join")
 
 @dataclass(frozen=True, eq=False)
 class ConceptLibrary:
-    """Taught words, no two of one name; a value: what changes it gives a new one.
+    """Taught words, no two of one name; an immutable value, whose methods return new ones.
 
     Parameters
     ----------
@@ -66,15 +66,15 @@ class ConceptLibrary:
         self, concept: Concept, same_name: SameNameChoice = "ask",
         model: TeachableModel | None = None,
     ) -> ConceptLibrary:  # fmt: skip
-        """A library with one word more.
+        """Return a library with one word more.
 
         Parameters
         ----------
         concept : Concept
         same_name : str
-            What to do where its name, or a synonym, is there already: 'ask' raises `SameName`;
-            'replace' drops the earlier one; 'rename' gives the new one a number; 'join' teaches
-            the word anew from the examples of both.
+            What to do if its name, or a synonym, is taken: 'ask' raises `SameName`; 'replace' drops
+            the earlier one; 'rename' gives the new one a number; 'join' teaches the word anew from
+            the examples of both.
         model : TeachableModel, optional
             Needed to join.
         """
@@ -96,9 +96,9 @@ class ConceptLibrary:
         self, other: ConceptLibrary, same_name: SameNameChoice = "ask",
         model: TeachableModel | None = None,
     ) -> ConceptLibrary:  # fmt: skip
-        """A library with the words of both; see `added`.
+        """Return a library with the words of both; see `added`.
 
-        A word that both hold, taught at the same time from the same examples, counts as one.
+        A word of both that was taught at the same time from the same examples counts as one.
         """
         library = self
         for concept in other:
@@ -107,25 +107,25 @@ class ConceptLibrary:
         return library
 
     def renamed(self, old: str, new: str) -> ConceptLibrary:
-        """The same with one word called otherwise; `SameName` where that is taken."""
+        """Return the same with one word renamed; `SameName` if the new name is taken."""
         found = self[old]
         changed = found.renamed(new)
         return ConceptLibrary(tuple(changed if one is found else one for one in self.concepts))
 
     def removed(self, name: str) -> ConceptLibrary:
-        """The same without a word."""
+        """Return the same without a word."""
         found = self[name]
         return ConceptLibrary(tuple(one for one in self.concepts if one is not found))
 
     def words_for(self, model: TeachableModel) -> tuple[Word, ...]:
-        """The words in a model's own terms; see `Concept.word_for`."""
+        """Return the words in a model's own terms; see `Concept.word_for`."""
         check_teachable(model)
         return tuple(concept.word_for(model) for concept in self.concepts)
 
     def usable_by(self, model: TeachableModel) -> tuple[ConceptLibrary, tuple[str, ...]]:
-        """What a model can understand of it, and why not the rest.
+        """Return the words that a model can use, and why it can't use the others.
 
-        Words of another model are taught anew from their kept examples, and stay so.
+        Words of another model are taught anew from their kept examples.
         """
         usable, reasons = [], []
         for concept in self.concepts:
@@ -139,19 +139,19 @@ class ConceptLibrary:
         return ConceptLibrary(tuple(usable)), tuple(reasons)
 
     def save(self, path: str | Path) -> None:
-        """Write it as one file; whole or not at all, `FileTrouble` where it can't be written."""
+        """Write one file; whole or not at all, `FileTrouble` if it can't be written."""
         files.write(Path(path), self.concepts)
 
     @classmethod
     def load(cls, path: str | Path) -> ConceptLibrary:
-        """Read a library; `FileTrouble` for what is none, or is damaged."""
+        """Read a library; `FileTrouble` for another file, or a damaged one."""
         return cls(files.read(Path(path)))
 
     def _find(self, name: str) -> Concept | None:
         return next((one for one in self.concepts if plain(name) in one.names), None)
 
     def _other_name(self, concept: Concept) -> Concept:
-        """The same concept under a name of its own, and without synonyms that are taken."""
+        """Return the concept under a free name, without synonyms that are taken."""
         number = 2
         while f"{concept.name[: LONGEST_NAME - 6]} {number}" in self:
             number += 1

@@ -10,7 +10,7 @@ from .library import ConceptLibrary
 
 
 def with_library(model: Any, path: Path | None) -> Any:
-    """A model that knows the words of a file; the model itself without one.
+    """Return a model that knows the words of a file; the model itself without one.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Encoded images: kept in memory and on disk, found by what is shown and by the model."""
+"""Encoded images in memory and on disk, identified by their content and by the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planes encoded before anybody asks for them, so that the first click on each is answered soon."""
+"""Encoding planes in advance, so that the first click on each is answered soon."""
 
 from __future__ import annotations
 
@@ -18,7 +18,17 @@ Outcome = Literal["encoded", "there", "failed"]
 
 @dataclass(frozen=True)
 class Ready:
-    """One plane that is done with: `problem` says why it failed, `nbytes` what it takes."""
+    """The outcome for one plane.
+
+    Attributes
+    ----------
+    index : int
+    outcome : 'encoded', 'there' or 'failed'
+    nbytes : int
+        Size of the embedding.
+    problem : str
+        Why it failed.
+    """
 
     index: int
     outcome: Outcome
@@ -33,20 +43,20 @@ def encode_ahead(
 ) -> Iterator[Ready]:  # fmt: skip
     """Encode planes one at a time, the nearest first; stop iterating to cancel.
 
-    They go to the cache's disk store; without one, into its memory. Nothing that is in memory has
-    to go for them, and none of them for another.
+    They go to the cache's disk store; without one, into its memory. No embedding is dropped from
+    memory for them, and none of them for another.
 
     Parameters
     ----------
     model : Encoder
     read : callable
-        Gives a plane (H, W) or (H, W, C) by its number.
+        Returns a plane (H, W) or (H, W, C) by its number.
     planes : collection of int
     cache : EmbeddingCache
     here : callable
-        The plane to be near to; asked before every plane.
+        Returns the plane to be near to; called before every plane.
     may_go_on : callable
-        Asked before every plane, too; it may wait. False ends.
+        Called before every plane; it may wait. False ends.
     room : StorageQuota, optional
         Several runs that belong together share one.
 
@@ -71,6 +81,7 @@ def encode_ahead(
 def _encode_one(
     model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: StorageQuota
 ) -> Ready:
+    """Encode one plane, (H, W) or (H, W, C), unless it is in the cache already."""
     try:
         plane = read(index)
     except (NapariSeemError, OSError) as error:
@@ -88,7 +99,7 @@ def _encode_one(
 
 
 class StorageQuota:
-    """What the planes of one run take of the disk, or of memory where there is no store.
+    """The space that the planes of one run take on disk, or in memory where there is no store.
 
     Parameters
     ----------
@@ -100,7 +111,7 @@ class StorageQuota:
         self._kept = self._taken = self._last = 0
 
     def touch(self, key: Key) -> int | None:
-        """Bytes of a plane that is there already; it counts as used now, so that it stays."""
+        """Return the bytes of a plane that is there already, and count it as used now."""
         store = self.cache.store
         if store is not None:
             size = store.touch(key)
@@ -111,7 +122,7 @@ class StorageQuota:
         return size
 
     def check(self) -> None:
-        """Raise `StoreTrouble` where one more like the last would push out planes of this run."""
+        """Raise `StoreTrouble` if one more like the last would push out planes of this run."""
         store = self.cache.store
         if store is not None:
             full = self._taken + self._last > store.max_bytes
@@ -121,7 +132,10 @@ class StorageQuota:
             raise self._full()
 
     def fill(self, key: Key, embedding: Embedding) -> int:
-        """Keep a new one, on disk where there is a store; its bytes, or `StoreTrouble`."""
+        """Keep a new embedding, on disk where there is a store; return its bytes.
+
+        Raises `StoreTrouble` if it can't be kept.
+        """
         store = self.cache.store
         if store is None or not embedding.lasting:
             size = embedding.nbytes if key in self.cache else None

@@ -21,14 +21,14 @@ WAIT = 20
 
 @dataclass(frozen=True)
 class Certificates:
-    """Files of an encrypted connection, PEM; all three, as dask.distributed names them."""
+    """PEM files of an encrypted connection, all three needed, as dask.distributed names them."""
 
     ca: Path
     cert: Path
     key: Path
 
     def check(self) -> None:
-        """Raise `ClusterTrouble` where one is absent."""
+        """Raise `ClusterTrouble` if a file is absent."""
         absent = [str(path) for path in (self.ca, self.cert, self.key) if not path.is_file()]
         if absent:
             raise ClusterTrouble(f"there is no certificate file {', '.join(absent)}")
@@ -36,7 +36,7 @@ class Certificates:
 
 @contextmanager
 def cluster(address: str, certificates: Certificates | None = None) -> Iterator[Any]:
-    """A client of a cluster, closed at the end.
+    """Connect to a cluster; the client is closed at the end.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def cluster(address: str, certificates: Certificates | None = None) -> Iterator[
     Raises
     ------
     ClusterTrouble
-        Nobody answers, an unencrypted connection to another machine, certificates that are absent
-        or refused, or workers of another version.
+        No scheduler answers, an unencrypted connection to another machine, certificates that are
+        absent or refused, or workers of another version.
     """
     distributed = need("distributed")
     if address.startswith("local:"):
@@ -72,7 +72,7 @@ def cluster(address: str, certificates: Certificates | None = None) -> Iterator[
 
 
 def connect(address: str, certificates: Certificates | None = None) -> Any:
-    """A client of a scheduler; see `cluster`."""
+    """Connect to a scheduler; see `cluster`."""
     distributed = need("distributed")
     check_address(address)
     options: dict[str, Any] = {}
@@ -98,7 +98,7 @@ def connect(address: str, certificates: Certificates | None = None) -> Any:
 
 
 class Connection:
-    """A line to a scheduler that is opened when it is first needed, and again where it broke.
+    """A connection to a scheduler that is opened when it is first needed, and again after it broke.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class Connection:
         self._lock = threading.Lock()
 
     def client(self) -> Any:
-        """The client; in any thread.
+        """Return the client; safe in any thread.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Connection:
             return self._client
 
     def close(self) -> None:
-        """Hang up; the next `client` opens it again."""
+        """Close the connection; the next `client` opens it again."""
         with self._lock:
             self._close()
 
@@ -147,8 +147,8 @@ class Connection:
 def check_address(address: str) -> None:
     """Raise `ClusterTrouble` unless an address is encrypted, or of this machine.
 
-    What is sent to a scheduler is run there, and its answers here: who listens on an open line
-    could run anything.
+    A scheduler runs what it receives, and its answers are unpickled here: anybody who listens on an
+    unencrypted connection could run anything.
     """
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
@@ -164,7 +164,7 @@ def check_address(address: str) -> None:
 
 
 def check_version(client: Any) -> None:
-    """Raise `ClusterTrouble` where no worker answers, or one runs another version."""
+    """Raise `ClusterTrouble` if no worker answers, or one runs another version."""
     if not client.scheduler_info()["workers"]:
         raise ClusterTrouble("the scheduler has no worker; start some, then try again")
     for worker, version in client.run(_own_version).items():

@@ -1,4 +1,4 @@
-"""Image files encoded ahead, for whoever opens them in napari later."""
+"""Encoding image files in advance, for opening them in napari later."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def encode_files(
     model: Encoder, paths: Sequence[Path], cache: EmbeddingCache, axis: int | None = None,
     look: IntensityWindow = PLAIN, too_big: Callable[[tuple[int, int]], bool] = lambda _: False,
 ) -> Iterator[tuple[Path, int, Ready]]:  # fmt: skip
-    """Encode files plane by plane; what is there already is left as it is.
+    """Encode files plane by plane; planes that are encoded already are left as they are.
 
     Parameters
     ----------
@@ -64,15 +64,15 @@ def encode_files(
 
 
 def planes_of(path: Path, axis: int | None = None, look: IntensityWindow = PLAIN) -> Planes:
-    """The planes of an image file: their size (H, W), how many, and what reads one.
+    """Return the planes of an image file: their size (H, W), their number, and their reader.
 
     Parameters
     ----------
     path : Path
     axis : int, optional
-        Along which the planes follow each other; without it stacks are cut along axis 0.
+        Along which the planes follow each other; by default axis 0 of a stack.
     look : IntensityWindow
-        As which they are read.
+        The mapping by which they are read.
 
     Raises
     ------

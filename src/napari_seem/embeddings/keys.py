@@ -1,4 +1,4 @@
-"""Names of encoded images: by what a model was shown, and which model it was."""
+"""Keys of encoded images: the content shown to a model, and the model's identity."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Key = tuple[str, str]
 
 
 class Encoder(Protocol):
-    """What is needed of a model here."""
+    """The part of a model that encodes."""
 
     name: str
 
@@ -28,7 +28,7 @@ class Encoder(Protocol):
 def content_key(
     image: npt.NDArray[Any], window: Window | None = None, bands: Sequence[int] | None = None
 ) -> str:
-    """A name for what a model is shown: one plane's pixels, and how they were windowed.
+    """Compute a digest of what a model is shown: one plane's pixels, and how they were windowed.
 
     Parameters
     ----------
@@ -46,10 +46,10 @@ def content_key(
 
 
 def identity_of(model: Encoder) -> str:
-    """Name and weights of a model; its name alone where it has no weights."""
+    """Return name and weights of a model; its name alone where it has no weights."""
     return str(getattr(model, "identity", model.name))
 
 
 def key_of(model: Encoder, plane: npt.NDArray[Any]) -> Key:
-    """The name of a plane as a model sees it."""
+    """Return the key of a plane (H, W) or (H, W, C) for a model."""
     return identity_of(model), content_key(plane)

@@ -1,4 +1,4 @@
-"""Encoded images, kept in memory up to a number of bytes, over those kept on disk."""
+"""Encoded images in memory, up to a number of bytes, above those on disk."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ DEFAULT_BYTES = 1 << 30
 
 
 class EmbeddingCache:
-    """Least recently used embeddings go first once `max_bytes` are exceeded; safe in threads.
+    """A cache that drops the least recently used embeddings first; safe in threads.
 
     Parameters
     ----------
     max_bytes : int
-        Bound on the sum of the embeddings' sizes in memory. A single embedding above it is handed
-        out but not kept.
+        Bound on the sum of the embeddings' sizes in memory. A single embedding above it is returned
+        but not kept.
     store : EmbeddingStore, optional
-        Where they are looked for next, and written to in the background.
+        Embeddings are read from here if they are not in memory, and written to in the background.
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES, store: EmbeddingStore | None = None) -> None:
@@ -42,7 +42,7 @@ class EmbeddingCache:
         return len(self._entries)
 
     def __contains__(self, key: Key) -> bool:
-        """Whether it is in memory; the disk is not asked."""
+        """Return whether an embedding is in memory, without looking on disk."""
         with self._lock:
             return key in self._entries
 
@@ -53,7 +53,7 @@ class EmbeddingCache:
             return self._held()
 
     def get(self, key: Key) -> Embedding | None:
-        """The embedding under (model identity, content key), from memory or disk; or None."""
+        """Return the embedding under (model identity, content key) from memory or disk, or None."""
         entry = self._remembered(key)
         if entry is None and self.store is not None:
             entry = self.store.get(key)
@@ -64,16 +64,16 @@ class EmbeddingCache:
     def get_or_encode(
         self, key: Key, encode: Callable[[], Embedding], *, ahead: bool = False
     ) -> Embedding:
-        """The embedding under `key`; where there is none, `encode` is called once and kept.
+        """Return the embedding under `key`; where there is none, call `encode` once and keep it.
 
-        A second thread that asks meanwhile waits for the first one's result (or its error).
+        A second thread that needs it meanwhile waits for the first one's result (or its error).
 
         Parameters
         ----------
         key : (str, str)
         encode : callable
         ahead : bool
-            It is not needed yet: it stays in memory only where nothing has to go for it, and
+            It is not needed yet: it stays in memory only if no other has to be dropped for it, and
             writing it to disk is left to the caller.
         """
         with self._lock:
@@ -102,12 +102,12 @@ class EmbeddingCache:
         return embedding
 
     def clear(self) -> None:
-        """Forget everything in memory; what is on disk stays there."""
+        """Drop everything in memory; files stay on disk."""
         with self._lock:
             self._entries.clear()
 
     def close(self) -> None:
-        """Forget everything in memory, and wait until all is on disk."""
+        """Drop everything in memory, and wait until all is on disk."""
         self.clear()
         if self.store is not None:
             self.store.flush()
@@ -143,7 +143,7 @@ class EmbeddingCache:
 
 
 def encoded(model: Encoder, plane: npt.NDArray[Any], cache: EmbeddingCache | None) -> Embedding:
-    """Encode a plane (H, W) or (H, W, C), or take it from the cache."""
+    """Encode a plane (H, W) or (H, W, C), or take its embedding from the cache."""
     if cache is None:
         return model.encode(plane)
     return cache.get_or_encode(key_of(model, plane), lambda: model.encode(plane))

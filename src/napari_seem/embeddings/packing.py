@@ -33,11 +33,11 @@ BROKEN = (
 
 
 class Damaged(Exception):
-    """A file that is not what was written."""
+    """A file whose contents are not those that were written."""
 
 
 def check_zarr() -> None:
-    """Raise `MissingPackage` where zarr is not installed."""
+    """Raise `MissingPackage` if zarr is not installed."""
     need("zarr")
 
 
@@ -68,7 +68,7 @@ def read(path: Path, key: Key) -> Embedding:
     ------
     FileNotFoundError
     Damaged
-        Something is not as it was written, or was written by another version.
+        A part of it was changed, or it was written by another version.
     OSError
         The disk can't be read.
     """
@@ -127,14 +127,14 @@ def _read(array: Any, entry: Mapping[str, Any]) -> Packed:
 
 
 def _codec() -> Any:
-    """Half floats shrink by a quarter or so, and are read faster than without it."""
+    """Return a codec that shrinks half floats by a quarter, and is read faster than none."""
     from zarr.codecs import BloscCodec
 
     return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")
 
 
 def _chunks(array: Any) -> tuple[int, ...]:
-    """Slabs of the first axis, all of about the same size."""
+    """Return slabs of the first axis, all of about the same size."""
     if not array.ndim:
         return ()
     pieces = max(1, -(-array.nbytes // CHUNK_BYTES))
@@ -142,7 +142,7 @@ def _chunks(array: Any) -> tuple[int, ...]:
 
 
 def _to_json(value: Any) -> Any:
-    """Plain values as JSON takes them; a tuple as what a list is not."""
+    """Convert plain values to JSON; a tuple becomes a mapping, to differ from a list."""
     if isinstance(value, tuple):
         return {"tuple": [_to_json(v) for v in value]}
     if isinstance(value, list):

@@ -24,9 +24,9 @@ PATIENCE = 300
 
 
 class RemoteEncoder:
-    """Any model, but for `encode`, which a cluster does; everything else is the model's own.
+    """A model whose `encode` runs on a cluster; everything else is the model's own.
 
-    What comes back is compressed and checked like a file of the disk cache, and is cached like an
+    The result is compressed and checked like a file of the disk cache, and is cached like an
     embedding made here.
 
     Parameters
@@ -44,7 +44,7 @@ class RemoteEncoder:
         return getattr(self._model, name)
 
     def encode(self, image: npt.NDArray[Any]) -> Embedding:
-        """Encode an image on the cluster.
+        """Encode an image (H, W) or (H, W, C) on the cluster.
 
         Raises
         ------
@@ -57,6 +57,8 @@ class RemoteEncoder:
     def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
         """Encode a part of an image on the cluster, as the model's own `encode_part`.
 
+        `image` (H, W, 3) is the part, `sample` (h, w, 3) pixels of the whole, both uint8.
+
         Raises
         ------
         ClusterTrouble
@@ -65,10 +67,11 @@ class RemoteEncoder:
         return self._submit(encode_part_there, image, sample)
 
     def with_words(self, words: Any) -> RemoteEncoder:
-        """The same, knowing taught words; see `TeachableModel`."""
+        """Return the same, knowing taught words; see `TeachableModel`."""
         return RemoteEncoder(self._model.with_words(words), self._connection)
 
     def _submit(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
+        """Run `work` on a worker, on images (H, W) or (H, W, C), and unpack its embedding."""
         client = self._connection.client()
         future = client.submit(work, self._model.name, *images, pure=False)
         try:
@@ -90,17 +93,17 @@ class RemoteEncoder:
 
 
 def encode_there(name: str, image: npt.NDArray[Any]) -> bytes:
-    """Runs on a worker: an encoded image, compressed."""
+    """Encode an image (H, W) or (H, W, C) on a worker; return it compressed."""
     return packed(_model(name).encode(image))
 
 
 def encode_part_there(name: str, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> bytes:
-    """Runs on a worker: an encoded part of an image, compressed."""
+    """Encode a part (H, W, 3) of an image on a worker, `sample` (h, w, 3) showing the whole."""
     return packed(_model(name).encode_part(image, sample))
 
 
 def packed(embedding: Embedding) -> bytes:
-    """An embedding as bytes with checksums."""
+    """Turn an embedding into bytes with checksums."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "embedding"
         packing.write(path, _KEY, embedding)
@@ -108,7 +111,7 @@ def packed(embedding: Embedding) -> bytes:
 
 
 def unpacked(sent: bytes) -> Embedding:
-    """What `packed` gave; `ClusterTrouble` where it was damaged on its way."""
+    """Turn the bytes of `packed` into an embedding; `ClusterTrouble` if they are damaged."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "embedding"
         path.write_bytes(sent)

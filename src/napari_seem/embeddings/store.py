@@ -31,7 +31,7 @@ LEFT_BEHIND = 3600.0
 
 
 def default_folder() -> Path:
-    """Where encoded images are kept: `$NAPARI_SEEM_CACHE`, or in the platform's cache folder."""
+    """Return the folder of encoded images: `$NAPARI_SEEM_CACHE`, or in the cache folder."""
     given = os.environ.get(FOLDER_VARIABLE)
     return Path(given).expanduser() if given else cache_folder() / "embeddings"
 
@@ -44,15 +44,16 @@ class Usage(NamedTuple):
 
 
 class EmbeddingStore:
-    """Embeddings in a folder; those not used for longest go first; safe in threads and processes.
+    """Embeddings in a folder; the least recently used go first; safe in threads and processes.
 
     A file is written under another name and then renamed, so that a reader finds all of it or
-    nothing. What can't be read is taken as not there. What one process deletes, others do not miss.
+    nothing. A file that can't be read counts as absent. Files that one process deletes do no harm
+    to others.
 
     Parameters
     ----------
     folder : path, optional
-        By default `default_folder()`. Made when first written to.
+        By default `default_folder()`. Created when first written to.
     max_bytes : int
         Bound on the sum of the files' sizes.
 
@@ -76,7 +77,7 @@ class EmbeddingStore:
         self._state = threading.Condition()
 
     def path(self, key: Key) -> Path:
-        """Where an embedding lies, or would lie; another version of the package looks elsewhere."""
+        """Return where an embedding lies, or would lie; it depends on the package's version."""
         identity = repr((packing.FORMAT, __version__, *key)).encode()
         name = hashlib.blake2b(identity, digest_size=16).hexdigest()
         return self.folder / f"{name}.embedding.zarr.zip"
@@ -85,12 +86,12 @@ class EmbeddingStore:
         return self.path(key).is_file()
 
     def usage(self) -> Usage:
-        """How much is there now, by this and other programs."""
+        """Return the number and the bytes of embeddings, of this and other programs."""
         sizes = [entry.size for entry in self._entries()]
         return Usage(len(sizes), sum(sizes))
 
     def touch(self, key: Key) -> int | None:
-        """Count an embedding as used now; its bytes on disk, or None where it is not there."""
+        """Count an embedding as used now; return its bytes on disk, or None where it is absent."""
         path = self.path(key)
         try:
             size = path.stat().st_size
@@ -100,9 +101,9 @@ class EmbeddingStore:
         return size
 
     def get(self, key: Key) -> Embedding | None:
-        """The embedding under (model identity, content key); None where there is none.
+        """Return the embedding under (model identity, content key); None where there is none.
 
-        A damaged one is deleted, and is none.
+        A damaged one is deleted.
         """
         path = self.path(key)
         try:
@@ -116,7 +117,7 @@ class EmbeddingStore:
         return embedding
 
     def put(self, key: Key, embedding: Embedding) -> int | None:
-        """Write an embedding now; its bytes on disk, or None where it is larger than the bound.
+        """Write an embedding now; return its bytes, or None if it is larger than the bound.
 
         Raises
         ------
@@ -138,7 +139,7 @@ class EmbeddingStore:
         return size
 
     def put_later(self, key: Key, embedding: Embedding) -> bool:
-        """Write an embedding in the background; False where too many wait already.
+        """Write an embedding in the background; returns False if too many wait already.
 
         A disk that can't be written to is warned of once.
         """
@@ -153,12 +154,12 @@ class EmbeddingStore:
             return True
 
     def flush(self) -> None:
-        """Wait until what waits is written."""
+        """Wait until all waiting embeddings are written."""
         with self._state:
             self._state.wait_for(lambda: self._writer is None)
 
     def clear(self) -> Usage:
-        """Delete every embedding in the folder; what was deleted."""
+        """Delete every embedding in the folder; return what was deleted."""
         with self._state:
             self._waiting.clear()
         self.flush()
@@ -196,7 +197,7 @@ class EmbeddingStore:
             )
 
     def _shrink(self, newest: Path) -> None:
-        """Delete what was not used for longest until the bound is kept."""
+        """Delete the least recently used files until the bound is kept."""
         entries = sorted(self._entries(), key=lambda entry: (entry.path == newest, entry.used))
         total = sum(entry.size for entry in entries)
         for entry in entries:
@@ -209,7 +210,7 @@ class EmbeddingStore:
                 _delete(entry.path)
 
     def _entries(self, *, parts: bool = False) -> Iterator[Entry]:
-        """Our files in the folder; other programs may delete them meanwhile."""
+        """Yield our files in the folder; other programs may delete them meanwhile."""
         try:
             found = list(os.scandir(self.folder))
         except OSError:
@@ -226,7 +227,7 @@ class EmbeddingStore:
 
 
 class Entry(NamedTuple):
-    """One file: its bytes, and when it was used last in nanoseconds."""
+    """One file: its path, its bytes, and when it was used last in nanoseconds."""
 
     path: Path
     size: int

@@ -1,1 +1,1 @@
-"""Files in and out."""
+"""Image files in, label files out."""

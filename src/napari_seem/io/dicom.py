@@ -22,7 +22,7 @@ _SAME = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "Photomet
 
 
 def series_in(folder: Path) -> dict[str, list[Any]]:
-    """The image series of a folder (not of folders within it), without their pixels.
+    """Find the image series of a folder (not of folders within it), without their pixels.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def series_in(folder: Path) -> dict[str, list[Any]]:
 
 
 def describe(datasets: Sequence[Any]) -> str:
-    """A series in a few words, for a person to choose by."""
+    """Describe a series in a few words, for a person to choose by."""
     first = datasets[0]
     text = str(first.get("SeriesDescription", "") or first.get("ProtocolName", "") or "no name")
     return f"{first.get('Modality', '?')} '{text}', {len(datasets)} images"
@@ -71,7 +71,7 @@ def open_series(folder: Path, series: str | None = None) -> Opened:
     Returns
     -------
     Opened
-        (z, y, x) in the order of the slices' positions, rescaled as the files say.
+        Array (z, y, x) in the order of the slices' positions, rescaled as the files say.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def open_series(folder: Path, series: str | None = None) -> Opened:
 
 
 def _sorted(folder: Path, datasets: Sequence[Any]) -> tuple[list[Any], FloatArray]:
-    """Slices by position, and the affine from voxel (column, row, slice) to RAS."""
+    """Sort slices by position, and find the affine (4, 4) from (column, row, slice) to RAS."""
     first = datasets[0]
     for key in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
         absent = [one for one in datasets if key not in one]
@@ -144,7 +144,7 @@ def _sorted(folder: Path, datasets: Sequence[Any]) -> tuple[list[Any], FloatArra
 
 
 def _step(folder: Path, ordered: Sequence[Any], depths: FloatArray) -> float:
-    """The distance of neighbouring slices; refuses gaps and doubles."""
+    """Return the distance of neighbouring slices at `depths` (n,); refuse gaps and doubles."""
     if len(depths) == 1:
         return float(ordered[0].get("SliceThickness") or 1.0)
     steps = np.diff(depths)
@@ -169,7 +169,7 @@ def _step(folder: Path, ordered: Sequence[Any], depths: FloatArray) -> float:
 
 
 def _pixels(ordered: Sequence[Any]) -> npt.NDArray[Any]:
-    """All slices rescaled; integers where the rescaling leaves them so."""
+    """Rescale all slices: (z, y, x), integers where the rescaling leaves them so."""
     scales = [
         (float(one.get("RescaleSlope", 1)), float(one.get("RescaleIntercept", 0)))
         for one in ordered
@@ -193,6 +193,7 @@ def _pixels(ordered: Sequence[Any]) -> npt.NDArray[Any]:
 
 
 def _read(file: str) -> npt.NDArray[Any]:
+    """Read the pixels of one file: (rows, columns)."""
     pydicom = need("pydicom")
     try:
         return np.asarray(pydicom.dcmread(file).pixel_array)
@@ -214,7 +215,7 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def source_datasets(native: Mapping[str, Any]) -> list[Any]:
-    """The datasets that a volume was made of, in the order of its slices, without pixels."""
+    """Read the datasets of a volume in the order of its slices, without pixels."""
     pydicom = need("pydicom")
     gone = [file for file in native["files"] if not file.exists()]
     if gone:

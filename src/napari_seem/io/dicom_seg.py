@@ -28,7 +28,8 @@ def write_dicom_seg(
     Parameters
     ----------
     path : Path
-    labels : integer array (z, y, x) on the grid
+    labels : integer array (z, y, x)
+        On the grid.
     grid : Grid
         Of a DICOM series.
     table : ObjectTable
@@ -69,9 +70,9 @@ def write_dicom_seg(
 
 
 def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], ObjectTable]:
-    """Labels (z, y, x) on the grid of the series they were made on, and what the segments are.
+    """Read labels (z, y, x) on the grid of the series they were made on, and their objects.
 
-    Segments that we did not write get their number as id; of overlapping ones the last wins.
+    Segments of other software get their number as id; of overlapping ones the last wins.
 
     Raises
     ------
@@ -104,6 +105,7 @@ def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], Obje
 
 
 def _description(number: int, label_id: int, record: ObjectRecord, version: str) -> Any:
+    """Describe an object as a segment."""
     highdicom, codes = need("highdicom"), need("pydicom.sr.codedict").codes
     model = record.model or "by hand"
     by_model = bool(record.model)
@@ -124,7 +126,7 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
 
 
 def _codes_of(name: str, codes: Any) -> Any:
-    """SNOMED CT codes of a class, or those of tissue where it has none."""
+    """Return the SNOMED CT codes of a class, or those of tissue where it has none."""
     keyword = "".join(word.capitalize() for word in name.split())
     vocabulary: Mapping[str, Any] = codes.SCT
     if keyword.isidentifier() and keyword in dir(vocabulary):

@@ -1,4 +1,4 @@
-"""Any file that is opened or written: which format it is, and what goes beside it."""
+"""Image and label files of any format: which format it is, and the files beside it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def ending(path: Path) -> str:
-    """The ending of a file that tells its format; "" for none that we know."""
+    """Return the ending of a file that gives its format; "" for an unknown one."""
     name = path.name.lower()
     known = sorted((e for group in FORMATS.values() for e in group), key=len, reverse=True)
     return next((e for e in known if name.endswith(e)), "")
 
 
 def beside(path: Path) -> Path:
-    """Where the table of objects of a label file lies."""
+    """Return the path of a label file's table of objects."""
     return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
 
 
@@ -83,7 +83,7 @@ def write_labels(
     path: Path, labels: Any, grid: Grid | None = None, table: ObjectTable | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Write labels in the format that the file's name asks for; all files, or none.
+    """Write labels in the format of the file's ending; all files, or none.
 
     Parameters
     ----------
@@ -91,25 +91,26 @@ def write_labels(
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
     labels : integer array-like
+        On the grid: (y, x), (z, y, x) or (t, z, y, x).
     grid : Grid, optional
-        Of the image they were made on; without it nothing is known of the world.
+        Of the image they were made on; by default pixels without a place in the world.
     table : ObjectTable, optional
         Names, scores, models; kept in the format's own fields where it has them, else in a JSON
         file beside.
     about : mapping, optional
-        How the labels came about; plain values.
+        Provenance of the labels; plain values.
 
     Returns
     -------
     list of Path
-        What was written.
+        The written files.
 
     Raises
     ------
     InvalidLabels
         They don't lie on the grid, or the format can't hold them.
     FileTrouble
-        The disk is full, the folder read-only; what was there is as it was.
+        The disk is full, the folder read-only; the files that were there are unchanged.
     """
     kind = ending(path)
     if not kind:
@@ -164,9 +165,9 @@ class GrowingLabels:
 
 @contextmanager
 def growing_labels(path: Path, grid: Grid, dtype: Any = np.uint32) -> Iterator[GrowingLabels]:
-    """OME-Zarr labels to be filled part by part; they get their name once the block has ended.
+    """Create OME-Zarr labels to be filled in parts; they get their name when the block ends.
 
-    Where the block raises, nothing is left, and what was there before stays.
+    If the block raises, nothing is left, and the file that was there before stays.
 
     Raises
     ------
@@ -190,13 +191,18 @@ def growing_labels(path: Path, grid: Grid, dtype: Any = np.uint32) -> Iterator[G
 
 
 def read_labels(path: Path, grid: Grid | None = None) -> tuple[Any, ObjectTable]:
-    """Labels and their objects, as `write_labels` wrote them or others did.
+    """Read labels and their objects, written by `write_labels` or by other software.
 
     Parameters
     ----------
     path : Path
     grid : Grid, optional
         Of the image; needed for a DICOM segmentation, checked where it is given.
+
+    Returns
+    -------
+    labels : integer array-like (y, x), (z, y, x) or (t, z, y, x)
+    table : ObjectTable
 
     Raises
     ------
@@ -258,7 +264,7 @@ def _write_zarr(
 
 
 def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
-    """Where a label group goes, and the image that it belongs to, if any."""
+    """Return the path of a label group, and the image that it belongs to, if any."""
     image = grid.native.get("path") if grid.format == "ome-zarr" else None
     home = path.parent.parent if path.parent.name == "labels" else None
     if image is not None and path.resolve() == Path(image).resolve():

@@ -1,4 +1,4 @@
-"""GeoTIFF mosaics in, by the piece; labels out with the same coordinate system and transform."""
+"""GeoTIFF mosaics in, read in tiles; labels out with the same coordinate system and transform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS = {"metre": "m", "meter": "m", "foot": "ft", "US survey foot": "survey_fo
 
 
 def is_geotiff(path: Path) -> bool:
-    """Whether a TIFF says where on Earth it lies."""
+    """Return whether a TIFF has a place on Earth."""
     import tifffile
 
     try:
@@ -33,10 +33,15 @@ def is_geotiff(path: Path) -> bool:
 
 
 def open_geotiff(path: Path) -> Opened:
-    """Open a raster on a map; large ones are read by the piece, small levels from its overviews.
+    """Open a raster on a map; large ones are read in tiles, coarse levels from its overviews.
 
     The world is (south, east): minus the northing and the easting, so that north is up. A raster
     without coordinate system is opened with a warning in `about`.
+
+    Returns
+    -------
+    Opened
+        Arrays (y, x) or (y, x, band).
 
     Raises
     ------
@@ -65,8 +70,8 @@ def open_geotiff(path: Path) -> Opened:
 def write_geotiff(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
     """Write labels (y, x) with the coordinate system and transform of their image.
 
-    0 is written as nodata, for that is what no object means on a map; the image's own nodata value
-    is kept as the tag IMAGE_NODATA.
+    0 is written as nodata, which means "no object" on a map; the image's own nodata value is kept
+    as the tag IMAGE_NODATA.
 
     Raises
     ------
@@ -94,9 +99,9 @@ def write_geotiff(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
 
 
 def map_coordinates(grid: Grid) -> Callable[[float, float], tuple[float, float]]:
-    """What turns a corner (row, column) of a pixel into map coordinates (x, y).
+    """Return the function from a pixel's corner (row, column) to map coordinates (x, y).
 
-    Pixels where the image is on no map: x is then the column and y the row.
+    For an image on no map, x is the column and y the row.
     """
     if grid.format != "geotiff":
         return lambda row, column: (float(column), float(row))
@@ -136,7 +141,7 @@ def _band_names(file: Any) -> tuple[str, ...]:
 
 
 def _read(path: Path, level: int, window: Any) -> npt.NDArray[Any]:
-    """(H, W) or (H, W, bands) of a window, or of everything."""
+    """Read (H, W) or (H, W, bands) of a window, or of everything."""
     rasterio = need("rasterio")
     options = {"overview_level": level - 1} if level else {}
     with rasterio.open(path, **options) as file:
@@ -145,7 +150,7 @@ def _read(path: Path, level: int, window: Any) -> npt.NDArray[Any]:
 
 
 def _lazy(path: Path, level: int) -> Any:
-    """A level of a raster as a dask array of pieces."""
+    """Return a level of a raster as a dask array of tiles."""
     import dask.array
     from dask import delayed
 

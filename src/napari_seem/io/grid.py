@@ -1,4 +1,4 @@
-"""Where the pixels of an array lie in the world, as a file says it, so that labels can go back."""
+"""Where the pixels of an array lie in the world, as a file states it, so that labels go back."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Grid:
     axes : tuple of str
         A letter per axis: t, z, y, x.
     matrix : float array (n + 1, n + 1)
-        From array index to the world that a viewer shows: rows go down and columns right, so
-        that y is posterior or south, and z inferior, where the file knows such things.
+        From array index to the world that a viewer shows: rows go down and columns right, so that y
+        is posterior or south, and z inferior, where the file states a direction.
     units : tuple of str
         Of the world, an entry per axis, as pint writes them; "pixel" where nothing is known.
     format : str
@@ -50,7 +50,7 @@ class Grid:
         origin: Sequence[float] | None = None, units: Sequence[str] | None = None,
         **more: Any,
     ) -> Grid:  # fmt: skip
-        """A grid whose axes are those of the world."""
+        """Create a grid whose axes are those of the world."""
         matrix = np.diag([*map(float, spacing), 1.0])
         if origin is not None:
             matrix[:-1, -1] = origin
@@ -61,7 +61,7 @@ class Grid:
 
     @classmethod
     def plain(cls, shape: Sequence[int]) -> Grid:
-        """The grid of an array of which nothing is known."""
+        """Create the grid of an array without a place in the world."""
         names = ("t", "z", "y", "x")[-len(shape) :] if len(shape) <= 4 else ()
         axes = names or tuple(f"axis{i}" for i in range(len(shape)))
         return cls.scaled(shape, axes, (1.0,) * len(shape))
@@ -89,7 +89,7 @@ class Grid:
         return bool(np.abs(off).max(initial=0) <= STRAIGHT * np.abs(linear).max())
 
     def layer_options(self) -> dict[str, Any]:
-        """Keyword arguments that put a napari layer onto the grid."""
+        """Return the keyword arguments that put a napari layer onto the grid."""
         options: dict[str, Any] = {"units": self.units, "axis_labels": self.axes}
         if self.straight:
             return {
@@ -111,7 +111,13 @@ class Grid:
 
 
 def narrowest(labels: npt.NDArray[Any], least: int = 8) -> npt.NDArray[Any]:
-    """Labels in the smallest unsigned type of at least so many bits that holds their ids.
+    """Convert labels to the smallest unsigned type of at least `least` bits that holds their ids.
+
+    Parameters
+    ----------
+    labels : integer array of any shape (...)
+    least : int
+        Bits.
 
     Raises
     ------

@@ -22,7 +22,7 @@ MOST_CHANNELS = 32
 
 
 def channels_last(opened: Opened) -> Any:
-    """The full-size array of an image with its channels, if any, as last axis; not read here."""
+    """Return the full-size array of an image with its channels, if any, as last axis; unread."""
     if opened.channel_axis is None or opened.channel_axis == opened.data.ndim - 1:
         return opened.data
     if isinstance(opened.data, np.ndarray):
@@ -33,10 +33,10 @@ def channels_last(opened: Opened) -> Any:
 
 
 def with_channels(opened: Opened, axis: int | None = None) -> tuple[Any, bool]:
-    """An image's array, channels last, and whether it has any.
+    """Return an image's array, channels last, and whether it has any.
 
-    Where the file does not tell, three axes with a short last one are a colour image, unless an
-    `axis` along which planes follow each other is named.
+    Where the file does not state it, three axes with a short last one are a colour image, unless an
+    `axis` along which planes follow each other is given.
     """
     array = channels_last(opened)
     short = array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS
@@ -44,7 +44,7 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[Any, bool]:
 
 
 def _lazy(data: Any) -> Any:
-    """An array on disk as one of dask: what is taken of it is not read before it is needed."""
+    """Wrap an array on disk in a dask array, whose parts are read when they are needed."""
     import dask.array
 
     if isinstance(data, dask.array.Array):
@@ -53,18 +53,18 @@ def _lazy(data: Any) -> Any:
 
 
 def read_array(path: Path) -> npt.NDArray[Any]:
-    """Any array that an image file holds, channels last; `FileTrouble` where it can't be read."""
+    """Read the array of an image file, channels last; `FileTrouble` where it can't be read."""
     return np.asarray(channels_last(open_image(path)))
 
 
 def open_plane(path: Path) -> tuple[npt.NDArray[Any], Grid]:
-    """One image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
+    """Read one image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
     image, grid = open_lazily(path)
     return np.asarray(image), grid
 
 
 def open_lazily(path: Path) -> tuple[Any, Grid]:
-    """As `open_plane`; large files are not read before their pixels are asked for."""
+    """Open as `open_plane`; large files are read when their pixels are needed."""
     opened = open_image(path)
     image, grid = channels_last(opened), opened.grid
     unnamed = opened.channel_axis is None and image.ndim == 3
@@ -82,12 +82,12 @@ def open_lazily(path: Path) -> tuple[Any, Grid]:
 
 
 def read_image(path: Path) -> npt.NDArray[Any]:
-    """One image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
+    """Read one image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
     return open_plane(path)[0]
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The image files of a folder, sorted."""
+    """Return the image files of a folder, sorted."""
     found = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
     if not found:
         raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")
@@ -95,7 +95,7 @@ def images_in(folder: Path) -> list[Path]:
 
 
 def labels_beside(folder: Path, source: Path) -> Path:
-    """Where the labels of an image file go, in a format that keeps its grid."""
+    """Return the path for the labels of an image file, in a format that keeps its grid."""
     kind = ending(source)
     kept = kind if kind.startswith((".nii", ".ome", ".tif")) else ".tif"
     stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
@@ -105,7 +105,10 @@ def labels_beside(folder: Path, source: Path) -> Path:
 def write_scored(
     folder: Path, source: Path, labels: npt.NDArray[Any], scores: Mapping[int, float]
 ) -> Path:
-    """Write the labels of an image file into a folder, with the score of each id; where to."""
+    """Write the labels (H, W) of an image file into a folder, with the score of each id.
+
+    Returns the path of the label file.
+    """
     table = ObjectTable({i: ObjectRecord(score=round(score, 3)) for i, score in scores.items()})
     path = labels_beside(folder, source)
     folder.mkdir(parents=True, exist_ok=True)

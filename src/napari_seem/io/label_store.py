@@ -1,4 +1,4 @@
-"""Labels that live in a folder: an OME-Zarr label group that is written while a person works."""
+"""Labels in a folder: an OME-Zarr label group that is written while a person works."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MATRIX, UNITS = "matrix", "units"
 
 
 def default_home() -> Path:
-    """The folder for labels of big images by default: $NAPARI_SEEM_LABELS, or the person's own."""
+    """Return the folder for labels of big images: $NAPARI_SEEM_LABELS, or the person's own."""
     from platformdirs import user_data_path
 
     chosen = os.environ.get("NAPARI_SEEM_LABELS")
@@ -64,12 +64,12 @@ class LabelStore:
         cls, home: Path, name: str, grid: Grid, dtype: npt.DTypeLike = np.uint16, *,
         coarser: bool = False,
     ) -> LabelStore:  # fmt: skip
-        """Make an empty one in a folder of its own, named after the time and `name`.
+        """Create an empty store in a folder of its own, named after the time and `name`.
 
         Parameters
         ----------
         home : Path
-            Made where it is missing.
+            Created where it is missing.
         name : str
         grid : Grid
             Of the image, with the transform that a viewer shows it by.
@@ -96,7 +96,7 @@ class LabelStore:
 
     @classmethod
     def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, dict[str, Any]]:
-        """Open one that was made before; also its objects, and what else was noted.
+        """Open a store that was created before; also its objects, and its notes.
 
         Raises
         ------
@@ -122,7 +122,14 @@ class LabelStore:
         return self.levels[0]
 
     def write(self, block: Block, values: npt.NDArray[Any]) -> None:
-        """Put values into a block, and into the coarser pixels that show it.
+        """Write values into a block, and into the coarser pixels that show it.
+
+        Parameters
+        ----------
+        block : tuple of slice
+            One for each axis of the full-size array.
+        values : integer array (...)
+            Of the block's shape.
 
         Raises
         ------
@@ -144,7 +151,7 @@ class LabelStore:
         self.highest = max(self.highest, highest)
 
     def change(self, edit: Edit, *, back: bool = False) -> None:
-        """Make an edit, or take it back; raises as `write`."""
+        """Apply an edit, or revert it; raises as `write`."""
         if not edit.count:
             return
         part = np.array(self.array[edit.block])
@@ -152,13 +159,13 @@ class LabelStore:
         self.write(edit.block, part)
 
     def describe(self, table: ObjectTable, about: Mapping[str, Any] | None = None) -> None:
-        """Write the table of objects, and how they came about, beside the pixels."""
+        """Write the table of objects, and their provenance, beside the pixels."""
         with written_to(self.path):
             ome_zarr.describe_ome_labels(self.path, table, {**(about or {}), **self._about})
 
 
 class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
-    """Planes of labels by their number, kept in a folder that goes with this object.
+    """Label planes by their number, kept in a folder that is deleted with this object.
 
     Parameters
     ----------
@@ -175,6 +182,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
         return np.asarray(self._array[number]).astype(np.int32)
 
     def __setitem__(self, number: int, plane: npt.NDArray[np.integer[Any]]) -> None:
+        """Write a plane (H, W)."""
         self._array[number] = plane
         self._kept[number] = None
 
@@ -193,7 +201,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
 
 
 class Scratch:
-    """A folder for arrays that are needed for a while; it goes with the object or the process.
+    """A folder for temporary arrays; it is deleted with the object or the process.
 
     Parameters
     ----------
@@ -206,7 +214,7 @@ class Scratch:
         self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def array(self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32) -> Any:
-        """Make an array of planes, 0 everywhere."""
+        """Create an array (..., H, W), chunked by planes, 0 everywhere."""
         zarr = need("zarr")
         lead = (1,) * (len(shape) - 2)
         chunks = (*lead, *(min(n, ome_zarr.CHUNK) for n in shape[-2:]))
@@ -221,7 +229,7 @@ class Scratch:
 
 
 def matrix_of(about: Mapping[str, Any], ndim: int) -> npt.NDArray[np.float64] | None:
-    """The transform that labels were noted with, or None."""
+    """Return the transform (ndim + 1, ndim + 1) that labels were noted with, or None."""
     matrix = np.asarray(about.get(MATRIX, ()), float)
     return matrix if matrix.shape == (ndim + 1, ndim + 1) else None
 
@@ -238,7 +246,7 @@ def _unused(home: Path, name: str) -> Path:
 
 @contextmanager
 def written_to(path: Path) -> Iterator[None]:
-    """Say what can be done where the disk refuses."""
+    """Turn an `OSError` of writing into a `FileTrouble` that says what can be done."""
     try:
         yield
     except OSError as error:

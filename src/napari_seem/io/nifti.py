@@ -65,8 +65,9 @@ def write_nifti(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
     Parameters
     ----------
     path : Path
-        To write to, as it is.
-    labels : integer array on the grid
+        Written as it is named.
+    labels : integer array (y, x), (z, y, x) or (t, z, y, x)
+        On the grid.
     grid : Grid
         Of two to four axes.
     """
@@ -93,7 +94,7 @@ def write_nifti(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
 
 
 def _pixels(image: Any) -> Any:
-    """The pixels, rescaled where the header says so; integers stay what they are."""
+    """Read the pixels, rescaled where the header says so; integers stay what they are."""
     proxy = image.dataobj
     slope, inter = float(proxy.slope), float(proxy.inter)
     if (slope, inter) == (1.0, 0.0):
@@ -127,7 +128,7 @@ def _grid(image: Any, spatial: int) -> Grid:
 
 
 def world_of(affine: npt.ArrayLike, codes: npt.ArrayLike) -> tuple[FloatArray, tuple[str, ...]]:
-    """What a viewer shows of an anatomical affine.
+    """Turn an anatomical affine into what a viewer shows.
 
     Parameters
     ----------
@@ -139,8 +140,8 @@ def world_of(affine: npt.ArrayLike, codes: npt.ArrayLike) -> tuple[FloatArray, t
     Returns
     -------
     matrix : float array (n + 1, n + 1)
-        From array index (k, j, i) to the world; turned in the plane of rows and columns only.
-        What is oblique otherwise is shown by its voxel axes, for napari can't slice it.
+        From array index (k, j, i) to the world; turned in the plane of rows and columns only. What
+        is oblique otherwise is shown by its voxel axes, because napari can't slice it.
     names : tuple of str
         x, y or z per array axis.
     """
@@ -161,6 +162,7 @@ def world_of(affine: npt.ArrayLike, codes: npt.ArrayLike) -> tuple[FloatArray, t
 
 
 def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
+    """Add a time axis of a step and a start to a matrix (n, n), as the first one."""
     count = len(matrix)
     out = np.eye(count + 1)
     out[1:, 1:] = matrix
@@ -169,7 +171,7 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
 
 
 def _affine_of(grid: Grid) -> FloatArray:
-    """A NIfTI affine for a grid of another format, the world taken as napari shows it."""
+    """Return a NIfTI affine (4, 4) for a grid of another format, the world as napari shows it."""
     if grid.format == "dicom":
         return np.asarray(grid.native["affine"], float)
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]

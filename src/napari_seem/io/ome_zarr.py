@@ -31,12 +31,12 @@ CHUNK = 1024
 
 
 def is_ome_zarr(path: Path) -> bool:
-    """Whether a folder is a zarr group."""
+    """Return whether a folder is a zarr group."""
     return path.is_dir() and any((path / name).exists() for name in (".zgroup", "zarr.json"))
 
 
 def open_ome_zarr(path: Path) -> Opened:
-    """Open a multiscale image, or a label group; nothing but its description is read.
+    """Open a multiscale image, or a label group; only its description is read.
 
     Raises
     ------
@@ -76,11 +76,14 @@ def write_ome_labels(
     Parameters
     ----------
     path : Path
-        Of the group itself, such as `image.zarr/labels/cells`; `enlist` tells the image of it.
-    labels : integer array-like on the grid
-        Read and written by the piece.
-    grid, table, about
+        Of the group itself, such as `image.zarr/labels/cells`; `enlist` adds it to the image's
+        list.
+    labels : integer array-like (..., y, x)
+        On the grid; read and written in blocks.
+    grid : Grid
+    table : ObjectTable
         Names and scores go into `image-label/properties`.
+    about : mapping
     """
     levels = begin_ome_labels(path, grid, np.dtype(labels.dtype))
     for block in _blocks(levels[0].shape, levels[0].chunks):
@@ -92,17 +95,19 @@ def write_ome_labels(
 def begin_ome_labels(
     path: Path, grid: Grid, dtype: npt.DTypeLike, *, coarser: bool = True
 ) -> list[Any]:
-    """Make a label group in which nothing is labelled yet; nothing but its description is written.
+    """Create a label group in which nothing is labelled yet; only its description is written.
 
     Parameters
     ----------
-    path, grid, dtype
+    path : Path
+    grid : Grid
+    dtype : unsigned integer type
     coarser : bool
         With as many levels as the image has; else the full-size one only.
 
     Returns
     -------
-    list of zarr array
+    list of zarr array (..., y, x)
         Its levels, the full-size one first. `coarsen` fills the others from it.
     """
     zarr = need("zarr")
@@ -138,7 +143,7 @@ def begin_ome_labels(
 
 
 def coarsen(levels: Sequence[Any], block: tuple[slice, ...] | None = None) -> None:
-    """Fill coarser levels from the first: all of them, or what shows a block of the first.
+    """Fill coarser levels from the first: all of them, or the part that shows a block of the first.
 
     Every pixel of a coarser level is the first of those that it stands for.
     """
@@ -154,7 +159,7 @@ def coarsen(levels: Sequence[Any], block: tuple[slice, ...] | None = None) -> No
 
 
 def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
-    """Write the objects of a label group, and how they came about, into its description."""
+    """Write the objects of a label group, and their provenance, into its description."""
     zarr = need("zarr")
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     known, version = _about(group)
@@ -172,7 +177,7 @@ def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, Any]
 
 
 def enlist(image: Path, name: str) -> None:
-    """Name a label group in the list of an image's label groups.
+    """Add a label group to the list of an image's label groups.
 
     Raises
     ------
@@ -191,7 +196,7 @@ def enlist(image: Path, name: str) -> None:
 
 
 def read_ome_labels(path: Path) -> tuple[Any, ObjectTable]:
-    """The full-size array of a label group, not read yet, and its objects."""
+    """Return the full-size array (..., y, x) of a label group, unread, and its objects."""
     opened = open_ome_zarr(path)
     about, _ = _about(_group(path))
     rows = about.get("image-label", {}).get("properties", [])
@@ -199,12 +204,12 @@ def read_ome_labels(path: Path) -> tuple[Any, ObjectTable]:
 
 
 def attributes(path: Path) -> dict[str, Any]:
-    """The OME attributes of a group, as of either version."""
+    """Return the OME attributes of a group of either version."""
     return _about(_group(path))[0]
 
 
 def _consolidated(path: Path) -> bool:
-    """Whether a copy of all metadata lies at the top, which would go stale."""
+    """Return whether a copy of all metadata lies at the top, which would become outdated."""
     top = path / "zarr.json"
     if top.exists():
         return json.loads(top.read_text()).get("consolidated_metadata") is not None
@@ -222,7 +227,7 @@ def _group(path: Path) -> Any:
 
 
 def _about(group: Any) -> tuple[dict[str, Any], str]:
-    """The OME attributes and their version."""
+    """Return the OME attributes and their version."""
     attributes = dict(group.attrs)
     if "ome" in attributes:
         about = dict(attributes["ome"])
@@ -238,7 +243,7 @@ def _put(group: Any, version: str, attributes: Mapping[str, Any]) -> None:
 
 
 def _axes(scales: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Axes as of 0.4; earlier files list letters, or nothing (then t, c, z, y, x)."""
+    """Return axes as of 0.4; earlier files list letters, or nothing (then t, c, z, y, x)."""
     axes = scales.get("axes") or ["t", "c", "z", "y", "x"]
     return [
         axis if isinstance(axis, dict) else {"name": axis, "type": _KINDS.get(axis, "space")}
@@ -249,7 +254,7 @@ def _axes(scales: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _transform(
     scales: Mapping[str, Any], level: int, count: int
 ) -> tuple[list[float], list[float]]:
-    """Scale and translation of a level, those of the whole image taken in."""
+    """Return scale and translation of a level, including those of the whole image."""
     scale, shift = np.ones(count), np.zeros(count)
     own = scales["datasets"][level].get("coordinateTransformations", [])
     for step in [*own, *scales.get("coordinateTransformations", [])]:
@@ -261,7 +266,7 @@ def _transform(
 
 
 def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
-    """Version, shapes, transforms and axes of a label pyramid on a grid."""
+    """Return version, shapes, transforms and axes of a label pyramid on a grid."""
     if grid.format != "ome-zarr":
         return _fresh_plan(grid)
     scales, version = grid.native["scales"], grid.native["version"]
@@ -307,7 +312,7 @@ def _blocks(shape: Sequence[int], chunks: Sequence[int]) -> Iterator[tuple[slice
 
 
 def _blocks_of(area: tuple[slice, ...], chunks: Sequence[int]) -> Iterator[tuple[slice, ...]]:
-    """The parts of an area that lie in one chunk each."""
+    """Yield the parts of an area that lie in one chunk each."""
     ranges = [
         range(part.start // c, -(-part.stop // c)) for part, c in zip(area, chunks, strict=True)
     ]
@@ -319,7 +324,7 @@ def _blocks_of(area: tuple[slice, ...], chunks: Sequence[int]) -> Iterator[tuple
 
 
 def _nearest(source: Any, block: tuple[slice, ...], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """A block of a smaller level, from the level above; the first pixel stays the first."""
+    """Read a block of a smaller level from the level above; the first pixel stays the first."""
     taken, steps = [], []
     for part, small, large in zip(block, shape, source.shape, strict=True):
         step = round(large / small)
@@ -335,7 +340,7 @@ def _property(label_id: int, table: ObjectTable) -> dict[str, Any]:
 
 
 def _colour(label_id: int, record: ObjectRecord, about: Mapping[str, Any]) -> list[int]:
-    """The colour of the object's class, or one that differs from those of neighbouring ids."""
+    """Return the colour of the object's class, or one unlike those of neighbouring ids."""
     chosen = class_colour(record, about)
     if chosen is not None:
         return [*chosen, 255]

@@ -1,4 +1,4 @@
-"""An image as it came from a file: its pixels, its grid, and what its channels are."""
+"""An image from a file: its pixels, its grid, and its channels."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Opened:
     name : str
         Short, for people.
     levels : tuple of array-like
-        The image at full size and, where the file has them, at smaller ones; not read yet where
-        the file is large.
+        The image at full size and, where the file has them, at smaller ones; unread where the file
+        is large. Axes are those of the grid, and the channels.
     grid : Grid
         Of the full size, channels left out.
     channel_axis : int or None
         Of the arrays; None where there are no channels.
     channels : tuple of str
-        Their names, as far as the file tells.
+        Their names, as far as the file has them.
     about : mapping
-        What else the file says and a person may want to know: modality, nodata, warnings.
+        Further facts of the file that a person may want to know: modality, nodata, warnings.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Opened:
     def rgb(self) -> bool:
         """Whether the channels are the colours of an ordinary picture: last, three or four, 8-bit.
 
-        Three bands of 16 bits are not, nor is a fourth of infrared: they are shown one by one.
+        Three bands of 16 bits are not, nor is a fourth band of infrared: they are shown one by one.
         """
         if self.channel_axis != self.data.ndim - 1 or self.data.dtype != "uint8":
             return False

@@ -24,7 +24,7 @@ Ring = list[tuple[float, float]]
 
 
 def outlines(labels: npt.NDArray[Any]) -> dict[int, list[list[Ring]]]:
-    """The exact outlines of every object, along pixel edges.
+    """Trace the exact outlines of every object, along pixel edges.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def outlines(labels: npt.NDArray[Any]) -> dict[int, list[list[Ring]]]:
 def write_geojson(
     path: Path, labels: npt.NDArray[Any], grid: Grid, table: ObjectTable, about: Mapping[str, Any]
 ) -> None:
-    """Write a feature per object, in the coordinates of the image's map.
+    """Write a feature per object of `labels` (H, W), in the coordinates of the image's map.
 
-    The coordinate system is named as GDAL and QGIS read it (`crs`); RFC 7946 itself knows WGS 84
-    only. Of an image on no map coordinates are pixels (column, row), as QuPath reads them.
-    Properties hold what is known of the object, its area in squared map units, and its class as
-    QuPath reads it (`classification`).
+    The coordinate system is named as GDAL and QGIS read it (`crs`); RFC 7946 itself has WGS 84
+    only. Coordinates of an image on no map are pixels (column, row), as QuPath reads them.
+    Properties hold the table's entries of the object, its area in squared map units, and its class
+    as QuPath reads it (`classification`).
     """
     place = map_coordinates(grid)
     square = abs(float(np.linalg.det(grid.matrix[:2, :2]))) if grid.format == "geotiff" else 1.0
@@ -87,10 +87,10 @@ def write_geojson(
 def write_coco(
     path: Path, labels: npt.NDArray[Any], table: ObjectTable, about: Mapping[str, Any]
 ) -> None:
-    """Write COCO annotations: polygons, or run lengths where an object has holes.
+    """Write COCO annotations of `labels` (H, W): polygons, or run lengths for objects with holes.
 
-    COCO joins all polygons of an object, so that a hole can't be told by one. Categories are the
-    classes; what else is known of an object stands in its annotation.
+    COCO joins all polygons of an object, so that polygons can't express a hole. Categories are the
+    classes; the table's other entries of an object stand in its annotation.
     """
     names = sorted({record.class_name or UNNAMED for _, record in table.items()} | {UNNAMED})
     category = {name: number for number, name in enumerate(names, 1)}
@@ -122,7 +122,10 @@ def write_coco(
 
 
 def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """COCO's uncompressed run lengths: column by column, the first run is background."""
+    """Encode a mask (H, W) as COCO's uncompressed run lengths.
+
+    Pixels are read column by column, and the first run is background.
+    """
     flat = mask.ravel(order="F")
     ends = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     counts = np.diff(np.concatenate([[0], ends, [flat.size]])).tolist()

@@ -18,13 +18,13 @@ COLOURS = "colours"
 
 
 def class_colour(record: ObjectRecord, about: Mapping[str, Any]) -> tuple[int, int, int] | None:
-    """Red, green and blue of an object's class, 0 to 255; None where nobody chose any."""
+    """Return red, green and blue of an object's class, 0 to 255; None if nobody chose any."""
     colour = about.get(COLOURS, {}).get(record.class_name)
     return None if colour is None else rgb(colour)
 
 
 def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
-    """An object as JSON can hold it: what is unknown is left out."""
+    """Return an object's known values as JSON can hold them."""
     known = {
         key: value
         for key, value in asdict(record).items()
@@ -34,28 +34,28 @@ def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
 
 
 def rows_of(table: ObjectTable) -> list[dict[str, Any]]:
-    """All objects in the order of their ids."""
+    """Return all objects in the order of their ids."""
     return [plain_row(label_id, record) for label_id, record in table.items()]
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
-    """The table that rows tell of; what they leave out is unknown."""
+    """Build a table from rows; values that they leave out are unknown."""
     return ObjectTable({int(row["index"]): ObjectRecord.from_row(row) for row in rows})
 
 
 def write_json(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
-    """Write what is known of labels: how they came about, and their objects."""
+    """Write the provenance of labels, and their objects."""
     document = {"napari-seem": 1, **about, "objects": rows_of(table)}
     path.write_text(json.dumps(document, indent=1, default=str) + "\n")
 
 
 def read_json(path: Path) -> tuple[ObjectTable, dict[str, Any]]:
-    """What `write_json` wrote.
+    """Read what `write_json` wrote.
 
     Raises
     ------
     FileTrouble
-        Where it is something else.
+        The file is something else.
     """
     try:
         document = json.loads(path.read_text())

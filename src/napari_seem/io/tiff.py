@@ -28,8 +28,8 @@ Spacing = dict[str, tuple[float, str]]
 def open_tiff(path: Path) -> Opened:
     """Open the first series of a TIFF, with the spacing that OME, ImageJ or TIFF itself states.
 
-    Axes of one plane are dropped, channels stay an axis. Large files are mapped or, where they are
-    compressed, read by the piece (extra `zarr`).
+    Axes of length one are dropped, channels stay an axis. Large files are mapped or, where they are
+    compressed, read in chunks (extra `zarr`).
 
     Raises
     ------
@@ -65,8 +65,9 @@ def write_tiff(path: Path, labels: npt.NDArray[Any], grid: Grid, flavour: str) -
     Parameters
     ----------
     path : Path
-        To write to, as it is.
-    labels : integer array on the grid
+        Written as it is named.
+    labels : integer array (y, x), (z, y, x) or (t, z, y, x)
+        On the grid.
     grid : Grid
     flavour : str
         "ome", "imagej" (8- and 16-bit only, else plain) or "plain".
@@ -89,7 +90,7 @@ def write_tiff(path: Path, labels: npt.NDArray[Any], grid: Grid, flavour: str) -
 
 
 def _pixels(path: Path, number: int, level: Any) -> Any:
-    """Pixels of a series, without axes of length one."""
+    """Read the pixels of a series, without axes of length one."""
     if level.nbytes <= LARGE:
         return level.asarray(squeeze=True)
     try:
@@ -102,14 +103,14 @@ def _pixels(path: Path, number: int, level: Any) -> Any:
 
 
 def _letters(series: Any) -> str:
-    """A letter for every axis of the squeezed pixels."""
+    """Return a letter for every axis of the squeezed pixels."""
     axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
     kept = [a for a, n in zip(axes, shape, strict=True) if n > 1]
     return "".join("Z" if letter in "QI" else letter for letter in kept)
 
 
 def _world_names(axes: tuple[str, ...]) -> tuple[str, ...]:
-    """Axis names that differ from each other."""
+    """Return axis names that differ from each other."""
     return tuple(
         name if axes.count(name) == 1 and name in "tzyx" else f"axis{i}"
         for i, name in enumerate(axes)
@@ -117,7 +118,7 @@ def _world_names(axes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _described(file: tifffile.TiffFile) -> tuple[Spacing, tuple[str, ...], str]:
-    """Spacing, channel names and flavour, from whichever description the file has."""
+    """Read spacing, channel names and flavour, from whichever description the file has."""
     if file.is_ome and file.ome_metadata:
         return *_from_ome(file.ome_metadata), "ome"
     if file.is_imagej and file.imagej_metadata:

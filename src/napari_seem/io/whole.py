@@ -14,10 +14,10 @@ from ..errors import FileTrouble
 
 @contextmanager
 def replacing(*finals: Path) -> Iterator[list[Path]]:
-    """Paths to write to instead of the final ones, which are put in place at the end.
+    """Yield paths to write to instead of the final ones; they are put in place at the end.
 
-    Nothing is replaced before everything is written: where writing fails, what was there stays
-    as it was.
+    Nothing is replaced before everything is written: where writing fails, the files that were there
+    are unchanged.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def replacing(*finals: Path) -> Iterator[list[Path]]:
 
 
 def _put(part: Path, final: Path) -> None:
-    """Move a file or folder to its place; a folder that is there already goes."""
+    """Move a file or folder to its place; a folder that is there already is removed."""
     if part.is_dir() and final.exists():
         old = final.with_name(f".old-{os.getpid()}-{final.name}")
         final.replace(old)

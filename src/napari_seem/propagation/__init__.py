@@ -1,4 +1,4 @@
-"""Labels carried through a stack or a video from one or a few labelled planes."""
+"""Propagation of labels through a stack or a video, from one or a few labelled planes."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ def propagate(
 
     Parameters
     ----------
-    model, volume, seeds, axis
+    model : InContextModel or None
+    volume : array-like (..., H, W) or (..., H, W, C)
+    seeds : mapping of int to integer array (H, W)
+    axis : int
         As for `Propagation`.
     **options
-        `method`, `kind`, `within`, `find_new`, `stop_below`, `cache`, `out` of
-        `Propagation`.
+        `method`, `kind`, `within`, `find_new`, `stop_below`, `cache`, `out` of `Propagation`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One plane of a propagation: what is expected, what the model sees, and what comes of both."""
+"""Labels of one plane, from expected shapes and a model's shares of classes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PINHOLE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class ClassShares:
-    """What a model sees in a part of a plane.
+    """A model's shares of classes in a part of a plane.
 
     Attributes
     ----------
@@ -37,7 +37,10 @@ class ClassShares:
     ids: tuple[int, ...]
 
     def of(self, number: int, box: Box2D) -> FloatArray:
-        """Share of an id over a box inside the part; of everything labelled for an unseen id."""
+        """Return the share (h, w) of an id over a box inside the part.
+
+        An id that the model did not learn gets the share of everything labelled.
+        """
         y0, x0 = box[0] - self.box[0], box[1] - self.box[1]
         y1, x1 = box[2] - self.box[0], box[3] - self.box[1]
         if number in self.ids:
@@ -48,7 +51,7 @@ class ClassShares:
 def assign_labels(
     shapes: Mapping[int, Shape], source: ClassShares, shape: tuple[int, int]
 ) -> tuple[IntArray, dict[int, float]]:
-    """Labels of a plane from expected shapes and what the model sees.
+    """Assign the pixels of a plane to objects, by expected shapes and a model's shares.
 
     Every pixel goes to the object of the highest energy above that of the background, 0::
 
@@ -65,8 +68,8 @@ def assign_labels(
     -------
     labels : int32 (H, W)
     scores : dict of int to float
-        For every expected object how far model and expectation agree on it, 0..1; 0 where
-        nothing of it is left.
+        For every expected object the agreement of model and expectation, 0..1; 0 if none of it is
+        left.
     """
     labels, best = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     for number, one in shapes.items():
@@ -91,7 +94,16 @@ def assign_labels(
 
 
 def agreement(mask: np.ndarray, expected: Shape, share: FloatArray) -> float:
-    """How far what is seen, what was expected and the result agree on an object, 0..1."""
+    """Measure how far a model, the expectation and the result agree on an object, 0..1.
+
+    Parameters
+    ----------
+    mask : bool array (h, w)
+        The result, over the box of `expected`.
+    expected : Shape
+    share : float32 array (h, w)
+        The model's share of the object.
+    """
     if not mask.any():
         return 0.0
     seen = share > 0.5
@@ -104,7 +116,7 @@ def agreement(mask: np.ndarray, expected: Shape, share: FloatArray) -> float:
 
 
 def _stray(mask: np.ndarray, expected: Shape) -> np.ndarray:
-    """Small parts away from where the object was expected."""
+    """Return the small parts of `mask` (h, w) away from the expected object: bool (h, w)."""
     parts, count = ndimage.label(mask)
     if count < 2:
         return np.zeros(mask.shape, bool)
@@ -116,7 +128,7 @@ def _stray(mask: np.ndarray, expected: Shape) -> np.ndarray:
 
 
 def _pinholes(mask: np.ndarray) -> np.ndarray:
-    """Holes too small to be meant."""
+    """Return the holes of `mask` (h, w) that are too small to be meant: bool (h, w)."""
     holes, count = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
     if not count:
         return np.zeros(mask.shape, bool)

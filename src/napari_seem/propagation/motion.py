@@ -1,4 +1,4 @@
-"""By how much an object moved from one plane to the next, by matching what it looks like."""
+"""Motion of objects from one plane to the next, by matching their appearance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEAST_MATCH = 0.4
 def moves(
     before: npt.NDArray[np.uint8], after: npt.NDArray[np.uint8], boxes: Mapping[int, Box2D]
 ) -> dict[int, tuple[float, float]]:
-    """How far each object moved.
+    """Estimate how far each object moved.
 
     Parameters
     ----------
@@ -48,6 +48,7 @@ def moves(
 def _match(
     before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], box: Box2D
 ) -> tuple[float, float]:
+    """Find a box of the gray plane `before` (H, W) in `after` (H, W): its move (dy, dx)."""
     from skimage.feature import match_template
 
     height, width = before.shape

@@ -1,4 +1,4 @@
-"""Objects that no seed has: found where the model sees something that nothing explains."""
+"""Objects that no seed has, found where the model sees something that no known object explains."""
 
 from __future__ import annotations
 
@@ -20,14 +20,32 @@ OVERLAP = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """New objects: their labels (H, W), 0 elsewhere, and a score of each."""
+    """New objects.
+
+    Attributes
+    ----------
+    labels : int32 (H, W)
+        0 elsewhere.
+    scores : dict of int to float
+    """
 
     labels: IntArray = field(repr=False)
     scores: dict[int, float]
 
 
 def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int) -> Found:
-    """Objects among unlabelled pixels, numbered from `first_id`; shares are (K + 1, H, W)."""
+    """Find objects among unlabelled pixels, numbered from `first_id`.
+
+    Parameters
+    ----------
+    labels : int32 (H, W)
+        The objects known so far.
+    shares : float32 (K + 1, H, W)
+        Of background and of each class.
+    usual_area : float
+        Pixels.
+    first_id : int
+    """
     something = 1 - shares[0]
     free = ~ndimage.binary_dilation(labels > 0, iterations=2)
     core = ndimage.binary_opening((something > SURE) & free)
@@ -44,7 +62,7 @@ def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int)
 
 
 def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:
-    """Ids of new objects above that are new objects below by another name."""
+    """Match new objects of two label planes: ids in `above` (H, W) -> ids in `below` (H, W)."""
     here, there = outlines(below), outlines(above)
     renamed = {}
     for number in there.keys() - here.keys():
@@ -61,7 +79,7 @@ def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:
 
 
 def renamed(result: PlaneResult, old: int, new: int) -> PlaneResult:
-    """A plane with one id replaced by another."""
+    """Return a plane with one id replaced by another."""
     labels = np.where(result.labels == old, np.int32(new), result.labels)
     scores = {new if i == old else i: score for i, score in result.scores.items()}
     events = tuple(replace(e, id=new) if e.id == old else e for e in result.events)

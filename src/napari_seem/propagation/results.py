@@ -1,4 +1,4 @@
-"""What a propagation says of a plane, and where the labels of finished planes are kept."""
+"""The results of a propagation, and where the labels of finished planes are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEPT_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Event:
-    """Something to look at: object `id` 'ended', 'split' or is 'new' in a plane."""
+    """An event to look at: object `id` 'ended', 'split' or is 'new' in a plane."""
 
     kind: Literal["ended", "split", "new"]
     id: int
@@ -30,10 +30,10 @@ class Event:
 
 
 class Source(Protocol):
-    """Where the labels of planes can be read."""
+    """An object that reads the labels of planes."""
 
     def labels_of(self, index: int) -> IntArray:
-        """Labels of a plane: int32 (H, W)."""
+        """Return the labels of a plane: int32 (H, W)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ class PlaneResult:
     index : int
         Position along the propagated axis.
     held : int32 (H, W), or Source
-        The plane's labels, or what reads them.
+        The plane's labels, or the object that reads them.
     scores : mapping of int to float
-        How sure each expected object is, 0..1; 0 for one that ended here.
+        Score of each expected object, 0..1; 0 for one that ended here.
     events : tuple of Event
     accepted : bool
         A seed, or a plane that a person corrected.
@@ -61,27 +61,27 @@ class PlaneResult:
 
     @property
     def labels(self) -> IntArray:
-        """int32 (H, W), rows and columns in the order of the array's axes."""
+        """Labels int32 (H, W), rows and columns in the order of the array's axes."""
         return self.held if isinstance(self.held, np.ndarray) else self.held.labels_of(self.index)
 
     @cached_property
     def score(self) -> float:
-        """Mean over the objects; 1 where there is nothing to be unsure of."""
+        """Mean over the objects; 1 for a plane without any."""
         return float(np.mean(list(self.scores.values()))) if self.scores else 1.0
 
 
 class Results(MutableMapping[int, PlaneResult]):
     """Finished planes by their index.
 
-    With an array to write to, planes go there as they come; those used last stay in memory, up to
-    `KEPT_BYTES` and one at least, and others are read back when they are asked for.
+    With an array to write to, planes are written when they are finished; the most recently used
+    stay in memory, up to `KEPT_BYTES` and one at least, and others are read back when needed.
 
     Parameters
     ----------
     stack : Stack
     out : integer array (numpy, zarr), optional
-        Of the stack's shape. Planes that are not done are left as they are, those that have to
-        be done again are set to 0.
+        Of the stack's shape. Planes that are not done are left as they are, those that have to be
+        done again are set to 0.
 
     Raises
     ------
@@ -139,7 +139,7 @@ class Results(MutableMapping[int, PlaneResult]):
         return sum(own) + sum(labels.nbytes for labels in self._near.values())
 
     def labels_of(self, index: int) -> IntArray:
-        """Labels of a plane, from memory or from the array."""
+        """Return the labels (H, W) of a plane, from memory or from the array."""
         with self._lock:
             labels = self._near.get(index)
         if labels is None:
@@ -148,7 +148,7 @@ class Results(MutableMapping[int, PlaneResult]):
         return labels
 
     def whole(self) -> Any:
-        """The array that planes are written to, or a new one of all that is done."""
+        """Return the array that planes are written to, or a new one of all that is done."""
         if self.out is not None:
             return self.out
         labels = np.zeros(self._stack.shape, np.int32)
@@ -157,6 +157,7 @@ class Results(MutableMapping[int, PlaneResult]):
         return labels
 
     def _remember(self, index: int, labels: IntArray) -> None:
+        """Keep the labels (H, W) of a plane in memory, and drop the least recently used."""
         with self._lock:
             self._near[index] = labels
             self._near.move_to_end(index)

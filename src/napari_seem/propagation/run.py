@@ -37,8 +37,9 @@ PART = 0.15
 class Propagation:
     """Carries the labels of seed planes through a stack or a video.
 
-    Planes are done nearest to a seed first. Every plane starts from what the nearest finished
-    planes on both sides let expect; the model, told by the nearest accepted planes, corrects it.
+    Planes are done nearest to a seed first. Every plane starts from the shapes that the nearest
+    finished planes on both sides let expect; the model, which has learned from the nearest accepted
+    planes, corrects them.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class Propagation:
     volume : array-like (..., H, W), (..., H, W, 3 or 4)
         Anything that slices; three axes, or four of which the last holds channels. Read plane by
         plane.
-    seeds : mapping of int to (H, W) integer array
+    seeds : mapping of int to integer array (H, W)
         Labelled planes by their index along `axis`; 0 is background.
     axis : int
         Along which to carry.
@@ -59,24 +60,24 @@ class Propagation:
     within : (int, int), optional
         First and last plane to label, half-open.
     find_new : bool
-        Whether objects that no seed has are looked for.
+        Whether to find objects that no seed has.
     stop_below : float
         Nothing is carried on from a plane with a lower score.
     cache : EmbeddingCache, optional
     out : integer array (numpy, zarr), optional
-        Of the stack's shape without channels. Finished planes are written to it as they come, and
-        only a bounded number of them stays in memory; planes that are not done are left as they
-        are. Others must not write to it in the meantime.
+        Of the stack's shape without channels. Finished planes are written to it at once, and only a
+        bounded number of them stays in memory; planes that are not done are left as they are.
+        Others must not write to it in the meantime.
 
     Raises
     ------
     InvalidImage
         An array of another number of axes.
     InvalidLabels
-        No seed, seeds outside the stack or of another shape, or without any object; an `out`
-        of another shape, that can't be written, or that can't hold an id.
+        No seed, seeds outside the stack or of another shape, or without any object; an `out` of
+        another shape, that can't be written, or that can't hold an id.
     UnsupportedPrompt
-        The model can't be told by examples.
+        The model can't label by example.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Propagation:
 
     @property
     def results(self) -> dict[int, PlaneResult]:
-        """The planes done so far by index, seeds among them."""
+        """The planes done so far by index, including seeds."""
         return dict(sorted(self._done.items()))
 
     @property
@@ -127,7 +128,7 @@ class Propagation:
 
     @property
     def events(self) -> list[Event]:
-        """What ended, split or is new, in the order of planes."""
+        """Objects that ended, split or are new, in the order of planes."""
         return [event for result in self.results.values() for event in result.events]
 
     @property
@@ -142,7 +143,7 @@ class Propagation:
         return [int(index) for index in left[nearest]]
 
     def to_review(self) -> list[int]:
-        """Planes that were computed, the least sure first."""
+        """Return the planes that were computed, the least sure first."""
         results = self.results
         computed = [index for index, result in results.items() if not result.accepted]
         return sorted(computed, key=lambda index: results[index].score)
@@ -153,7 +154,7 @@ class Propagation:
     def run(self) -> Iterator[PlaneResult]:
         """Do the planes that are pending, one at each step.
 
-        Stop iterating to cancel: what is done stays, and another `run` goes on from there.
+        Stop iterating to cancel: finished planes stay, and another `run` goes on from there.
         """
         while pending := self.pending:
             index = pending[0]
@@ -161,18 +162,18 @@ class Propagation:
             yield self._done[index]
 
     def limit(self, within: tuple[int, int] | None) -> None:
-        """Label other planes from now on, first and last, half-open; what is done stays."""
+        """Label other planes from now on, first and last, half-open; finished planes stay."""
         self._range = self._stack.range(within)
 
     def encode_all(self) -> None:
-        """Encode every plane that a run would, into the cache; there is nothing to gain alone."""
+        """Encode every plane that a run would, into the cache."""
         for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
             if has_contrast(image):
                 self._embedding(image)
 
     def correct(self, index: int, labels: npt.NDArray[Any]) -> list[int]:
-        """Accept a plane as a person made it; from then on it is a seed.
+        """Accept corrected labels (H, W) of a plane, which becomes a seed.
 
         Returns the planes that depend on it, up to the next accepted ones: they are pending again.
         """
@@ -188,12 +189,13 @@ class Propagation:
         return sorted(stale)
 
     def accept(self, index: int) -> None:
-        """Accept a plane as it is: a seed from now on, and nothing has to be done again."""
+        """Accept a plane as it is: it becomes a seed, and no plane has to be done again."""
         index = self._stack.position(index)
         self._accept(index, self._done[index].labels)
         self._lessons = {}
 
     def _accept(self, index: int, labels: npt.NDArray[Any]) -> None:
+        """Make a plane with labels (H, W) a seed."""
         seed = self._stack.checked(index, labels)
         ids, areas = np.unique(seed[seed > 0], return_counts=True)
         scores = dict.fromkeys((int(i) for i in ids), 1.0)
@@ -232,7 +234,7 @@ class Propagation:
     def _moved(
         self, image: npt.NDArray[Any], index: int, below: int | None, above: int | None
     ) -> dict[int, tuple[float, float]] | None:
-        """How far objects moved since the only known plane next to this one."""
+        """Estimate how far objects moved to `image` (H, W[, C]) from the only known neighbour."""
         if (below is None) == (above is None):
             return None
         other = above if below is None else below
@@ -246,7 +248,7 @@ class Propagation:
         )  # fmt: skip
 
     def _by_shape(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
-        """A plane by expectation only; the further from a seed, the less sure."""
+        """Label a plane by expectation only; the further from a seed, the lower its scores."""
         labels = shapes.paint(expected, self._stack.plane_shape)
         far = min(abs(k - index) for k in self._areas)
         there = np.unique(labels)
@@ -257,6 +259,7 @@ class Propagation:
         self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape],
         beside: Sequence[int],
     ) -> PlaneResult:  # fmt: skip
+        """Label a plane, `image` (H, W) or (H, W, C), by expectation and model."""
         shape = self._stack.plane_shape
         if not expected and not self.find_new:
             return PlaneResult(index, np.zeros(shape, np.int32), {})
@@ -281,13 +284,14 @@ class Propagation:
         return PlaneResult(index, labels, scores, events)
 
     def _inherited(self, beside: Sequence[int], number: int) -> float:
-        """A factor for what the neighbouring finished planes' own doubts leave."""
+        """Return the factor by which the neighbours' scores lower an object's score."""
         scores = [self._done[k].scores.get(number, 0.0) for k in beside]
         return 1 - DOUBT + DOUBT * max(scores, default=1.0)
 
     def _events(
         self, index: int, labels: IntArray, expected: Mapping[int, Shape]
     ) -> tuple[Event, ...]:
+        """List the objects that ended or split in a plane of `labels` (H, W)."""
         boxes = shapes.outlines(labels)
         events = []
         for number, shape in expected.items():
@@ -300,7 +304,7 @@ class Propagation:
         return tuple(events)
 
     def _lesson(self, index: int) -> Any:
-        """What the nearest accepted planes say: one on each side, and where they lack an id."""
+        """Learn from the nearest accepted planes on both sides, and others with further ids."""
         ordered = sorted(self._areas, key=lambda k: (abs(k - index), k))
         sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
         chosen = {k for side in sides for k in side if self._ids_of(k)}
@@ -324,13 +328,14 @@ class Propagation:
         return self._lessons[key]
 
     def _embedding(self, image: npt.NDArray[Any]) -> Embedding:
+        """Encode a plane (H, W) or (H, W, C), by the stack's intensity window."""
         assert self._model is not None
         model, window = self._model, self._window
         shown = image if window is None else to_rgb(image, window)
         return encoded(model, shown, self._cache)
 
     def _ids_of(self, index: int) -> frozenset[int]:
-        """The ids of an accepted plane."""
+        """Return the ids of an accepted plane."""
         return frozenset(self._done[index].scores)
 
     def _usual_area(self) -> float:
@@ -353,14 +358,14 @@ class Propagation:
 
 
 def _pieces(mask: npt.NDArray[np.bool_]) -> int:
-    """Pieces of an object that are large enough to count."""
+    """Count the pieces of a mask (h, w) that are large enough to count."""
     parts, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(parts.ravel())[1:]
     return int((sizes > PART * sizes.sum()).sum()) if count else 0
 
 
 def _distances(indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Any:
-    """How far each plane is from the nearest of the sorted seeds."""
+    """Return how far each plane (n,) is from the nearest of the sorted seeds (m,): int64 (n,)."""
     after = np.searchsorted(seeds, indices)
     above = seeds[np.minimum(after, len(seeds) - 1)]
     below = seeds[np.maximum(after - 1, 0)]
@@ -370,7 +375,10 @@ def _distances(indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> 
 def _reachable(
     indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], low: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.bool_]:
-    """Which planes a seed leads to without passing a plane of a low score; all sorted."""
+    """Return which planes (n,) a seed leads to without passing a plane of a low score: bool (n,).
+
+    All indices are sorted: planes (n,), seeds (m,), low planes (k,).
+    """
     after = np.searchsorted(seeds, indices)
     ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not looked at
     passed = np.searchsorted(low, indices) - np.searchsorted(low, ends[after])

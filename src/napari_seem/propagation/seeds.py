@@ -1,4 +1,4 @@
-"""Planes to start from, read when they are asked for: many of them take no memory."""
+"""Seed planes that are read when they are needed, so that many of them take no memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SeedPlanes(Mapping[int, npt.NDArray[Any]]):
     planes : sequence of int
         Those that hold a label.
     read : callable
-        Gives one, (H, W).
+        Returns the labels (H, W) of a plane by its number.
     """
 
     def __init__(self, planes: Sequence[int], read: Callable[[int], npt.NDArray[Any]]) -> None:
@@ -27,9 +27,15 @@ class SeedPlanes(Mapping[int, npt.NDArray[Any]]):
 
     @classmethod
     def of(cls, labels: Any, axis: int = 0) -> SeedPlanes:
-        """The planes of an array of labels along an axis in which anything is labelled.
+        """Find the planes along an axis in which anything is labelled.
 
-        Each is read once for that.
+        Each is read once.
+
+        Parameters
+        ----------
+        labels : integer array-like (..., H, W)
+            Three axes.
+        axis : int
 
         Raises
         ------

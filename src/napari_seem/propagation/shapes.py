@@ -1,4 +1,4 @@
-"""Where an object of one or two labelled planes would lie in a plane between or beyond them.
+"""The expected place and shape of an object between or beyond labelled planes.
 
 Signed distances are interpolated (Raya and Udupa, "Shape-based interpolation of multidimensional
 objects", 1990) after both outlines were moved to where the object's centre would be.
@@ -29,12 +29,12 @@ REACH = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """What is expected of one object in one plane.
+    """The expected shape of one object in one plane.
 
     Attributes
     ----------
     box : (y0, x0, y1, x1)
-        Where it is looked for.
+        The part of the plane that may hold it.
     distance : float32 (y1 - y0, x1 - x0)
         Signed distance to its expected border in pixels, positive inside.
     softness : float
@@ -47,12 +47,12 @@ class Shape:
 
     @property
     def mask(self) -> BoolArray:
-        """The expected object inside the box."""
+        """The expected object inside the box: bool (y1 - y0, x1 - x0)."""
         return self.distance > 0
 
 
 def outlines(labels: IntArray) -> dict[int, Box2D]:
-    """Bounding box of every id."""
+    """Return the bounding box (y0, x0, y1, x1) of every id of `labels` (H, W)."""
     return {
         number: (found[0].start, found[1].start, found[0].stop, found[1].stop)
         for number, found in enumerate(ndimage.find_objects(labels), 1)
@@ -64,7 +64,7 @@ def expected(
     below: IntArray | None, above: IntArray | None, share: float = 0.5,
     moved: Mapping[int, tuple[float, float]] | None = None,
 ) -> dict[int, Shape]:  # fmt: skip
-    """The objects of two planes as they would be between them.
+    """Interpolate the objects of two planes, or extrapolate those of one.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def expected(
 
 
 def paint(shapes: Mapping[int, Shape], shape: tuple[int, int]) -> IntArray:
-    """Every pixel the object it lies deepest in: int32 (H, W)."""
+    """Give every pixel to the object that it lies deepest in: int32 (H, W)."""
     labels, depth = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
     for number, one in shapes.items():
         y0, x0, y1, x1 = one.box
@@ -108,7 +108,10 @@ def paint(shapes: Mapping[int, Shape], shape: tuple[int, int]) -> IntArray:
 
 
 def signed_distance(mask: BoolArray) -> FloatArray:
-    """Distance to the border in pixels, positive inside; the border lies between pixels."""
+    """Compute the distance of pixels (H, W) to the border in pixels, positive inside.
+
+    The border lies between pixels.
+    """
     inside = ndimage.distance_transform_edt(mask)
     outside = ndimage.distance_transform_edt(~mask)
     distance = np.where(mask, inside - 0.5, 0.5 - outside)
@@ -116,7 +119,7 @@ def signed_distance(mask: BoolArray) -> FloatArray:
 
 
 def joint_box(boxes: Iterable[Box2D]) -> Box2D:
-    """The box around all boxes."""
+    """Return the box around all boxes."""
     corners = np.array(list(boxes))
     y0, x0 = corners[:, :2].min(0).tolist()
     y1, x1 = corners[:, 2:].max(0).tolist()
@@ -124,20 +127,24 @@ def joint_box(boxes: Iterable[Box2D]) -> Box2D:
 
 
 def surroundings(labels: IntArray) -> Box2D:
-    """The part of a labelled plane that tells its objects from what lies around them."""
+    """Return the part of `labels` (H, W) that shows its objects and enough background."""
     boxes = list(outlines(labels).values())
     side = float(np.median([((b[2] - b[0]) * (b[3] - b[1])) ** 0.5 for b in boxes]))
     return _grown(joint_box(boxes), max(8.0, AROUND * side) / REACH, labels.shape)
 
 
 def _alone(labels: IntArray, number: int, box: Box2D, moved: tuple[float, float]) -> Shape:
+    """Expect an object of `labels` (H, W) at its moved place."""
     softness = _softness(box)
     around = _grown(_shifted(box, moved), softness, labels.shape)
     return Shape(around, _distance_at(labels, number, box, around, moved), softness)
 
 
 def _between(number: int, ends: list[tuple[IntArray, Box2D | None, float]]) -> Shape:
-    """Interpolate one object that at least one of two planes has."""
+    """Interpolate one object that at least one of two planes has.
+
+    `ends` holds for each plane its labels (H, W), the object's box, if any, and a weight.
+    """
     present = [(plane, box, weight) for plane, box, weight in ends if box is not None]
     if len(present) == 1:  # it ends, or begins, before the other plane
         plane, box, weight = present[0]
@@ -159,7 +166,7 @@ def _between(number: int, ends: list[tuple[IntArray, Box2D | None, float]]) -> S
 def _distance_at(
     labels: IntArray, number: int, box: Box2D, around: Box2D, moved: tuple[float, float]
 ) -> FloatArray:
-    """Signed distance of a moved object over `around`."""
+    """Compute the signed distance of a moved object of `labels` (H, W) over the box `around`."""
     dy, dx = round(moved[0]), round(moved[1])
     mask = np.zeros((around[2] - around[0], around[3] - around[1]), bool)
     y0, x0 = max(box[0] + dy, around[0]), max(box[1] + dx, around[1])
@@ -178,6 +185,7 @@ def _softness(box: Box2D) -> float:
 
 
 def _centre(labels: IntArray, number: int, box: Box2D) -> npt.NDArray[np.float64]:
+    """Return the centroid (2,) of an object of `labels` (H, W)."""
     y0, x0, y1, x1 = box
     rows, columns = np.nonzero(labels[y0:y1, x0:x1] == number)
     return np.array([y0 + rows.mean(), x0 + columns.mean()])
@@ -189,7 +197,7 @@ def _shifted(box: Box2D, moved: tuple[float, float]) -> Box2D:
 
 
 def _grown(box: Box2D, softness: float, shape: tuple[int, ...]) -> Box2D:
-    """A box with room for what the object may become, at least one pixel of the plane."""
+    """Enlarge a box by what the object may grow, to at least one pixel of the plane."""
     room = int(np.ceil(REACH * softness))
     y0 = min(max(box[0] - room, 0), shape[0] - 1)
     x0 = min(max(box[1] - room, 0), shape[1] - 1)

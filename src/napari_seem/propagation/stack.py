@@ -1,4 +1,4 @@
-"""An array read plane by plane along one axis, and what may be asked of it."""
+"""An array read plane by plane along one axis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ from .shapes import IntArray
 
 
 class Stack:
-    """An array read plane by plane along one axis."""
+    """An array read plane by plane along one axis.
+
+    Parameters
+    ----------
+    volume : array-like of three axes, or of four whose last holds 3 or 4 channels
+    axis : int
+
+    Raises
+    ------
+    InvalidImage
+        An array of other axes.
+    """
 
     def __init__(self, volume: Any, axis: int) -> None:
         shape = tuple(int(n) for n in volume.shape)
@@ -36,15 +47,15 @@ class Stack:
         return Plane.across(self.axis, 0).shape(self.shape)
 
     def read(self, index: int) -> npt.NDArray[Any]:
-        """One plane, (H, W) or (H, W, C); nothing else is read."""
+        """Read one plane, (H, W) or (H, W, C), and nothing else."""
         return Plane.across(self.axis, index, self.channels).read(self._volume)
 
     def slices(self, index: int) -> tuple[Any, ...]:
-        """Where a plane lies in the array."""
+        """Return the index of a plane in the array."""
         return tuple(index if i == self.axis else slice(None) for i in range(3))
 
     def position(self, index: int) -> int:
-        """A plane's index, counted from the end where negative."""
+        """Return a plane's index, counted from the end where it is negative."""
         if not -self.count <= index < self.count:
             raise InvalidLabels(
                 f"there is no plane {index}: the stack has {self.count} planes along axis "
@@ -53,7 +64,7 @@ class Stack:
         return int(index) % self.count
 
     def checked(self, index: int, labels: npt.NDArray[Any]) -> IntArray:
-        """Seed labels as int32, or `InvalidLabels`."""
+        """Return seed labels (H, W) as int32; raises `InvalidLabels` for anything else."""
         labels = np.asarray(labels)
         if labels.shape != self.plane_shape:
             raise InvalidLabels(
@@ -67,7 +78,7 @@ class Stack:
         return labels.astype(np.int32)
 
     def range(self, within: tuple[int, int] | None) -> tuple[int, int]:
-        """First and last plane, half-open."""
+        """Return first and last plane, half-open."""
         first, last = within or (0, self.count)
         if not 0 <= first < last <= self.count:
             raise InvalidLabels(
@@ -78,7 +89,7 @@ class Stack:
 
 
 def has_contrast(image: npt.NDArray[Any]) -> bool:
-    """Whether a plane holds anything: not constant, not only NaN."""
+    """Return whether a plane (H, W) or (H, W, C) is not constant, and not only NaN."""
     if image.dtype.kind == "f":
         image = image[np.isfinite(image)]
     return bool(image.size and image.min() < image.max())

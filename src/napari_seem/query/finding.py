@@ -1,4 +1,4 @@
-"""What was found: where, how surely, its mask packed small, and a little picture of it."""
+"""Findings: place, score, packed mask and a small picture of each."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ LEVEL = 1
 
 @dataclass(frozen=True)
 class PlaneRef:
-    """Where something was looked for.
+    """A plane that is searched.
 
     Attributes
     ----------
     title : str
         For people.
     source : hashable
-        What the plane belongs to: a file's path, or whatever the caller tells images by.
+        What the plane belongs to: a file's path, or any key of the caller for an image.
     plane : Plane
         Of the source's array.
     """
@@ -59,16 +59,17 @@ class Finding:
     ----------
     place : PlaneRef
     word : str
-        The model's own for it, or the one that was asked for.
+        The model's name for it, or the word that was searched for.
     score : float
         0..1.
-    bbox : half-open (y0, x0, y1, x1) in the plane
+    bbox : (y0, x0, y1, x1)
+        Half-open, in the plane.
     area : int
         Pixels.
     number : int
-        Which it is of all that the model found on the plane, from 1.
+        Its number among all that the model found on the plane, from 1.
     content : str
-        The name of what the model was shown; empty for planes too big for one pass.
+        The content key of the plane; empty for planes too big for one pass.
     """
 
     place: PlaneRef
@@ -87,7 +88,16 @@ class Finding:
         cls, place: PlaneRef, word: str, score: float, bbox: Area, mask: BoolArray,
         picture: Picture, number: int = 1, content: str = "",
     ) -> Finding:  # fmt: skip
-        """A finding of a mask, bool of the size of `bbox`, and an RGB picture."""
+        """Create a finding.
+
+        Parameters
+        ----------
+        place, word, score, number, content
+            See `Finding`.
+        bbox : (y0, x0, y1, x1)
+        mask : bool array (y1 - y0, x1 - x0)
+        picture : uint8 array (h, w, 3)
+        """
         height, width, channels = picture.shape
         return cls(
             place, word, float(score), bbox, int(mask.sum()), number, content,
@@ -98,7 +108,7 @@ class Finding:
 
     @property
     def mask(self) -> BoolArray:
-        """The object within `bbox`, bool."""
+        """The object within `bbox`: bool (y1 - y0, x1 - x0)."""
         y0, x0, y1, x1 = self.bbox
         bits = np.frombuffer(zlib.decompress(self._mask), np.uint8)
         count = (y1 - y0) * (x1 - x0)
@@ -106,12 +116,12 @@ class Finding:
 
     @property
     def corner(self) -> tuple[int, int]:
-        """Where (y, x) the mask's first pixel lies in the plane."""
+        """The (y, x) of the mask's first pixel in the plane."""
         return self.bbox[0], self.bbox[1]
 
     @property
     def picture(self) -> Picture:
-        """The object and what lies around it, outlined: uint8 (h, w, 3), at most `SIDE` long."""
+        """The object and its surroundings, outlined: uint8 (h, w, 3), at most `SIDE` long."""
         pixels = np.frombuffer(zlib.decompress(self._picture), np.uint8)
         return pixels.reshape(self._picture_shape)
 
@@ -123,7 +133,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class PlaneFindings:
-    """One plane that is done with: what was found on it, or why it could not be looked at."""
+    """The findings on one plane, or why it could not be searched."""
 
     place: PlaneRef
     findings: tuple[Finding, ...] = ()
@@ -131,7 +141,7 @@ class PlaneFindings:
 
 
 def frame_of(bbox: Area, shape: tuple[int, int]) -> Area:
-    """The square around an object that its picture shows, pushed into the plane."""
+    """Return the square around an object that its picture shows, pushed into the plane."""
     y0, x0, y1, x1 = bbox
     longest = max(y1 - y0, x1 - x0)
     side = longest + 2 * max(LEAST_AROUND, round(AROUND * longest))
@@ -144,12 +154,12 @@ def frame_of(bbox: Area, shape: tuple[int, int]) -> Area:
 
 
 def outlined(pixels: Picture, mask: BoolArray) -> Picture:
-    """A picture of an object.
+    """Draw a picture of an object.
 
     Parameters
     ----------
     pixels : uint8 (h, w, 3)
-        What lies around the object, at any size.
+        The object and its surroundings, at any size.
     mask : bool (h', w')
         The object in the same area, perhaps at another resolution.
 

@@ -1,7 +1,7 @@
-"""Images to try things on: real ones that the installed packages carry, and two made-up ones.
+"""Sample images: real ones that installed packages hold, and two synthetic ones.
 
-Nothing is downloaded. The made-up stack and mosaic are drawn anew from a seed and come with their
-ground truth.
+Nothing is downloaded. The synthetic stack and mosaic are drawn anew from a seed and have a ground
+truth.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Images that are drawn from a seed and come with their ground truth."""
+"""Synthetic images that are drawn from a seed, with their ground truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IntArray = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """An image to try things on.
+    """A sample image.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Sample:
         return self.image.ndim == len(self.spacing) + 1
 
     def layer(self) -> LayerData:
-        """What napari adds as an Image layer."""
+        """Return the data, options and type of a napari Image layer."""
         about = {"name": self.title, "scale": self.spacing, "rgb": self.rgb}
         if self.unit != "pixel":
             about["units"] = (self.unit,) * len(self.spacing)
@@ -50,7 +50,7 @@ class Sample:
 
 
 def stack(seed: int = 0, shape: tuple[int, int, int] = (24, 256, 256)) -> Sample:
-    """A made-up stack of fluorescent nuclei: ellipsoids, blur, noise; four times coarser along z.
+    """Draw a stack of fluorescent nuclei: ellipsoids, blur, noise; four times coarser along z.
 
     Parameters
     ----------
@@ -84,9 +84,9 @@ def stack(seed: int = 0, shape: tuple[int, int, int] = (24, 256, 256)) -> Sample
 
 
 def mosaic(seed: int = 0, size: int = 1024) -> Sample:
-    """A made-up aerial mosaic, 10 cm a pixel: gabled roofs with shadows, roads, trees.
+    """Draw an aerial mosaic, 10 cm a pixel: gabled roofs with shadows, roads, trees.
 
-    The truth numbers the roofs.
+    The ground truth numbers the roofs.
 
     Parameters
     ----------
@@ -121,7 +121,10 @@ def _add_roof(
     rng: np.random.Generator, image: npt.NDArray[np.float64], truth: IntArray,
     road: npt.NDArray[np.bool_],
 ) -> None:  # fmt: skip
-    """Put one gabled roof and its shadow where there is room, in place."""
+    """Draw one gabled roof and its shadow where there is room, in place.
+
+    `image` is (H, W, 3), `truth` and `road` are (H, W).
+    """
     reach = 60
     y, x = rng.integers(reach, truth.shape[0] - reach, 2)
     half, turn = rng.uniform(14, 38, 2), rng.choice([0, 0.05, 0.3]) + rng.normal(0, 0.02)

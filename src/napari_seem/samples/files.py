@@ -1,4 +1,4 @@
-"""Made-up scans and maps as real files, for tutorials and tests."""
+"""Synthetic scans and maps as real files, for tutorials and tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAP_CORNER = (405_000.0, 5_650_000.0)
 
 
 def ct_volume(seed: int = 0) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8]]:
-    """A made-up abdomen in Hounsfield units and its organs, (24, 256, 256), head last.
+    """Draw an abdomen in Hounsfield units and its organs, (24, 256, 256) each, head last.
 
     Organs are numbered as in `ORGANS`; fat, muscle, bowel and noise are not labelled.
     """
@@ -126,5 +126,5 @@ def write_map(path: str | Path, seed: int = 0, size: int = 1024) -> Path:
 
 
 def _ellipsoid(axes: Any, middle: Any, radii: Any) -> Any:
-    """Squared distance from the middle, in radii."""
+    """Compute the squared distance from the middle, in radii, over open axes of a grid."""
     return sum(((a - m) / r) ** 2 for a, m, r in zip(axes, middle, radii, strict=True))

@@ -1,4 +1,4 @@
-"""Planes too big for one pass: clicks that read what they touch, and runs over everything."""
+"""Planes too big for one pass: prompts that read only their surroundings, and whole-plane runs."""
 
 from .frames import SIDE, WHOLE, is_big
 from .pixels import PlanePixels

@@ -1,4 +1,4 @@
-"""Where to look on a big plane: square frames of one size, at full or coarser resolution."""
+"""Square frames of a big plane, of one size, at full or coarser resolution."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Shape = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Frame:
-    """A half-open rectangle of a plane, seen with `factor` x `factor` plane pixels as one.
+    """A half-open rectangle of a plane, with `factor` x `factor` plane pixels as one frame pixel.
 
     `y0` and `x0` are multiples of the factor.
     """
@@ -45,7 +45,7 @@ class Frame:
 
     @property
     def area(self) -> Area:
-        """In plane pixels."""
+        """Half-open (y0, x0, y1, x1) in plane pixels."""
         return self.y0, self.x0, self.y1, self.x1
 
     @property
@@ -54,11 +54,11 @@ class Frame:
         return -(-(self.y1 - self.y0) // self.factor), -(-(self.x1 - self.x0) // self.factor)
 
     def open_sides(self, shape: Shape) -> tuple[bool, bool, bool, bool]:
-        """Whether the plane goes on beyond the top, left, bottom and right rim."""
+        """Return whether the plane goes on beyond the top, left, bottom and right rim."""
         return self.y0 > 0, self.x0 > 0, self.y1 < shape[0], self.x1 < shape[1]
 
     def holds(self, extent: Extent, shape: Shape, margin: int = MARGIN) -> bool:
-        """Whether an extent lies inside, away from every rim beyond which the plane goes on."""
+        """Return whether an extent lies inside, away from rims beyond which the plane goes on."""
         top, left, bottom, right = (
             margin * self.factor * is_open for is_open in self.open_sides(shape)
         )
@@ -71,12 +71,12 @@ class Frame:
 
 
 def is_big(shape: Sequence[int]) -> bool:
-    """Whether a plane (H, W) is worked on in frames."""
+    """Return whether a plane (H, W) is divided into frames."""
     return max(shape[:2]) > WHOLE
 
 
 def frames_around(extent: Extent, shape: Shape, margin: int = MARGIN) -> Iterator[Frame]:
-    """Frames that hold an extent, finest first; the last one is the whole plane."""
+    """Yield frames that hold an extent, finest first; the last one is the whole plane."""
     center = (extent[0] + extent[2] - 1) / 2, (extent[1] + extent[3] - 1) / 2
     factor = 1
     while SIDE * factor < max(shape):
@@ -89,7 +89,7 @@ def frames_around(extent: Extent, shape: Shape, margin: int = MARGIN) -> Iterato
 
 
 def _nearest(center: tuple[float, float], factor: int, step: int, shape: Shape) -> Frame:
-    """The frame of a grid whose middle is nearest, pushed onto the plane."""
+    """Return the frame of a grid whose middle is nearest, pushed onto the plane."""
     corner = []
     for middle, size in zip(center, shape, strict=True):
         start = round((middle / factor - SIDE / 2) / step) * step
@@ -101,7 +101,7 @@ def _nearest(center: tuple[float, float], factor: int, step: int, shape: Shape) 
 
 
 def whole_frame(shape: Shape) -> Frame:
-    """The whole plane, as coarse as it has to be."""
+    """Return the whole plane as a frame, as coarse as necessary."""
     factor = 1
     while SIDE * factor < max(shape):
         factor *= 2
@@ -109,12 +109,12 @@ def whole_frame(shape: Shape) -> Frame:
 
 
 def cores(shape: Shape, factor: int = 1, halo: int = HALO) -> list[tuple[Area, Frame]]:
-    """Split a plane into equal parts, each with the frame of it and a halo around; row by row.
+    """Split a plane into equal parts, each with a frame of it and a halo around; row by row.
 
     Returns
     -------
-    list of (half-open area of the plane, Frame)
-        The areas cover the plane without overlap.
+    list of ((y0, x0, y1, x1), Frame)
+        The half-open areas cover the plane without overlap.
     """
     bounds = []
     for size in shape:
@@ -134,9 +134,9 @@ def cores(shape: Shape, factor: int = 1, halo: int = HALO) -> list[tuple[Area, F
 
 
 def into_frame(prompts: Sequence[Prompt], frame: Frame, shape: Shape) -> list[Prompt]:
-    """Prompts as they look inside a frame; those that lie outside are left out.
+    """Move prompts into a frame's coordinates; those that lie outside are left out.
 
-    Words and references are handed on as they are.
+    Words and references are kept as they are.
     """
     moved = (_moved(prompt, frame, shape) for prompt in prompts)
     return [prompt for prompt in moved if prompt is not None]
@@ -180,7 +180,10 @@ def _moved_box(box: Box, frame: Frame) -> Box | None:
 
 
 def mask_in_frame(prompt: Scribble | Mask, frame: Frame) -> np.ndarray:
-    """The pixels (h, w) of a frame that a drawn prompt touches; a mask needs half of each."""
+    """Return the frame pixels, bool (h, w), that a drawn prompt touches.
+
+    A scribble needs one plane pixel of each frame pixel, a mask half of them.
+    """
     top, left = prompt.corner or (0, 0)
     factor = frame.factor
     out = np.zeros(frame.shape, bool)

@@ -21,11 +21,11 @@ PIXELS_SAMPLED = 512
 
 
 def fingerprint(image: Any) -> str:
-    """A name for the content of an image: shape, type, and its pixels or a sample of them.
+    """Compute a name for the content of an image: shape, type, and its pixels or a sample of them.
 
     Parameters
     ----------
-    image : array-like
+    image : array-like (...)
         numpy, dask, zarr; of a large one only a lattice of pixels on some planes is read.
     """
     shape = tuple(int(n) for n in image.shape)
@@ -40,7 +40,7 @@ def fingerprint(image: Any) -> str:
 
 
 def image_to_dict(image: Any, name: str, source: str = "", rgb: bool = False) -> dict[str, Any]:
-    """What tells an image from others, as plain values."""
+    """Describe an image by plain values that identify it."""
     return {
         "name": name, "source": source, "shape": [int(n) for n in image.shape],
         "dtype": np.dtype(image.dtype).str, "colours": bool(rgb),
@@ -49,7 +49,7 @@ def image_to_dict(image: Any, name: str, source: str = "", rgb: bool = False) ->
 
 
 class ImageFile:
-    """An image file, whose arrays are compared with what a log tells of its images.
+    """An image file, whose arrays are compared with the images of a log.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class ImageFile:
             self._arrays.append(opened.data[0])
 
     def find(self, description: dict[str, Any]) -> Any:
-        """The array that a log tells of.
+        """Return the array that a log describes.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class ImageFile:
 
 
 def find(arrays: Sequence[Any], description: dict[str, Any], where: str) -> Any:
-    """The one of some arrays that a log tells of; `LogTrouble` where it is not among them."""
+    """Return the array that a log describes; `LogTrouble` where none of `arrays` is it."""
     alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:
         shapes = " or ".join(str(tuple(array.shape)) for array in arrays)
@@ -101,7 +101,7 @@ def find(arrays: Sequence[Any], description: dict[str, Any], where: str) -> Any:
 
 
 def _sample(image: Any, shape: tuple[int, ...]) -> Any:
-    """A lattice of pixels on some planes, the same for every image of a shape."""
+    """Yield a lattice of pixels on some planes, the same for every image of a shape."""
     lead = max(0, len(shape) - 2 - (shape[-1] <= 4))
     steps = tuple(
         slice(None, None, max(1, n // PIXELS_SAMPLED)) for n in shape[lead : lead + 2]

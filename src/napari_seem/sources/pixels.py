@@ -1,4 +1,4 @@
-"""A big plane's pixels: read where they are needed, as coarsely as they are needed."""
+"""The pixels of a big plane, read where and as coarsely as they are needed."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ FINEST_MEAN = 4
 
 @dataclass(frozen=True, eq=False)
 class Appearance:
-    """How all parts of a plane are shown to a model.
+    """The mapping by which all parts of a plane are shown to a model.
 
     Attributes
     ----------
     windows : tuple of (low, high), or None
-        One for each channel; None where 8-bit pixels are shown as they are.
+        One for each channel; None where 8-bit pixels are shown unchanged.
     sample : uint8 (h, w, 3)
         Pixels from all over the plane, as shown.
     """
@@ -44,18 +44,18 @@ class Appearance:
 
     @cached_property
     def key(self) -> str:
-        """What tells it from others."""
+        """A digest of the windows and the sample."""
         digest = hashlib.blake2b(repr(self.windows).encode(), digest_size=4)
         digest.update(np.ascontiguousarray(self.sample).data)
         return digest.hexdigest()
 
     def show(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-        """A part of the plane as RGB (h, w, 3)."""
+        """Map a part of the plane, (h, w) or (h, w, C), to RGB (h, w, 3)."""
         return to_rgb(pixels, self.windows)
 
 
 class PlanePixels:
-    """One plane of one or more array-likes, read in parts; nothing is read before it is needed.
+    """One plane of one or more array-likes, read in parts when they are needed.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class PlanePixels:
 
     @classmethod
     def of(cls, image: Any) -> PlanePixels:
-        """The pixels of an array-like (H, W) or (H, W, C), or of a list of its resolutions.
+        """Wrap an array-like (H, W) or (H, W, C), or a list of its resolutions.
 
         Raises
         ------
@@ -93,13 +93,13 @@ class PlanePixels:
         return cls([levels], Plane((None, None), (0, 1), len(shape) == 3))
 
     def read(self, frame: Frame) -> npt.NDArray[Any]:
-        """The pixels of a frame as numpy, (h, w) or (h, w, C), of the arrays' own dtype."""
+        """Read the pixels of a frame: (h, w) or (h, w, C), of the arrays' own dtype."""
         parts = [self._read(levels, frame) for levels in self._images]
         return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
 
     @cached_property
     def appearance(self) -> Appearance:
-        """How all parts are shown, from patches all over the finest resolution."""
+        """The mapping for all parts, from patches all over the finest resolution."""
         bands = []
         tops, lefts = (
             np.unique(((np.arange(SAMPLES) + 0.5) / SAMPLES * size - SAMPLE_SIDE / 2)
@@ -114,7 +114,7 @@ class PlanePixels:
         return Appearance(windows, to_rgb(_finite(sample), windows))
 
     def name_of(self, frame: Frame) -> tuple[str, npt.NDArray[Any] | None]:
-        """What a frame's content is called, and its pixels where they had to be read for it."""
+        """Return the name of a frame's content, and its pixels if they had to be read for it."""
         with self._lock:
             known = self._names.get(frame)
         if known is not None:
@@ -126,7 +126,7 @@ class PlanePixels:
         return name, pixels
 
     def known_name(self, frame: Frame) -> str | None:
-        """What a frame's content is called, if it was read before."""
+        """Return the name of a frame's content, if it was read before."""
         with self._lock:
             return self._names.get(frame)
 
@@ -151,7 +151,7 @@ class PlanePixels:
         return pixels
 
     def _level_for(self, levels: list[Any], factor: int) -> tuple[Any, int]:
-        """The coarsest resolution that is still fine enough, and how coarse it is."""
+        """Return the coarsest resolution that is still fine enough, and how coarse it is."""
         best, coarseness = levels[0], 1
         for level in levels[1:]:
             height, width = self.plane.shape(level.shape)
@@ -163,7 +163,7 @@ class PlanePixels:
         return best, coarseness
 
     def _plane_of(self, levels: list[Any], level: Any) -> Plane:
-        """The same plane in a coarser array, whose other axes may be coarser too."""
+        """Return the same plane in a coarser array, whose other axes may be coarser too."""
         if level is levels[0]:
             return self.plane
         index = tuple(
@@ -175,14 +175,14 @@ class PlanePixels:
 
 
 def _finite(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The sample, or black where it has no value at all, as on a mosaic's empty rim."""
+    """Return the sample (h, w) or (h, w, C), or black where it has no finite value."""
     if sample.dtype.kind == "f" and not np.isfinite(sample).any():
         return np.zeros_like(sample)
     return sample
 
 
 def _mean(plane: Plane, array: Any, area: Area, factor: int) -> npt.NDArray[Any]:
-    """An area read with `factor` x `factor` pixels as one, strip by strip."""
+    """Read an area with `factor` x `factor` pixels averaged, strip by strip."""
     if factor == 1:
         return plane.read(array, area)
     y0, x0, y1, x1 = area
@@ -196,7 +196,7 @@ def _mean(plane: Plane, array: Any, area: Area, factor: int) -> npt.NDArray[Any]
 
 
 def _blocks(pixels: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
-    """Means of blocks; the last ones are of what there is."""
+    """Average blocks of side x side of (h, w) or (h, w, C); the last ones may be smaller."""
     missing = [-n % side for n in pixels.shape[:2]]
     padded = np.pad(pixels, [(0, n) for n in missing] + [(0, 0)] * (pixels.ndim - 2), mode="edge")
     height, width = padded.shape[0] // side, padded.shape[1] // side

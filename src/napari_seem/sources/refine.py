@@ -1,4 +1,4 @@
-"""The border of a large object at finer resolution than the object was found at."""
+"""The border of a large object at finer resolution than it was found at."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ Answer = Callable[[Frame, Sequence[Prompt]], Prediction]
 def refined(
     prediction: CroppedPrediction, prompts: Sequence[Prompt], answer: Answer
 ) -> CroppedPrediction:
-    """An object found in coarse pixels, with its border as finer ones show it.
+    """Refine the border of an object that was found in coarse pixels.
 
     Parameters
     ----------
     prediction : CroppedPrediction
     prompts : sequence of Prompt
-        Those that it answers, in plane pixels.
+        The prompts that it answers, in plane pixels.
     answer : callable
-        Gives the answer to prompts in a frame.
+        Returns the prediction for prompts in a frame.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def refined(
 def _finest(
     prediction: CroppedPrediction, border: BoolArray
 ) -> tuple[int, list[tuple[Area, Frame]]]:
-    """The finest factor at which few enough frames hold the border, and these."""
+    """Return the finest factor at which few frames hold the border (h, w), and the frames."""
     factor = 1
     rows, cols = np.nonzero(border)
     ys = prediction.corner[0] + (rows + 0.5) * prediction.factor
@@ -85,7 +85,7 @@ def _finest(
 
 
 def _band(mask: BoolArray, width: int) -> BoolArray:
-    """Pixels at most `width` from the mask's border."""
+    """Return the pixels (h, w) at most `width` from the mask's border."""
     inside = ndimage.distance_transform_edt(mask)
     outside = ndimage.distance_transform_edt(~mask)
     near: BoolArray = np.maximum(inside, outside) <= width
@@ -93,7 +93,7 @@ def _band(mask: BoolArray, width: int) -> BoolArray:
 
 
 def _window(values: FloatArray, corner: tuple[int, int], factor: int, frame: Frame) -> FloatArray:
-    """The part of logits at `corner` that lies in a frame of the same factor."""
+    """Cut the part of logits (h, w) at `corner` that lies in a frame of the same factor."""
     out = np.full(frame.shape, OUTSIDE, np.float32)
     here, there = _overlap(values.shape, corner, factor, frame, frame.area)
     out[there] = values[here]
@@ -104,7 +104,7 @@ def _overwrite_band(
     values: FloatArray, near: BoolArray, finer: FloatArray,
     place: tuple[tuple[int, int], int], area: Area, frame: Frame,
 ) -> None:  # fmt: skip
-    """Write a finer answer where it is near the border, into the frame's own part of the plane."""
+    """Write finer logits (h', w') into `values` (h, w) near the border, within `area`, in place."""
     here, there = _overlap(values.shape, place[0], place[1], frame, area)
     values[here] = np.where(near[here], finer[there], values[here])
 
@@ -112,7 +112,7 @@ def _overwrite_band(
 def _overlap(
     shape: tuple[int, ...], corner: tuple[int, int], factor: int, frame: Frame, area: Area
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where logits at `corner` and a frame meet within an area of the plane: in each."""
+    """Return the slices of logits at `corner` and of a frame where both meet within an area."""
     here, there = [], []
     for axis in (0, 1):
         own = corner[axis] // factor
@@ -126,16 +126,17 @@ def _overlap(
 
 
 def _inside(prompts: Sequence[Prompt], frame: Frame, prediction: CroppedPrediction) -> list[Prompt]:
-    """The prompts that say something about a frame."""
+    """Return the prompts that have a part in a frame, or no place."""
     return [p for p in prompts if into_frame([p], frame, prediction.shape)]
 
 
 def _as_prompt(mask: BoolArray, frame: Frame) -> Mask:
-    """A mask of a frame as a prompt on the plane."""
+    """Turn a mask (h, w) of a frame into a prompt on the plane."""
     full = mask.repeat(frame.factor, 0).repeat(frame.factor, 1)
     full = full[: frame.y1 - frame.y0, : frame.x1 - frame.x0]
     return Mask(full, corner=(frame.y0, frame.x0))
 
 
 def _iou(one: BoolArray, other: BoolArray) -> float:
+    """Compute the intersection over union of two masks (h, w)."""
     return float((one & other).sum() / max(1, (one | other).sum()))

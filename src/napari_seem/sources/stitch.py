@@ -1,4 +1,4 @@
-"""Objects found in overlapping frames, told to be one where they lie on each other."""
+"""Joining objects of overlapping frames that lie on each other."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Part = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What was found in one frame.
+    """The objects of one frame.
 
     Attributes
     ----------
     number : int
         Of the frame, in reading order.
-    core, area : half-open (y0, x0, y1, x1) in the plane
-        The part of the plane that is the frame's own, and all that it saw.
-    labels : unsigned integers (h, w)
+    core, area : (y0, x0, y1, x1)
+        The part of the plane that is the frame's own, and all that it covers; half-open.
+    labels : unsigned integer array (h, w)
         Over `area`; 0 where nothing was found.
     """
 
@@ -37,14 +37,14 @@ class Found:
     labels: Labels = field(repr=False)
 
     def within(self, area: Area) -> Labels:
-        """The labels of an area inside of what the frame saw."""
+        """Return the labels (h, w) of an area inside of what the frame covers."""
         y0, x0 = self.area[:2]
         return self.labels[area[0] - y0 : area[2] - y0, area[1] - x0 : area[3] - x0]
 
 
 @dataclass(frozen=True, eq=False)
 class Spill:
-    """An object of one frame that reaches into another's part, which did not find it there."""
+    """An object of one frame that reaches into the part of another, which did not find it there."""
 
     part: Part
     into: int
@@ -53,13 +53,13 @@ class Spill:
 
 
 class Groups:
-    """Union-find: which parts are one object."""
+    """A union-find of the parts that are one object."""
 
     def __init__(self) -> None:
         self._parent: dict[Part, Part] = {}
 
     def find(self, part: Part) -> Part:
-        """The first part, in reading order, of the object that a part belongs to."""
+        """Return the first part, in reading order, of the object that a part belongs to."""
         root = part
         while self._parent.get(root, root) != root:
             root = self._parent[root]
@@ -74,14 +74,14 @@ class Groups:
 
 
 def common(one: Area, other: Area) -> Area | None:
-    """Where two areas overlap, or None."""
+    """Return where two areas overlap, or None."""
     y0, x0 = max(one[0], other[0]), max(one[1], other[1])
     y1, x1 = min(one[2], other[2]), min(one[3], other[3])
     return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
 
 
 def compare(one: Found, other: Found, groups: Groups) -> Iterable[Spill]:
-    """Join the objects that two neighbouring frames both see; gives those that only one does."""
+    """Join the objects that two neighbouring frames both found; yield those that only one found."""
     shared = common(one.area, other.area)
     if shared is None:
         return
@@ -93,7 +93,7 @@ def compare(one: Found, other: Found, groups: Groups) -> Iterable[Spill]:
 
 
 def _same(first: Labels, second: Labels) -> list[tuple[int, int]]:
-    """Pairs of labels that cover the same pixels."""
+    """Return pairs of labels of two label arrays (h, w) that cover the same pixels."""
     if not first.any() or not second.any():
         return []
     width = int(second.max()) + 1
@@ -105,7 +105,7 @@ def _same(first: Labels, second: Labels) -> list[tuple[int, int]]:
 
 
 def _spills(one: Found, other: Found, matched: set[int]) -> Iterable[Spill]:
-    """Objects in the own part of `one` that go on in that of `other`, where it saw no such one."""
+    """Yield objects of the core of `one` that go on in that of `other`, which has no match."""
     reach = common(one.area, other.core)
     if reach is None:
         return

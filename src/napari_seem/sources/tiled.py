@@ -1,4 +1,4 @@
-"""A model on planes too big for one pass: it sees the frames that prompts and objects lie in."""
+"""A model on planes too big for one pass: it encodes the frames of prompts and objects."""
 
 from __future__ import annotations
 
@@ -40,22 +40,23 @@ ROOM = BAND + 2
 
 @dataclass(frozen=True, eq=False)
 class TiledEmbedding(Embedding):
-    """A big plane, of which frames are encoded when they are needed; by itself it holds nothing."""
+    """A big plane, whose frames are encoded when they are needed; it holds no features itself."""
 
     pixels: PlanePixels = field(kw_only=True, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class TiledMemory:
-    """What a turn on a big plane leaves to the next.
+    """The state that one turn on a big plane passes to the next.
 
     Attributes
     ----------
     frame : Frame
-        Where the object was decoded.
+        The frame in which the object was decoded.
     inner : object
         The model's own memory of it there.
-    bbox : half-open (y0, x0, y1, x1) in the plane, or None
+    bbox : (y0, x0, y1, x1), or None
+        Half-open, in the plane.
     """
 
     frame: Frame
@@ -66,10 +67,10 @@ class TiledMemory:
 class TiledModel:
     """Any model, on planes of any size; a `Model` itself.
 
-    A prompt encodes the one frame of `SIDE` pixels that it lies well inside. Where the object
-    reaches the frame's rim, a larger frame is looked at, of twice as coarse pixels where need be,
-    until the object ends or the plane does; its border is then found again in frames of finer
-    pixels. Frames are kept in a cache by their content.
+    A prompt encodes the one frame of `SIDE` pixels that it lies well inside. If the object reaches
+    the frame's rim, a larger frame is decoded, of twice as coarse pixels where necessary, until the
+    object or the plane ends. Its border is then refined in frames of finer pixels. Frames are kept
+    in a cache by their content.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class TiledModel:
     cache : EmbeddingCache, optional
         Keeps the encoded frames; by default one of its own.
     identity : str, optional
-        What the cache calls the model; by default its name.
+        The model's name in the cache; by default its own identity.
     """
 
     def __init__(
@@ -90,21 +91,21 @@ class TiledModel:
         self._identity = identity or str(getattr(model, "identity", model.name))
 
     def vocabulary(self) -> tuple[str, ...]:
-        """The words that the model knows."""
+        """Return the words of the model."""
         return self.model.vocabulary()
 
     def encode(self, image: Any) -> TiledEmbedding:
-        """Make ready for prompts; nothing is read yet.
+        """Prepare a plane for prompts; its pixels are read later.
 
         Parameters
         ----------
         image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
-            numpy, dask, zarr, or anything else that slices.
+            numpy, dask, zarr, or any other array that slices.
 
         Raises
         ------
         InvalidImage
-            Where the array is no image.
+            The array is no image.
         """
         pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
         return TiledEmbedding(self._identity, pixels.shape, {}, pixels=pixels)
@@ -112,10 +113,10 @@ class TiledModel:
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
     ) -> Prediction:
-        """Answer one turn; as the model's own `predict`, with a `CroppedPrediction`.
+        """Answer one turn, as the model's own `predict`, with a `CroppedPrediction`.
 
-        Words and references without a place are looked for in the whole plane, as coarsely as it
-        has to be; `segment_tiled` finds all of a word at full resolution.
+        Words and references without a place are searched in the whole plane, as coarsely as
+        necessary; `segment_tiled` finds all of a word at full resolution.
         """
         tiled = self._checked(embedding)
         check_prompts(prompts, tiled.shape)
@@ -134,20 +135,20 @@ class TiledModel:
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, area: Area | None = None
     ) -> Segmentation:
-        """Find everything in an area of the plane, or everything that `names` name.
+        """Find everything in an area of the plane, or everything that one of `names` names.
 
         Parameters
         ----------
         embedding : Embedding
         names : sequence of str, optional
-        area : half-open (y0, x0, y1, x1), optional
-            Seen as one frame, as coarsely as it has to be: what a viewer shows. By default the
-            plane is worked through as by `segment_tiled`.
+        area : (y0, x0, y1, x1), optional
+            Half-open. It is one frame, as coarse as necessary: what a viewer shows. By default the
+            plane is processed as by `segment_tiled`.
 
         Returns
         -------
         Segmentation
-            Of an `area`, `semantic` is None.
+            For an `area`, `semantic` is None.
         """
         tiled = self._checked(embedding)
         if area is None:
@@ -164,7 +165,7 @@ class TiledModel:
         return Segmentation(tiled.shape, tuple(instances), None, inner.names, inner.stuff)
 
     def is_ready(self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None) -> bool:
-        """Whether the first frame that the prompts are looked at in is encoded."""
+        """Return whether the first frame that the prompts are decoded in is encoded."""
         tiled = self._checked(embedding)
         where = _prompted_extent(prompts, tiled.shape)
         frame = whole_frame(tiled.shape)
@@ -174,7 +175,7 @@ class TiledModel:
         return name is not None and (self._identity, name) in self.cache
 
     def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
-        """A frame, encoded: from the cache, or now."""
+        """Return an encoded frame, from the cache or encoded now."""
         name, pixels = embedding.pixels.name_of(frame)
         return self.cache.get_or_encode(
             (self._identity, name), lambda: encoded(self.model, embedding.pixels, frame, pixels)
@@ -191,7 +192,7 @@ class TiledModel:
     def _predict_in_frames(
         self, tiled: TiledEmbedding, prompts: Sequence[Prompt], where: Extent, memory: Any
     ) -> CroppedPrediction:
-        """The answer in the first frame that the object does not run out of."""
+        """Predict in larger and larger frames, until the object does not run out of one."""
         frames = _candidate_frames(where, tiled.shape, memory)
         frame, before = next(frames)
         prediction, reached = self._predict_in(tiled, frame, prompts, before)
@@ -213,7 +214,7 @@ class TiledModel:
         self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt],
         memory: TiledMemory | None,
     ) -> tuple[CroppedPrediction, Extent | None]:  # fmt: skip
-        """The answer in a frame; and the object's extent there where it reaches the frame's rim."""
+        """Predict in a frame; also return the object's extent if it reaches the frame's rim."""
         same = memory is not None and memory.frame == frame
         answer = self._answer(tiled, frame, prompts, memory.inner if memory and same else None)
         mask = answer.mask
@@ -239,7 +240,7 @@ class TiledModel:
         return self.model.predict(self.tile(tiled, frame), inside, memory)
 
     def _local_reference(self, prompt: Prompt) -> Prompt:
-        """A reference into a big plane, as one into the frame around its region."""
+        """Turn a reference into a big plane into one to the frame around its region."""
         if not isinstance(prompt, Reference) or not isinstance(prompt.embedding, TiledEmbedding):
             return prompt
         tiled = self._checked(prompt.embedding)
@@ -252,7 +253,10 @@ class TiledModel:
 
 
 def encoded(model: Model, pixels: PlanePixels, frame: Frame, raw: Any = None) -> Embedding:
-    """A frame of a plane as a model encodes it, as bright as the whole plane."""
+    """Encode a frame of a plane, with the brightness of the whole plane.
+
+    `raw` are the frame's pixels (h, w) or (h, w, C), if they were read already.
+    """
     appearance = pixels.appearance
     shown = appearance.show(pixels.read(frame) if raw is None else raw)
     if isinstance(model, PartEncoder):
@@ -261,14 +265,14 @@ def encoded(model: Model, pixels: PlanePixels, frame: Frame, raw: Any = None) ->
 
 
 def _prompted_extent(prompts: Sequence[Prompt], shape: Shape) -> Extent | None:
-    """What the positive prompts cover; what the negative ones do where no other has a place."""
+    """Return the extent of the positive prompts; of the negative ones if no other has a place."""
     return extent(prompts, shape) or extent(prompts, shape, positive=False)
 
 
 def _candidate_frames(
     where: Extent, shape: Shape, memory: TiledMemory | None
 ) -> Iterator[tuple[Frame, TiledMemory | None]]:
-    """Frames to look at the prompts in: that of the turn before where they lie well inside."""
+    """Yield frames for the prompts, first that of the turn before if they lie well inside."""
     if memory is not None:
         if memory.frame.holds(where, shape):
             yield memory.frame, memory
@@ -278,7 +282,7 @@ def _candidate_frames(
 
 
 def _cut(logits: FloatArray, frame: Frame, bbox: Area | None) -> tuple[FloatArray, tuple[int, int]]:
-    """The part of a frame's logits around an object, and where it lies in the plane."""
+    """Cut a frame's logits (h, w) around an object; return them and their corner in the plane."""
     if bbox is None:
         return np.zeros((0, 0), np.float32), (frame.y0, frame.x0)
     y0, x0 = max(0, bbox[0] - ROOM), max(0, bbox[1] - ROOM)
@@ -287,7 +291,7 @@ def _cut(logits: FloatArray, frame: Frame, bbox: Area | None) -> tuple[FloatArra
 
 
 def _placed(instance: Instance, frame: Frame, shape: Shape) -> Instance:
-    """An object of a frame as one of the plane."""
+    """Move an object of a frame to the plane."""
     factor = frame.factor
     y0, x0 = instance.bbox[0] * factor, instance.bbox[1] * factor
     mask = instance.mask.repeat(factor, 0).repeat(factor, 1)

@@ -1,4 +1,4 @@
-"""Everything on a big plane: found frame by frame, one id for each object across all frames."""
+"""Everything on a big plane, found frame by frame, with one id for each object across frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class FoundObject:
     name : str or None
     score : float
         Mean of the model's scores of its parts, weighted by their areas.
-    bbox : half-open (y0, x0, y1, x1) in the plane
+    bbox : (y0, x0, y1, x1)
+        Half-open, in the plane.
     area : int
         Pixels.
     """
@@ -45,7 +46,7 @@ class FoundObject:
 
 @dataclass(frozen=True, eq=False)
 class WholePlane:
-    """What was found on a big plane.
+    """All objects of a big plane.
 
     Attributes
     ----------
@@ -54,9 +55,9 @@ class WholePlane:
     objects : tuple of FoundObject
         In the order of their ids, 1, 2, 3, ...
     names : tuple of str
-        The words that were looked for, or the model's vocabulary.
+        The words that were searched for, or the model's vocabulary.
     semantic : array-like (H, W), or None
-        As `Segmentation.semantic`, where one was asked for.
+        As `Segmentation.semantic`, if an array was given for it.
     stuff : tuple of str
         As `Segmentation.stuff`.
     """
@@ -69,31 +70,32 @@ class WholePlane:
 
 
 class PlaneRun:
-    """A run over a whole plane; `run` does it and tells how far it is.
+    """A run over a whole plane; `run` does it and yields its progress.
 
     Memory is bounded by one row of frames, whatever the size of the plane: the label array is
-    written frame by frame, and what neighbours need of a frame is dropped once all were seen.
+    written frame by frame, and a frame's labels are dropped once all its neighbours were compared
+    with it.
 
     Parameters
     ----------
     model : Model
     image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
     names : sequence of str, optional
-        Find what these words name only.
+        Find only what these words name.
     out : integer array-like (H, W), optional
         numpy or zarr; overwritten. By default a new uint32 array.
     semantic : integer array-like (H, W), optional
         Gets the index of the name that fits each pixel, plus one.
     halo : int
-        Pixels that neighbours see of each other's own part. Objects up to this size come out
-        as if seen in one.
+        Pixels by which a frame overlaps its neighbours. Objects up to this size come out as if
+        segmented in one frame.
     order : sequence of int, optional
         Numbers of the frames, each once; the result is the same in any order.
 
     Raises
     ------
     InvalidLabels
-        Where `out` or `semantic` has another shape, or can't be written.
+        `out` or `semantic` has another shape, or can't be written.
     """
 
     def __init__(
@@ -123,16 +125,16 @@ class PlaneRun:
 
     @property
     def total(self) -> int:
-        """How many steps `run` takes."""
+        """Number of steps of `run`."""
         return 2 * len(self._frames)
 
     def run(self) -> Iterator[int]:
-        """Find, stitch and number; yields the number of steps done. `labels` holds after the last.
+        """Find, stitch and number; yield the number of steps done. `labels` is valid at the end.
 
         Raises
         ------
         InvalidLabels
-            Where there are more objects than the label array can number.
+            There are more objects than the label array can number.
         """
         for done, number in enumerate(self._order, 1):
             self._find(number)
@@ -145,7 +147,7 @@ class PlaneRun:
         self.objects = tuple(sums[label_id].object(label_id) for label_id in sorted(sums))
 
     def _find(self, number: int) -> None:
-        """Look at one frame, write what is its own, and compare with the neighbours seen before."""
+        """Segment one frame, write its own part, and compare it with the neighbours done before."""
         core, frame = self._frames[number]
         found = Found(number, core, frame.area, self._segment_frame(number, frame))
         own = found.within(core)
@@ -165,7 +167,7 @@ class PlaneRun:
             self._waiting[number] = found
 
     def _mark_compared(self, other: int, number: int) -> None:
-        """Two frames know each other; one that knows all its neighbours is needed no longer."""
+        """Mark two frames as compared; forget one that was compared with all its neighbours."""
         self._not_compared[number].discard(other)
         self._not_compared[other].discard(number)
         if not self._not_compared[other]:
@@ -210,7 +212,7 @@ class PlaneRun:
         ]  # fmt: skip
 
     def _ids(self) -> dict[Part, int]:
-        """Final ids by the first part of each object, in reading order."""
+        """Return the final id of the first part of each object, in reading order."""
         ids: dict[Part, int] = {}
         for number in range(len(self._frames)):
             for label in self._own[number]:
@@ -245,7 +247,10 @@ class PlaneRun:
     def _spill(
         self, block: IdBlock, before: IdBlock, core: Area, spill: Spill, ids: dict[Part, int]
     ) -> None:
-        """Give an object the free pixels where it goes on, unless it was found there after all."""
+        """Give an object the free pixels where it goes on, unless it was found there after all.
+
+        `block` and `before` are ids (h, w) of the frame's own part; `block` is changed in place.
+        """
         y, x = spill.corner[0] - core[0], spill.corner[1] - core[1]
         where = np.s_[y : y + spill.mask.shape[0], x : x + spill.mask.shape[1]]
         final = ids[self._groups.find(spill.part)]
@@ -255,7 +260,7 @@ class PlaneRun:
 
 @dataclass
 class _Sum:
-    """What is gathered of an object while its parts are numbered."""
+    """The size, box and parts of an object, collected while its parts are numbered."""
 
     area: int = 0
     box: Area | None = None
@@ -291,7 +296,8 @@ def segment_tiled(
     Parameters
     ----------
     model : Model
-    image, names, out, semantic
+    image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
+    names, out, semantic
         As for `PlaneRun`.
     progress : callable, optional
         Called with steps done and steps in all.
@@ -308,7 +314,7 @@ def segment_tiled(
 
 
 def instances_of(found: WholePlane) -> tuple[Instance, ...]:
-    """The objects with their masks, best first; only their own pixels are read."""
+    """Return the objects with their masks, best first; only their own pixels are read."""
     ordered = sorted(found.objects, key=lambda one: (-one.score, one.label_id))
     return tuple(
         Instance(
@@ -320,7 +326,7 @@ def instances_of(found: WholePlane) -> tuple[Instance, ...]:
 
 
 def _boxes(block: npt.NDArray[np.int64]) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Each value of a block, and where it is."""
+    """Yield each positive value of a block (h, w), and its bounding box."""
     values, packed = np.unique(block, return_inverse=True)
     packed = packed.reshape(block.shape) + (1 if values[0] else 0)
     places = ndimage.find_objects(packed)
@@ -329,7 +335,7 @@ def _boxes(block: npt.NDArray[np.int64]) -> Iterator[tuple[int, tuple[slice, sli
 
 
 def _is_blank(pixels: npt.NDArray[Any]) -> bool:
-    """Whether there is nothing to see, as on a mosaic's empty rim."""
+    """Return whether an image (h, w) or (h, w, C) is constant, as on a mosaic's empty rim."""
     if pixels.dtype.kind == "f":
         finite = np.isfinite(pixels)
         if not finite.any():

@@ -1,8 +1,8 @@
-"""Random crops of pictures, cut and altered as one batch.
+"""Random crops of pictures, cut and augmented as one batch.
 
-A crop is defined by where each of its pixels lies on the picture. The image is read there
-bilinearly at the level of the picture's pyramid that fits the scale, ids are read by nearest
-neighbour at the picture's own size. Pixel (i, j) of anything covers [i, i + 1) x [j, j + 1).
+A crop is defined by the position of each of its pixels on the picture. The image is read there
+bilinearly, at the level of the picture's pyramid that fits the scale; ids are read by nearest
+neighbour at the picture's own size. Pixel (i, j) of any array covers [i, i + 1) x [j, j + 1).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OUTSIDE = -1
 
 @dataclass
 class Crops:
-    """A batch of crops; 2 i and 2 i + 1 come from one group, so one can refer to the other.
+    """A batch of crops; 2 i and 2 i + 1 come from one group, so that one can refer to the other.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Crops:
     scale: Tensor
 
     def rows(self, bank: PictureBank, kind: int, ids: Tensor) -> Tensor:
-        """Rows in the bank's tables of objects `ids` (B, ...) of one kind; ids under 1 give any."""
+        """Return the bank's rows of objects `ids` (B, ...) of one kind; any row for ids < 1."""
         first = bank.first[kind, self.picture]
         shape = (-1,) + (1,) * (ids.ndim - 1)
         return (first.view(shape) + ids - 1).clamp(0, len(bank.area) - 1)
@@ -85,7 +85,7 @@ def draw_crops(bank: PictureBank, batch: int, side: int, regions: float = 0.3) -
 
 
 def _draw_pictures(bank: PictureBank, batch: int) -> Tensor:
-    """Pairs of pictures of one group: (B,)."""
+    """Draw pairs of pictures of one group: (B,)."""
     device = bank.weights.device
     first = torch.multinomial(bank.weights, batch // 2, replacement=True)
     group = bank.group[first]
@@ -96,7 +96,7 @@ def _draw_pictures(bank: PictureBank, batch: int) -> Tensor:
 
 
 def _draw_objects(bank: PictureBank, picture: Tensor, kind: Tensor) -> Tensor:
-    """A row of the tables of objects for each picture, by the square root of the area: (B,)."""
+    """Draw an object's row for each picture, by the square root of its area: (B,)."""
     first, count = bank.first[kind, picture], bank.count[kind, picture]
     last = (first + count - 1).clamp(0, len(bank.area) - 1)
     before = torch.where(first > 0, bank.cumulative[(first - 1).clamp(min=0)], 0.0)
@@ -109,7 +109,7 @@ def _draw_objects(bank: PictureBank, picture: Tensor, kind: Tensor) -> Tensor:
 def _draw_turns(
     bank: PictureBank, picture: Tensor, row: Tensor, side: int
 ) -> tuple[Tensor, Tensor]:
-    """Crop pixels to picture pixels: matrices (B, 2, 2), and crop pixels a picture pixel (B,)."""
+    """Draw matrices (B, 2, 2) from crop to picture pixels, and crop pixels a picture pixel (B,)."""
     device, batch = picture.device, len(picture)
     low, high = math.log(SMALLEST_SIDE), math.log(LARGEST_SHARE * side)
     apparent = torch.exp(low + (high - low) * torch.rand(batch, device=device))
@@ -133,7 +133,7 @@ def _draw_turns(
 def _draw_centers(
     bank: PictureBank, picture: Tensor, row: Tensor, turn: Tensor, side: int
 ) -> Tensor:
-    """Where on the picture the middle of each crop lies: (B, 2), mostly with little outside."""
+    """Draw the picture position of each crop's middle, mostly with little outside: (B, 2)."""
     batch, device = len(picture), picture.device
     pick = torch.randint(0, PIXELS_KEPT, (batch,), device=device)
     pixel = bank.places[row, pick].float() + torch.rand(batch, 2, device=device)
@@ -148,7 +148,7 @@ def _draw_centers(
 
 
 def _bent_grid(batch: int, side: int, device: torch.device) -> Tensor:
-    """Pixel centres of crops, from the middle: (B, S, S, 2); some bent by smooth noise."""
+    """Return pixel centres of crops, from the middle: (B, S, S, 2); some bent by smooth noise."""
     along = torch.arange(side, device=device) + 0.5 - side / 2
     grid = torch.stack(torch.meshgrid(along, along, indexing="ij"), -1)
     bend = torch.rand(batch, 1, 1, 1, device=device) < ELASTIC
@@ -158,7 +158,7 @@ def _bent_grid(batch: int, side: int, device: torch.device) -> Tensor:
 
 
 def gather_ids(bank: PictureBank, picture: Tensor, where: Tensor) -> Tensor:
-    """Ids at points of pictures.
+    """Read ids at points of pictures.
 
     Parameters
     ----------
@@ -184,14 +184,14 @@ def gather_ids(bank: PictureBank, picture: Tensor, where: Tensor) -> Tensor:
 
 
 def gather_image(bank: PictureBank, picture: Tensor, where: Tensor, scale: Tensor) -> Tensor:
-    """Normalised pixels at points of pictures, read bilinearly: float32 (B, 3, S, S).
+    """Read normalised pixels at points of pictures, bilinearly: float32 (B, 3, S, S).
 
     Parameters
     ----------
     bank, picture, where
         As for `gather_ids`; the picture's edge is repeated beyond it.
     scale : float32 (B,)
-        Crop pixels per picture pixel; says which level of the pyramid is read.
+        Crop pixels per picture pixel; selects the level of the pyramid.
     """
     level = (-torch.log2(scale)).round().long().clamp(0, LEVELS - 1)
     shrunk = (2.0**level)[:, None, None]
@@ -212,7 +212,10 @@ def gather_image(bank: PictureBank, picture: Tensor, where: Tensor, scale: Tenso
 
 
 def _between(position: Tensor, size: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """The two pixels around a position (pixel centres at integers), and how far along it lies."""
+    """Return the two pixels around positions (B, S, S), and the share of the way between them.
+
+    Positions count pixel centres as integers; `size` (B, 1, 1) is the picture's.
+    """
     low = position.floor()
     share = position - low
     low = low.long()

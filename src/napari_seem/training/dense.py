@@ -1,4 +1,4 @@
-"""Dense supervision of the encoder: everything in a crop teaches at once."""
+"""Dense supervision of the encoder: every pixel of a crop teaches at once."""
 
 from __future__ import annotations
 
@@ -23,14 +23,20 @@ SAMPLES = 384
 def dense_losses(
     network: CompactNetwork, coarse: Tensor, fine: Tensor, crops: Crops, bank: PictureBank
 ) -> dict[str, Tensor]:
-    """Losses of every dense head: scalars.
+    """Compute the losses of every dense head.
 
     Parameters
     ----------
     network : CompactNetwork
-    coarse, fine : encoder outputs for the batch
+    coarse : (B, config.coarse_channels, S / 4, S / 4)
+    fine : (B, config.fine_channels, S / 2, S / 2)
+        Encoder outputs for the batch.
     crops : Crops
     bank : PictureBank
+
+    Returns
+    -------
+    dict of str to scalar tensor
     """
     at = network.config.coarse_slices
     ids = crops.ids[:, 0]
@@ -71,20 +77,20 @@ _SINGLE = ("distance", "foreground", "size", "centre")
 
 
 def entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean of the cross-entropy of logits with targets in 0..1."""
+    """Average the cross-entropy of logits with targets in 0..1, by weights; (...) each."""
     loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     return mean(loss, weight)
 
 
 def boundary_target(ids: Tensor) -> Tensor:
-    """Where ids change: (B, S, S) int -> (B, S / 2, S / 2) of 0 or 1; not at the picture's edge."""
+    """Mark where ids change, but not at the picture's edge: (B, S, S) -> (B, S / 2, S / 2)."""
     values = ids.float()[:, None]
     top, bottom = F.max_pool2d(values, 3, 1, 1), -F.max_pool2d(-values, 3, 1, 1)
     return F.max_pool2d(((top != bottom) & (bottom >= 0)).float(), 2)[:, 0]
 
 
 def relative_depth(ids: Tensor) -> Tensor:
-    """Depth inside each instance over that instance's largest: (B, h, w) int -> (B, h, w) 0..1."""
+    """Divide depth inside each instance by that instance's largest: (B, h, w) int -> 0..1."""
     values = ids.float()[:, None]
     alike = (least_around(values) == values) & (-least_around(-values) == values)
     inside = ((values > 0) & alike).float()
@@ -96,7 +102,7 @@ def relative_depth(ids: Tensor) -> Tensor:
 
 
 def centre_nearness(ids: Tensor) -> Tensor:
-    """1 at the centroid of each instance, falling to 0 at its far end: (B, h, w) int -> float32."""
+    """Compute 1 at each instance's centroid, falling to 0 at its far end: (B, h, w) -> float32."""
     batch, height, width = ids.shape
     index = slots(ids)
     row = torch.arange(height, device=ids.device, dtype=torch.float32)[:, None].expand(ids.shape)
@@ -116,12 +122,12 @@ SLOTS = 4096
 
 
 def slots(ids: Tensor) -> Tensor:
-    """Place of each pixel's instance in tables of SLOTS rows: (B, h, w) -> (B, h * w)."""
+    """Return the row of each pixel's instance in tables of SLOTS rows: (B, h, w) -> (B, h * w)."""
     return ids.clamp(min=0).flatten(1) % SLOTS
 
 
 def largest_of(values: Tensor, ids: Tensor) -> Tensor:
-    """The largest value in each pixel's own instance: (B, h, w)."""
+    """Return the largest value in each pixel's own instance: (B, h, w)."""
     index = slots(ids)
     table = torch.zeros(len(ids), SLOTS, device=ids.device)
     table.scatter_reduce_(1, index, values.flatten(1), "amax")
@@ -129,13 +135,17 @@ def largest_of(values: Tensor, ids: Tensor) -> Tensor:
 
 
 def _size_loss(predicted: Tensor, area: Tensor, inside: Tensor) -> Tensor:
+    """Compare predicted log2 sides (B, h, w) with areas (B, h, w) where `inside` (B, h, w) is 1."""
     target = 0.5 * torch.log2(area.clamp(min=1))
     loss = F.smooth_l1_loss(predicted.float(), target, reduction="none", beta=0.5)
     return mean(loss, inside)
 
 
 def _sample(ids: Tensor, area: Tensor) -> Tensor:
-    """Flat places of SAMPLES pixels of each crop, small instances as often as large ones."""
+    """Draw flat positions of SAMPLES pixels of each crop of `ids` (B, h, w): (B, SAMPLES).
+
+    Small instances, by `area` (B, h, w), are drawn as often as large ones.
+    """
     background = (ids == 0).flatten(1).sum(1, keepdim=True).clamp(min=1) * COARSE_STRIDE**2
     share = torch.where(ids > 0, area, background[..., None].float()).clamp(min=16)
     chance = gumbel(ids.shape, ids.device) - torch.log(share)
@@ -147,7 +157,15 @@ def _sample(ids: Tensor, area: Tensor) -> Tensor:
 def _instance_loss(
     network: CompactNetwork, embedding: Tensor, ids: Tensor, chosen: Tensor
 ) -> Tensor:
-    """Cross-entropy of pixels against the mean embeddings of the crop's own instances."""
+    """Compute the cross-entropy of pixels against the mean embeddings of the crop's instances.
+
+    Parameters
+    ----------
+    embedding : (B, I, h, w)
+    ids : int64 (B, h, w)
+    chosen : int64 (B, P)
+        Flat positions of the pixels that count.
+    """
     flat = embedding.float().flatten(2)  # (B, D, n)
     index = ids.flatten(1)
     sampled = index.gather(1, chosen)  # (B, P)
@@ -171,7 +189,14 @@ def _semantic_loss(
     network: CompactNetwork, embedding: Tensor, words: Tensor, ids: Tensor, crops: Crops,
     bank: PictureBank,
 ) -> Tensor:  # fmt: skip
-    """Which of all words a named pixel is, and which annotated words every pixel is not."""
+    """Classify named pixels among all words, and deny annotated words of all other pixels.
+
+    Parameters
+    ----------
+    embedding : (B, S, h, w)
+    words, ids : int64 (B, h, w)
+        The word and the object of every pixel.
+    """
     annotated = bank.annotated[bank.group[crops.picture]]  # (B, V)
     partial = bank.partial[crops.picture][:, None, None]
     usable = (ids != OUTSIDE) & ((words != NO_WORD) | ~partial)

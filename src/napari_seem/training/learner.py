@@ -1,7 +1,7 @@
-"""The network in training: one step is one batch of tensor operations, and asks the device nothing.
+"""The network in training: one step is one batch of tensor operations, without synchronisation.
 
 No step reads a value back (`.item()`, `nonzero`, a mask as an index), so that a GPU is never waited
-for; `tests/training` holds that.
+for; `tests/training` checks that.
 """
 
 from __future__ import annotations
@@ -110,7 +110,10 @@ class Learner:
         self, ids: Tensor, coarse: Tensor, fine: Tensor, objects: Objects, found: Windows,
         rounds: int, phase: Phase,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:  # fmt: skip
-        """The first turn and `rounds` corrections; the last answer is learned from."""
+        """Run the first turn and `rounds` corrections; the last answer is learned from.
+
+        `ids` is (B, 2, S, S); `coarse` and `fine` are the encoder's outputs (B, C, h, w).
+        """
         config, at = self.network.config, self.network.config.coarse_slices
         kept = fine if phase.refined else fine[:, -EVIDENCE_MAPS:]
         seen = cut(coarse, found, phase.grid), cut(kept, found, 2 * phase.grid, ratio=2)
@@ -137,6 +140,7 @@ class Learner:
     def _decode(
         self, coarse: Tensor, fine: Tensor, prompts: WindowPrompts, refined: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decode windows of `coarse` (N, C, G, G) and `fine` (N, D, 2 G, 2 G)."""
         config = self.network.config
         evidence = gather(coarse, fine, prompts, config, skip_unmarked=False)
         features = coarse[:, config.coarse_slices["features"]]
@@ -169,7 +173,7 @@ class Learner:
 
 
 def _facts(overlap: Tensor, kind: Tensor, round_: Round, rounds: int) -> dict[str, Tensor]:
-    """Mean overlap after corrections, or by kind of first prompt; NaN where there is none."""
+    """Average `overlap` (N,) after corrections, or by `kind` (N,) of first prompt; NaN for none."""
     if rounds:
         return {"iou_later": mean(overlap, round_.counts)}
     facts = {}
@@ -180,7 +184,7 @@ def _facts(overlap: Tensor, kind: Tensor, round_: Round, rounds: int) -> dict[st
 
 
 def optimizers(network: CompactNetwork, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for the convolutions between maps, AdamW for everything else."""
+    """Return Muon for the convolutions between maps, AdamW for everything else."""
     hidden: list[nn.Parameter] = []
     other: list[nn.Parameter] = []
     for parameter in network.parameters():

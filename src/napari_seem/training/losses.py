@@ -1,4 +1,4 @@
-"""How far an answer is from the truth."""
+"""Losses of the decoder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FOCUS = 2.0
 def turn_losses(
     round_: Round, logits: Tensor, core: Tensor, quality: Tensor, ladder: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Losses of one turn.
+    """Compute the losses of one turn.
 
     Parameters
     ----------
@@ -58,12 +58,12 @@ def turn_losses(
 
 
 def mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Weighted mean; 0 where all weights are."""
+    """Average values (...) by weights (...); 0 where all weights are 0."""
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 
 def focal(logits: Tensor, target: Tensor, valid: Tensor, emphasis: Tensor | float = 1.0) -> Tensor:
-    """Normalised focal loss of each window (Sofiiuk et al. 2019, AdaptIS, equation 5): (N,).
+    """Compute the normalised focal loss of each window (Sofiiuk et al. 2019, AdaptIS, eq. 5): (N,).
 
     The weights (1 - p)^FOCUS of a window's cells are scaled to a mean of one, so that sure windows
     don't fade out; half of it goes to either side, however small the object.
@@ -73,7 +73,7 @@ def focal(logits: Tensor, target: Tensor, valid: Tensor, emphasis: Tensor | floa
     logits, target, valid : (N, F, F)
         Targets and cells that count, in 0..1.
     emphasis : (N, F, F)
-        Factor of each cell's loss; what a click complained of counts twice.
+        Factor of each cell's loss; errors that a click was about count twice.
     """
     entropy = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     with torch.no_grad():
@@ -87,12 +87,12 @@ def focal(logits: Tensor, target: Tensor, valid: Tensor, emphasis: Tensor | floa
 
 
 def mean_of(values: Tensor, weight: Tensor) -> Tensor:
-    """Sum of values over the sum of weights, of each window: (N, F, F) -> (N,)."""
+    """Divide the sum of values by the sum of weights of each window: (N, F, F) -> (N,)."""
     return values.sum((1, 2)) / weight.sum((1, 2)).clamp(min=1)
 
 
 def dice(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Soft Dice loss of each window: (N,)."""
+    """Compute the soft Dice loss of each window: (N, F, F) -> (N,)."""
     probability = torch.sigmoid(logits.float()) * valid
     both = (probability * target).sum((1, 2))
     total = (probability + target * valid).sum((1, 2))
@@ -100,14 +100,17 @@ def dice(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 def disobedience(maps: Tensor, logits: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy on the clicked cells alone, of each window: (N,)."""
+    """Compute the cross-entropy on the clicked cells alone, of each window: (N, F, F) -> (N,)."""
     drawn = torch.maximum(maps[:, POSITIVE], maps[:, NEGATIVE])
     entropy = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     return mean_of(entropy * drawn, drawn)
 
 
 def order(quality: Tensor, overlap: Tensor, weight: Tensor) -> Tensor:
-    """Whether the better of an object's windows has the higher score: a pairwise logistic loss."""
+    """Compute a pairwise logistic loss: the better of an object's windows must score higher.
+
+    `quality`, `overlap` and `weight` are (N,), the windows of an object side by side.
+    """
     score, true, both = (t.view(-1, LADDER) for t in (quality.float(), overlap, weight))
     total = score.new_zeros(())
     count = score.new_zeros(())

@@ -1,4 +1,4 @@
-"""Memory that is given back and asked for again at every step."""
+"""Memory that is freed and allocated again at every step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def keep_memory() -> bool:
     """Let the C library keep freed memory instead of handing it back to the system.
 
     Tensors of tens of megabytes come and go at every step; fresh pages for each of them took a
-    sixth of the time of a step on one core. Returns whether it could be asked
+    sixth of the time of a step on one core. Returns whether the library accepts the setting
     (glibc).
     """
     if not sys.platform.startswith("linux"):

@@ -32,6 +32,7 @@ class Muon(torch.optim.Optimizer):
         self, parameters: Iterable[Tensor], lr: float, momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:  # fmt: skip
+        """Set up the optimizer for parameters (M, ...), each of two or more dimensions."""
         super().__init__(
             list(parameters), {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         )
@@ -48,6 +49,7 @@ class Muon(torch.optim.Optimizer):
     def _step_together(
         self, alike: list[Tensor], shape: tuple[int, int], group: dict[str, Any]
     ) -> None:
+        """Step parameters of one matrix shape (M, N) together."""
         directions = []
         for parameter in alike:
             state = self.state[parameter]
@@ -66,11 +68,11 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest (semi-)orthogonal matrices, roughly: (B, M, N) -> (B, M, N) float32.
+    """Approximate the nearest (semi-)orthogonal matrices: (B, M, N) -> (B, M, N) float32.
 
     Five steps of a quintic Newton-Schulz iteration; singular values end near 1. A step multiplies
-    by a polynomial in the Gram matrix, and these commute: so all of them are worked out on the
-    small Gram matrix, and the whole is multiplied once.
+    by a polynomial in the Gram matrix, and these commute: all of them are computed on the small
+    Gram matrix, and the whole is multiplied once.
     """
     x = matrices.float()
     tall = x.shape[1] > x.shape[2]
@@ -90,4 +92,5 @@ def orthogonal(matrices: Tensor) -> Tensor:
 
 
 def _matrix_shape(parameter: Tensor) -> tuple[int, int]:
+    """Return the shape (M, N) of a parameter (M, ...) as a matrix."""
     return parameter.shape[0], parameter[0].numel()

@@ -1,4 +1,4 @@
-"""What is to be segmented in a batch of crops, and how it is first asked for."""
+"""The objects to segment in a batch of crops, and the kinds of their first prompts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CENTRAL, BORDER = 0.6, 0.1
 
 
 def is_kind(kind: Tensor, *names: str) -> Tensor:
-    """Where the kind of prompt is one of some."""
+    """Return where the kind of prompt (...) is one of some: bool (...)."""
     out = torch.zeros_like(kind, dtype=torch.bool)
     for name in names:
         out = out | (kind == KINDS.index(name))
@@ -46,7 +46,7 @@ class Objects:
     Attributes
     ----------
     kind : int64 (B, K)
-        Index into `KINDS`: how it is first asked for.
+        Index into `KINDS`, the kind of the first prompt.
     clicked : bool (B, K)
         Whether a click belongs to the first prompt.
     mask : bool (B, K, S, S)
@@ -56,7 +56,7 @@ class Objects:
     word : int64 (B, K)
         Index into the vocabulary, or `NO_WORD`.
     full : float32 (B, K)
-        Whole area in crop pixels, also of what the crop cuts off.
+        Whole area in crop pixels, including what the crop cuts off.
     click : float32 (B, K, 2)
         Row and column inside the object.
     example : bool (B, K, s, s)
@@ -122,7 +122,7 @@ def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
 
 
 def _draw_kinds(batch: int, count: int, device: torch.device) -> Tensor:
-    """Kinds of first prompts by their chances: (B, K); no list has to travel to the device."""
+    """Draw kinds of first prompts by their chances: (B, K); nothing is copied to the device."""
     lot = torch.rand(batch, count, device=device)
     kind = torch.zeros(batch, count, dtype=torch.long, device=device)
     for edge in list(accumulate(FIRST_PROMPTS.values()))[:-1]:
@@ -131,24 +131,25 @@ def _draw_kinds(batch: int, count: int, device: torch.device) -> Tensor:
 
 
 def _rows(bank: PictureBank, crops: Crops, layer: Tensor, ids: Tensor) -> Tensor:
-    """Rows in the tables of objects of ids (B, K, ...) on layers (B, K)."""
+    """Return rows in the tables of objects of ids (B, K, ...) on layers (B, K)."""
     layer = layer.view(*layer.shape, *(1,) * (ids.ndim - 2))
     return torch.where(layer == 0, crops.rows(bank, 0, ids), crops.rows(bank, 1, ids))
 
 
 def _words_of(bank: PictureBank, rows: Tensor, ids: Tensor) -> Tensor:
+    """Return the words of objects by their rows (...) and ids (...): int64 (...)."""
     return torch.where(ids > 0, bank.word[rows], NO_WORD)
 
 
 def _draw_layers(sparse: Tensor, count: int) -> Tensor:
-    """0 for a labelled object, 1 for a superpixel, which is all that some crops have: (B, K)."""
+    """Draw 0 for a labelled object or 1 for a superpixel, all that some crops have: (B, K)."""
     labelled = (sparse[:, 0] > 0).flatten(1).any(1)
     region = torch.rand(len(sparse), count, device=sparse.device) < REGION_SHARE
     return (region | ~labelled[:, None]).long()
 
 
 def _draw_seeds(bank: PictureBank, crops: Crops, sparse: Tensor, layer: Tensor) -> Tensor:
-    """A pixel (row, col) of an object for each layer drawn, small ones often: (B, K, 2)."""
+    """Draw a pixel (row, col) of an object for each layer drawn, small ones often: (B, K, 2)."""
     batch, count = layer.shape
     flat = sparse.flatten(2)  # (B, 2, n)
     ids = torch.gather(flat, 1, layer[:, :, None].expand(-1, -1, flat.shape[2]))  # (B, K, n)
@@ -163,7 +164,7 @@ def _draw_seeds(bank: PictureBank, crops: Crops, sparse: Tensor, layer: Tensor) 
 def _draw_members(
     bank: PictureBank, crops: Crops, ids: Tensor, layer: Tensor, seed: Tensor
 ) -> Tensor:
-    """Ids that are asked for together: (B, K, 3), unused ones `OUTSIDE` - 1."""
+    """Draw ids that form one object: (B, K, 3), unused ones `OUTSIDE` - 1."""
     side, device = ids.shape[-1], ids.device
     first = _at(ids, seed)
     area = bank.area[_rows(bank, crops, layer, first)] * crops.scale[:, None] ** 2
@@ -184,13 +185,13 @@ def _draw_members(
 
 
 def _at(ids: Tensor, place: Tensor) -> Tensor:
-    """Values of (B, K, S, S) at pixels (B, K, 2)."""
+    """Read values of (B, K, S, S) at pixels (B, K, 2): (B, K)."""
     flat = place[..., 0] * ids.shape[-1] + place[..., 1]
     return torch.gather(ids.flatten(2), 2, flat[..., None])[..., 0]
 
 
 def _draw_example(classes: Tensor, ids: Tensor, word: Tensor) -> Tensor:
-    """An object of each word in the other crop of the pair: bool (B, K, s, s)."""
+    """Draw an object of each word in the other crop of the pair: bool (B, K, s, s)."""
     mate = torch.arange(len(ids), device=ids.device) ^ 1
     flat = ids[mate].flatten(1)[:, None]
     named = (classes[mate].flatten(1)[:, None] == word[..., None]) & (word[..., None] != NO_WORD)
@@ -202,7 +203,20 @@ def _draw_example(classes: Tensor, ids: Tensor, word: Tensor) -> Tensor:
 def _draw_accepted(
     bank: PictureBank, crops: Crops, ids: Tensor, classes: Tensor, members: Tensor, word: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Other labelled objects of the same word, for half of the objects none; see `Objects`."""
+    """Draw other labelled objects of the same word, for half of the objects none.
+
+    Parameters
+    ----------
+    ids, classes : int64 (B, s, s)
+        Objects and words at stride `SPACING`.
+    members : int64 (B, K, 3)
+    word : int64 (B, K)
+
+    Returns
+    -------
+    accepted, accepted_side
+        See `Objects`.
+    """
     flat = ids.flatten(1)[:, None]  # (B, 1, n)
     other = (flat > 0) & (flat[:, :, None] != members[..., None]).all(2)
     other = other & (classes.flatten(1)[:, None] == word[..., None])
@@ -221,7 +235,7 @@ def _draw_accepted(
 
 
 def _draw_click(mask: Tensor) -> Tensor:
-    """A pixel of each mask: in its middle, near its border or anywhere; (B, K, 2) centres."""
+    """Draw a pixel of each mask: in its middle, near its border or anywhere: (B, K, 2) centres."""
     flat = mask.flatten(0, 1)
     found = pick(flat, depth(flat), CENTRAL, BORDER)
     return found.view(*mask.shape[:2], 2).float() + 0.5

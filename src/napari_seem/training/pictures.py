@@ -1,8 +1,8 @@
 """Labelled images in a few flat tensors, so that a crop of any of them is one gather.
 
 Beside the ids of its labelled objects each picture has a second id map of superpixels (Felzenszwalb
-and Huttenlocher 2004) at a random scale. They stand in for objects that nobody labelled: what is to
-be learned is to obey prompts, whatever they are on (Wong et al. 2024, ScribblePrompt).
+and Huttenlocher 2004) at a random scale. They stand in for objects that nobody labelled: the
+network is to learn to obey prompts on anything (Wong et al. 2024, ScribblePrompt).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class PictureBank:
         return len(self.starts)
 
     def to(self, device: torch.device | str) -> PictureBank:
-        """The same pictures on a device."""
+        """Copy the pictures to a device."""
         return PictureBank(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
     @classmethod
@@ -137,24 +137,24 @@ class PictureBank:
         cls, pictures: Iterable[Picture], words: Sequence[str], weights: dict[str, float],
         seed: int = 0, workers: int = 0,
     ) -> PictureBank:  # fmt: skip
-        """Lay pictures out in tensors.
+        """Lay pictures (H, W) or (H, W, 3) out in tensors.
 
         Parameters
         ----------
         pictures : iterable of Picture
         words : sequence of str
-            The vocabulary; names that are not in it are forgotten.
+            The vocabulary; names that are not in it are dropped.
         weights : dict of str to float
-            Share of all crops that each group gets; its pictures share it evenly. Groups that are
-            not named get none.
+            Share of all crops that each group gets, divided evenly among its pictures. Groups that
+            are not named get none.
         seed : int
         workers : int
-            Processes that work out superpixels; 0 for none beside this one.
+            Processes that compute superpixels; 0 for none beside this one.
 
         Raises
         ------
         ValueError
-            Where no picture has a weight.
+            No picture has a weight.
         """
         kept = sorted((p for p in pictures if weights.get(p.group, 0) > 0), key=lambda p: p.group)
         if not kept:
@@ -182,6 +182,7 @@ class _Row:
 
 
 def _laid_out(picture: Picture, seed: int, index: dict[str, int]) -> _Row:
+    """Lay one picture (H, W) or (H, W, 3) out."""
     rng = np.random.default_rng(seed)
     labelled, originals = _numbered(picture.instances)
     named = np.array([index.get(picture.names.get(int(i), ""), NO_WORD) for i in originals])
@@ -199,7 +200,7 @@ def _laid_out(picture: Picture, seed: int, index: dict[str, int]) -> _Row:
 
 
 def _numbered(ids: npt.NDArray[np.integer]) -> tuple[IdArray, npt.NDArray[np.int64]]:
-    """Ids 1..n of the objects that are large enough, and what they were before."""
+    """Number the large enough objects of `ids` (H, W) from 1; also return their old ids (n,)."""
     areas = np.bincount(ids.ravel())
     areas[0] = 0
     kept = np.flatnonzero(areas >= SMALLEST_OBJECT)[: np.iinfo(np.int16).max]
@@ -209,7 +210,7 @@ def _numbered(ids: npt.NDArray[np.integer]) -> tuple[IdArray, npt.NDArray[np.int
 
 
 def _places(ids: IdArray, count: int, rng: np.random.Generator) -> npt.NDArray[np.int16]:
-    """Random pixels of each object: (count, PIXELS_KEPT, 2)."""
+    """Draw random pixels of each object of `ids` (H, W): (count, PIXELS_KEPT, 2)."""
     order = np.argsort(ids, axis=None, kind="stable")
     begin = np.searchsorted(ids.ravel()[order], np.arange(1, count + 2))
     span = np.diff(begin)[:, None]
@@ -219,7 +220,7 @@ def _places(ids: IdArray, count: int, rng: np.random.Generator) -> npt.NDArray[n
 
 
 def superpixels(image: UInt8Array, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Felzenszwalb superpixels at a random scale: (H, W) ids from 0."""
+    """Compute Felzenszwalb superpixels at a random scale: (H, W[, C]) -> ids (H, W) from 0."""
     step = max(1, -(-max(image.shape[:2]) // REGION_SIDE))
     small = image.astype(np.float32) / 255
     if step > 1:
@@ -232,7 +233,7 @@ def superpixels(image: UInt8Array, rng: np.random.Generator) -> npt.NDArray[np.i
 
 
 def mips(image: UInt8Array) -> list[UInt8Array]:
-    """An image (H, W[, C]) and its halves, LEVELS in all: (h, w, C) uint8.
+    """Halve an image (H, W[, C]) repeatedly: LEVELS arrays (h, w, C) uint8, the full size first.
 
     A side of one pixel stays one.
     """
@@ -250,6 +251,7 @@ def mips(image: UInt8Array) -> list[UInt8Array]:
 def _joined(
     rows: list[_Row], kept: list[Picture], words: int, weights: dict[str, float]
 ) -> PictureBank:
+    """Join pictures (H, W) or (H, W, 3) that were laid out to a bank."""
     groups = sorted({picture.group for picture in kept})
     group = np.array([groups.index(picture.group) for picture in kept])
     sizes = np.bincount(group)
@@ -288,6 +290,6 @@ def _joined(
 
 
 def _before(sizes: npt.NDArray[np.int64]) -> Tensor:
-    """How much comes before each entry, in the order of the flat array."""
+    """Sum the sizes (...) before each entry, in the order of the flat array: int64 (...)."""
     flat = np.concatenate([[0], np.cumsum(sizes.ravel())[:-1]])
     return torch.from_numpy(flat.reshape(sizes.shape).astype(np.int64))

@@ -1,4 +1,4 @@
-"""Prompts as a person would draw them, for a batch of windows at once."""
+"""Simulated prompts of a person, for a batch of windows at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Round:
     target, valid : float32 (N, F, F)
         Wanted cells, and cells on the picture: 0 or 1.
     full : float32 (N,)
-        The wanted object's whole area in cells, also of what the window cuts off.
+        The wanted object's whole area in cells, including what the window cuts off.
     counts : float32 (N,)
         0 where there is nothing to learn.
     maps : float32 (N, len(MAPS), F, F)
@@ -82,7 +82,7 @@ def begin(objects: Objects, ids: Tensor, found: Windows, grid: int) -> Round:
 
 
 def _truth(objects: Objects, ids: Tensor, found: Windows, grid: int) -> tuple[Tensor, Tensor]:
-    """The wanted pixels and those on the picture, by nearest neighbour: (N, grid, grid) each."""
+    """Read wanted pixels, and those on the picture, by nearest neighbour: (N, grid, grid) each."""
     side = ids.shape[-1]
     place = torch.floor(found.pixels(grid)).long()  # (N, 2, grid)
     inside = ((place >= 0) & (place < side)).float()
@@ -95,6 +95,10 @@ def _truth(objects: Objects, ids: Tensor, found: Windows, grid: int) -> tuple[Te
 
 
 def _first_maps(objects: Objects, found: Windows, target: Tensor, valid: Tensor) -> Tensor:
+    """Draw the first prompts of masks `target` (N, F, F): (N, len(MAPS), F, F).
+
+    `valid` (N, F, F) is 1 on the picture.
+    """
     grid = target.shape[-1]
     kind = objects.kind.flatten()[found.item]
     clicked = objects.clicked.flatten()[found.item]
@@ -123,7 +127,7 @@ def as_prompts(
     round_: Round, objects: Objects, found: Windows, vectors: dict[str, Tensor],
     words: Tensor, config: CompactConfig, context: Context,
 ) -> WindowPrompts:  # fmt: skip
-    """What the decoder's evidence is made of.
+    """Return the prompts that the decoder's evidence is computed from.
 
     Parameters
     ----------
@@ -192,7 +196,7 @@ def correct(round_: Round, logits: Tensor, again: Tensor | None = None) -> None:
 
 
 def dots(place: Tensor, grid: int) -> Tensor:
-    """Squares around cells (N, 2), as clicks are painted: float32 (N, grid, grid)."""
+    """Draw squares around cells (N, 2), as clicks are painted: float32 (N, grid, grid)."""
     reach = CLICK_CELLS * grid // (2 * GRID) // 2
     along = torch.arange(grid, device=place.device)
     near = ((along - place[..., None]).abs() <= reach).float()  # (N, 2, grid)
@@ -200,7 +204,7 @@ def dots(place: Tensor, grid: int) -> Tensor:
 
 
 def boxes(target: Tensor) -> Tensor:
-    """Boxes drawn a little carelessly around masks (N, F, F): float32 of that shape."""
+    """Draw boxes, a little carelessly, around masks (N, F, F): float32 of that shape."""
     grid = target.shape[-1]
     along = torch.arange(grid, device=target.device)
     extent = extent_of(target[:, None] > 0)[:, 0]  # (N, 4)
@@ -215,7 +219,7 @@ def boxes(target: Tensor) -> Tensor:
 
 
 def strokes(target: Tensor, deep: Tensor) -> Tensor:
-    """Lines inside masks: drawn by hand, along the middle, or along the inside of the border.
+    """Draw lines inside masks: by hand, along the middle, or along the inside of the border.
 
     Parameters
     ----------
@@ -246,7 +250,7 @@ def strokes(target: Tensor, deep: Tensor) -> Tensor:
 
 
 def _hand_line(deep: Tensor, most: Tensor) -> Tensor:
-    """Cells near a line through KNOTS random inner cells of each mask: bool (N, F, F)."""
+    """Mark cells near a line through KNOTS random inner cells of each mask: bool (N, F, F)."""
     grid = deep.shape[-1]
     inner = deep >= torch.minimum(most, torch.ones_like(most))
     chance = gumbel(deep.shape, deep.device).masked_fill(~inner, -torch.inf)
@@ -270,7 +274,7 @@ def _hand_line(deep: Tensor, most: Tensor) -> Tensor:
 
 
 def roughened(target: Tensor, strength: float) -> Tensor:
-    """Masks (N, F, F) as a hurried hand would outline them: float32 0 or 1."""
+    """Draw masks (N, F, F) as a hurried hand would outline them: float32 0 or 1."""
     size, grid, _ = target.shape
     noise = strength * torch.randn(size, 1, 9, 9, device=target.device)
     noise = F.interpolate(noise, (grid, grid), mode="bicubic", align_corners=False)[:, 0]
@@ -284,7 +288,7 @@ def roughened(target: Tensor, strength: float) -> Tensor:
 
 
 def coarsened(target: Tensor) -> Tensor:
-    """Masks (N, F, F) as a look from further away gives them, blocky and unsure: -1..1."""
+    """Blur masks (N, F, F) as a coarser window would answer, blocky and unsure: -1..1."""
     size, grid, _ = target.shape
     device = target.device
     lot = torch.rand(size, 1, 1, device=device)
@@ -301,7 +305,7 @@ def coarsened(target: Tensor) -> Tensor:
 
 
 def _moved(target: Tensor, shift: Tensor) -> Tensor:
-    """Masks moved by whole cells (N, 2); what leaves on one side enters on the other."""
+    """Move masks (N, F, F) by whole cells (N, 2), periodically."""
     grid = target.shape[-1]
     along = torch.arange(grid, device=target.device)
     rows, cols = ((along - shift[:, axis, None].round().long()) % grid for axis in (0, 1))

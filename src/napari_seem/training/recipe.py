@@ -1,4 +1,4 @@
-"""What a training does when: sizes by phase, chances of prompts, weights of losses."""
+"""The schedule of a training: sizes by phase, chances of prompts, weights of losses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Recipe:
     phases : tuple of Phase
         In order; the last one ends at 1.
     objects : int
-        Objects asked for in each crop.
+        Objects drawn in each crop.
     corrections : tuple of float
         How often a first prompt is followed by 0, 1, 2, ... rounds of corrections.
     rate, decay : float
@@ -85,11 +85,11 @@ class Recipe:
     losses: dict[str, float] = field(default_factory=lambda: dict(LOSSES))
 
     def phase(self, progress: float) -> Phase:
-        """The phase at a share `progress` of the time budget."""
+        """Return the phase at a share `progress` of the time budget."""
         return next((p for p in self.phases if progress < p.until), self.phases[-1])
 
     def rate_at(self, progress: float, step: int) -> float:
-        """Learning rate: a short rise, then half a cosine down to a hundredth."""
+        """Return the learning rate: a short rise, then half a cosine down to a hundredth."""
         warm = min(1.0, (step + 1) / self.warm_up)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
         return self.rate * warm * max(cosine, 0.01)

@@ -1,4 +1,4 @@
-"""A training against the clock: resumable at any moment, with a log and weights every minute."""
+"""A training with a time budget: resumable at any moment, with a log and weights every minute."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SYNCHRONISE_EVERY = 16
 
 
 class Run:
-    """One training in a folder: `state.pt` to go on from, `compact.safetensors`, `log.jsonl`.
+    """One training in a folder: `state.pt` to resume from, `compact.safetensors`, `log.jsonl`.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ class Run:
         The vocabulary, in the order of the network's word vectors.
     out : Path
     minutes : float
-        Time budget of the whole training; what earlier sessions used of it counts.
+        Time budget of the whole training; time used by earlier sessions counts.
     clock : callable
-        Seconds that have passed, from any moment on.
+        Returns seconds since any fixed moment.
     rank : int
         Number of this process; only the first writes.
     tell : callable
-        Is given each line of the log: "minutes", "step", "crops", and means since the last line.
+        Called with each line of the log: "minutes", "step", "crops", and means since the last line.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Run:
         ----------
         save_every : float
         steps : int, optional
-            Stop, and save, after so many steps, with time left for a later session.
+            Stop, and save, after this number of steps, with time left for a later session.
         """
         begun = last = self.clock()
         already, taken = self.elapsed, 0
@@ -96,7 +96,7 @@ class Run:
             self.tell(report)
 
     def _report(self) -> dict[str, float]:
-        """Means since the last report; the only place that reads values back."""
+        """Average since the last report; nothing else reads values back."""
         if not self._recent:
             return {}
         columns: dict[str, list[Tensor]] = defaultdict(list)
@@ -124,7 +124,7 @@ class Run:
         }  # fmt: skip
 
     def load(self, state: State) -> None:
-        """Go on from what `save` wrote."""
+        """Resume from what `save` wrote."""
         learner = self.learner
         learner.network.load_state_dict(state["network"])
         learner.average.load_state_dict(state["average"])
@@ -149,12 +149,12 @@ def _is_overlap(name: str) -> bool:
 
 
 def _mean(values: Tensor, name: str) -> Tensor:
-    """Mean over steps; overlaps are NaN in steps without prompts of their kind."""
+    """Average values (n,) over steps; overlaps are NaN in steps without prompts of their kind."""
     return values.nanmean() if _is_overlap(name) else values.mean()
 
 
 def line(report: dict[str, float]) -> str:
-    """A line of the log for people."""
+    """Format a line of the log for people."""
     facts = " ".join(f"{k} {v:.3f}" for k, v in report.items() if k not in _COUNTS)
     counts = f"{report['minutes']:.1f} min, step {report['step']}, {report['crops']} crops"
     return f"{counts}: {facts}"
@@ -165,7 +165,7 @@ def resume_or_begin(
     seed: int = 0, init: Path | None = None, clock: Callable[[], float] = time.monotonic,
     rank: int = 0, tell: Callable[[dict[str, float]], None] = lambda report: None,
 ) -> Run:  # fmt: skip
-    """The training in a folder, where it was stopped; a new one where there is none.
+    """Resume the training of a folder where it was stopped, or begin a new one.
 
     Parameters
     ----------
@@ -179,15 +179,14 @@ def resume_or_begin(
         Time budget of the whole training.
     seed : int
     init : Path, optional
-        Exported weights that a new training begins with; what does not fit stays new.
+        Exported weights that a new training begins with; weights that do not fit stay new.
     clock, rank, tell
         See `Run`.
 
     Raises
     ------
     DamagedState
-        Where there are states in the folder and none of them can be read, or it is of another
-        vocabulary.
+        There are states in the folder and none of them can be read, or it is of another vocabulary.
     """
     torch.manual_seed(seed + 1000 * rank)
     config = CompactConfig.second_generation(len(words))

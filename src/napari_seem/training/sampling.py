@@ -10,25 +10,25 @@ from ..models.compact.appearance import least_around
 
 
 def gumbel(shape: tuple[int, ...] | torch.Size, device: torch.device) -> Tensor:
-    """Gumbel noise: the largest of logits with it added is drawn by their softmax."""
+    """Draw Gumbel noise (...): the largest of logits with it added is drawn by their softmax."""
     return -torch.log(-torch.log(torch.rand(shape, device=device).clamp(1e-7, 1 - 1e-7)))
 
 
 def depth(mask: Tensor, steps: int = 24) -> Tensor:
-    """Distance of each pixel to the outside of its mask, in steps of two pixels.
+    """Compute the distance of each pixel to the outside of its mask, in steps of two pixels.
 
     Parameters
     ----------
     mask : bool or float32 (N, H, W)
         H and W even.
     steps : int
-        Deepest distance that is told apart.
+        Largest distance.
 
     Returns
     -------
     float32 (N, H, W)
-        At least 0.1 inside, 0 outside. Distance is Chebyshev's; the array's edge counts as
-        outside, too.
+        At least 0.1 inside, 0 outside. Distance is Chebyshev's; the array's edge counts as outside,
+        too.
     """
     own = mask.float()
     inside = F.avg_pool2d(own[:, None], 2).ge(0.75).float()
@@ -41,9 +41,9 @@ def depth(mask: Tensor, steps: int = 24) -> Tensor:
 
 
 def pick(mask: Tensor, deep: Tensor, central: float, border: float = 0.0) -> Tensor:
-    """A pixel (row, col) of each mask (N, H, W) whose depth is `deep`: int64 (N, 2).
+    """Draw a pixel (row, col) of each mask (N, H, W) whose depth is `deep`: int64 (N, 2).
 
-    Chances `central` of one of the deepest, `border` of one near the rim, else of any.
+    It is one of the deepest with probability `central`, one near the rim with `border`, else any.
     """
     size = len(mask)
     lot = torch.rand(size, 1, 1, device=mask.device)
@@ -57,7 +57,7 @@ def pick(mask: Tensor, deep: Tensor, central: float, border: float = 0.0) -> Ten
 
 
 def extent_of(mask: Tensor) -> Tensor:
-    """Half-open (y0, x0, y1, x1) of masks (B, K, S, S): float32 (B, K, 4); all where empty."""
+    """Return half-open (y0, x0, y1, x1) of masks (B, K, S, S): float32 (B, K, 4); all if empty."""
     side = mask.shape[-1]
     bounds = []
     for axis in (3, 2):

@@ -1,4 +1,4 @@
-"""What a training leaves on disk: its state, two deep, and the weights as they would ship."""
+"""The files of a training: its state, two deep, and the weights as they would ship."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def write_state(folder: Path, state: State) -> None:
 
 
 def latest_state(folder: Path, words: Sequence[str], device: torch.device) -> State | None:
-    """The newest state in a folder that is whole; None where there is none at all.
+    """Return the newest undamaged state in a folder; None where there is no state at all.
 
-    A damaged one is left out with a warning.
+    A damaged one is skipped with a warning.
 
     Raises
     ------
     DamagedState
-        Where none is whole, or it is of another vocabulary.
+        All are damaged, or it is of another vocabulary.
     """
     files = [folder / name for name in (NEWEST, BEFORE) if (folder / name).exists()]
     for left, file in reversed(list(enumerate(reversed(files)))):
@@ -83,7 +83,7 @@ def take_over(network: CompactNetwork, weights: Path, words: Sequence[str]) -> i
     Returns
     -------
     int
-        Tensors that were taken over, wholly or in part.
+        Tensors that were copied, wholly or in part.
     """
     with safe_open(weights, "pt") as file:
         known = json.loads(file.metadata()["words"])
@@ -106,12 +106,14 @@ def take_over(network: CompactNetwork, weights: Path, words: Sequence[str]) -> i
 
 
 def _fits_into(value: Tensor, own: Tensor) -> bool:
+    """Return whether `value` (...) is nowhere larger than `own` (...)."""
     return value.ndim == own.ndim and all(
         a <= b for a, b in zip(value.shape, own.shape, strict=True)
     )
 
 
 def _copy_corner(value: Tensor, own: Tensor) -> None:
+    """Copy `value` (M, ...) to the beginning of `own` (N, ...), and zero the rest of its rows."""
     rows = value.shape[0] if value.ndim else None
     if value.ndim > 1:
         own[:rows].zero_()

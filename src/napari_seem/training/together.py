@@ -1,6 +1,6 @@
 """Several processes that train one network: one a GPU, or one a core.
 
-All of it does nothing in a process of its own.
+The functions do nothing in a single process.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import nn
 
 
 def join_others() -> int:
-    """Meet the other processes that `torchrun` started; gives this one's number."""
+    """Join the other processes that `torchrun` started; return this one's number."""
     if "RANK" not in os.environ:
         return 0
     if torch.cuda.is_available():
@@ -23,7 +23,7 @@ def join_others() -> int:
 
 
 def clock_of_first_process(seconds: float) -> float:
-    """The clock of the first process, so that all reach every stage at the same step."""
+    """Return the clock of the first process, so that all reach every stage at the same step."""
     if not dist.is_initialized():
         return seconds
     clock = torch.tensor([seconds], dtype=torch.float64)
@@ -47,7 +47,7 @@ def share_gradients(network: nn.Module) -> None:
 
 
 def share_weights(network: nn.Module) -> None:
-    """Give all processes the first one's weights; drawn at random, they differ."""
+    """Give all processes the first one's weights, since random ones differ."""
     if dist.is_initialized():
         for tensor in network.state_dict().values():
             dist.broadcast(tensor, 0)

@@ -1,4 +1,4 @@
-"""Windows around the objects of a batch of crops, and the encoder's maps as seen through them."""
+"""Windows around the objects of a batch of crops, and the encoder's maps in them."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ class Windows:
     cells: Tensor
 
     def pixels(self, grid: int) -> Tensor:
-        """Centres of `grid` cells along each axis, in crop pixels: (N, 2, grid)."""
+        """Return the centres of `grid` cells along each axis, in crop pixels: (N, 2, grid)."""
         share = (torch.arange(grid, device=self.cells.device) + 0.5) / grid
         return (self.corner[..., None] + self.cells[:, None, None] * share) * COARSE_STRIDE
 
     def place(self, points: Tensor, grid: int) -> Tensor:
-        """Grid cells into which crop pixels (N, 2) fall; may lie outside: int64 (N, 2)."""
+        """Return the grid cells of crop pixels (N, 2), which may lie outside: int64 (N, 2)."""
         share = (points / COARSE_STRIDE - self.corner) / self.cells[:, None]
         return torch.floor(share * grid).long()
 
     def relative(self) -> Tensor:
-        """log2 of the cells over GRID: (N,)."""
+        """Return log2 of the cells over GRID: (N,)."""
         return torch.log2(self.cells / GRID)
 
 
 def draw_windows(objects: Objects) -> Windows:
-    """Put windows of random size around the objects, as `models.compact.focus` would or worse."""
+    """Draw windows of random size around the objects, as `models.compact.focus` would or worse."""
     batch, count, side, _ = objects.mask.shape
     device = objects.mask.device
     shape = (batch, count, LADDER)
@@ -95,7 +95,7 @@ def draw_windows(objects: Objects) -> Windows:
 
 
 def pushed(corner: Tensor, cells: Tensor, side: int) -> Tensor:
-    """Corners (..., 2) moved so that the windows lie on a crop of `side` pixels as far as they fit.
+    """Move corners (..., 2) so that windows lie on a crop of `side` pixels, as far as they fit.
 
     The same as `models.compact.windows.square` does.
     """
@@ -104,7 +104,7 @@ def pushed(corner: Tensor, cells: Tensor, side: int) -> Tensor:
 
 
 def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
-    """Each window's part of feature maps, resampled bilinearly.
+    """Cut each window's part out of feature maps, resampled bilinearly.
 
     Two matrix products do it where there are many channels; where there are few, sampling point by
     point is faster.
@@ -149,7 +149,10 @@ def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
 def context_of(
     coarse: Tensor, objects: Objects, found: Windows, slices: dict[str, slice]
 ) -> Context:
-    """Prototypes of the accepted objects, for each window."""
+    """Average the embeddings of the accepted objects, for each window.
+
+    `coarse` (B, C, h, w) is the encoder's output, `slices` its channels by name.
+    """
     weight = objects.accepted.float()
     instance, semantic = (
         F.normalize(
@@ -162,7 +165,7 @@ def context_of(
 
 
 def example_of(coarse: Tensor, objects: Objects, at: slice) -> Tensor:
-    """Mean unit embedding of each object's example in the mate: (B * K, D)."""
+    """Average the embeddings of each object's example in the mate: unit vectors (B * K, D)."""
     mate = torch.arange(len(coarse), device=coarse.device) ^ 1
     total = torch.einsum("bkhw,bdhw->bkd", objects.example.float(), coarse[mate][:, at].float())
     return F.normalize(total, dim=2).flatten(0, 1)
