@@ -209,7 +209,7 @@ def test_packaged_files_need_their_digest(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"packaged weights .* are missing"):
         weights.find(file)
     file.path.write_bytes(PAYLOAD)
-    with pytest.raises(WeightsError, match="does not tell sha256"):
+    with pytest.raises(WeightsError, match="does not state sha256"):
         weights.find(file)
     file.path.with_suffix(".json").write_text(json.dumps({"sha256": DIGEST, "size": len(PAYLOAD)}))
     assert weights.find(file) == file.path

@@ -24,7 +24,7 @@ WINDOWS: dict[str, Window] = {
 """CT presets in Hounsfield units, (lowest shown, highest shown)."""
 PERCENTILES = (1.0, 99.0)
 SAMPLE = 200_000
-"""At most so many pixels decide the percentiles of a plane."""
+"""Largest number of pixels from which the percentiles of a plane are computed."""
 
 
 def to_rgb(
@@ -145,7 +145,7 @@ def _stretch(
     for index in range(channels.shape[2]):
         channel = channels[..., index]
         low, high = _percentiles(channel) if given is None else given[index % len(given)]
-        # 32-bit floats can't tell large whole numbers or close doubles apart
+        # 32-bit floats don't distinguish large whole numbers or close doubles
         narrow = channel.dtype.itemsize <= 2 or channel.dtype == np.float32
         exact: Any = np.float32 if narrow else np.float64
         scaled = (channel.astype(exact) - exact(low)) * exact(255 / (high - low))

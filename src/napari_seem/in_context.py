@@ -136,5 +136,5 @@ def check_can_learn(model: Any) -> None:
         return
     able = able_models(Capability.IN_CONTEXT)
     raise UnsupportedPrompt(
-        f"model '{model.name}' can't be told by examples; choose one of: {', '.join(able)}"
+        f"model '{model.name}' can't label by example; choose one of: {', '.join(able)}"
     )

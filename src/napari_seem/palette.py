@@ -13,7 +13,8 @@ FIRST = (
     "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
     "#b39ddb", "#8bc34a", "#a1887f", "#00e5ff", "#ff8a80",
 )  # fmt: skip
-"""Given to classes in turn: those of Okabe and Ito, values apart by nearly everybody, then more."""
+"""Colours of classes, in order: those of Okabe and Ito, which nearly everybody can distinguish,
+then more."""
 NEUTRAL = "#9e9e9e"
 """Objects without a class."""
 

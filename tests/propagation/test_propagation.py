@@ -261,7 +261,7 @@ def test_bad_input_is_named(model, body, change, error, told):
 
 def test_a_model_that_takes_no_examples_is_refused(disc_model, body):
     volume, truth = body
-    with pytest.raises(UnsupportedPrompt, match=r"'disc' can't be told by examples.*compact"):
+    with pytest.raises(UnsupportedPrompt, match=r"'disc' can't label by example.*compact"):
         Propagation(disc_model, volume, {2: truth[2]})
 
 

@@ -120,7 +120,7 @@ def test_more_classes_than_colours_are_refused_with_the_number(model):
     image = np.zeros((80, 80), np.uint8)
     labels = np.arange(6400).reshape(80, 80) // 100
 
-    with pytest.raises(InvalidLabels, match="63 classes, but only 26 colours"):
+    with pytest.raises(InvalidLabels, match="63 classes, but there are only 26 distinct"):
         ns.label_like(model, [(image, labels)], [image])
 
 

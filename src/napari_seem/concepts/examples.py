@@ -16,11 +16,11 @@ from ..images import channel_windows, to_rgb
 from ..sources import SIDE, is_big
 
 AROUND = 64
-"""Pixels kept around the marked objects, so that they have surroundings."""
+"""Pixels kept around the marked objects, as their surroundings."""
 SAMPLED = 64
-"""So many pixels along each side tell a part's model how bright the whole image was."""
+"""Number of pixels along each side that are kept to show the brightness of the whole image."""
 MOST_PARTS = 8
-"""Of one image."""
+"""Largest number of parts of one image."""
 
 BoolArray = npt.NDArray[np.bool_]
 Part = tuple[slice, slice]

@@ -13,7 +13,7 @@ from ..images import Window
 from ..models.base import Embedding
 
 Key = tuple[str, str]
-"""The model's identity, and what `content_key` gives."""
+"""The model's identity, and a `content_key`."""
 
 
 class Encoder(Protocol):

@@ -24,12 +24,12 @@ from .keys import Key
 
 FORMAT = 1
 CHUNK_BYTES = 4 << 20
-"""Chunks of this size are compressed side by side in several threads."""
+"""Size of the chunks, which are compressed in several threads."""
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, TypeError,
     IndexError, AttributeError, RuntimeError, OverflowError,
 )  # fmt: skip
-"""What zip, zarr and its codecs raise on damaged bytes."""
+"""Exceptions that zip, zarr and its codecs raise on damaged bytes."""
 
 
 class Damaged(Exception):

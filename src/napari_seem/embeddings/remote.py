@@ -20,7 +20,7 @@ from .cluster import Connection
 
 _KEY = ("sent", "sent")
 PATIENCE = 300
-"""Seconds that a worker may take for an image; its first one, with the model to load, too."""
+"""Seconds that a worker may take for an image, including loading the model for the first one."""
 
 
 class RemoteEncoder:

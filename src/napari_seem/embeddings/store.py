@@ -23,11 +23,11 @@ from .keys import Key
 DEFAULT_DISK_BYTES = 4096 << 20
 FOLDER_VARIABLE = "NAPARI_SEEM_CACHE"
 WAITING = 4
-"""At most so many embeddings wait to be written; more are not written at all."""
+"""Largest number of embeddings that wait to be written; further ones are not written."""
 NAME = re.compile(r"[0-9a-f]{32}\.embedding\.zarr\.zip(\.[0-9a-f]{32}\.part)?")
-"""Only files of such names are counted or deleted: the folder may hold others."""
+"""Names of the files that are counted or deleted: the folder may hold others."""
 LEFT_BEHIND = 3600.0
-"""Seconds after which a half-written file belongs to nobody any more."""
+"""Seconds after which a half-written file is taken as abandoned."""
 
 
 def default_folder() -> Path:

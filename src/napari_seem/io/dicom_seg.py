@@ -16,7 +16,7 @@ from .extras import need
 from .grid import Grid
 
 ID = "napari-seem id "
-"""Begins the tracking id of a segment; the label id follows, for segments are numbered anew."""
+"""Beginning of the tracking id of a segment, before the label id: segments are renumbered."""
 MANUFACTURER = "napari-seem"
 
 

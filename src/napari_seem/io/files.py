@@ -27,7 +27,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "DICOM segmentation": (".dcm",),
     "OME-Zarr labels": (".zarr",),
 }
-"""What labels can be written as -> endings of the file's name."""
+"""Formats of labels -> endings of the file's name."""
 _NO_TABLE = (".geojson", ".coco.json", ".zarr")
 """Endings of formats that hold the table of objects themselves."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")

@@ -16,7 +16,7 @@ from .grid import Grid
 from .opened import Opened
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
-"""Of the image files that are looked for in a folder."""
+"""Endings of the files of a folder that are taken as images."""
 MOST_CHANNELS = 32
 """A last axis longer than this holds columns of a stack, not channels."""
 

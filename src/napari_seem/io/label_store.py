@@ -24,7 +24,7 @@ from .grid import Grid
 
 Block = tuple[slice, ...]
 MATRIX, UNITS = "matrix", "units"
-"""Where the labels lie, as a viewer has it: what OME-Zarr itself can't tell of turned images."""
+"""Keys of the labels' place in a viewer: OME-Zarr itself can't express that of rotated images."""
 
 
 def default_home() -> Path:
@@ -57,7 +57,7 @@ class LabelStore:
         self._about: dict[str, Any] = {}
 
     def __deepcopy__(self, _: Any) -> LabelStore:
-        return self  # a copy of a layer's description is none of its pixels
+        return self  # copying a layer's metadata must not copy its pixels
 
     @classmethod
     def create(

@@ -287,7 +287,7 @@ def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[
 def _fresh_plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
     if not grid.straight:
         raise InvalidLabels(
-            "OME-Zarr 0.5 can't tell of a turned grid; write these labels in another format"
+            "OME-Zarr 0.5 can't describe a rotated grid; write these labels in another format"
         )
     long = {short: name for name, short in _UNITS.items()}
     axes = []

@@ -14,7 +14,7 @@ from ..errors import FileTrouble
 from ..palette import rgb
 
 COLOURS = "colours"
-"""Of what is told about labels: class -> "#rrggbb"."""
+"""Key of the colours in the provenance of labels: class -> "#rrggbb"."""
 
 
 def class_colour(record: ObjectRecord, about: Mapping[str, Any]) -> tuple[int, int, int] | None:

@@ -25,7 +25,7 @@ IntArray = npt.NDArray[np.int32]
 
 
 OUTSIDE = -12.0
-"""Logit of every pixel that a model did not look at."""
+"""Logit of the pixels outside of the windows that a model decoded."""
 
 
 class Capability(StrEnum):

@@ -11,7 +11,7 @@ from scipy import ndimage
 from .base import OUTSIDE, BoolArray, FloatArray, Prediction, mask_bbox
 
 STRIP = 1 << 22
-"""Pixels that a big mask is worked through at a time."""
+"""Number of pixels of a big mask that are processed at a time."""
 
 
 class CroppedPrediction(Prediction):

@@ -120,7 +120,7 @@ _SPECS = (
         weights=WeightsFile("seggpt-vit-large/model.safetensors", url=_SEGGPT),
         licence="Apache-2.0",
         citation="Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023",
-        description="Any segmentation, told by labelled examples (371 M parameters).",
+        description="Any segmentation, given by labelled examples (371 M parameters).",
         megabytes=1483,
     ),
 )

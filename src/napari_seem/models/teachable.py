@@ -100,7 +100,7 @@ class NotTeachable:
 
     name: str
     instead = ""
-    """What to do with such a model instead."""
+    """Added to the error: why, or what to do instead."""
 
     def teach(self, marked: Sequence[Marked]) -> NoReturn:
         """Raise `UnsupportedPrompt`."""

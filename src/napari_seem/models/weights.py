@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 Progress = Callable[[int, int | None], None]
-"""Called with (bytes on disk, bytes in all or None where the server does not say)."""
+"""Called with (bytes on disk, bytes in all, or None if the server does not state them)."""
 Cancel = Callable[[], bool]
 
 MAX_BYTES = 8 * 2**30
-"""No weights file is larger; a server that sends more is cut off."""
+"""No weights file is larger; a longer transfer is cut off."""
 MAX_HEADER_BYTES = 16 * 2**20
 CHUNK = 2**17
 TIMEOUT = 30.0
@@ -89,7 +89,7 @@ class WeightsFile:
             return str(entry["sha256"]), int(entry["size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(
-                f"{path} does not tell sha256 and size of the packaged weights ({error}); "
+                f"{path} does not state sha256 and size of the packaged weights ({error}); "
                 "install napari-seem again"
             ) from error
 

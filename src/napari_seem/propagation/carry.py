@@ -11,9 +11,9 @@ from scipy import ndimage
 from .shapes import Box2D, FloatArray, IntArray, Shape
 
 TRUST = 1.2
-"""Weight of what the model sees against what the neighbouring planes let expect."""
+"""Weight of the model's shares against the expected shapes."""
 DEEPEST = 1.0
-"""Depth inside the expected shape, in softnesses, from which it counts no more."""
+"""Largest depth inside the expected shape that counts, in softnesses."""
 SMALLEST_PART = 0.1
 """Parts of a smaller share of the object are dropped where none was expected."""
 PINHOLE = 0.01

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from .shapes import Box2D
 
 SEARCH = 0.6
-"""How far an object is looked for, as a share of its side."""
+"""Reach of the search for an object, as a share of its side."""
 LEAST_SEARCH = 6
 PATCH = 48
-"""Longest side of the matched patch; larger ones are thinned out."""
+"""Longest side of the matched patch; larger ones are sampled more coarsely."""
 GAIN = 0.05
-"""By how much a move must correlate better than no move."""
+"""Least gain in correlation of a move over no move."""
 LEAST_MATCH = 0.4
-"""Correlation below which another place is not the same object."""
+"""Least correlation of the same object at another place."""
 
 
 def moves(

@@ -11,11 +11,11 @@ from .results import PlaneResult
 from .shapes import FloatArray, IntArray, outlines
 
 SURE = 0.6
-"""Share from which a pixel belongs to something."""
+"""Least share of all classes together of a pixel of a new object."""
 LEAST_AREA = 0.3
-"""Of the usual object, from which something counts as an object."""
+"""Least area of a new object, as a share of the usual one."""
 OVERLAP = 0.4
-"""Intersection over union from which two are the same object."""
+"""Least intersection over union of the same object in two planes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int)
         mask = parts == part
         number = first_id + len(scores)
         new[mask] = number
-        scores[number] = float(something[mask].mean()) * 0.8  # nothing but the model says so
+        scores[number] = float(something[mask].mean()) * 0.8  # only the model supports it
     return Found(new, scores)
 
 

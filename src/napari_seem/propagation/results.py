@@ -17,7 +17,7 @@ from .shapes import IntArray
 from .stack import Stack
 
 KEPT_BYTES = 256 << 20
-"""Planes that are written to an array are also kept in memory up to so many bytes."""
+"""Planes that are written to an array are also kept in memory up to this number of bytes."""
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,13 @@ from .stack import Stack, has_contrast
 Method = Literal["model", "shape", "copy"]
 METHODS: tuple[Method, ...] = ("model", "shape", "copy")
 MANY = 8
-"""From so many objects on they are taken to be of one kind."""
+"""Least number of objects that are taken to be of one kind."""
 BLIND = 0.25
-"""Factor on the score of a plane in which nothing can be seen."""
+"""Factor on the score of a plane without contrast."""
 DOUBT = 0.5
-"""How much of an object's score is that of the plane it was carried from."""
+"""Share of an object's score that comes from the plane it was carried from."""
 PART = 0.15
-"""Share of an object's area from which a separate piece of it counts as a split."""
+"""Least share of an object's area of a separate piece that counts as a split."""
 
 
 class Propagation:
@@ -380,7 +380,7 @@ def _reachable(
     All indices are sorted: planes (n,), seeds (m,), low planes (k,).
     """
     after = np.searchsorted(seeds, indices)
-    ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not looked at
+    ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not used
     passed = np.searchsorted(low, indices) - np.searchsorted(low, ends[after])
     ahead = np.searchsorted(low, ends[after + 1]) - np.searchsorted(low, indices)
     from_below = (after > 0) & (passed == 0)

@@ -19,12 +19,12 @@ BoolArray = npt.NDArray[np.bool_]
 Box2D = tuple[int, int, int, int]
 
 SOFTNESS = 0.1
-"""How far a border may be off from one plane to the next: share of the object's side."""
+"""Uncertainty of a border from one plane to the next, as a share of the object's side."""
 LEAST_SOFTNESS = 2.0
 AROUND = 0.4
-"""How far around objects the background is learned from, as a share of their usual side."""
+"""Reach of the background to learn from around objects, as a share of their usual side."""
 REACH = 3.0
-"""How far around an object it is looked for, in softnesses."""
+"""Reach of the search around an object, in softnesses."""
 
 
 @dataclass(frozen=True, eq=False)

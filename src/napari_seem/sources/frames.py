@@ -10,21 +10,21 @@ import numpy as np
 from ..prompts import Box, Extent, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 
 SIDE = 1024
-"""Pixels along a frame, whatever its scale. The shipped model encodes such a frame in half a
-second on two cores and sees objects of up to about 600 pixels in it as well as on a plane of its
-own; a frame of twice the side costs four times as much at the first click."""
+"""Pixels along a frame, whatever its scale. The shipped model encodes such a frame in half a second
+on two cores, and segments objects of up to about 600 pixels in it as well as on a plane of its own;
+a frame of twice the side costs four times as much at the first click."""
 STEP = SIDE // 2
 """Frames lie on a fixed grid, so that clicks near each other share one. With half a frame between
 them every point lies at least a quarter of a frame (256 pixels) from the rim."""
 FREE_STEP = SIDE // 8
 """A finer grid, for prompts that would lie too near to the rim of every frame of the first."""
 MARGIN = 128
-"""Frame pixels that must remain around what is known of an object."""
+"""Frame pixels that must remain around the known part of an object."""
 HALO = 128
-"""Frame pixels that neighbours in a whole-plane run see of each other's own part: an object of up
-to this size on the border between them is seen whole by both."""
+"""Frame pixels by which a frame overlaps its neighbours in a whole-plane run: an object of up to
+this size on the border between two frames lies whole in both."""
 WHOLE = 2048
-"""Planes up to this side are encoded as one; the shipped model sees all their pixels."""
+"""Planes up to this side are encoded as one; the shipped model reads all their pixels."""
 
 Area = tuple[int, int, int, int]
 Shape = tuple[int, int]

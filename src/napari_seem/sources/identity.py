@@ -15,7 +15,7 @@ from ..io.grid import Grid
 from ..io.images import channels_last
 
 WHOLE = 16 << 20
-"""Bytes up to which every pixel counts; of larger images a sample does."""
+"""Largest image, in bytes, whose pixels are all hashed; larger ones are sampled."""
 PLANES_SAMPLED = 16
 PIXELS_SAMPLED = 512
 

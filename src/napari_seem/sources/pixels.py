@@ -20,11 +20,11 @@ from ..planes import Plane
 from .frames import Area, Frame, Shape
 
 SAMPLES, SAMPLE_SIDE = 8, 64
-"""So many patches along both axes, of that side, decide how bright a plane is shown."""
+"""Number of patches along both axes, and their side, that determine the brightness of a plane."""
 STRIP_PIXELS = 1 << 22
-"""At most so many pixels are held to make coarse ones of them."""
+"""Largest number of pixels in memory for averaging."""
 FINEST_MEAN = 4
-"""A coarse pixel is the mean of at most so many by so many pixels of its own."""
+"""A coarse pixel is the mean of at most this number of pixels along each axis."""
 
 
 @dataclass(frozen=True, eq=False)

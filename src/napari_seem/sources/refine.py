@@ -13,11 +13,12 @@ from ..prompts import Mask, Prompt
 from .frames import Area, Frame, cores, into_frame
 
 MOST_FRAMES = 9
-"""A border is looked at in at most so many frames: as fine as that allows."""
+"""Largest number of frames in which a border is refined."""
 BAND = 6
-"""A border may move by so many of the coarse pixels that the object was found with."""
+"""Coarse pixels by which a border may move."""
 AGREE = 0.7
-"""Least intersection over union, within a frame, of a finer answer that is believed."""
+"""Least intersection over union, within a frame, with the coarse object of a finer answer that is
+used."""
 
 Answer = Callable[[Frame, Sequence[Prompt]], Prediction]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from .frames import Area
 
 SAME_AT = 0.5
-"""Least intersection over union, in what two frames both see, of one object seen twice."""
+"""Least intersection over union, where two frames overlap, of one object found in both."""
 Labels = npt.NDArray[np.unsignedinteger]
 Part = tuple[int, int]
 """An object of a frame: the frame's number in reading order, and the object's own in it."""

@@ -15,9 +15,9 @@ from .sampling import gumbel
 
 DEPTH_STEPS = 24
 PROTOTYPES = 24
-"""Instances of a crop that its pixels are told apart by."""
+"""Number of instances of a crop among which its pixels are classified."""
 SAMPLES = 384
-"""Pixels of a crop that count for embeddings."""
+"""Number of pixels of a crop that count for embeddings."""
 
 
 def dense_losses(
@@ -118,7 +118,8 @@ def centre_nearness(ids: Tensor) -> Tensor:
 
 
 SLOTS = 4096
-"""Ids are told apart modulo this number in sums by instance; few pictures have more objects."""
+"""Rows of the tables of sums by instance, indexed by the id modulo this number; few pictures have
+more objects."""
 
 
 def slots(ids: Tensor) -> Tensor:

@@ -28,11 +28,12 @@ from .together import share_gradients
 from .views import Windows, context_of, cut, draw_windows, example_of
 
 LOOK_AGAIN = 0.3
-"""Share of the regions whose first answer is looked at again uncorrected, as the model does it."""
+"""Share of the regions that are decoded again uncorrected after the first answer, as the model
+does."""
 CLIP = 2.0
 """Largest norm of the gradient."""
 EVIDENCE_MAPS = IMAGE_CHANNELS + 1
-"""Boundary and image: the fine maps that evidence is made of, which come last."""
+"""Boundary and image: the fine maps that the evidence uses, which come last."""
 
 
 class Learner:

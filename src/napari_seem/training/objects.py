@@ -18,15 +18,15 @@ KINDS = tuple(FIRST_PROMPTS)
 REGION_SHARE = 0.35
 """Share of the objects that are superpixels or unions of few."""
 UNION = (0.15, 0.4)
-"""Chance that neighbours are asked for together: labelled objects of one word, superpixels."""
+"""Chances that neighbours are joined: labelled objects of one word, superpixels."""
 LEAST_VISIBLE = 30
-"""Objects of which a crop shows fewer pixels count nothing."""
+"""Least number of visible pixels of an object that counts."""
 SPACING = 4
-"""Every how many pixels a crop is looked through for objects."""
+"""Stride in pixels at which a crop is searched for objects."""
 DETAIL_SHARE = 0.25
-"""Least extent, in crop sides, of an object whose border is worth a closer look."""
+"""Least extent, in crop sides, of an object whose border is decoded in a closer window."""
 WITH_CLICK = 0.25
-"""Share of words and references that come with a click, which says the one that is meant."""
+"""Share of words and references that come with a click on the wanted object."""
 CENTRAL, BORDER = 0.6, 0.1
 """Shares of first clicks in the middle and near the border; the others are anywhere inside."""
 

@@ -26,12 +26,12 @@ LEVELS = 4
 PIXELS_KEPT = 8
 """Random pixels kept of each object, to put a crop around one of them."""
 SMALLEST_OBJECT = 24
-"""Objects of fewer pixels are never asked for."""
+"""Least number of pixels of an object."""
 REGION_SCALE = (30.0, 600.0)
 REGION_SIZE = (24, 160)
 """Felzenszwalb's scale and smallest size in pixels, drawn for each picture (log-uniformly)."""
 REGION_SIDE = 384
-"""Superpixels are worked out on pictures of at most this side."""
+"""Longest side of the pictures on which superpixels are computed."""
 NO_WORD = -1
 
 UInt8Array = npt.NDArray[np.uint8]

@@ -9,7 +9,7 @@ FIRST_PROMPTS = {
     "click": 0.36, "box": 0.24, "scribble": 0.10, "lasso": 0.06, "mask": 0.04, "detail": 0.08,
     "reference": 0.06, "word": 0.06,
 }  # fmt: skip
-"""How often an object is first asked for by each kind of prompt."""
+"""Chance of each kind of first prompt."""
 LOSSES = {
     "boundary": 1.0, "distance": 0.5, "centre": 0.3, "foreground": 0.5, "size": 0.3,
     "instance": 0.5, "semantic": 0.3, "mask": 1.5, "obeyed": 0.3, "core": 0.5, "quality": 0.4,
@@ -103,7 +103,7 @@ TWO_CORES = Recipe(
         Phase(1.00, crop=256, grid=64, batch=4),
     )
 )
-"""Small crops and coarse windows first: most is learned where it is cheap."""
+"""Small crops and coarse windows first, since most is learned where it is cheap."""
 ONE_GPU = Recipe(
     (
         Phase(0.04, crop=128, grid=32, batch=512, decode=False),

@@ -21,7 +21,7 @@ from .together import clock_of_first_process, share_weights
 
 SAVE_SECONDS = 60.0
 SYNCHRONISE_EVERY = 16
-"""Steps after which the host waits for the device, so that the clock is that of work done."""
+"""Steps after which the host waits for the device, so that the clock counts finished work."""
 
 
 class Run:

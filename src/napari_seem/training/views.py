@@ -16,9 +16,9 @@ from .objects import Objects, is_kind
 from .sampling import extent_of
 
 LADDER = 2
-"""Windows of different size through which each object is seen."""
+"""Number of windows of different size for each object."""
 FEW_CHANNELS = 32
-"""Up to so many channels windows are cut point by point."""
+"""Largest number of channels for which windows are cut point by point."""
 CLOSE_SHARE = 0.25
 """Share of the windows for clicks that may be as small as those for regions."""
 

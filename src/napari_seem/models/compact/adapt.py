@@ -36,11 +36,11 @@ STEPS = 16
 BATCH = 6
 RATE = 3e-4
 FEWEST = 4
-"""Objects from which on the decoder is fitted."""
+"""Least number of objects to which the decoder is fitted."""
 LEAST_GAIN = 0.01
-"""By how much a first click must become better, on objects not fitted to."""
+"""Least gain in intersection over union of first clicks on objects not fitted to."""
 LATEST = 24
-"""Only so many objects count, the last accepted ones."""
+"""The decoder is fitted to this number of objects, the last accepted ones."""
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -35,13 +35,13 @@ from .network import CompactConfig
 LONGEST = 768
 """The finest level of at most this longest side is described, at half its resolution."""
 CELLS = 20_000
-"""Where more places than this are asked for, only every second one in each direction is."""
+"""If there are more places than this, only every second one in each direction is described."""
 MARGIN = 10
-"""Places around a part of the image that its own surroundings need."""
+"""Places around a part of the image that are needed to describe its surroundings."""
 SHARPNESS = 6.0
-"""Of the softmax that turns the regression's answers into shares."""
+"""Factor of the softmax that turns the regression's answers into shares."""
 SAMPLES = 24_000
-"""Pixels learned from, over all examples."""
+"""Number of pixels to learn from, over all examples."""
 FOURIER = 512
 BANDWIDTH = 0.35
 RIDGE = 0.1

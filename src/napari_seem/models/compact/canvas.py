@@ -21,9 +21,9 @@ from .pyramid import Level
 CLICK_CELLS = 5
 """Side in fine cells of the square that a click paints; as in training."""
 MASK_LOGIT = 4.5
-"""How surely a mask prompt is believed, in logits."""
+"""Logit of a mask prompt."""
 SUREST = 12.0
-"""Logits of an earlier answer count up to this; as in training."""
+"""Logits of an earlier answer are clipped to this; as in training."""
 POSITIVE, NEGATIVE, BOX, LASSO, PREVIOUS, VALID = range(len(MAPS))
 
 FloatArray = npt.NDArray[np.float32]

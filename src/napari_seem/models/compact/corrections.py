@@ -26,7 +26,7 @@ SETTLED = 8
 OPENING = 2
 """Up to this many clicks, an object is still being found, and may change as a whole."""
 CLOSER_LOOKS, CLOSEST = 2, 16.0
-"""How many closer windows are asked, each half as wide, and the least side in image pixels."""
+"""Number of closer windows to decode, each half as wide, and the least side in image pixels."""
 
 FloatArray = npt.NDArray[np.float32]
 DecodeAround = Callable[[tuple[float, float], float], FloatArray]

@@ -32,12 +32,12 @@ MOST_WINDOWS = 81
 SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
 KEEP_BELOW_BEST, KEEP_AT = 0.8, (0.3, 0.5)
-"""Least score of an object that is kept: so much of the image's best one, within these bounds."""
+"""Least score of an object that is kept: a share of the image's best score, within bounds."""
 ALIKE_COUNT, ALIKE_SIZE, ALIKE_AT = 8, 4.0, 0.4
-"""Beside so many kept objects, others of up to so many times their area, or its inverse, are kept
-from this score on."""
+"""If this many objects are kept, others whose area differs from theirs by at most this factor are
+kept from this score on."""
 FITS_AT = 0.5
-"""Least fit of a word that is a pixel's name."""
+"""Least probability of a word that names a pixel."""
 FREE_SHARE = 0.75
 """Least share of an object that better objects leave free."""
 

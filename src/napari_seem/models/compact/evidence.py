@@ -23,12 +23,12 @@ EXEMPLARS = 8
 """Stroke pixels whose embeddings are compared one by one (besides their mean)."""
 GEODESIC_STEPS = 56
 BOUNDARY_COST = 24.0
-"""Cells a fully certain boundary costs to cross."""
+"""Cost in cells of crossing a fully certain boundary."""
 FARTHEST = 1e3
-"""Distance in cells of what no path has reached."""
+"""Distance in cells of a cell that no path has reached."""
 IMAGE_CHANNELS = 3
 ACCEPTED = 8
-"""Most objects accepted before that are given as context."""
+"""Largest number of objects accepted before that are given as context."""
 MAPS = ("positive", "negative", "box", "lasso", "previous", "valid")
 """Channels of `WindowPrompts.maps`."""
 

@@ -22,7 +22,7 @@ from .pyramid import Level
 LADDER_START = 64.0
 """Side in finest-level pixels of the smallest window tried for a lone click."""
 REACH = 1.6
-"""Window side over the side of what is known of the object."""
+"""Window side over the side of the known part of the object."""
 REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
 GUESS_REACH, PRIOR_WEIGHT = 1.4, 0.03

@@ -29,9 +29,9 @@ Found on training images: beyond them nothing is gained.
 PATCH, STEP = 64, 8
 """Side of a patch in image pixels, and the grid that its corner lies on."""
 LAST = "magnified"
-"""Under this name an embedding remembers the last patch, which a next turn mostly needs again."""
+"""Key of the last patch in an embedding; the next turn mostly needs it again."""
 PIXELS, BRIGHTNESS = "pixels", "brightness"
-"""What an embedding keeps: uint8 (H, W, 3), and the mean and deviation they are normalised by."""
+"""Keys of the pixels, uint8 (H, W, 3), and of the mean and deviation that normalise them."""
 
 
 def with_pixels(

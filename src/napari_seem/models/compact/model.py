@@ -33,7 +33,7 @@ from .vocabulary import VocabularyMixin
 GROW_AT = 0.06
 """Share of a window's rim inside the object from which a larger window is tried."""
 NAME_AT, CLEAR_BY = 0.75, 0.2
-"""A word is guessed from this probability on, and where the next best is so much less likely."""
+"""Least probability of a word that names an object, and least distance to the next best word."""
 CAPABILITIES = frozenset(Capability)
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 GRID = 64
-"""Cells along a window as the decoder's core sees it; its output has twice as many."""
+"""Cells along a window in the decoder's core; its output has twice as many."""
 FINE_GRID = 2 * GRID
 COARSE_STRIDE = 4
 FINE_STRIDE = 2

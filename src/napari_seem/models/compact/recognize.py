@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from .model import CompactModel
 
 BoolArray = npt.NDArray[np.bool_]
-"""Of booleans, (H, W)."""
+"""An array of shape (H, W)."""
 INSIDE_AT, INSIDE_AT_TOLD_APART = 0.3, 0.5
-"""Least share of an object that a word names, so that all of it is one: chosen on training images;
-and where other things were marked, too."""
+"""Least share of an object that a word names if the object is of its kind, without and with other
+things marked in the examples; chosen on training images."""
 OWN_OCTAVES, OWN_SCORE = 0.75, 0.6
-"""Of regions that no object covers: by how much their side may differ, and what they score."""
+"""Regions that no object covers: largest difference of their side in octaves; their score."""
 NAME_AT = 0.6
-"""Least such share of an object that is named without having been asked for."""
+"""Least share of an object that a word names if the object gets its name unasked."""
 OCTAVES = 2.0
-"""By how much such an object's side may differ from that of the examples."""
+"""Largest difference in octaves of such an object's side to that of the examples."""
 
 
 def region(

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 PEAK_AT = 0.2
 """Least smoothed depth of a peak."""
 PEAK_HEIGHT = 0.05
-"""How much a peak stands out from its surroundings, or it belongs to a neighbour."""
+"""Least height of a peak over its surroundings; a lower one belongs to a neighbour."""
 FOREGROUND_AT = (0.5, 0.2)
-"""Regions are made within each of these: images unlike those of the training are less sure."""
+"""Thresholds of the foreground; it is less certain on images unlike those of the training."""
 BOUNDARY_WEIGHT = 0.5
-"""What a certain boundary weighs against depth."""
+"""Weight of the boundary against depth."""
 BEST_SEEN = (16.0, 100.0)
 """Object sides in level pixels that the maps show best."""
 SAME_AT = 0.75
@@ -42,9 +42,9 @@ SAME_AT = 0.75
 REACH = 2.2
 """Side of the window in which a region is decoded, over the region's own."""
 LEAST_FOREGROUND = 0.3
-"""Regions with less would not be kept, whatever the decoder says."""
+"""Regions with less foreground would not be kept, whatever the score of the decoder."""
 MOST = 320
-"""At most so many regions of an image are decoded."""
+"""Largest number of regions of an image that are decoded."""
 
 FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]

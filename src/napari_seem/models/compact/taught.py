@@ -1,9 +1,9 @@
 """A word taught to the compact model: a lesson, and directions in embedding space.
 
-The lesson says where on an image things of the kind are. The directions tell the decoder what kind
-is meant, so that a word and a click go together. Only what is marked is learned: of the rest of an
-example, what lies near the marked objects is background, and nothing else is. Objects that nobody
-marked teach nothing.
+The lesson says where on an image things of the kind are. The directions give the decoder the kind
+that is meant, so that a word and a click go together. Only what is marked is learned: of the rest
+of an example, what lies near the marked objects is background, and nothing else is. Objects that
+nobody marked teach nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ NEAR = 0.5
 """Width of the ring around an object that is background, over the object's side."""
 
 FEW, FEW_TOLD_APART = 5.0, 0.5
-"""From so many marked objects on, the lesson weighs more than the directions; and where other
-things were marked, too: the lesson tells them apart, the directions may not."""
+"""Number of marked objects from which on the lesson weighs more than the directions, without and
+with other things marked: the lesson separates them, the directions may not."""
 LIKE_AT = (0.5, 0.6)
 """Cosines to the marked objects from which a pixel is one of their kind."""
 SURE = 1e-4

@@ -22,7 +22,7 @@ from .taught import Taught
 from .words import normal_form
 
 SHOWN = 60
-"""So many letters of an unknown word are repeated to the person."""
+"""Number of letters of an unknown word that an error message repeats."""
 
 
 class VocabularyMixin:
@@ -37,7 +37,7 @@ class VocabularyMixin:
 
     network: CompactNetwork
     taught: tuple[Word, ...] = ()
-    """What it was taught; see `with_words`."""
+    """The taught words; see `with_words`."""
 
     def __init__(self, network: CompactNetwork, words: Sequence[str]) -> None:
         self._words = tuple(words)

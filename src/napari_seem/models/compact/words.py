@@ -40,7 +40,7 @@ STUFF = frozenset({
     "stratigraphic unit 9", "thermally grown oxide layer", "tree", "wall", "wall brick",
     "wall stone", "wall tile", "water", "white matter",
 })  # fmt: skip
-"""Words whose regions nobody counts."""
+"""Words for regions that are not counted."""
 
 
 def normal_form(text: str) -> Iterator[str]:

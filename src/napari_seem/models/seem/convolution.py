@@ -15,7 +15,7 @@ STEP, TILE = 4, 6
 STRIP = 256
 """Tiles transformed at once: few enough to stay in a processor's cache."""
 SMALLEST = 1024
-"""Below so many pixels the plain convolution is as quick."""
+"""With fewer pixels the plain convolution is as quick."""
 
 INPUT = (
     (4, 0, -5, 0, 1, 0),

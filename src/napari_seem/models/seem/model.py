@@ -31,7 +31,7 @@ from .strokes import Strokes, points_of
 from .tokenizer import Tokenizer
 
 SHORT_SIDE, LONG_SIDE = 512, 1024
-"""Size in pixels at which images are shown to the network, as in the authors' demo."""
+"""Sides in pixels to which images are resized, as in the authors' demo."""
 OUTSIDE = -10.0
 """Logit of an empty mask."""
 CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}

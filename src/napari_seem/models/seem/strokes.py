@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 MAX_POINTS = 512
-"""Pixels of a prompt that are looked at; the original draws them at random."""
+"""Largest number of pixels of a prompt that are used; the original draws them at random."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-"""What is a word: contractions, runs of letters, single digits, runs of anything else."""
+"""Pattern of a word: contractions, runs of letters, single digits, runs of anything else."""
 SITE = "https://huggingface.co/openai/clip-vit-base-patch32"
 VOCABULARY, MERGES = "vocab.json", "merges.txt"
 

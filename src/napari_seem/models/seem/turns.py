@@ -19,7 +19,7 @@ from .strokes import Strokes
 from .text_encoder import unit
 
 QUERIES_PER_OBJECT = 3
-"""Rows of the object queries that v1 starts each object from."""
+"""Number of object queries from which v1 starts each object."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,9 +18,10 @@ from ...errors import InvalidLabels
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
-"""Of ImageNet, as the network was trained with."""
+"""ImageNet's mean and deviation, with which the network was trained."""
 SHARPNESS = 4.0
-"""Of the softmax over the colours' distances: 0.5 between two colours, 0.88 at half their gap."""
+"""Factor of the softmax over the colours' distances: 0.5 between two colours, 0.88 at half their
+gap."""
 _LEVELS = (0.0, 1.0, 0.5)
 COLOURS = tuple(
     sorted(product(_LEVELS, repeat=3), key=lambda c: (sum(v == 0.5 for v in c), sum(c)))
@@ -40,8 +41,8 @@ def palette(count: int, draw: int = 0, seed: int = 0) -> Tensor:
     """
     if count > len(COLOURS):
         raise InvalidLabels(
-            f"the examples have {count} classes, but only {len(COLOURS)} colours can be told "
-            f"apart; label at most {len(COLOURS)} classes at a time"
+            f"the examples have {count} classes, but there are only {len(COLOURS)} distinct "
+            f"colours; label at most {len(COLOURS)} classes at a time"
         )
     chosen: Sequence[int] = range(count)
     if draw:

@@ -81,7 +81,7 @@ class SegGptModel(NotTeachable):
     name = "seggpt-vit-l"
     capabilities = frozenset({Capability.IN_CONTEXT})
     lesson_type = Lesson
-    instead = ": it takes no words, and is told by examples every time"
+    instead = ": it takes no words, and needs examples every time"
 
     def __init__(
         self, network: SegGpt, identity: str, device: str = "cpu", *, bfloat16: bool = False

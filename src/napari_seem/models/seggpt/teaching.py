@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STEPS = 40
 RATE = 0.02
 BETA = 0.01
-"""Of the smooth L1 loss, as in the authors' training."""
+"""Parameter of the smooth L1 loss, as in the authors' training."""
 
 
 def tune(model: SegGptModel, lesson: Lesson, steps: int) -> Iterator[Tuned]:
