@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from discs import DiscModel
-from discs import disc_image as make_discs
-from files import series_maker, some_objects
-from website import serve
+from screen import has_display, open_screen
+
+if TYPE_CHECKING:  # else the process that only hands out tests would load torch
+    from discs import DiscModel
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process of a parallel run a screen of its own, and any run one where there is none.
+
+    On a shared one a window of one process takes the mouse and the focus of another's.
+    """
+    hands_out = bool(config.getoption("numprocesses", None))
+    if hasattr(config, "workerinput") or not (hands_out or has_display()):
+        screen = open_screen()
+        if screen is not None and screen.stdin is not None:
+            config.add_cleanup(screen.stdin.close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,26 +41,40 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
 
 
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What tests keep on disk does not go to the person's own folders."""
-    monkeypatch.setenv("NAPARI_SEEM_LABELS", str(tmp_path_factory.mktemp("kept")))
-    monkeypatch.setenv("NAPARI_SEEM_CACHE", str(tmp_path_factory.mktemp("embeddings")))
-    monkeypatch.setenv("NAPARI_SEEM_LOGS", str(tmp_path_factory.mktemp("logs")))
-    words = tmp_path_factory.mktemp("words") / "concepts.zip"
-    monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(words))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Free what a test leaves behind, and let later collections pass over the rest.
 
-
-@pytest.fixture(autouse=True)
-def _quick_collections(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Let the collections around viewers pass over what outlived earlier ones.
-
-    napari collects garbage several times a viewer; through a million objects of earlier tests that
-    took longer than the tests.
+    Few objects may hold large arrays, so that Python would not collect them for long. And napari
+    collects several times a viewer: through the million objects of the libraries that took longer
+    than the tests. Only here has pytest let go of the test's own objects.
     """
-    yield
-    if "make_napari_viewer" in request.fixturenames:
-        gc.freeze()
+    done = yield
+    if "napari.utils" in sys.modules:
+        from napari.utils import resize_dask_cache
+
+        resize_dask_cache().cache.clear()  # it keeps planes up to a quarter of all memory
+    gc.collect()
+    gc.freeze()
+    return done
+
+
+@pytest.fixture(scope="session")
+def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that does not exist yet, one a test."""
+    above = tmp_path_factory.mktemp("kept")
+    return (above / str(number) for number in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What tests keep on disk does not go to the person's own folders."""
+    own = next(_kept)
+    for name in ("LABELS", "CACHE", "LOGS"):
+        folder = own / name.lower()
+        folder.mkdir(parents=True)
+        monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(folder))
+    monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(own / "concepts.zip"))
 
 
 @pytest.fixture
@@ -63,18 +92,24 @@ def rng() -> np.random.Generator:
 @pytest.fixture
 def disc_model() -> DiscModel:
     """A model that answers every prompt exactly on `disc_image`; counts its encodes."""
+    from discs import DiscModel
+
     return DiscModel()
 
 
 @pytest.fixture
 def disc_image() -> tuple[np.ndarray, np.ndarray]:
     """(image, labels): two bright discs on dark ground."""
-    return make_discs()
+    from discs import disc_image
+
+    return disc_image()
 
 
 @pytest.fixture
 def site():
     """A web site that serves `website.PAYLOAD`, and can break off."""
+    from website import serve
+
     with serve() as site:
         yield site
 
@@ -82,10 +117,14 @@ def site():
 @pytest.fixture
 def table():
     """Names and scores of `files.some_labels`."""
+    from files import some_objects
+
     return some_objects()
 
 
 @pytest.fixture
 def make_series(tmp_path):
     """Write CT slices: `make_series(places_mm)` gives the folder of a DICOM series."""
+    from files import series_maker
+
     return series_maker(tmp_path)
