@@ -28,8 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
     hands_out = bool(config.getoption("numprocesses", None))
     if hasattr(config, "workerinput") or not (hands_out or has_display()):
         screen = open_screen()
-        if screen is not None and screen.stdin is not None:
-            config.add_cleanup(screen.stdin.close)
+        if screen is not None:
+            config.add_cleanup(screen.communicate)  # ends its input, and so the screen
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

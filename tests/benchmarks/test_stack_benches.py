@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partialmethod
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from skimage.io import imsave
 from benchmarks import adapt, in_context, propagate, stacks
 from benchmarks.propagate import dice
 from napari_seem.errors import InvalidImage
+from napari_seem.models.compact import CompactModel
 
 
 @pytest.fixture
@@ -111,7 +113,9 @@ def test_the_in_context_bench_writes_its_figures(collection, tmp_path, capsys):
     assert "video/discs" in capsys.readouterr().out
 
 
-def test_the_adaptation_bench_counts_clicks(tmp_path, capsys):
+def test_the_adaptation_bench_counts_clicks(tmp_path, capsys, monkeypatch):
+    quick = partialmethod(CompactModel.adapted, steps=3)
+    monkeypatch.setattr(CompactModel, "adapted", quick)
     rows, columns = np.mgrid[:200, :200]
     labels = np.zeros((200, 200), np.uint8)
     for number in range(9):

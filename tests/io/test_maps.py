@@ -19,7 +19,7 @@ from rasterio.features import rasterize  # noqa: E402
 from rasterio.transform import Affine  # noqa: E402
 
 UTM = Affine(0.1, 0, 405_123.7, 0, -0.1, 5_650_321.3)
-ROTATED = Affine.translation(405_123.7, 5_650_321.3) * Affine.rotation(20) * Affine.scale(0.1, -0.2)
+ROTATED = Affine.translation(405_123.7, 5_650_321.3) @ Affine.rotation(20) @ Affine.scale(0.1, -0.2)
 
 
 def write(path, transform=UTM, crs="EPSG:32632", bands=4, nodata=None, shape=(600, 640), **options):
@@ -66,7 +66,7 @@ def test_pixels_are_shown_where_the_map_has_them_and_north_is_up(tmp_path, trans
     matrix = open_image(tmp_path / "mosaic.tif").grid.matrix
     row, column = 70, 200
     south, east, _ = matrix @ (row, column, 1)
-    x, y = transform * (column + 0.5, row + 0.5)
+    x, y = transform @ (column + 0.5, row + 0.5)
     np.testing.assert_allclose((east, -south), (x, y))
 
 

@@ -34,28 +34,31 @@ def targets():
     return np.clip(image, 0, 255).astype(np.uint8), masks
 
 
+@pytest.fixture(scope="module")
+def embedding(model, targets):
+    return model.encode(targets[0])
+
+
 def first_iou(model, embedding, mask):
     y, x = (int(axis.mean()) for axis in np.nonzero(mask))
     found = model.predict(embedding, [ns.Point(y, x)]).mask
     return (found & mask).sum() / (found | mask).sum()
 
 
-def test_later_objects_of_the_kind_need_less(model, targets):
-    image, masks = targets
-    embedding = model.encode(image)
+def test_later_objects_of_the_kind_need_less(model, embedding, targets):
+    _, masks = targets
     rest = masks[8:]
     before = np.mean([first_iou(model, embedding, mask) for mask in rest])
 
-    suited = model.adapted(embedding, masks[:8])
+    suited = model.adapted(embedding, masks[:8], steps=8)
 
     after = np.mean([first_iou(suited, embedding, mask) for mask in rest])
     assert after >= before
     assert after > 0.75
 
 
-def test_the_given_model_stays_as_it_is_and_embeddings_stay_valid(model, targets):
-    image, masks = targets
-    embedding = model.encode(image)
+def test_the_given_model_stays_as_it_is_and_embeddings_stay_valid(model, embedding, targets):
+    _, masks = targets
     before = {key: t.clone() for key, t in model.network.state_dict().items()}
     plain = model.predict(embedding, [ns.Point(32, 32)]).logits
 
@@ -69,9 +72,8 @@ def test_the_given_model_stays_as_it_is_and_embeddings_stay_valid(model, targets
     )
 
 
-def test_corrections_are_answered_by_the_shipped_decoder(model, targets):
-    image, masks = targets
-    embedding = model.encode(image)
+def test_corrections_are_answered_by_the_shipped_decoder(model, embedding, targets):
+    _, masks = targets
     suited = model.plain()
     suited.first_decoder = adapt._fitted(
         model, embedding, masks[:6], [adapt.mask_bbox(m) for m in masks[:6]], 3, 0
@@ -87,18 +89,17 @@ def test_corrections_are_answered_by_the_shipped_decoder(model, targets):
     assert (first[0] != first[1]).any()
 
 
-def test_fitting_that_does_not_help_is_not_used(model, targets, monkeypatch):
-    image, masks = targets
+def test_fitting_that_does_not_help_is_not_used(model, embedding, targets, monkeypatch):
+    _, masks = targets
     monkeypatch.setattr(adapt, "_first_iou", lambda *_: 0.9)
 
-    suited = model.adapted(model.encode(image), masks[:6], steps=1)
+    suited = model.adapted(embedding, masks[:6], steps=1)
 
     assert suited.first_decoder is None
 
 
-def test_few_objects_change_nothing_and_wrong_ones_are_told(model, targets):
-    image, masks = targets
-    embedding = model.encode(image)
+def test_few_objects_change_nothing_and_wrong_ones_are_told(model, embedding, targets):
+    _, masks = targets
 
     assert model.adapted(embedding, masks[:3]).first_decoder is None
     with pytest.raises(InvalidPrompt, match=r"masks of shape \(256, 256\)"):

@@ -70,15 +70,18 @@ def encode_checked(network: Seem, name: str, dtype: torch.dtype) -> Features:
 
 
 @pytest.fixture(scope="module")
-def encoded(case: tuple[str, Seem]) -> Features:
+def focal_t_features(focal_t64: Seem) -> Features:
     with torch.inference_mode():
-        return encode_checked(case[1], case[0], torch.float64)
+        return encode_checked(focal_t64, "focalt_v1", torch.float64)
 
 
 @pytest.fixture(scope="module")
-def focal_t_features(focal_t64: Seem) -> Features:
+def encoded(case: tuple[str, Seem], focal_t_features: Features) -> Features:
+    name, network = case
+    if name == "focalt_v1":
+        return focal_t_features
     with torch.inference_mode():
-        return focal_t64.encode(vector("focalt_v1.image").double())
+        return encode_checked(network, name, torch.float64)
 
 
 def strokes(network: Seem, features: Features, prefix: str, turn: str = "") -> list[Strokes]:
