@@ -7,13 +7,15 @@ results and applied again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidImage
 
+AnyArray = npt.NDArray[np.generic]
+"""An array of any type of values."""
 Window = tuple[float, float]
 WINDOWS: dict[str, Window] = {
     "soft tissue": (-160.0, 240.0),
@@ -25,6 +27,36 @@ WINDOWS: dict[str, Window] = {
 PERCENTILES = (1.0, 99.0)
 SAMPLE = 200_000
 """Largest number of pixels from which the percentiles of a plane are computed."""
+
+
+class Sliceable(Protocol):
+    """An array that slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Size along every axis."""
+
+    def __getitem__(self, index: Any, /) -> Any: ...
+
+
+class ArraySource(Sliceable, Protocol):
+    """An array that slices: of numpy, dask or zarr, or any other with a shape and a dtype."""
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the values."""
+
+    def __array__(self) -> npt.NDArray[Any]: ...
+
+
+class WritableArray(ArraySource, Protocol):
+    """An array that slices and can be written to."""
+
+    def __setitem__(self, index: Any, values: Any, /) -> None: ...
 
 
 def to_rgb(
@@ -59,13 +91,13 @@ def to_rgb(
     _check(array)
     channels = array[..., None] if array.ndim == 2 else array
     channels = _choose(channels, bands)
-    if channels.dtype != np.uint8 or window is not None:
-        channels = _stretch(channels, window)
-    return _as_three(channels)
+    if channels.dtype == np.uint8 and window is None:
+        return _as_three(channels.astype(np.uint8, copy=False))
+    return _as_three(_stretch(channels, window))
 
 
 def channel_windows(
-    image: npt.NDArray[Any], bands: Sequence[int] | None = None
+    image: AnyArray, bands: Sequence[int] | None = None
 ) -> tuple[Window, ...] | None:
     """Return the windows that `to_rgb` chooses for the channels of an image; None for uint8.
 
@@ -77,7 +109,7 @@ def channel_windows(
     return tuple(_percentiles(channels[..., index]) for index in range(channels.shape[2]))
 
 
-def shared_window(planes: Iterable[npt.NDArray[Any]]) -> Window | None:
+def shared_window(planes: Iterable[AnyArray]) -> Window | None:
     """Compute one intensity window for several planes of a stack, so that all are shown alike.
 
     Parameters
@@ -100,7 +132,7 @@ def shared_window(planes: Iterable[npt.NDArray[Any]]) -> Window | None:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _check(array: npt.NDArray[Any]) -> None:
+def _check(array: AnyArray) -> None:
     """Raise `InvalidImage` unless an array is an image (H, W) or (H, W, C) with a finite value."""
     if array.dtype.kind not in "buif":
         raise InvalidImage(
@@ -118,7 +150,7 @@ def _check(array: npt.NDArray[Any]) -> None:
         raise InvalidImage("the image holds no finite value (all NaN or infinite)")
 
 
-def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDArray[Any]:
+def _choose(channels: AnyArray, bands: Sequence[int] | None) -> AnyArray:
     """Select bands of an image (H, W, C), by default the first three: (H, W, bands)."""
     count = channels.shape[2]
     if bands is None:
@@ -132,9 +164,7 @@ def _choose(channels: npt.NDArray[Any], bands: Sequence[int] | None) -> npt.NDAr
     return channels[..., list(bands)]
 
 
-def _stretch(
-    channels: npt.NDArray[Any], window: Window | Sequence[Window] | None
-) -> npt.NDArray[np.uint8]:
+def _stretch(channels: AnyArray, window: Window | Sequence[Window] | None) -> npt.NDArray[np.uint8]:
     """Map the intensities of (H, W, C) to 0..255 by one window, or by one for each channel."""
     given = None if window is None else np.asarray(window, float).reshape(-1, 2)
     if given is not None and not (given[:, 0] < given[:, 1]).all():
@@ -155,7 +185,7 @@ def _stretch(
     return out
 
 
-def _percentiles(channel: npt.NDArray[Any]) -> Window:
+def _percentiles(channel: AnyArray) -> Window:
     """Return the 1st and the 99th percentile of a channel (H, W), from a sample of its pixels."""
     step = max(1, int(np.ceil(np.sqrt(channel.size / SAMPLE))))
     sample = channel[::step, ::step].astype(np.float64).ravel()

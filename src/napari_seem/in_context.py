@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from . import embeddings
 from .embeddings import EmbeddingCache
+from .embeddings.keys import Encoder
 from .errors import UnsupportedPrompt
-from .models.base import Capability, Embedding
-from .models.in_context import Example, InContextModel, Kind, Labelled, Tuned
+from .images import AnyArray
+from .models.base import Capability, Capable, Embedding
+from .models.in_context import Example, InContextModel, Kind, Labelled, Lesson, Tuned
 
-Image = npt.NDArray[Any]
+LabelledImage = tuple[AnyArray, AnyArray]
+"""An image (H, W) or (H, W, C), and its integer labels (H, W)."""
 
 
 def label_like(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]] | Any,
-    targets: Iterable[Image], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
+    model: InContextModel, examples: Sequence[LabelledImage] | Lesson,
+    targets: Iterable[AnyArray], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
     **options: Any,
 ) -> list[Labelled]:  # fmt: skip
     """Label targets as examples are labelled.
@@ -60,30 +63,36 @@ def label_like(
 
 
 def iter_label_like(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]] | Any,
-    targets: Iterable[Image], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
+    model: InContextModel, examples: Sequence[LabelledImage] | Lesson,
+    targets: Iterable[AnyArray], kind: Kind = "semantic", cache: EmbeddingCache | None = None,
     **options: Any,
 ) -> Iterator[Labelled]:  # fmt: skip
-    """Label targets as `label_like`, yielding each result at once; stop iterating to cancel."""
+    """Label targets as `label_like`, yielding each result at once; stop iterating to cancel.
+
+    Images are (H, W) or (H, W, C), labels (H, W).
+    """
     check_can_learn(model)
     if isinstance(examples, model.lesson_type):
-        lesson: Any = examples
+        lesson = examples
     else:
-        lesson = model.learn(encoded_examples(model, examples, cache), kind, **options)
+        pairs = cast(Sequence[LabelledImage], examples)
+        lesson = model.learn(encoded_examples(model, pairs, cache), kind, **options)
     for image in targets:
         yield model.label(lesson, encoded(model, image, cache))
 
 
 def teach(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]], kind: Kind = "semantic",
+    model: InContextModel, examples: Sequence[LabelledImage], kind: Kind = "semantic",
     steps: int = 0, cache: EmbeddingCache | None = None,
 ) -> Iterator[Tuned]:  # fmt: skip
     """Fit a lesson to examples by gradient, step by step; the model itself is not changed.
 
     Parameters
     ----------
-    model, examples, kind, cache
+    model, kind, cache
         As for `label_like`.
+    examples : sequence of (image, labels)
+        Arrays (H, W) or (H, W, C), and (H, W).
     steps : int
         With 0 the model chooses their number.
 
@@ -96,14 +105,14 @@ def teach(
     yield from model.tune(encoded_examples(model, examples, cache), kind, steps)
 
 
-def save_lesson(path: str | Path, model: InContextModel, lesson: Any, name: str = "") -> None:
+def save_lesson(path: str | Path, model: InContextModel, lesson: Lesson, name: str = "") -> None:
     """Write a lesson to a small file, which `load_lesson` reads."""
     from .models import lessons
 
     lessons.save(Path(path), lesson, model.identity, name)
 
 
-def load_lesson(path: str | Path, model: InContextModel) -> Any:
+def load_lesson(path: str | Path, model: InContextModel) -> Lesson:
     """Read a lesson.
 
     Raises
@@ -117,18 +126,24 @@ def load_lesson(path: str | Path, model: InContextModel) -> Any:
 
 
 def encoded_examples(
-    model: InContextModel, examples: Sequence[tuple[Image, Image]], cache: EmbeddingCache | None
-) -> list[Example]:
-    """Encode the images of examples, or take their embeddings from the cache."""
-    return [Example(encoded(model, image, cache), labels) for image, labels in examples]
+    model: InContextModel,
+    examples: Sequence[LabelledImage],
+    cache: EmbeddingCache | None,
+) -> list[Example]:  # fmt: skip
+    """Encode the images of examples, (H, W) or (H, W, C), or take them from the cache."""
+    return [
+        # models refuse labels that are no integers
+        Example(encoded(model, image, cache), cast(npt.NDArray[np.integer], labels))
+        for image, labels in examples
+    ]
 
 
-def encoded(model: Any, image: Image, cache: EmbeddingCache | None) -> Embedding:
+def encoded(model: Encoder, image: AnyArray, cache: EmbeddingCache | None) -> Embedding:
     """Encode an image (H, W) or (H, W, C), or take its embedding from the cache."""
     return embeddings.encoded(model, np.asarray(image), cache)
 
 
-def check_can_learn(model: Any) -> None:
+def check_can_learn(model: Capable) -> None:
     """Raise `UnsupportedPrompt` for a model that can't label by example."""
     from .models.registry import able_models
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from .edits import NO_CLASS
 
@@ -51,12 +50,12 @@ class Palette:
         merged = {**self.colours, **colours}
         return replace(self, colours={k: v for k, v in merged.items() if v is not None})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return plain values, for a layer's metadata and for files."""
         return {"by_class": self.by_class, "colours": dict(self.colours)}
 
     @classmethod
-    def from_dict(cls, values: Any) -> Palette:
+    def from_dict(cls, values: object) -> Palette:
         """Read what `to_dict` wrote; anything else gives the default palette."""
         if not isinstance(values, Mapping):
             return cls()

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..edits import now
 from ..embeddings import EmbeddingCache, encoded
 from ..errors import ConceptTrouble
-from ..images import to_rgb
+from ..images import AnyArray, to_rgb
 from ..models.base import Embedding, PartEncoder
 from ..models.teachable import Marked, TeachableModel, Word, check_teachable, plain
 from .examples import Crop, Shown, at_full_resolution, crops_of, numbered
@@ -43,7 +42,7 @@ class Concept:
     name: str
     model: str
     made: str
-    arrays: Mapping[str, npt.NDArray[Any]] = field(repr=False)
+    arrays: Mapping[str, AnyArray] = field(repr=False)
     values: Mapping[str, Any] = field(repr=False)
     examples: tuple[Crop, ...] = field(repr=False)
     synonyms: tuple[str, ...] = ()
@@ -179,7 +178,7 @@ def checked_name(name: str) -> str:
 
 def _learned(
     model: TeachableModel, examples: Sequence[Shown], cache: EmbeddingCache | None
-) -> tuple[Mapping[str, npt.NDArray[Any]], Mapping[str, Any]]:
+) -> tuple[Mapping[str, AnyArray], Mapping[str, object]]:
     marked = [Marked(_encoded(model, one, cache), one.labels, one.others) for one in examples]
     return model.written(model.teach(marked))
 

@@ -7,14 +7,14 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import ConceptTrouble, FileTrouble
+from ..images import AnyArray
 from ..io.whole import replacing
 from .concept import Concept
 from .examples import Crop
@@ -25,7 +25,6 @@ FILE_VARIABLE = "NAPARI_SEEM_LIBRARY"
 MOST_BYTES = 1 << 31
 """Files that hold more than this, unpacked, are no libraries."""
 _PICTURES = ("image", "labels", "others", "sample")
-Array = npt.NDArray[Any]
 
 
 def default_library() -> Path:
@@ -49,9 +48,9 @@ def write(path: Path, concepts: Iterable[Concept]) -> None:
     FileTrouble
         The file can't be written; a file that was there is unchanged.
     """
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, AnyArray] = {}
 
-    def kept(array: Array | None) -> str | None:
+    def kept(array: AnyArray | None) -> str | None:
         if array is None:
             return None
         own = np.ascontiguousarray(array)
@@ -94,9 +93,9 @@ def read(path: Path) -> tuple[Concept, ...]:
                     f"'{path}' is written as '{listing.get('format')}', this version reads "
                     f"'{FORMAT}'; install a newer napari-seem"
                 )
-            arrays: dict[str, Array] = {}
+            arrays: dict[str, AnyArray] = {}
 
-            def array(name: str | None) -> Array | None:
+            def array(name: str | None) -> AnyArray | None:
                 if name is not None and name not in arrays:
                     stream = io.BytesIO(file.read(f"{name}.npy"))
                     arrays[name] = np.load(stream, allow_pickle=False)
@@ -112,7 +111,8 @@ def read(path: Path) -> tuple[Concept, ...]:
         ) from error
 
 
-def _row(concept: Concept, kept: Any) -> dict[str, Any]:
+def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dict[str, object]:
+    """Describe a concept as plain values; `kept` replaces arrays (...) by their names."""
     return {
         "name": concept.name, "synonyms": list(concept.synonyms), "model": concept.model,
         "made": concept.made, "meaning": dict(concept.values),

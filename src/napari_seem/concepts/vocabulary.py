@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from ..models.base import Model
 from ..models.teachable import check_teachable
 from .library import ConceptLibrary
 
 
-def with_library(model: Any, path: Path | None) -> Any:
+def with_library(model: Model, path: Path | None) -> Model:
     """Return a model that knows the words of a file; the model itself without one.
 
     Raises
@@ -23,5 +23,4 @@ def with_library(model: Any, path: Path | None) -> Any:
     """
     if path is None:
         return model
-    check_teachable(model)
-    return model.with_words(ConceptLibrary.load(path))
+    return check_teachable(model).with_words(ConceptLibrary.load(path))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Literal
 
 from ..errors import NapariSeemError, StoreTrouble
+from ..images import AnyArray
 from ..models.base import Embedding
 from .keys import Encoder, Key, key_of
 from .memory import EmbeddingCache
@@ -37,7 +36,7 @@ class Ready:
 
 
 def encode_ahead(
-    model: Encoder, read: Callable[[int], npt.NDArray[Any]], planes: Collection[int],
+    model: Encoder, read: Callable[[int], AnyArray], planes: Collection[int],
     cache: EmbeddingCache, here: Callable[[], int] = lambda: 0,
     may_go_on: Callable[[], bool] = lambda: True, room: StorageQuota | None = None,
 ) -> Iterator[Ready]:  # fmt: skip
@@ -79,7 +78,7 @@ def encode_ahead(
 
 
 def _encode_one(
-    model: Encoder, index: int, read: Callable[[int], npt.NDArray[Any]], room: StorageQuota
+    model: Encoder, index: int, read: Callable[[int], AnyArray], room: StorageQuota
 ) -> Ready:
     """Encode one plane, (H, W) or (H, W, C), unless it is in the cache already."""
     try:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .. import __version__
 from ..errors import ClusterTrouble
 from ..io.extras import need
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 WAIT = 20
 """Seconds to wait for a scheduler."""
@@ -35,7 +38,7 @@ class Certificates:
 
 
 @contextmanager
-def cluster(address: str, certificates: Certificates | None = None) -> Iterator[Any]:
+def cluster(address: str, certificates: Certificates | None = None) -> Iterator[Client]:
     """Connect to a cluster; the client is closed at the end.
 
     Parameters
@@ -71,7 +74,7 @@ def cluster(address: str, certificates: Certificates | None = None) -> Iterator[
         client.close()
 
 
-def connect(address: str, certificates: Certificates | None = None) -> Any:
+def connect(address: str, certificates: Certificates | None = None) -> Client:
     """Connect to a scheduler; see `cluster`."""
     distributed = need("distributed")
     check_address(address)
@@ -109,10 +112,10 @@ class Connection:
 
     def __init__(self, address: str, certificates: Certificates | None = None) -> None:
         self.address, self._certificates = address, certificates
-        self._client: Any = None
+        self._client: Client | None = None
         self._lock = threading.Lock()
 
-    def client(self) -> Any:
+    def client(self) -> Client:
         """Return the client; safe in any thread.
 
         Raises
@@ -163,7 +166,7 @@ def check_address(address: str) -> None:
         )
 
 
-def check_version(client: Any) -> None:
+def check_version(client: Client) -> None:
     """Raise `ClusterTrouble` if no worker answers, or one runs another version."""
     if not client.scheduler_info()["workers"]:
         raise ClusterTrouble("the scheduler has no worker; start some, then try again")

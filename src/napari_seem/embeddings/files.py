@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from ..errors import InvalidImage, NapariSeemError
+from ..images import AnyArray
 from ..intensity import IntensityWindow, windowed
 from ..io.files import open_image
 from ..io.images import with_channels
@@ -17,7 +15,7 @@ from .ahead import Ready, StorageQuota, encode_ahead
 from .keys import Encoder
 from .memory import EmbeddingCache
 
-Planes = tuple[tuple[int, int], int, Callable[[int], npt.NDArray[Any]]]
+Planes = tuple[tuple[int, int], int, Callable[[int], AnyArray]]
 PLAIN = IntensityWindow()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from ..images import Window
+from ..images import AnyArray, Window
 from ..models.base import Embedding
 
 Key = tuple[str, str]
@@ -21,12 +20,12 @@ class Encoder(Protocol):
 
     name: str
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C), once."""
 
 
 def content_key(
-    image: npt.NDArray[Any], window: Window | None = None, bands: Sequence[int] | None = None
+    image: AnyArray, window: Window | None = None, bands: Sequence[int] | None = None
 ) -> str:
     """Compute a digest of what a model is shown: one plane's pixels, and how they were windowed.
 
@@ -50,6 +49,6 @@ def identity_of(model: Encoder) -> str:
     return str(getattr(model, "identity", model.name))
 
 
-def key_of(model: Encoder, plane: npt.NDArray[Any]) -> Key:
+def key_of(model: Encoder, plane: AnyArray) -> Key:
     """Return the key of a plane (H, W) or (H, W, C) for a model."""
     return identity_of(model), content_key(plane)

@@ -6,10 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
 
-import numpy.typing as npt
-
+from ..images import AnyArray
 from ..models.base import Embedding
 from .keys import Encoder, Key, key_of
 from .store import EmbeddingStore
@@ -142,7 +140,7 @@ class EmbeddingCache:
         return sum(entry.nbytes for entry in self._entries.values())
 
 
-def encoded(model: Encoder, plane: npt.NDArray[Any], cache: EmbeddingCache | None) -> Embedding:
+def encoded(model: Encoder, plane: AnyArray, cache: EmbeddingCache | None) -> Embedding:
     """Encode a plane (H, W) or (H, W, C), or take its embedding from the cache."""
     if cache is None:
         return model.encode(plane)

@@ -12,15 +12,19 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
+from ..images import AnyArray, ArraySource
 from ..io.extras import need
 from ..models.base import Embedding
 from ..models.tensors import Packed, pack, unpack
 from .keys import Key
+
+if TYPE_CHECKING:
+    from zarr.codecs import BloscCodec
 
 FORMAT = 1
 CHUNK_BYTES = 4 << 20
@@ -93,7 +97,11 @@ def read(path: Path, key: Key) -> Embedding:
 
 
 def _write(
-    path: Path, key: Key, embedding: Embedding, packed: Mapping[str, Packed], codec: Any
+    path: Path,
+    key: Key,
+    embedding: Embedding,
+    packed: Mapping[str, Packed],
+    codec: BloscCodec | None,
 ) -> None:
     import zarr
     from zarr.storage import ZipStore
@@ -116,7 +124,8 @@ def _write(
             )  # fmt: skip
 
 
-def _read(array: Any, entry: Mapping[str, Any]) -> Packed:
+def _read(array: ArraySource, entry: Mapping[str, Any]) -> Packed:
+    """Read a packed array (n, ...), and compare it with its checksum."""
     values = np.ascontiguousarray(array[...])
     # the zip's own checksums miss a chunk that is not there, which zarr takes for zeros
     if zlib.crc32(values.data) != entry["crc32"]:
@@ -126,22 +135,22 @@ def _read(array: Any, entry: Mapping[str, Any]) -> Packed:
     )
 
 
-def _codec() -> Any:
+def _codec() -> BloscCodec:
     """Return a codec that shrinks half floats by a quarter, and is read faster than none."""
     from zarr.codecs import BloscCodec
 
     return BloscCodec(cname="lz4", clevel=1, shuffle="shuffle")
 
 
-def _chunks(array: Any) -> tuple[int, ...]:
-    """Return slabs of the first axis, all of about the same size."""
+def _chunks(array: AnyArray) -> tuple[int, ...]:
+    """Return the chunk shape of an array (n, ...): slabs of the first axis, of similar size."""
     if not array.ndim:
         return ()
     pieces = max(1, -(-array.nbytes // CHUNK_BYTES))
     return max(1, -(-array.shape[0] // pieces)), *(max(1, n) for n in array.shape[1:])
 
 
-def _to_json(value: Any) -> Any:
+def _to_json(value: object) -> object:
     """Convert plain values to JSON; a tuple becomes a mapping, to differ from a list."""
     if isinstance(value, tuple):
         return {"tuple": [_to_json(v) for v in value]}
@@ -154,7 +163,7 @@ def _to_json(value: Any) -> Any:
     raise TypeError(f"an embedding's meta holds plain values, not {type(value).__name__}")
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> Any:
     if isinstance(value, list):
         return [_from_json(v) for v in value]
     if isinstance(value, dict):

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ClusterTrouble
-from ..images import to_rgb
+from ..images import AnyArray, to_rgb
 from ..models.base import Embedding
 from ..models.registry import load_model
+from ..models.teachable import Words
 from . import packing
 from .cluster import Connection
 
@@ -43,7 +44,7 @@ class RemoteEncoder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C) on the cluster.
 
         Raises
@@ -54,7 +55,7 @@ class RemoteEncoder:
         seen = image if image.dtype == np.uint8 else to_rgb(image)  # an eighth of a float image
         return self._submit(encode_there, seen)
 
-    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+    def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
         """Encode a part of an image on the cluster, as the model's own `encode_part`.
 
         `image` (H, W, 3) is the part, `sample` (h, w, 3) pixels of the whole, both uint8.
@@ -66,11 +67,11 @@ class RemoteEncoder:
         """
         return self._submit(encode_part_there, image, sample)
 
-    def with_words(self, words: Any) -> RemoteEncoder:
+    def with_words(self, words: Words) -> RemoteEncoder:
         """Return the same, knowing taught words; see `TeachableModel`."""
         return RemoteEncoder(self._model.with_words(words), self._connection)
 
-    def _submit(self, work: Callable[..., bytes], *images: npt.NDArray[Any]) -> Embedding:
+    def _submit(self, work: Callable[..., bytes], *images: AnyArray) -> Embedding:
         """Run `work` on a worker, on images (H, W) or (H, W, C), and unpack its embedding."""
         client = self._connection.client()
         future = client.submit(work, self._model.name, *images, pure=False)
@@ -92,12 +93,14 @@ class RemoteEncoder:
         return embedding
 
 
-def encode_there(name: str, image: npt.NDArray[Any]) -> bytes:
+def encode_there(name: str, image: AnyArray) -> bytes:
     """Encode an image (H, W) or (H, W, C) on a worker; return it compressed."""
     return packed(_model(name).encode(image))
 
 
-def encode_part_there(name: str, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> bytes:
+def encode_part_there(
+    name: str, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]
+) -> bytes:
     """Encode a part (H, W, 3) of an image on a worker, `sample` (h, w, 3) showing the whole."""
     return packed(_model(name).encode_part(image, sample))
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FileTrouble
+from ..images import AnyArray
 from .extras import need
 from .grid import FloatArray, Grid
 from .nifti import world_of
 from .opened import Opened
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
 GAP = 0.02
 """Neighbouring slices whose distances differ by more than this share have a gap between them."""
@@ -21,7 +25,7 @@ ALIKE = 1e-4
 _SAME = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "PhotometricInterpretation")
 
 
-def series_in(folder: Path) -> dict[str, list[Any]]:
+def series_in(folder: Path) -> dict[str, list[Dataset]]:
     """Find the image series of a folder (not of folders within it), without their pixels.
 
     Returns
@@ -37,7 +41,7 @@ def series_in(folder: Path) -> dict[str, list[Any]]:
     pydicom = need("pydicom")
     if not folder.is_dir():
         raise FileTrouble(f"there is no folder '{folder}'")
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Dataset]] = {}
     for path in sorted(folder.iterdir()):
         if not path.is_file() or path.name == "DICOMDIR":
             continue
@@ -52,7 +56,7 @@ def series_in(folder: Path) -> dict[str, list[Any]]:
     return found
 
 
-def describe(datasets: Sequence[Any]) -> str:
+def describe(datasets: Sequence[Dataset]) -> str:
     """Describe a series in a few words, for a person to choose by."""
     first = datasets[0]
     text = str(first.get("SeriesDescription", "") or first.get("ProtocolName", "") or "no name")
@@ -109,7 +113,7 @@ def open_series(folder: Path, series: str | None = None) -> Opened:
     return Opened(text or folder.name, (volume,), grid, about=about)
 
 
-def _sorted(folder: Path, datasets: Sequence[Any]) -> tuple[list[Any], FloatArray]:
+def _sorted(folder: Path, datasets: Sequence[Dataset]) -> tuple[list[Dataset], FloatArray]:
     """Sort slices by position, and find the affine (4, 4) from (column, row, slice) to RAS."""
     first = datasets[0]
     for key in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"):
@@ -143,7 +147,7 @@ def _sorted(folder: Path, datasets: Sequence[Any]) -> tuple[list[Any], FloatArra
     return ordered, np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps
 
 
-def _step(folder: Path, ordered: Sequence[Any], depths: FloatArray) -> float:
+def _step(folder: Path, ordered: Sequence[Dataset], depths: FloatArray) -> float:
     """Return the distance of neighbouring slices at `depths` (n,); refuse gaps and doubles."""
     if len(depths) == 1:
         return float(ordered[0].get("SliceThickness") or 1.0)
@@ -168,14 +172,14 @@ def _step(folder: Path, ordered: Sequence[Any], depths: FloatArray) -> float:
     return usual
 
 
-def _pixels(ordered: Sequence[Any]) -> npt.NDArray[Any]:
+def _pixels(ordered: Sequence[Dataset]) -> AnyArray:
     """Rescale all slices: (z, y, x), integers where the rescaling leaves them so."""
     scales = [
         (float(one.get("RescaleSlope", 1)), float(one.get("RescaleIntercept", 0)))
         for one in ordered
     ]
     whole = all(value.is_integer() for pair in scales for value in pair)
-    out: npt.NDArray[Any] | None = None
+    out: AnyArray | None = None
     for number, (slim, (slope, inter)) in enumerate(zip(ordered, scales, strict=True)):
         raw = _read(str(slim.filename))
         if raw.ndim != 2:
@@ -192,7 +196,7 @@ def _pixels(ordered: Sequence[Any]) -> npt.NDArray[Any]:
     return out
 
 
-def _read(file: str) -> npt.NDArray[Any]:
+def _read(file: str) -> npt.NDArray[np.integer]:
     """Read the pixels of one file: (rows, columns)."""
     pydicom = need("pydicom")
     try:
@@ -204,23 +208,23 @@ def _read(file: str) -> npt.NDArray[Any]:
         ) from error
 
 
-def _name(dataset: Any) -> str:
+def _name(dataset: Dataset) -> str:
     return Path(str(dataset.filename)).name
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: object, other: object) -> bool:
     if isinstance(one, str) or one is None or other is None:
         return bool(one == other)
     return bool(np.allclose(np.array(one, float), np.array(other, float), atol=ALIKE))
 
 
-def source_datasets(native: Mapping[str, Any]) -> list[Any]:
+def source_datasets(grid: Grid) -> list[Dataset]:
     """Read the datasets of a volume in the order of its slices, without pixels."""
     pydicom = need("pydicom")
-    gone = [file for file in native["files"] if not file.exists()]
+    gone = [file for file in grid.native["files"] if not file.exists()]
     if gone:
         raise FileTrouble(
             f"DICOM-SEG needs the images it belongs to, but '{gone[0]}' is gone; put them back, or "
             "write NIfTI instead"
         )
-    return [pydicom.dcmread(file, stop_before_pixels=True) for file in native["files"]]
+    return [pydicom.dcmread(file, stop_before_pixels=True) for file in grid.native["files"]]

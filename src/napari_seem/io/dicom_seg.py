@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,17 @@ from .dicom import source_datasets
 from .extras import need
 from .grid import Grid
 
+if TYPE_CHECKING:
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.coding import Code
+
 ID = "napari-seem id "
 """Beginning of the tracking id of a segment, before the label id: segments are renumbered."""
 MANUFACTURER = "napari-seem"
 
 
 def write_dicom_seg(
-    path: Path, labels: npt.NDArray[Any], grid: Grid, table: ObjectTable, version: str
+    path: Path, labels: npt.NDArray[np.integer], grid: Grid, table: ObjectTable, version: str
 ) -> None:
     """Write a segment per object: its name, its class as coded type, the model, and its id.
 
@@ -59,7 +62,7 @@ def write_dicom_seg(
     segments = [_description(number, i, table[i], version) for number, i in enumerate(ids, 1)]
     kind = highdicom.seg.SegmentationTypeValues.BINARY
     file = highdicom.seg.Segmentation(
-        source_images=source_datasets(grid.native), pixel_array=numbers[labels],
+        source_images=source_datasets(grid), pixel_array=numbers[labels],
         segmentation_type=kind, segment_descriptions=segments,
         series_instance_uid=uid.generate_uid(), series_number=900,
         sop_instance_uid=uid.generate_uid(), instance_number=1, manufacturer=MANUFACTURER,
@@ -84,7 +87,7 @@ def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], Obje
         file = highdicom.seg.segread(path)
     except (OSError, ValueError, AttributeError, pydicom.errors.InvalidDicomError) as error:
         raise FileTrouble(f"'{path}' is no DICOM segmentation ({error})") from error
-    wanted = [str(one.SOPInstanceUID) for one in source_datasets(grid.native)]
+    wanted = [str(one.SOPInstanceUID) for one in source_datasets(grid)]
     try:
         planes = file.get_pixels_by_source_instance(
             wanted, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
@@ -104,7 +107,9 @@ def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], Obje
     return labels, table
 
 
-def _description(number: int, label_id: int, record: ObjectRecord, version: str) -> Any:
+def _description(
+    number: int, label_id: int, record: ObjectRecord, version: str
+) -> SegmentDescription:
     """Describe an object as a segment."""
     highdicom, codes = need("highdicom"), need("pydicom.sr.codedict").codes
     model = record.model or "by hand"
@@ -113,7 +118,7 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=f"napari-seem {model}", version=version, family=codes.DCM.ArtificialIntelligence
     )
-    category, kind = _codes_of(record.class_name, codes)
+    category, kind = _codes_of(record.class_name)
     label = record.name or record.concept or f"object {label_id}"
     label = label.replace("\\", "/")[:64]  # a backslash would part it into several values
     return highdicom.seg.SegmentDescription(
@@ -125,11 +130,11 @@ def _description(number: int, label_id: int, record: ObjectRecord, version: str)
     )  # fmt: skip
 
 
-def _codes_of(name: str, codes: Any) -> Any:
+def _codes_of(name: str) -> tuple[Code, Code]:
     """Return the SNOMED CT codes of a class, or those of tissue where it has none."""
+    codes = need("pydicom.sr.codedict").codes
     keyword = "".join(word.capitalize() for word in name.split())
-    vocabulary: Mapping[str, Any] = codes.SCT
-    if keyword.isidentifier() and keyword in dir(vocabulary):
+    if keyword.isidentifier() and keyword in dir(codes.SCT):
         abnormal = "umor" in keyword
         kind = "MorphologicallyAbnormalStructure" if abnormal else "AnatomicalStructure"
         return getattr(codes.SCT, kind), getattr(codes.SCT, keyword)

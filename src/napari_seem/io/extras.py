@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from ..errors import MissingPackage
 
@@ -13,7 +13,7 @@ EXTRA_OF = {
 }  # fmt: skip
 
 
-def need(module: str) -> Any:
+def need(module: str) -> ModuleType:
     """Import a module of an optional library; `MissingPackage` says how to install it."""
     package = module.split(".")[0]
     try:

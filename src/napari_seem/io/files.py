@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from ..images import ArraySource
 from . import dicom, geotiff, nifti, ome_zarr, tiff
 from .grid import Grid
 from .opened import Opened
@@ -80,8 +82,8 @@ def open_image(path: Path, series: str | None = None) -> Opened:
 
 
 def write_labels(
-    path: Path, labels: Any, grid: Grid | None = None, table: ObjectTable | None = None,
-    about: Mapping[str, Any] | None = None,
+    path: Path, labels: ArraySource, grid: Grid | None = None, table: ObjectTable | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
@@ -164,7 +166,9 @@ class GrowingLabels:
 
 
 @contextmanager
-def growing_labels(path: Path, grid: Grid, dtype: Any = np.uint32) -> Iterator[GrowingLabels]:
+def growing_labels(
+    path: Path, grid: Grid, dtype: npt.DTypeLike = np.uint32
+) -> Iterator[GrowingLabels]:
     """Create OME-Zarr labels to be filled in parts; they get their name when the block ends.
 
     If the block raises, nothing is left, and the file that was there before stays.
@@ -190,7 +194,7 @@ def growing_labels(path: Path, grid: Grid, dtype: Any = np.uint32) -> Iterator[G
         ome_zarr.enlist(home, path.name)
 
 
-def read_labels(path: Path, grid: Grid | None = None) -> tuple[Any, ObjectTable]:
+def read_labels(path: Path, grid: Grid | None = None) -> tuple[ArraySource, ObjectTable]:
     """Read labels and their objects, written by `write_labels` or by other software.
 
     Parameters
@@ -216,6 +220,7 @@ def read_labels(path: Path, grid: Grid | None = None) -> tuple[Any, ObjectTable]
 
         if grid is None:
             raise InvalidLabels("a DICOM segmentation is read onto its images; open their series")
+        labels: ArraySource
         labels, table = read_dicom_seg(path, grid)
     elif path.is_dir():
         labels, table = ome_zarr.read_ome_labels(path)
@@ -241,8 +246,14 @@ def _open_picture(path: Path) -> Opened:
 
 
 def _write_outlines(
-    path: Path, kind: str, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+    path: Path,
+    kind: str,
+    labels: npt.NDArray[np.integer],
+    grid: Grid,
+    table: ObjectTable,
+    about: Mapping[str, object],
 ) -> None:
+    """Write labels (H, W) as outlines."""
     from .outlines import write_coco, write_geojson
 
     if kind == ".geojson":
@@ -252,9 +263,9 @@ def _write_outlines(
 
 
 def _write_zarr(
-    path: Path, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
 ) -> Path:
-    """Write a label group into its image, or as a group of its own."""
+    """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
     path, home = _zarr_place(path, grid)
     with replacing(path) as (part,):
         ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})

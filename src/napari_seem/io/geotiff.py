@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FileTrouble, InvalidLabels
+from ..images import AnyArray, ArraySource
 from .extras import need
 from .grid import Grid, narrowest
 from .opened import Opened
+
+if TYPE_CHECKING:
+    from dask.array import Array
+    from rasterio import DatasetReader
+    from rasterio.windows import Window
 
 LARGE = 1 << 28
 """Rasters of more bytes are not read when they are opened."""
@@ -56,7 +62,7 @@ def open_geotiff(path: Path) -> Opened:
             factors = file.overviews(1)
             nbytes = file.height * file.width * file.count * np.dtype(file.dtypes[0]).itemsize
         if nbytes <= LARGE:
-            levels: tuple[Any, ...] = (_read(path, 0, None),)
+            levels: tuple[ArraySource, ...] = (_read(path, 0, None),)
         else:
             levels = tuple(_lazy(path, level) for level in range(len(factors) + 1))
     except rasterio.errors.RasterioError as error:
@@ -67,7 +73,7 @@ def open_geotiff(path: Path) -> Opened:
     return Opened(path.stem, levels, grid, 2 if many else None, names if many else (), about)
 
 
-def write_geotiff(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
+def write_geotiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None:
     """Write labels (y, x) with the coordinate system and transform of their image.
 
     0 is written as nodata, which means "no object" on a map; the image's own nodata value is kept
@@ -109,7 +115,7 @@ def map_coordinates(grid: Grid) -> Callable[[float, float], tuple[float, float]]
     return lambda row, column: (a * column + b * row + c, d * column + e * row + f)
 
 
-def _grid(file: Any) -> Grid:
+def _grid(file: DatasetReader) -> Grid:
     a, b, c, d, e, f = tuple(file.transform)[:6]
     middle = (a / 2 + b / 2 + c, d / 2 + e / 2 + f)
     matrix = np.array([[-e, -d, -middle[1]], [b, a, middle[0]], [0.0, 0.0, 1.0]]) + 0.0
@@ -120,8 +126,8 @@ def _grid(file: Any) -> Grid:
     return Grid((file.height, file.width), ("y", "x"), matrix, (unit, unit), "geotiff", native)
 
 
-def _about(file: Any) -> dict[str, Any]:
-    about: dict[str, Any] = {"nodata": file.nodata}
+def _about(file: DatasetReader) -> dict[str, object]:
+    about: dict[str, object] = {"nodata": file.nodata}
     if file.crs is None:
         about["warning"] = (
             "the file names no coordinate system; labels get its transform, and nothing says on "
@@ -132,7 +138,7 @@ def _about(file: Any) -> dict[str, Any]:
     return about
 
 
-def _band_names(file: Any) -> tuple[str, ...]:
+def _band_names(file: DatasetReader) -> tuple[str, ...]:
     colours = [str(colour.name) for colour in file.colorinterp]
     return tuple(
         name or (colour if colour not in ("gray", "undefined") else f"band {number}")
@@ -140,7 +146,7 @@ def _band_names(file: Any) -> tuple[str, ...]:
     )
 
 
-def _read(path: Path, level: int, window: Any) -> npt.NDArray[Any]:
+def _read(path: Path, level: int, window: Window | None) -> AnyArray:
     """Read (H, W) or (H, W, bands) of a window, or of everything."""
     rasterio = need("rasterio")
     options = {"overview_level": level - 1} if level else {}
@@ -149,7 +155,7 @@ def _read(path: Path, level: int, window: Any) -> npt.NDArray[Any]:
     return np.asarray(bands[0] if len(bands) == 1 else np.moveaxis(bands, 0, -1))
 
 
-def _lazy(path: Path, level: int) -> Any:
+def _lazy(path: Path, level: int) -> Array:
     """Return a level of a raster as a dask array of tiles."""
     import dask.array
     from dask import delayed

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels
+from ..images import ArraySource
 
 FloatArray = npt.NDArray[np.float64]
 STRAIGHT = 1e-6
@@ -48,7 +49,7 @@ class Grid:
     def scaled(
         cls, shape: Sequence[int], axes: Sequence[str], spacing: Sequence[float],
         origin: Sequence[float] | None = None, units: Sequence[str] | None = None,
-        **more: Any,
+        file_format: str = "", native: Mapping[str, object] | None = None,
     ) -> Grid:  # fmt: skip
         """Create a grid whose axes are those of the world."""
         matrix = np.diag([*map(float, spacing), 1.0])
@@ -56,7 +57,7 @@ class Grid:
             matrix[:-1, -1] = origin
         return cls(
             tuple(map(int, shape)), tuple(axes), matrix,
-            tuple(units or ("pixel",) * len(shape)), **more,
+            tuple(units or ("pixel",) * len(shape)), file_format, native or {},
         )  # fmt: skip
 
     @classmethod
@@ -97,8 +98,8 @@ class Grid:
             }  # fmt: skip
         return {**options, "affine": self.matrix}
 
-    def check(self, labels: Any) -> None:
-        """Raise `InvalidLabels` where an array does not lie on the grid."""
+    def check(self, labels: ArraySource) -> None:
+        """Raise `InvalidLabels` for labels (...) that do not lie on the grid, or hold no ids."""
         if tuple(labels.shape) != self.shape:
             raise InvalidLabels(
                 f"labels of shape {tuple(labels.shape)} do not lie on the image's grid "
@@ -110,7 +111,7 @@ class Grid:
             )
 
 
-def narrowest(labels: npt.NDArray[Any], least: int = 8) -> npt.NDArray[Any]:
+def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np.integer]:
     """Convert labels to the smallest unsigned type of at least `least` bits that holds their ids.
 
     Parameters

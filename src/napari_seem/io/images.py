@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidImage
+from ..images import ArraySource
 from .files import ending, open_image, write_labels
 from .grid import Grid
 from .opened import Opened
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
 """Endings of the files of a folder that are taken as images."""
@@ -21,7 +25,7 @@ MOST_CHANNELS = 32
 """A last axis longer than this holds columns of a stack, not channels."""
 
 
-def channels_last(opened: Opened) -> Any:
+def channels_last(opened: Opened) -> ArraySource:
     """Return the full-size array of an image with its channels, if any, as last axis; unread."""
     if opened.channel_axis is None or opened.channel_axis == opened.data.ndim - 1:
         return opened.data
@@ -32,7 +36,7 @@ def channels_last(opened: Opened) -> Any:
     return dask.array.moveaxis(_lazy(opened.data), opened.channel_axis, -1)
 
 
-def with_channels(opened: Opened, axis: int | None = None) -> tuple[Any, bool]:
+def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource, bool]:
     """Return an image's array, channels last, and whether it has any.
 
     Where the file does not state it, three axes with a short last one are a colour image, unless an
@@ -43,8 +47,8 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[Any, bool]:
     return array, opened.channel_axis is not None or (short and axis is None)
 
 
-def _lazy(data: Any) -> Any:
-    """Wrap an array on disk in a dask array, whose parts are read when they are needed."""
+def _lazy(data: ArraySource) -> Array:
+    """Wrap an array (...) on disk in a dask array, whose parts are read when they are needed."""
     import dask.array
 
     if isinstance(data, dask.array.Array):
@@ -63,7 +67,7 @@ def open_plane(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     return np.asarray(image), grid
 
 
-def open_lazily(path: Path) -> tuple[Any, Grid]:
+def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
     """Open as `open_plane`; large files are read when their pixels are needed."""
     opened = open_image(path)
     image, grid = channels_last(opened), opened.grid
@@ -103,7 +107,7 @@ def labels_beside(folder: Path, source: Path) -> Path:
 
 
 def write_scored(
-    folder: Path, source: Path, labels: npt.NDArray[Any], scores: Mapping[int, float]
+    folder: Path, source: Path, labels: npt.NDArray[np.integer], scores: Mapping[int, float]
 ) -> Path:
     """Write the labels (H, W) of an image file into a folder, with the score of each id.
 

@@ -42,7 +42,7 @@ class LabelStore:
     ----------
     path : Path
         Of the label group.
-    levels : sequence of zarr array
+    levels : sequence of zarr array (..., H, W)
         The full-size one first.
 
     Attributes
@@ -51,12 +51,12 @@ class LabelStore:
         The highest id that was written through this object.
     """
 
-    def __init__(self, path: Path, levels: Sequence[Any]) -> None:
+    def __init__(self, path: Path, levels: Sequence[ome_zarr.LabelLevel]) -> None:
         self.path, self.levels = path, list(levels)
         self.highest = 0
         self._about: dict[str, Any] = {}
 
-    def __deepcopy__(self, _: Any) -> LabelStore:
+    def __deepcopy__(self, _: object) -> LabelStore:
         return self  # copying a layer's metadata must not copy its pixels
 
     @classmethod
@@ -117,11 +117,11 @@ class LabelStore:
         return store, table, about
 
     @property
-    def array(self) -> Any:
+    def array(self) -> ome_zarr.LabelLevel:
         """The labels at full size."""
         return self.levels[0]
 
-    def write(self, block: Block, values: npt.NDArray[Any]) -> None:
+    def write(self, block: Block, values: npt.NDArray[np.integer]) -> None:
         """Write values into a block, and into the coarser pixels that show it.
 
         Parameters
@@ -158,7 +158,7 @@ class LabelStore:
         part[edit.changed] = edit.old if back else edit.new
         self.write(edit.block, part)
 
-    def describe(self, table: ObjectTable, about: Mapping[str, Any] | None = None) -> None:
+    def describe(self, table: ObjectTable, about: Mapping[str, object] | None = None) -> None:
         """Write the table of objects, and their provenance, beside the pixels."""
         with written_to(self.path):
             ome_zarr.describe_ome_labels(self.path, table, {**(about or {}), **self._about})
@@ -172,7 +172,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
     array : zarr array (planes, H, W)
     """
 
-    def __init__(self, array: Any) -> None:
+    def __init__(self, array: ome_zarr.LabelLevel) -> None:
         self._array = array
         self._kept: dict[int, None] = {}
 
@@ -181,7 +181,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
             raise KeyError(number)
         return np.asarray(self._array[number]).astype(np.int32)
 
-    def __setitem__(self, number: int, plane: npt.NDArray[np.integer[Any]]) -> None:
+    def __setitem__(self, number: int, plane: npt.NDArray[np.integer]) -> None:
         """Write a plane (H, W)."""
         self._array[number] = plane
         self._kept[number] = None
@@ -213,7 +213,9 @@ class Scratch:
         self.folder = Path(mkdtemp(prefix=".working-", dir=beside.parent))
         self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
-    def array(self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32) -> Any:
+    def array(
+        self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32
+    ) -> ome_zarr.LabelLevel:
         """Create an array (..., H, W), chunked by planes, 0 everywhere."""
         zarr = need("zarr")
         lead = (1,) * (len(shape) - 2)
@@ -228,7 +230,7 @@ class Scratch:
         self._remove()
 
 
-def matrix_of(about: Mapping[str, Any], ndim: int) -> npt.NDArray[np.float64] | None:
+def matrix_of(about: Mapping[str, object], ndim: int) -> npt.NDArray[np.float64] | None:
     """Return the transform (ndim + 1, ndim + 1) that labels were noted with, or None."""
     matrix = np.asarray(about.get(MATRIX, ()), float)
     return matrix if matrix.shape == (ndim + 1, ndim + 1) else None

@@ -59,7 +59,7 @@ def open_nifti(path: Path) -> Opened:
     )  # fmt: skip
 
 
-def write_nifti(path: Path, labels: npt.NDArray[Any], grid: Grid) -> None:
+def write_nifti(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None:
     """Write labels on a grid; one that came from NIfTI keeps every number of its header.
 
     Parameters

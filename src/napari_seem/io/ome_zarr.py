@@ -7,17 +7,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from ..images import AnyArray, ArraySource, WritableArray
 from .extras import need
 from .grid import Grid
 from .opened import Opened
 from .table import class_colour, plain_row, table_of
+
+if TYPE_CHECKING:
+    from zarr import Group
 
 _UNITS = {
     "micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
@@ -28,6 +32,18 @@ COLOURED = 4096
 """Colours are written for no more objects than this."""
 CHUNK = 1024
 """Rows and columns of a chunk of labels."""
+
+
+class LabelLevel(WritableArray, Protocol):
+    """A level of a label group: a zarr array."""
+
+    @property
+    def dtype(self) -> np.dtype[np.integer]:
+        """Type of the ids."""
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape of a chunk."""
 
 
 def is_ome_zarr(path: Path) -> bool:
@@ -61,7 +77,7 @@ def open_ome_zarr(path: Path) -> Opened:
     grid = Grid.scaled(
         [levels[0].shape[i] for i in kept], [letters[i] for i in kept], [scale[i] for i in kept],
         [shift[i] for i in kept], [_UNITS.get(axes[i].get("unit", ""), "pixel") for i in kept],
-        format="ome-zarr", native={"path": path, "version": version, "scales": scales},
+        file_format="ome-zarr", native={"path": path, "version": version, "scales": scales},
     )  # fmt: skip
     named = [str(c.get("label", "")) for c in about.get("omero", {}).get("channels", [])]
     return Opened(path.name.removesuffix(".zarr").removesuffix(".ome"), levels, grid, channel,
@@ -69,7 +85,7 @@ def open_ome_zarr(path: Path) -> Opened:
 
 
 def write_ome_labels(
-    path: Path, labels: Any, grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
 ) -> None:
     """Write a label group: as many levels as the image has, each by nearest neighbour.
 
@@ -94,7 +110,7 @@ def write_ome_labels(
 
 def begin_ome_labels(
     path: Path, grid: Grid, dtype: npt.DTypeLike, *, coarser: bool = True
-) -> list[Any]:
+) -> list[LabelLevel]:
     """Create a label group in which nothing is labelled yet; only its description is written.
 
     Parameters
@@ -142,10 +158,17 @@ def begin_ome_labels(
     return levels
 
 
-def coarsen(levels: Sequence[Any], block: tuple[slice, ...] | None = None) -> None:
+def coarsen(levels: Sequence[LabelLevel], block: tuple[slice, ...] | None = None) -> None:
     """Fill coarser levels from the first: all of them, or the part that shows a block of the first.
 
     Every pixel of a coarser level is the first of those that it stands for.
+
+    Parameters
+    ----------
+    levels : sequence of zarr array (..., y, x)
+        The full-size one first.
+    block : tuple of slice, optional
+        One for each axis of the full-size array.
     """
     area = block or tuple(slice(0, n) for n in levels[0].shape)
     for finer, level in pairwise(levels):
@@ -158,7 +181,7 @@ def coarsen(levels: Sequence[Any], block: tuple[slice, ...] | None = None) -> No
             level[part] = _nearest(finer, part, level.shape)
 
 
-def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
+def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, object]) -> None:
     """Write the objects of a label group, and their provenance, into its description."""
     zarr = need("zarr")
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
@@ -195,7 +218,7 @@ def enlist(image: Path, name: str) -> None:
         zarr.consolidate_metadata(image)
 
 
-def read_ome_labels(path: Path) -> tuple[Any, ObjectTable]:
+def read_ome_labels(path: Path) -> tuple[ArraySource, ObjectTable]:
     """Return the full-size array (..., y, x) of a label group, unread, and its objects."""
     opened = open_ome_zarr(path)
     about, _ = _about(_group(path))
@@ -226,16 +249,16 @@ def _group(path: Path) -> Any:
         ) from error
 
 
-def _about(group: Any) -> tuple[dict[str, Any], str]:
+def _about(group: Group) -> tuple[dict[str, Any], str]:
     """Return the OME attributes and their version."""
-    attributes = dict(group.attrs)
+    attributes: dict[str, Any] = dict(group.attrs)
     if "ome" in attributes:
         about = dict(attributes["ome"])
         return about, str(about.get("version", "0.5"))
     return attributes, "0.4" if group.metadata.zarr_format == 2 else "0.5"
 
 
-def _put(group: Any, version: str, attributes: Mapping[str, Any]) -> None:
+def _put(group: Group, version: str, attributes: Mapping[str, Any]) -> None:
     if version == "0.4":
         group.attrs.update(dict(attributes))
     else:
@@ -323,8 +346,8 @@ def _blocks_of(area: tuple[slice, ...], chunks: Sequence[int]) -> Iterator[tuple
         )
 
 
-def _nearest(source: Any, block: tuple[slice, ...], shape: Sequence[int]) -> npt.NDArray[Any]:
-    """Read a block of a smaller level from the level above; the first pixel stays the first."""
+def _nearest(source: LabelLevel, block: tuple[slice, ...], shape: Sequence[int]) -> AnyArray:
+    """Read a block of a smaller level from the level above (..., y, x); the first pixel stays."""
     taken, steps = [], []
     for part, small, large in zip(block, shape, source.shape, strict=True):
         step = round(large / small)
@@ -334,12 +357,12 @@ def _nearest(source: Any, block: tuple[slice, ...], shape: Sequence[int]) -> npt
     return np.asarray(source[tuple(taken)])[np.ix_(*steps)]
 
 
-def _property(label_id: int, table: ObjectTable) -> dict[str, Any]:
+def _property(label_id: int, table: ObjectTable) -> dict[str, object]:
     row = plain_row(label_id, table[label_id])
     return {"label-value": row.pop("index"), **row}
 
 
-def _colour(label_id: int, record: ObjectRecord, about: Mapping[str, Any]) -> list[int]:
+def _colour(label_id: int, record: ObjectRecord, about: Mapping[str, object]) -> list[int]:
     """Return the colour of the object's class, or one unlike those of neighbouring ids."""
     chosen = class_colour(record, about)
     if chosen is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..images import ArraySource
 from .grid import Grid
 
 
@@ -31,14 +32,14 @@ class Opened:
     """
 
     name: str
-    levels: tuple[Any, ...] = field(repr=False)
+    levels: tuple[ArraySource, ...] = field(repr=False)
     grid: Grid
     channel_axis: int | None = None
     channels: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def data(self) -> Any:
+    def data(self) -> ArraySource:
         """The image at full size."""
         return self.levels[0]
 

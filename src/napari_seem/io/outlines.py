@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,16 @@ from .geotiff import map_coordinates
 from .grid import Grid
 from .table import class_colour, plain_row
 
+if TYPE_CHECKING:
+    from rasterio.crs import CRS
+
 UNNAMED = "object"
 """The category of objects without a class."""
 Ring = list[tuple[float, float]]
 """Corners of pixels as (column, row), closed."""
 
 
-def outlines(labels: npt.NDArray[Any]) -> dict[int, list[list[Ring]]]:
+def outlines(labels: npt.NDArray[np.integer]) -> dict[int, list[list[Ring]]]:
     """Trace the exact outlines of every object, along pixel edges.
 
     Parameters
@@ -49,7 +52,11 @@ def outlines(labels: npt.NDArray[Any]) -> dict[int, list[list[Ring]]]:
 
 
 def write_geojson(
-    path: Path, labels: npt.NDArray[Any], grid: Grid, table: ObjectTable, about: Mapping[str, Any]
+    path: Path,
+    labels: npt.NDArray[np.integer],
+    grid: Grid,
+    table: ObjectTable,
+    about: Mapping[str, object],
 ) -> None:
     """Write a feature per object of `labels` (H, W), in the coordinates of the image's map.
 
@@ -77,7 +84,7 @@ def write_geojson(
             "type": "Feature", "id": label_id, "properties": properties,
             "geometry": {"type": kind, "coordinates": rings[0] if single else rings},
         })  # fmt: skip
-    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    document: dict[str, object] = {"type": "FeatureCollection", "features": features}
     document["napari-seem"] = dict(about)
     if grid.format == "geotiff" and grid.native["crs"] is not None:
         document["crs"] = {"type": "name", "properties": {"name": _crs_name(grid.native["crs"])}}
@@ -85,7 +92,7 @@ def write_geojson(
 
 
 def write_coco(
-    path: Path, labels: npt.NDArray[Any], table: ObjectTable, about: Mapping[str, Any]
+    path: Path, labels: npt.NDArray[np.integer], table: ObjectTable, about: Mapping[str, object]
 ) -> None:
     """Write COCO annotations of `labels` (H, W): polygons, or run lengths for objects with holes.
 
@@ -102,7 +109,7 @@ def write_coco(
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         y0, x0, y1, x1 = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
         holes = any(len(polygon) > 1 for polygon in polygons)
-        shape: Any = [[float(v) for corner in p[0][:-1] for v in corner] for p in polygons]
+        shape = [[float(v) for corner in p[0][:-1] for v in corner] for p in polygons]
         one = {
             "id": label_id, "image_id": 1, "category_id": category[record.class_name or UNNAMED],
             "iscrowd": 0, "area": int(mask.sum()),
@@ -121,7 +128,7 @@ def write_coco(
     path.write_text(json.dumps(document) + "\n")
 
 
-def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, object]:
     """Encode a mask (H, W) as COCO's uncompressed run lengths.
 
     Pixels are read column by column, and the first run is background.
@@ -132,11 +139,11 @@ def run_lengths(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
     return {"counts": [0, *counts] if flat[:1].any() else counts, "size": list(mask.shape)}
 
 
-def _classification(record: ObjectRecord, about: Mapping[str, Any]) -> dict[str, Any]:
+def _classification(record: ObjectRecord, about: Mapping[str, object]) -> dict[str, object]:
     colour = class_colour(record, about)
     return {"name": record.class_name} | ({"color": list(colour)} if colour else {})
 
 
-def _crs_name(crs: Any) -> str:
+def _crs_name(crs: CRS) -> str:
     code = crs.to_epsg()
     return f"urn:ogc:def:crs:EPSG::{code}" if code else str(crs.to_wkt())

@@ -17,13 +17,14 @@ COLOURS = "colours"
 """Key of the colours in the provenance of labels: class -> "#rrggbb"."""
 
 
-def class_colour(record: ObjectRecord, about: Mapping[str, Any]) -> tuple[int, int, int] | None:
+def class_colour(record: ObjectRecord, about: Mapping[str, object]) -> tuple[int, int, int] | None:
     """Return red, green and blue of an object's class, 0 to 255; None if nobody chose any."""
-    colour = about.get(COLOURS, {}).get(record.class_name)
+    colours = about.get(COLOURS)
+    colour = colours.get(record.class_name) if isinstance(colours, Mapping) else None
     return None if colour is None else rgb(colour)
 
 
-def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
+def plain_row(label_id: int, record: ObjectRecord) -> dict[str, object]:
     """Return an object's known values as JSON can hold them."""
     known = {
         key: value
@@ -33,7 +34,7 @@ def plain_row(label_id: int, record: ObjectRecord) -> dict[str, Any]:
     return {"index": label_id, "name": record.name, **known}
 
 
-def rows_of(table: ObjectTable) -> list[dict[str, Any]]:
+def rows_of(table: ObjectTable) -> list[dict[str, object]]:
     """Return all objects in the order of their ids."""
     return [plain_row(label_id, record) for label_id, record in table.items()]
 
@@ -43,7 +44,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
     return ObjectTable({int(row["index"]): ObjectRecord.from_row(row) for row in rows})
 
 
-def write_json(path: Path, table: ObjectTable, about: Mapping[str, Any]) -> None:
+def write_json(path: Path, table: ObjectTable, about: Mapping[str, object]) -> None:
     """Write the provenance of labels, and their objects."""
     document = {"napari-seem": 1, **about, "objects": rows_of(table)}
     path.write_text(json.dumps(document, indent=1, default=str) + "\n")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import FileTrouble
+from ..images import ArraySource
 from .extras import need
 from .grid import Grid, narrowest
 from .opened import Opened
@@ -54,12 +55,12 @@ def open_tiff(path: Path) -> Opened:
     sizes = [spacing.get(letter, (1.0, "pixel")) for letter in axes]
     grid = Grid.scaled(
         shape, _world_names(axes), [size for size, _ in sizes], units=[unit for _, unit in sizes],
-        format="tiff", native={"flavour": flavour},
+        file_format="tiff", native={"flavour": flavour},
     )  # fmt: skip
     return Opened(_stem(path), levels, grid, colour[0] if colour else None, names)
 
 
-def write_tiff(path: Path, labels: npt.NDArray[Any], grid: Grid, flavour: str) -> None:
+def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour: str) -> None:
     """Write labels; 16-bit where their ids allow.
 
     Parameters
@@ -89,7 +90,7 @@ def write_tiff(path: Path, labels: npt.NDArray[Any], grid: Grid, flavour: str) -
     tifffile.imwrite(path, values, **options)
 
 
-def _pixels(path: Path, number: int, level: Any) -> Any:
+def _pixels(path: Path, number: int, level: tifffile.TiffPageSeries) -> ArraySource:
     """Read the pixels of a series, without axes of length one."""
     if level.nbytes <= LARGE:
         return level.asarray(squeeze=True)
@@ -102,7 +103,7 @@ def _pixels(path: Path, number: int, level: Any) -> Any:
         return dask.array.from_zarr(level.aszarr(squeeze=True)).squeeze()
 
 
-def _letters(series: Any) -> str:
+def _letters(series: tifffile.TiffPageSeries) -> str:
     """Return a letter for every axis of the squeezed pixels."""
     axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
     kept = [a for a, n in zip(axes, shape, strict=True) if n > 1]
@@ -169,8 +170,8 @@ def _from_tags(file: tifffile.TiffFile, unit: str) -> Spacing:
     return spacing
 
 
-def _ome(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, Any]:
-    about: dict[str, Any] = {"axes": "".join(grid.axes).upper()}
+def _ome(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, object]:
+    about: dict[str, object] = {"axes": "".join(grid.axes).upper()}
     for letter in "xyz":
         if letter in sizes and sizes[letter][1] != "pixel":
             size, unit = sizes[letter]
@@ -181,8 +182,8 @@ def _ome(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, Any]:
     return about
 
 
-def _imagej(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, Any]:
-    about: dict[str, Any] = {"axes": "".join(grid.axes).upper()}
+def _imagej(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, object]:
+    about: dict[str, object] = {"axes": "".join(grid.axes).upper()}
     if sizes.get("x", (1.0, "pixel"))[1] != "pixel":
         about["unit"] = sizes["x"][1]
         if "z" in sizes:
@@ -192,7 +193,7 @@ def _imagej(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, Any]:
     return about
 
 
-def _resolution(sizes: dict[str, tuple[float, str]]) -> dict[str, Any]:
+def _resolution(sizes: dict[str, tuple[float, str]]) -> dict[str, object]:
     unit = sizes["x"][1]
     code = {"inch": 2, "cm": 3}.get(unit, 1)
     return {"resolution": (1 / sizes["x"][0], 1 / sizes["y"][0]), "resolutionunit": code}

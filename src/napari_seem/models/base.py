@@ -6,7 +6,7 @@ work is kept inside a model, so that one model serves every image and every thre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedPrompt
+from ..images import AnyArray
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 from .panoptic import Panoptic, panoptic_of
 
@@ -216,6 +217,13 @@ class Segmentation:
         return out
 
 
+class Capable(Protocol):
+    """A model by its name and capabilities."""
+
+    name: str
+    capabilities: frozenset[Capability]
+
+
 @runtime_checkable
 class Model(Protocol):
     """A model of any family.
@@ -226,11 +234,11 @@ class Model(Protocol):
     name: str
     capabilities: frozenset[Capability]
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once for all turns."""
 
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
     ) -> Prediction:
         """Answer one turn: the one object (or region) that the prompts describe."""
 
@@ -248,7 +256,7 @@ class Model(Protocol):
 class PartEncoder(Protocol):
     """A model whose encoding depends on brightness, and that can encode a part of an image."""
 
-    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+    def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
         """Encode a part of an image with the brightness of the whole.
 
         Parameters
@@ -260,7 +268,9 @@ class PartEncoder(Protocol):
         """
 
 
-def check_capabilities(model: Model, prompts: Sequence[Prompt], others: Mapping[str, Any]) -> None:
+def check_capabilities(
+    model: Capable, prompts: Sequence[Prompt], others: Mapping[str, Collection[Capability]]
+) -> None:
     """Raise `UnsupportedPrompt` for the first prompt that `model` can't take.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -35,7 +34,7 @@ class CroppedPrediction(Prediction):
 
     def __init__(
         self, values: FloatArray, corner: tuple[int, int], factor: int, shape: tuple[int, int],
-        score: float, label: str | None = None, memory: Any = None,
+        score: float, label: str | None = None, memory: object = None,
     ) -> None:  # fmt: skip
         own = {"values": values, "corner": corner, "factor": factor, "_shape": shape}
         own |= {"score": score, "label": label, "memory": memory}

@@ -47,11 +47,11 @@ class Wanted:
             raise InvalidPrompt(f"scores lie between 0 and 1; {self.min_score} does not")
 
     def holds(self, instance: Instance) -> bool:
-        """Whether an object is wanted."""
+        """Return whether an object is wanted."""
         return self.admits(instance.area, instance.score, instance.label)
 
     def admits(self, area: int, score: float, name: str | None) -> bool:
-        """Whether an object of this area in pixels, score and name is wanted."""
+        """Return whether an object of this area in pixels, score and name is wanted."""
         if score < self.min_score or area < self.min_area:
             return False
         if self.max_area and area > self.max_area:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels
-from .base import Embedding
+from ..images import AnyArray
+from .base import Capability, Embedding
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -67,7 +68,7 @@ class Labelled:
         inside = self.labels > 0
         return float(self.confidence[inside].mean() if inside.any() else self.confidence.mean())
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.labels, dtype, copy=copy)
 
 
@@ -80,6 +81,8 @@ class Lesson(Protocol):
         The examples' label ids, sorted ('semantic'); (1,) for 'instance'.
     kind : str
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -114,10 +117,14 @@ class InContextModel(Protocol):
     """A model that labels by example."""
 
     name: str
+    capabilities: frozenset[Capability]
     identity: str
-    lesson_type: type
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    @property
+    def lesson_type(self) -> type[Lesson]:
+        """Type of its lessons."""
+
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def tune(
@@ -128,7 +135,7 @@ class InContextModel(Protocol):
         The last step's lesson is the one to use. With `steps` 0 the model chooses their number.
         """
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **options: Any) -> Any:
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **options: Any) -> Lesson:
         """Fit a lesson to examples, for any number of targets."""
 
     def shares(self, lesson: Any, embedding: Embedding, within: Box2D | None = None) -> FloatArray:

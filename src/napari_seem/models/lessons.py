@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from ..errors import InvalidLabels
+from .in_context import Lesson
 
 FORMAT = "napari-seem lesson 1"
+Kept = TypeVar("Kept", bound=Lesson)
 
 
-def save(path: Path, lesson: Any, identity: str, name: str = "") -> None:
+def save(path: Path, lesson: Lesson, identity: str, name: str = "") -> None:
     """Write a lesson as safetensors; whole or not at all.
 
     Parameters
@@ -51,7 +53,7 @@ def save(path: Path, lesson: Any, identity: str, name: str = "") -> None:
         part.unlink(missing_ok=True)
 
 
-def load(path: Path, kind: type, identity: str) -> Any:
+def load(path: Path, kind: type[Kept], identity: str) -> Kept:
     """Read a lesson of a model.
 
     Parameters

@@ -78,7 +78,7 @@ _SEEM = "https://huggingface.co/xdecoder/SEEM/resolve/main/"
 
 
 def _seem(size: str, filename: str, figures: str, megabytes: int) -> ModelSpec:
-    """SEEM with one of its two backbones.
+    """Describe SEEM with one of its two backbones.
 
     Nobody published a digest of its checkpoints: their keys and shapes are checked instead.
     """

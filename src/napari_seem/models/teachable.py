@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels, UnsupportedPrompt
-from .base import Capability, Embedding, Model
+from ..images import AnyArray
+from .base import Capability, Capable, Embedding, Model
 from .registry import able_models
 
 BoolArray = npt.NDArray[np.bool_]
-Arrays = Mapping[str, npt.NDArray[Any]]
+Arrays = Mapping[str, AnyArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,21 +78,22 @@ class TeachableModel(Protocol):
     """A model that can be taught words."""
 
     name: str
+    capabilities: frozenset[Capability]
     identity: str
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
-    def teach(self, marked: Sequence[Marked]) -> Any:
+    def teach(self, marked: Sequence[Marked]) -> object:
         """Learn what the marked objects have in common: the meaning of a word."""
 
     def with_words(self, words: Words) -> Model:
         """Return a model that knows these words besides its own; this one is not changed."""
 
-    def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, Any]]:
+    def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, object]]:
         """Split a meaning into arrays and plain values."""
 
-    def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Any:
+    def read(self, arrays: Arrays, plain_values: Mapping[str, object]) -> object:
         """Join what `written` split."""
 
 
@@ -119,10 +121,11 @@ def refusal(name: str, instead: str = "") -> UnsupportedPrompt:
     )
 
 
-def check_teachable(model: Any) -> None:
-    """Raise `UnsupportedPrompt` for a model that can't be taught words."""
+def check_teachable(model: Capable) -> TeachableModel:
+    """Return the model; raise `UnsupportedPrompt` for one that can't be taught words."""
     if Capability.CONCEPTS not in model.capabilities or not isinstance(model, TeachableModel):
         raise refusal(model.name, getattr(model, "instead", ""))
+    return model
 
 
 def plain(name: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import DownloadCancelled, WeightsError
@@ -266,7 +266,7 @@ def convert(path: Path, expected: Shapes | None = None) -> Path:
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
-    """The tensors of a torch checkpoint, by key."""
+    """Read the tensors of a torch checkpoint, by key."""
     import torch
 
     try:
@@ -287,7 +287,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _tensors_of(state: Any) -> dict[str, Tensor]:
+def _tensors_of(state: object) -> dict[str, Tensor]:
     import torch
 
     if not isinstance(state, Mapping):

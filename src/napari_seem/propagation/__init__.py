@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy.typing as npt
-
+from ..images import AnyArray, Sliceable
 from ..models.in_context import InContextModel
 from .results import Event, PlaneResult
 from .run import METHODS, Method, Propagation
@@ -15,7 +14,7 @@ __all__ = ["METHODS", "Event", "Method", "PlaneResult", "Propagation", "propagat
 
 
 def propagate(
-    model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
+    model: InContextModel | None, volume: Sliceable, seeds: Mapping[int, AnyArray],
     axis: int = 0, **options: Any,
 ) -> Propagation:  # fmt: skip
     """Carry labelled objects through a stack or a video, from seed planes in both directions.

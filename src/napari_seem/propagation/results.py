@@ -7,12 +7,13 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
+from ..images import WritableArray
 from .shapes import IntArray
 from .stack import Stack
 
@@ -79,7 +80,7 @@ class Results(MutableMapping[int, PlaneResult]):
     Parameters
     ----------
     stack : Stack
-    out : integer array (numpy, zarr), optional
+    out : integer array (...), numpy or zarr, optional
         Of the stack's shape. Planes that are not done are left as they are, those that have to be
         done again are set to 0.
 
@@ -89,7 +90,7 @@ class Results(MutableMapping[int, PlaneResult]):
         An array of another shape, of no integers, or that can't be written.
     """
 
-    def __init__(self, stack: Stack, out: Any = None) -> None:
+    def __init__(self, stack: Stack, out: WritableArray | None = None) -> None:
         self._stack, self.out = stack, out
         self._results: dict[int, PlaneResult] = {}
         self._highest: dict[int, int] = {}
@@ -143,11 +144,12 @@ class Results(MutableMapping[int, PlaneResult]):
         with self._lock:
             labels = self._near.get(index)
         if labels is None:
+            assert self.out is not None  # planes in no array stay in memory
             labels = np.asarray(self.out[self._stack.slices(index)]).astype(np.int32)
         self._remember(index, labels)
         return labels
 
-    def whole(self) -> Any:
+    def whole(self) -> WritableArray:
         """Return the array that planes are written to, or a new one of all that is done."""
         if self.out is not None:
             return self.out
@@ -165,7 +167,8 @@ class Results(MutableMapping[int, PlaneResult]):
                 self._near.popitem(last=False)
 
 
-def _check_out(out: Any, shape: tuple[int, ...]) -> None:
+def _check_out(out: WritableArray, shape: tuple[int, ...]) -> None:
+    """Raise `InvalidLabels` unless `out`, of a stack's shape (...), can be written to."""
     if tuple(getattr(out, "shape", ())) != shape:
         raise InvalidLabels(
             f"the label array has the shape {tuple(getattr(out, 'shape', ()))} but the stack has "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,10 @@ from scipy import ndimage
 
 from ..embeddings import EmbeddingCache, encoded
 from ..errors import InvalidLabels
-from ..images import shared_window, to_rgb
+from ..images import AnyArray, Sliceable, WritableArray, shared_window, to_rgb
 from ..in_context import check_can_learn
 from ..models.base import Embedding
-from ..models.in_context import Example, InContextModel, Kind
+from ..models.in_context import Example, InContextModel, Kind, Lesson
 from . import carry, newcomers, shapes
 from .carry import ClassShares
 from .motion import moves
@@ -81,22 +81,24 @@ class Propagation:
     """
 
     def __init__(
-        self, model: InContextModel | None, volume: Any, seeds: Mapping[int, npt.NDArray[Any]],
+        self, model: InContextModel | None, volume: Sliceable, seeds: Mapping[int, AnyArray],
         axis: int = 0, *, method: Method = "model", kind: Kind | None = None,
         within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
-        cache: EmbeddingCache | None = None, out: Any = None,
+        cache: EmbeddingCache | None = None, out: WritableArray | None = None,
     ) -> None:  # fmt: skip
         if method not in METHODS:
             raise ValueError(f"there is no method '{method}'; choose one of {', '.join(METHODS)}")
         self.method = method
         self._stack = Stack(volume, axis)
         if method == "model":
+            if model is None:
+                raise ValueError("the method 'model' needs a model; give one, or another method")
             check_can_learn(model)
         self._model = model
         self._range = self._stack.range(within)
         self._done = Results(self._stack, out)
         self._areas: dict[int, npt.NDArray[np.int64]] = {}
-        self._lessons: dict[tuple[int, ...], Any] = {}
+        self._lessons: dict[tuple[int, ...], Lesson] = {}
         for index, labels in seeds.items():
             self._accept(self._stack.position(index), labels)
         ids = sorted({i for index in self._areas for i in self._ids_of(index)})
@@ -114,7 +116,7 @@ class Propagation:
         return dict(sorted(self._done.items()))
 
     @property
-    def labels(self) -> Any:
+    def labels(self) -> WritableArray:
         """Labels of the whole stack in the array's own axis order; 0 where not done yet.
 
         `out` itself where there is one, else a new int32 array.
@@ -148,7 +150,7 @@ class Propagation:
         computed = [index for index, result in results.items() if not result.accepted]
         return sorted(computed, key=lambda index: results[index].score)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self.labels, dtype)
 
     def run(self) -> Iterator[PlaneResult]:
@@ -172,7 +174,7 @@ class Propagation:
             if has_contrast(image):
                 self._embedding(image)
 
-    def correct(self, index: int, labels: npt.NDArray[Any]) -> list[int]:
+    def correct(self, index: int, labels: AnyArray) -> list[int]:
         """Accept corrected labels (H, W) of a plane, which becomes a seed.
 
         Returns the planes that depend on it, up to the next accepted ones: they are pending again.
@@ -194,7 +196,7 @@ class Propagation:
         self._accept(index, self._done[index].labels)
         self._lessons = {}
 
-    def _accept(self, index: int, labels: npt.NDArray[Any]) -> None:
+    def _accept(self, index: int, labels: AnyArray) -> None:
         """Make a plane with labels (H, W) a seed."""
         seed = self._stack.checked(index, labels)
         ids, areas = np.unique(seed[seed > 0], return_counts=True)
@@ -232,9 +234,12 @@ class Propagation:
         return shapes.expected(known(below), known(above), share)
 
     def _moved(
-        self, image: npt.NDArray[Any], index: int, below: int | None, above: int | None
+        self, image: AnyArray, index: int, below: int | None, above: int | None
     ) -> dict[int, tuple[float, float]] | None:
-        """Estimate how far objects moved to `image` (H, W[, C]) from the only known neighbour."""
+        """Estimate how far objects moved to a plane from the only known neighbour.
+
+        `image` is (H, W) or (H, W, C).
+        """
         if (below is None) == (above is None):
             return None
         other = above if below is None else below
@@ -256,7 +261,7 @@ class Propagation:
         return PlaneResult(index, labels, scores, self._events(index, labels, expected))
 
     def _by_model(
-        self, index: int, image: npt.NDArray[Any], expected: dict[int, Shape],
+        self, index: int, image: AnyArray, expected: dict[int, Shape],
         beside: Sequence[int],
     ) -> PlaneResult:  # fmt: skip
         """Label a plane, `image` (H, W) or (H, W, C), by expectation and model."""
@@ -303,7 +308,7 @@ class Propagation:
                 events.append(Event("split", number, index))
         return tuple(events)
 
-    def _lesson(self, index: int) -> Any:
+    def _lesson(self, index: int) -> Lesson:
         """Learn from the nearest accepted planes on both sides, and others with further ids."""
         ordered = sorted(self._areas, key=lambda k: (abs(k - index), k))
         sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
@@ -327,7 +332,7 @@ class Propagation:
             self._lessons[key] = self._model.learn(examples, self.kind)
         return self._lessons[key]
 
-    def _embedding(self, image: npt.NDArray[Any]) -> Embedding:
+    def _embedding(self, image: AnyArray) -> Embedding:
         """Encode a plane (H, W) or (H, W, C), by the stack's intensity window."""
         assert self._model is not None
         model, window = self._model, self._window
@@ -364,7 +369,9 @@ def _pieces(mask: npt.NDArray[np.bool_]) -> int:
     return int((sizes > PART * sizes.sum()).sum()) if count else 0
 
 
-def _distances(indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]) -> Any:
+def _distances(
+    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
     """Return how far each plane (n,) is from the nearest of the sorted seeds (m,): int64 (n,)."""
     after = np.searchsorted(seeds, indices)
     above = seeds[np.minimum(after, len(seeds) - 1)]

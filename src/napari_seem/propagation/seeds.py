@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..images import AnyArray, Sliceable
 from .stack import Stack
 
 
@@ -22,11 +23,11 @@ class SeedPlanes(Mapping[int, npt.NDArray[Any]]):
         Returns the labels (H, W) of a plane by its number.
     """
 
-    def __init__(self, planes: Sequence[int], read: Callable[[int], npt.NDArray[Any]]) -> None:
+    def __init__(self, planes: Sequence[int], read: Callable[[int], AnyArray]) -> None:
         self._planes, self._read = dict.fromkeys(planes), read
 
     @classmethod
-    def of(cls, labels: Any, axis: int = 0) -> SeedPlanes:
+    def of(cls, labels: Sliceable, axis: int = 0) -> SeedPlanes:
         """Find the planes along an axis in which anything is labelled.
 
         Each is read once.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import InvalidImage, InvalidLabels
+from ..images import AnyArray, Sliceable
 from ..planes import Plane
 from .shapes import IntArray
 
@@ -17,7 +15,8 @@ class Stack:
 
     Parameters
     ----------
-    volume : array-like of three axes, or of four whose last holds 3 or 4 channels
+    volume : array-like (..., H, W), or (..., H, W, C) with 3 or 4 channels
+        Three axes, channels not counted.
     axis : int
 
     Raises
@@ -26,7 +25,7 @@ class Stack:
         An array of other axes.
     """
 
-    def __init__(self, volume: Any, axis: int) -> None:
+    def __init__(self, volume: Sliceable, axis: int) -> None:
         shape = tuple(int(n) for n in volume.shape)
         self.channels = len(shape) == 4 and shape[-1] in (3, 4)
         if len(shape) != 3 and not self.channels:
@@ -46,11 +45,11 @@ class Stack:
         """Height and width of every plane."""
         return Plane.across(self.axis, 0).shape(self.shape)
 
-    def read(self, index: int) -> npt.NDArray[Any]:
+    def read(self, index: int) -> AnyArray:
         """Read one plane, (H, W) or (H, W, C), and nothing else."""
         return Plane.across(self.axis, index, self.channels).read(self._volume)
 
-    def slices(self, index: int) -> tuple[Any, ...]:
+    def slices(self, index: int) -> tuple[int | slice, ...]:
         """Return the index of a plane in the array."""
         return tuple(index if i == self.axis else slice(None) for i in range(3))
 
@@ -63,7 +62,7 @@ class Stack:
             )
         return int(index) % self.count
 
-    def checked(self, index: int, labels: npt.NDArray[Any]) -> IntArray:
+    def checked(self, index: int, labels: AnyArray) -> IntArray:
         """Return seed labels (H, W) as int32; raises `InvalidLabels` for anything else."""
         labels = np.asarray(labels)
         if labels.shape != self.plane_shape:
@@ -88,7 +87,7 @@ class Stack:
         return first, last
 
 
-def has_contrast(image: npt.NDArray[Any]) -> bool:
+def has_contrast(image: AnyArray) -> bool:
     """Return whether a plane (H, W) or (H, W, C) is not constant, and not only NaN."""
     if image.dtype.kind == "f":
         image = image[np.isfinite(image)]

@@ -16,32 +16,32 @@ from .drawn import LayerData, Sample, mosaic, stack
 
 
 def coins() -> Sample:
-    """Greek coins on uneven ground (303 x 384), from scikit-image."""
+    """Return Greek coins on uneven ground (303 x 384), from scikit-image."""
     return _from_skimage("coins", "coins", "Coins")
 
 
 def tissue() -> Sample:
-    """Colon tissue with stained glands (512 x 512), from scikit-image."""
+    """Return colon tissue with stained glands (512 x 512), from scikit-image."""
     return _from_skimage("tissue", "immunohistochemistry", "Stained tissue")
 
 
 def retina() -> Sample:
-    """Fundus photograph (1411 x 1411), from scikit-image."""
+    """Return a fundus photograph (1411 x 1411), from scikit-image."""
     return _from_skimage("retina", "retina", "Retina")
 
 
 def coffee() -> Sample:
-    """A cup of coffee on a table (400 x 600), from scikit-image."""
+    """Return a cup of coffee on a table (400 x 600), from scikit-image."""
     return _from_skimage("coffee", "coffee", "Cup of coffee")
 
 
 def cat() -> Sample:
-    """Chelsea the cat (300 x 451), from scikit-image."""
+    """Return Chelsea the cat (300 x 451), from scikit-image."""
     return _from_skimage("cat", "chelsea", "Cat")
 
 
 def brain() -> Sample:
-    """A T2*-weighted MR volume of a head, 24 slices of 128 x 96, from nibabel (extra `medical`)."""
+    """Return a T2*-weighted MR volume of a head (24, 128, 96), from nibabel (extra `medical`)."""
     import nibabel
 
     path = Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
@@ -52,7 +52,7 @@ def brain() -> Sample:
 
 
 def ct() -> Sample:
-    """One CT slice, 128 x 128, in Hounsfield units, from pydicom (extra `medical`)."""
+    """Return one CT slice (128, 128) in Hounsfield units, from pydicom (extra `medical`)."""
     import pydicom
     from pydicom.data import get_testdata_file
 
@@ -69,27 +69,27 @@ SAMPLES: Mapping[str, Callable[[], Sample]] = {
 
 
 def coins_layers() -> list[LayerData]:
-    """Napari's File > Open Sample > SEEM > Coins."""
+    """Return the layers of napari's File > Open Sample > SEEM > Coins."""
     return [coins().layer()]
 
 
 def tissue_layers() -> list[LayerData]:
-    """Napari's File > Open Sample > SEEM > Nuclei, stained tissue."""
+    """Return the layers of napari's File > Open Sample > SEEM > Nuclei, stained tissue."""
     return [tissue().layer()]
 
 
 def coffee_layers() -> list[LayerData]:
-    """Napari's File > Open Sample > SEEM > Cup of coffee."""
+    """Return the layers of napari's File > Open Sample > SEEM > Cup of coffee."""
     return [coffee().layer()]
 
 
 def stack_layers() -> list[LayerData]:
-    """Napari's File > Open Sample > SEEM > Nuclei in 3-D."""
+    """Return the layers of napari's File > Open Sample > SEEM > Nuclei in 3-D."""
     return [stack().layer()]
 
 
 def mosaic_layers() -> list[LayerData]:
-    """Napari's File > Open Sample > SEEM > Aerial mosaic."""
+    """Return the layers of napari's File > Open Sample > SEEM > Aerial mosaic."""
     return [mosaic().layer()]
 
 

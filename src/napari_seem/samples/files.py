@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,10 @@ import numpy.typing as npt
 from ..io.extras import need
 from .drawn import mosaic
 
+if TYPE_CHECKING:
+    from pydicom.dataset import FileDataset
+
+FloatArray = npt.NDArray[np.float32]
 CT_SHAPE = (24, 256, 256)
 CT_SPACING = (5.0, 1.4, 1.4)
 ORGANS = {1: "liver", 2: "kidney", 3: "spine"}
@@ -62,46 +67,51 @@ def write_ct_series(folder: str | Path, seed: int = 0) -> Path:
         pydicom is not installed (extra `medical`).
     """
     need("pydicom")
-    from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import generate_uid
 
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     volume, _ = ct_volume(seed)
-    study, series, frame = generate_uid(), generate_uid(), generate_uid()
+    uids = generate_uid(), generate_uid(), generate_uid()
     names = np.random.default_rng(seed).permutation(len(volume))
-    thick, down, across = CT_SPACING
     for number, plane in enumerate(volume):
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = CTImageStorage
-        meta.MediaStorageSOPInstanceUID = generate_uid()
-        meta.TransferSyntaxUID = ExplicitVRLittleEndian
         path = home / f"slice-{names[number]:03d}.dcm"
-        one: Any = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-        one.SOPClassUID, one.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-        one.StudyInstanceUID, one.SeriesInstanceUID = study, series
-        one.FrameOfReferenceUID, one.PositionReferenceIndicator = frame, ""
-        one.Modality, one.SeriesDescription = "CT", "Made-up abdomen"
-        one.PatientName, one.PatientID, one.PatientBirthDate, one.PatientSex = (
-            "Made^Up",
-            "0",
-            "",
-            "",
-        )
-        one.StudyDate = one.StudyTime = one.AccessionNumber = one.ReferringPhysicianName = ""
-        one.StudyID, one.SeriesNumber, one.InstanceNumber = "1", 1, number + 1
-        one.Manufacturer, one.PatientPosition = "napari-seem", "HFS"
-        one.Rows, one.Columns = plane.shape
-        one.PixelSpacing, one.SliceThickness = [down, across], thick
-        one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        one.ImagePositionPatient = [-across * 127.5, -down * 127.5, thick * number]
-        one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
-        one.BitsAllocated = one.BitsStored = 16
-        one.HighBit, one.PixelRepresentation = 15, 0
-        one.RescaleIntercept, one.RescaleSlope = -1024, 1
-        one.PixelData = (plane.astype(np.int32) + 1024).astype("<u2").tobytes()
-        one.save_as(path, enforce_file_format=True)
+        _ct_slice(path, plane, number, uids).save_as(path, enforce_file_format=True)
     return home
+
+
+def _ct_slice(
+    path: Path, plane: npt.NDArray[np.int16], number: int, uids: tuple[str, str, str]
+) -> FileDataset:
+    """Describe a slice (H, W) in Hounsfield units, by UIDs of study, series and frame."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = CTImageStorage
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    one = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
+    one.SOPClassUID, one.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
+    one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID = uids
+    one.PositionReferenceIndicator = ""
+    one.Modality, one.SeriesDescription = "CT", "Made-up abdomen"
+    one.PatientName, one.PatientID, one.PatientBirthDate = "Made^Up", "0", ""
+    one.PatientSex = one.StudyDate = one.StudyTime = one.AccessionNumber = ""
+    one.ReferringPhysicianName = ""
+    one.StudyID, one.SeriesNumber, one.InstanceNumber = "1", 1, number + 1
+    one.Manufacturer, one.PatientPosition = "napari-seem", "HFS"
+    thick, down, across = CT_SPACING
+    one.Rows, one.Columns = plane.shape
+    one.PixelSpacing, one.SliceThickness = [down, across], thick
+    one.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    one.ImagePositionPatient = [-across * 127.5, -down * 127.5, thick * number]
+    one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
+    one.BitsAllocated = one.BitsStored = 16
+    one.HighBit, one.PixelRepresentation = 15, 0
+    one.RescaleIntercept, one.RescaleSlope = -1024, 1
+    one.PixelData = (plane.astype(np.int32) + 1024).astype("<u2").tobytes()
+    return one
 
 
 def write_map(path: str | Path, seed: int = 0, size: int = 1024) -> Path:
@@ -125,6 +135,12 @@ def write_map(path: str | Path, seed: int = 0, size: int = 1024) -> Path:
     return Path(path)
 
 
-def _ellipsoid(axes: Any, middle: Any, radii: Any) -> Any:
-    """Compute the squared distance from the middle, in radii, over open axes of a grid."""
-    return sum(((a - m) / r) ** 2 for a, m, r in zip(axes, middle, radii, strict=True))
+def _ellipsoid(
+    axes: tuple[FloatArray, ...], middle: Iterable[float], radii: Iterable[float]
+) -> FloatArray:
+    """Compute the squared distance from the middle, in radii: (Z, Y, X).
+
+    `axes` are the open axes of a grid: (Z, 1, 1), (1, Y, 1) and (1, 1, X).
+    """
+    z, y, x = (((a - m) / r) ** 2 for a, m, r in zip(axes, middle, radii, strict=True))
+    return z + y + x

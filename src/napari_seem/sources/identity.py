@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import LogTrouble
+from ..images import AnyArray, ArraySource
 from ..io.files import open_image
 from ..io.grid import Grid
 from ..io.images import channels_last
@@ -20,7 +21,7 @@ PLANES_SAMPLED = 16
 PIXELS_SAMPLED = 512
 
 
-def fingerprint(image: Any) -> str:
+def fingerprint(image: ArraySource) -> str:
     """Compute a name for the content of an image: shape, type, and its pixels or a sample of them.
 
     Parameters
@@ -39,8 +40,10 @@ def fingerprint(image: Any) -> str:
     return ("whole-" if whole else "sample-") + digest.hexdigest()
 
 
-def image_to_dict(image: Any, name: str, source: str = "", rgb: bool = False) -> dict[str, Any]:
-    """Describe an image by plain values that identify it."""
+def image_to_dict(
+    image: ArraySource, name: str, source: str = "", rgb: bool = False
+) -> dict[str, object]:
+    """Describe an image (...) by plain values that identify it."""
     return {
         "name": name, "source": source, "shape": [int(n) for n in image.shape],
         "dtype": np.dtype(image.dtype).str, "colours": bool(rgb),
@@ -71,7 +74,7 @@ class ImageFile:
         elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
             self._arrays.append(opened.data[0])
 
-    def find(self, description: dict[str, Any]) -> Any:
+    def find(self, description: Mapping[str, Any]) -> ArraySource:
         """Return the array that a log describes.
 
         Raises
@@ -82,8 +85,8 @@ class ImageFile:
         return find(self._arrays, description, f"'{self.path}'")
 
 
-def find(arrays: Sequence[Any], description: dict[str, Any], where: str) -> Any:
-    """Return the array that a log describes; `LogTrouble` where none of `arrays` is it."""
+def find(arrays: Sequence[ArraySource], description: Mapping[str, Any], where: str) -> ArraySource:
+    """Return the array (...) that a log describes; `LogTrouble` where none of `arrays` is it."""
     alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:
         shapes = " or ".join(str(tuple(array.shape)) for array in arrays)
@@ -100,8 +103,8 @@ def find(arrays: Sequence[Any], description: dict[str, Any], where: str) -> Any:
     )
 
 
-def _sample(image: Any, shape: tuple[int, ...]) -> Any:
-    """Yield a lattice of pixels on some planes, the same for every image of a shape."""
+def _sample(image: ArraySource, shape: tuple[int, ...]) -> Iterator[AnyArray]:
+    """Yield a lattice of pixels on some planes (..., H, W), the same for every image of a shape."""
     lead = max(0, len(shape) - 2 - (shape[-1] <= 4))
     steps = tuple(
         slice(None, None, max(1, n // PIXELS_SAMPLED)) for n in shape[lead : lead + 2]

@@ -7,14 +7,14 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import content_key
 from ..errors import InvalidImage
-from ..images import Window, channel_windows, to_rgb
+from ..images import AnyArray, ArraySource, Window, channel_windows, to_rgb
 from ..io.images import MOST_CHANNELS
 from ..planes import Plane
 from .frames import Area, Frame, Shape
@@ -49,7 +49,7 @@ class Appearance:
         digest.update(np.ascontiguousarray(self.sample).data)
         return digest.hexdigest()
 
-    def show(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    def show(self, pixels: AnyArray) -> npt.NDArray[np.uint8]:
         """Map a part of the plane, (h, w) or (h, w, C), to RGB (h, w, 3)."""
         return to_rgb(pixels, self.windows)
 
@@ -59,13 +59,13 @@ class PlanePixels:
 
     Parameters
     ----------
-    images : sequence of sequence of array-like
+    images : sequence of sequence of array-like (..., H, W) or (..., H, W, C)
         Each image's resolutions, finest first. Several images are channels of one.
     plane : Plane
         Of the finest arrays.
     """
 
-    def __init__(self, images: Sequence[Sequence[Any]], plane: Plane) -> None:
+    def __init__(self, images: Sequence[Sequence[ArraySource]], plane: Plane) -> None:
         self._images = [list(levels) for levels in images]
         self.plane = plane
         self.shape: Shape = plane.shape(self._images[0][0].shape)
@@ -73,7 +73,7 @@ class PlanePixels:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, image: Any) -> PlanePixels:
+    def of(cls, image: ArraySource | Sequence[ArraySource]) -> PlanePixels:
         """Wrap an array-like (H, W) or (H, W, C), or a list of its resolutions.
 
         Raises
@@ -81,7 +81,9 @@ class PlanePixels:
         InvalidImage
             For arrays of other axes, or of no pixel.
         """
-        levels = list(image) if isinstance(image, (list, tuple)) else [image]
+        levels: list[ArraySource] = (
+            list(image) if isinstance(image, (list, tuple)) else [cast(ArraySource, image)]
+        )
         shape = tuple(getattr(levels[0], "shape", ())) if levels else ()
         if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] > MOST_CHANNELS):
             raise InvalidImage(
@@ -92,7 +94,7 @@ class PlanePixels:
             raise InvalidImage(f"the image of shape {shape} holds no pixel")
         return cls([levels], Plane((None, None), (0, 1), len(shape) == 3))
 
-    def read(self, frame: Frame) -> npt.NDArray[Any]:
+    def read(self, frame: Frame) -> AnyArray:
         """Read the pixels of a frame: (h, w) or (h, w, C), of the arrays' own dtype."""
         parts = [self._read(levels, frame) for levels in self._images]
         return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
@@ -113,7 +115,7 @@ class PlanePixels:
         windows = channel_windows(sample)
         return Appearance(windows, to_rgb(_finite(sample), windows))
 
-    def name_of(self, frame: Frame) -> tuple[str, npt.NDArray[Any] | None]:
+    def name_of(self, frame: Frame) -> tuple[str, AnyArray | None]:
         """Return the name of a frame's content, and its pixels if they had to be read for it."""
         with self._lock:
             known = self._names.get(frame)
@@ -134,7 +136,8 @@ class PlanePixels:
         height, width = self.shape
         return Frame(1, y, x, min(height, y + SAMPLE_SIDE), min(width, x + SAMPLE_SIDE))
 
-    def _read(self, levels: list[Any], frame: Frame) -> npt.NDArray[Any]:
+    def _read(self, levels: list[ArraySource], frame: Frame) -> AnyArray:
+        """Read a frame from the resolutions (..., H, W) of one image."""
         level, coarseness = self._level_for(levels, frame.factor)
         y0, x0, y1, x1 = frame.area
         height, width = self.plane.shape(level.shape)
@@ -150,8 +153,8 @@ class PlanePixels:
             pixels = np.pad(pixels, pad, mode="edge")
         return pixels
 
-    def _level_for(self, levels: list[Any], factor: int) -> tuple[Any, int]:
-        """Return the coarsest resolution that is still fine enough, and how coarse it is."""
+    def _level_for(self, levels: list[ArraySource], factor: int) -> tuple[ArraySource, int]:
+        """Return the coarsest array (..., H, W) that is fine enough, and how coarse it is."""
         best, coarseness = levels[0], 1
         for level in levels[1:]:
             height, width = self.plane.shape(level.shape)
@@ -162,8 +165,8 @@ class PlanePixels:
                 best, coarseness = level, ratio
         return best, coarseness
 
-    def _plane_of(self, levels: list[Any], level: Any) -> Plane:
-        """Return the same plane in a coarser array, whose other axes may be coarser too."""
+    def _plane_of(self, levels: list[ArraySource], level: ArraySource) -> Plane:
+        """Return the same plane in a coarser array (..., H, W), whose other axes may be coarser."""
         if level is levels[0]:
             return self.plane
         index = tuple(
@@ -174,15 +177,15 @@ class PlanePixels:
         return Plane(index, self.plane.axes, self.plane.channels)
 
 
-def _finite(sample: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _finite(sample: AnyArray) -> AnyArray:
     """Return the sample (h, w) or (h, w, C), or black where it has no finite value."""
     if sample.dtype.kind == "f" and not np.isfinite(sample).any():
         return np.zeros_like(sample)
     return sample
 
 
-def _mean(plane: Plane, array: Any, area: Area, factor: int) -> npt.NDArray[Any]:
-    """Read an area with `factor` x `factor` pixels averaged, strip by strip."""
+def _mean(plane: Plane, array: ArraySource, area: Area, factor: int) -> AnyArray:
+    """Read an area of an array (..., H, W) with `factor` x `factor` pixels averaged, in strips."""
     if factor == 1:
         return plane.read(array, area)
     y0, x0, y1, x1 = area
@@ -195,7 +198,7 @@ def _mean(plane: Plane, array: Any, area: Area, factor: int) -> npt.NDArray[Any]
     return np.concatenate(strips)
 
 
-def _blocks(pixels: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+def _blocks(pixels: AnyArray, side: int) -> AnyArray:
     """Average blocks of side x side of (h, w) or (h, w, C); the last ones may be smaller."""
     missing = [-n % side for n in pixels.shape[:2]]
     padded = np.pad(pixels, [(0, n) for n in missing] + [(0, 0)] * (pixels.ndim - 2), mode="edge")

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..embeddings import EmbeddingCache
 from ..errors import InvalidPrompt
+from ..images import AnyArray, ArraySource
 from ..models.base import (
     Capability,
     Embedding,
@@ -34,6 +35,8 @@ from .frames import (
 from .pixels import PlanePixels
 from .refine import BAND, refined
 
+PlaneImage = ArraySource | Sequence[ArraySource] | PlanePixels
+"""An array-like (H, W) or (H, W, C), a list of its resolutions, or its pixels."""
 ROOM = BAND + 2
 """Frame pixels kept around an object, into which its border may move."""
 
@@ -94,7 +97,7 @@ class TiledModel:
         """Return the words of the model."""
         return self.model.vocabulary()
 
-    def encode(self, image: Any) -> TiledEmbedding:
+    def encode(self, image: PlaneImage) -> TiledEmbedding:
         """Prepare a plane for prompts; its pixels are read later.
 
         Parameters
@@ -111,7 +114,7 @@ class TiledModel:
         return TiledEmbedding(self._identity, pixels.shape, {}, pixels=pixels)
 
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
     ) -> Prediction:
         """Answer one turn, as the model's own `predict`, with a `CroppedPrediction`.
 
@@ -164,7 +167,9 @@ class TiledModel:
         instances = [_placed(instance, frame, tiled.shape) for instance in inner.instances]
         return Segmentation(tiled.shape, tuple(instances), None, inner.names, inner.stuff)
 
-    def is_ready(self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None) -> bool:
+    def is_ready(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: TiledMemory | None = None
+    ) -> bool:
         """Return whether the first frame that the prompts are decoded in is encoded."""
         tiled = self._checked(embedding)
         where = _prompted_extent(prompts, tiled.shape)
@@ -190,7 +195,11 @@ class TiledModel:
         return embedding
 
     def _predict_in_frames(
-        self, tiled: TiledEmbedding, prompts: Sequence[Prompt], where: Extent, memory: Any
+        self,
+        tiled: TiledEmbedding,
+        prompts: Sequence[Prompt],
+        where: Extent,
+        memory: TiledMemory | None,
     ) -> CroppedPrediction:
         """Predict in larger and larger frames, until the object does not run out of one."""
         frames = _candidate_frames(where, tiled.shape, memory)
@@ -234,7 +243,7 @@ class TiledModel:
         return found, (float(y0), float(x0), float(y1), float(x1))
 
     def _answer(
-        self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt], memory: Any
+        self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt], memory: object
     ) -> Prediction:
         inside = into_frame(prompts, frame, tiled.shape)
         return self.model.predict(self.tile(tiled, frame), inside, memory)
@@ -252,7 +261,9 @@ class TiledModel:
         return replace(prompt, embedding=self.tile(tiled, frame), mask=mask)
 
 
-def encoded(model: Model, pixels: PlanePixels, frame: Frame, raw: Any = None) -> Embedding:
+def encoded(
+    model: Model, pixels: PlanePixels, frame: Frame, raw: AnyArray | None = None
+) -> Embedding:
     """Encode a frame of a plane, with the brightness of the whole plane.
 
     `raw` are the frame's pixels (h, w) or (h, w, C), if they were read already.

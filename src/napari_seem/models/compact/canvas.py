@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ SUREST = 12.0
 """Logits of an earlier answer are clipped to this; as in training."""
 POSITIVE, NEGATIVE, BOX, LASSO, PREVIOUS, VALID = range(len(MAPS))
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -62,7 +63,7 @@ class View:
         return np.floor(at_level / self.window.side * FINE_GRID).astype(np.int64)
 
     def pixels(self, axis: int) -> npt.NDArray[np.float64]:
-        """Image coordinates (pixel centres at integers) of the fine cells' centres."""
+        """Return the image coordinates (FINE_GRID,) of the fine cells' centres along `axis`."""
         return windows.fine_centers(self.window, axis) / self.level.scale[axis] - 0.5
 
     @property
@@ -76,7 +77,7 @@ class View:
         """Return logits of the fine grid in the pixels of an image (H, W); see `windows.paste`."""
         return windows.paste(torch.from_numpy(logits), self.window, shape, self.level.scale)
 
-    def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def sample(self, image: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Sample an image (H, W) on the fine grid by nearest neighbour; its edge is repeated."""
         index = [
             np.clip(np.round(self.pixels(axis)), 0, image.shape[axis] - 1).astype(int)
@@ -124,7 +125,7 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
     return maps
 
 
-def remember(maps: FloatArray, logits: npt.NDArray[Any]) -> None:
+def remember(maps: FloatArray, logits: FloatArray) -> None:
     """Draw an earlier answer into the maps of its window, in place.
 
     Parameters

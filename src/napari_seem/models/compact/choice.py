@@ -68,7 +68,7 @@ def _certainty(decoded: Decoded) -> float:
 
 
 def _cell_area(view: View) -> float:
-    """Image pixels in one fine cell."""
+    """Return the number of image pixels in one fine cell."""
     return float(np.prod([view.pixels(axis)[1] - view.pixels(axis)[0] for axis in (0, 1)]))
 
 

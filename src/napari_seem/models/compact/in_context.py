@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from ...errors import InvalidPrompt
 from ..base import Embedding
@@ -37,7 +36,7 @@ class InContextMixin:
                 "encode the image again with the present model"
             )
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: Any) -> Lesson:
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: object) -> Lesson:
         """Fit a lesson to labelled examples, for any number of targets; see `by_example`.
 
         Raises `InvalidLabels` for no example, no label, or labels of another shape.

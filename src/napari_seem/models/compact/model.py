@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import to_rgb
+from ...images import AnyArray, to_rgb
 from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
 from ..teachable import Word
@@ -69,7 +68,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image once, for every turn on it.
 
         Parameters
@@ -89,7 +88,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         rgb = to_rgb(image)
         return self._encoded(rgb, rgb)
 
-    def encode_part(self, image: npt.NDArray[Any], sample: npt.NDArray[Any]) -> Embedding:
+    def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
         """Encode a part of an image with the brightness of the whole.
 
         Parameters
@@ -109,7 +108,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return magnify.with_pixels(embedding, rgb, brightness, self._device)
 
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
     ) -> Prediction:
         """Answer one turn.
 

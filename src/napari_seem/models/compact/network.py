@@ -55,7 +55,7 @@ class CompactConfig:
 
     @classmethod
     def second_generation(cls, vocabulary: int) -> CompactConfig:
-        """Sizes of the network that `napari_seem.training` trains."""
+        """Return the sizes of the network that `napari_seem.training` trains."""
         return cls(vocabulary=vocabulary, evidence=41, centre=1, context=1, geodesic_grid=GRID // 2)
 
     @property
@@ -123,7 +123,7 @@ class Residual(nn.Module):
         self.second = ConvNorm(width, width, relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
+        """Map (B, C, H, W) to (B, C, H, W)."""
         return F.relu(x + self.second(self.first(x)))
 
 

@@ -82,13 +82,13 @@ class VocabularyMixin:
         new.taught = tuple(words.words_for(self))
         return new
 
-    def written(self, meaning: Taught) -> tuple[Arrays, Mapping[str, Any]]:
+    def written(self, meaning: Taught) -> tuple[Arrays, Mapping[str, object]]:
         """Split a meaning into arrays and plain values, to be kept in a file."""
         values = {field.name: getattr(meaning, field.name) for field in fields(meaning)}
         arrays = {k: v.float().cpu().numpy() for k, v in values.items() if isinstance(v, Tensor)}
         return arrays, {k: v for k, v in values.items() if k not in arrays}
 
-    def read(self, arrays: Arrays, plain_values: Mapping[str, Any]) -> Taught:
+    def read(self, arrays: Arrays, plain_values: Mapping[str, object]) -> Taught:
         """Join what `written` split; raise `KeyError`, `TypeError` or `ValueError` otherwise."""
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in plain_values.items()

@@ -6,16 +6,14 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import to_rgb
+from ...images import AnyArray, to_rgb
 from ...prompts import Prompt, Reference, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation
 from ..teachable import NotTeachable
@@ -105,7 +103,7 @@ class SeemModel(NotTeachable):
         )
 
     @torch.inference_mode()
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once."""
         rgb = to_rgb(image)
         pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device)
@@ -120,7 +118,7 @@ class SeemModel(NotTeachable):
 
     @torch.inference_mode()
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
     ) -> Prediction:
         """Answer one turn.
 
@@ -158,7 +156,7 @@ class SeemModel(NotTeachable):
         self,
         embedding: Embedding,
         objects: Sequence[Sequence[Prompt]],
-        memories: Sequence[Any] | None = None,
+        memories: Sequence[object] | None = None,
     ) -> list[Prediction]:
         """Answer one turn for several objects at once; each has visual prompts only.
 
@@ -264,7 +262,7 @@ class SeemModel(NotTeachable):
         return sentence
 
     def _strokes_turn(
-        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[Any]
+        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object]
     ) -> list[turns.Answer | None]:
         """Answer by the rules of v1, first turns apart from later ones; None for no object."""
         answers: list[turns.Answer | None] = [None] * len(objects)
@@ -282,7 +280,7 @@ class SeemModel(NotTeachable):
                 answers[k] = answer
         return answers
 
-    def _memory(self, memory: Any) -> Memory:
+    def _memory(self, memory: object) -> Memory:
         if not isinstance(memory, Memory):
             raise InvalidPrompt(
                 "this memory is of another model; begin the object anew with memory=None"

@@ -191,7 +191,7 @@ def _queries(decoder: Decoder, attends_to: tuple[str, ...], k: int | None = None
 
 
 def memory_tokens(memories: int, objects: int, rules: str = "v1") -> list[list[int]]:
-    """Indices of the memory tokens that belong to each of several objects.
+    """Return the indices of the memory tokens that belong to each of several objects.
 
     In v1 token `i` belongs to object ``i * objects // memories``, so that every token is used for
     every number of objects; of more objects than tokens, neighbours share one. In v0 each object

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt, UnsupportedPrompt
-from ...images import to_rgb
+from ...images import AnyArray, to_rgb
 from ...prompts import Prompt
 from .. import weights
 from ..base import Capability, Embedding, Prediction, Segmentation, check_capabilities
@@ -95,7 +94,7 @@ class SegGptModel(NotTeachable):
         """Return no words."""
         return ()
 
-    def encode(self, image: npt.NDArray[Any]) -> Embedding:
+    def encode(self, image: AnyArray) -> Embedding:
         """Resize an image to the network's square; the network runs once there are examples.
 
         Parameters
@@ -113,7 +112,7 @@ class SegGptModel(NotTeachable):
         return Embedding(self.identity, shape, tensors, lasting=False)
 
     def predict(
-        self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
     ) -> Prediction:
         """Raise `UnsupportedPrompt`: SegGPT takes labelled examples only."""
         from ..registry import capabilities_by_model
@@ -130,7 +129,7 @@ class SegGptModel(NotTeachable):
 
     def learn(
         self, examples: Sequence[Example], kind: Kind = "semantic", *,
-        ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0, **_: Any,
+        ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0, **_: object,
     ) -> Lesson:  # fmt: skip
         """Prepare examples.
 
