@@ -12,11 +12,12 @@ from scipy import ndimage
 
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
+from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlanePixels
 from .stitch import Found, Groups, Labels, Part, Spill, common, compare
-from .tiled import encoded
+from .tiled import PlaneImage, encoded
 
 IdBlock = npt.NDArray[np.int64]
 
@@ -99,14 +100,15 @@ class PlaneRun:
     """
 
     def __init__(
-        self, model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
-        semantic: Any = None, halo: int = HALO, order: Sequence[int] | None = None,
+        self, model: Model, image: PlaneImage, names: Sequence[str] | None = None, *,
+        out: WritableArray | None = None, semantic: WritableArray | None = None,
+        halo: int = HALO, order: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         self._model = model
         self._pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
         self._names = names
-        self.labels = np.zeros(self._pixels.shape, np.uint32) if out is None else out
-        self.semantic = semantic
+        self.labels: WritableArray = np.zeros(self._pixels.shape, np.uint32) if out is None else out
+        self.semantic: Any = semantic
         for array in [self.labels] if semantic is None else [self.labels, semantic]:
             _check_out(array, self._pixels.shape)
         self._frames = cores(self._pixels.shape, 1, halo)
@@ -288,8 +290,9 @@ class _Sum:
 
 
 def segment_tiled(
-    model: Model, image: Any, names: Sequence[str] | None = None, *, out: Any = None,
-    semantic: Any = None, progress: Callable[[int, int], None] | None = None,
+    model: Model, image: PlaneImage, names: Sequence[str] | None = None, *,
+    out: WritableArray | None = None, semantic: WritableArray | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> WholePlane:  # fmt: skip
     """Find everything on a plane of any size.
 
@@ -334,7 +337,7 @@ def _boxes(block: npt.NDArray[np.int64]) -> Iterator[tuple[int, tuple[slice, sli
         yield int(value), place
 
 
-def _is_blank(pixels: npt.NDArray[Any]) -> bool:
+def _is_blank(pixels: AnyArray) -> bool:
     """Return whether an image (h, w) or (h, w, C) is constant, as on a mosaic's empty rim."""
     if pixels.dtype.kind == "f":
         finite = np.isfinite(pixels)
@@ -344,7 +347,8 @@ def _is_blank(pixels: npt.NDArray[Any]) -> bool:
     return bool(pixels.min() == pixels.max())
 
 
-def _check_out(labels: Any, shape: tuple[int, int]) -> None:
+def _check_out(labels: WritableArray, shape: tuple[int, int]) -> None:
+    """Raise `InvalidLabels` unless `labels` (H, W) can be written to."""
     if tuple(labels.shape) != shape:
         raise InvalidLabels(
             f"the label array has the shape {tuple(labels.shape)} but the plane has {shape}; give "
