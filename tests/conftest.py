@@ -41,9 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol() -> Iterator[None]:
-    """Free what a test leaves behind, and let later collections pass over the rest.
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Free what a test leaves behind, and let later collections pass over what libraries keep.
 
     Few objects may hold large arrays, so that Python would not collect them for long. And napari
     collects several times a viewer: through the million objects of the libraries that took longer
@@ -55,7 +59,8 @@ def pytest_runtest_protocol() -> Iterator[None]:
 
         resize_dask_cache().cache.clear()  # it keeps planes up to a quarter of all memory
     gc.collect()
-    gc.freeze()
+    if nextitem is None or nextitem.path != item.path:  # the module's fixtures are gone as well
+        gc.freeze()
     return done
 
 
