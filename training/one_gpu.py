@@ -98,7 +98,7 @@ def main() -> None:
         left = 60 * options.minutes - options.margin - (time.monotonic() - STARTED)
         if left <= 0:
             raise SystemExit("no time is left to train in; give more --minutes or fewer pictures")
-        run = RunInParts(learner, words, Path(scratch), left / 60 / (1 - begin), tell=report)
+        run = RunInParts(learner, words, Path(scratch), left / 60 / (1 - begin), on_report=report)
         run.elapsed = begin * 60 * run.minutes
         run.results = options.out
         run.train(options.save_every)

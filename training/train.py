@@ -40,7 +40,8 @@ def main() -> None:
     device = use_device()
     run = resume_or_begin(
         bank.to(device), words, RECIPES[options.recipe], options.out, options.minutes,
-        options.seed, options.init, rank=rank, tell=lambda report: print(line(report), flush=True),
+        options.seed, options.init, rank=rank,
+        on_report=lambda report: print(line(report), flush=True),
     )  # fmt: skip
     if rank == 0 and run.elapsed:
         print(f"goes on at {run.elapsed / 60:.1f} min, step {run.learner.step}", flush=True)

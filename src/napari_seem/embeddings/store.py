@@ -173,7 +173,7 @@ class EmbeddingStore:
                 try:
                     self.put(*job)
                 except OSError as error:
-                    self._complain(error)
+                    self._warn_once(error)
         finally:
             with self._state:
                 self._writer = None
@@ -186,7 +186,7 @@ class EmbeddingStore:
             self._writer = None  # under the same lock, so that nobody waits for a thread that ends
             return None
 
-    def _complain(self, error: OSError) -> None:
+    def _warn_once(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
             warnings.warn(

@@ -83,4 +83,4 @@ def renamed(result: PlaneResult, old: int, new: int) -> PlaneResult:
     labels = np.where(result.labels == old, np.int32(new), result.labels)
     scores = {new if i == old else i: score for i, score in result.scores.items()}
     events = tuple(replace(e, id=new) if e.id == old else e for e in result.events)
-    return replace(result, held=labels, scores=scores, events=events)
+    return replace(result, stored=labels, scores=scores, events=events)

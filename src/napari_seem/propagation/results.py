@@ -45,7 +45,7 @@ class PlaneResult:
     ----------
     index : int
         Position along the propagated axis.
-    held : int32 (H, W), or Source
+    stored : int32 (H, W), or Source
         The plane's labels, or the object that reads them.
     scores : mapping of int to float
         Score of each expected object, 0..1; 0 for one that ended here.
@@ -55,7 +55,7 @@ class PlaneResult:
     """
 
     index: int
-    held: IntArray | Source = field(repr=False)
+    stored: IntArray | Source = field(repr=False)
     scores: Mapping[int, float]
     events: tuple[Event, ...] = ()
     accepted: bool = False
@@ -63,7 +63,11 @@ class PlaneResult:
     @property
     def labels(self) -> IntArray:
         """Labels int32 (H, W), rows and columns in the order of the array's axes."""
-        return self.held if isinstance(self.held, np.ndarray) else self.held.labels_of(self.index)
+        return (
+            self.stored
+            if isinstance(self.stored, np.ndarray)
+            else self.stored.labels_of(self.index)
+        )
 
     @cached_property
     def score(self) -> float:
@@ -112,7 +116,7 @@ class Results(MutableMapping[int, PlaneResult]):
                 check_labels(self.out, highest)
             self.out[self._stack.slices(index)] = labels.astype(self.out.dtype)
             self._remember(index, labels)
-            result = replace(result, held=self)
+            result = replace(result, stored=self)
         self._results[index], self._highest[index] = result, highest
 
     def __delitem__(self, index: int) -> None:
@@ -136,7 +140,7 @@ class Results(MutableMapping[int, PlaneResult]):
     @property
     def nbytes(self) -> int:
         """Bytes of labels in memory."""
-        own = (r.held.nbytes for r in self._results.values() if isinstance(r.held, np.ndarray))
+        own = (r.stored.nbytes for r in self._results.values() if isinstance(r.stored, np.ndarray))
         return sum(own) + sum(labels.nbytes for labels in self._near.values())
 
     def labels_of(self, index: int) -> IntArray:

@@ -39,17 +39,17 @@ class Run:
         Returns seconds since any fixed moment.
     rank : int
         Number of this process; only the first writes.
-    tell : callable
+    on_report : callable
         Called with each line of the log: "minutes", "step", "crops", and means since the last line.
     """
 
     def __init__(
         self, learner: Learner, words: Sequence[str], out: Path, minutes: float,
         clock: Callable[[], float] = time.monotonic, rank: int = 0,
-        tell: Callable[[dict[str, float]], None] = lambda report: None,
+        on_report: Callable[[dict[str, float]], None] = lambda report: None,
     ) -> None:  # fmt: skip
         self.learner, self.words, self.out = learner, tuple(words), out
-        self.minutes, self.clock, self.rank, self.tell = minutes, clock, rank, tell
+        self.minutes, self.clock, self.rank, self.on_report = minutes, clock, rank, on_report
         self.elapsed, self.crops = 0.0, 0
         self._recent: list[dict[str, Tensor]] = []
 
@@ -93,7 +93,7 @@ class Run:
         if report:
             with (self.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(report) + "\n")
-            self.tell(report)
+            self.on_report(report)
 
     def _report(self) -> dict[str, float]:
         """Average since the last report; nothing else reads values back."""
@@ -163,7 +163,7 @@ def line(report: dict[str, float]) -> str:
 def resume_or_begin(
     bank: PictureBank, words: Sequence[str], recipe: Recipe, out: Path, minutes: float,
     seed: int = 0, init: Path | None = None, clock: Callable[[], float] = time.monotonic,
-    rank: int = 0, tell: Callable[[dict[str, float]], None] = lambda report: None,
+    rank: int = 0, on_report: Callable[[dict[str, float]], None] = lambda report: None,
 ) -> Run:  # fmt: skip
     """Resume the training of a folder where it was stopped, or begin a new one.
 
@@ -180,7 +180,7 @@ def resume_or_begin(
     seed : int
     init : Path, optional
         Exported weights that a new training begins with; weights that do not fit stay new.
-    clock, rank, tell
+    clock, rank, on_report
         See `Run`.
 
     Raises
@@ -191,7 +191,7 @@ def resume_or_begin(
     torch.manual_seed(seed + 1000 * rank)
     config = CompactConfig.second_generation(len(words))
     learner = Learner(bank, config, recipe, seed)  # as many corrections in all processes
-    run = Run(learner, words, out, minutes, clock, rank, tell)
+    run = Run(learner, words, out, minutes, clock, rank, on_report)
     state = latest_state(out, words, learner.device)
     if state is not None:
         run.load(state)

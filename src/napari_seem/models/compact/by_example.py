@@ -137,13 +137,8 @@ def samples(
 
     Parameters
     ----------
-    examples : sequence of Example
-    config : CompactConfig
-    kind : str
-    ids : sequence of int
-        Label of each class but the first.
-    scale : float
-        See `Lesson.scale`.
+    examples, config, kind, ids, scale
+        See `Lesson`.
     known : sequence of bool arrays (H, W), optional
         One for each example; pixels outside of it are not learned from.
 

@@ -76,10 +76,6 @@ class CompactModel(InContextMixin, VocabularyMixin):
         image : (H, W) or (H, W, C) array of any real dtype
             Brought to RGB by `napari_seem.images.to_rgb`.
 
-        Returns
-        -------
-        Embedding
-
         Raises
         ------
         InvalidImage
@@ -120,10 +116,6 @@ class CompactModel(InContextMixin, VocabularyMixin):
             All prompts of the object so far, in any mix.
         memory : optional
             `Prediction.memory` of the turn before.
-
-        Returns
-        -------
-        Prediction
 
         Raises
         ------
