@@ -6,8 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SCREEN := tools/with-screen.sh
 
+# Two workers, each of one thread: torch's own threads would only wait for each other.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+OLDEST := .venv-oldest
+
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test lint types clean
+.PHONY: help setup system demo test suite lint check check-oldest check-async check-wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,11 +31,29 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Segment real images in napari, with a window or on a virtual screen
 	@sh $(SCREEN) $(BIN)/napari-seem demo
 
-test: setup ## Run the tests, those of the docks in a real viewer
-	@sh $(SCREEN) $(BIN)/python -m pytest
+test: setup ## Check style, types and imports and run all tests: 5 minutes on 2 cores
+	@$(MAKE) --no-print-directory -j 2 lint suite
 
-lint: setup ## Check style and import directions
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
+suite: setup
+	@$(TESTS)
+
+lint: setup ## Check style, types and import directions: half a minute
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+check: test check-async check-wheel check-oldest ## What `make test` has no time for: 15 minutes
+
+check-async: setup # the docks while napari slices in threads
+	@NAPARI_ASYNC=1 $(TESTS) tests/viewer tests/widgets tests/demo
+
+check-wheel: setup # the wheel in a fresh environment, away from the checkout
+	@sh tools/check-wheel.sh "$(PYTHON)"
+
+check-oldest: setup # all tests with the oldest napari of pyproject.toml
+	@sh tools/oldest-napari.sh "$(PYTHON)" $(OLDEST)
+	@$(subst $(BIN),$(OLDEST)/bin,$(TESTS))
 
 clean: ## Remove the virtual environment and what the demo wrote
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) $(OLDEST) demo-output

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from itertools import count
@@ -30,6 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
         screen = open_screen()
         if screen is not None:
             config.add_cleanup(screen.communicate)  # ends its input, and so the screen
+
+
+def give_memory_back() -> None:
+    """Let the system have what was freed; glibc keeps it where small pieces lie in between."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +70,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     gc.collect()
     if nextitem is None or nextitem.path != item.path:  # the module's fixtures are gone as well
         gc.freeze()
+        give_memory_back()
     return done
 
 
