@@ -18,7 +18,8 @@ from napari_seem.prompts import Point
 
 if TYPE_CHECKING:
     import napari
-    from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+
+    from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 SIZES = (512, 1024, 2048)
 VOLUME = (64, 1024, 1024)
@@ -115,7 +116,8 @@ def _headless(model: Model, image: npt.NDArray[np.uint8], repeats: int) -> Figur
 def _in_viewer(name: str, image: Any, repeats: int, plane: int | None) -> Figures:
     """From a point in the Points layer to the mask in the preview, and to the labels."""
     import napari
-    from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
+
+    from napari_seem.widgets.annotate.dock import AnnotateWidget
 
     viewer = napari.Viewer(show=True)
     viewer.add_image(image, name="scene", contrast_limits=(0, 255))

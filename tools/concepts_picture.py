@@ -11,11 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import napari
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from skimage import data
 
 from napari_seem.demo.gestures import perform, wait_until
 from napari_seem.demo.script import Click
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 WINDOW = (1300, 900)
 COINS = ((125, 52), (120, 110), (50, 300))

@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import napari
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
-from napari_seem.widgets.stack.dock.dock import StackWidget
 
 from napari_seem.demo.gestures import perform, wait_until
 from napari_seem.demo.script import Click
 from napari_seem.samples.files import write_ct_series, write_map
 from napari_seem.widgets._shared.intensity_box import CHOICES
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus.files import open_path
+from napari_seem.widgets.stack.dock import StackWidget
 
 WINDOW = (1400, 900)
 SLICE, LIVER = 14, (112, 82)
@@ -45,7 +45,7 @@ def _organ(series: Path, picture: Path) -> None:
     stack = StackWidget(viewer)
     viewer.window.add_dock_widget(stack, name="Stack", area="right", tabify=True)
     stack.carry("both")
-    wait_until(lambda: not stack.carrier.steps.running, 300)
+    wait_until(lambda: not stack.runner.steps.running, 300)
     viewer.dims.set_current_step(0, SLICE + 3)
     _take(viewer, picture)
 

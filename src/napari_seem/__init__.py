@@ -43,8 +43,12 @@ _HOMES = {
     "query": ("Finding", "find", "plane_sources_of_array", "plane_sources_of_files"),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "session": ("Session",),
-    "tiling": ("PlaneRun", "TiledModel", "segment_tiled"),
+    "sources": ("PlaneRun", "TiledModel", "segment_tiled"),
 }
+_FORMERLY = {
+    "sights_of_array": "plane_sources_of_array", "sights_of_files": "plane_sources_of_files",
+}  # fmt: skip
+"""Public names of before, which still work."""
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
@@ -63,6 +67,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
 
 
 def __getattr__(name: str) -> Any:
+    name = _FORMERLY.get(name, name)
     if name not in _HOME_OF:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

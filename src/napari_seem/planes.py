@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,17 @@ class Plane:
         along = axis % 3
         rows, columns = (i for i in range(3) if i != along)
         return cls(tuple(at if i == along else None for i in range(3)), (rows, columns), channels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plane as plain values: `at` is null along the axes of `rows` and `columns`."""
+        at = [None if position is None else int(position) for position in self.index]
+        return {"at": at, "rows": int(self.axes[0]), "columns": int(self.axes[1])}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], channels: bool = False) -> Plane:
+        """Read back what `to_dict` gave; raises `KeyError`, `TypeError` or `ValueError`."""
+        index = tuple(None if at is None else int(at) for at in values["at"])
+        return cls(index, (int(values["rows"]), int(values["columns"])), channels)
 
     @property
     def ndim(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +26,23 @@ CLICK_RADIUS = 1.5
 """Radius in pixels of the disc that stands for a click when it is drawn into a mask."""
 
 
+def new_uid() -> str:
+    """A short identifier that no other prompt has."""
+    return uuid4().hex[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """What every prompt has: an identifier that travels with it, into layers and logs.
+
+    Two prompts are equal where they say the same, whatever their identifiers.
+    """
+
+    uid: str = field(default_factory=new_uid, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
-class Point:
+class Point(Identified):
     """A click at (`y`, `x`): on the object, or (`positive=False`) on what is not the object."""
 
     y: float
@@ -35,7 +51,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class Box(Identified):
     """The half-open rectangle [`y0`, `y1`) x [`x0`, `x1`) around the object."""
 
     y0: float
@@ -46,7 +62,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Polygon:
+class Polygon(Identified):
     """A closed outline, such as a rough lasso; `vertices` has shape (N, 2), rows before columns."""
 
     vertices: npt.NDArray[np.float64]
@@ -63,7 +79,7 @@ class Polygon:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scribble:
+class Scribble(Identified):
     """Brush strokes that lie inside the object.
 
     `mask` is (H, W) bool, the size of the image; or, with `corner`, a part of it whose first pixel
@@ -79,7 +95,7 @@ class Scribble:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mask:
+class Mask(Identified):
     """A whole-object guess to be refined; `mask` and `corner` as those of a `Scribble`."""
 
     mask: BoolArray
@@ -91,7 +107,7 @@ class Mask:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Identified):
     """A word or a phrase that names what is wanted."""
 
     text: str
@@ -103,7 +119,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reference:
+class Reference(Identified):
     """A region of another (or the same) image that shows what is wanted.
 
     `embedding` comes from the same model's `encode`; `mask` is (H, W) bool in that image.

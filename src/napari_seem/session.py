@@ -130,6 +130,16 @@ class Session:
         return len(self._past) > 1
 
     @property
+    def undo_title(self) -> str:
+        """What undo would take back, such as "point"; "" at the start."""
+        return "" if len(self._past) < 2 else _step_title(self._past[-2], self._past[-1])
+
+    @property
+    def redo_title(self) -> str:
+        """What redo would bring back; "" for nothing."""
+        return "" if not self._future else _step_title(self._past[-1], self._future[-1])
+
+    @property
     def can_redo(self) -> bool:
         """Whether a step that was taken back can be made again."""
         return bool(self._future)
@@ -204,6 +214,13 @@ class Session:
         if self.can_redo:
             self._past.append(self._future.pop())
             self.revision += 1
+
+    def ask_anew(self, resolve: Callable[[], Encoded]) -> None:
+        """Answer with another model or image from now on; every step of the prompts stays."""
+        self.resolve = resolve
+        self._past = [Turn(turn.prompts) for turn in self._past]
+        self._future = [Turn(turn.prompts) for turn in self._future]
+        self.revision += 1
 
     def clear(self) -> None:
         """Forget prompts and turns."""
@@ -283,3 +300,13 @@ class Session:
 def _in_axes(mask: npt.NDArray[np.bool_], ndim: int) -> npt.NDArray[np.bool_]:
     """The plane's mask as the last two of `ndim` axes."""
     return mask.reshape((1,) * (ndim - 2) + mask.shape)
+
+
+def _step_title(before: Turn, after: Turn) -> str:
+    """What a step did to the prompts, for people."""
+    known = {prompt.uid for prompt in before.prompts}
+    added = [prompt for prompt in after.prompts if prompt.uid not in known]
+    if len(added) == 1:
+        kind = type(added[0]).__name__.lower()
+        return {"polygon": "lasso", "text": "word"}.get(kind, kind)
+    return "prompts" if added else "prompt removed"

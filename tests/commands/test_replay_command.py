@@ -70,12 +70,12 @@ def test_the_log_tells_the_image_by_its_name_only_where_it_lies_beside(segmented
 
 def test_other_prompts_lead_to_a_difference_that_is_told(segmented, tmp_path, capsys):
     moved = [{"kind": "point", "positive": True, "y": 32.0, "x": 58.0}]
-    changed(segmented, number_of(segmented, "committed"), prompts=moved, turns=[1])
+    changed(segmented, number_of(segmented, "commit"), prompts=moved, turns=[1])
 
     assert main(["replay", str(segmented), "-o", str(tmp_path / "again.tif")]) == DIFFERENT
 
     told = capsys.readouterr().out
-    assert "event 3 (committed)" in told
+    assert "event 3 (commit)" in told
     assert "pixels differ, the first at (" in told
     assert pixels(tmp_path / "again.tif")[32, 58]
     assert main(["replay", str(segmented), "--without-models"]) == SAME
@@ -112,14 +112,14 @@ def test_an_image_that_is_gone_is_asked_for(segmented, image, tmp_path, capsys):
 
 def test_a_prompt_that_is_refused_now_is_a_difference(segmented, capsys):
     outside = [{"kind": "point", "positive": True, "y": 900.0, "x": 5.0}]
-    changed(segmented, number_of(segmented, "committed"), prompts=outside, turns=[1])
+    changed(segmented, number_of(segmented, "commit"), prompts=outside, turns=[1])
 
     assert main(["replay", str(segmented)]) == DIFFERENT
     assert "refused now: the point at row 900" in capsys.readouterr().out
 
 
 def test_other_weights_are_refused(segmented, capsys):
-    number = number_of(segmented, "committed")
+    number = number_of(segmented, "commit")
     changed(segmented, number, model={"name": "compact", "identity": "compact-00000000"})
 
     assert main(["replay", str(segmented)]) == AT_FAULT
@@ -130,7 +130,7 @@ def test_other_weights_are_refused(segmented, capsys):
 def test_a_damaged_log_and_a_wrong_session_are_refused(segmented, tmp_path, capsys):
     assert main(["replay", str(segmented), "--session", "3"]) == AT_FAULT
     assert "the log has 1 sessions" in capsys.readouterr().err
-    changed(segmented, number_of(segmented, "committed"), patch="AAAA")
+    changed(segmented, number_of(segmented, "commit"), patch="AAAA")
     assert main(["replay", str(segmented), "--without-models"]) == AT_FAULT
     assert "damaged" in capsys.readouterr().err
     (tmp_path / "empty.log.jsonl").write_text("")
@@ -143,7 +143,9 @@ def test_everything_within_bounds_is_replayed(image, tmp_path):
     assert not main(["segment", str(image), "-o", str(out), "--everything", "--min-area", "100"])
 
     assert main(["replay", str(tmp_path / "all.log.jsonl")]) == SAME
-    changed(log := tmp_path / "all.log.jsonl", number_of(log, "found"), filters={"min_area": 9999})
+    changed(
+        log := tmp_path / "all.log.jsonl", number_of(log, "segment"), filters={"min_area": 9999}
+    )
     assert main(["replay", str(log)]) == DIFFERENT
 
 

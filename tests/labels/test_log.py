@@ -11,12 +11,7 @@ import pytest
 from napari_seem.commands.replay import replay
 from napari_seem.errors import FileTrouble, LogTrouble
 from napari_seem.labels.log import Journal, SessionLog, log_path, read_log, write_log
-from napari_seem.labels.provenance import (
-    plane_from_dict,
-    plane_to_dict,
-    prompts_from_dict,
-    prompts_to_dict,
-)
+from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
 from napari_seem.planes import Plane
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble, Text
@@ -30,11 +25,12 @@ def session():
     labels[0, :4, :4] = 9
     rows = {"9": {"name": "old", "score": None}}
     recorder = Recorder(labels, "cells", dict(rows))
-    with recorder.writing("committed", labels, rows=lambda: dict(rows)) as event:
+    entry = {"event": "commit"}
+    with recorder.writing(entry, labels, rows=lambda: dict(rows)):
         labels[1, 5:9, 5:9] = 1
         rows["1"] = {"name": "a", "score": 0.5}
         del rows["9"]
-        event["ids"] = [1]
+        entry["ids"] = [1]
     labels[2, 0] = 4
     return recorder.saved(labels, "cells.tif"), labels
 
@@ -47,9 +43,9 @@ def log(session, tmp_path):
 def test_a_log_is_lines_of_plain_json_that_replay(log, session):
     lines = [json.loads(line) for line in log.read_text().splitlines()]
 
-    assert [line["event"] for line in lines] == ["opened", "committed", "by_hand", "saved"]
+    assert [line["event"] for line in lines] == ["open", "commit", "external", "save"]
     assert [line["n"] for line in lines] == [1, 2, 3, 4]
-    assert lines[0]["version"] == 1
+    assert lines[0]["version"] == 2
     assert lines[1]["pixels"] == 16
     assert lines[1]["objects"] == {"1": {"name": "a", "score": 0.5}, "9": None}
     found = replay(read_log(log)[0])
@@ -61,27 +57,27 @@ def test_a_log_is_lines_of_plain_json_that_replay(log, session):
 def test_an_event_inside_another_is_part_of_it():
     labels = np.zeros((8, 8), np.uint8)
     recorder = Recorder(labels)
-    with recorder.writing("merged", labels), recorder.writing("written", labels):
+    with recorder.writing({"event": "merge"}, labels), recorder.writing({"event": "x"}, labels):
         labels[2] = 1
 
-    assert [event["event"] for event in recorder.events] == ["opened", "merged"]
+    assert [event["event"] for event in recorder.events] == ["open", "merge"]
 
 
 def test_what_changes_nothing_is_no_event_and_an_error_leaves_what_was_done():
     labels = np.zeros((8, 8), np.uint8)
     recorder = Recorder(labels)
-    with recorder.writing("committed", labels):
+    with recorder.writing({"event": "commit"}, labels):
         pass
 
     def fail():
-        with recorder.writing("committed", labels):
+        with recorder.writing({"event": "commit"}, labels):
             labels[1] = 1
             labels[8] = 1
 
     with pytest.raises(IndexError):
         fail()
 
-    assert [event["event"] for event in recorder.events] == ["opened", "committed"]
+    assert [event["event"] for event in recorder.events] == ["open", "commit"]
     assert np.array_equal(replay(SessionLog(recorder.saved(labels, "x"))).labels, labels)
 
 
@@ -96,10 +92,10 @@ def damaged(log, change):
     [
         (lambda lines: [lines[0], lines[1][:50], *lines[2:]], "line 2 .* is damaged"),
         (lambda lines: [lines[0], *lines[2:]], "event 3, where 2 should be"),
-        (lambda lines: lines[1:], "first event must be 'opened'"),
+        (lambda lines: lines[1:], "first line must be 'open'"),
         (lambda lines: [], "is empty"),
         (lambda lines: ["[1, 2]"], "no event"),
-        (lambda lines: [lines[0].replace('"version": 1', '"version": 99')], "version 99"),
+        (lambda lines: [lines[0].replace('"version": 2', '"version": 99')], "version 99"),
         (lambda lines: [lines[0].replace("napari-seem log", "diary")], "no log of napari-seem"),
     ],
 )
@@ -173,13 +169,30 @@ def test_the_image_is_told_by_the_way_from_the_log_or_by_its_name(tmp_path, monk
 
 def test_a_journal_that_cannot_be_written_says_so_and_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("")
-    journal = Journal(tmp_path / "file" / "x.log.jsonl")
+    warnings = []
+    journal = Journal(tmp_path / "file" / "x.log.jsonl", warnings.append)
     labels = np.zeros((4, 4), np.uint8)
+    recorder = Recorder(labels, journal=lambda _: journal)
 
-    recorder = Recorder(labels, journal=journal)
+    for value in (1, 2):
+        with recorder.writing({"event": "commit"}, labels):
+            labels[0, value] = value
 
-    assert len(recorder.events) == 1
-    assert "can't be written" in journal.trouble
+    assert len(recorder.events) == 3
+    assert len(warnings) == 1
+    assert "can't be written" in warnings[0]
+
+
+def test_labels_that_are_only_looked_at_leave_no_journal(tmp_path):
+    journal = Journal(tmp_path / "x.log.jsonl")
+    labels = np.zeros((4, 4), np.uint8)
+    recorder = Recorder(labels, journal=lambda _: journal)
+    assert not journal.path.exists()
+
+    with recorder.writing({"event": "commit"}, labels):
+        labels[0, 0] = 1
+
+    assert [event["event"] for event in read_log(journal.path)[0].events] == ["open", "commit"]
 
 
 def test_logs_lie_beside_labels(tmp_path):
@@ -200,11 +213,11 @@ def test_prompts_and_planes_come_back_as_they_were(rng):
 
     assert [type(one) for one in back] == [type(one) for one in prompts]
     for one, other in zip(prompts, back, strict=True):
-        for name in one.__slots__:
+        for name in (*one.__slots__, "uid"):
             assert np.array_equal(getattr(one, name), getattr(other, name))
     plane = Plane((None, 4, None), (2, 0))
-    assert plane_from_dict(plane_to_dict(plane)) == plane
+    assert Plane.from_dict(plane.to_dict()) == plane
     with pytest.raises(LogTrouble, match="damaged"):
         prompts_from_dict([{"kind": "point", "positive": True}])
-    with pytest.raises(LogTrouble, match="damaged"):
-        plane_from_dict({"at": [0, None], "rows": 0, "columns": 1})
+    with pytest.raises(ValueError, match="open axes"):
+        Plane.from_dict({"at": [0, None], "rows": 0, "columns": 1})

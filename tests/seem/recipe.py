@@ -49,22 +49,30 @@ def made_up_network(config: SeemConfig) -> Seem:
     return network.eval().requires_grad_(False)
 
 
-def in_double_precision(config: SeemConfig, kept: Seem) -> Seem:
-    """The same in double precision, with hardly any memory of its own.
+def decoders_weights(config: SeemConfig) -> dict[str, Tensor]:
+    """The recipe's weights of all but the backbone and the text encoder."""
+    return {
+        key: made_up(key, shape)
+        for key, shape in expected_shapes(config).items()
+        if not key.startswith("backbone.") and "lang_encoder." not in key
+    }
 
-    The recipe's numbers have single precision, so doubling them at each use loses nothing. Those
-    that `kept` holds are taken from there, the others are made up whenever they are used.
+
+def frugal_network(config: SeemConfig, dtype: torch.dtype, kept: dict[str, Tensor]) -> Seem:
+    """The same as `made_up_network` in a precision, with hardly any memory of its own.
+
+    Weights that are not in `kept` are made up whenever they are used. The recipe's numbers have
+    single precision, so that turning them to double precision at each use loses nothing.
     """
     network = _without_weights(config)
-    held = kept.state_dict()
     for key, shape in expected_shapes(config).items():
         parent, _, name = key.rpartition(".")
         module = network.get_submodule(parent)
-        if key in held and tuple(held[key].shape) == shape:
-            setattr(module, name, nn.Parameter(held[key], requires_grad=False))
-            weight: nn.Module = Doubled()
+        if key in kept and tuple(kept[key].shape) == shape:
+            setattr(module, name, nn.Parameter(kept[key], requires_grad=False))
+            weight: nn.Module = Kept(dtype)
         else:
-            weight = MadeUpAtUse(key)
+            weight = MadeUpAtUse(key, dtype)
         register_parametrization(module, name, weight, unsafe=True)
     return network.eval().requires_grad_(False)
 
@@ -74,22 +82,27 @@ def _without_weights(config: SeemConfig) -> Seem:
         return Seem(config)
 
 
-class Doubled(nn.Module):
-    """A weight in double precision."""
+class Kept(nn.Module):
+    """A weight in some precision."""
 
-    def forward(self, single: Tensor) -> Tensor:
-        return single.double()
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight.to(self.dtype)
 
 
 class MadeUpAtUse(nn.Module):
-    """The recipe's weight of one key, in double precision."""
+    """The recipe's weight of one key, in some precision."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, dtype: torch.dtype) -> None:
         super().__init__()
         self.key = key
+        self.dtype = dtype
 
     def forward(self, empty: Tensor) -> Tensor:
-        return made_up(self.key, tuple(empty.shape)).double()
+        return made_up(self.key, tuple(empty.shape)).to(self.dtype)
 
 
 @cache

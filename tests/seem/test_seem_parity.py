@@ -10,10 +10,12 @@ does not depend on such decisions is compared in single precision too.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 import torch
-from recipe import DATA, in_double_precision, made_up_network, vectors
+from recipe import DATA, decoders_weights, frugal_network, vectors
 from torch import Tensor
 
 from napari_seem.models.seem import turns
@@ -23,6 +25,7 @@ from napari_seem.models.seem.decoder import SCALES, Features
 from napari_seem.models.seem.network import Seem, normalise
 from napari_seem.models.seem.strokes import Strokes, points_of
 from napari_seem.models.seem.text_encoder import unit
+from napari_seem.models.seem.turns import Sentence
 
 
 def vector(name: str) -> Tensor:
@@ -40,21 +43,41 @@ def assert_agrees(ours: Tensor, name: str, tolerance: float = 1e-3) -> None:
 
 
 @pytest.fixture(scope="module")
-def focal_t() -> Seem:
-    return made_up_network(FOCAL_T)
+def kept() -> dict[str, Tensor]:
+    """Weights that all networks here share."""
+    return decoders_weights(FOCAL_T)
 
 
 @pytest.fixture(scope="module")
-def focal_t64(focal_t: Seem) -> Seem:
-    return in_double_precision(FOCAL_T, focal_t)
+def focal_t(kept: dict[str, Tensor]) -> Seem:
+    return frugal_network(FOCAL_T, torch.float32, kept)
+
+
+@pytest.fixture(scope="module")
+def focal_t64(kept: dict[str, Tensor]) -> Seem:
+    return frugal_network(FOCAL_T, torch.float64, kept)
 
 
 @pytest.fixture(scope="module", params=["focalt_v1", "focall_v1"])
-def case(request: pytest.FixtureRequest, focal_t: Seem, focal_t64: Seem) -> tuple[str, Seem]:
+def case(
+    request: pytest.FixtureRequest, kept: dict[str, Tensor], focal_t64: Seem
+) -> tuple[str, Seem]:
     """Name of a set of v1 vectors and the network it belongs to."""
     if request.param == "focalt_v1":
         return request.param, focal_t64
-    return request.param, in_double_precision(FOCAL_L, focal_t)
+    return request.param, frugal_network(FOCAL_L, torch.float64, kept)
+
+
+@pytest.fixture(scope="module")
+def sentence_of() -> Callable[[Seem, str], Sentence]:
+    """Read the sentence of a set of vectors, once for each network and set."""
+
+    @cache
+    def read(network: Seem, name: str) -> Sentence:
+        (sentence,) = network.read(vector(f"{name}.text.ids").long())
+        return sentence
+
+    return read
 
 
 def encode_checked(network: Seem, name: str, dtype: torch.dtype) -> Features:
@@ -107,10 +130,12 @@ def test_backbone_and_pixel_decoder_agree(encoded: Features) -> None:
     assert encoded.mask_features.shape == (height * width, 512)
 
 
-def test_single_precision_agrees_too(focal_t: Seem) -> None:
+def test_single_precision_agrees_too(
+    focal_t: Seem, sentence_of: Callable[[Seem, str], Sentence]
+) -> None:
     name = "focalt_v1"
     features = encode_checked(focal_t, name, torch.float32)
-    (sentence,) = focal_t.read(vector(f"{name}.text.ids").long())
+    sentence = sentence_of(focal_t, name)
     assert_agrees(sentence.embedding[None], f"{name}.text.class_emb")
     answer, _ = turns.text_turn(focal_t.decoder, features, sentence)
     assert answer.index == vector(f"{name}.ground.match").item()
@@ -121,12 +146,14 @@ def test_single_precision_agrees_too(focal_t: Seem) -> None:
     assert off.max() < 0.1
 
 
-def test_text_encoder_agrees(case: tuple[str, Seem]) -> None:
+def test_text_encoder_agrees(
+    case: tuple[str, Seem], sentence_of: Callable[[Seem, str], Sentence]
+) -> None:
     name, network = case
     names = network.read(vector(f"{name}.vocab_ids").long())
     embeddings = unit(torch.stack([sentence.embedding for sentence in names]))
     assert_agrees(embeddings, f"{name}.vocab_embeddings")
-    (sentence,) = network.read(vector(f"{name}.text.ids").long())
+    sentence = sentence_of(network, name)
     assert_agrees(sentence.embedding[None], f"{name}.text.class_emb")
 
 
@@ -150,9 +177,11 @@ def test_two_turns_with_two_objects_agree(case: tuple[str, Seem], encoded: Featu
     assert_agrees(masks[None, :, ::2, ::2], f"{name}.turn2.masks.sub")
 
 
-def test_text_grounding_agrees(case: tuple[str, Seem], encoded: Features) -> None:
+def test_text_grounding_agrees(
+    case: tuple[str, Seem], encoded: Features, sentence_of: Callable[[Seem, str], Sentence]
+) -> None:
     name, network = case
-    (sentence,) = network.read(vector(f"{name}.text.ids").long())
+    sentence = sentence_of(network, name)
     answer, rows = turns.text_turn(network.decoder, encoded, sentence)
     assert answer.index == vector(f"{name}.ground.match").item()
     masks = turns.mask_logits(network.decoder, encoded, rows)
@@ -177,14 +206,17 @@ def test_rules_v0_agree(focal_t64: Seem, focal_t_features: Features) -> None:
 
 @pytest.mark.parametrize("name", ["focalt_v0", "focalt_demo"])
 def test_object_queries_are_the_same_under_all_rules(
-    name: str, focal_t64: Seem, focal_t_features: Features
+    name: str,
+    focal_t64: Seem,
+    focal_t_features: Features,
+    sentence_of: Callable[[Seem, str], Sentence],
 ) -> None:
     rows = turns.object_queries(focal_t64.decoder, focal_t_features)
     logits = focal_t64.decoder.class_logits(rows, vector("focalt_v1.vocab_embeddings").double())
     assert_agrees(logits[None], f"{name}.object.logits")
     masks = turns.mask_logits(focal_t64.decoder, focal_t_features, rows)
     assert_agrees(masks[None, ::5, ::4, ::4], f"{name}.object.masks.sub")
-    (sentence,) = focal_t64.read(vector(f"{name}.text.ids").long())
+    sentence = sentence_of(focal_t64, name)
     assert_agrees(sentence.embedding[None], f"{name}.text.class_emb")
 
 
@@ -222,9 +254,10 @@ def test_any_mix_of_prompts_agrees_under_the_rules_of_the_demo(
     focal_t64: Seem,
     focal_t_features: Features,
     reference: Strokes,
+    sentence_of: Callable[[Seem, str], Sentence],
 ) -> None:
     name = "focalt_demo"
-    (sentence,) = focal_t64.read(vector(f"{name}.text.ids").long())
+    sentence = sentence_of(focal_t64, name)
     answer = turns.mixed_turn(
         focal_t64.decoder,
         focal_t_features,

@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import InvalidPrompt
+from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
 from napari_seem.viewer.coordinates import (
     affine_matrix,
@@ -18,8 +19,10 @@ from napari_seem.viewer.coordinates import (
     shown_plane,
     world_to_data,
 )
+from napari_seem.viewer.documents import document_of
+from napari_seem.viewer.preview import Preview
 from napari_seem.viewer.prompt_layers import PromptLayers
-from napari_seem.viewer.writing import NewObject, Preview, new_labels, write_objects
+from napari_seem.viewer.targets import new_labels
 
 numbers = st.floats(0.2, 5)
 
@@ -44,7 +47,7 @@ def test_what_is_clicked_is_what_is_written(scale, translate, order, position):
     y, x = plane.to_plane(world_to_data(image, world, viewer.dims))
     labels = new_labels(viewer, image)
     written = NewObject(np.ones((1, 1), bool), (round(y), round(x)), 3, ObjectRecord("one"))
-    write_objects(labels, plane, [written], overwrite=True)
+    document_of(labels).write_objects(plane, [written], overwrite=True)
 
     assert plane.axes == tuple(order[-2:])
     assert np.argwhere(labels.data == 3).tolist() == [list(position)]
@@ -68,6 +71,7 @@ def test_mixed_units_are_brought_together():
     assert np.allclose(between(points, image, (3, 4), viewer.dims), (3, 4))
 
 
+@pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
 def test_an_image_tilted_out_of_the_plane_is_refused():
     viewer = ViewerModel()
     tilt = np.eye(4)
@@ -88,7 +92,7 @@ def test_several_objects_are_one_undo_step_and_rows_of_the_table():
     square = np.ones((3, 3), bool)
     objects = [NewObject(square, (4 * n, 1), n + 1, ObjectRecord(f"no. {n}")) for n in range(3)]
 
-    write_objects(labels, plane, objects, overwrite=False)
+    document_of(labels).write_objects(plane, objects, overwrite=False)
     assert (labels.data[2] > 0).sum() == 27
     table = ObjectTable.from_features(labels.features)
     assert [record.name for _, record in table.items()] == ["no. 0", "no. 1", "no. 2"]

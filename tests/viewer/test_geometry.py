@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 
 from napari_seem.edits import ObjectRecord
+from napari_seem.labels.objects import NewObject
 from napari_seem.prompts import Box, Point, Scribble
 from napari_seem.viewer.coordinates import data_to_world, shown_plane, world_to_data
+from napari_seem.viewer.documents import document_of
+from napari_seem.viewer.preview import Preview
 from napari_seem.viewer.prompt_layers import PromptLayers
-from napari_seem.viewer.writing import NewObject, Preview, new_labels, write_objects
+from napari_seem.viewer.targets import new_labels
 
 # an image turned within its plane is tilted in the orders tried on the way there
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")
@@ -107,7 +110,7 @@ def test_labels_and_preview_are_found_where_they_were_written(scene):
     assume(y >= 0)
     labels = new_labels(viewer, image)
     new = NewObject(np.ones((1, 1), bool), (round(y), round(x)), 3, ObjectRecord("one"))
-    write_objects(labels, plane, [new], overwrite=True)
+    document_of(labels).write_objects(plane, [new], overwrite=True)
     preview = Preview(viewer, "preview")
     values = np.zeros(plane.shape(image.data.shape), np.uint8)
     values[round(y), round(x)] = 2

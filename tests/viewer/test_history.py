@@ -24,11 +24,9 @@ from napari_seem.labels.plans import (
     rename_class,
 )
 from napari_seem.viewer.coordinates import full_data
-from napari_seem.viewer.history import history_of
+from napari_seem.viewer.documents import colouring_of, document_of
 from napari_seem.viewer.palette import palette_of
-from napari_seem.viewer.record import RECORD
 from napari_seem.viewer.rows import set_table, table_of
-from napari_seem.viewer.undo_backends import planes_of
 
 
 def stack():
@@ -63,7 +61,7 @@ def census_of(layer):
 
 
 def apply(layer, plan):
-    return history_of(layer).apply(plan, census_of(layer).blocks(plan.pixels))
+    return document_of(layer).apply(plan, census_of(layer).blocks(plan.pixels))
 
 
 def rename(layer, old, to):
@@ -114,18 +112,18 @@ def test_ctrl_z_takes_names_colours_and_strokes_back_in_order(labels):
 
 
 def test_undo_says_what_it_would_take_back(labels):
-    history = history_of(labels)
-    assert (history.undo_title, history.undo()) == ("", "")
+    document = document_of(labels)
+    assert (document.history.undo_title, document.undo()) == ("", "")
     rename(labels, "cell", "nucleus")
-    assert history.undo_title == "rename 'cell' to 'nucleus'"
+    assert document.history.undo_title == "rename 'cell' to 'nucleus'"
     with labels.block_history():
         labels.paint((0, 18, 18), 7)
-    assert history.undo_title == "painting"
+    assert document.history.undo_title == "painting"
 
-    assert history.undo() == "painting"
-    assert history.redo_title == "painting"
-    assert history.undo() == "rename 'cell' to 'nucleus'"
-    assert history.redo() == "rename 'cell' to 'nucleus'"
+    assert document.undo() == "painting"
+    assert document.history.redo_title == "painting"
+    assert document.undo() == "rename 'cell' to 'nucleus'"
+    assert document.redo() == "rename 'cell' to 'nucleus'"
     assert names(labels)[1] == "nucleus"
 
 
@@ -135,7 +133,7 @@ def test_a_stroke_after_undo_leaves_nothing_to_redo(labels):
     with labels.block_history():
         labels.paint((0, 18, 18), 7)
 
-    assert history_of(labels).redo_title == ""
+    assert document_of(labels).history.redo_title == ""
     labels.redo()
     assert names(labels)[1] == "cell"
     labels.undo()
@@ -145,7 +143,7 @@ def test_a_stroke_after_undo_leaves_nothing_to_redo(labels):
 
 def test_a_change_tells_what_it_did(labels):
     seen = []
-    history_of(labels).events.changed.connect(lambda event: seen.append(event.value))
+    document_of(labels).changed.connect(seen.append)
 
     change = apply(labels, merge_objects(table_of(labels), [1, 2]))
 
@@ -153,7 +151,7 @@ def test_a_change_tells_what_it_did(labels):
     assert change.pixels == 32
     assert change.rows[2][0].name == "cell"
     assert change.rows[2][1] is None
-    assert planes_of(labels._undo_history, 3) == {(0,), (1,)}
+    assert change.planes == {(0,), (1,)}
     before = pixels(labels)
     for edit in reversed(change.edits):
         edit.revert(before)
@@ -190,12 +188,12 @@ def test_names_of_a_layer_that_cannot_be_painted_are_undone_too():
     ):
         set_table(layer, ObjectTable({1: ObjectRecord("cell")}))
         with pytest.raises(InvalidLabels, match=r"read-only|resolutions"):
-            history_of(layer).apply(delete_objects(table_of(layer), [1]), [])
+            document_of(layer).apply(delete_objects(table_of(layer), [1]), [])
         rename(layer, "cell", "nucleus")
         assert names(layer) == {1: "nucleus"}
-        assert history_of(layer).undo() == "rename 'cell' to 'nucleus'"
+        assert document_of(layer).undo() == "rename 'cell' to 'nucleus'"
         assert names(layer) == {1: "cell"}
-        history_of(layer).redo()
+        document_of(layer).redo()
         assert names(layer) == {1: "nucleus"}
 
 
@@ -222,12 +220,12 @@ def test_a_step_that_fails_half_way_leaves_nothing_behind(tmp_path, rng):
     blocks = census_of(layer).blocks(plan.pixels)
 
     with no_file_over(300), pytest.raises(FileTrouble, match="nothing was changed"):
-        history_of(layer).apply(plan, blocks)
+        document_of(layer).apply(plan, blocks)
 
     assert np.array_equal(pixels(layer), before)
     assert names(layer) == {1: "nucleus"}
-    assert history_of(layer).undo_title == "rename 'cell' to 'nucleus'"
-    history_of(layer).apply(plan, blocks)
+    assert document_of(layer).history.undo_title == "rename 'cell' to 'nucleus'"
+    document_of(layer).apply(plan, blocks)
     assert not (pixels(layer) == 1).any()
     layer.undo()
     layer.undo()
@@ -245,8 +243,8 @@ def test_what_is_done_stands_in_the_record_of_the_layer(labels):
     rename(labels, "cell", "nucleus")
     apply(labels, delete_objects(table_of(labels), [3]))
 
-    events = labels.metadata[RECORD].recorder.events
-    assert [event["event"] for event in events[1:]] == ["renamed", "deleted"]
+    events = document_of(labels).log.events
+    assert [event["event"] for event in events[1:]] == ["rename", "delete"]
     assert events[1]["title"] == "rename 'cell' to 'nucleus'"
     assert events[1]["objects"]["1"]["concept"] == "nucleus"
     assert events[2]["pixels"] == 24
@@ -256,9 +254,9 @@ def test_what_is_done_stands_in_the_record_of_the_layer(labels):
 
 
 def test_new_objects_of_a_class_have_its_colour_at_once(labels):
-    history = history_of(labels)
+    colouring = colouring_of(labels)
     own = labels.colormap
-    history.colours.by_class(True)
+    colouring.by_class(True)
     table = table_of(labels)
     table[9] = ObjectRecord("cell")
     set_table(labels, table)
@@ -269,12 +267,12 @@ def test_new_objects_of_a_class_have_its_colour_at_once(labels):
     assert np.allclose(labels.get_color(3), labels.get_color(1))
     labels.undo()
     assert not np.allclose(labels.get_color(3), labels.get_color(1))
-    history.colours.by_class(False)
+    colouring.by_class(False)
     assert labels.colormap is own
 
 
 def test_one_class_alone_can_be_shown_in_its_own_colours(labels):
-    colours = history_of(labels).colours
+    colours = colouring_of(labels)
     before = np.array(labels.get_color(3))
     colours.only([3])
 
@@ -285,7 +283,7 @@ def test_one_class_alone_can_be_shown_in_its_own_colours(labels):
 
 
 def test_colours_chosen_in_napari_s_own_controls_stay(labels):
-    history_of(labels).colours.by_class(True)
+    colouring_of(labels).by_class(True)
     labels.new_colormap(3)
     chosen = labels.colormap
 

@@ -9,17 +9,17 @@ from napari.components import ViewerModel
 
 from napari_seem.edits import ObjectRecord
 from napari_seem.labels.census import Census, count_planes
+from napari_seem.labels.objects import NewObject
 from napari_seem.labels.plans import classes_of, delete_objects, recolour, rename_class
 from napari_seem.planes import Plane
 from napari_seem.viewer import on_disk
 from napari_seem.viewer.coordinates import full_data
-from napari_seem.viewer.history import history_of
-from napari_seem.viewer.ledger import Ledger
+from napari_seem.viewer.documents import colouring_of, document_of
 from napari_seem.viewer.on_disk import open_labels, store_of
 from napari_seem.viewer.palette import palette_of
 from napari_seem.viewer.rows import table_of
+from napari_seem.viewer.targets import new_labels
 from napari_seem.viewer.window import window_of
-from napari_seem.viewer.writing import NewObject, new_labels
 
 pytest.importorskip("zarr")
 SQUARE = np.ones((20, 20), bool)
@@ -36,10 +36,10 @@ def layer(request, monkeypatch, tmp_path):
         dask.array.zeros(SHAPE, dtype=np.uint8, chunks=(300, 300)), contrast_limits=(0, 1)
     )
     labels = new_labels(viewer, image, home=tmp_path / "kept")
-    ledger = Ledger(labels, empty=True)
+    document = document_of(labels, empty=True)
     for number, corner in enumerate(((10, 10), (100, 1500)), start=1):
         new = NewObject(SQUARE, corner, number, ObjectRecord("cell", 0.5, "disc", 1))
-        ledger.write(Plane.of(SHAPE), [new], overwrite=False)
+        document.write_objects(Plane.of(SHAPE), [new], overwrite=False)
     if window_of(labels) is not None:
         window_of(labels).move(Plane.of(SHAPE), (0, 0, 60, 60))
     return labels
@@ -50,7 +50,7 @@ def apply(layer, plan):
     for batch in count_planes(full_data(layer), census.missing()):
         for index, found in batch.items():
             census.put(index, found)
-    return history_of(layer).apply(plan, census.blocks(plan.pixels))
+    return document_of(layer).apply(plan, census.blocks(plan.pixels))
 
 
 def rename(layer, old, to):
@@ -72,11 +72,7 @@ def paint(layer):
 
 def undo(layer):
     """Ctrl+Z."""
-    window = window_of(layer)
-    if window is None:
-        layer.undo()
-    else:
-        window.undo()
+    document_of(layer).undo()
 
 
 def test_pixels_names_and_strokes_go_back_in_order(layer):
@@ -101,26 +97,26 @@ def test_pixels_names_and_strokes_go_back_in_order(layer):
     undo(layer)  # the second object
     assert names(layer) == {1: "cell"}
     for _ in range(4):
-        history_of(layer).redo()
+        document_of(layer).redo()
     assert names(layer) == {1: "nuclei", 2: "nuclei"}
-    assert history_of(layer).redo() == "delete object 2"
+    assert document_of(layer).redo() == "delete object 2"
     assert names(layer) == {1: "nuclei"}
 
 
 def test_painted_planes_are_told_of(layer):
     seen = []
-    history_of(layer).events.touched.connect(lambda event: seen.append(event.value))
+    document_of(layer).changed.connect(lambda change: seen.append(set(change.planes)))
     paint(layer)
     assert seen == [{()}]
     undo(layer)
     assert seen == [{()}, {()}]
     rename(layer, "cell", "nucleus")
-    assert len(seen) == 2
+    assert seen[2:] == [set()]
 
 
 def test_names_and_colours_are_there_when_the_folder_is_opened_again(layer):
     rename(layer, "cell", "nucleus")
-    history_of(layer).colours.by_class(True)
+    colouring_of(layer).by_class(True)
     apply(layer, recolour(["nucleus"], "#123456"))
     rename(layer, "nucleus", 'a "cell", mine')
 
@@ -129,7 +125,7 @@ def test_names_and_colours_are_there_when_the_folder_is_opened_again(layer):
     assert names(again) == {1: 'a "cell", mine', 2: 'a "cell", mine'}
     assert table_of(again)[1].time == table_of(layer)[1].time != ""
     assert palette_of(again).colours['a "cell", mine'] == "#123456"
-    history_of(again).colours.by_class(True)
+    colouring_of(again).by_class(True)
     apply(again, recolour(['a "cell", mine'], "#654321"))
     rename(again, 'a "cell", mine', "cell")
     third = open_labels(ViewerModel(), store_of(layer).path)
@@ -138,7 +134,7 @@ def test_names_and_colours_are_there_when_the_folder_is_opened_again(layer):
 
 def test_the_window_has_the_colours_of_the_whole(layer):
     window = window_of(layer)
-    history_of(layer).colours.by_class(True)
+    colouring_of(layer).by_class(True)
     shown = layer if window is None else window.layer
     assert np.allclose(shown.get_color(1), layer.get_color(2))
     apply(layer, recolour(["cell"], "#ff0000"))

@@ -9,25 +9,27 @@ from napari.components import ViewerModel
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import InvalidLabels
+from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
-from napari_seem.viewer.ledger import Ledger
-from napari_seem.viewer.writing import NewObject
+from napari_seem.viewer.documents import document_of
 
 SQUARE = np.ones((4, 4), bool)
 
 
 def made(data):
     labels = ViewerModel().add_labels(data)
-    return labels, Ledger(labels), Plane.of(data.shape, at=0)
+    return labels, document_of(labels), Plane.of(data.shape, at=0)
 
 
-def write(ledger, plane, *corners, name="", **options):
-    first = options.pop("label_id", None) or ledger.next_id(plane)
+def write(document, plane, *corners, name="", **options):
+    first = options.pop("label_id", None) or document.next_id(plane)
     objects = [
         NewObject(SQUARE, corner, first + n, ObjectRecord(name, 0.5, "disc", 1))
         for n, corner in enumerate(corners)
     ]
-    return ledger.write(plane, objects, overwrite=options.pop("overwrite", False), **options)
+    return document.write_objects(
+        plane, objects, overwrite=options.pop("overwrite", False), **options
+    )
 
 
 def rows(labels):
@@ -35,9 +37,9 @@ def rows(labels):
 
 
 def test_rows_go_and_come_back_with_undo_and_redo():
-    labels, ledger, plane = made(np.zeros((20, 20), np.uint8))
-    write(ledger, plane, (0, 0), name="one")
-    write(ledger, plane, (6, 0), (6, 6), name="several")
+    labels, document, plane = made(np.zeros((20, 20), np.uint8))
+    write(document, plane, (0, 0), name="one")
+    write(document, plane, (6, 0), (6, 6), name="several")
     assert rows(labels) == {1: "one", 2: "several", 3: "several"}
 
     labels.undo()
@@ -51,19 +53,19 @@ def test_rows_go_and_come_back_with_undo_and_redo():
 
 
 def test_an_id_that_was_taken_back_is_free_again():
-    labels, ledger, plane = made(np.zeros((20, 20), np.uint8))
-    write(ledger, plane, (0, 0))
+    labels, document, plane = made(np.zeros((20, 20), np.uint8))
+    write(document, plane, (0, 0))
     labels.undo()
 
-    assert ledger.next_id(plane) == 1
-    assert write(ledger, plane, (6, 6), name="second try") == [1]
+    assert document.next_id(plane) == 1
+    assert write(document, plane, (6, 6), name="second try") == [1]
     assert rows(labels) == {1: "second try"}
 
 
 def test_taking_a_replacement_back_brings_the_former_row_back():
-    labels, ledger, plane = made(np.zeros((20, 20), np.uint8))
-    write(ledger, plane, (0, 0), name="first")
-    write(ledger, plane, (2, 2), name="better", label_id=1, replaces=True)
+    labels, document, plane = made(np.zeros((20, 20), np.uint8))
+    write(document, plane, (0, 0), name="first")
+    write(document, plane, (2, 2), name="better", label_id=1, replaces=True)
     assert rows(labels) == {1: "better"}
     assert (labels.data == 1).sum() == 16
 
@@ -73,13 +75,13 @@ def test_taking_a_replacement_back_brings_the_former_row_back():
 
 
 def test_a_brush_between_two_commits_takes_no_row_away():
-    labels, ledger, plane = made(np.zeros((20, 20), np.uint8))
-    write(ledger, plane, (0, 0), name="one")
+    labels, document, plane = made(np.zeros((20, 20), np.uint8))
+    write(document, plane, (0, 0), name="one")
     for at, value in (((15, 15), 9), ((1, 1), 0)):
         with labels.block_history():
             labels.paint(at, value)
     assert rows(labels) == {1: "one"}
-    assert ledger.next_id(plane) == 10
+    assert document.next_id(plane) == 10
 
     labels.undo()
     labels.undo()
@@ -91,33 +93,33 @@ def test_a_brush_between_two_commits_takes_no_row_away():
 def test_the_stack_is_read_once_however_many_objects_are_written():
     data = np.zeros((5, 20, 20), np.uint16)
     data[4, 3, 3] = 40
-    labels, ledger, plane = made(data)
-    assert ledger.next_id(plane) == 41
+    labels, document, plane = made(data)
+    assert document.next_id(plane) == 41
     labels.data[4] = 0  # by a script, on a plane that is not shown
 
-    assert ledger.next_id(plane) == 41
+    assert document.next_id(plane) == 41
     labels.data = labels.data.copy()
-    assert ledger.next_id(plane) == 1
+    assert document.next_id(plane) == 1
 
 
 def test_nothing_is_written_where_others_have_every_pixel():
-    labels, ledger, plane = made(np.full((20, 20), 7, np.uint8))
+    labels, document, plane = made(np.full((20, 20), 7, np.uint8))
     with pytest.raises(InvalidLabels, match="overwrite"):
-        write(ledger, plane, (0, 0))
+        write(document, plane, (0, 0))
     assert (labels.data == 7).all()
     assert rows(labels) == {}
 
     labels.data[0, 0] = 0
-    assert write(ledger, plane, (0, 0), (10, 10)) == [8]  # of two, one has a pixel
+    assert write(document, plane, (0, 0), (10, 10)) == [8]  # of two, one has a pixel
     assert rows(labels) == {8: ""}
-    assert write(ledger, plane, (10, 10), overwrite=True) == [9]
+    assert write(document, plane, (10, 10), overwrite=True) == [9]
 
 
 def test_a_layer_on_disk_is_written_and_undone(tmp_path):
     stored = zarr.create_array(tmp_path / "labels.zarr", shape=(3, 20, 20), dtype="uint16")
     stored[2, 0, 0] = 5
-    labels, ledger, plane = made(stored)
-    assert write(ledger, plane, (4, 4), name="kept") == [6]
+    labels, document, plane = made(stored)
+    assert write(document, plane, (4, 4), name="kept") == [6]
     assert (np.asarray(stored[0]) == 6).sum() == 16
 
     labels.undo()

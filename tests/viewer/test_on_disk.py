@@ -12,12 +12,14 @@ from napari.components import ViewerModel
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, read_labels
+from napari_seem.labels.objects import NewObject, object_mask
 from napari_seem.planes import Plane
 from napari_seem.viewer import on_disk, window
-from napari_seem.viewer.ledger import Ledger
+from napari_seem.viewer.coordinates import full_data
+from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.on_disk import belongs_on_disk, needs_window, open_labels, store_of
+from napari_seem.viewer.targets import check_target, new_labels
 from napari_seem.viewer.window import window_of
-from napari_seem.viewer.writing import NewObject, check_target, new_labels, object_mask
 
 zarr = pytest.importorskip("zarr")
 
@@ -67,11 +69,11 @@ def test_a_long_stack_gets_labels_on_disk_that_are_undone_like_others(viewer, tm
     image, labels = add(viewer, tmp_path, (1200, 400, 400), scale=(3, 0.5, 0.5))
     store = store_of(labels)
     plane = Plane.of(store.array.shape, at=700)
-    ledger = Ledger(labels, empty=True)
+    document = document_of(labels, empty=True)
     check_target(labels, image, 1)
 
-    ids = ledger.write(
-        plane, [NewObject(disc(), (50, 60), ledger.next_id(plane), ObjectRecord("cell"))],
+    ids = document.write_objects(
+        plane, [NewObject(disc(), (50, 60), document.next_id(plane), ObjectRecord("cell"))],
         overwrite=False,
     )  # fmt: skip
 
@@ -97,7 +99,7 @@ def test_labels_are_opened_again_where_they_lay(viewer, tmp_path, small_bounds):
         units=("um", "um", "um"),
     )  # fmt: skip
     plane = Plane.of((2, 300, 400), at=1)
-    Ledger(labels, empty=True).write(
+    document_of(labels, empty=True).write_objects(
         plane, [NewObject(disc(), (9, 9), 7, ObjectRecord("nest"))], overwrite=False
     )
     other = ViewerModel()
@@ -109,7 +111,7 @@ def test_labels_are_opened_again_where_they_lay(viewer, tmp_path, small_bounds):
     np.testing.assert_allclose(again.data_to_world(point), labels.data_to_world(point))
     assert [str(unit) for unit in again.units] == ["micrometer"] * 3
     assert ObjectTable.from_features(again.features)[7].name == "nest"
-    assert Ledger(again).next_id(plane) == 8
+    assert document_of(again).next_id(plane) == 8
     again.data_setitem((np.array([0]), np.array([1]), np.array([2])), 5)
     assert int(store_of(labels).array[0, 1, 2]) == 5
 
@@ -141,7 +143,7 @@ def test_a_commit_that_the_disk_refuses_is_told(viewer, tmp_path, small_bounds):
     _, labels = add(viewer, tmp_path, (300, 300))
     refuse_writing(store_of(labels))
     with pytest.raises(FileTrouble, match="make room"):
-        Ledger(labels, empty=True).write(
+        document_of(labels, empty=True).write_objects(
             Plane.of((300, 300)), [NewObject(disc(), (9, 9), 1, ObjectRecord())], overwrite=False
         )
     assert len(ObjectTable.from_features(labels.features)) == 0
@@ -183,33 +185,34 @@ class TestWindow:
         )
 
     def test_a_commit_goes_into_the_folder_and_every_level(self, viewer, labels, plane):
-        ledger = Ledger(labels, empty=True)
+        document = document_of(labels, empty=True)
         objects = [
             NewObject(disc(20), (100, 200), 1, ObjectRecord("a")),
             NewObject(disc(300), (1500, 2801), 2, ObjectRecord("b")),
         ]
 
-        assert ledger.write(plane, objects, overwrite=False) == [1, 2]
+        assert document.write_objects(plane, objects, overwrite=False) == [1, 2]
 
         assert labels.multiscale
         assert not labels.editable
         assert len(store_of(labels).levels) == 4
         assert int((self.whole(labels)[0] == 2).sum()) == disc(300).sum()
         assert self.in_step(labels)
-        assert ledger.next_id(plane) == 3
-        mask, (y, x) = object_mask(labels, plane, 2)
+        assert document.next_id(plane) == 3
+        mask, (y, x) = object_mask(full_data(labels), plane, 2)
         assert (y, x) == (1500, 2801)
         assert np.array_equal(mask, disc(300))
 
-        assert window_of(labels).undo()
+        assert document.undo() == "2 objects"
         assert not any(level.any() for level in self.whole(labels))
         assert len(ObjectTable.from_features(labels.features)) == 0
-        assert window_of(labels).redo()
+        assert document.redo() == "2 objects"
         assert self.in_step(labels)
         assert (self.whole(labels)[0] == 1).sum() == disc(20).sum()
         assert ObjectTable.from_features(labels.features)[2].name == "b"
 
     def test_painting_in_the_window_goes_into_the_folder(self, viewer, labels, plane):
+        document_of(labels)
         opened = window_of(labels)
         layer = opened.move(plane, (1000, 2001, 1500, 2601))
         assert layer.data.shape == (500, 600)
@@ -226,14 +229,15 @@ class TestWindow:
         assert not self.whole(labels)[0].any()
         layer.redo()
         assert (self.whole(labels)[0] == 4).any()
-        assert len(opened.journal.done) == 1
-        opened.undo()
+        assert len(opened.undo_backend.journal.done) == 1
+        document_of(labels).undo()
         assert not layer.data.any()
         assert not self.whole(labels)[0].any()
 
     def test_the_window_moves_and_changes_elsewhere_can_still_be_undone(
         self, viewer, labels, plane
     ):
+        document_of(labels)
         opened = window_of(labels)
         layer = opened.move(plane, (0, 0, 400, 400))
         layer.paint((50, 50), 3)
@@ -246,15 +250,15 @@ class TestWindow:
 
         assert (self.whole(labels)[0][:400, :400] == 3).any()
         assert not (self.whole(labels)[0] == 5).any()
-        opened.undo()
+        document_of(labels).undo()
         assert not self.whole(labels)[0].any()
         assert self.in_step(labels)
-        assert not opened.undo()
+        assert not document_of(labels).undo()
 
     def test_a_commit_shows_in_the_window(self, viewer, labels, plane):
         opened = window_of(labels)
         layer = opened.move(plane, (0, 0, 500, 500))
-        Ledger(labels, empty=True).write(
+        document_of(labels, empty=True).write_objects(
             plane, [NewObject(disc(30), (480, 100), 1, ObjectRecord())], overwrite=False
         )
         assert (layer.data[480:, 100:161] == disc(30)[:20]).all()
@@ -285,10 +289,10 @@ class TestWindow:
     def test_an_id_that_is_too_large_changes_nothing(self, viewer, labels, plane):
         opened = window_of(labels)
         with pytest.raises(InvalidLabels, match="70000"):
-            Ledger(labels, empty=True).write(
+            document_of(labels, empty=True).write_objects(
                 plane, [NewObject(disc(), (0, 0), 70_000, ObjectRecord())], overwrite=False
             )
-        assert not opened.journal.done
+        assert not opened.undo_backend.journal.done
 
     def test_what_the_disk_refuses_is_not_shown_as_if_it_were_kept(self, viewer, labels, plane):
         opened = window_of(labels)
@@ -297,7 +301,7 @@ class TestWindow:
         with pytest.raises(Exception, match="make room"), layer.block_history():
             layer.paint((50, 50), 3)
         assert not layer.data.any()
-        assert not opened.journal.done
+        assert not opened.undo_backend.journal.done
 
     def test_other_pyramids_are_refused_as_before(self, viewer, labels):
         first = np.zeros(self.SHAPE, np.uint8)

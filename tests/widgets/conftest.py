@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from discs import DiscModel, disc_image
 from everything_scene import scene
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
-from napari_seem.widgets.everything.dock.dock import EverythingWidget
-from napari_seem.widgets.find.dock.dock import FindWidget
 from qtpy.compat import isalive
 
+from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.everything.dock import EverythingWidget
+from napari_seem.widgets.find.dock import FindWidget
 
 
 class HeldModel(DiscModel):
@@ -98,7 +98,7 @@ def open_everything(make_napari_viewer, qtbot):
     yield open_on
     for dock in docks:
         if isalive(dock):
-            qtbot.waitUntil(lambda dock=dock: not dock.harvest.steps.running, timeout=20_000)
+            qtbot.waitUntil(lambda dock=dock: not dock.review.steps.running, timeout=20_000)
             dock.release()
 
 
@@ -108,7 +108,7 @@ def find(qtbot):
 
     def run(dock):
         dock.look()
-        qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+        qtbot.waitUntil(lambda: not dock.review.steps.running, timeout=20_000)
 
     return run
 
@@ -190,7 +190,7 @@ def found(qtbot):
 
 def wait_for_find(qtbot, dock: FindWidget) -> None:
     def idle() -> bool:
-        busy = dock.finder.steps.running or dock.decisions.files.busy or dock._runner.busy
+        busy = dock.finder.steps.running or dock.review.files.busy or dock._runner.busy
         return not busy
 
     qtbot.waitUntil(idle, timeout=60_000)

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from npe2 import PluginManifest
 
 import napari_seem
+from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets._shared.model_cache import ModelCache, connection_of
+from napari_seem.widgets._shared.model_cache import connection_of
 from napari_seem.widgets._shared.preferences import read_preferences
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 distributed = pytest.importorskip("distributed")
 

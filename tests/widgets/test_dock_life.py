@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from npe2 import PluginManifest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 
 def click(dock, labels, number=1):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 from everything_scene import LEFT, NOTHING, RIGHT, SPECK, drag, labels_of, scene
-from napari_seem.widgets.everything.dock.dock import EverythingWidget
 from qtpy.QtCore import Qt
+
+from napari_seem.widgets.everything.dock import EverythingWidget
 
 
 def test_all_objects_are_shown_before_anything_is_written(everything):
-    assert everything.harvest.total == 3
+    assert everything.review.total == 3
     assert len(everything.viewer.layers) == 2  # the image and the preview
-    assert len(np.unique(everything.harvest.preview.values())) == 4
+    assert len(np.unique(everything.review.preview.values())) == 4
     assert everything.panel.accept.text() == "Accept 3 of 3"
 
 
@@ -23,7 +24,7 @@ def test_accepting_is_one_step_with_names_scores_and_model(everything):
     assert list(labels.features["name"])[1:] == ["disc"] * 3
     assert (labels.features["score"][1:] > 0.9).all()
     assert list(labels.features["model"])[1:] == ["compact"] * 3
-    assert not everything.harvest.preview.values().any()
+    assert not everything.review.preview.values().any()
     assert everything.viewer.layers.selection.active is labels
 
     labels.undo()
@@ -36,11 +37,11 @@ def test_accepting_is_one_step_with_names_scores_and_model(everything):
 def test_filters_act_on_the_preview_at_once(everything):
     everything.panel.smallest.setValue(20)
     assert everything.panel.accept.text() == "Accept 2 of 3"
-    assert everything.harvest.preview.values()[SPECK] == 0
+    assert everything.review.preview.values()[SPECK] == 0
 
     everything.panel.smallest.setValue(0)
     everything.panel.largest.setValue(20)
-    assert [i.area for i in everything.harvest.offered().values()] == [9]
+    assert [i.area for i in everything.review.offered().values()] == [9]
 
     everything.panel.largest.setValue(0)
     everything.panel.score.setValue(0.985)
@@ -59,11 +60,11 @@ def test_names_are_offered_and_filter(everything):
 
 def test_a_click_puts_an_object_away_and_back(everything):
     drag(everything, LEFT)
-    assert len(everything.harvest.offered()) == 2
-    assert everything.harvest.preview.values()[LEFT] == 255  # faint, to be clicked back
+    assert len(everything.review.offered()) == 2
+    assert everything.review.preview.values()[LEFT] == 255  # faint, to be clicked back
 
     drag(everything, LEFT)
-    assert len(everything.harvest.offered()) == 3
+    assert len(everything.review.offered()) == 3
 
     drag(everything, LEFT)
     drag(everything, NOTHING)
@@ -75,7 +76,7 @@ def test_a_click_puts_an_object_away_and_back(everything):
 def test_a_stroke_with_shift_makes_one_of_several(everything):
     drag(everything, LEFT, RIGHT, modifiers=("Shift",))
 
-    assert everything.harvest.total == 2
+    assert everything.review.total == 2
     assert getattr(everything.viewer, "scene", everything.viewer).camera.mouse_pan
     everything.accept()
     data = labels_of(everything).data
@@ -86,17 +87,17 @@ def test_a_stroke_with_shift_makes_one_of_several(everything):
 def test_a_drag_without_shift_moves_the_picture_only(everything):
     drag(everything, LEFT, RIGHT)
 
-    assert len(everything.harvest.offered()) == 3
+    assert len(everything.review.offered()) == 3
 
 
 def test_clicks_and_merges_can_be_taken_back(everything):
     drag(everything, SPECK)
     drag(everything, LEFT, RIGHT, modifiers=("Shift",))
 
-    everything.harvest.step_back()
-    assert len(everything.harvest.offered()) == 2
-    everything.harvest.step_back()
-    assert len(everything.harvest.offered()) == 3
+    everything.review.step_back()
+    assert len(everything.review.offered()) == 2
+    everything.review.step_back()
+    assert len(everything.review.offered()) == 3
     assert not everything.panel.back.isEnabled()
 
 
@@ -105,7 +106,7 @@ def test_clicks_belong_to_other_layers_where_these_are_selected(everything):
 
     drag(everything, LEFT)
 
-    assert len(everything.harvest.offered()) == 3
+    assert len(everything.review.offered()) == 3
 
 
 def test_other_objects_keep_their_pixels(everything):
@@ -125,7 +126,7 @@ def test_labels_without_room_refuse_and_the_preview_stays(everything):
 
     assert everything.accept() == []
     assert "uint8" in everything.panel.message.text()
-    assert everything.harvest.total == 3
+    assert everything.review.total == 3
     assert (labels.data == 254).all()
 
 
@@ -136,7 +137,7 @@ def test_an_unknown_word_is_told(open_everything, find):
     find(dock)
 
     assert "no word of model" in dock.panel.message.text()
-    assert dock.harvest.total == 0
+    assert dock.review.total == 0
 
 
 def test_without_an_image_nothing_is_looked_for(make_napari_viewer):
@@ -149,12 +150,12 @@ def test_without_an_image_nothing_is_looked_for(make_napari_viewer):
 def test_removing_the_image_forgets_what_was_found(everything):
     everything.viewer.layers.remove("discs")
 
-    assert everything.harvest.total == 0
+    assert everything.review.total == 0
     assert everything.accept() == []
 
 
 def test_a_dock_opened_again_uses_the_same_preview(everything, find):
-    viewer, model_cache = everything.viewer, everything.harvest._model_cache
+    viewer, model_cache = everything.viewer, everything.review._model_cache
     before = list(viewer.layers)
     viewer.window.remove_dock_widget(everything)
 
@@ -163,5 +164,5 @@ def test_a_dock_opened_again_uses_the_same_preview(everything, find):
     find(again)
 
     assert list(viewer.layers) == before
-    assert again.harvest.preview.values()[LEFT] > 0
+    assert again.review.preview.values()[LEFT] > 0
     again.release()

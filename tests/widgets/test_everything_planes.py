@@ -10,7 +10,7 @@ from napari_seem.intensity import IntensityWindow
 from napari_seem.viewer.files import ABOUT
 from napari_seem.viewer.model_input import choose_window
 from napari_seem.viewer.roles import is_ours
-from napari_seem.widgets.everything.dock import review as harvest
+from napari_seem.widgets.everything import review as review
 
 
 @pytest.fixture
@@ -58,24 +58,24 @@ def test_all_of_a_big_plane_is_worked_through(open_everything, find, far_apart):
 
     find(dock)
 
-    assert dock.harvest.total == 6
+    assert dock.review.total == 6
     assert len(dock.accept()) == 6
     assert ((labels_of(dock).data > 0) == (far_apart > 100)).all()
 
 
 def test_large_previews_are_coarse_and_clicks_exact(open_everything, find, far_apart, monkeypatch):
-    monkeypatch.setattr(harvest, "MOST_SHOWN", 1 << 18)
+    monkeypatch.setattr(review, "MOST_SHOWN", 1 << 18)
     dock = open_everything(far_apart)
     dock.panel.whole.setChecked(True)
     find(dock)
-    shown = dock.harvest.preview.values()
+    shown = dock.review.preview.values()
     assert shown.size <= 1 << 18
     assert len(np.unique(shown)) >= 5  # the four discs at least, and nothing
 
     drag(dock, (2400 + RIGHT[0], 2400 + RIGHT[1]))
     drag(dock, (2400 + SPECK[0], 2400 + SPECK[1]))
 
-    assert len(dock.harvest.offered()) == 4
+    assert len(dock.review.offered()) == 4
     dock.accept()
     written = labels_of(dock).data
     assert written[2400 + LEFT[0], 2400 + LEFT[1]] > 0
@@ -89,10 +89,10 @@ def test_a_long_search_can_be_stopped(open_everything, qtbot, far_apart):
     assert dock.panel.look.text() == "Stop"
 
     dock.look_or_stop()
-    qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.review.steps.running, timeout=20_000)
 
     assert dock.panel.message.text() == "cancelled"
-    assert dock.harvest.total == 0
+    assert dock.review.total == 0
     assert dock.panel.look.text() == "Segment everything"
 
 
@@ -102,19 +102,19 @@ def test_napari_s_close_button_ends_a_search(open_everything, qtbot, far_apart):
     dock.look()
 
     dock.viewer.window.remove_dock_widget(dock)
-    qtbot.waitUntil(lambda: not dock.harvest.steps.running, timeout=20_000)
+    qtbot.waitUntil(lambda: not dock.review.steps.running, timeout=20_000)
 
-    assert dock.harvest.total == 0
+    assert dock.review.total == 0
     assert dock._on_press not in dock.viewer.mouse_drag_callbacks
     assert not [layer for layer in dock.viewer.layers if is_ours(layer) and layer.visible]
-    assert dock.harvest._model_cache.gate.wait(5)
+    assert dock.review._model_cache.gate.wait(5)
 
 
 def test_a_plane_is_seen_as_its_image_is(open_everything, find):
     dock = open_everything(scene().astype(np.int16))
     choose_window(dock.viewer.layers["discs"], IntensityWindow(window=(0, 600)))
     find(dock)
-    assert dock.harvest.total == 0
+    assert dock.review.total == 0
 
     dock.choose_window(IntensityWindow(window=(0, 300)))
     find(dock)
@@ -133,13 +133,13 @@ def test_channels_are_seen_as_one_picture(open_everything, find):
     third.visible = False
     dock.panel.image.select(dock.viewer.layers["other"])
     find(dock)
-    assert dock.harvest.total == 1
+    assert dock.review.total == 1
 
     third.visible = True
     dock.panel.channels.setChecked(True)
     find(dock)
 
-    assert dock.harvest.total == 3
+    assert dock.review.total == 3
 
 
 @pytest.mark.parametrize(("kind", "values"), [("semantic", {0, 1}), ("panoptic", {0, 1, 2, 3})])

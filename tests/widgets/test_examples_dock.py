@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from napari_seem.widgets.examples.dock.dock import ExamplesWidget
-from napari_seem.widgets.examples.dock.panel import FOLDER, IMAGES
-from napari_seem.widgets.examples.dock.strip import thumbnail
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from skimage.io import imsave
 
+from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.widgets.examples.dock import ExamplesWidget
+from napari_seem.widgets.examples.panel import FOLDER, IMAGES
+from napari_seem.widgets.examples.strip import thumbnail
 
 
 def iou(mask, truth):

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 from napari.layers import Labels
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 
 from napari_seem.viewer.files import GRID, grid_of
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus.files import open_path, save_to, suggested
 
 nibabel = pytest.importorskip("nibabel")

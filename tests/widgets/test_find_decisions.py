@@ -7,10 +7,6 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from napari_seem.widgets.find.dock.dock import KEYS
-from napari_seem.widgets.find.dock.findings import BY_PLACE, State
-from napari_seem.widgets.find.dock.panel import FOLDER, IMAGES
-from napari_seem.widgets.stack.dock.dock import StackWidget
 from qtpy.QtCore import Qt
 from skimage.io import imsave
 
@@ -19,9 +15,13 @@ from napari_seem.edits import ObjectTable
 from napari_seem.labels.log import read_log
 from napari_seem.sources.identity import ImageFile
 from napari_seem.viewer.coordinates import full_data
+from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.files import save_labels
 from napari_seem.viewer.on_disk import HOME
-from napari_seem.viewer.record import RECORD
+from napari_seem.widgets.find.dock import KEYS
+from napari_seem.widgets.find.findings import BY_PLACE, State
+from napari_seem.widgets.find.panel import FOLDER, IMAGES
+from napari_seem.widgets.stack.dock import StackWidget
 
 
 def states(dock):
@@ -300,8 +300,8 @@ def test_what_was_accepted_can_be_replayed_by_the_model(find_on, found, volume, 
     done = replay(read_log(log)[-1], picture.find, lambda name: slow)
 
     np.testing.assert_array_equal(done.labels, np.asarray(labels.data))
-    events = labels.metadata[RECORD].recorder.events
-    asked = [event for event in events if event["event"] == "found"]
+    events = document_of(labels).log.events
+    asked = [event for event in events if event["event"] == "segment"]
     assert [event["numbers"] for event in asked][:2] == [[2], [1]]
     assert all(event["words"] == ["disc"] and event["content"] for event in asked)
 

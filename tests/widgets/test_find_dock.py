@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari_seem.widgets.find.dock.findings import BY_PLACE
-from napari_seem.widgets.find.dock.panel import FOLDER
 from qtpy.QtCore import Qt
 
 from napari_seem.intensity import IntensityWindow
 from napari_seem.viewer.model_input import choose_window
+from napari_seem.widgets.find.findings import BY_PLACE
+from napari_seem.widgets.find.panel import FOLDER
 
 
 def planes(dock):

@@ -7,24 +7,23 @@ from collections import Counter
 import numpy as np
 import pytest
 from discs import DiscModel
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
-from napari_seem.widgets.stack.dock.dock import StackWidget
-from napari_seem.widgets.stack.dock.panel import OUTLINES
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 from test_mouse import Mouse
 
+from napari_seem.commands.models import ModelCache
 from napari_seem.edits import ObjectTable
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.io.files import read_labels
 from napari_seem.viewer import on_disk
+from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.on_disk import store_of
-from napari_seem.viewer.stacks import read_labels as plane_from_dict
-from napari_seem.viewer.stacks import write_labels
 from napari_seem.viewer.window import window_of
-from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus import files
+from napari_seem.widgets.stack.dock import StackWidget
+from napari_seem.widgets.stack.panel import OUTLINES
 
 zarr = pytest.importorskip("zarr")
 from zarr.storage import LocalStore, WrapperStore  # noqa: E402  (zarr may be absent)
@@ -140,9 +139,12 @@ def test_a_mosaic_is_labelled_in_a_folder_and_painted_on_in_a_window(
     assert dock.annotator.objects.pick((y, x)) == 1
     settle(dock)
 
-    QTest.keyClick(
-        viewer.window._qt_viewer.canvas.native, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier
-    )
+    for _ in range(2):  # the object that was picked up, then the stroke
+        QTest.keyClick(
+            viewer.window._qt_viewer.canvas.native,
+            Qt.Key.Key_Z,
+            Qt.KeyboardModifier.ControlModifier,
+        )
     assert not (np.asarray(store.array[y - 60, x - 140 : x + 140]) == 5).any()
     dock.label_folder.take_back()
     assert not np.asarray(store.array[around]).any()
@@ -264,8 +266,8 @@ def stack_dock(make_napari_viewer, qtbot):
 
     yield open_on
     for dock in docks:
-        dock.carrier.steps.stop()
-        qtbot.waitUntil(lambda dock=dock: not dock.carrier.steps.running, timeout=20_000)
+        dock.runner.steps.stop()
+        qtbot.waitUntil(lambda dock=dock: not dock.runner.steps.running, timeout=20_000)
         dock.release()
 
 
@@ -282,10 +284,10 @@ def test_the_stack_dock_writes_into_the_folder_and_takes_back(stack_dock, volume
     dock.panel.last.setValue(530)
 
     dock.carry("both")
-    qtbot.waitUntil(lambda: not dock.carrier.steps.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.runner.steps.running, timeout=60_000)
     qtbot.wait(50)
 
-    work, scratch = dock.carrier.work, dock.carrier._scratch
+    work, scratch = dock.runner.engine, dock.runner.run.scratch
     assert len(work.results) == 61
     np.testing.assert_array_equal(np.asarray(store.array[500]), disc)
     assert not np.asarray(store.array[400]).any()
@@ -294,15 +296,15 @@ def test_the_stack_dock_writes_into_the_folder_and_takes_back(stack_dock, volume
 
     corrected = np.roll(disc, 20, axis=1)
     plane = dock._stack().at(500)
-    write_labels(labels, plane, corrected)
+    document_of(labels).write_plane(plane, corrected)
     dock.carry("both")
-    qtbot.waitUntil(lambda: not dock.carrier.steps.running, timeout=60_000)
+    qtbot.waitUntil(lambda: not dock.runner.steps.running, timeout=60_000)
     qtbot.wait(50)
     assert work.results[500].accepted
     shifted = np.flatnonzero(np.asarray(store.array[495])[300])
     assert shifted.min() > np.flatnonzero(disc[300]).min()
 
     dock.take_back()
-    assert not plane_from_dict(labels, dock._stack().at(495)).any()
+    assert not document_of(labels).read_plane(dock._stack().at(495)).any()
     dock.release()
     assert not scratch.folder.exists()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from discs import disc_image
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 
 from napari_seem.viewer.files import ABOUT
 from napari_seem.viewer.model_input import LOOK
 from napari_seem.widgets._shared.intensity_box import CHOICES
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib.resources import files
 
 import yaml
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from npe2 import PluginManifest
 
 from napari_seem.widgets._shared.actions import ACTIONS, PRESETS, keys_of
 from napari_seem.widgets._shared.preferences import is_key
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 TAKEN = {*"1234567EPFLZMXB-=[]SADRTICVYO", "Shift-A", "Shift-L", "Shift-P", "Shift-V"}
 """Single keys that napari 0.9 binds on some layer, or on the viewer."""

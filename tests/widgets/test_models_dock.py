@@ -9,18 +9,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
-from napari_seem.widgets.models.dock.dock import ModelsWidget
 from qtpy.QtGui import QGuiApplication
 from website import DIGEST, PAYLOAD, Site
 
+from napari_seem.commands.models import KnownPlane, ModelCache
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.models import registry, weights
 from napari_seem.models.registry import MODELS
 from napari_seem.models.weights import WeightsFile
-from napari_seem.widgets._shared.model_cache import ModelCache, model_cache_of
+from napari_seem.sources.source import source_of_array
+from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences
-from napari_seem.widgets.models.dock import disk_row
+from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.models import disk_row
+from napari_seem.widgets.models.dock import ModelsWidget
 
 
 @contextmanager
@@ -167,7 +169,11 @@ def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
     loaded = []
     model_cache = ModelCache(lambda name: loaded.append(name) or disc_model, EmbeddingCache())
     dock = ModelsWidget(make_napari_viewer(), model_cache)
-    resolve = model_cache.encoded("compact", lambda: disc_image[0], [])
+    known = KnownPlane(source_of_array(disc_image[0]))
+
+    def resolve():
+        return model_cache.open("compact", known)
+
     resolve()
     dock.refresh_cache()
     assert dock.cache.text().startswith("1 encoded")
@@ -188,7 +194,7 @@ def test_the_disk_use_is_shown_and_can_be_cleared(
     store = EmbeddingStore(tmp_path / "kept", 3 * MEGABYTE)
     model_cache = ModelCache(lambda name: disc_model, EmbeddingCache(store=store))
     dock = ModelsWidget(make_napari_viewer(), model_cache)
-    model_cache.encoded("compact", lambda: disc_image[0], [])()
+    model_cache.open("compact", KnownPlane(source_of_array(disc_image[0])))
     store.flush()
     dock.disk.refresh()
     qtbot.waitUntil(lambda: dock.disk.told.text() == "1 encoded images on disk: 0 of 3 MB")

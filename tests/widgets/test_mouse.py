@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from discs import DiscModel, disc_image
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
@@ -13,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_seem.prompts import Box, Point, Polygon, Scribble
 from napari_seem.viewer.prompt_layers import COLOURS
+from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 LEFT, RIGHT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.NoButton
 PLAIN = Qt.KeyboardModifier.NoModifier

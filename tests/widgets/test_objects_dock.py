@@ -7,7 +7,6 @@ import threading
 import numpy as np
 import pytest
 import zarr
-from napari_seem.widgets.annotate.objects.dock import ObjectsWidget
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtTest import QTest
 
@@ -15,7 +14,8 @@ from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.labels.plans import LONGEST
 from napari_seem.viewer.palette import palette_of
 from napari_seem.viewer.rows import set_table, table_of
-from napari_seem.widgets.annotate.objects import counter as counter_module
+from napari_seem.widgets.objects import counter as counter_module
+from napari_seem.widgets.objects.dock import ObjectsWidget
 
 CELL = ObjectRecord("cell", 0.8, "compact", 2)
 

@@ -12,8 +12,8 @@ from napari_seem.commands.replay import replay
 from napari_seem.labels.log import SessionLog, read_log
 from napari_seem.prompts import Point
 from napari_seem.sources.identity import ImageFile
+from napari_seem.viewer.documents import document_of, logs_folder, saving
 from napari_seem.viewer.files import save_labels
-from napari_seem.viewer.record import RECORD, What, logs_folder, recorded, saving
 from napari_seem.widgets._shared.preferences import plugin_page
 
 FIRST, SECOND = 1, 2
@@ -28,7 +28,7 @@ def points(dock):
 
 
 def events(labels):
-    return labels.metadata[RECORD].recorder.events
+    return document_of(labels).log.events
 
 
 def kinds(labels):
@@ -82,9 +82,8 @@ def test_clicks_strokes_undo_and_redo_come_out_the_same(dock, commit, again, mod
     assert np.array_equal(found.labels, labels.data)
     assert not found.differences
     assert found.redone == (2 if models else 0)
-    assert kinds(labels)[:4] == ["opened", "image", "committed", "committed"]
-    hands = [event["how"] for event in events(labels) if event["event"] == "by_hand"]
-    assert hands == ["painted", "painted", "undone", "undone", "redone", "painted"]
+    assert kinds(labels)[:4] == ["open", "image", "commit", "commit"]
+    assert kinds(labels)[4:-1] == ["paint", "paint", "undo", "undo", "redo", "paint"]
     assert found.table[1].model == "compact"
     assert found.table[2].prompts == 1
 
@@ -98,7 +97,7 @@ def test_the_turns_and_their_memory_are_recorded(dock, discs, settle, again):
     settle(dock)
     dock.commit()
 
-    done = next(e for e in events(dock.annotator.labels) if e["event"] == "committed")
+    done = next(e for e in events(dock.annotator.labels) if e["event"] == "commit")
 
     assert done["turns"] == [1, 2]
     assert [prompt["kind"] for prompt in done["prompts"]] == ["point", "point"]
@@ -116,7 +115,7 @@ def test_what_a_script_writes_is_caught_before_the_next_event_there(dock, commit
     found = again(labels, True)
 
     assert np.array_equal(found.labels, labels.data)
-    assert kinds(labels)[-4:] == ["by_hand", "committed", "by_hand", "saved"]
+    assert kinds(labels)[-4:] == ["external", "commit", "external", "save"]
     assert not found.differences
 
 
@@ -139,7 +138,7 @@ def test_words_that_found_objects_are_redone(dock, settle, again):
 
     found = again(dock.annotator.labels, True)
 
-    told = next(e for e in events(dock.annotator.labels) if e["event"] == "found")
+    told = next(e for e in events(dock.annotator.labels) if e["event"] == "segment")
     assert told["words"] == ["disc"]
     assert told["numbers"] == told["ids"] == [1, 2]
     assert found.redone == 1
@@ -202,7 +201,7 @@ def test_a_copy_of_the_layer_gets_its_own_changes_into_the_log(dock, commit, aga
     found = again(copy, False)
 
     assert np.array_equal(found.labels, copy.data)
-    assert kinds(labels) == ["opened", "image", "committed"]
+    assert kinds(labels) == ["open", "image", "commit"]
 
 
 def test_no_log_is_written_of_a_layer_that_was_only_painted(make_napari_viewer, tmp_path):
@@ -221,7 +220,7 @@ def test_no_session_log_is_kept_by_a_person_who_wants_none(dock, commit):
         page.keep_log = True
 
     assert not list(logs_folder().glob("*"))
-    assert kinds(dock.annotator.labels)[-1] == "committed"
+    assert kinds(dock.annotator.labels)[-1] == "commit"
 
 
 def test_a_folder_that_cannot_be_written_is_told_once_and_work_goes_on(
@@ -237,7 +236,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_work_goes_on(
 
     assert len(said) == 1
     assert "can't be written" in said[0]
-    assert kinds(dock.annotator.labels).count("committed") == 2
+    assert kinds(dock.annotator.labels).count("commit") == 2
 
 
 class Hand:
@@ -276,7 +275,7 @@ class Hand:
         self.labels.fill(self._pixel(), int(self.rng.integers(1, 9)))
 
     def merge(self):
-        with recorded(self.labels, What("merged", {"ids": [1, 2], "into": 2})):
+        with document_of(self.labels).transaction("merge", {"event": "merge_objects"}):
             self.labels.data[self.labels.data == 1] = 2
 
     def script(self):
@@ -327,12 +326,14 @@ def test_labels_on_disk_and_in_several_resolutions_are_recorded_too(
     array = zarr.create_array(tmp_path / "x.zarr", shape=(300, 400), chunks=(100, 100), dtype="u2")
     array[5:9, 5:9] = 7
     shown = viewer.add_labels([array, np.zeros((150, 200), np.uint16)], multiscale=True)
-    with recorded(shown, "committed", (slice(256, 300), slice(0, 100))):
+    with document_of(shown).transaction(
+        "object", {"event": "commit"}, (slice(256, 300), slice(0, 100))
+    ):
         array[270:280, 10:90] = 1
     array[0, 0] = 9
 
     events_of = saving(shown, "x.tif")
     events = events_of()
 
-    assert [event["event"] for event in events] == ["opened", "committed", "by_hand", "saved"]
+    assert [event["event"] for event in events] == ["open", "commit", "external", "save"]
     assert np.array_equal(replay(SessionLog(events)).labels, array[:])

@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import tifffile
 from discs import DiscModel, disc_image
-from napari_seem.widgets.everything.dock.dock import EverythingWidget
-from napari_seem.widgets.everything.dock.review import Asked
-from napari_seem.widgets.examples.dock.dock import ExamplesWidget
-from napari_seem.widgets.stack.dock.dock import StackWidget
 from qtpy.compat import isalive
 
 from benchmarks.stacks import phantoms
+from napari_seem.commands.models import ModelCache
 from napari_seem.commands.replay import replay
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.labels.log import read_log
 from napari_seem.sources.identity import ImageFile
+from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.files import save_labels
-from napari_seem.viewer.record import RECORD, What, recorded
-from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.widgets.everything.dock import EverythingWidget
+from napari_seem.widgets.everything.review import Asked
+from napari_seem.widgets.examples.dock import ExamplesWidget
+from napari_seem.widgets.stack.dock import StackWidget
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def opened(make_napari_viewer, model_cache, body, qtbot):
 
 
 def steps_of(dock):
-    return dock.carrier.steps if isinstance(dock, StackWidget) else dock.labeller.steps
+    return dock.runner.steps if isinstance(dock, StackWidget) else dock.labeller.steps
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def again(tmp_path, body, model_cache):
 
 
 def kinds(labels):
-    return [event["event"] for event in labels.metadata[RECORD].recorder.events]
+    return [event["event"] for event in document_of(labels).log.events]
 
 
 def test_carrying_correcting_and_carrying_on_is_redone(opened, settle, again, body):
@@ -106,9 +106,9 @@ def test_carrying_correcting_and_carrying_on_is_redone(opened, settle, again, bo
     assert not found.differences
     assert not found.stored
     told = kinds(organ)
-    assert told.count("propagating") == 2
-    assert told.count("carried") == found.redone >= 6
-    assert "accepted" in told
+    assert told.count("propagate") == 2
+    assert told.count("propagate_plane") == found.redone >= 6
+    assert "accept_plane" in told
 
 
 def test_what_was_carried_and_taken_back_is_recorded(opened, settle, again):
@@ -120,7 +120,7 @@ def test_what_was_carried_and_taken_back_is_recorded(opened, settle, again):
 
     found = again(organ)
 
-    assert "taken_back" in kinds(organ)
+    assert "restore_plane" in kinds(organ)
     assert np.array_equal(found.labels, organ.data)
     assert not found.labels[2:].any()
 
@@ -139,8 +139,8 @@ def test_labelling_by_example_is_redone(opened, settle, again, body):
     assert np.array_equal(found.labels, organ.data)
     assert not found.differences
     assert not found.stored
-    assert found.redone == kinds(organ).count("labelled_like") >= 4
-    assert kinds(organ).count("learning") == 1
+    assert found.redone == kinds(organ).count("label_like") >= 4
+    assert kinds(organ).count("learn") == 1
 
 
 def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer, qtbot, again):
@@ -149,37 +149,37 @@ def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer
     viewer = make_napari_viewer()
     viewer.add_image(image, name="discs")
     dock = EverythingWidget(viewer, ModelCache(lambda name: model, EmbeddingCache(1 << 20)))
-    harvest = dock.harvest
+    review = dock.review
 
     def look():
-        harvest.find(Asked(viewer.layers["discs"], "compact"))
-        qtbot.waitUntil(lambda: harvest.total > 0, timeout=20_000)
-        qtbot.waitUntil(lambda: not harvest.steps.running, timeout=20_000)
+        review.find(Asked(viewer.layers["discs"], "compact"))
+        qtbot.waitUntil(lambda: review.total > 0, timeout=20_000)
+        qtbot.waitUntil(lambda: not review.steps.running, timeout=20_000)
 
     look()
-    harvest.toggle_at((32, 20))
-    (first,) = harvest.accept(None)
+    review.toggle_at((32, 20))
+    (first,) = review.accept(None)
     labels = viewer.layers["discs labels"]
     look()
-    harvest.merge_along([(32, 20), (32, 58)])
-    harvest.accept(labels)
+    review.merge_along([(32, 20), (32, 58)])
+    review.accept(labels)
 
     found = again(labels, image, lambda name: model)
     dock.release()
 
     assert np.array_equal(found.labels, labels.data)
     assert found.redone == 1
-    assert found.stored == ["event 4 (found): objects were merged by hand"]
+    assert found.stored == ["event 4 (segment): objects were merged by hand"]
     assert np.array_equal(found.labels == first, truth == 2)
 
 
 def test_any_change_of_labels_can_be_recorded(opened, again, body):
     dock = opened(StackWidget, (1, 6))
     organ = dock.viewer.layers["organ"]
-    with recorded(organ, What("merged", {"ids": [1], "into": 5})):
+    with document_of(organ).transaction("merge", {"event": "merge_objects", "ids": [1]}):
         organ.data[organ.data == 1] = 5
 
     found = again(organ)
 
-    assert kinds(organ) == ["opened", "merged", "saved"]
+    assert kinds(organ) == ["open", "merge_objects", "save"]
     assert np.array_equal(found.labels, organ.data)

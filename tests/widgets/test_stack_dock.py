@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from napari_seem.widgets.stack.dock.dock import KEYS, StackWidget
-from napari_seem.widgets.stack.dock.panel import OUTLINES
 from qtpy.compat import isalive
 
 from benchmarks.propagate import dice
 from benchmarks.stacks import phantoms
+from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.viewer.stacks import read_labels, shown_stack, stack_axes, write_labels
-from napari_seem.widgets._shared.model_cache import ModelCache
+from napari_seem.viewer.documents import document_of
+from napari_seem.viewer.stacks import read_labels, shown_stack, stack_axes
+from napari_seem.widgets.stack.dock import KEYS, StackWidget
+from napari_seem.widgets.stack.panel import OUTLINES
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +48,15 @@ def opened(make_napari_viewer, model_cache, qtbot):
     yield open_on
     for dock in docks:
         if isalive(dock):
-            dock.carrier.steps.stop()
-            qtbot.waitUntil(lambda dock=dock: not dock.carrier.steps.running, timeout=20_000)
+            dock.runner.steps.stop()
+            qtbot.waitUntil(lambda dock=dock: not dock.runner.steps.running, timeout=20_000)
             dock.release()
 
 
 @pytest.fixture
 def settle(qtbot):
     def wait(dock):
-        qtbot.waitUntil(lambda: not dock.carrier.steps.running, timeout=60_000)
+        qtbot.waitUntil(lambda: not dock.runner.steps.running, timeout=60_000)
         qtbot.wait(20)
 
     return wait
@@ -76,7 +77,7 @@ def test_carrying_fills_every_plane_and_ranks_them(opened, settle, body):
     np.testing.assert_array_equal(organ(dock)[2], truth[2])
     queue = dock.panel.queue
     assert queue.count() == 14
-    worst = min(dock.carrier.work.to_review(), key=lambda k: dock.carrier.work.scores[k])
+    worst = min(dock.runner.engine.to_review(), key=lambda k: dock.runner.engine.scores[k])
     dock.next_doubtful()
     assert dock.viewer.dims.current_step[0] == worst
     assert "14 planes carried" in dock.panel.message.text()
@@ -102,12 +103,14 @@ def test_a_correction_is_carried_on_from(opened, settle, body):
     settle(dock)
     layer = dock.viewer.layers["organ"]
     stack = shown_stack(dock.panel.image.layer, dock.viewer.dims)
-    write_labels(layer, stack.at(7), np.zeros_like(truth[7]))  # the person wipes the plane
+    document_of(layer).write_plane(
+        stack.at(7), np.zeros_like(truth[7])
+    )  # the person wipes the plane
 
     dock.carry()
     settle(dock)
 
-    assert dock.carrier.work.results[7].accepted
+    assert dock.runner.engine.results[7].accepted
     assert not organ(dock)[7].any()
     assert organ(dock)[3].any()
     assert dock.panel.queue.count() == 13
@@ -125,7 +128,7 @@ def test_what_a_person_accepts_leaves_the_queue(opened, settle, body):
     dock.accept_plane()
 
     assert dock.panel.queue.count() == before - 1
-    assert dock.carrier.work.results[dock.viewer.dims.current_step[0]].accepted
+    assert dock.runner.engine.results[dock.viewer.dims.current_step[0]].accepted
 
 
 def test_only_the_selected_object_is_carried_and_others_keep_their_pixels(opened, settle, body):
@@ -165,19 +168,19 @@ def test_a_run_can_be_taken_back(opened, settle, body):
 def test_a_run_can_be_stopped_and_gone_on_with(opened, settle, body, qtbot):
     volume, truth = body
     dock = opened(volume, {2: truth[2]})
-    dock.carrier.written.connect(lambda _: dock.carrier.steps.stop())
+    dock.runner.written.connect(lambda _: dock.runner.steps.stop())
     dock.carry()
     settle(dock)
     done = int(organ(dock).any((1, 2)).sum())
     assert 1 < done < 16
     assert "left" in dock.panel.message.text()
 
-    dock.carrier.written.disconnect()
-    dock.carrier.written.connect(dock._on_written)
+    dock.runner.written.disconnect()
+    dock.runner.written.connect(dock._on_written)
     dock.carry()
     settle(dock)
 
-    assert not dock.carrier.work.pending
+    assert not dock.runner.engine.pending
 
 
 def test_a_new_dock_knows_which_planes_were_carried(opened, settle, body, model_cache):
@@ -192,7 +195,7 @@ def test_a_new_dock_knows_which_planes_were_carried(opened, settle, body, model_
     second.carry()
     settle(second)
 
-    accepted = [k for k, r in second.carrier.work.results.items() if r.accepted]
+    accepted = [k for k, r in second.runner.engine.results.items() if r.accepted]
     assert accepted == [2]
     second.release()
 
@@ -235,7 +238,7 @@ def test_time_series_of_stacks_stay_at_their_time(make_napari_viewer):
     stack = shown_stack(image, viewer.dims, 1)
     plane = np.zeros((16, 18), int)
     plane[4:6, 7] = 5
-    write_labels(labels, stack.at(3), plane)
+    document_of(labels).write_plane(stack.at(3), plane)
 
     assert stack.shape == (5, 16, 18)
     assert np.argwhere(labels.data == 5).tolist() == [[2, 3, 4, 7], [2, 3, 5, 7]]
@@ -250,7 +253,7 @@ def test_nothing_labelled_is_told(opened, body):
     dock.carry()
 
     assert "no plane in which anything is labelled" in dock.panel.message.text()
-    assert not dock.carrier.steps.running
+    assert not dock.runner.steps.running
 
 
 def test_a_label_layer_of_another_size_is_told(opened, body):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from concepts.test_concepts import overlap, picture, striped
-from napari_seem.widgets.annotate.dock.dock import AnnotateWidget
-from napari_seem.widgets.annotate.dock.teach_box import Lesson, read_ids, spans
 
 import napari_seem as ns
 from napari_seem.concepts import default_library
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box
+from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.annotate.teach_box import Lesson, read_ids, spans
 from napari_seem.widgets.menus import libraries
 
 

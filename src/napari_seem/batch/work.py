@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -11,16 +12,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..edits import ObjectRecord, ObjectTable
+from ..commands.base import ModelRef
+from ..commands.files import new_document, save_document
+from ..commands.in_context import LearnedRun
+from ..commands.models import KnownPlane, ModelCache
+from ..commands.propagation import Propagate, PropagationRun
+from ..commands.segment import Segment
+from ..commands.taught_words import TaughtWords
+from ..commands.workspace import Workspace
+from ..concepts import ConceptLibrary
+from ..embeddings import EmbeddingCache
 from ..errors import InvalidImage, InvalidLabels, NapariSeemError
-from ..intensity import IntensityWindow, windowed, windowed_in_parts
-from ..io.files import open_image, read_labels, write_labels
+from ..in_context import encoded_examples
+from ..intensity import IntensityWindow
+from ..io.files import open_image, read_labels
 from ..io.images import channels_last, open_plane
-from ..io.opened import Opened
-from ..models.filters import Wanted, filtered
-from ..models.registry import load_model
+from ..labels.document import LabelDocument
+from ..models.base import Segmentation
+from ..models.in_context import Labelled
+from ..planes import Plane
+from ..sources.source import PlaneSource, source_of_array
+from ..sources.stack import StackSource
 from .tasks import Kind, Outcome, Task
 
 
@@ -38,40 +51,39 @@ def do(task: Task) -> Outcome:
 
 
 @lru_cache(maxsize=2)
-def _model(name: str, device: str, library: tuple[str, str] | None = None) -> Any:
-    """One model for all tasks of a process, knowing the words of a library."""
-    from ..concepts import with_library
-
-    return with_library(load_model(name, device=device), Path(library[0]) if library else None)
+def _cached_models(device: str, library: str | None) -> ModelCache:
+    """Models for all tasks of a process, with the words of a library; nothing is kept encoded."""
+    words = ConceptLibrary() if library is None else ConceptLibrary.load(Path(library))
+    return ModelCache(None, EmbeddingCache(0), device, words=TaughtWords.of(words))
 
 
 @lru_cache(maxsize=2)
 def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: Any) -> Any:
-    from ..in_context import encoded_examples
-
+    """What a model learns from example files."""
     pairs = [(open_plane(Path(i))[0], np.asarray(read_labels(Path(p))[0])) for i, p in examples]
-    model = _model(name, device)
+    model: Any = _cached_models(device, None).model(name)
     return model.learn(encoded_examples(model, pairs, None), kind)
 
 
-def _of(task: Task) -> Any:
+def _models(task: Task) -> ModelCache:
     library = task.options.get("library")
-    return _model(
-        task.options.get("model", "compact"), task.options.get("device", "auto"),
-        tuple(library) if library else None,
-    )  # fmt: skip
+    return _cached_models(task.options.get("device", "auto"), library[0] if library else None)
+
+
+def _name(task: Task) -> str:
+    return str(task.options.get("model", "compact"))
 
 
 def _embed(task: Task) -> str:
-    from ..embeddings import EmbeddingCache, EmbeddingStore
+    from ..embeddings import EmbeddingStore
     from ..embeddings.files import encode_files
     from ..sources import is_big
 
     store = EmbeddingStore(task.output, task.options.get("megabytes", 4096) << 20)
     cache = EmbeddingCache(0, store)
-    done = list(
-        encode_files(_of(task), [task.source], cache, task.options.get("axis"), _look(task), is_big)
-    )
+    model = _models(task).model(_name(task))
+    axis = task.options.get("axis")
+    done = list(encode_files(model, [task.source], cache, axis, _window(task), is_big))
     cache.close()
     failed = [ready.problem for _, _, ready in done if ready.problem]
     if failed:
@@ -80,52 +92,60 @@ def _embed(task: Task) -> str:
 
 
 def _segment(task: Task) -> str:
-    names = task.options.get("names")
-
-    def find(model: Any, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ObjectTable]:
-        found = filtered(model.segment(model.encode(plane), names), _bounds(task))
-        return found.labels, _table(found.instances, model.name)
-
-    return _by_plane(task, find, big=_segment_big)
-
-
-def _segment_big(task: Task, image: Any) -> tuple[Any, ObjectTable]:
-    from ..sources import segment_tiled
-
-    model = _of(task)
-    found = segment_tiled(model, image, task.options.get("names"))
-    wanted = _bounds(task)
-    records = {
-        one.label_id: ObjectRecord.made(one.name, one.score, model.name)
-        for one in found.objects
-        if wanted.admits(one.area, one.score, one.name)
+    """Find everything, or what words name, in an image or plane by plane."""
+    query: dict[str, Any] = {
+        "words": task.options.get("names"),
+        "filters": task.options.get("wanted") or None,
     }
-    if len(records) == len(found.objects):
-        return found.labels, ObjectTable(records)
-    return np.where(np.isin(found.labels, list(records)), found.labels, 0), ObjectTable(records)
 
+    def find(workspace: Workspace, source: PlaneSource) -> None:
+        known = KnownPlane(source)
+        fields = workspace.fields(_name(task), known)
+        command = Segment(**fields, **query, whole=source.is_big)
+        plane = workspace.models.open(_name(task), known)
+        if source.is_big:
+            deque(command.apply_in_frames(workspace, plane), maxlen=0)
+            return
+        *_, found = plane.segment(command.words)
+        assert isinstance(found, Segmentation)
+        chosen = command.chosen(found)
+        if chosen:
+            command.apply(workspace, chosen)
 
-def _bounds(task: Task) -> Wanted:
-    return Wanted(**task.options.get("wanted", {}))
+    return _by_plane(task, find)
 
 
 def _label_like(task: Task) -> str:
+    """Label an image, or a stack plane by plane, as example files are."""
     options = task.options
     examples = tuple((str(image), str(labels)) for image, labels in options["examples"])
-    name, device = options.get("model", "compact"), options.get("device", "auto")
-    kind = options.get("kind", "semantic")
+    name, kind = _name(task), options.get("kind", "semantic")
+    run = LearnedRun(name, kind, [])
 
-    def like(model: Any, plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ObjectTable]:
-        found = model.label(_lesson(name, device, examples, kind), model.encode(plane))
-        records = {i: ObjectRecord.made("", s, model.name) for i, s in found.scores.items()}
-        return found.labels, ObjectTable(records)
+    def like(workspace: Workspace, source: PlaneSource) -> None:
+        if source.is_big:
+            raise InvalidImage(
+                f"'{task.source}' is {source.shape[0]} x {source.shape[1]} pixels, too large for "
+                "one pass; cut it, or use segment"
+            )
+        model: Any = workspace.models.model(name)
+        lesson = _lesson(name, options.get("device", "auto"), examples, kind)
+        found = model.label(lesson, model.encode(source.read()))
+        if kind == "instance":  # ids of different planes are different objects
+            found = _shifted(found, workspace.document.next_id() - 1)
+        run.label(workspace, source, source.plane, found)
 
-    return _by_plane(task, like, renumber=kind == "instance")
+    return _by_plane(task, like)
+
+
+def _shifted(found: Labelled, by: int) -> Labelled:
+    """Labels with higher ids."""
+    labels = np.where(found.labels > 0, found.labels + by, 0).astype(np.int32)
+    return replace(found, labels=labels, scores={i + by: s for i, s in found.scores.items()})
 
 
 def _propagate(task: Task) -> str:
-    from ..propagation import Propagation
-
+    """Propagate the labelled planes of a stack."""
     opened = open_image(task.source)
     stack = channels_last(opened)
     labels = np.asarray(read_labels(Path(task.options["seeds"]))[0])
@@ -135,114 +155,70 @@ def _propagate(task: Task) -> str:
             f"{stack.shape}; give labels on the stack's own grid"
         )
     axis, method = task.options.get("axis") or 0, task.options.get("method", "model")
-    seeds = {k: labels.take(k, axis) for k in range(labels.shape[axis])}
-    look = _look(task).resolved(stack, stack.ndim > 3)
-    model = _of(task) if method == "model" else None
-    work = Propagation(
-        model, windowed(stack, look, stack.ndim > 3), {k: p for k, p in seeds.items() if p.any()},
-        axis, method=method, find_new=task.options.get("find_new", False),
+    source = source_of_array(stack, Plane.across(axis, 0), _window(task), colours=stack.ndim > 3)
+    document = new_document(labels.astype(np.uint32), logged=False, empty=False)
+    command = Propagate(
+        images=[], windows=[], run="1", axis=axis, method=method,
+        model=ModelRef(name=_name(task)) if method == "model" else None,
+        within=(0, labels.shape[axis]), find_new=task.options.get("find_new", False),
     )  # fmt: skip
-    planes = sum(1 for _ in work.run())
+    run = PropagationRun(Workspace(document, _models(task)), StackSource(source, axis), command)
+    run.begin()
+    planes = 0
+    for planes, result in enumerate(run.run(), 1):  # noqa: B007
+        run.apply(result)
+    scores = {str(k): round(result.score, 3) for k, result in run.results.items()}
     grid = opened.grid if opened.grid.shape == labels.shape else None
-    scores = {str(k): round(score, 3) for k, score in work.scores.items()}
-    _write(task, work.labels, grid, ObjectTable(), {**_about(task, look), "planes": scores})
-    return f"{planes} planes carried"
+    _save(task, document, grid, source, {"planes": scores})
+    return f"{planes} planes propagated"
 
 
 _KINDS: Mapping[Kind, Callable[[Task], str]] = {
     "embed": _embed, "segment": _segment, "propagate": _propagate, "label-like": _label_like,
 }  # fmt: skip
-Found = tuple[Any, ObjectTable]
 
 
-def _by_plane(
-    task: Task, find: Callable[[Any, npt.NDArray[Any]], Found],
-    big: Callable[[Task, Any], Found] | None = None, renumber: bool = True,
-) -> str:  # fmt: skip
+def _by_plane(task: Task, find: Callable[[Workspace, PlaneSource], None]) -> str:
     """Label an image, or a stack plane by plane, and write it.
 
     Parameters
     ----------
     task : Task
     find : callable
-        Labels a plane.
-    big : callable, optional
-        Labels a plane that is too large for one pass.
-    renumber : bool
-        Ids of different planes are different objects.
+        Writes the labels of one plane into the workspace's document.
     """
-    from ..sources import is_big
-
     opened = open_image(task.source)
-    image = channels_last(opened)
-    channels = opened.channel_axis is not None
-    if opened.grid.ndim not in (2, 3):
+    colours, grid = opened.channel_axis is not None, opened.grid
+    if grid.ndim not in (2, 3):
         raise InvalidImage(
-            f"'{task.source}' has {opened.grid.ndim} axes {opened.grid.axes}; batch work takes "
-            "images and stacks"
+            f"'{task.source}' has {grid.ndim} axes {grid.axes}; batch work takes images and stacks"
         )
-    look = _look(task).resolved(image, channels)
-    seen, model = windowed(image, look, channels), _of(task)
-    if opened.grid.ndim == 2 and is_big(opened.grid.shape):
-        if big is None:
-            raise InvalidImage(
-                f"'{task.source}' is {opened.grid.shape[0]} x {opened.grid.shape[1]} pixels, too "
-                "large for one pass; cut it, or use segment"
-            )
-        labels, table = big(task, _levels(opened, look, channels))
-    elif opened.grid.ndim == 2:
-        labels, table = find(model, np.asarray(seen[...] if seen is not image else image))
-    else:
-        labels, table = _stacked(model, seen, opened, find, renumber)
-    _write(task, labels, opened.grid, table, _about(task, look))
-    return f"{len(table)} objects"
+    last = opened.channel_axis in (None, opened.data.ndim - 1)
+    levels = list(opened.levels) if last else [channels_last(opened)]
+    planes = (
+        [Plane((None, None), (0, 1))]
+        if grid.ndim == 2 else [Plane.across(0, k) for k in range(grid.shape[0])]
+    )  # fmt: skip
+    source = source_of_array(levels, planes[0], _window(task), colours=colours)
+    document = new_document(tuple(grid.shape), logged=False)
+    workspace = Workspace(document, _models(task))
+    for plane in planes:
+        find(workspace, source.at(replace(plane, channels=colours)))
+    _save(task, document, grid, source)
+    return f"{len(document.table)} objects"
 
 
-def _stacked(
-    model: Any, seen: Any, opened: Opened, find: Callable[[Any, npt.NDArray[Any]], Found],
-    renumber: bool,
-) -> Found:  # fmt: skip
-    labels = np.zeros(opened.grid.shape, np.uint32)
-    table = ObjectTable()
-    first = 0
-    for k in range(opened.grid.shape[0]):
-        values, own = find(model, np.asarray(seen[k]))
-        labels[k] = np.where(values > 0, values.astype(np.uint32) + np.uint32(first), 0)
-        for label_id, record in own.items():
-            known = table[label_id + first].score if label_id + first in table else None
-            table[label_id + first] = record if known is None else _lower(record, known)
-        if renumber:
-            first += int(values.max(initial=0))
-    return labels, table
-
-
-def _levels(opened: Opened, look: IntensityWindow, channels: bool) -> list[Any]:
-    """All resolutions of a big image as it is shown."""
-    if opened.channel_axis in (None, opened.data.ndim - 1):
-        return [windowed_in_parts(level, look, channels) for level in opened.levels]
-    return [windowed_in_parts(channels_last(opened), look, channels)]
-
-
-def _lower(record: ObjectRecord, score: float) -> ObjectRecord:
-    return replace(record, score=min(record.score, score))
-
-
-def _table(instances: Any, model: str) -> ObjectTable:
-    return ObjectTable({
-        number: ObjectRecord.made(one.label, one.score, model)
-        for number, one in enumerate(instances, start=1)
-    })  # fmt: skip
-
-
-def _look(task: Task) -> IntensityWindow:
+def _window(task: Task) -> IntensityWindow:
     return IntensityWindow.from_dict(task.options.get("shown", {}))
 
 
-def _about(task: Task, look: IntensityWindow) -> dict[str, Any]:
-    return {"image": task.source.name, "kind": task.kind, "shown": look.to_dict(),
-            "model": task.options.get("model", "compact")}  # fmt: skip
-
-
-def _write(task: Task, labels: Any, grid: Any, table: ObjectTable, about: dict[str, Any]) -> None:
+def _save(
+    task: Task, document: LabelDocument, grid: Any, source: PlaneSource,
+    more: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
     task.output.parent.mkdir(parents=True, exist_ok=True)
-    write_labels(task.output, labels, grid, table, about)
+    about = {
+        "image": task.source.name, "kind": task.kind, "model": _name(task),
+        "shown": source.input.resolved[0].to_dict(), **(more or {}),
+    }  # fmt: skip
+    save_document(document, task.output, grid, about)

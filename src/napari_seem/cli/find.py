@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_library, add_window, usage, window_from
+from .options import add_library, add_window, models_for, usage, window_from
 
 if TYPE_CHECKING:
     from ..query import Finding
@@ -35,8 +35,6 @@ def add_to(commands: Any) -> None:
 
 def _find(options: argparse.Namespace) -> int:
     """Print or write a table of what was found; 2 where a file could not be looked at."""
-    from ..concepts import with_library
-    from ..models.registry import load_model
     from ..query import plane_sources_of_files, search
 
     if options.output and options.output.suffix.lower() not in (".csv", ".json"):
@@ -46,7 +44,7 @@ def _find(options: argparse.Namespace) -> int:
     sources = plane_sources_of_files(_files(options.images), options.axis, window_from(options))
     rows: list[dict[str, Any]] = []
     failed = 0
-    model = with_library(load_model(options.model), options.library)
+    model = models_for(options.library).model(options.model)
     for seen in search(model, sources, options.word, least=options.least):
         rows += [_row(one) for one in seen.findings]
         failed += bool(seen.problem)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NapariSeemError
 
 if TYPE_CHECKING:
+    from ..commands.models import ModelCache
     from ..intensity import IntensityWindow
 
 WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
@@ -71,3 +73,20 @@ def words(text: str) -> list[str]:
 def usage(message: str) -> NapariSeemError:
     """Make an error that ends the command with 2."""
     return NapariSeemError(message)
+
+
+def models_for(library: Path | None = None, device: str = "auto") -> ModelCache:
+    """Models that are loaded when they are needed, knowing the words of a library file."""
+    from ..commands.models import ModelCache
+    from ..commands.taught_words import TaughtWords
+    from ..concepts import ConceptLibrary
+    from ..embeddings import EmbeddingCache
+
+    words = ConceptLibrary() if library is None else ConceptLibrary.load(library)
+    return ModelCache(None, EmbeddingCache(), device, words=TaughtWords.of(words))
+
+
+def show_progress(done: int, total: int, what: str = "") -> None:
+    """Write a line of progress that is overwritten by the next."""
+    print(f"\r{f'{done} of {total} {what}' if what else f'{100 * done // total} %'}", end="",
+          file=sys.stderr)  # fmt: skip

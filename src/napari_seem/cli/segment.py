@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from .options import (
     WRITTEN,
     add_bounds,
     add_library,
     add_window,
+    models_for,
     numbers,
+    show_progress,
     usage,
     window_from,
     words,
 )
-from .recording import content_of, segmented
-from .whole_image import Question, Written, find_all, labelled_pixels
 
 if TYPE_CHECKING:
+    from ..commands.models import KnownPlane
+    from ..commands.workspace import Workspace
     from ..io.grid import Grid
+    from ..labels.document import LabelDocument
     from ..prompts import Prompt
 
 
@@ -57,99 +60,122 @@ def add_to(commands: Any) -> None:
 
 
 def _segment(options: argparse.Namespace) -> int:
-    """Segment one image file and write labels and their table."""
-    from ..concepts import with_library
-    from ..intensity import windowed_in_parts
+    """Segment one image file and write labels, their table and the log."""
+    from ..commands.files import save_document, save_log
+    from ..commands.models import KnownPlane
+    from ..commands.workspace import Workspace
     from ..io.images import open_lazily
-    from ..labels.provenance import model_to_dict
-    from ..models.registry import load_model
-    from ..sources import is_big
+    from ..sources.source import source_of_array
 
     prompts = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
     if not prompts and not whole:
         raise usage("give --point, --box, --word or --everything")
     paths = _paths(options)
-    asked = _question(options, whole, tuple(name for name in paths if name != "objects"))
-    model: Any = with_library(load_model(options.model), options.library)
+    query = _query(options, whole, [name for name in paths if name != "objects"])
+    models = models_for(options.library)
+    models.model(options.model)
     image, grid = open_lazily(options.image)
-    look = window_from(options).resolved(image, image.ndim == 3)
-    about = {"image": options.image.name, "model": options.model, "shown": look.to_dict()}
-    plain = image
-    if is_big(image.shape):
-        image = windowed_in_parts(image, look, image.ndim == 3)
-    else:
-        image = look.apply(np.asarray(image))
-
-    def answer(out: Any = None) -> dict[str, Written]:
-        if whole:
-            return find_all(model, image, asked, out)
-        return {"objects": _one_object(model, image, prompts, out)}
-
-    written = _written(options, paths, grid, about, answer, is_big(image.shape))
-    for what, path in paths.items():
-        labels, table = written[what]
-        kind = "objects" if what == "objects" else f"regions, {what}"
-        print(f"{len(table)} {kind}, {labelled_pixels(labels)} pixels -> {path}")
-    told = asked.told(image) if whole else _told(prompts)
-    segmented(options.output, plain, options.image, look, *written["objects"],
-              **told, model=model_to_dict(model.name, model),
-              content=content_of(image))  # fmt: skip
+    source = source_of_array(
+        image, window=window_from(options), colours=image.ndim == 3, name=options.image.stem,
+        path=str(options.image.absolute()),
+    )  # fmt: skip
+    known = KnownPlane(source)
+    about = {
+        "image": options.image.name, "model": options.model,
+        "shown": source.input.resolved[0].to_dict(),
+    }  # fmt: skip
+    with _target(paths["objects"], grid, source.is_big) as target:
+        document, growing = target
+        workspace = Workspace(document, models)
+        maps = (
+            _find(workspace, options.model, known, query, list(paths))
+            if whole else _one_object(workspace, options.model, known, prompts)
+        )  # fmt: skip
+        if growing is None:
+            written = save_document(document, paths["objects"], grid, about)[0]
+        else:
+            growing.table, growing.about = document.table, about
+            written = growing.path
+        _report(document, "objects", paths["objects"])
+    if growing is not None:
+        save_log(document, written)
+    for kind, labels in maps.items():
+        save_document(labels, paths[kind], grid, about)
+        _report(labels, f"regions, {kind}", paths[kind])
     return 0
 
 
-def _told(prompts: list[Prompt]) -> dict[str, Any]:
-    from ..labels.provenance import prompts_to_dict
+@contextmanager
+def _target(path: Path, grid: Grid, big: bool) -> Iterator[tuple[LabelDocument, Any]]:
+    """The document to write to; that of a big image grows in a .zarr, on disk."""
+    from ..commands.files import new_document
+    from ..io.files import ending, growing_labels
 
-    return {"prompts": prompts_to_dict(prompts), "turns": [len(prompts)], "ids": [1]}
+    if not big or ending(path) != ".zarr":
+        yield new_document(tuple(grid.shape), path.stem, grid=grid), None
+        return
+    with growing_labels(path, grid) as growing:
+        yield new_document(growing.array, path.stem, grid=grid), growing
 
 
-def _written(
-    options: argparse.Namespace, paths: Mapping[str, Path], grid: Grid, about: dict[str, Any],
-    answer: Callable[..., dict[str, Written]], big: bool,
-) -> dict[str, Written]:  # fmt: skip
-    """What was found, written; the objects of a big image go into a .zarr as they come."""
-    from ..io.files import ending, growing_labels, read_labels, write_labels
+def _report(document: LabelDocument, what: str, path: Path) -> None:
+    from ..commands.files import labelled_pixels
 
-    if not big or ending(paths["objects"]) != ".zarr":
-        found, left = _complete(answer(), options, paths), dict(paths)
+    pixels = labelled_pixels(document.data)
+    print(f"{len(document.table)} {what}, {pixels} pixels -> {path}")
+
+
+def _find(
+    workspace: Workspace, model: str, known: KnownPlane, query: dict[str, Any],
+    kinds: Sequence[str],
+) -> dict[str, LabelDocument]:  # fmt: skip
+    """Write everything, or what words name; gives the maps that were asked for."""
+    from ..commands.files import new_document
+    from ..commands.segment import Segment, WriteMap, without_unwanted
+    from ..commands.workspace import Workspace
+
+    plane = workspace.models.open(model, known)
+    big = known.source.is_big
+    command = Segment(**workspace.fields(model, known), **query, whole=big)
+    maps = [kind for kind in kinds if kind != "objects"]
+    steps = (
+        command.apply_in_frames(workspace, plane, semantic=bool(maps))
+        if big else plane.segment(command.words)
+    )  # fmt: skip
+    found: Any = None
+    for found in steps:
+        if isinstance(found, int):
+            show_progress(found, 2 * known.source.frames)
+    if big:
+        print(file=sys.stderr)
     else:
-        with growing_labels(paths["objects"], grid) as growing:
-            found = _complete(answer(growing.array), options, paths)
-            growing.table, growing.about = found["objects"][1], about
-        found["objects"] = read_labels(growing.path)
-        left = {what: path for what, path in paths.items() if what != "objects"}
-    for what, path in left.items():
-        labels, table = found[what]
-        write_labels(path, labels, grid, table, about)
-    return found
+        chosen = command.chosen(found)
+        if chosen:
+            command.apply(workspace, chosen)
+        found = without_unwanted(found, chosen)
+    documents = {}
+    for kind in maps:
+        if found.semantic is None:
+            raise usage(f"model '{model}' gives no {kind} map; leave --{kind} out")
+        documents[kind] = new_document(known.source.shape, kind, logged=False)
+        own = Workspace(documents[kind], workspace.models)
+        WriteMap(**own.fields(model, known), kind=kind).apply(own, found)
+    return documents
 
 
-def _complete(
-    found: dict[str, Written], options: argparse.Namespace, paths: Mapping[str, Path]
-) -> dict[str, Written]:
-    """What was found, if it is all that is to be written."""
-    for what in set(paths) - set(found):
-        raise usage(f"model '{options.model}' gives no {what} map; leave --{what} out")
-    return found
+def _one_object(
+    workspace: Workspace, model: str, known: KnownPlane, prompts: Sequence[Prompt]
+) -> dict[str, LabelDocument]:
+    """Write the object that prompts describe."""
+    from ..commands.commit import Commit
 
-
-def _one_object(model: Any, image: Any, prompts: list[Prompt], out: Any = None) -> Written:
-    from ..edits import ObjectRecord, ObjectTable
-    from ..prompts import Text
-    from ..sources import TiledModel, is_big
-
-    if is_big(image.shape):
-        model = TiledModel(model)
-    found = model.predict(model.encode(image), prompts)
-    word = found.label if any(isinstance(prompt, Text) for prompt in prompts) else None
-    record = ObjectRecord.made(word, found.score, model.name, len(prompts))
-    table = ObjectTable({1: record})
-    if out is None:
-        return found.mask.astype("uint16"), table
-    mask, (y, x) = found.cut_out()
-    out[y : y + mask.shape[0], x : x + mask.shape[1]] = mask.astype(out.dtype)
-    return out, table
+    plane = workspace.models.open(model, known)
+    command = Commit(**workspace.fields(model, known), **Commit.of_prompts(prompts, [len(prompts)]))
+    prediction = plane.predict(prompts)
+    if prediction.bbox is not None:
+        command.apply(workspace, prediction)
+    return {}
 
 
 def _paths(options: argparse.Namespace) -> dict[str, Path]:
@@ -162,8 +188,10 @@ def _paths(options: argparse.Namespace) -> dict[str, Path]:
     return paths
 
 
-def _question(options: argparse.Namespace, whole: bool, maps: tuple[str, ...]) -> Question:
-    """What is looked for; refused before a model is loaded."""
+def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> dict[str, Any]:
+    """What is looked for, as `Segment` has it; refused before a model is loaded."""
+    from dataclasses import asdict
+
     from ..models.filters import Wanted
 
     wanted = Wanted(options.min_area, options.max_area, options.min_score)
@@ -174,7 +202,7 @@ def _question(options: argparse.Namespace, whole: bool, maps: tuple[str, ...]) -
         )
     if options.word and options.names:
         raise usage("give --word or --names, not both")
-    return Question([options.word] if options.word else options.names, wanted, maps)
+    return {"words": [options.word] if options.word else options.names, "filters": asdict(wanted)}
 
 
 def _prompts(options: argparse.Namespace) -> list[Prompt]:

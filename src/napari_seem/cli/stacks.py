@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
-from itertools import tee
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .options import WRITTEN, add_window, usage, window_from
-from .recording import CarryRecord, labelled
+import numpy as np
+
+from .options import WRITTEN, add_window, models_for, show_progress, usage, window_from
+
+if TYPE_CHECKING:
+    from ..labels.document import LabelDocument
+    from ..sources.source import PlaneSource
 
 
 def add_to(commands: Any) -> None:
@@ -53,87 +56,119 @@ def _add_label_like(commands: Any) -> None:
 
 
 def _propagate(options: argparse.Namespace) -> int:
-    """Carry labels through a stack; write labels and a table of planes."""
-    from ..intensity import windowed
-    from ..io.files import ending, growing_labels, open_image, write_labels
+    """Propagate labels through a stack; write labels, a table of planes and the log."""
+    from ..commands.files import new_document, save_document, save_log
+    from ..io.files import ending, growing_labels, open_image
     from ..io.grid import Grid
     from ..io.images import channels_last
-    from ..labels.provenance import model_to_dict
-    from ..models.registry import load_model
-    from ..propagation.seeds import SeedPlanes
 
     opened = open_image(options.stack)
-    stack, labels = channels_last(opened), channels_last(open_image(options.labels))
-    if tuple(labels.shape) != tuple(stack.shape[: labels.ndim]) or labels.ndim != 3:
+    stack, seeds = channels_last(opened), channels_last(open_image(options.labels))
+    if tuple(seeds.shape) != tuple(stack.shape[: seeds.ndim]) or seeds.ndim != 3:
         raise usage(
-            f"'{options.labels}' has the shape {tuple(labels.shape)}, '{options.stack}' "
+            f"'{options.labels}' has the shape {tuple(seeds.shape)}, '{options.stack}' "
             f"{tuple(stack.shape)}; give labels on the stack's own grid"
         )
-    seeds = SeedPlanes.of(labels, options.axis)
-    model: Any = load_model(options.model) if options.method == "model" else None
-    look = window_from(options).resolved(stack, stack.ndim > labels.ndim)
-    seen = windowed(stack, look, stack.ndim > labels.ndim)
-    grid = opened.grid if opened.grid.shape == labels.shape else Grid.plain(labels.shape)
-    about = {"image": options.stack.name, "model": options.model, "shown": look.to_dict()}
-    told = model_to_dict(model.name, model) if model is not None else None
-    record = CarryRecord(labels, stack, options.stack, look, options.axis, told)
-    if ending(options.output) == ".zarr":
-        with growing_labels(options.output, grid) as growing:
-            rows = _carried(model, seen, seeds, options, record, growing.array)[1]
-            growing.about = {**about, "planes": rows}
+    grid = opened.grid if opened.grid.shape == tuple(seeds.shape) else Grid.plain(seeds.shape)
+    path = options.output
+    if ending(path) == ".zarr":
+        with growing_labels(path, grid) as growing:
+            for number in range(seeds.shape[0]):
+                growing.array[number] = np.asarray(seeds[number])
+            document = new_document(growing.array, path.stem, grid=grid, empty=False)
+            growing.about, done = _run(document, stack, options, path)
+        save_log(document, growing.path)
     else:
-        written, rows = _carried(model, seen, seeds, options, record)
-        write_labels(options.output, written, grid, None, {**about, "planes": rows})
-    record.write(options.output)
-    done = sum(not row["seed"] for row in rows)
-    print(f"{done} planes from {len(seeds)} seeds -> {options.output}")
+        labels = np.array(seeds, np.uint32)
+        document = new_document(labels, path.stem, grid=grid, empty=False)
+        about, done = _run(document, stack, options, None)
+        save_document(document, path, grid, about)
+    print(f"{done[0]} planes from {done[1]} seeds -> {path}")
     return 0
 
 
-def _carried(
-    model: Any, stack: Any, seeds: Mapping[int, Any], options: argparse.Namespace,
-    record: CarryRecord, out: Any = None,
-) -> tuple[Any, list[dict[str, Any]]]:  # fmt: skip
-    """The labels, in `out` where it is given, and a row for each plane; with a line of progress."""
-    from ..propagation import Propagation
+def _run(
+    document: LabelDocument, stack: Any, options: argparse.Namespace, scratch: Path | None
+) -> tuple[dict[str, Any], tuple[int, int]]:
+    """Propagate with a line of progress; provenance, and how many planes and seeds there are."""
+    from ..commands.base import ModelRef
+    from ..commands.propagation import Propagate, PropagationRun
+    from ..commands.workspace import Workspace
+    from ..planes import Plane
+    from ..sources.source import source_of_array
+    from ..sources.stack import StackSource
 
-    work = Propagation(
-        model, stack, seeds, options.axis, method=options.method, find_new=options.find_new,
-        out=out,
+    models = models_for()
+    model = options.model if options.method == "model" else None
+    if model is not None:
+        models.model(model)
+    axis = options.axis % 3
+    source = source_of_array(
+        stack, Plane.across(axis, 0), window_from(options), colours=stack.ndim > 3,
+        name=options.stack.stem, path=str(options.stack.absolute()),
     )  # fmt: skip
-    left = len(work.pending)
-    record.begun(sorted(seeds), options.method, find_new=options.find_new, out=out)
-    for number, result in enumerate(work.run(), 1):
-        record.carried(result)
-        print(f"\r{number} of {left} planes", end="", file=sys.stderr)
+    command = Propagate(
+        images=[], windows=[], run="1", axis=axis, method=options.method,
+        model=None if model is None else ModelRef(name=model),
+        within=(0, int(document.data.shape[axis])), find_new=options.find_new,
+    )  # fmt: skip
+    run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
+    run.begin()
+    planned = run.planned
+    for number, result in enumerate(run.run(), 1):
+        run.apply(result)
+        show_progress(number, planned, "planes")
     print(file=sys.stderr)
-    labels = work.labels
-    record.ended(labels, options.output.name)
-    return labels, [
+    rows = [
         {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
          "events": [f"{event.id} {event.kind}" for event in result.events]}
-        for k, result in work.results.items()
+        for k, result in run.results.items()
     ]  # fmt: skip
+    run.close()
+    window = source.input.resolved[0].to_dict()
+    about = {"image": options.stack.name, "model": options.model, "shown": window, "planes": rows}
+    seeds = sum(bool(row["seed"]) for row in rows)
+    return about, (len(rows) - seeds, seeds)
 
 
 def _label_like(options: argparse.Namespace) -> int:
-    """Label target files like the examples; one label file and table each."""
-    from ..in_context import iter_label_like
-    from ..io.images import read_array, read_image, write_scored
-    from ..labels.provenance import model_to_dict
-    from ..models.registry import load_model
+    """Label target files like the examples; one label file, table and log each."""
+    from ..commands.files import new_document, save_document
+    from ..commands.in_context import LabelledExample, LearnedRun
+    from ..commands.workspace import Workspace
+    from ..in_context import check_can_learn, encoded_examples
+    from ..io.images import labels_beside, open_plane, read_array
 
-    model: Any = load_model(options.model)
-    examples = [(read_image(image), read_array(labels)) for image, labels in options.example]
+    models = models_for()
+    model: Any = models.model(options.model)
+    check_can_learn(model)
     wanted = {"ensemble": options.ensemble, "draws": options.draws}
     chosen = {key: value for key, value in wanted.items() if value is not None}
+    examples = []
+    for number, (path, labels) in enumerate(options.example):
+        source = _source(path, open_plane(path)[0])
+        examples.append(
+            LabelledExample(path.name, source.read(), read_array(labels), (number,), source)
+        )
+    pairs = [(one.image, one.labels) for one in examples]
+    lesson = model.learn(encoded_examples(model, pairs, models.cache), options.kind, **chosen)
+    run = LearnedRun(options.model, options.kind, examples, options=chosen)
     options.output.mkdir(parents=True, exist_ok=True)
-    images, shown_images = tee(map(read_image, options.targets))  # one at a time, each read once
-    results = iter_label_like(model, examples, images, options.kind, **chosen)
-    shown = [(*pair, paths[0]) for pair, paths in zip(examples, options.example, strict=True)]
-    told = {"kind": options.kind, "model": model_to_dict(model.name, model), "options": chosen}
-    for target, found, image in zip(options.targets, results, shown_images, strict=True):
-        path = write_scored(options.output, target, found.labels, found.scores)
-        labelled(path, image, target, found.labels, shown, told)
+    for target in options.targets:
+        image, grid = open_plane(target)
+        source = _source(target, image)
+        found = model.label(lesson, model.encode(source.read()))
+        document = new_document(tuple(grid.shape), target.stem, grid=grid)
+        run.label(Workspace(document, models), source, source.plane, found)
+        path = labels_beside(options.output, target)
+        save_document(document, path, grid, {"image": target.name})
         print(f"{len(found.scores)} ids -> {path}")
     return 0
+
+
+def _source(path: Path, image: Any) -> PlaneSource:
+    from ..sources.source import source_of_array
+
+    return source_of_array(
+        image, colours=image.ndim == 3, name=path.stem, path=str(path.absolute())
+    )

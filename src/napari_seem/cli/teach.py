@@ -31,12 +31,17 @@ def add_to(commands: Any) -> None:
 
 def _teach(options: argparse.Namespace) -> int:
     """Teach one word and write the library."""
-    from ..concepts import ConceptLibrary, Shown, default_library, teach_word
+    from ..commands.base import ModelRef
+    from ..commands.models import ModelCache
+    from ..commands.taught_words import TaughtWords
+    from ..commands.vocabulary import Teach, marked_examples, marks
+    from ..concepts import default_library
+    from ..embeddings import EmbeddingCache
     from ..io.images import open_plane, read_array
-    from ..models.registry import load_model
+    from ..sources.source import source_of_array
 
     path = options.library or default_library()
-    library = ConceptLibrary.load(path) if path.exists() else ConceptLibrary()
+    words = TaughtWords(path)
     image, _ = open_plane(options.image)
     labels = read_array(options.labels)
     if labels.shape != image.shape[:2]:
@@ -44,32 +49,22 @@ def _teach(options: argparse.Namespace) -> int:
             f"'{options.labels}' has the shape {labels.shape}, '{options.image}' "
             f"{image.shape[:2]}; give labels on the image's own grid"
         )
-    look = window_from(options).resolved(image, image.ndim == 3)
-    wanted, others = _marked(options, labels)
-    model: Any = load_model(options.model)
-    shown = Shown(look.apply(image), wanted, others, options.image.name, look.to_dict())
-    concept = teach_word(
-        model, options.name, [shown], options.synonym, keep_examples=not options.no_examples
+    marked, others = marks(labels, _ids(options.ids), _ids(options.not_ids) or ())
+    source = source_of_array(
+        image, window=window_from(options), colours=image.ndim == 3, name=options.image.name
     )
-    library = library.added(concept, options.same_name, model)
-    library.save(path)
-    print(f"'{concept.name}' taught by {concept.objects} objects; {len(library)} words -> {path}")
+    window = source.input.resolved[0].to_dict()
+    examples = marked_examples(source, marked, others, (0, 0, *source.shape), window)
+    command = Teach(
+        name=options.name, synonyms=options.synonym, model=ModelRef(name=options.model),
+        same_name=options.same_name, keep_examples=not options.no_examples,
+    )  # fmt: skip
+    concept = command.run(ModelCache(None, EmbeddingCache(), words=words), examples)
+    known = len(words.library)
+    print(f"'{concept.name}' taught by {concept.objects} objects; {known} words -> {path}")
     return 0
 
 
-def _marked(options: argparse.Namespace, labels: Any) -> tuple[Any, Any]:
-    """Labels of the objects to learn from, and a mask of those that are something else."""
-    import numpy as np
-
-    others = np.isin(labels, _ids(options.not_ids, labels)) if options.not_ids else None
-    if options.ids:
-        return np.where(np.isin(labels, _ids(options.ids, labels)), labels, 0), others
-    return labels if others is None else np.where(others, 0, labels), others
-
-
-def _ids(text: str, labels: Any) -> list[int]:
-    ids = [int(value) for value in numbers(text, text.count(",") + 1)]
-    absent = [i for i in ids if i <= 0 or not (labels == i).any()]
-    if absent:
-        raise usage(f"there is no object {absent[0]} in the labels")
-    return ids
+def _ids(text: str | None) -> list[int] | None:
+    """Ids with commas between them; None where none are given."""
+    return [int(value) for value in numbers(text, text.count(",") + 1)] if text else None

@@ -11,11 +11,13 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import LogTrouble
+from ..labels.document import LabelDocument
+from ..labels.hosts import ArrayHost
 from ..labels.log import Event, SessionLog
 from ..labels.patches import Patch
-from ..labels.provenance import plane_from_dict
 from ..labels.snapshot import digest_of
-from .redo import Loader, Pictures, ReplayRunner
+from ..planes import Plane
+from .replay_runner import Loader, Pictures, ReplayRunner
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def replay(
     LogTrouble
         The log is damaged, the image or a model's weights are not those of the record.
     """
-    run = _Run(session.events[0], None if loader is None else ReplayRunner(loader, pictures))
+    run = _Run(session.events[0], loader, pictures)
     for done, event in enumerate(session.events, start=1):
         run.do(event)
         progress(done, len(session.events))
@@ -115,49 +117,62 @@ def replay(
 class _Run:
     """The labels as recorded and as done again, side by side."""
 
-    def __init__(self, opened: Event, redo: ReplayRunner | None) -> None:
+    def __init__(self, opened: Event, loader: Loader | None, pictures: Pictures | None) -> None:
         try:
             shape, dtype = tuple(int(n) for n in opened["shape"]), np.dtype(opened["dtype"])
-            self.recorded: npt.NDArray[Any] = np.zeros(shape, dtype)
+            recorded: npt.NDArray[Any] = np.zeros(shape, dtype)
         except (KeyError, TypeError, ValueError) as error:
             raise LogTrouble(f"the log does not tell the labels' shape ({error!r})") from None
-        self.again = self.recorded if redo is None else self.recorded.copy()
-        self.redo = redo
+        self.document = LabelDocument(ArrayHost(recorded, undo_bytes=0))
+        self.runner = None if loader is None else ReplayRunner(self.document, loader, pictures)
+        self.again = recorded if loader is None else recorded.copy()
         self.rows: dict[int, dict[str, Any]] = {}
         self.differences: list[Difference] = []
         self.redone = 0
         self.stored: list[str] = []
 
+    @property
+    def recorded(self) -> npt.NDArray[Any]:
+        """The labels as the log has them."""
+        data: npt.NDArray[Any] = self.document.data
+        return data
+
     def do(self, event: Event) -> None:
-        """Do one event."""
+        """Do one line of the log."""
+        try:
+            self._do(event)
+        except (KeyError, TypeError, IndexError) as error:
+            raise LogTrouble(
+                f"event {event.get('n')} ({event['event']}) lacks something ({error!r}); the log "
+                "is damaged; --without-models takes the stored pixels"
+            ) from None
+
+    def _do(self, event: Event) -> None:
         patch = Patch.from_dict(event["patch"]) if "patch" in event else Patch.empty()
-        if event["event"] == "saved":
+        if event["event"] == "save":
             self._check_saved(event)
-        self._take_rows(event.get("objects", {}))
-        if not patch.count and self.redo is None:
-            return
-        self._fit(patch)
         made, why = None, ""
-        if self.redo is not None:
-            self.redo.prepare(event, self.recorded)
-            made, why = self.redo.plane(event, self.recorded)
-        if made is None:
-            if why:
-                self.stored.append(f"event {event['n']} ({event['event']}): {why}")
-            patch.apply(self.recorded)
-            if self.again is not self.recorded:
-                patch.apply(self.again)
+        self._fit(patch)
+        if self.runner is not None:
+            self.runner.prepare(event)
+            made, why = self.runner.plane(event)
+        self._take_rows(event.get("objects", {}))
+        if made is not None:
+            self._compare(event, patch, made, why)
             return
-        self._compare(event, patch, made, why)
+        if why:
+            self.stored.append(f"event {event['n']} ({event['event']}): {why}")
+        patch.apply(self.recorded)
+        if self.again is not self.recorded:
+            patch.apply(self.again)
 
     def outcome(self) -> Replayed:
         """What came of it."""
-        table = ObjectTable({i: ObjectRecord.from_row(row) for i, row in self.rows.items()})
-        return Replayed(self.again, table, self.differences, self.redone, self.stored)
+        return Replayed(self.again, _table(self.rows), self.differences, self.redone, self.stored)
 
     def _compare(self, event: Event, patch: Patch, made: npt.NDArray[Any], why: str) -> None:
         self.redone += 1
-        plane = plane_from_dict(event["plane"])
+        plane = Plane.from_dict(event["plane"])
         before = plane.read(self.recorded).copy()
         patch.apply(self.recorded)
         differ = plane.read(self.recorded) != made
@@ -184,6 +199,8 @@ class _Run:
                 self.rows.pop(int(key), None)
             else:
                 self.rows[int(key)] = row
+        if rows:
+            self.document.host.write_table(_table(self.rows))
 
     def _fit(self, patch: Patch) -> None:
         """Make the arrays wider where values need it, as napari's own conversion does."""
@@ -193,5 +210,12 @@ class _Run:
         if patch.values.min() >= limits.min and patch.values.max() <= limits.max:
             return
         same = self.again is self.recorded
-        self.recorded = self.recorded.astype(np.int64)
+        self.document.host = ArrayHost(
+            self.recorded.astype(np.int64), table=self.document.table, undo_bytes=0
+        )
+        self.document.replaced()
         self.again = self.recorded if same else self.again.astype(np.int64)
+
+
+def _table(rows: dict[int, dict[str, Any]]) -> ObjectTable:
+    return ObjectTable({i: ObjectRecord.from_row(row) for i, row in rows.items()})

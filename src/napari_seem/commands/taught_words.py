@@ -24,13 +24,30 @@ class TaughtWords:
     ----------
     complaints : tuple of str
         Why words, or the whole file, can't be used; for the person.
+    leaves_models : bool
+        Models are used as they were loaded.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or default_library()
         self.complaints: tuple[str, ...] = ()
+        self.leaves_models = False
         self._library: ConceptLibrary | None = None
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, library: ConceptLibrary) -> TaughtWords:
+        """The words of a library that is open; changes of them are not written."""
+        words = cls()
+        words._library = library
+        return words
+
+    @classmethod
+    def none(cls) -> TaughtWords:
+        """No words but those that the models know by themselves, or were loaded with."""
+        words = cls.of(ConceptLibrary())
+        words.leaves_models = True
+        return words
 
     @property
     def library(self) -> ConceptLibrary:
@@ -59,9 +76,9 @@ class TaughtWords:
             library.save(self.path)
             self._library = library
 
-    def told_to(self, model: Any) -> Any:
+    def with_words(self, model: Any) -> Any:
         """A model that knows the words it can know; the model itself where it takes none."""
-        if Capability.CONCEPTS not in getattr(model, "capabilities", ()):
+        if self.leaves_models or Capability.CONCEPTS not in getattr(model, "capabilities", ()):
             return model
         usable, reasons = self.library.usable_by(model)
         self.complaints = tuple(dict.fromkeys((*self.complaints, *reasons)))

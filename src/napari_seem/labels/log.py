@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ..errors import LogTrouble
 from ..io.files import ending
 from ..io.ome_zarr import is_ome_zarr
 from ..io.whole import replacing
+from .legacy import upgraded
 
 FORMAT = "napari-seem log"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".log.jsonl"
 NEAR = 2
 """An image so many folders above the log's is still told by its path from there."""
@@ -30,7 +31,7 @@ class SessionLog:
     Attributes
     ----------
     events : list of dict
-        The first is `opened`.
+        The first is `open`; all in the form of this version.
     cut_off : bool
         The last line was not written to its end, as in a program that died; it is left out.
     """
@@ -87,7 +88,7 @@ def read_log(path: Path) -> list[SessionLog]:
                 raise
     if not sessions:
         raise LogTrouble(f"'{path}' is empty; give a log that napari-seem wrote beside labels")
-    *former, newest = sessions
+    *former, newest = [upgraded(events) for events in sessions]
     return [*(SessionLog(events) for events in former), SessionLog(newest, cut_off)]
 
 
@@ -139,32 +140,33 @@ class Journal:
     Parameters
     ----------
     path : Path
-        Made with the first event.
+        Made with the second event: labels that are only looked at leave no file.
+    warn : callable
+        Given a message, once, where the file can't be written; nothing more is written then.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None] = lambda _: None) -> None:
         self.path = path
-        self.trouble = ""
-        self._file: TextIO | None = None
+        self._warn = warn
+        self._broken = False
+        self._waiting: list[Event] | None = []
 
     def put(self, event: Event) -> None:
-        """Write an event; where that fails no more are written, and `trouble` says why."""
-        if self.trouble:
+        """Write an event."""
+        if self._broken:
             return
+        if self._waiting is not None:
+            self._waiting.append(event)
+            if len(self._waiting) < 2:
+                return
+        events, self._waiting = self._waiting or [event], None
         try:
-            if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("a", encoding="utf-8")
-            self._file.write(line_of(event) + "\n")
-            self._file.flush()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(line_of(one) + "\n" for one in events)
         except OSError as error:
-            self.trouble = f"the log '{self.path}' can't be written ({error.strerror or error})"
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+            self._broken = True
+            self._warn(f"the log '{self.path}' can't be written ({error.strerror or error})")
 
 
 def _event(line: str, path: Path, number: int) -> Event:
@@ -181,7 +183,7 @@ def _event(line: str, path: Path, number: int) -> Event:
 
 def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> None:
     """Put an event to its session, checking that none is missing before it."""
-    if event["event"] == "opened":
+    if event["event"] in ("open", "opened"):
         if event.get("format") != FORMAT:
             raise LogTrouble(f"line {number} of '{path}' is of no log of napari-seem")
         if not isinstance(event.get("version"), int) or event["version"] > VERSION:
@@ -191,7 +193,7 @@ def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> 
             )
         sessions.append([])
     elif not sessions:
-        raise LogTrouble(f"line {number} of '{path}': the first event must be 'opened'")
+        raise LogTrouble(f"line {number} of '{path}': the first line must be 'open'")
     if event.get("n") != len(sessions[-1]) + 1:
         raise LogTrouble(
             f"line {number} of '{path}' is event {event.get('n')}, where "
@@ -208,7 +210,7 @@ def _others(lines: Sequence[str], own: str) -> list[str]:
             event = json.loads(line)
         except ValueError:
             event = {}
-        if isinstance(event, dict) and event.get("event") == "opened":
+        if isinstance(event, dict) and event.get("event") in ("open", "opened"):
             mine = event.get("session") == own
         if not mine:
             kept.append(line)

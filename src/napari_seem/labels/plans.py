@@ -19,7 +19,7 @@ class Plan:
     Attributes
     ----------
     kind : str
-        Of the event in the record: `renamed`, `merged`, `deleted` or `recoloured`.
+        Of the event in the record: `rename`, `merge`, `delete` or `recolour`.
     title : str
         What it does, as a person would say it: "rename 'cell' to 'nucleus'".
     rows : mapping of int to ObjectRecord or None
@@ -99,9 +99,9 @@ def rename_object(table: ObjectTable, label_id: int, name: str) -> Plan:
     wanted = clean_name(name)
     title = f"name object {label_id} {quoted(wanted)}"
     if wanted == record.name:
-        return Plan("renamed", title)
+        return Plan("rename", title)
     return Plan(
-        "renamed", title, {label_id: replace(record, name=wanted, concept=record.class_name)}
+        "rename", title, {label_id: replace(record, name=wanted, concept=record.class_name)}
     )
 
 
@@ -113,7 +113,7 @@ def move(table: ObjectTable, ids: Iterable[int], to: str) -> Plan:
         moved = _moved(table[label_id], wanted)
         if moved != table[label_id]:
             rows[label_id] = moved
-    return Plan("renamed", f"put {counted(len(rows))} into {quoted(wanted)}", rows)
+    return Plan("rename", f"put {counted(len(rows))} into {quoted(wanted)}", rows)
 
 
 def rename_class(
@@ -137,9 +137,9 @@ def rename_class(
     title = f"rename {quoted(old)} to {quoted(wanted)}"
     plan = move(table, classes.get(old, ()), wanted)
     if old == wanted:
-        return Plan("renamed", title, plan.rows)
+        return Plan("rename", title, plan.rows)
     moved = {wanted: colours[old], old: None} if old in colours and old != NO_CLASS else {}
-    return Plan("renamed", title, plan.rows, colours=moved)
+    return Plan("rename", title, plan.rows, colours=moved)
 
 
 def merge_classes(
@@ -151,7 +151,7 @@ def merge_classes(
     ids = [label_id for name in gone for label_id in classes.get(name, ())]
     title = f"merge {', '.join(quoted(name) for name in gone[:3])}"
     more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-    return Plan("merged", f"{title}{more} into {quoted(wanted)}", move(table, ids, wanted).rows)
+    return Plan("merge", f"{title}{more} into {quoted(wanted)}", move(table, ids, wanted).rows)
 
 
 def merge_objects(table: ObjectTable, ids: Sequence[int]) -> Plan:
@@ -172,20 +172,20 @@ def merge_objects(table: ObjectTable, ids: Sequence[int]) -> Plan:
     )
     gone = {label_id: None for label_id in others if label_id in table}
     title = f"merge {counted(len(ids))} into {keep}"
-    return Plan("merged", title, {keep: merged, **gone}, dict.fromkeys(others, keep))
+    return Plan("merge", title, {keep: merged, **gone}, dict.fromkeys(others, keep))
 
 
 def delete_objects(table: ObjectTable, ids: Sequence[int]) -> Plan:
     """Take objects away, pixels and rows."""
     what = f"object {ids[0]}" if len(ids) == 1 else counted(len(ids))
     gone = {label_id: None for label_id in ids if label_id in table}
-    return Plan("deleted", f"delete {what}", gone, dict.fromkeys(ids, 0))
+    return Plan("delete", f"delete {what}", gone, dict.fromkeys(ids, 0))
 
 
 def recolour(names: Sequence[str], colour: str) -> Plan:
     """Give classes a colour, "#rrggbb"."""
     said = quoted(names[0]) if len(names) == 1 else f"{len(names)} classes"
-    return Plan("recoloured", f"recolour {said}", colours=dict.fromkeys(names, colour))
+    return Plan("recolour", f"recolour {said}", colours=dict.fromkeys(names, colour))
 
 
 def counted(number: int) -> str:

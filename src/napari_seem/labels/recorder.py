@@ -1,4 +1,4 @@
-"""Keeps the record of one label array: every event with the pixels that it changed."""
+"""The log of one label array: every line is a command with the pixels that it changed."""
 
 from __future__ import annotations
 
@@ -19,44 +19,48 @@ NEVER: Rows = {}
 
 
 class Recorder:
-    """Notes what is done to a label array, so that it can be replayed to the last pixel.
+    """Logs what is done to a label array, so that it can be replayed to the last pixel.
 
-    Before an event the pixels it may touch are compared with what the record knows of them: what
-    anybody else changed meanwhile becomes an event `by_hand` of its own. After it, what it has
-    changed is stored with it.
+    Before a command the pixels it may touch are compared with what the log knows of them: what
+    anybody else changed meanwhile becomes a line `external` of its own. After the command, what it
+    has changed is stored with it.
 
     Parameters
     ----------
     data : integer array-like of two or more axes
-        As it is when the record begins; what it holds is part of the record.
+        As it is when the log begins; what it holds is part of the log.
     name : str
         Of the labels.
     rows : mapping, optional
         The table of objects.
-    journal : Journal, optional
-        Takes each event at once.
+    journal : callable, optional
+        Given the session's name, gives the `Journal` that takes each event at once, or None.
     empty : bool
         The array is known to hold nothing, and need not be read.
+    grid : mapping, optional
+        Axes, affine and units of the labels as plain values.
     """
 
     def __init__(
         self, data: Any, name: str = "", rows: Rows | None = None,
-        journal: Journal | None = None, *, empty: bool = False,
+        journal: Callable[[str], Journal | None] = lambda _: None, *, empty: bool = False,
+        grid: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
         from .. import __version__
 
         self.events: list[Event] = []
-        self.journal = journal
+        self.session = uuid.uuid4().hex[:12]
+        self.journal = journal(self.session)
         self.busy = False
         self._images: dict[str, int] = {}
         self._rows: Rows = NEVER
         self._snapshot = LabelSnapshot(data.shape)
         self._add(
-            "opened",
+            "open",
             {
                 "format": FORMAT, "version": VERSION, "program": f"napari-seem {__version__}",
-                "session": uuid.uuid4().hex[:12], "labels": name, "shape": list(self.shape),
-                "dtype": np.dtype(data.dtype).str,
+                "session": self.session, "labels": name, "shape": list(self.shape),
+                "dtype": np.dtype(data.dtype).str, "grid": dict(grid or {}),
             },
             None if empty else data, rows=rows,
         )  # fmt: skip
@@ -75,6 +79,7 @@ class Recorder:
         """Another that knows the same, for a copy of the labels."""
         other = Recorder.__new__(Recorder)
         other.events = list(self.events)
+        other.session = self.session
         other.journal, other.busy = None, False
         other._images, other._rows = dict(self._images), self._rows
         other._snapshot = self._snapshot.copy()
@@ -88,29 +93,46 @@ class Recorder:
             self._add("image", {"id": self._images[name], **told})
         return self._images[name]
 
-    def sync(self, data: Any, area: Area | None = None, how: str = "otherwise") -> bool:
-        """Note what changed in an area that no event tells of; gives whether anything did."""
+    def sync(
+        self, data: Any, area: Area | None = None, entry: Event | None = None,
+        rows: Rows | None = None,
+    ) -> bool:  # fmt: skip
+        """Log what changed in an area, and in the table, that no line tells of.
+
+        Parameters
+        ----------
+        data : integer array-like
+        area : tuple of slice, optional
+            By default everything.
+        entry : dict, optional
+            What it was: `{"event": "paint"}`; by default `external`, as by a script.
+        rows : mapping, optional
+            The table as it is now.
+
+        Returns
+        -------
+        bool
+            Whether anything had changed.
+        """
         if self.busy:
             return False
-        patch = self._snapshot.take(data, area)
-        if patch.count:
-            self._put("by_hand", {"how": how, "pixels": patch.count, "patch": patch.to_dict()})
-        return bool(patch.count)
+        line = {"event": "external"} if entry is None else dict(entry)
+        return self._add(line.pop("event"), line, data, area, rows=rows, needed=False)
 
     @contextmanager
     def writing(
-        self, kind: str, data: Any, area: Area | None = None, *,
+        self, entry: Event, data: Any, area: Area | None = None, *,
         rows: Callable[[], Rows] | None = None,
-    ) -> Iterator[Event]:  # fmt: skip
-        """Note an event around the code that makes it; yields details to be filled in.
+    ) -> Iterator[None]:  # fmt: skip
+        """Log an entry around the code that makes it, which may add to the entry.
 
         Nothing is noted where neither pixels nor rows of the table change. An event inside another
         one is part of that.
 
         Parameters
         ----------
-        kind : str
-            What is done: `committed`, `renamed`, ...
+        entry : dict
+            What is done; `event` names it.
         data : integer array-like
             The labels, which are changed in place.
         area : tuple of slice, optional
@@ -118,60 +140,53 @@ class Recorder:
         rows : callable, optional
             Gives the table of objects as it is now.
         """
-        details: Event = {}
         if self.busy:
-            yield details
+            yield
             return
-        self.sync(data, area)
-        moved = {} if rows is None else self._changed(rows())
-        if moved:  # such as by undo, which takes rows of the table along
-            self._put("by_hand", {"how": "otherwise", "objects": moved})
+        self.sync(data, area, rows=None if rows is None else rows())
         self.busy = True
         try:
-            yield details
+            yield
         except BaseException:
-            details["stored"] = "it was not finished"
+            entry["stored"] = "it was not finished"
             raise
         finally:
             self.busy = False
             changed = None if rows is None else rows()
-            self._add(kind, details, data, area, rows=changed, needed=False)
-
-    def done(
-        self, kind: str, data: Any, area: Area | None, details: Mapping[str, Any],
-        rows: Rows | None = None,
-    ) -> None:  # fmt: skip
-        """Note an event that is over: all that changed in its area is its own."""
-        self._add(kind, details, data, area, rows=rows, needed=False)
+            details = {key: value for key, value in entry.items() if key != "event"}
+            self._add(str(entry["event"]), details, data, area, rows=changed, needed=False)
 
     def note(self, kind: str, details: Mapping[str, Any]) -> None:
         """Note something that changes no labels."""
         self._put(kind, dict(details))
 
     def saved(self, data: Any, name: str, rows: Rows | None = None) -> list[Event]:
-        """Note that the labels were written to a file, and give all events up to that."""
-        self.sync(data)
-        changed = {"objects": self._changed(rows)} if rows is not None else {}
-        self._put("saved", {
-            "file": name, "dtype": np.dtype(data.dtype).str, "labels": digest_of(data),
-            **({} if not changed.get("objects") else changed),
-        })  # fmt: skip
+        """Log that the labels were written to a file; gives all lines up to that."""
+        self.sync(data, rows=rows)
+        digest = digest_of(data)
+        self._put("save", {"file": name, "dtype": np.dtype(data.dtype).str, "labels": digest})
         return list(self.events)
+
+    def close(self) -> None:
+        """Log that nobody works on the labels any more."""
+        if self.events[-1]["event"] != "close":
+            self._put("close", {})
 
     def _add(
         self, kind: str, details: Mapping[str, Any], data: Any = None, area: Area | None = None,
         *, rows: Rows | None = None, needed: bool = True,
-    ) -> None:  # fmt: skip
-        told = dict(details)
+    ) -> bool:  # fmt: skip
+        line = dict(details)
         patch = None if data is None else self._snapshot.take(data, area)
         changed = self._changed(rows) if rows is not None else {}
         if changed:
-            told["objects"] = changed
+            line["objects"] = changed
         if patch is not None and patch.count:
-            told |= {"pixels": patch.count, "patch": patch.to_dict()}
+            line |= {"pixels": patch.count, "patch": patch.to_dict()}
         elif not needed and not changed:
-            return
-        self._put(kind, told)
+            return False
+        self._put(kind, line)
+        return True
 
     def _changed(self, rows: Rows) -> dict[str, Any]:
         """Rows that are other than before; null for those that are gone."""

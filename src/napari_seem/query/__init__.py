@@ -1,10 +1,11 @@
-"""Find what a word names in many planes and files: one finding after another."""
+"""Searching many planes and files for what a word names, one finding after another."""
 
+from ..sources.source import PlaneSource
 from .finding import Finding, PlaneFindings, PlaneRef
-from .label_files import LabelFile, added, labels_of, taken_out
 from .run import check_words, find, search
 from .sources import (
-    PlaneSource,
+    Unreadable,
+    plane_ref,
     plane_sources_of_array,
     plane_sources_of_file,
     plane_sources_of_files,
@@ -12,17 +13,16 @@ from .sources import (
 
 __all__ = [
     "Finding",
-    "LabelFile",
     "PlaneFindings",
     "PlaneRef",
     "PlaneSource",
-    "added",
+    "Unreadable",
     "check_words",
+
     "find",
-    "labels_of",
+    "plane_ref",
     "plane_sources_of_array",
     "plane_sources_of_file",
     "plane_sources_of_files",
     "search",
-    "taken_out",
 ]  # fmt: skip

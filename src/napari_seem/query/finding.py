@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..models.base import Instance
 from ..planes import Plane
 
 Area = tuple[int, int, int, int]
@@ -19,12 +20,12 @@ Picture = npt.NDArray[np.uint8]
 SIDE = 88
 """Pixels along a picture."""
 AROUND = 0.35
-"""Share of an object's side that its picture shows on every side of it."""
+"""Margin of an object's picture on every side, as a share of the object's side."""
 LEAST_AROUND = 8
 OUTLINE, SHADE = (255, 214, 10), 0.35
-"""Colour of outlines, and how dark the pixels next to them are: seen on any ground."""
+"""Colour of outlines, and factor of the pixels next to them: visible on any ground."""
 LEVEL = 1
-"""Of compression; a higher one costs time and saves little."""
+"""Compression level; a higher one takes longer and saves little."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ class Finding:
         bits = np.frombuffer(zlib.decompress(self._mask), np.uint8)
         count = (y1 - y0) * (x1 - x0)
         return np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool)
+
+    @property
+    def instance(self) -> Instance:
+        """The object as a model found it."""
+        return Instance(self.mask, self.bbox, self.score, self.word)
 
     @property
     def corner(self) -> tuple[int, int]:

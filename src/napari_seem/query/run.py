@@ -1,10 +1,11 @@
-"""Looking for a word in plane after plane."""
+"""Looking for words in plane after plane."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,21 @@ from ..embeddings import EmbeddingCache, key_of
 from ..embeddings.ahead import StorageQuota
 from ..errors import InvalidImage, InvalidPrompt, NapariSeemError, StoreTrouble, UnsupportedPrompt
 from ..images import to_rgb
-from ..models.base import Capability, Embedding, Model
-from ..sources import PlanePixels, PlaneRun
+from ..models.base import Capability, Embedding, Instance, Model, Segmentation
+from ..sources import PlanePixels
 from ..sources.frames import Frame
-from .finding import SIDE, Area, BoolArray, Finding, PlaneFindings, PlaneRef, frame_of, outlined
-from .sources import PlaneSource
-
-if TYPE_CHECKING:
-    from ..sources import FoundObject
+from ..sources.source import OpenPlane, PlaneSource, open_plane
+from .finding import (
+    SIDE,
+    Area,
+    BoolArray,
+    Finding,
+    Picture,
+    PlaneFindings,
+    frame_of,
+    outlined,
+)
+from .sources import Unreadable, plane_ref
 
 LONGEST_WORD = 100
 IN_MEMORY = 1 << 26
@@ -29,7 +37,8 @@ BLANK = 32
 
 
 def find(
-    model: Model, sources: Iterable[PlaneSource], words: Sequence[str] | str, *, least: float = 0.0,
+    model: Model, sources: Iterable[PlaneSource | Unreadable], words: Sequence[str] | str, *,
+    least: float = 0.0,
     cache: EmbeddingCache | None = None,
 ) -> Iterator[Finding]:  # fmt: skip
     """Find everything that words name, plane by plane; stop iterating to cancel.
@@ -64,7 +73,8 @@ def find(
 
 
 def search(
-    model: Model, sources: Iterable[PlaneSource], words: Sequence[str] | str, *, least: float = 0.0,
+    model: Model, sources: Iterable[PlaneSource | Unreadable], words: Sequence[str] | str, *,
+    least: float = 0.0,
     cache: EmbeddingCache | None = None, may_go_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[PlaneFindings]:  # fmt: skip
     """As `find`, plane by plane; what can't be read is told and ends nothing.
@@ -82,34 +92,28 @@ def search(
         One for each plane.
     """
     wanted = check_words(model, words)
-    kept = _Kept(cache)
-
-    def search_plane(place: PlaneRef, pixels: Any) -> tuple[Finding, ...] | None:
-        if isinstance(pixels, PlanePixels):
-            return _on_big(model, place, pixels, wanted, least, may_go_on)
-        return _on_plane(model, place, pixels, wanted, least, kept)
-
+    encode = _Encoder(model, cache)
     for source in sources:
         if not may_go_on():
             return
-        pixels, problem = _read(source)
+        if isinstance(source, Unreadable):
+            yield PlaneFindings(source.ref, (), source.problem)
+            continue
         findings: tuple[Finding, ...] | None = ()
-        if not problem:
-            try:
-                findings = search_plane(source.place, pixels)
-            except (NapariSeemError, OSError, ValueError, MemoryError) as error:
-                problem = _message(error)
+        problem = ""
+        try:
+            findings = _on_plane(source, wanted, least, encode, may_go_on)
+        except _Unread as error:
+            problem = str(error)
+        except (NapariSeemError, OSError, ValueError, MemoryError) as error:
+            problem = _message(error)
         if findings is None:
             return
-        yield PlaneFindings(source.place, findings, problem)
+        yield PlaneFindings(plane_ref(source), findings, problem)
 
 
-def _read(source: PlaneSource) -> tuple[Any, str]:
-    """A plane's pixels, or why there are none."""
-    try:
-        return source.read(), ""
-    except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
-        return None, _message(error)
+class _Unread(Exception):
+    """Why a plane's pixels can't be read."""
 
 
 def _message(error: Exception) -> str:
@@ -150,61 +154,64 @@ def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
 
 
 def _on_plane(
-    model: Model, place: PlaneRef, pixels: npt.NDArray[Any], words: Sequence[str], least: float,
-    kept: _Kept,
-) -> tuple[Finding, ...]:  # fmt: skip
-    embedding, content = kept.encoded(model, pixels)
-    instances = enumerate(model.segment(embedding, words).instances, start=1)
-    chosen = [(k, one) for k, one in instances if one.score >= least and one.mask.any()]
-    if not chosen:
-        return ()
-    shown, shape = to_rgb(pixels), (int(pixels.shape[0]), int(pixels.shape[1]))
-    found = []
-    for number, one in sorted(chosen, key=lambda pair: -pair[1].score):
-        frame = frame_of(one.bbox, shape)
-        part = shown[frame[0] : frame[2], frame[1] : frame[3]]
-        picture = outlined(part, _within(one.mask, one.bbox, frame))
-        word = one.label or words[0]
-        found.append(
-            Finding.of(place, word, one.score, one.bbox, one.mask, picture, number, content)
-        )
-    return tuple(found)
-
-
-def _on_big(
-    model: Model, place: PlaneRef, pixels: PlanePixels, words: Sequence[str], least: float,
+    source: PlaneSource, words: Sequence[str], least: float, encode: _Encoder,
     may_go_on: Callable[[], bool],
 ) -> tuple[Finding, ...] | None:  # fmt: skip
-    """What a big plane holds; None where the run was stopped."""
-    height, width = pixels.shape
+    """What words name on a plane, best first; None where the run was stopped."""
     with tempfile.TemporaryFile(prefix="napari-seem-") as file:
+        opened, picture_of = encode.open(source)
         out: Any = None
-        if height * width > IN_MEMORY:
-            out = np.memmap(file, np.uint32, "w+", shape=pixels.shape)
-        work = PlaneRun(model, pixels, words, out=out)
-        for _ in work.run():
-            if not may_go_on():
+        if source.is_big and math.prod(source.shape) > IN_MEMORY:
+            out = np.memmap(file, np.uint32, "w+", shape=source.shape)
+        found = None
+        for found in opened.segment(words, out=out):
+            if isinstance(found, int) and not may_go_on():
                 return None
-        best = sorted(work.objects, key=lambda one: (-one.score, one.label_id))
-        return tuple(
-            _of_big(place, pixels, work.labels, one, words[0], number)
-            for number, one in enumerate(best, start=1)
-            if one.score >= least
+    assert isinstance(found, Segmentation)
+    numbered = enumerate(found.instances, start=1)
+    chosen = [(k, one) for k, one in numbered if one.score >= least and one.mask.any()]
+    ref = plane_ref(source)
+    return tuple(
+        Finding.of(
+            ref,
+            one.label or words[0],
+            one.score,
+            one.bbox,
+            one.mask,
+            picture_of(one),
+            number,
+            opened.content,
         )
+        for number, one in sorted(chosen, key=lambda pair: -pair[1].score)
+    )
 
 
-def _of_big(
-    place: PlaneRef, pixels: PlanePixels, labels: Any, one: FoundObject, word: str, number: int
-) -> Finding:
-    y0, x0, y1, x1 = one.bbox
-    mask = np.asarray(labels[y0:y1, x0:x1]) == one.label_id
-    area = frame_of(one.bbox, pixels.shape)
-    factor = max(1, max(area[2] - area[0], area[3] - area[1]) // (2 * SIDE))
-    top, left = area[0] // factor * factor, area[1] // factor * factor
-    frame = Frame(factor, top, left, area[2], area[3])
-    shown = pixels.appearance.show(pixels.read(frame))
-    picture = outlined(shown, _within(mask, one.bbox, frame.area, factor))
-    return Finding.of(place, one.name or word, one.score, one.bbox, mask, picture, number)
+def _small_picture(pixels: npt.NDArray[Any]) -> Callable[[Instance], Picture]:
+    """What gives pictures of objects on a plane of pixels (H, W) or (H, W, C)."""
+    shape = int(pixels.shape[0]), int(pixels.shape[1])
+    shown: list[Picture] = []
+
+    def picture_of(one: Instance) -> Picture:
+        if not shown:
+            shown.append(to_rgb(pixels))
+        y0, x0, y1, x1 = frame = frame_of(one.bbox, shape)
+        return outlined(shown[0][y0:y1, x0:x1], _within(one.mask, one.bbox, frame))
+
+    return picture_of
+
+
+def _big_picture(pixels: PlanePixels) -> Callable[[Instance], Picture]:
+    """What gives pictures of objects on a big plane, of which only the parts are read."""
+
+    def picture_of(one: Instance) -> Picture:
+        area = frame_of(one.bbox, pixels.shape)
+        factor = max(1, max(area[2] - area[0], area[3] - area[1]) // (2 * SIDE))
+        top, left = area[0] // factor * factor, area[1] // factor * factor
+        frame = Frame(factor, top, left, area[2], area[3])
+        shown = pixels.appearance.show(pixels.read(frame))
+        return outlined(shown, _within(one.mask, one.bbox, frame.area, factor))
+
+    return picture_of
 
 
 def _within(mask: BoolArray, bbox: Area, frame: Area, step: int = 1) -> BoolArray:
@@ -219,31 +226,43 @@ def _within(mask: BoolArray, bbox: Area, frame: Area, step: int = 1) -> BoolArra
     return out
 
 
-class _Kept:
-    """Encoded planes: taken from the cache, and kept there while it has room for more.
+class _Encoder:
+    """Opens planes: encoded ones from the cache, and kept there while it has room for more.
 
     Nothing that is in memory goes for them: what a person works on stays ready.
     """
 
-    def __init__(self, cache: EmbeddingCache | None) -> None:
-        self._cache = cache
-        self._room = None if cache is None else StorageQuota(cache)
+    def __init__(self, model: Model, cache: EmbeddingCache | None) -> None:
+        self._model, self._cache = model, cache
+        self._quota = None if cache is None else StorageQuota(cache)
 
-    def encoded(self, model: Model, pixels: npt.NDArray[Any]) -> tuple[Embedding, str]:
-        """A plane as the model encodes it, and the name of its content."""
-        key, fresh = key_of(model, pixels), []
+    def open(self, source: PlaneSource) -> tuple[OpenPlane, Callable[[Instance], Picture]]:
+        """A plane ready to be asked about, and what gives pictures of its objects."""
+        if source.is_big:
+            pixels = source.pixels()
+            return open_plane(self._model, source, pixels=pixels), _big_picture(pixels)
+        try:
+            plane = source.read()
+        except Exception as error:  # readers of damaged files raise anything
+            raise _Unread(_message(error)) from error
+        embedding, content = self._encoded(plane)
+        return OpenPlane(self._model, embedding, source, content), _small_picture(plane)
+
+    def _encoded(self, pixels: npt.NDArray[Any]) -> tuple[Embedding, str]:
+        """A plane (H, W) or (H, W, C) as the model encodes it, and the name of its content."""
+        key, fresh = key_of(self._model, pixels), []
         if self._cache is None:
-            return model.encode(pixels), key[1]
+            return self._model.encode(pixels), key[1]
 
         def encode() -> Embedding:
             fresh.append(True)
-            return model.encode(pixels)
+            return self._model.encode(pixels)
 
         embedding = self._cache.get_or_encode(key, encode, ahead=True)
-        if fresh and self._room is not None:
+        if fresh and self._quota is not None:
             try:
-                self._room.check()
-                self._room.fill(key, embedding)
+                self._quota.check()
+                self._quota.fill(key, embedding)
             except StoreTrouble:  # it is full: the search goes on without keeping
-                self._room = None
+                self._quota = None
         return embedding, key[1]

@@ -1,41 +1,46 @@
-"""What there is to look at: planes of arrays and files, none of them read before its turn."""
+"""Planes of arrays and files to be searched, none of them read before its turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidImage
-from ..intensity import IntensityWindow, windowed
+from ..intensity import IntensityWindow
 from ..io.files import open_image
 from ..io.images import with_channels
 from ..planes import Plane
-from ..sources import PlanePixels, is_big
+from ..sources.source import ImageInput, ImageSource, PlaneSource
 from .finding import PlaneRef
 
 PLAIN = IntensityWindow()
 
 
-@dataclass(frozen=True, eq=False)
-class PlaneSource:
-    """One plane to look at.
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that can't be read.
 
     Attributes
     ----------
-    place : PlaneRef
-    read : callable
-        Gives its pixels, (H, W) or (H, W, C), or `PlanePixels` of a plane too big for one pass.
+    ref : PlaneRef
+    problem : str
+        Why.
     """
 
-    place: PlaneRef
-    read: Callable[[], Any]
+    ref: PlaneRef
+    problem: str
+
+
+def plane_ref(source: PlaneSource) -> PlaneRef:
+    """Where something is looked for."""
+    return PlaneRef(source.title or "image", source.source, source.plane)
 
 
 def plane_sources_of_array(
     array: Any, axis: int = 0, channels: bool = False, look: IntensityWindow = PLAIN,
-    source: Any = None, title: str = "",
+    source: Hashable = None, title: str = "",
 ) -> list[PlaneSource]:  # fmt: skip
     """The planes of an image or a stack.
 
@@ -68,8 +73,9 @@ def plane_sources_of_array(
         planes = [Plane((None, None), (0, 1), channels)]
     else:
         planes = _planes_along(spatial, axis, channels)
-    seen = windowed(array, look, channels)
-    return [_plane_source(seen, plane, source, title) for plane in planes]
+    image = ImageSource([array], channels, title, str(source or ""))
+    first = PlaneSource(ImageInput((image,), (look,)), planes[0], source=source)
+    return [replace(first, plane=plane, title=_title(title, plane)) for plane in planes]
 
 
 def plane_sources_of_file(
@@ -89,22 +95,14 @@ def plane_sources_of_file(
 
 def plane_sources_of_files(
     paths: Sequence[Path], axis: int | None = None, look: IntensityWindow = PLAIN
-) -> Iterator[PlaneSource]:
+) -> Iterator[PlaneSource | Unreadable]:
     """The planes of many files, each opened in its turn; reading one that can't be says so."""
     for path in paths:
         try:
             yield from plane_sources_of_file(path, axis, look)
         except Exception as error:  # noqa: BLE001  (readers of damaged files raise anything)
-            yield broken(PlaneRef(path.name, path, Plane((None, None), (0, 1))), error)
-
-
-def broken(place: PlaneRef, error: Exception) -> PlaneSource:
-    """A plane that can't be read."""
-
-    def read() -> Any:
-        raise error
-
-    return PlaneSource(place, read)
+            ref = PlaneRef(path.name, path, Plane((None, None), (0, 1)))
+            yield Unreadable(ref, str(error) or type(error).__name__)
 
 
 def _planes_along(shape: Sequence[int], axis: int, channels: bool) -> list[Plane]:
@@ -113,13 +111,6 @@ def _planes_along(shape: Sequence[int], axis: int, channels: bool) -> list[Plane
     return [Plane.across(axis, k, channels) for k in range(shape[axis % 3])]
 
 
-def _plane_source(array: Any, plane: Plane, source: Any, title: str) -> PlaneSource:
+def _title(title: str, plane: Plane) -> str:
     at = next((i for i in plane.index if i is not None), None)
-    name = title if at is None else f"{title} plane {at}".strip()
-
-    def read() -> Any:
-        if is_big(plane.shape(array.shape)):
-            return PlanePixels([[array]], plane)
-        return plane.read(array)
-
-    return PlaneSource(PlaneRef(name or "image", source, plane), read)
+    return title if at is None else f"{title} plane {at}".strip()

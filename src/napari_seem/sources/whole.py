@@ -148,6 +148,14 @@ class PlaneRun:
             yield len(self._frames) + number + 1
         self.objects = tuple(sums[label_id].object(label_id) for label_id in sorted(sums))
 
+    @property
+    def found(self) -> Segmentation:
+        """What was found, once the run is done."""
+        whole = WholePlane(self.labels, self.objects, self.vocabulary, self.semantic, self.stuff)
+        return Segmentation(
+            self._pixels.shape, instances_of(whole), self.semantic, self.vocabulary, self.stuff
+        )
+
     def _find(self, number: int) -> None:
         """Segment one frame, write its own part, and compare it with the neighbours done before."""
         core, frame = self._frames[number]

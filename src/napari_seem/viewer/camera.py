@@ -8,6 +8,7 @@ import numpy as np
 
 from ..planes import Plane
 from .coordinates import data_to_world
+from .private import canvas_size
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -53,14 +54,6 @@ def _aim(viewer: ViewerModel, image: Image, plane: Plane, bbox: tuple[int, int, 
     middle = (low + high) / 2
     camera: Any = getattr(viewer, "scene", viewer).camera  # napari 0.9 moved it
     camera.center = (0.0, float(middle[0]), float(middle[1]))
-    share = float(((high - low) * camera.zoom / _canvas(viewer)).max())
+    share = float(((high - low) * camera.zoom / np.maximum(canvas_size(viewer, FALLBACK), 1)).max())
     if share > 0 and not SMALLEST <= share <= LARGEST:
         camera.zoom = camera.zoom * USUAL / share
-
-
-def _canvas(viewer: Any) -> Any:
-    """Height and width of the canvas; napari 0.9 changed where it says so."""
-    size = getattr(getattr(viewer, "canvas", None), "size", None)
-    if size is None:
-        size = getattr(viewer, "_canvas_size", FALLBACK)
-    return np.maximum(np.asarray(size, float), 1)

@@ -19,11 +19,6 @@ FloatArray = npt.NDArray[np.float64]
 OBLIQUE = 1e-4
 
 
-def unwrap(thing: Any) -> Any:
-    """The viewer or layer itself, where napari hands plugins a proxy of it."""
-    return getattr(thing, "__wrapped__", thing)
-
-
 def full_data(layer: Layer) -> Any:
     """The layer's array, at full resolution where it has several."""
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data

@@ -10,14 +10,14 @@ import numpy as np
 
 from ..images import WINDOWS
 from ..io.files import open_image, write_labels
-from ..io.grid import Grid
 from ..io.opened import Opened
 from ..io.table import COLOURS
 from ..labels.log import Event, log_path, write_log
-from .coordinates import affine_matrix, full_data, spatial_shape, unwrap
-from .metadata import ABOUT, GRID
+from .coordinates import full_data
+from .documents import saving
+from .metadata import ABOUT, GRID, grid_of
 from .palette import palette_of
-from .record import saving
+from .private import unwrap
 from .rows import table_of
 
 if TYPE_CHECKING:
@@ -92,21 +92,6 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
 
 
-def grid_of(layer: Layer) -> Grid:
-    """The grid of the file that a layer's image came from, or one by the layer's own transform."""
-    own: Any = unwrap(layer)
-    grid, shape = own.metadata.get(GRID), spatial_shape(own)
-    if isinstance(grid, Grid) and grid.shape == shape:
-        return grid
-    names = [str(label) for label in own.axis_labels]
-    plain = Grid.plain(shape).axes
-    axes = tuple(
-        label if label in ("t", "z", "y", "x") else usual
-        for label, usual in zip(names, plain, strict=True)
-    )
-    return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
-
-
 def save_labels(
     layer: Layer, path: Path, events: Callable[[], Sequence[Event]] | None = None
 ) -> list[Path]:
@@ -117,7 +102,7 @@ def save_labels(
     layer : Labels
     path : Path
     events : callable, optional
-        What `napari_seem.viewer.record.saving` gave, where this runs in a thread.
+        What `napari_seem.viewer.documents.saving` gave, where this runs in a thread.
 
     Raises
     ------
@@ -132,11 +117,6 @@ def save_labels(
     done = (saving(layer, path.name) if events is None else events)()
     written = write_labels(path, full_data(layer), grid_of(layer), table_of(layer), about)
     return [*written, write_log(log_path(written[0]), done)] if done else written
-
-
-def _short(unit: Any) -> str:
-    """A pint unit as `Grid` writes it."""
-    return f"{unit:~}".replace("µ", "u")
 
 
 def _channel(level: Any, cut: tuple[Any, ...]) -> Any:

@@ -1,4 +1,15 @@
-"""Keys of layers' metadata that several modules read."""
+"""Keys of layers' metadata that several modules read, and the grid that a layer lies on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..io.grid import Grid
+from .coordinates import affine_matrix, spatial_shape
+from .private import unwrap
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 GRID = "napari-seem grid"
 """The grid of the file that a layer came from."""
@@ -6,3 +17,32 @@ ABOUT = "napari-seem about"
 """What the file says besides; of labels, how they came about."""
 SOURCE = "napari-seem source"
 """The file or folder that an image layer came from."""
+
+
+def grid_of(layer: Layer) -> Grid:
+    """The grid of the file that a layer's image came from, or one by the layer's own transform."""
+    own: Any = unwrap(layer)
+    grid, shape = own.metadata.get(GRID), spatial_shape(own)
+    if isinstance(grid, Grid) and grid.shape == shape:
+        return grid
+    names = [str(label) for label in own.axis_labels]
+    plain = Grid.plain(shape).axes
+    axes = tuple(
+        label if label in ("t", "z", "y", "x") else usual
+        for label, usual in zip(names, plain, strict=True)
+    )
+    return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
+
+
+def grid_values(layer: Layer) -> dict[str, Any]:
+    """Axes, affine (from the array to the world) and units of a layer as plain values."""
+    return {
+        "axes": [str(label) for label in layer.axis_labels],
+        "affine": affine_matrix(layer).tolist(),
+        "units": [str(unit) for unit in layer.units],
+    }
+
+
+def _short(unit: Any) -> str:
+    """A pint unit as `Grid` writes it."""
+    return f"{unit:~}".replace("µ", "u")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from ..errors import InvalidImage
-from ..intensity import IntensityWindow, read_shown, shown_levels
-from .coordinates import channel_layers, full_data, resolutions, unwrap
-from .files import ABOUT
+from ..intensity import IntensityWindow
+from ..sources.source import ImageInput, ImageSource, PlaneSource
+from .coordinates import channel_layers, full_data, resolutions
+from .metadata import ABOUT, GRID, SOURCE, grid_values
+from .private import unwrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
     from napari.layers import Image, Labels, Layer
 
     from ..planes import Plane
@@ -24,6 +27,7 @@ CONTRAST = "contrast"
 """The layer's contrast limits, whatever they are at the time."""
 VEGETATION = "vegetation"
 """The normalised difference of the layers that show near infrared and red."""
+_SOURCES: WeakKeyDictionary[Any, ImageSource] = WeakKeyDictionary()
 _INFRARED = ("nir", "near infrared", "near-infrared", "infrared", "b8", "b08")
 _RED = ("red", "b4", "b04")
 
@@ -69,48 +73,57 @@ class ModelInput:
     ----------
     layers : tuple of Image
         As channels of one picture where they are several.
-    looks : tuple of IntensityWindow
+    windows : tuple of IntensityWindow
         One for each layer.
     index : bool
         Show the normalised difference of the two layers instead.
     """
 
     layers: tuple[Image, ...]
-    looks: tuple[IntensityWindow, ...]
+    windows: tuple[IntensityWindow, ...]
     index: bool = False
-
-    @property
-    def resolved(self) -> ModelInput:
-        """The same with the windows of whole volumes worked out; reads a few planes, sparsely."""
-        looks = tuple(
-            look.resolved(full_data(layer), bool(layer.rgb))
-            for layer, look in zip(self.layers, self.looks, strict=True)
-        )
-        return ModelInput(self.layers, looks, self.index)
 
     def to_dict(self) -> dict[str, Any]:
         """What was used, as plain values for the results; nothing where nobody chose."""
         if self.index:
             return {"normalised difference": [layer.name for layer in self.layers]}
         if len(self.layers) == 1:
-            return self.looks[0].to_dict()
+            return self.windows[0].to_dict()
         looks = {
-            layer.name: look.to_dict() for layer, look in zip(self.layers, self.looks, strict=True)
+            layer.name: look.to_dict()
+            for layer, look in zip(self.layers, self.windows, strict=True)
         }
         return {"channels": looks}
 
-    def images(self) -> list[list[Any]]:
-        """One list of resolutions, finest first, for each channel of the picture; one for colour.
+    def arrays(self) -> ImageInput:
+        """The layers' arrays, to be read in any thread."""
+        return ImageInput(tuple(image_source(one) for one in self.layers), self.windows, self.index)
 
-        Read by the plane only; must be settled.
-        """
-        levels = [resolutions(layer) for layer in self.layers]
-        colours = [bool(layer.rgb) for layer in self.layers]
-        return shown_levels(levels, self.looks, colours, self.index)
+    def source(self, plane: Plane, title: str = "") -> PlaneSource:
+        """A plane as the model gets it, to be read in any thread."""
+        return PlaneSource(self.arrays(), plane, title, image_source(self.layers[0]))
 
-    def read(self, plane: Plane) -> npt.NDArray[Any]:
-        """A plane as the model gets it, (H, W) or (H, W, C); must be settled."""
-        return read_shown(self.images(), plane)
+
+def image_source(layer: Image) -> ImageSource:
+    """A layer's arrays and where they lie; the same object until the layer has other arrays."""
+    own: Any = unwrap(layer)
+    data, levels = full_data(own), resolutions(own)
+    known = _SOURCES.get(own)
+    if known is None or known.array is not data or known.name != own.name:
+        known = ImageSource(levels, bool(own.rgb), own.name, _path_of(own), grid_values(own))
+        _SOURCES[own] = known
+    return known
+
+
+def _path_of(image: Any) -> str:
+    """The file that an image layer came from, if that is known."""
+    grid = image.metadata.get(GRID)
+    path = (
+        image.metadata.get(SOURCE)
+        or getattr(image.source, "path", None)
+        or (grid.native.get("path") if grid else None)
+    )
+    return "" if path is None else str(Path(path).absolute())
 
 
 def model_input_of(layer: Image, layers: Sequence[Layer], together: bool) -> ModelInput:

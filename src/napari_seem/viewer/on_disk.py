@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import FileTrouble
 from ..io.grid import Grid
 from ..io.label_store import LabelStore, default_home, matrix_of
-from .coordinates import affine_matrix, full_data, placement, spatial_shape, unwrap
-from .files import ABOUT, GRID, grid_of
+from .coordinates import affine_matrix, full_data, placement, spatial_shape
+from .metadata import ABOUT, GRID, grid_of
+from .private import unwrap
 from .roles import slide_under_prompts
 from .window import WINDOW, Window
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ..io.table import COLOURS
 from ..labels.plans import classes_of
 from ..palette import NEUTRAL, Palette, rgb
-from .coordinates import full_data, unwrap
+from .coordinates import full_data
 from .metadata import ABOUT
+from .private import unwrap
 from .rows import table_of
 from .window import window_of
 

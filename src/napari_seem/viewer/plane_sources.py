@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..planes import Plane
-from ..query import PlaneRef, PlaneSource
-from ..sources import PlanePixels, is_big
-from .coordinates import shown_plane, spatial_shape
-from .model_input import ModelInput, model_input_of
+from ..sources.source import PlaneSource
+from .coordinates import shown_plane
+from .model_input import model_input_of
 from .stacks import shown_stack, stack_axes
 
 if TYPE_CHECKING:
@@ -41,26 +40,18 @@ def plane_sources_of_stack(
     InvalidPrompt
         The image is not shown as planes of its pixels.
     """
-    shown = model_input_of(image, layers, together).resolved
+    given = model_input_of(image, layers, together)
     if not stack_axes(image, dims):
-        return [_sight(image, shown, shown_plane(image, dims), image.name)]
+        return [given.source(shown_plane(image, dims), image.name)]
     stack = shown_stack(image, dims, axis, layers)
     first, last = within or (0, stack.shape[0])
     numbers = range(max(0, first), min(last, stack.shape[0]))
     nearest = sorted(numbers, key=lambda k: (abs(k - stack.position), k))
-    return [_sight(image, shown, stack.at(k), f"plane {k}") for k in nearest]
+    one = given.source(stack.plane)
+    return [one.at(stack.at(k), f"plane {k}") for k in nearest]
 
 
 def plane_source_of_image(image: Image, layers: Sequence[Layer]) -> PlaneSource:
     """A layer of two axes, however it is displayed."""
-    shown = model_input_of(image, layers, together=False).resolved
-    return _sight(image, shown, Plane((None, None), (0, 1), bool(image.rgb)), image.name)
-
-
-def _sight(image: Image, shown: ModelInput, plane: Plane, title: str) -> PlaneSource:
-    big = is_big(plane.shape(spatial_shape(image)))
-
-    def read() -> Any:
-        return PlanePixels(shown.images(), plane) if big else shown.read(plane)
-
-    return PlaneSource(PlaneRef(title, id(image), plane), read)
+    given = model_input_of(image, layers, together=False)
+    return given.source(Plane((None, None), (0, 1), bool(image.rgb)), image.name)

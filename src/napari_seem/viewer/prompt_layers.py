@@ -19,8 +19,10 @@ from ..planes import Plane
 from ..prompts import Point, Scribble
 from .coordinates import placement, shown_plane, spatial_shape
 from .drawn import Drawn, drawn_point, drawn_shape
+from .private import disable_brush_loop, is_drawing_shape
 from .roles import POINTS, SCRIBBLES, SHAPES, adopt, put_on_top, put_onto, release, spare_layer
 from .strokes import Grain
+from .timeline import bind_undo, timeline_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -76,6 +78,8 @@ class PromptLayers:
         self.shapes.events.data.connect(self._on_shapes)
         self.scribbles.events.paint.connect(self._on_stroke)
         self.scribbles.events.mode.connect(self._use_plain_brush)
+        for layer in self.layers:
+            bind_undo(layer, timeline_of(viewer))
         self.set_positive(True)
 
     @property
@@ -128,7 +132,7 @@ class PromptLayers:
         """Choose the sign of what is drawn next; colour and symbol show it."""
         self.positive = positive
         self.scribbles.selected_label = POSITIVE if positive else NEGATIVE
-        if _is_drawing(self.shapes):
+        if is_drawing_shape(self.shapes):
             return
         colour = COLOURS[positive]
         with self._quietly():
@@ -197,9 +201,7 @@ class PromptLayers:
         napari starts a stroke with it that goes on after the button is released, until it has
         come full circle.
         """
-        overlay = getattr(self.scribbles, "_overlays", {}).get("brush_stroke")
-        if overlay is not None:
-            overlay.enabled = False
+        disable_brush_loop(self.scribbles)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -321,7 +323,7 @@ class PromptLayers:
             layer.features = {"sign": [SIGNS[d.prompt.positive] for d in points]}
 
     def _draw_shapes(self) -> None:
-        if _is_drawing(self.shapes):  # napari stumbles over a change in the midst of a polygon
+        if is_drawing_shape(self.shapes):  # napari stumbles over a change in the midst of a polygon
             self._later(self._draw_shapes_now)
         else:
             self._draw_shapes_now()
@@ -367,11 +369,6 @@ class PromptLayers:
 
 _DONE = {"added", "removed", "changed", "ActionType.ADDED", "ActionType.REMOVED",
          "ActionType.CHANGED"}  # fmt: skip
-
-
-def _is_drawing(shapes: Shapes) -> bool:
-    """Whether a shape is being drawn; napari tells it only in private."""
-    return bool(getattr(shapes, "_is_creating", False))
 
 
 def _height_and_width(image: Image) -> tuple[int, int]:

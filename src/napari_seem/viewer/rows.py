@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..edits import ObjectTable
-from .coordinates import unwrap
+from .private import unwrap
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -49,3 +49,21 @@ def others_columns(layer: Any, ids: Iterable[int] | None = None) -> Any:
     frame = frame.set_axis(features["index"] if "index" in features else range(len(frame)))
     frame = frame[~frame.index.duplicated()]
     return frame if ids is None else frame[frame.index.isin(list(ids))]
+
+
+def rows_of(layer: Any) -> dict[str, dict[str, Any]]:
+    """The table of objects as plain values for the log: id as text -> row."""
+    features = layer.features
+    if "index" not in features:
+        return {}
+    names = [str(name) for name in features.columns if name != "index"]
+    columns = [features[name].tolist() for name in names]
+    rows = zip(features["index"].tolist(), zip(*columns, strict=True), strict=True)
+    return {
+        str(int(label_id)): {
+            name: None if value != value else value  # unknown numbers are NaN there
+            for name, value in zip(names, values, strict=True)
+        }
+        for label_id, values in rows
+        if int(label_id) > 0
+    }

@@ -8,18 +8,20 @@ there goes into the folder at once, and into the coarser pixels that show it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import Edit, Journal
+from ..edits import Edit
 from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
+from ..labels.undo import JournalUndo
 from ..planes import Plane
-from .coordinates import affine_matrix, resampled, unwrap
+from .coordinates import affine_matrix, resampled
+from .private import is_in_stroke, unwrap
 from .roles import adopt, release, slide_under_prompts, spare_layer
 
 if TYPE_CHECKING:
@@ -48,7 +50,10 @@ class Window:
     ----------
     layer : Labels or None
         The editable part; None before the first `move`.
-    journal : Journal
+    undo_backend : WindowUndo
+        The undo of all changes, wherever the window was.
+    noticed : callable
+        Called without arguments when a stroke was taken up.
     """
 
     def __init__(self, viewer: ViewerModel, shown: Labels, store: LabelStore) -> None:
@@ -56,12 +61,12 @@ class Window:
         self.shown: Any = unwrap(shown)
         self.store = store
         self.layer: Any = None
-        self.journal = Journal()
+        self.undo_backend = WindowUndo(self)
+        self.noticed: Callable[[], None] = lambda: None
+        self._made: list[Callable[[Any], None]] = []
         self._start: tuple[int, ...] = ()
         self._known: npt.NDArray[Any] = np.zeros(0, np.uint8)
         self._own = False
-        self._step: list[Edit] | None = None
-        self._bind(self.shown)
         self._viewer.layers.events.removed.connect(self._on_removed)
 
     def __deepcopy__(self, _: Any) -> Window:
@@ -81,7 +86,7 @@ class Window:
         Labels
             The layer to paint on.
         """
-        self._take_up()
+        self.take_up()
         y0, x0, y1, x1 = _at_most(area, plane.shape(self.store.array.shape))
         block = plane.block((y0, x0, y1, x1))
         part = np.asarray(self.store.array[block])
@@ -97,52 +102,43 @@ class Window:
         layer.visible = True
         return layer
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        """All changes within are one step of the undo."""
-        self._step = []
+    def on_made(self, slot: Callable[[Any], None]) -> None:
+        """Call a function with the layer to paint on, now and when another one is made."""
+        self._made = [slot]
+        if self.layer is not None:
+            slot(self.layer)
+
+    def take_up(self) -> None:
+        """Put what a person changed in the window into the folder."""
+        if self.layer is None or self._own:
+            return
+        present = np.asarray(self.layer.data)
+        if present.shape != self._known.shape or np.array_equal(present, self._known):
+            return
+        edit = Edit.between(self._start, self._known, present)
         try:
-            yield
-        finally:
-            made, self._step = tuple(self._step), None
-            self.journal.add(made)
-            self._redraw(made)
-
-    def change(self, edit: Edit) -> None:
-        """Make an edit anywhere; within `step`."""
-        if self._step is None:
-            raise RuntimeError("changes are made within a step")
-        if edit.count:
             self.store.change(edit)
-            self._step.append(edit)
+        except (FileTrouble, InvalidLabels):
+            with self._quietly():  # what can't be kept is not shown as if it were
+                self.layer.data[...] = self._known
+                self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+            raise
+        self._known = present.copy()
+        self.undo_backend.journal.add((edit,))
+        self.shown.refresh(extent=False, thumbnail=False, highlight=False)
+        self.noticed()
 
-    def mark(self, edit: Edit) -> None:
-        """Make an edit of no pixel part of the step, so that others know the step by it."""
-        if self._step is not None:
-            self._step.append(edit)
-
-    def forget_step(self) -> None:
-        """Nothing of what was changed within `step` can be undone: it was put right already."""
-        if self._step is not None:
-            self._step.clear()
-
-    def undo(self) -> bool:
-        """Take the last step back, wherever it was; False where there is none."""
-        self._take_up()
-        edits = self.journal.back()
-        for edit in edits:
-            self.store.change(edit, back=True)
-        self._redraw(edits)
-        return bool(edits)
-
-    def redo(self) -> bool:
-        """Do the step again that was taken back last; False where there is none."""
-        self._take_up()
-        edits = self.journal.forward()
-        for edit in edits:
-            self.store.change(edit)
-        self._redraw(edits)
-        return bool(edits)
+    def redraw(self) -> None:
+        """Show what was changed in the folder."""
+        if self.layer is not None:
+            with self._quietly():
+                block = tuple(
+                    slice(s, s + n) for s, n in zip(self._start, self._known.shape, strict=True)
+                )
+                self._known = np.asarray(self.store.array[block])
+                self.layer.data[...] = self._known
+                self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+        self.shown.refresh(extent=False, thumbnail=False, highlight=False)
 
     def close(self) -> None:
         """Leave the window, hidden, to other labels."""
@@ -171,21 +167,12 @@ class Window:
         layer.events.paint.connect(self._on_change)
         layer.events.set_data.connect(self._on_change)
         layer.events.labels_update.connect(self._on_mouse)
-        self._bind(layer)
+        for slot in self._made:
+            slot(layer)
         return layer
 
-    def _bind(self, layer: Any) -> None:
-        """Undo of all changes, not only of those in the window."""
-        layer.bind_key("Control-Z", lambda _: self._finish(self.undo), overwrite=True)
-        layer.bind_key("Control-Shift-Z", lambda _: self._finish(self.redo), overwrite=True)
-
-    @staticmethod
-    def _finish(work: Any) -> None:
-        """Swallow a result: napari takes what a key binding returns for a generator."""
-        work()
-
     def _let_go(self) -> None:
-        self._take_up()
+        self.take_up()
         self.layer.events.paint.disconnect(self._on_change)
         self.layer.events.set_data.disconnect(self._on_change)
         self.layer.events.labels_update.disconnect(self._on_mouse)
@@ -200,45 +187,12 @@ class Window:
     def _on_change(self, _: Any = None) -> None:
         """The person painted, undid or redid in the window."""
         if not self._own:
-            self._take_up()
+            self.take_up()
 
     def _on_mouse(self, _: Any = None) -> None:
         """Pixels changed; those of a stroke are taken up at its end, which is a paint event."""
-        if not getattr(self.layer, "_block_history", True):
+        if not is_in_stroke(self.layer):
             self._on_change()
-
-    def _take_up(self) -> None:
-        """Put what changed in the window into the folder."""
-        if self.layer is None or self._own:
-            return
-        present = np.asarray(self.layer.data)
-        if present.shape != self._known.shape or np.array_equal(present, self._known):
-            return
-        edit = Edit.between(self._start, self._known, present)
-        try:
-            self.store.change(edit)
-        except (FileTrouble, InvalidLabels):
-            with self._quietly():  # what can't be kept is not shown as if it were
-                self.layer.data[...] = self._known
-                self.layer.refresh(extent=False, thumbnail=False, highlight=False)
-            raise
-        self._known = present.copy()
-        self.journal.add((edit,))
-        self.shown.refresh(extent=False, thumbnail=False, highlight=False)
-
-    def _redraw(self, edits: tuple[Edit, ...]) -> None:
-        """Show edits that were made in the folder."""
-        if not edits:
-            return
-        if self.layer is not None:
-            with self._quietly():
-                block = tuple(
-                    slice(s, s + n) for s, n in zip(self._start, self._known.shape, strict=True)
-                )
-                self._known = np.asarray(self.store.array[block])
-                self.layer.data[...] = self._known
-                self.layer.refresh(extent=False, thumbnail=False, highlight=False)
-        self.shown.refresh(extent=False, thumbnail=False, highlight=False)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -247,6 +201,40 @@ class Window:
             yield
         finally:
             self._own = former
+
+
+class WindowUndo(JournalUndo):
+    """Undo of labels in a folder that are painted on in a window.
+
+    Parameters
+    ----------
+    window : Window
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window.store.array, window.store.change)
+        self._window = window
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """As of `UndoBackend`."""
+        try:
+            with super().step():
+                yield
+        finally:
+            self._window.redraw()
+
+    def undo(self) -> None:
+        """As of `UndoBackend`."""
+        self._window.take_up()
+        super().undo()
+        self._window.redraw()
+
+    def redo(self) -> None:
+        """As of `UndoBackend`."""
+        self._window.take_up()
+        super().redo()
+        self._window.redraw()
 
 
 def window_of(labels: Labels | None) -> Window | None:

@@ -1,16 +1,14 @@
-"""Looking for everything on a plane: as one picture, as it is shown, or frame by frame."""
+"""The shown plane of an image, as what is asked about by a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ...commands.models import KnownPlane, ModelCache
 from ...models.base import Segmentation
-from ...sources import PlanePixels, PlaneRun, TiledModel, WholePlane, instances_of, is_big
-from ...sources.frames import cores
-from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
+from ...viewer.coordinates import shown_area, shown_plane
 from ...viewer.model_input import ModelInput, model_input_of
 
 if TYPE_CHECKING:
@@ -18,35 +16,43 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from ...planes import Plane
-    from .model_cache import ModelCache
 
 LOOK = 0.3
 """Seconds between two looks at whether a run was stopped while a person's clicks go first."""
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """Where objects are looked for, as what it is shown, and by which model.
+class ShownPlane:
+    """A plane that a model is asked about.
 
-    `content` is the name of the plane's content, once it is known; `asked` what is looked for.
+    Attributes
+    ----------
+    image : Image
+    plane : Plane
+    model : str
+    input : ModelInput
+        What the model is given of the image.
+    known : KnownPlane
+    query : dict
+        What was looked for, as `Segment` has it.
     """
 
     image: Image
     plane: Plane
     model: str
-    shown: ModelInput
-    content: list[str] = field(default_factory=list)
-    asked: dict[str, Any] = field(default_factory=dict)
+    input: ModelInput
+    known: KnownPlane
+    query: dict[str, Any] = field(default_factory=dict)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the plane in pixels."""
-        return self.plane.shape(spatial_shape(self.image))
+        return self.known.source.shape
 
     @property
-    def big(self) -> bool:
+    def is_big(self) -> bool:
         """Whether the plane is too big for one pass."""
-        return is_big(self.shape)
+        return self.known.source.is_big
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +61,7 @@ class Search:
 
     Attributes
     ----------
-    place : Place
+    place : ShownPlane
     total : int
         How many steps `run` takes.
     run : callable
@@ -64,13 +70,15 @@ class Search:
         It is long; a person's clicks go first.
     """
 
-    place: Place
+    place: ShownPlane
     total: int
     run: Callable[[], Iterator[int | Segmentation]]
     behind: bool = False
 
 
-def shown_place(viewer: ViewerModel, image: Image, model: str, together: bool = False) -> Place:
+def shown_place(
+    viewer: ViewerModel, image: Image, model: str, together: bool = False
+) -> ShownPlane:
     """The shown plane of an image; with `together` all of its channels.
 
     Raises
@@ -79,70 +87,40 @@ def shown_place(viewer: ViewerModel, image: Image, model: str, together: bool = 
         Where the image is not shown as a plane of its pixels.
     """
     plane = shown_plane(image, viewer.dims)
-    return Place(image, plane, model, model_input_of(image, viewer.layers, together))
+    given = model_input_of(image, viewer.layers, together)
+    return ShownPlane(image, plane, model, given, KnownPlane(given.source(plane, image.name)))
 
 
 def search(
-    model_cache: ModelCache,
-    place: Place,
-    words: Sequence[str],
-    whole: bool,
-    stopping: Callable[[], bool],
-) -> Search:
-    """Prepare to look for everything, or for what `words` name.
+    models: ModelCache, place: ShownPlane, words: Sequence[str] | None, whole: bool,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Search:  # fmt: skip
+    """Prepare to look for everything on a plane, or for what words name.
 
     Parameters
     ----------
-    model_cache : ModelCache
-    place : Place
-    words : sequence of str
+    models : ModelCache
+    place : ShownPlane
+        Its `query` is filled in.
+    words : sequence of str or None
     whole : bool
         Of a plane too big for one pass, work through all of it, not what is shown only.
     stopping : callable
         Whether a long run is to end.
     """
-    names = list(words) or None
-    place.asked.update(words=names, area=None, whole=False)
-    if not place.big:
-        return Search(place, 1, partial(_at_once, model_cache, place, names))
-    if whole:
-        place.asked["whole"] = True
-        run = partial(_frame_by_frame, model_cache, place, names, stopping)
-        return Search(place, 2 * len(cores(place.shape)), run, behind=True)
-    area = place.asked["area"] = shown_area(place.image, place.plane)
-    return Search(place, 1, partial(_as_shown, model_cache, place, names, area))
+    names = list(words) if words else None
+    behind = whole and place.is_big
+    area = None
+    if place.is_big and not whole:
+        area = shown_area(place.image, place.plane)
+    place.query.update(words=names, area=None if area is None else list(area), whole=behind)
+    frames = place.known.source.frames if behind else 1
 
+    def run() -> Iterator[int | Segmentation]:
+        for step in models.open(place.model, place.known).segment(names, area):
+            yield step
+            while behind and not models.gate.wait(LOOK):
+                if stopping():
+                    return
 
-def _at_once(
-    model_cache: ModelCache, place: Place, names: list[str] | None
-) -> Iterator[Segmentation]:
-    model, embedding = model_cache.encoded(
-        place.model, lambda: place.shown.resolved.read(place.plane), place.content
-    )()
-    yield model.segment(embedding, names)
-
-
-def _as_shown(
-    model_cache: ModelCache, place: Place, names: list[str] | None, area: tuple[int, int, int, int]
-) -> Iterator[Segmentation]:
-    model, embedding = model_cache.tiled(place.model, lambda: _pixels(place))()
-    assert isinstance(model, TiledModel)
-    yield model.segment(embedding, names, area)
-
-
-def _frame_by_frame(
-    model_cache: ModelCache, place: Place, names: list[str] | None, stopping: Callable[[], bool]
-) -> Iterator[int | Segmentation]:
-    work = PlaneRun(model_cache.model(place.model), _pixels(place), names)
-    for done in work.run():
-        if done < work.total:
-            yield done
-        while not model_cache.gate.wait(LOOK):
-            if stopping():
-                return
-    found = WholePlane(work.labels, work.objects, work.vocabulary, stuff=work.stuff)
-    yield Segmentation(place.shape, instances_of(found), None, work.vocabulary, work.stuff)
-
-
-def _pixels(place: Place) -> PlanePixels:
-    return PlanePixels(place.shown.resolved.images(), place.plane)
+    return Search(place, 2 * frames if behind else 1, run, behind)

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.base import ModelRef
+from ...commands.vocabulary import Adapt, check_adaptable_plane
 from ...errors import NapariSeemError
-from ...sources import WHOLE, is_big
 from ...viewer.stacks import read_labels
 from .._shared.runner import Job, report_crash
 
 if TYPE_CHECKING:
     from .annotator import Annotator
-
-SMALLEST = 16
-"""Objects of fewer pixels teach nothing."""
 
 
 class Adaptation(QObject):
@@ -37,33 +35,26 @@ class Adaptation(QObject):
     def learn(self) -> None:
         """Fit the model in the worker thread; a few seconds."""
         annotator = self._annotator
-        source, plane, labels = annotator.plane_source(), annotator.plane, annotator.labels
-        if source is None or plane is None or labels is None:
+        work, labels = annotator.ensure_work(), annotator.labels
+        if work is None or labels is None:
             self._refuse("commit some objects first; then the model can learn from them")
             return
-        if is_big(plane.shape(labels.data.shape)):
-            self._refuse(
-                f"the model learns on images of up to {WHOLE} pixels; crop the image around some "
-                "objects first"
-            )
+        try:
+            check_adaptable_plane(work.known.source)
+        except NapariSeemError as error:
+            self._refuse(str(error))
             return
-        values = read_labels(labels, plane)
-        sizes = np.bincount(values.ravel())
-        ids = [int(i) for i in np.flatnonzero(sizes >= SMALLEST) if i]
-        masks = [values == i for i in ids]
+        values, models, known = read_labels(labels, work.plane), annotator.model_cache, work.known
+        command = Adapt(model=ModelRef(name=annotator.model_name))
 
-        def work() -> Any:
-            model, embedding = source()
-            if not hasattr(model, "adapted"):
-                raise NapariSeemError(
-                    f"'{model.name}' can't be fitted to objects; choose the compact model"
-                )
-            return model.adapted(embedding, masks)
+        def adapt() -> Any:
+            return command.run(models.open(command.model.name, known), values)
 
         name = annotator.model_name
         annotator.runner.submit(
-            Job(work, lambda model: self._use(name, model, len(masks)), self._failed,
-                f"Learning from {len(masks)} objects", self._dropped, lane="adapt")
+            Job(adapt, lambda found: self._use(name, *found), self._failed,
+                f"Learning from {len(np.unique(values[values > 0]))} objects", self._dropped,
+                lane="adapt")
         )  # fmt: skip
 
     def forget(self) -> None:

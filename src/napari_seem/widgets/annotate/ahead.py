@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -12,11 +13,10 @@ from ...embeddings import Ready, encode_ahead
 from ...errors import InvalidImage, NapariSeemError
 from ...sources import is_big
 from ...viewer.coordinates import shown_plane, spatial_shape
-from ...viewer.stacks import LayerStack, shown_stack, stack_axes
+from ...viewer.stacks import StackSource, shown_stack, stack_axes
 from .._shared.message import Message
 from .._shared.preferences import MEGABYTE
 from .._shared.steps import Steps
-from .plane_sessions import Reading
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -53,7 +53,8 @@ class EmbedAhead(QWidget):
         self.pause, self.cancel = QPushButton("Pause"), QPushButton("Cancel")
         self.message = Message()
         self._going = threading.Event()
-        self._stack: LayerStack | None = None
+        self._stack: StackSource | None = None
+        self._image: Image | None = None
         self._here = 0
         self._done: list[Ready] = []
         self._looked_at: tuple[Any, ...] = ()
@@ -70,7 +71,7 @@ class EmbedAhead(QWidget):
         if image is None or self.steps.running:
             return
         try:
-            stack = shown_stack(image, annotator.viewer.dims)
+            plane = shown_stack(image, annotator.viewer.dims)
             if not _is_fit(image, annotator.viewer.dims):
                 raise InvalidImage(
                     "planes this big are encoded in parts, where they are clicked on"
@@ -78,13 +79,14 @@ class EmbedAhead(QWidget):
         except NapariSeemError as error:
             self._say(str(error), problem=True)
             return
-        reading = annotator.reading(image)
-        self._stack, self._here, self._done = stack, stack.position, []
+        question = annotator.question(image)
+        stack = replace(plane, source=question.input.source(plane.plane, image.name))
+        self._stack, self._image, self._here, self._done = stack, image, stack.position, []
         self._going.set()
         self._show_running(True)
         self._say(f"{stack.shape[0]} planes ...")
         self.steps.start(
-            f"Embedding '{image.name}'", stack.shape[0], lambda: self._run(stack, reading)
+            f"Embedding '{image.name}'", stack.shape[0], lambda: self._run(stack, question.model)
         )
 
     def toggle_pause(self) -> None:
@@ -129,12 +131,12 @@ class EmbedAhead(QWidget):
         dims.point.connect(self._look)
         dims.order.connect(self._look)
 
-    def _run(self, stack: LayerStack, reading: Reading) -> Iterator[Ready]:
+    def _run(self, stack: StackSource, model: str) -> Iterator[Ready]:
         """In the thread: load the model, then encode plane by plane."""
-        model_cache, shown = self._annotator.model_cache, reading.shown.resolved
+        models = self._annotator.model_cache
         yield from encode_ahead(
-            model_cache.model(reading.model), lambda k: shown.read(stack.at(k)),
-            range(stack.shape[0]), model_cache.cache, lambda: self._here, self._may_go_on,
+            models.model(model), lambda k: stack[k, :, :],
+            range(stack.shape[0]), models.cache, lambda: self._here, self._may_go_on,
         )  # fmt: skip
 
     def _may_go_on(self) -> bool:
@@ -148,15 +150,15 @@ class EmbedAhead(QWidget):
     def _look(self, _: Any = None) -> None:
         """Another image or plane may be shown."""
         image, dims = self._annotator.image, self._annotator.viewer.dims
-        if self._stack is not None and self._stack.layer not in self._annotator.viewer.layers:
+        if self._image is not None and self._image not in self._annotator.viewer.layers:
             self.steps.stop()
-        looked_at = (id(image), tuple(dims.point), tuple(dims.order), dims.ndisplay)
+        looked_at = (image, tuple(dims.point), tuple(dims.order), dims.ndisplay)
         if looked_at == self._looked_at:
             return
         self._looked_at = looked_at
         try:
             several = image is not None and _is_fit(image, dims)
-            if image is not None and self._stack is not None and image is self._stack.layer:
+            if image is not None and self._stack is not None and image is self._image:
                 self._here = shown_plane(image, dims).index[self._stack.axis] or 0
         except NapariSeemError:
             several = False
@@ -178,7 +180,7 @@ class EmbedAhead(QWidget):
         else:
             failed = [ready for ready in self._done if ready.outcome == "failed"]
             self._say(self._told(outcome == "stopped"), problem=bool(failed))
-        self._stack, self._looked_at = None, ()
+        self._stack, self._image, self._looked_at = None, None, ()
         self._look()
 
     def _told(self, stopped: bool) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from functools import partial
@@ -10,19 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
+from ...commands.models import ModelCache
+from ...errors import InvalidPrompt, NapariSeemError
+from ...labels.changes import Change
+from ...labels.document import LabelDocument
 from ...planes import Plane
 from ...prompts import Prompt
-from ...session import Request, Session
-from ...viewer.coordinates import channel_layers, shown_plane, unwrap
+from ...session import Session
+from ...viewer.coordinates import channel_layers, shown_plane
+from ...viewer.documents import close_document, document_of
 from ...viewer.drawn import Drawn
 from ...viewer.model_input import model_input_of
+from ...viewer.preview import Preview
+from ...viewer.private import unwrap
 from ...viewer.prompt_layers import PromptLayers
-from ...viewer.writing import Preview
-from .._shared.model_cache import ModelCache
-from .._shared.runner import Job, LatestRunner, report_crash
+from ...viewer.timeline import document_in, timeline_of
+from .._shared.runner import LatestRunner
 from .objects import Objects
-from .plane_sessions import Reading, Work, Works
+from .plane_sessions import PlaneSession, PlaneSessions, Question
+from .prompt_steps import PromptSteps
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,9 +37,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from ...models.base import Prediction
-
-REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
-"""Errors that the last prompt is at fault for; it is taken back then."""
 
 
 class Annotator(QObject):
@@ -72,6 +75,8 @@ class Annotator(QObject):
         self.viewer: ViewerModel = unwrap(viewer)
         self.model_cache = model_cache
         self.runner = LatestRunner(self, model_cache.gate)
+        self.turns = Turns(self)
+        self.timeline = timeline_of(self.viewer)
         self.preview = Preview(self.viewer, "SEEM preview")
         self.objects = Objects(self)
         self.image: Image | None = None
@@ -80,20 +85,20 @@ class Annotator(QObject):
         self.overwrite = False
         self.positive = True
         self.all_channels = False
-        self.last_ms = float("nan")
-        self._works = Works(model_cache)
-        self._prompt_layers: dict[int, PromptLayers] = {}
-        self._targets: dict[int, Labels] = {}
+        self.sessions = PlaneSessions(model_cache)
+        self._committed: dict[str, PlaneSession] = {}
+        self._prompt_layers: dict[Any, PromptLayers] = {}
+        self._targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
 
     @property
-    def work(self) -> Work | None:
+    def work(self) -> PlaneSession | None:
         """The object in the making on the shown plane."""
         if self.image is None or self._plane is None:
             return None
-        return self._works.at(self.image, self._plane, self.reading(self.image))
+        return self.sessions.at(self.image, self._plane, self.question(self.image))
 
     @property
     def plane(self) -> Plane | None:
@@ -103,7 +108,7 @@ class Annotator(QObject):
     @property
     def prompt_layers(self) -> PromptLayers | None:
         """The prompt layers of the chosen image."""
-        return None if self.image is None else self._prompt_layers.get(id(self.image))
+        return None if self.image is None else self._prompt_layers.get(self.image)
 
     @property
     def prediction(self) -> Prediction | None:
@@ -125,15 +130,15 @@ class Annotator(QObject):
         self.runner.drop_waiting()
         self.preview.clear()
         self.image, self._plane = image, None
-        self.labels = self._targets.get(id(image))
+        self.labels = self._targets.get(image)
         if image is not None:
-            known = self._prompt_layers.get(id(image))
+            known = self._prompt_layers.get(image)
             if known is None:
                 known = PromptLayers(
                     self.viewer, image, self._on_prompts, partial(self.say, error=True),
                     partial(QTimer.singleShot, 0),
                 )  # fmt: skip
-                self._prompt_layers[id(image)] = known
+                self._prompt_layers[image] = known
             known.restore()
             known.set_visible(True)
             known.set_positive(self.positive)
@@ -144,21 +149,25 @@ class Annotator(QObject):
         """Answer with another model from now on; the prompts stay."""
         if name != self.model_name:
             self.model_name = name
-            self._compute()
+            self.turns.compute()
 
     def set_all_channels(self, wanted: bool) -> None:
         """Show the model the other channels of the image too, or the chosen layer alone."""
         if wanted != self.all_channels:
             self.all_channels = wanted
-            self._compute()
+            self.turns.compute()
 
     def choose_labels(self, labels: Labels | None) -> None:
         """Write to this Labels layer; None makes a new one at the next commit."""
         self.labels = unwrap(labels)
+        if self.labels is not None:  # its log begins
+            document = document_in(self.viewer, self.labels)
+            document.changed.disconnect(self._on_document, missing_ok=True)
+            document.changed.connect(self._on_document)
         if self.labels is None:
-            self._targets.pop(id(self.image), None)
+            self._targets.pop(self.image, None)
         else:
-            self._targets[id(self.image)] = self.labels
+            self._targets[self.image] = self.labels
         self.changed.emit()
 
     def set_positive(self, positive: bool) -> None:
@@ -175,27 +184,32 @@ class Annotator(QObject):
             return
         with self.reporting():
             work.session.push(prompt)
-            work.drawn[id(prompt)] = Drawn(prompt, work.plane)
-            layers.add(work.drawn[id(prompt)])
-            self._compute()
+            drawn = Drawn(prompt, work.plane)
+            work.remember([drawn])
+            layers.add(drawn)
+            self.timeline.record(PromptSteps(self, work))
+            self.turns.compute()
 
     def undo(self) -> None:
-        """Take the last prompt back."""
-        if self.work is None or not self.work.session.can_undo:
-            self.say("no prompt to take back; Ctrl+Z on the labels layer takes objects back")
-            return
-        self._travel(lambda session: session.step_back())
+        """Undo what was done last: a prompt, an object, a stroke, a name."""
+        title = self.timeline.undo(self._document())
+        self.say(f"undone: {title}" if title else "nothing to undo")
 
     def redo(self) -> None:
-        """Put the prompt back that was taken away last."""
-        self._travel(lambda session: session.step_forward())
+        """Redo what was undone last."""
+        title = self.timeline.redo(self._document())
+        self.say(f"redone: {title}" if title else "nothing to redo")
+
+    def committed(self, change: Change, work: PlaneSession) -> None:
+        """An object was written: undo brings its prompts back with it."""
+        self._committed[change.uid] = work
 
     def clear(self) -> None:
         """Forget the object in the making on this plane."""
         if self.image is None or self._plane is None:
             return
         self.runner.drop_waiting()
-        self._works.end(self.image, self._plane)
+        self.sessions.end(self.image, self._plane)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
@@ -208,7 +222,7 @@ class Annotator(QObject):
 
     def recompute(self) -> None:
         """Answer the present prompts where they have no answer yet."""
-        self._compute()
+        self.turns.compute()
 
     def all_prompt_layers(self) -> list[Any]:
         """The prompt layers of every image worked on."""
@@ -223,22 +237,21 @@ class Annotator(QObject):
         for layers in self._prompt_layers.values():
             layers.close()
         self._prompt_layers.clear()
-        self._works.close()
-        self.objects.close()
+        self.sessions.close()
 
-    def reading(self, image: Image) -> Reading:
-        """Who looks at an image, and what is shown of it."""
-        shown = model_input_of(image, self.viewer.layers, self.all_channels)
-        return Reading(self.model_name, shown)
+    def question(self, image: Image) -> Question:
+        """Which model is asked about an image, and what it is given of it."""
+        given = model_input_of(image, self.viewer.layers, self.all_channels)
+        return Question(self.model_name, given)
 
-    def ensure_work(self) -> Work | None:
+    def ensure_work(self) -> PlaneSession | None:
         """The object in the making on the shown plane, begun where there was none."""
         if self.image is None:
             self.say("choose an image layer first", error=True)
             return None
         with self.reporting():
             self._plane = shown_plane(self.image, self.viewer.dims)
-            return self._works.begin(self.image, self._plane, self.reading(self.image))
+            return self.sessions.begin(self.image, self._plane, self.question(self.image))
         return None
 
     def _on_prompts(self) -> None:
@@ -250,88 +263,46 @@ class Annotator(QObject):
             layers.set_positive(self.positive)
         drawn = layers.on(work.plane)
         prompts = tuple(d.prompt for d in drawn)
-        if len(prompts) == len(work.session.prompts) and all(
-            a is b for a, b in zip(prompts, work.session.prompts, strict=True)
-        ):
+        if [p.uid for p in prompts] == [p.uid for p in work.session.prompts]:
             return
-        work.drawn.update({id(d.prompt): d for d in drawn})
+        work.remember(drawn)
         try:
             work.session.replace(prompts)
         except NapariSeemError as error:
             layers.show(work.plane, work.drawing())
             self.say(str(error), error=True)
             return
-        self._compute()
+        self.timeline.record(PromptSteps(self, work))
+        self.turns.compute()
 
-    def _travel(self, step: Callable[[Session], None]) -> None:
-        work, layers = self.work, self.prompt_layers
-        if work is None or layers is None:
-            return
+    def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
+        """Go a step back or forward in the prompts of a plane."""
         step(work.session)
-        layers.show(work.plane, work.drawing())
-        self._compute()
-
-    def _compute(self) -> None:
-        """Bring the preview to the present prompts: at once where the answer is known."""
-        work = self.work
-        self.changed.emit()
-        if work is None:
-            return
-        if not work.session.prompts:
-            self.runner.drop_waiting()
-            self.preview.clear()
-            return
-        if work.session.prediction is not None:
-            self.runner.drop_waiting()
-            self._show(work)
-            return
-        request, started = work.session.request(), time.perf_counter()
-        self.runner.submit(
-            Job(
-                request.run,
-                partial(self._on_answer, work, request, started),
-                partial(self._on_failure, work, request),
-                "" if self._works.is_encoded(work) else "Reading the image",
-                partial(self.say, "cancelled; the prompts are kept"),
-            )
-        )
-
-    def _on_answer(
-        self, work: Work, request: Request, started: float, prediction: Prediction
-    ) -> None:
-        if not work.session.deliver(request, prediction):
-            return  # a newer request waits
-        self.last_ms = (time.perf_counter() - started) * 1e3
-        if work is self.work and self._plane is not None:
-            self._show(work)
-            self.answered.emit(prediction)
-
-    def _on_failure(self, work: Work, request: Request, error: Exception) -> None:
-        if not isinstance(error, NapariSeemError):
-            self.say(f"{type(error).__name__}: {error}", error=True)
-            report_crash(error)
-            return
-        if isinstance(error, REFUSALS):
-            if request.revision != work.session.revision:
-                return  # a newer request waits, and will be refused itself if need be
-            self._take_refused_back(work)
-        self.say(str(error), error=True)
-
-    def _take_refused_back(self, work: Work) -> None:
-        if not work.session.can_undo:
-            return
-        work.session.step_back()
-        layers = self._prompt_layers.get(id(work.image))
+        layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing())
         if work is self.work:
-            self._compute()
+            self.turns.compute()
 
-    def _show(self, work: Work) -> None:
-        prediction = work.session.prediction
-        if prediction is not None and work.image in self.viewer.layers:
-            self.preview.show(work.image, work.plane, *prediction.overview())
-            self.changed.emit()
+    def is_current(self, work: PlaneSession) -> bool:
+        """Whether an object is still in the making."""
+        return any(one is work for one in self.sessions)
+
+    def _document(self) -> LabelDocument | None:
+        return None if self.labels is None else document_of(self.labels)
+
+    def _on_document(self, change: Change) -> None:
+        """A commit was undone or redone: its prompts come back, or go."""
+        work = self._committed.get(change.uid)
+        if work is None or work.image not in self.viewer.layers or change.state == "done":
+            return
+        if change.state == "undone" and self.sessions.put_back(work):
+            self._prompt_layers[work.image].show(work.plane, work.drawing())
+        elif change.state == "redone" and self.is_current(work):
+            self.sessions.end(work.image, work.plane)
+            self._prompt_layers[work.image].show(work.plane, [])
+            self.preview.clear()
+        self.turns.compute()
 
     def _on_dims(self, event: Any) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
@@ -352,7 +323,7 @@ class Annotator(QObject):
         self.runner.drop_waiting()
         self.preview.clear()
         if self.work is not None:
-            self._compute()
+            self.turns.compute()
         elif self.prompt_layers is not None and self.prompt_layers.on(plane):
             self._on_prompts()
         self.changed.emit()
@@ -365,17 +336,17 @@ class Annotator(QObject):
 
     def _let_go_of(self, layer: Any) -> None:
         self._targets = {
-            k: v for k, v in self._targets.items() if v is not layer and k != id(layer)
+            k: v for k, v in self._targets.items() if v is not layer and k is not layer
         }
-        self.objects.forget(layer)
+        close_document(layer)
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
             self.preview.clear()
             self.runner.drop_waiting()
             self.image, self._plane = None, None
-        self._works.forget(layer)
-        layers = self._prompt_layers.pop(id(layer), None)
+        self.sessions.forget(layer)
+        layers = self._prompt_layers.pop(layer, None)
         if layers is not None:
             layers.close()
         self.changed.emit()

@@ -10,15 +10,16 @@ import napari
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
+from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
 from ...models.base import Capability
 from ...models.registry import MODELS, capabilities_by_model
-from ...viewer.coordinates import unwrap
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
 from .._shared.intensity_box import WindowChoice
-from .._shared.model_cache import Loader, ModelCache, model_cache_of
+from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, plugin_page, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
@@ -194,6 +195,7 @@ class AnnotateWidget(Dock):
         if page is not None:
             page.events.disconnect(self._on_preferences)
         self.annotator.layers_changed.disconnect(self._refresh_layers)
+        self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
         self.looks.close()
         self.ahead.close_run()
@@ -223,6 +225,7 @@ class AnnotateWidget(Dock):
         annotator.runner.ended.connect(panel.show_idle)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
+        annotator.timeline.changed.connect(self._on_timeline)
         panel.learn.clicked.connect(self.learn)
         self.adaptation.changed.connect(panel.learn.setChecked)
         self.proposals.updated.connect(self._on_proposals)
@@ -262,13 +265,11 @@ class AnnotateWidget(Dock):
         self._bound.append((target, key))
 
     def _bind_layer_keys(self) -> None:
-        """Undo and redo of prompts on the prompt layers, and preset keys that napari uses there."""
+        """Preset keys that napari uses on the prompt layers."""
         layers = self.annotator.prompt_layers
         if layers is None or any(target is layers.points for target, _ in self._bound):
             return
         for layer in layers.layers:
-            self._bind(layer, "Control-Z", self.annotator.undo)
-            self._bind(layer, "Control-Shift-Z", self.annotator.redo)
             for action in ACTIONS:
                 key = self.preferences.keys[action.method]
                 if key != action.key:
@@ -332,7 +333,9 @@ class AnnotateWidget(Dock):
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work
         turn = work.session.turn if work else 0
-        self.panel.show_status(turn, self.annotator.last_ms, prediction.score, prediction.label)
+        self.panel.show_status(
+            turn, self.annotator.turns.last_ms, prediction.score, prediction.label
+        )
         self.panel.show_message("", False)
 
     def _on_changed(self) -> None:
@@ -341,13 +344,17 @@ class AnnotateWidget(Dock):
         self.panel.show_state(
             positive=self.annotator.positive,
             can_commit=bool(session and session.prediction is not None),
-            can_undo=bool(session and session.can_undo),
-            can_redo=bool(session and session.can_redo),
+            undo=self.annotator.timeline.undo_title,
+            redo=self.annotator.timeline.redo_title,
             object_id=work.label_id if work else None,
         )
         self.panel.labels.select(self.annotator.labels)
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)
+
+    def _on_timeline(self) -> None:
+        timeline = self.annotator.timeline
+        self.panel.show_undo(timeline.undo_title, timeline.redo_title)
 
     def _on_proposals(self) -> None:
         self.panel.show_proposals(len(self.proposals.offered()), self.proposals.total)

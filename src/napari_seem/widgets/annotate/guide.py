@@ -31,7 +31,7 @@ def keyboard_map(keys: Mapping[str, str]) -> str:
     """The keys as an HTML table."""
     rows = [(keys[action.method], action.title) for action in ACTIONS]
     rows += [("Ctrl+Z", "Undo the last prompt (on a prompt layer)"),
-             ("Ctrl+Shift+Z", "ReplayRunner it"),
+             ("Ctrl+Shift+Z", "Redo it"),
              ("Right click", "A negative point (point tool)")]  # fmt: skip
     cells = "".join(
         f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{what}</td></tr>" for key, what in rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +11,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
+from ...labels.document import LabelDocument
 from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
 from ...viewer.on_disk import HOME, belongs_on_disk, needs_window, store_of
+from ...viewer.timeline import document_in
 from ...viewer.window import window_of
 from .._shared.preferences import label_home
 
@@ -74,11 +77,11 @@ class LabelFolder(QWidget):
 
     def take_back(self) -> None:
         """Undo the last change to the labels, wherever it was."""
-        self._step("undo", "nothing to take back")
+        self._say(lambda document: document.undo(), "nothing to take back")
 
     def put_back(self) -> None:
-        """Do the change again that was taken back last."""
-        self._step("redo", "nothing to put back")
+        """Redo the change that was undone last."""
+        self._say(lambda document: document.redo(), "nothing to put back")
 
     def look(self) -> None:
         """Show what holds for the chosen image and labels."""
@@ -100,13 +103,14 @@ class LabelFolder(QWidget):
         for button in (self.back, self.forth):
             button.setVisible(large)
 
-    def _step(self, way: str, nothing: str) -> None:
-        window = window_of(self._annotator.labels)
-        if window is None:
+    def _say(self, go: Callable[[LabelDocument], str], nothing: str) -> None:
+        annotator = self._annotator
+        if annotator.labels is None:
             return
-        with self._annotator.reporting():
-            if not getattr(window, way)():
-                self._annotator.say(nothing)
+        with annotator.reporting():
+            title = go(document_in(annotator.viewer, annotator.labels))
+            if not title:
+                annotator.say(nothing)
 
     def _arrange(self) -> None:
         self.told.setMinimumWidth(1)

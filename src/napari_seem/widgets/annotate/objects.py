@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...edits import ObjectRecord
+from ...commands.commit import Commit
+from ...commands.segment import Segment
+from ...commands.workspace import Workspace
 from ...errors import InvalidPrompt
-from ...prompts import Mask, Text
+from ...labels.changes import Change
+from ...labels.objects import object_mask
+from ...prompts import Mask
 from ...viewer.coordinates import full_data, world_to_data
-from ...viewer.ledger import Ledger
+from ...viewer.documents import document_of
 from ...viewer.model_input import note_model_input
-from ...viewer.record import What
-from ...viewer.rows import table_of
-from ...viewer.writing import NewObject, check_target, new_labels, object_mask
+from ...viewer.targets import check_target, new_labels
+from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
-from .._shared.provenance import committed
 
 if TYPE_CHECKING:
     from napari.layers import Labels
 
+    from ...models.base import Instance
     from .annotator import Annotator
+    from .plane_sessions import PlaneSession
 
 
 class Objects:
-    """Writes objects into the Labels layer that the person chose, and takes them up again."""
+    """Writes objects into the Labels layer that the person chose, and picks them up again."""
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
-        self._ledgers: dict[int, Ledger] = {}
 
     def commit(self, name: str = "", label_id: int | None = None) -> int | None:
         """Write the object into the Labels layer; gives its id, or None where nothing was written.
@@ -44,71 +47,56 @@ class Objects:
             Its id; by default that of the object picked up again, else the next free one.
         """
         annotator = self._annotator
-        work, plane = annotator.work, annotator.plane
-        if work is None or plane is None or annotator.image is None:
-            annotator.say("there is no object yet; add a prompt on it first", error=True)
-            return None
         with annotator.reporting():
+            work = annotator.work
+            if work is None:
+                raise InvalidPrompt("there is no object yet; add a prompt on it first")
             prediction = work.session.prediction
             if prediction is None and annotator.runner.busy:
                 raise InvalidPrompt("the mask is still being computed; commit again in a moment")
             if prediction is None or prediction.bbox is None:
                 raise InvalidPrompt("there is no object yet; add a prompt on it first")
-            mask, corner = prediction.cut_out()
-            prompts = work.session.prompts
-            words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
-            former = self._former(work.label_id)
-            word = (prediction.label or words[0]) if words else former.concept
-            made = ObjectRecord.made(word, prediction.score, annotator.model_name, len(prompts))
-            record = replace(made, name=name or work.name or made.name)
-            chosen = self.write(
-                [mask], [corner], [record], label_id or work.label_id,
-                replaces=work.label_id is not None, what=committed(annotator.model_cache, work),
+            wanted = label_id or work.label_id
+            workspace = self._workspace(work, wanted or 1)
+            session = work.session
+            command = Commit(
+                **workspace.fields(work.question.model, work.known),
+                **Commit.of_prompts(session.prompts, session.turns), name=name or work.name,
+                label_id=wanted, replaces=work.label_id is not None,
+                overwrite=annotator.overwrite,
             )  # fmt: skip
+            made: list[Change] = []
+            with workspace.document.listening(made.append):
+                chosen = command.apply(workspace, prediction)
+            for change in made:
+                annotator.committed(change, work)
+            self._written(work)
             annotator.clear()
-            target = annotator.labels.name if annotator.labels else ""
-            annotator.say(f"object {chosen[0]} written to '{target}'")
+            annotator.say(f"object {chosen[0]} written to '{workspace.document.name}'")
             return chosen[0]
         return None
 
-    def _former(self, label_id: int | None) -> ObjectRecord:
-        """What was known of an object that is drawn anew."""
-        labels = self._annotator.labels
-        return ObjectRecord() if labels is None or label_id is None else table_of(labels)[label_id]
+    def accept(self, work: PlaneSession, chosen: Sequence[Instance], **query: Any) -> list[int]:
+        """Write objects that a model found on a plane, in one transaction; gives their ids.
 
-    def write(
-        self, masks: list[Any], corners: list[tuple[int, int]], records: list[ObjectRecord],
-        label_id: int | None = None, replaces: bool = False, what: What | None = None,
-    ) -> list[int]:  # fmt: skip
-        """Write objects of the shown plane in one undoable step; gives their ids.
-
-        `what` is done is kept in the labels' record.
+        Parameters
+        ----------
+        work : PlaneSession
+            Of the plane.
+        chosen : sequence of Instance
+        **query
+            What was looked for: fields of `Segment`.
 
         Raises
         ------
         InvalidLabels
             Where the layer can't take them; nothing is written then.
         """
-        annotator = self._annotator
-        if annotator.image is None or annotator.plane is None:
-            raise InvalidPrompt("choose an image first")
-        labels = self.target()
-        if id(labels) not in self._ledgers:
-            self._ledgers[id(labels)] = Ledger(labels)
-        ledger = self._ledgers[id(labels)]
-        first = label_id or ledger.next_id(annotator.plane)
-        objects = [
-            NewObject(mask, corner, first + number, record)
-            for number, (mask, corner, record) in enumerate(
-                zip(masks, corners, records, strict=True)
-            )
-        ]
-        check_target(labels, annotator.image, objects[-1].label_id)
-        ids = ledger.write(
-            annotator.plane, objects, overwrite=annotator.overwrite, replaces=replaces, what=what
-        )
-        note_model_input(labels, annotator.reading(annotator.image).shown)
-        annotator.changed.emit()
+        workspace = self._workspace(work, len(chosen))
+        fields = workspace.fields(work.question.model, work.known)
+        command = Segment(**fields, **query, overwrite=self._annotator.overwrite)
+        ids = command.apply(workspace, chosen)
+        self._written(work)
         return ids
 
     def target(self) -> Labels:
@@ -118,48 +106,55 @@ class Objects:
             assert annotator.image is not None
             image = annotator.image
             made = new_labels(annotator.viewer, image, home=label_home(image))
-            self._ledgers[id(made)] = Ledger(made, empty=True)
+            document_in(annotator.viewer, made, empty=True)
             annotator.choose_labels(made)
         assert annotator.labels is not None
         return annotator.labels
 
-    def forget(self, layer: Any) -> None:
-        """Close the books of a layer that is gone."""
-        ledger = self._ledgers.pop(id(layer), None)
-        if ledger is not None:
-            ledger.close()
-
-    def close(self) -> None:
-        """Close all books."""
-        for ledger in self._ledgers.values():
-            ledger.close()
-        self._ledgers.clear()
-
     def pick(self, world: Any) -> int | None:
-        """Take an object of the Labels layer up again as a mask prompt; gives its id."""
+        """Pick an object of the Labels layer up again as a mask prompt; gives its id."""
         annotator = self._annotator
         if annotator.labels is None or annotator.image is None or annotator.plane is None:
             annotator.say("choose the labels layer that holds the object first", error=True)
             return None
         with annotator.reporting():
-            point = np.round(world_to_data(annotator.labels, world, annotator.viewer.dims)).astype(
-                int
-            )
-            data = full_data(annotator.labels)
-            if (point < 0).any() or (point >= data.shape).any():
-                return None
-            label_id = int(np.asarray(data[tuple(point)]))
+            label_id = self._id_at(annotator.labels, world)
             if not label_id:
-                annotator.say("there is no object here; click on a labelled one", error=False)
                 return None
             check_target(annotator.labels, annotator.image, label_id)
-            mask, corner = object_mask(annotator.labels, annotator.plane, label_id)
+            document = document_of(annotator.labels)
+            mask, corner = object_mask(document.data, annotator.plane, label_id)
             annotator.clear()
             work = annotator.ensure_work()
             if work is None:
                 return None
             work.label_id = label_id
-            work.name = table_of(annotator.labels)[label_id].name
+            work.name = document.table[label_id].name
             annotator.add_prompt(Mask(mask, corner=corner))
             return label_id
         return None
+
+    def _id_at(self, labels: Labels, world: Any) -> int:
+        """The id under a world position; 0 outside the labels and, with a word, beside objects."""
+        annotator = self._annotator
+        point = np.round(world_to_data(labels, world, annotator.viewer.dims)).astype(int)
+        data = full_data(labels)
+        if (point < 0).any() or (point >= data.shape).any():
+            return 0
+        label_id = int(np.asarray(data[tuple(point)]))
+        if not label_id:
+            annotator.say("there is no object here; click on a labelled one", error=False)
+        return label_id
+
+    def _workspace(self, work: PlaneSession, highest: int) -> Workspace:
+        """The document that is written to, checked to take objects of the image."""
+        labels = self.target()
+        check_target(labels, work.image, highest)
+        document = document_in(self._annotator.viewer, labels)
+        return Workspace(document, self._annotator.model_cache)
+
+    def _written(self, work: PlaneSession) -> None:
+        labels = self._annotator.labels
+        if labels is not None:
+            note_model_input(labels, work.question.input)
+        self._annotator.changed.emit()

@@ -129,6 +129,12 @@ class Panel(QWidget):
         self.channels.setText(f"all {count} channels")
         self._form.setRowVisible(self.channels, count > 1)
 
+    def show_undo(self, undo: str, redo: str) -> None:
+        """Say on the buttons what they would undo and redo; "" for nothing."""
+        for button, word, title in ((self.undo, "Undo", undo), (self.redo, "Redo", redo)):
+            button.setText(f"{word} {_shortened(title)}".rstrip())
+            button.setEnabled(bool(title))
+
     def show_busy(self, title: str) -> None:
         """Show what goes on in the background."""
         self.status.setText(f"{title} ...")
@@ -151,8 +157,8 @@ class Panel(QWidget):
         self.tools[tool].setToolTip(tip)
 
     def show_state(
-        self, *, positive: bool, can_commit: bool = False, can_undo: bool = False,
-        can_redo: bool = False, object_id: int | None = None,
+        self, *, positive: bool, can_commit: bool = False, undo: str = "", redo: str = "",
+        object_id: int | None = None,
     ) -> None:  # fmt: skip
         """Show polarity and what can be done now."""
         for button, wanted in ((self.positive, positive), (self.negative, not positive)):
@@ -161,8 +167,7 @@ class Panel(QWidget):
             button.blockSignals(False)
         self.commit.setEnabled(can_commit)
         self.commit.setText(f"Replace object {object_id}" if object_id else "Commit object")
-        self.undo.setEnabled(can_undo)
-        self.redo.setEnabled(can_redo)
+        self.show_undo(undo, redo)
 
     def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
         """Show what the last turn was, and the model's guess of a name to be taken by a click."""
@@ -251,9 +256,9 @@ class Panel(QWidget):
             "Fit the model to the objects on this plane, so that first clicks on others of their "
             "kind do better; press again to take it back"
         )
-        self.undo, self.redo = QPushButton("Undo"), QPushButton("ReplayRunner")
-        self.undo.setToolTip("Take the last prompt back (Ctrl+Z on a prompt layer)")
-        self.redo.setToolTip("Put it back (Ctrl+Shift+Z on a prompt layer)")
+        self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
+        for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
+            button.setToolTip(f"Prompts, objects, strokes and names, the last one first [{keys}]")
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -328,3 +333,8 @@ def _rule() -> QFrame:
     line.setFrameShape(QFrame.Shape.HLine)
     line.setStyleSheet("color: rgba(128, 128, 128, 90)")
     return line
+
+
+def _shortened(text: str, longest: int = 16) -> str:
+    """A text that fits on a button."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"

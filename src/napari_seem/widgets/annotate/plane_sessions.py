@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ...commands.models import KnownPlane, ModelCache
 from ...planes import Plane
 from ...session import Session
-from ...sources import PlanePixels, is_big
-from ...viewer.coordinates import spatial_shape
+from ...sources.source import ImageInput, OpenPlane, PlaneSource
 from ...viewer.drawn import Drawn
 from ...viewer.model_input import ModelInput
-from .._shared.model_cache import ModelCache
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from napari.layers import Image
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Who looks, and at what: a model's name, and what it is shown of the image."""
+class Question:
+    """Which model is asked, and what it is given of the image."""
 
     model: str
-    shown: ModelInput
+    input: ModelInput
 
 
 @dataclass
-class Work:
+class PlaneSession:
     """The object in the making on one plane of one image.
 
     Attributes
     ----------
     image : Image
     plane : Plane
-    reading : Reading
+    question : Question
+    known : KnownPlane
+        The plane's pixels, and what is found out of them.
     session : Session
-    content : list of str
-        Name of the plane's content in the embedding cache, once it is known.
     drawn : dict
-        How each prompt stands in the layers, by the prompt's `id`.
+        How each prompt stands in the layers, by the prompt's identifier.
     label_id : int or None
         Id of the object that was picked up again; None for a new one.
     name : str
@@ -48,128 +46,126 @@ class Work:
 
     image: Image
     plane: Plane
-    reading: Reading
+    question: Question
+    known: KnownPlane
     session: Session
-    content: list[str]
-    drawn: dict[int, Drawn] = field(default_factory=dict)
+    drawn: dict[str, Drawn] = field(default_factory=dict)
     label_id: int | None = None
     name: str = ""
 
     def drawing(self) -> list[Drawn]:
         """The session's prompts as they stand in the layers."""
-        return [self.drawn[id(prompt)] for prompt in self.session.prompts]
+        return [self.drawn[prompt.uid] for prompt in self.session.prompts]
+
+    def remember(self, drawn: list[Drawn]) -> None:
+        """Know how prompts stand in the layers."""
+        self.drawn.update({one.prompt.uid: one for one in drawn})
 
 
-class Works:
+class PlaneSessions:
     """Keeps what was begun, by image and plane, until it is committed, cleared or its image goes.
 
     Parameters
     ----------
-    model_cache : ModelCache
-        Gives models and embeddings.
+    models : ModelCache
     """
 
-    def __init__(self, model_cache: ModelCache) -> None:
-        self._model_cache = model_cache
-        self._works: dict[tuple[Any, ...], Work] = {}
-        self._contents: dict[tuple[Any, ...], list[str]] = {}
-        self._pixels: dict[tuple[Any, ...], PlanePixels] = {}
-        self._settled: dict[ModelInput, ModelInput] = {}
-        self._watched: dict[int, Image] = {}
+    def __init__(self, models: ModelCache) -> None:
+        self._models = models
+        self._sessions: dict[Image, dict[Any, PlaneSession]] = {}
+        self._inputs: dict[ModelInput, ImageInput] = {}
+        self._planes: dict[tuple[ModelInput, Any], KnownPlane] = {}
+        self._watched: set[Image] = set()
 
-    def at(self, image: Image, plane: Plane, reading: Reading) -> Work | None:
-        """What was begun on a plane, to be answered by `reading` from now on; or None."""
-        work = self._works.get(_key(image, plane))
-        if work is not None and work.reading != reading:
-            fresh = self._new(image, plane, reading)
-            fresh.drawn, fresh.label_id, fresh.name = work.drawn, work.label_id, work.name
-            if work.session.prompts:
-                fresh.session.replace(work.session.prompts)
-            work = self._works[_key(image, plane)] = fresh
-        return work
+    def __iter__(self) -> Iterator[PlaneSession]:
+        for by_plane in self._sessions.values():
+            yield from by_plane.values()
 
-    def begin(self, image: Image, plane: Plane, reading: Reading) -> Work:
+    def at(self, image: Image, plane: Plane, question: Question) -> PlaneSession | None:
+        """What was begun on a plane, to be answered by `question` from now on; or None."""
+        found = self._sessions.get(image, {}).get(plane.key())
+        if found is not None and found.question != question:
+            found.question, found.known = question, self.known(plane, question.input)
+            found.session.ask_anew(self._resolver(question.model, found.known))
+        return found
+
+    def begin(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
         """What was begun on a plane; begun now where nothing was."""
-        work = self.at(image, plane, reading)
-        if work is None:
-            work = self._works[_key(image, plane)] = self._new(image, plane, reading)
-        return work
+        found = self.at(image, plane, question)
+        if found is None:
+            known = self.known(plane, question.input)
+            resolve = self._resolver(question.model, known)
+            session = Session.deferred(known.source.shape, resolve)
+            found = PlaneSession(image, plane, question, known, session)
+            self._sessions.setdefault(image, {})[plane.key()] = found
+        return found
 
     def end(self, image: Image, plane: Plane) -> None:
         """Forget what was begun on a plane."""
-        self._works.pop(_key(image, plane), None)
+        self._sessions.get(image, {}).pop(plane.key(), None)
+
+    def put_back(self, one: PlaneSession) -> bool:
+        """Bring a session back that was ended, where nothing else was begun on its plane."""
+        by_plane = self._sessions.setdefault(one.image, {})
+        other = by_plane.get(one.plane.key())
+        if other is not None and other.session.prompts:
+            return False
+        by_plane[one.plane.key()] = one
+        return True
+
+    def known(self, plane: Plane, given: ModelInput) -> KnownPlane:
+        """A plane as a model is given it; the same object until the image's pixels change."""
+        key = given, plane.key()
+        if key not in self._planes:
+            self._watch(given)
+            if given not in self._inputs:
+                self._inputs[given] = given.arrays()
+            source = PlaneSource(self._inputs[given], plane, given.layers[0].name)
+            self._planes[key] = KnownPlane(source)
+        return self._planes[key]
+
+    def is_encoded(self, one: PlaneSession) -> bool:
+        """Whether the next turn needs no encoding."""
+        return self._models.is_encoded(one.question.model, one.known, one.session.request())
 
     def forget(self, image: Image) -> None:
         """Forget everything begun on an image."""
-        self._works = {key: w for key, w in self._works.items() if key[0] != id(image)}
-        self._forget_contents(image)
-        if self._watched.pop(id(image), None) is not None:
+        self._sessions.pop(image, None)
+        self._forget_pixels(image)
+        if image in self._watched:
+            self._watched.discard(image)
             image.events.data.disconnect(self._on_data)
 
     def close(self) -> None:
         """Forget everything."""
-        for image in list(self._watched.values()):
+        for image in list(self._watched):
             self.forget(image)
-        self._works.clear()
+        self._sessions.clear()
 
-    def is_encoded(self, work: Work) -> bool:
-        """Whether the next turn needs no encoding."""
-        if is_big(work.session.shape):
-            if work.reading.shown not in self._settled:
-                return False
-            pixels = self._pixels_of(work.plane, work.reading.shown)
-            return self._model_cache.has_frame(work.reading.model, pixels, work.session.request())
-        return self._model_cache.has(work.reading.model, work.content)
+    def _resolver(self, model: str, known: KnownPlane) -> Any:
+        """What gives model and embedding of a plane, in any thread."""
+        models = self._models
 
-    def _new(self, image: Image, plane: Plane, reading: Reading) -> Work:
-        for source in reading.shown.layers:
-            if id(source) not in self._watched:
-                self._watched[id(source)] = source
-                source.events.data.connect(self._on_data)
-        shape, shown = plane.shape(spatial_shape(image)), reading.shown
-        content = self._contents.setdefault(_read_key(plane, shown), [])
-        if is_big(shape):
-            resolve = self._model_cache.tiled(reading.model, partial(self._pixels_of, plane, shown))
-        else:
-            read = partial(self.read, plane, shown)
-            resolve = self._model_cache.encoded(reading.model, read, content)
-        return Work(image, plane, reading, Session.deferred(shape, resolve), content)
+        def resolve() -> tuple[Any, Any]:
+            plane: OpenPlane = models.open(model, known)
+            return plane.model, plane.embedding
 
-    def read(self, plane: Plane, shown: ModelInput) -> npt.NDArray[Any]:
-        """A plane as a model is shown it; in any thread."""
-        return self._settle(shown).read(plane)
+        return resolve
 
-    def _settle(self, shown: ModelInput) -> ModelInput:
-        """What is shown, with the windows of whole volumes, worked out once until data change."""
-        found = self._settled.get(shown)
-        if found is None:
-            found = self._settled[shown] = shown.resolved
-        return found
-
-    def _pixels_of(self, plane: Plane, shown: ModelInput) -> PlanePixels:
-        """A big plane's pixels, which know what was read of them until the image changes."""
-        key = _read_key(plane, shown)
-        if key not in self._pixels:
-            self._pixels[key] = PlanePixels(self._settle(shown).images(), plane)
-        return self._pixels[key]
+    def _watch(self, given: ModelInput) -> None:
+        for layer in given.layers:
+            if layer not in self._watched:
+                self._watched.add(layer)
+                layer.events.data.connect(self._on_data)
 
     def _on_data(self, event: Any) -> None:
-        self._forget_contents(event.source)
+        self._forget_pixels(event.source)
 
-    def _forget_contents(self, image: Image) -> None:
+    def _forget_pixels(self, image: Image) -> None:
         """Read the image's planes anew from now on."""
-        for key, content in list(self._contents.items()):
-            if image in key[0].layers:
-                content.clear()
-                del self._contents[key]
-                self._pixels.pop(key, None)
-        for shown in [one for one in self._settled if image in one.layers]:
-            del self._settled[shown]
-
-
-def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
-    return id(image), plane.key()
-
-
-def _read_key(plane: Plane, shown: ModelInput) -> tuple[Any, ...]:
-    return shown, plane.key()
+        self._planes = {k: v for k, v in self._planes.items() if image not in k[0].layers}
+        self._inputs = {k: v for k, v in self._inputs.items() if image not in k.layers}
+        for one in self:
+            if image in one.question.input.layers:
+                one.known = self.known(one.plane, one.question.input)
+                one.session.resolve = self._resolver(one.question.model, one.known)

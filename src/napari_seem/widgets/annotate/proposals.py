@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from ...edits import ObjectRecord
 from ...errors import NapariSeemError, UnknownWord
-from ...sources import TiledModel, is_big
-from ...viewer.coordinates import shown_area, spatial_shape, world_to_data
-from ...viewer.record import What
-from ...viewer.writing import Preview
-from .._shared.provenance import found as told_found
+from ...models.base import Segmentation
+from ...sources import is_big
+from ...viewer.coordinates import world_to_data
+from ...viewer.preview import Preview
 from .._shared.runner import Job, report_crash
+from .._shared.search import ShownPlane, search
 
 if TYPE_CHECKING:
-    from napari.layers import Image
-
-    from ...models.base import Instance, Segmentation
-    from ...planes import Plane
+    from ...models.base import Instance
     from .annotator import Annotator
+    from .plane_sessions import PlaneSession
 
 DEFAULT_THRESHOLD = 0.45
 LARGEST_COUNT = 255
@@ -50,8 +48,8 @@ class Proposals(QObject):
         self.threshold = DEFAULT_THRESHOLD
         self._found: Segmentation | None = None
         self._taken: set[int] = set()
-        self._asked: dict[str, Any] = {}
-        self._place: tuple[Image, Plane] | None = None
+        self._query: dict[str, Any] = {}
+        self._work: PlaneSession | None = None
         annotator.changed.connect(self._on_changed)
 
     @property
@@ -76,26 +74,21 @@ class Proposals(QObject):
 
     def find(self, word: str) -> None:
         """Look for everything that `word` names on the shown plane; empty finds all objects."""
-        source = self.annotator.plane_source()
-        image, plane = self.annotator.image, self.annotator.plane
-        if source is None or image is None or plane is None:
+        annotator = self.annotator
+        work = annotator.ensure_work()
+        if work is None:
             return
         names = [word.strip()] if word.strip() else None
         self.clear()
-        area = shown_area(image, plane)
-        big = is_big(plane.shape(spatial_shape(image)))
-        self._asked = {"words": names, "area": area if big else None}
-
-        def look() -> Segmentation:
-            model, embedding = source()
-            if isinstance(model, TiledModel):  # what is seen of a big plane
-                return model.segment(embedding, names, area)
-            return model.segment(embedding, names)
-
-        self.annotator.runner.submit(
-            Job(look, partial(self._on_found, word, (image, plane)), self._on_failure,
-                f"Looking for {word.strip() or 'objects'}", lane="word")
-        )  # fmt: skip
+        place = ShownPlane(
+            work.image, work.plane, work.question.model, work.question.input, work.known
+        )
+        run = search(annotator.model_cache, place, names, whole=False).run
+        title = f"Looking for {word.strip() or 'objects'}"
+        done = partial(self._on_found, word, work, place)
+        annotator.runner.submit(
+            Job(lambda: last(run()), done, self._on_failure, title, lane="word")
+        )
 
     def set_threshold(self, threshold: float) -> None:
         """Offer only what scores at least this much."""
@@ -111,74 +104,58 @@ class Proposals(QObject):
 
     def take_at(self, world: Any) -> int | None:
         """Write the proposal under a world position; gives its id, or None where none is."""
-        if self._place is None or self._found is None:
+        if self._work is None or self._found is None:
             return None
-        image, plane = self._place
-        point = world_to_data(image, world, self.annotator.viewer.dims)
-        y, x = (round(c) for c in plane.to_plane(point))
+        point = world_to_data(self._work.image, world, self.annotator.viewer.dims)
+        y, x = (round(c) for c in self._work.plane.to_plane(point))
         for number, instance in self.offered():
             y0, x0, y1, x1 = instance.bbox
             if y0 <= y < y1 and x0 <= x < x1 and instance.mask[y - y0, x - x0]:
                 ids = self._take([(number, instance)])
-                self._taken.add(number)
                 self._show()
                 return ids[0] if ids else None
         return None
 
     def clear(self) -> None:
         """Offer nothing any more."""
-        self._found, self._place, self._taken = None, None, set()
+        self._found, self._work, self._taken = None, None, set()
         self.preview.clear()
         self.updated.emit()
 
     def close(self) -> None:
         """Let go of the viewer."""
-        self._found, self._place, self._taken = None, None, set()
+        self._found, self._work, self._taken = None, None, set()
         self.preview.close()
 
     def _take(self, chosen: list[tuple[int, Instance]]) -> list[int]:
-        if not chosen:
+        if not chosen or self._work is None:
             return []
-        records = [
-            ObjectRecord.made(i.label, i.score, self.annotator.model_name, 1) for _, i in chosen
-        ]
+        numbers = [number for number, _ in chosen]
         try:
-            ids = self.annotator.objects.write(
-                [i.mask for _, i in chosen],
-                [(i.bbox[0], i.bbox[1]) for _, i in chosen],
-                records,
-                what=self._what([number for number, _ in chosen]),
+            ids = self.annotator.objects.accept(
+                self._work, [one for _, one in chosen], numbers=numbers, **self._query
             )
         except NapariSeemError as error:
             self.annotator.said.emit(str(error), True)
             return []
+        self._taken.update(numbers)
         self.annotator.said.emit(f"{len(ids)} objects written", False)
         return ids
 
-    def _what(self, numbers: list[int]) -> What | None:
-        """What is taken, for the record."""
-        work, details = self.annotator.work, self._asked
-        if work is None:
-            return None
-        reading = work.reading
-        return told_found(
-            self.annotator.model_cache,
-            reading.model,
-            reading.shown,
-            work.content,
-            numbers,
-            **details,
-        )
-
-    def _on_found(self, word: str, place: tuple[Image, Plane], found: Segmentation) -> None:
-        if self.annotator.image is not place[0] or self.annotator.plane is None:
+    def _on_found(
+        self, word: str, work: PlaneSession, place: ShownPlane, found: Segmentation
+    ) -> None:
+        if not self._is_shown(work):
             return
-        if self.annotator.plane.key() != place[1].key():
-            return
-        self._found, self._place, self._taken = found, place, set()
+        self._found, self._work, self._taken = found, work, set()
+        self._query = dict(place.query)
         if not found.instances:
             self.annotator.said.emit(f"nothing here looks like '{word}'", False)
         self._show()
+
+    def _is_shown(self, work: PlaneSession) -> bool:
+        image, plane = self.annotator.image, self.annotator.plane
+        return image is work.image and plane is not None and plane.key() == work.plane.key()
 
     def _on_failure(self, error: Exception) -> None:
         if isinstance(error, UnknownWord):
@@ -190,25 +167,27 @@ class Proposals(QObject):
 
     def _on_changed(self) -> None:
         """Proposals belong to the plane they were found on."""
-        if self._place is None:
-            return
-        image, plane = self._place
-        now = self.annotator.plane
-        if self.annotator.image is not image or now is None or now.key() != plane.key():
+        if self._work is not None and not self._is_shown(self._work):
             self.clear()
 
     def _show(self) -> None:
-        if self._place is None or self._found is None:
+        if self._work is None or self._found is None:
             return
-        image, plane = self._place
         top, left, bottom, right = _span(self._found)
         values = np.zeros((bottom - top, right - left), np.uint8)
         for number, instance in reversed(self.offered()):
             y0, x0, y1, x1 = instance.bbox
             area = values[y0 - top : y1 - top, x0 - left : x1 - left]
             area[instance.mask] = (number - 1) % LARGEST_COUNT + 1
-        self.preview.show(image, plane, values, (top, left))
+        self.preview.show(self._work.image, self._work.plane, values, (top, left))
         self.updated.emit()
+
+
+def last(steps: Iterator[int | Segmentation]) -> Segmentation:
+    """What a search gives in the end."""
+    *_, found = steps
+    assert isinstance(found, Segmentation)
+    return found
 
 
 def _span(found: Segmentation) -> tuple[int, int, int, int]:

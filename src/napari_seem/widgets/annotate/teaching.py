@@ -10,17 +10,15 @@ import numpy as np
 from qtpy.QtCore import QObject, QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QCompleter
 
-from ...concepts import ConceptLibrary, Shown, teach_word
+from ...commands.base import ModelRef
+from ...commands.vocabulary import ForgetWord, Teach, marked_examples, marks
 from ...concepts.concept import checked_name
-from ...concepts.examples import numbered, parts
 from ...edits import ObjectTable
 from ...errors import ConceptTrouble, InvalidLabels, NapariSeemError
-from ...models.teachable import check_teachable, plain
-from ...sources import SIDE, PlanePixels
-from ...sources.frames import Frame
+from ...models.teachable import plain
 from ...viewer.coordinates import full_data, shown_area
 from .._shared.runner import Job, report_crash
-from .._shared.search import Place, shown_place
+from .._shared.search import ShownPlane, shown_place
 from .teach_box import Lesson, TeachBox, ask_same_name
 
 if TYPE_CHECKING:
@@ -87,7 +85,7 @@ class Teaching(QObject):
             place = shown_place(
                 annotator.viewer, annotator.image, annotator.model_name, annotator.all_channels
             )
-            area = shown_area(place.image, place.plane) if place.big else (0, 0, *place.shape)
+            area = shown_area(place.image, place.plane) if place.is_big else (0, 0, *place.shape)
             labels, others = self._marks(lesson, place, area)
             same: SameNameChoice = "ask"
             if any(one in annotator.model_cache.words.library for one in (name, *lesson.synonyms)):
@@ -95,7 +93,17 @@ class Teaching(QObject):
                 if chosen is None:
                     return
                 same = chosen
-            work = partial(self._work, lesson, place, (labels, others), area, same)
+            models = annotator.model_cache
+            command = Teach(
+                name=lesson.name, synonyms=list(lesson.synonyms), same_name=same,
+                model=ModelRef(name=place.model),
+            )  # fmt: skip
+            source, window = place.known.source, place.input.to_dict()
+
+            def work() -> str:
+                examples = marked_examples(source, labels, others, area, window)
+                return command.run(models, examples).name
+
             annotator.runner.submit(
                 Job(work, self._on_taught, self._failed, f"Learning '{name}'", lane="teach")
             )
@@ -103,7 +111,7 @@ class Teaching(QObject):
     def forget(self, name: str) -> None:
         """Take a word back."""
         with self._annotator.reporting():
-            self._annotator.model_cache.change_words(lambda library: library.removed(name))
+            ForgetWord(name=name).run(self._annotator.model_cache)
             self.offer_words()
 
     def offer_words(self) -> None:
@@ -116,23 +124,6 @@ class Teaching(QObject):
             if complaint not in self._told:
                 self._told.add(complaint)
                 self._annotator.say(complaint, error=True)
-
-    def _work(
-        self, lesson: Lesson, place: Place, marks: tuple[Any, Any], area: Area,
-        same: SameNameChoice,
-    ) -> str:  # fmt: skip
-        """In the thread: learn, keep, and let the models know."""
-        model_cache = self._annotator.model_cache
-        model: Any = model_cache.model(place.model)
-        check_teachable(model)
-        examples = _examples(place, *marks, area)
-        concept = teach_word(model, lesson.name, examples, lesson.synonyms, model_cache.cache)
-
-        def add(library: ConceptLibrary) -> ConceptLibrary:
-            return library.added(concept, same, model)
-
-        model_cache.change_words(add)
-        return model_cache.words.library.names[-1]  # the one that was added, under whatever name
 
     def _on_taught(self, name: str) -> None:
         concept = self._annotator.model_cache.words.library[name]
@@ -154,12 +145,12 @@ class Teaching(QObject):
         if annotator.labels is None or annotator.image is None:
             return {}
         place = shown_place(annotator.viewer, annotator.image, annotator.model_name)
-        area = shown_area(place.image, place.plane) if place.big else (0, 0, *place.shape)
+        area = shown_area(place.image, place.plane) if place.is_big else (0, 0, *place.shape)
         values = self._values(place, area)
         table = ObjectTable.from_features(annotator.labels.features)
         return {int(i): table[int(i)].name for i in np.unique(values) if i}
 
-    def _values(self, place: Place, area: Area) -> npt.NDArray[np.int64]:
+    def _values(self, place: ShownPlane, area: Area) -> npt.NDArray[np.int64]:
         """Label values of a part of the plane."""
         labels = self._annotator.labels
         if labels is None:
@@ -173,16 +164,11 @@ class Teaching(QObject):
         flat = type(place.plane)(place.plane.index, place.plane.axes)
         return flat.read(data, area).astype(np.int64)
 
-    def _marks(self, lesson: Lesson, place: Place, area: Area) -> tuple[Any, Any]:
+    def _marks(self, lesson: Lesson, place: ShownPlane, area: Area) -> tuple[Any, Any]:
         """Labels of the marked objects, and a mask of what is something else, or None."""
         values = self._values(place, area)
-        marked = np.zeros(values.shape, np.int64)
-        if lesson.objects:
-            absent = [i for i in lesson.ids if not (values == i).any()]
-            if absent:
-                raise InvalidLabels(f"there is no object {absent[0]} on what is shown")
-            marked = np.where(np.isin(values, lesson.ids), values, 0) if lesson.ids else values
-        others = (values > 0) & (marked == 0) if lesson.others else None
+        ids = (list(lesson.ids) or None) if lesson.objects else []
+        marked, others = marks(values, ids, None if lesson.others else ())
         prediction = self._annotator.prediction
         if lesson.preview and prediction is not None and prediction.bbox is not None:
             mask, (y, x) = prediction.cut_out()
@@ -196,21 +182,3 @@ class Teaching(QObject):
         if others is not None:
             others &= marked == 0
         return marked, others
-
-
-def _examples(place: Place, labels: Any, others: Any, area: Area) -> list[Shown]:
-    """What is marked, as a model can see it; of a big plane the marked parts are read."""
-    settled, name = place.shown.resolved, place.image.name
-    look = place.shown.to_dict()
-    if not place.big:
-        return [Shown(settled.read(place.plane), labels, others, name, look)]
-    pixels = PlanePixels(settled.images(), place.plane)
-    marked = numbered(Shown(np.zeros(labels.shape, np.uint8), labels, others))
-    found = []
-    for rows, cols in parts(marked, SIDE):
-        top, left = area[0] + rows.start, area[1] + cols.start
-        frame = Frame(1, top, left, area[0] + rows.stop, area[1] + cols.stop)
-        shown = pixels.appearance.show(pixels.read(frame))
-        not_it = None if others is None else others[rows, cols]
-        found.append(Shown(shown, labels[rows, cols], not_it, name, look, pixels.appearance.sample))
-    return found

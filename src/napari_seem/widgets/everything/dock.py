@@ -16,8 +16,9 @@ from ...errors import InvalidPrompt, NapariSeemError
 from ...models.base import Capability
 from ...models.registry import able_models
 from ...sources import is_big
-from ...viewer.coordinates import channel_layers, shown_plane, spatial_shape, unwrap
+from ...viewer.coordinates import channel_layers, shown_plane, spatial_shape
 from ...viewer.model_input import VEGETATION, choose_window
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from .._shared.dock import Dock
 from .._shared.model_cache import ModelCache, model_cache_of
@@ -37,7 +38,7 @@ class EverythingWidget(Dock):
 
     Attributes
     ----------
-    harvest : InstanceReview
+    review : InstanceReview
         The work itself; usable without looking at the dock.
     """
 
@@ -47,7 +48,7 @@ class EverythingWidget(Dock):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.panel = EverythingPanel(self, able_models(Capability.EVERYTHING))
-        self.harvest = InstanceReview(self.viewer, model_cache or model_cache_of(self.viewer), self)
+        self.review = InstanceReview(self.viewer, model_cache or model_cache_of(self.viewer), self)
         self._closed = False
         self._names: list[str] = []
         self._connect()
@@ -61,18 +62,18 @@ class EverythingWidget(Dock):
             return
         panel = self.panel
         panel.words.clearFocus()  # keys and clicks go to the picture again
-        self.harvest.find(
+        self.review.find(
             Asked(
                 image, panel.model.currentText(), panel.words_typed,
                 panel.channels.isChecked(), panel.whole.isChecked(),
             )
         )  # fmt: skip
-        panel.show_running(self.harvest.steps.running)
+        panel.show_running(self.review.steps.running)
 
     def look_or_stop(self) -> None:
         """Look for everything; what runs already is stopped instead."""
-        if self.harvest.steps.running:
-            self.harvest.steps.stop()
+        if self.review.steps.running:
+            self.review.steps.stop()
             self._say("stopping ...", False)
         else:
             self.look()
@@ -80,7 +81,7 @@ class EverythingWidget(Dock):
     def accept(self) -> list[int]:
         """Write what is offered; gives the ids."""
         panel = self.panel
-        return self.harvest.accept(panel.labels.layer, panel.overwrite.isChecked(), panel.map_kind)
+        return self.review.accept(panel.labels.layer, panel.overwrite.isChecked(), panel.map_kind)
 
     def choose_window(self, look: Any) -> None:
         """Show the chosen image by a look from now on, in every dock."""
@@ -101,7 +102,7 @@ class EverythingWidget(Dock):
         if self._closed:
             return
         self._closed = True
-        self.harvest.close()
+        self.review.close()
         self.viewer.mouse_drag_callbacks.remove(self._on_press)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
@@ -111,19 +112,19 @@ class EverythingWidget(Dock):
             event.disconnect(self._on_image)
 
     def _connect(self) -> None:
-        panel, harvest = self.panel, self.harvest
+        panel, review = self.panel, self.review
         panel.look.clicked.connect(lambda: self.look_or_stop())
         panel.words.returnPressed.connect(self.look)
         panel.image.chosen.connect(self._on_image)
         panel.look_box.chosen.connect(self.choose_window)
         panel.accept.clicked.connect(lambda: self.accept())
-        panel.discard.clicked.connect(lambda: harvest.clear())
-        panel.back.clicked.connect(lambda: harvest.step_back())
-        panel.filtered.connect(lambda: harvest.want(panel.wanted()))
-        harvest.updated.connect(self._on_updated)
-        harvest.said.connect(self._say)
-        harvest.written.connect(panel.labels.select)
-        harvest.steps.ended.connect(lambda _: panel.show_running(False))
+        panel.discard.clicked.connect(lambda: review.clear())
+        panel.back.clicked.connect(lambda: review.step_back())
+        panel.filtered.connect(lambda: review.want(panel.wanted()))
+        review.updated.connect(self._on_updated)
+        review.said.connect(self._say)
+        review.written.connect(panel.labels.select)
+        review.steps.ended.connect(lambda _: panel.show_running(False))
         self.viewer.mouse_drag_callbacks.append(self._on_press)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
@@ -134,9 +135,9 @@ class EverythingWidget(Dock):
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
-        preview = self.harvest.preview.layer
+        preview = self.review.preview.layer
         active = self.viewer.layers.selection.active
-        if event.button != 1 or self.harvest.place is None or active is not preview:
+        if event.button != 1 or self.review.place is None or active is not preview:
             return
         stroke, merging = [event.position], "Shift" in event.modifiers
         camera = getattr(self.viewer, "scene", self.viewer).camera  # napari >= 0.9 has a scene
@@ -149,20 +150,20 @@ class EverythingWidget(Dock):
             yield
         camera.mouse_pan = panned
         if merging:
-            self.harvest.merge_along(_filled(stroke))
+            self.review.merge_along(_filled(stroke))
         elif not dragged:  # a drag moves the picture
-            self.harvest.toggle_at(event.position)
+            self.review.toggle_at(event.position)
 
     def _on_updated(self) -> None:
-        names = list(self.harvest.names)
+        names = list(self.review.names)
         if set(names) != set(self._names):
             self._names = names
-            self.panel.show_names(self.harvest.names)
-            self.harvest.want(self.panel.wanted())
+            self.panel.show_names(self.review.names)
+            self.review.want(self.panel.wanted())
             return
         self.panel.show_offer(
-            len(self.harvest.offered()), self.harvest.total,
-            can_step_back=self.harvest.can_step_back, has_map=self.harvest.has_map,
+            len(self.review.offered()), self.review.total,
+            can_step_back=self.review.can_step_back, has_map=self.review.has_map,
         )  # fmt: skip
 
     def _say(self, text: str, error: bool) -> None:
@@ -171,7 +172,7 @@ class EverythingWidget(Dock):
             show_warning(text)
 
     def _on_removed(self, event: Any) -> None:
-        self.harvest.forget(unwrap(event.value))
+        self.review.forget(unwrap(event.value))
 
     def _on_image(self, _: Any = None) -> None:
         """Offer what goes with the chosen image: its look, its channels, a whole big plane."""

@@ -19,12 +19,12 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from ...commands.segment import PANOPTIC, SEMANTIC
 from ...models.filters import Wanted
 from .._shared.forms import form_layout, row
 from .._shared.intensity_box import WindowBox
 from .._shared.message import Message
 from ..annotate.panel import LONGEST_WORD, LayerBox
-from .booking import PANOPTIC, SEMANTIC
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"

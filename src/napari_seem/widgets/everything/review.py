@@ -11,17 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.segment import without_unwanted
 from ...errors import NapariSeemError
 from ...models.base import Segmentation
 from ...models.filters import Wanted, united
 from ...viewer.coordinates import world_to_data
-from ...viewer.record import What
-from ...viewer.writing import Preview
+from ...viewer.preview import Preview
 from .._shared.model_cache import ModelCache
-from .._shared.provenance import found as told_found
-from .._shared.search import Place, Search, search, shown_place
+from .._shared.search import Search, ShownPlane, search, shown_place
 from .._shared.steps import Steps
-from .booking import Booking
+from .results import Results
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -97,9 +96,9 @@ class InstanceReview(QObject):
         self.steps = Steps(self)
         self.preview = Preview(viewer, "SEEM everything", many=True)
         self.wanted = Wanted()
-        self.place: Place | None = None
+        self.place: ShownPlane | None = None
         self._model_cache = model_cache
-        self._booking = Booking(viewer)
+        self._results = Results(viewer, model_cache)
         self._states: list[ReviewState] = []
         self._search: Search | None = None
         self._found: Segmentation | None = None
@@ -211,13 +210,13 @@ class InstanceReview(QObject):
         if place is None or not chosen:
             return []
         try:
-            what = self._what(place, list(offered))
-            target, ids = self._booking.write(place, chosen, labels, overwrite, what)
+            query = self._query(place, list(offered))
+            target, ids = self._results.write(place, chosen, labels, overwrite, query)
             told = [f"{len(ids)} objects written to '{target.name}'"]
             if kind is not None and self._found is not None and self.has_map:
-                shown = replace(self._found, instances=tuple(chosen))
-                beside = self._booking.write_map(place, shown, kind)
-                self._booking.lay_under(beside, target)
+                shown = without_unwanted(self._found, chosen)
+                beside = self._results.write_map(place, shown, kind)
+                self._results.lay_under(beside, target)
                 told.append(f"all pixels to '{beside.name}'")
         except NapariSeemError as error:
             self.said.emit(str(error), True)
@@ -238,10 +237,10 @@ class InstanceReview(QObject):
 
     def forget(self, layer: Any) -> None:
         """A layer was removed from the viewer."""
-        self._booking.forget(layer)
-        if self._search is not None and layer in self._search.place.shown.layers:
+        self._results.forget(layer)
+        if self._search is not None and layer in self._search.place.input.layers:
             self.steps.stop()
-        if self.place is not None and layer in self.place.shown.layers:
+        if self.place is not None and layer in self.place.input.layers:
             self.clear()
 
     def close(self) -> None:
@@ -250,16 +249,13 @@ class InstanceReview(QObject):
         self._model_cache.gate.open(self)
         self.place, self._states, self._found = None, [], None
         self.preview.close()
-        self._booking.close()
 
-    def _what(self, place: Place, numbers: list[int]) -> What:
-        """What is accepted, for the record."""
-        asked = {**place.asked, "filters": asdict(self.wanted)}
+    def _query(self, place: ShownPlane, numbers: list[int]) -> dict[str, Any]:
+        """What was looked for and what of it is accepted, as `Segment` has it."""
+        query = {**place.query, "filters": asdict(self.wanted), "numbers": numbers}
         if any(number not in self._states[0].objects for number in numbers):
-            asked["stored"] = "objects were merged by hand"
-        return told_found(
-            self._model_cache, place.model, place.shown, place.content, numbers, **asked
-        )
+            query["stored"] = "objects were merged by hand"
+        return query
 
     def _number_at(self, world: Any) -> int | None:
         """The object, offered or clicked away, under a world position; the smallest of several."""
@@ -295,7 +291,7 @@ class InstanceReview(QObject):
         elif done is not None and self._found is not None:
             self._offer(done.place, self._found)
 
-    def _offer(self, place: Place, found: Segmentation) -> None:
+    def _offer(self, place: ShownPlane, found: Segmentation) -> None:
         if place.image not in self.viewer.layers:
             return
         self.place = place
@@ -305,9 +301,9 @@ class InstanceReview(QObject):
         self._show()
         self.viewer.layers.selection.active = self.preview.layer  # clicks are for the preview
 
-    def _span(self, place: Place) -> Area:
+    def _span(self, place: ShownPlane) -> Area:
         """What to show: a whole plane, or what was found on a big one."""
-        if not place.big:
+        if not place.is_big:
             return 0, 0, *place.shape
         boxes = [i.bbox for i in self._states[-1].objects.values()] or [(0, 0, 1, 1)]
         y0, x0, y1, x1 = zip(*boxes, strict=True)

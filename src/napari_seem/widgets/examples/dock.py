@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import napari
 import numpy as np
@@ -12,22 +13,26 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QListWidgetItem
 
+from ...commands.in_context import LabelledExample, LearnedRun
+from ...commands.models import ModelCache
+from ...commands.workspace import Workspace
 from ...errors import InvalidImage, InvalidLabels, NapariSeemError
 from ...io.images import images_in, read_array, read_image
 from ...models.base import Capability
 from ...models.in_context import Labelled
 from ...models.registry import able_models
 from ...planes import Plane
-from ...viewer.coordinates import shown_plane, spatial_shape, unwrap
+from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, model_input_of, note_model_input
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
-from ...viewer.stacks import read_labels, shown_stack, write_labels
-from ...viewer.writing import check_target, new_labels
+from ...viewer.stacks import read_labels, shown_stack
+from ...viewer.targets import check_target, new_labels
+from ...viewer.timeline import document_in
 from .._shared.dock import Dock
-from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
-from .._shared.provenance import Learning
-from .labeller import Answer, Labeller, Shown, Target, file_target
+from .labeller import Answer, Labeller, Target, file_target
 from .panel import FOLDER, IMAGES, STACK, ExamplesPanel
 
 LESSONS = "Taught (*.safetensors)"
@@ -53,7 +58,7 @@ class ExamplesWidget(Dock):
         self.panel = ExamplesPanel(self, able_models(Capability.IN_CONTEXT))
         self.labeller = Labeller(model_cache or model_cache_of(self.viewer), self)
         self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
-        self._made: dict[int, Labels] = {}
+        self._made: WeakKeyDictionary[Any, Labels] = WeakKeyDictionary()
         self._closed = False
         self._connect()
         self._refresh_layers()
@@ -79,8 +84,10 @@ class ExamplesWidget(Dock):
         at = [str(i) for i in plane.index if i is not None]
         title = f"{image.name} {', '.join(at)}".strip()
         shown = self._shown(image)
-        pixels = shown.read(plane).copy()
-        self.panel.strip.put(Shown(title, pixels, values, _key(image, plane), (shown, plane)))
+        source = shown.source(plane, title)
+        pixels = source.read().copy()
+        example = LabelledExample(title, pixels, values, _key(image, plane), source)
+        self.panel.strip.put(example)
         self.panel.show_message("")
 
     def add_files(self, image: str | Path | None = None, labels: str | Path | None = None) -> None:
@@ -102,7 +109,8 @@ class ExamplesWidget(Dock):
             self.panel.show_message(str(error), problem=True)
             return
         title = Path(image).name
-        self.panel.strip.put(Shown(title, pixels, values.astype(np.int32), ("file", str(image))))
+        key = ("file", str(image))
+        self.panel.strip.put(LabelledExample(title, pixels, values.astype(np.int32), key))
         self.panel.show_message("")
 
     def run(self, folder: str | Path | None = None) -> None:
@@ -111,9 +119,8 @@ class ExamplesWidget(Dock):
         panel.show_message("")
         model, labeller = panel.model.currentText(), self.labeller
         taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
-        self._learning = Learning(
-            labeller.model_cache, model, panel.kind_chosen, panel.strip.examples,
-            taught.title if taught else "",
+        self._learning = LearnedRun(
+            model, panel.kind_chosen, panel.strip.examples, taught.title if taught else ""
         )  # fmt: skip
         try:
             targets = self._targets(folder)
@@ -263,28 +270,28 @@ class ExamplesWidget(Dock):
     def _plane_target(
         self, title: str, image: Image, labels: Labels | None, plane: Plane
     ) -> Target:
-        key, shown, learning = _key(image, plane), self._shown(image), self._learning
+        key, given, learning = _key(image, plane), self._shown(image), self._learning
+        source, models = given.source(plane, title), self.labeller.model_cache
 
         def write(found: Labelled) -> None:
             layer = labels or self._labels_of(image)
-            what = learning.labelled(layer, shown, plane, found.score)
-            write_labels(layer, plane, found.labels, what=what)
-            note_model_input(layer, shown)
+            learning.label(Workspace(document_in(self.viewer, layer), models), source, plane, found)
+            note_model_input(layer, given)
             self._places[key] = image, plane
 
-        return Target(title, key, lambda: shown.read(plane), write)
+        return Target(title, key, source.read, write)
 
     def _shown(self, image: Image) -> ModelInput:
         """What a model is shown of an image, its window worked out."""
-        return model_input_of(image, self.viewer.layers, together=False).resolved
+        return model_input_of(image, self.viewer.layers, together=False)
 
     def _labels_of(self, image: Image) -> Labels:
         """The layer made for an image that had none."""
-        layer = self._made.get(id(image))
+        layer = self._made.get(image)
         if layer is None or layer not in self.viewer.layers:
             name, home = f"{image.name} by example", label_home(image)
             layer = new_labels(self.viewer, image, name, home)
-            self._made[id(image)] = layer
+            self._made[image] = layer
         return layer
 
     def _again(self) -> None:
@@ -339,7 +346,7 @@ class ExamplesWidget(Dock):
 
 
 def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
-    return id(image), *plane.key()
+    return image, *plane.key()
 
 
 def _score(item: QListWidgetItem | None) -> float:

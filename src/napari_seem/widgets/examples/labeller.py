@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.in_context import LabelledExample
+from ...commands.models import ModelCache
 from ...errors import InvalidLabels, NapariSeemError
 from ...in_context import (
     check_can_learn,
@@ -20,27 +22,10 @@ from ...in_context import (
 )
 from ...io.images import read_image, write_scored
 from ...models.in_context import Kind, Labelled, Tuned
-from ...planes import Plane
-from ...viewer.model_input import ModelInput
-from .._shared.model_cache import ModelCache
 from .._shared.steps import Steps
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-
-@dataclass(frozen=True, eq=False)
-class Shown:
-    """An example as a person gave it: image and labels as arrays, and where they came from.
-
-    `place` is what was shown of which plane; None for files.
-    """
-
-    title: str
-    image: npt.NDArray[Any] = field(repr=False)
-    labels: npt.NDArray[Any] = field(repr=False)
-    key: tuple[Any, ...]
-    place: tuple[ModelInput, Plane] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +96,11 @@ class Labeller(QObject):
         self.teaching = Steps(self)
         self.teaching.stepped.connect(self._taught)
         self.taught: Taught | None = None
-        self._lesson: tuple[Any, ...] = ()
+        self._lesson: list[Any] = []
         self._done: set[tuple[Any, ...]] = set()
 
     def start(
-        self, model: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target]
+        self, model: str, kind: Kind, examples: Sequence[LabelledExample], targets: Sequence[Target]
     ) -> int:
         """Label the targets that are not done yet; how many there are.
 
@@ -129,8 +114,8 @@ class Labeller(QObject):
         taught = self.taught if self.taught and self.taught.model == model else None
         if not examples and taught is None:
             raise InvalidLabels("there is no example; add one to five labelled planes")
-        lesson = (model, kind, id(taught), *(id(example) for example in examples))
-        if lesson != self._lesson:
+        lesson = [model, kind, taught, *examples]
+        if not _same(lesson, self._lesson):
             self._lesson, self._done = lesson, set()
         left = [target for target in targets if target.key not in self._done]
         title = f"Labelling {len(left)}"
@@ -138,7 +123,7 @@ class Labeller(QObject):
         self.steps.start(title, len(left), lambda: self._run(model, kind, shown, left, taught))
         return len(left)
 
-    def teach(self, model: str, kind: Kind, examples: Sequence[Shown]) -> None:
+    def teach(self, model: str, kind: Kind, examples: Sequence[LabelledExample]) -> None:
         """Fit what the model is told to the examples; `taught` gets better from step to step.
 
         Raises
@@ -186,7 +171,7 @@ class Labeller(QObject):
         self.teaching.close()
 
     def _run(
-        self, name: str, kind: Kind, examples: Sequence[Shown], targets: Sequence[Target],
+        self, name: str, kind: Kind, examples: Sequence[LabelledExample], targets: Sequence[Target],
         taught: Taught | None,
     ) -> Iterator[Answer]:  # fmt: skip
         model: Any = self.model_cache.model(name)
@@ -221,3 +206,10 @@ def file_target(path: Path, folder: Path) -> Target:
         write_scored(folder, path, found.labels, found.scores)
 
     return Target(path.name, ("file", str(path)), lambda: read_image(path), write)
+
+
+def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Whether two sequences hold the same objects."""
+    return len(one) == len(other) and all(
+        a is b or (isinstance(a, str) and a == b) for a, b in zip(one, other, strict=True)
+    )

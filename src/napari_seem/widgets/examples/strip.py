@@ -14,7 +14,7 @@ from ...images import to_rgb
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .labeller import Shown
+    from ...commands.in_context import LabelledExample
 
 SIDE = 84
 OPACITY = 0.5
@@ -41,12 +41,12 @@ class ExampleStrip(QListWidget):
         self.setToolTip("The examples; click one and press Delete to take it out")
 
     @property
-    def examples(self) -> list[Shown]:
+    def examples(self) -> list[LabelledExample]:
         """All examples."""
         items = [self.item(row) for row in range(self.count())]
         return [item.data(Qt.ItemDataRole.UserRole) for item in items if item is not None]
 
-    def put(self, example: Shown) -> None:
+    def put(self, example: LabelledExample) -> None:
         """Add an example, or replace the one from the same place."""
         for row, known in enumerate(self.examples):
             if known.key == example.key:

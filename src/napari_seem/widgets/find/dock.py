@@ -14,8 +14,8 @@ from ...models.base import Capability
 from ...models.registry import able_models
 from ...query import PlaneFindings
 from ...viewer.camera import show_place
-from ...viewer.coordinates import unwrap
-from ...viewer.writing import Preview
+from ...viewer.preview import Preview
+from ...viewer.private import unwrap
 from .._shared.dock import Dock
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import ModelCache, model_cache_of
@@ -54,7 +54,7 @@ class FindWidget(Dock):
         self.panel = FindPanel(self, able_models(Capability.TEXT), self.findings)
         self.scope = Scope(self.viewer, self.panel, self)
         self.finder = Finder(self.model_cache, self)
-        self.decisions = FindingReview(
+        self.review = FindingReview(
             self.viewer, self.findings, self.scope.image_of, self.model_cache, self
         )
         self.preview = Preview(self.viewer, "SEEM finding")
@@ -86,7 +86,7 @@ class FindWidget(Dock):
             self._clear()
         self.scope.remember(homes)
         self._problems = []
-        self.decisions.asked = Asked(asked, model, self.scope.several)
+        self.review.asked = Asked(asked, model, self.scope.several)
         claim(self.viewer, self, {key: method for method, key in KEYS.items()})
         panel.show_running(True)
         panel.show_message(f"looking for '{asked}' ...")
@@ -107,20 +107,20 @@ class FindWidget(Dock):
 
     def accept(self) -> None:
         """Write the chosen finding as an object, and go on to the next."""
-        self._decide(self.decisions.accept)
+        self._decide(self.review.accept)
 
     def reject(self) -> None:
         """The chosen finding is something else; go on to the next."""
-        self._decide(self.decisions.reject)
+        self._decide(self.review.reject)
 
     def accept_all(self) -> None:
         """Write all findings that are shown and undecided."""
-        self.decisions.accept(self.findings.open())
+        self.review.accept(self.findings.open())
         self.preview.clear()
 
     def take_back(self) -> None:
         """Take the last decision back, and choose its finding again."""
-        numbers = self.decisions.take_back()
+        numbers = self.review.take_back()
         if numbers:
             self.panel.view.choose(numbers[0])
 
@@ -144,7 +144,7 @@ class FindWidget(Dock):
         self._closed = True
         self.finder.close()
         self._runner.close()
-        self.decisions.close()
+        self.review.close()
         self.preview.close()
         self.scope.close()
         self.viewer.layers.events.removed.disconnect(self._on_removed)
@@ -173,12 +173,12 @@ class FindWidget(Dock):
         self.finder.seen.connect(self._on_seen)
         self.finder.refused.connect(self._on_refused)
         self.finder.ended.connect(self._on_end)
-        self.decisions.changed.connect(self._on_decided)
-        self.decisions.said.connect(lambda text, bad: panel.show_message(text, problem=bad))
+        self.review.changed.connect(self._on_decided)
+        self.review.said.connect(lambda text, bad: panel.show_message(text, problem=bad))
         self.viewer.layers.events.removed.connect(self._on_removed)
 
     def _clear(self) -> None:
-        self.decisions.forget()
+        self.review.forget()
         self.findings.clear()
         self.preview.clear()
         self.scope.forget()
@@ -301,14 +301,14 @@ class FindWidget(Dock):
     def _show_target(self) -> None:
         image = self.panel.image.layer
         if image is not None:
-            self.panel.labels.select(self.decisions.target_of(image))
+            self.panel.labels.select(self.review.target_of(image))
 
     def _on_target(self, labels: Labels | None) -> None:
         if self.panel.image.layer is not None:
-            self.decisions.choose_target(self.panel.image.layer, unwrap(labels))
+            self.review.choose_target(self.panel.image.layer, unwrap(labels))
 
     def _on_overwrite(self, wanted: bool) -> None:
-        self.decisions.overwrite = wanted
+        self.review.overwrite = wanted
 
     def _offer_words(self) -> None:
         """Offer the words that the model knows, once it is loaded; which is done in a thread."""
@@ -326,7 +326,7 @@ class FindWidget(Dock):
         self._runner.submit(Job(lambda: self.model_cache.model(name), done, failed))
 
     def _on_removed(self, event: Any) -> None:
-        self.decisions.let_go_of(event.value)
+        self.review.let_go_of(event.value)
         if self.scope.knows(event.value):
             self.finder.steps.stop()
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.models import ModelCache
 from ...errors import InvalidPrompt, UnknownWord
-from ...query import PlaneFindings, PlaneRef, PlaneSource, search
-from .._shared.model_cache import ModelCache
+from ...query import PlaneFindings, PlaneRef, PlaneSource, Unreadable, plane_ref, search
 from .._shared.steps import Steps
 
 LOOK = 0.1
@@ -17,7 +17,7 @@ LOOK = 0.1
 
 
 class Finder(QObject):
-    """WindowChoice for a word in plane after plane, while nobody waits for an answer.
+    """Look for a word in plane after plane, while nobody waits for an answer.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Finder(QObject):
         self,
         model: str,
         word: str,
-        sources: Iterable[PlaneSource],
+        sources: Iterable[PlaneSource | Unreadable],
         total: int,
         query: tuple[Any, ...],
     ) -> None:
@@ -91,9 +91,9 @@ class Finder(QObject):
         self.steps.close()
 
     def _run(
-        self, name: str, word: str, sources: Iterable[PlaneSource]
+        self, name: str, word: str, sources: Iterable[PlaneSource | Unreadable]
     ) -> Iterator[PlaneFindings | UnknownWord | InvalidPrompt]:
-        left = (source for source in sources if source.place not in self._done)
+        left = (one for one in sources if _ref(one) not in self._done)
         model, cache = self._model_cache.model(name), self._model_cache.cache
         try:
             yield from search(model, left, word, cache=cache, may_go_on=self._may_go_on)
@@ -114,3 +114,7 @@ class Finder(QObject):
         if not step.problem:
             self._done.add(step.place)
         self.seen.emit(step)
+
+
+def _ref(source: PlaneSource | Unreadable) -> PlaneRef:
+    return source.ref if isinstance(source, Unreadable) else plane_ref(source)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.label_files import LabelFile
+from ...commands.models import ModelCache
+from ...commands.segment import Segment
+from ...commands.workspace import Workspace
 from ...errors import InvalidLabels, NapariSeemError
-from ...query import Finding, LabelFile
-from ...viewer.model_input import ModelInput, model_input_of, note_model_input
-from ...viewer.record import What
-from ...viewer.takings import Takings
-from ...viewer.window import window_of
-from ...viewer.writing import new_labels
-from .._shared.model_cache import ModelCache
+from ...labels.changes import Change
+from ...labels.document import LabelDocument
+from ...query import Finding
+from ...sources.source import PlaneSource
+from ...viewer.documents import document_of
+from ...viewer.model_input import model_input_of, note_model_input
+from ...viewer.targets import check_target, new_labels
+from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
-from .._shared.provenance import found as told_found
-from .file_takings import FileTakings, Granted, Wish
+from .file_writer import FileRequest, FileResult, FileWriter
 from .findings import Findings, State
 
 if TYPE_CHECKING:
@@ -82,26 +87,27 @@ class FindingReview(QObject):
         super().__init__(parent)
         self._viewer, self._findings, self._images = viewer, findings, images
         self._model_cache = model_cache
-        self._takings: dict[int, Takings] = {}
-        self._targets: dict[int, Labels] = {}
+        self._watched: list[LabelDocument] = []
+        self._written: dict[str, dict[int, int]] = {}
+        self._targets: WeakKeyDictionary[Any, Labels] = WeakKeyDictionary()
         self._made: list[Decision] = []
         self._waiting: dict[int, Decision] = {}
         self._list_number = 0
         self.overwrite = False
         self.asked = Asked()
-        self.files = FileTakings(self)
-        self.files.granted.connect(self._on_granted)
+        self.files = FileWriter(self)
+        self.files.finished.connect(self._on_finished)
 
     def target_of(self, image: Image) -> Labels | None:
         """The layer that takes an image's findings; None where it is still to be made."""
-        labels = self._targets.get(id(image))
+        labels = self._targets.get(image)
         return labels if labels is not None and labels in self._viewer.layers else None
 
     def choose_target(self, image: Image, labels: Labels | None) -> None:
         """Write an image's findings into a layer; None makes a new one when it is needed."""
-        self._targets.pop(id(image), None)
+        self._targets.pop(image, None)
         if labels is not None:
-            self._targets[id(image)] = labels
+            self._targets[image] = labels
 
     def reject(self, numbers: Sequence[int]) -> None:
         """These are something else."""
@@ -136,7 +142,7 @@ class FindingReview(QObject):
                 continue  # Ctrl+Z on the layer was first
             for labels in decision.layers:
                 if labels in self._viewer.layers:
-                    (window_of(labels) or labels).undo()
+                    document_of(labels).undo()
             self._take_out(decision)
             for number in decision.numbers:
                 if self._state(number) == State.REJECTED:
@@ -151,18 +157,15 @@ class FindingReview(QObject):
         self._list_number += 1
         self._made.clear()
         self._waiting.clear()
-        for takings in self._takings.values():
-            takings.close()
-        self._takings.clear()
+        for document in self._watched:
+            document.changed.disconnect(self._on_change)
+        self._watched.clear()
+        self._written.clear()
 
     def let_go_of(self, layer: Any) -> None:
         """A layer has gone."""
-        takings = self._takings.pop(id(layer), None)
-        if takings is not None:
-            takings.close()
-        self._targets = {
-            k: v for k, v in self._targets.items() if v is not layer and k != id(layer)
-        }
+        for image in [k for k, v in self._targets.items() if v is layer or k is layer]:
+            del self._targets[image]
 
     def close(self) -> None:
         """Let go of the layers, and finish what is being written."""
@@ -189,38 +192,56 @@ class FindingReview(QObject):
         image = self._images(findings[0][1].place.source)
         if image is None:
             raise InvalidLabels("the image they were found on was closed; open it and find again")
-        takings = self._takings_of(image)
-        asked = self.asked
-        shown = model_input_of(image, self._viewer.layers, asked.together)
-        ids = takings.write(
-            image, findings, asked.model, overwrite=self.overwrite,
-            what=self._what([one for _, one in findings], shown),
-        )  # fmt: skip
-        note_model_input(takings.labels, shown)
+        labels, chosen = self._target(image), [one for _, one in findings]
+        plane = replace(chosen[0].place.plane, channels=bool(image.rgb))
+        given = model_input_of(image, self._viewer.layers, self.asked.together)
+        document = self._watch(labels)
+        check_target(labels, image, len(chosen))
+        workspace = Workspace(document, self._model_cache)
+        command = self._command(workspace, given.source(plane), chosen)
+        made: list[Change] = []
+        with document.listening(made.append):
+            ids = command.apply(workspace, [one.instance for one in chosen])
+        note_model_input(labels, given)
+        by_number = {n: i for n, i in zip(numbers, command.ids or (), strict=True) if i in ids}
+        if made:
+            self._written[made[-1].uid] = by_number
         for number in numbers:
-            if number in ids:
-                self._findings.set_state(number, State.ACCEPTED, f"as {ids[number]}")
+            if number in by_number:
+                self._findings.set_state(number, State.ACCEPTED, f"as {by_number[number]}")
             else:
                 self._findings.set_state(number, State.OPEN, "all labelled already")
-        return takings.labels
+        return labels
 
-    def _what(self, findings: Sequence[Finding], shown: ModelInput) -> What:
-        """What is done, for the record of the layer."""
-        content = findings[0].content
-        return told_found(
-            self._model_cache, self.asked.model, shown, [content] if content else [],
-            [one.number for one in findings], words=[self.asked.word], area=None,
-            whole=not content,
+    def _command(
+        self, workspace: Workspace, source: PlaneSource, findings: Sequence[Finding]
+    ) -> Segment:
+        """What is accepted."""
+        content, asked = findings[0].content, self.asked
+        values = workspace.shown(source) | {"model": workspace.model_ref(asked.model)}
+        first = workspace.document.next_id(source.plane)
+        return Segment(
+            **values, content=content, words=[asked.word], whole=not content,
+            numbers=[one.number for one in findings], overwrite=self.overwrite,
+            ids=list(range(first, first + len(findings))),
         )  # fmt: skip
 
-    def _takings_of(self, image: Image) -> Takings:
-        labels, made = self.target_of(image), False
+    def _target(self, image: Image) -> Labels:
+        """The layer that takes an image's findings, made where there is none."""
+        labels = self.target_of(image)
         if labels is None:
-            labels, made = new_labels(self._viewer, image, home=label_home(image)), True
-            self._targets[id(image)] = labels
-        if id(labels) not in self._takings:
-            self._takings[id(labels)] = Takings(labels, self._on_layer, empty=made)
-        return self._takings[id(labels)]
+            labels = new_labels(self._viewer, image, home=label_home(image))
+            document_in(self._viewer, labels, empty=True)
+            self._targets[image] = labels
+        return labels
+
+    def _watch(self, labels: Labels) -> LabelDocument:
+        """A layer's document, whose undo and redo are followed."""
+        document = document_in(self._viewer, labels)
+        if not any(one is document for one in self._watched):
+            self._watched.append(document)
+            document.changed.connect(self._on_change)
+        return document
 
     def _accept_in_files(self, numbers: Sequence[int], decision: Decision) -> None:
         by_file: dict[Path, list[int]] = {}
@@ -230,8 +251,8 @@ class FindingReview(QObject):
                 by_file.setdefault(source, []).append(number)
                 self._findings.set_state(number, State.WAITING)
                 self._waiting[number] = decision
-        self.files.wish([
-            Wish(tuple(same), source, tuple(self._findings.entries[n].finding for n in same),
+        self.files.submit([
+            FileRequest(tuple(same), source, tuple(self._findings.entries[n].finding for n in same),
                  self.asked.model, self.overwrite, None, self._list_number)
             for source, same in by_file.items()
         ])  # fmt: skip
@@ -244,26 +265,26 @@ class FindingReview(QObject):
             )  # fmt: skip
             for number in numbers:
                 self._findings.set_state(number, State.WAITING)
-            back = Wish(numbers, written.source, back=written, list_number=self._list_number)
-            self.files.wish([back])
+            back = FileRequest(numbers, written.source, back=written, list_number=self._list_number)
+            self.files.submit([back])
 
-    def _on_granted(self, granted: Granted) -> None:
+    def _on_finished(self, finished: FileResult) -> None:
         """A label file was written."""
-        wish = granted.wish
-        if granted.problem:
-            self.said.emit(granted.problem, True)
-        if wish.list_number != self._list_number:
+        request = finished.request
+        if finished.problem:
+            self.said.emit(finished.problem, True)
+        if request.list_number != self._list_number:
             return  # other findings are in the list by now
-        if granted.written is None:
-            state = State.ACCEPTED if granted.problem and wish.back else State.OPEN
-            for number in wish.numbers:
+        if finished.written is None:
+            state = State.ACCEPTED if finished.problem and request.back else State.OPEN
+            for number in request.numbers:
                 self._findings.set_state(number, state)
         else:
-            self._note(wish.numbers, granted.written)
-            count = sum(label_id is not None for label_id in granted.written.ids)
-            name = _short(granted.written.path.name)
+            self._note(request.numbers, finished.written)
+            count = sum(label_id is not None for label_id in finished.written.ids)
+            name = _short(finished.written.path.name)
             self.said.emit(f"{count} written to '{name}' in the folder labels", False)
-        for number in wish.numbers:
+        for number in request.numbers:
             self._waiting.pop(number, None)
         self.changed.emit()
 
@@ -277,12 +298,15 @@ class FindingReview(QObject):
             else:
                 self._findings.set_state(number, State.ACCEPTED, f"as {label_id}")
 
-    def _on_layer(self, key: Any, label_id: int | None) -> None:
-        """Undo or redo of a Labels layer took a finding away, or brought it back."""
-        if label_id is None:
-            self._findings.set_state(key, State.OPEN)
-        else:
-            self._findings.set_state(key, State.ACCEPTED, f"as {label_id}")
+    def _on_change(self, change: Change) -> None:
+        """Undo or redo of a Labels layer took findings away, or brought them back."""
+        if change.state == "done" or change.uid not in self._written:
+            return
+        for number, label_id in self._written[change.uid].items():
+            if change.state == "undone":
+                self._findings.set_state(number, State.OPEN)
+            else:
+                self._findings.set_state(number, State.ACCEPTED, f"as {label_id}")
         self.changed.emit()
 
     def _state(self, number: int) -> State:

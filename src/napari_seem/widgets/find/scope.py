@@ -12,10 +12,12 @@ from qtpy.QtWidgets import QFileDialog
 
 from ...errors import InvalidImage
 from ...io.images import images_in
-from ...query import PlaneRef, PlaneSource, plane_sources_of_files
-from ...viewer.coordinates import channel_layers, spatial_shape, unwrap
-from ...viewer.model_input import model_input_of
+from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
+from ...sources.source import ImageSource
+from ...viewer.coordinates import channel_layers, spatial_shape
+from ...viewer.model_input import image_source, model_input_of
 from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from .panel import FOLDER, IMAGES, STACK, FindPanel
 
@@ -43,7 +45,7 @@ class Scope(QObject):
     def __init__(self, viewer: Any, panel: FindPanel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._panel = viewer, panel
-        self._images: dict[int, Image] = {}
+        self._images: dict[ImageSource, Image] = {}
         self._order: dict[Any, int] = {}
         panel.choose.clicked.connect(lambda _: self._choose_folder())
         panel.scope.currentTextChanged.connect(lambda _: self._refresh_axes())
@@ -58,7 +60,7 @@ class Scope(QObject):
         """Whether several layers are shown to the model as channels of one image."""
         return self._panel.channels.isChecked() and not self._panel.channels.isHidden()
 
-    def sources(self) -> tuple[Iterable[PlaneSource], int, list[Any]]:
+    def sources(self) -> tuple[Iterable[PlaneSource | Unreadable], int, list[Any]]:
         """What to look at, about how many planes that is, and the images or files they are of.
 
         Raises
@@ -84,12 +86,15 @@ class Scope(QObject):
         return sources, len(sources), images
 
     def remember(self, homes: list[Any]) -> None:
-        """Know images again by their ids, and in which order they and files come."""
+        """Know images again, and in which order they and files come."""
         for home in homes:
-            if not isinstance(home, Path) and id(home) not in self._images:
-                self._images[id(home)] = home
+            if not isinstance(home, Path):
+                home.events.data.disconnect(self._on_data)
                 home.events.data.connect(self._on_data)
-            self._order.setdefault(home if isinstance(home, Path) else id(home), len(self._order))
+                source = image_source(home)
+                self._images[source] = home
+                home = source
+            self._order.setdefault(home, len(self._order))
 
     def forget(self) -> None:
         """Know no image any more."""
@@ -106,7 +111,7 @@ class Scope(QObject):
 
     def knows(self, layer: Any) -> bool:
         """Whether a layer is one of the images looked at."""
-        return id(layer) in self._images
+        return any(image is layer for image in self._images.values())
 
     def image_of(self, source: Any) -> Image | None:
         """The layer that a place's `source` stands for; None where it has gone."""

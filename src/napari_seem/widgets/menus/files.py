@@ -18,11 +18,11 @@ from ...io.files import FORMATS, ending, open_image
 from ...io.label_store import default_home
 from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened
-from ...viewer.coordinates import unwrap
+from ...viewer.documents import saving
 from ...viewer.files import as_layers, save_labels
 from ...viewer.metadata import GRID, SOURCE
 from ...viewer.on_disk import open_labels
-from ...viewer.record import saving
+from ...viewer.private import unwrap
 from .._shared.preferences import read_preferences
 from .._shared.runner import report_crash
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog
 
 from ...concepts import ConceptLibrary
 from ...errors import NapariSeemError, SameName
-from ...viewer.coordinates import unwrap
+from ...viewer.private import unwrap
 from .._shared.model_cache import ModelCache, model_cache_of
 from ..annotate.teach_box import SameNameChoice, ask_same_name
 

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.registry import MODELS, ModelSpec, available_devices, download_model, use_file
-from ...viewer.coordinates import unwrap
+from ...viewer.private import unwrap
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
 from .._shared.runner import report_crash

@@ -8,8 +8,10 @@ from typing import Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...labels.census import BATCH, Census, Counted, Index, count_planes
+from ...labels.changes import Change
+from ...labels.document import LabelDocument
 from ...viewer.coordinates import full_data
-from ...viewer.history import History, history_of
+from ...viewer.documents import document_of
 from .._shared.steps import Steps
 
 AT_ONCE = 1 << 23
@@ -38,7 +40,7 @@ class Counter(QObject):
         super().__init__(parent)
         self.census = Census((0, 0, 0))
         self._layer: Any = None
-        self._history: History | None = None
+        self._document: LabelDocument | None = None
         self._changed: set[Index] = set()
         self._counting: Census | None = None
         self._steps = Steps(self)
@@ -61,8 +63,8 @@ class Counter(QObject):
         self._let_go()
         self._layer = layer
         if layer is not None:
-            self._history = history_of(layer)
-            self._history.events.touched.connect(self._on_touched)
+            self._document = document_of(layer)
+            self._document.changed.connect(self._on_change)
             layer.events.data.connect(self._on_data)
         self.again()
 
@@ -126,8 +128,8 @@ class Counter(QObject):
         self.counted.emit()
         self.ended.emit(outcome)
 
-    def _on_touched(self, event: Any) -> None:
-        self._forget(event.value)
+    def _on_change(self, change: Change) -> None:
+        self._forget(change.planes)
 
     def _forget(self, indices: Iterable[Index]) -> None:
         found = set(indices)
@@ -141,7 +143,7 @@ class Counter(QObject):
 
     def _let_go(self) -> None:
         self._pause.stop()
-        if self._history is not None and self._layer is not None:
-            self._history.events.touched.disconnect(self._on_touched)
+        if self._document is not None and self._layer is not None:
+            self._document.changed.disconnect(self._on_change)
             self._layer.events.data.disconnect(self._on_data)
-        self._layer = self._history = None
+        self._layer = self._document = None

@@ -12,18 +12,30 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QKeySequence, QShortcut
 from qtpy.QtWidgets import QColorDialog, QInputDialog
 
+from ...commands.names import (
+    DeleteClasses,
+    DeleteObjects,
+    MergeClasses,
+    MergeObjects,
+    MoveToClass,
+    NameCommand,
+    Recolour,
+    RenameClass,
+    RenameObject,
+    colourable,
+)
 from ...edits import NO_CLASS
 from ...errors import NapariSeemError
 from ...labels.plans import clean_name, counted, look_alikes, quoted
 from ...palette import Palette
-from ...viewer.coordinates import go_to, unwrap
-from ...viewer.history import Change
+from ...viewer.coordinates import go_to
 from ...viewer.palette import palette_of
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from .._shared.dock import Dock
 from .panel import PLANE, ClassesPanel
 from .tables import ClassRow, ObjectRow
-from .work import NO_LAYER, ClassWork
+from .work import NO_LAYER, ObjectsWork
 
 
 class ObjectsWidget(Dock):
@@ -39,7 +51,7 @@ class ObjectsWidget(Dock):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.panel = ClassesPanel(self)
-        self.work = ClassWork(self)
+        self.work = ObjectsWork(self.viewer, self)
         self._chosen: set[str] = set()
         self._label = 0
         self._quiet = False
@@ -67,35 +79,35 @@ class ObjectsWidget(Dock):
 
     def rename_class(self, old: str, to: str) -> None:
         """Call a class something else; a class that is called so already takes it in."""
-        self._do(lambda: self.work.rename_class(old, to), choose=to)
+        self._do(RenameClass(old=old, new=to), choose=to)
 
     def merge_classes(self, into: str | None = None) -> None:
         """Make the chosen classes one; by default called as the one of most objects."""
-        self._do(lambda: self.work.merge_classes(self.chosen_classes, into))
+        self._do(MergeClasses(names=self.chosen_classes, into=into))
 
     def recolour(self, colour: str | None = None) -> None:
         """Give the chosen classes a colour, "#rrggbb"; asked for where it is not given."""
         with self._reporting():
-            names = self.work.named(self.chosen_classes)
+            names = colourable(self.chosen_classes)
             if colour is None:
                 present = QColor(palette_of(self.layer).of(names[0]))
                 picked = QColorDialog.getColor(present, self, "Colour of the class")
                 colour = picked.name() if picked.isValid() else None
-            wanted = colour
-            if wanted is not None:
-                self._do(lambda: self.work.recolour(names, wanted))
+            if colour is not None:
+                self._do(Recolour(names=names, colour=colour))
+                self.work.colouring.by_class(True)
 
     def delete_classes(self) -> None:
         """Take all objects of the chosen classes away."""
-        self._do(lambda: self.work.delete_classes(self.chosen_classes))
+        self._do(DeleteClasses(names=self.chosen_classes))
 
     def rename_object(self, label_id: int, name: str) -> None:
         """Call an object something else; it stays in its class."""
-        self._do(lambda: self.work.rename_object(label_id, name))
+        self._do(RenameObject(label_id=label_id, name=name))
 
     def merge_objects(self) -> None:
         """Make the chosen objects one."""
-        self._do(lambda: self.work.merge_objects(self.chosen_objects))
+        self._do(MergeObjects(ids=self.chosen_objects))
 
     def put_into(self, name: str | None = None) -> None:
         """Put the chosen objects into a class; asked for where it is not given."""
@@ -108,12 +120,11 @@ class ObjectsWidget(Dock):
                 )
                 if not sure:
                     return
-            wanted = name
-            self._do(lambda: self.work.put_into(ids, wanted), choose=wanted)
+            self._do(MoveToClass(ids=ids, name=name), choose=name)
 
     def delete_objects(self) -> None:
         """Take the chosen objects away."""
-        self._do(lambda: self.work.delete_objects(self.chosen_objects))
+        self._do(DeleteObjects(ids=self.chosen_objects))
 
     def select_all(self) -> None:
         """Choose all objects that are listed."""
@@ -227,10 +238,10 @@ class ObjectsWidget(Dock):
         self.panel.message.say("" if layer is not None else NO_LAYER, problem=layer is None)
         self.refresh()
 
-    def _do(self, act: Callable[[], Change | None], choose: str = "") -> None:
+    def _do(self, command: NameCommand, choose: str = "") -> None:
         """Make a change, say what it was, and show the class it led to."""
         with self._reporting():
-            change = act()
+            change = self.work.do(command)
             if choose:
                 self._chosen = {clean_name(choose)}
             self.refresh()
@@ -275,18 +286,18 @@ class ObjectsWidget(Dock):
         self.panel.show_choice(len(self.panel.classes.chosen), len(self.panel.objects.chosen))
 
     def _show_undo(self) -> None:
-        history = self.work.history
-        self.panel.show_undo(
-            "" if history is None else history.undo_title,
-            "" if history is None else history.redo_title,
-        )
+        if self.layer is None:
+            self.panel.show_undo("", "")
+        else:
+            history = self.work.document.history
+            self.panel.show_undo(history.undo_title, history.redo_title)
 
     def _show_only(self) -> None:
-        if self.work.history is None:
+        if self.layer is None:
             return
         rows = self.panel.objects.source.rows
         shown = {row.label_id for row in rows} if self.panel.only.isChecked() else None
-        self.work.history.colours.only(shown)
+        self.work.colouring.only(shown)
 
     def _on_classes(self) -> None:
         if not self._quiet:
@@ -312,8 +323,8 @@ class ObjectsWidget(Dock):
         self._show_choice()
 
     def _on_colours(self, by_class: bool) -> None:
-        if not self._quiet and self.work.history is not None:
-            self.work.history.colours.by_class(by_class)
+        if not self._quiet and self.layer is not None:
+            self.work.colouring.by_class(by_class)
 
     def _on_counted(self, outcome: str) -> None:
         if outcome:

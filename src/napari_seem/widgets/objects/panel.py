@@ -72,7 +72,7 @@ class ClassesPanel(QWidget):
 
     def show_undo(self, undo: str, redo: str) -> None:
         """Say on the buttons what they would take back, and bring back."""
-        for button, word, title in ((self.undo, "Undo", undo), (self.redo, "ReplayRunner", redo)):
+        for button, word, title in ((self.undo, "Undo", undo), (self.redo, "Redo", redo)):
             button.setEnabled(bool(title))
             text = f"{word}: {title}" if title else word
             button.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, 180))

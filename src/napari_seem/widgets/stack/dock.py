@@ -9,17 +9,20 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidgetItem
 
+from ...commands.models import ModelCache
 from ...errors import NapariSeemError
 from ...models.base import Capability
 from ...models.registry import able_models
-from ...viewer.coordinates import unwrap
+from ...sources.stack import StackSource
+from ...viewer.model_input import model_input_of
+from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
-from ...viewer.stacks import LayerStack, shown_stack
+from ...viewer.stacks import shown_stack
 from .._shared.dock import Dock
 from .._shared.keys import claim, let_go
-from .._shared.model_cache import ModelCache, model_cache_of
-from .carrier import Order, PropagationRun
+from .._shared.model_cache import model_cache_of
 from .panel import OUTLINES, StackPanel
+from .runner import PropagationRequest, StackRunner
 
 KEYS = {"next_doubtful": "Shift-N", "previous_doubtful": "Shift-B", "accept_plane": "Shift-K"}
 
@@ -41,7 +44,7 @@ class StackWidget(Dock):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.panel = StackPanel(self, able_models(Capability.IN_CONTEXT))
-        self.carrier = PropagationRun(model_cache or model_cache_of(self.viewer), self)
+        self.runner = StackRunner(self.viewer, model_cache or model_cache_of(self.viewer), self)
         self._closed = False
         self._connect()
         self._refresh_layers()
@@ -52,7 +55,7 @@ class StackWidget(Dock):
         self._claim_keys()
         panel.show_message("")
         try:
-            planned = self.carrier.carry(self._order(direction))
+            planned = self.runner.propagate(self._order(direction))
         except NapariSeemError as error:
             panel.show_message(str(error), problem=True)
             return
@@ -62,8 +65,8 @@ class StackWidget(Dock):
     def accept_plane(self) -> None:
         """The shown plane is right: it becomes one to start from."""
         stack = self._stack()
-        if stack is not None and not self.carrier.steps.running:
-            self.carrier.accept(stack.position)
+        if stack is not None and not self.runner.steps.running:
+            self.runner.accept(stack.position)
             self._show_results()
 
     def next_doubtful(self) -> None:
@@ -76,17 +79,16 @@ class StackWidget(Dock):
 
     def take_back(self) -> None:
         """Give all planes the labels they had before the run."""
-        count = self.carrier.take_back()
+        count = self.runner.restore()
         said = f"{count} planes are as before" if count else "nothing to take back"
         self.panel.show_message(said)
         self._show_results()
 
     def go_to(self, plane: int) -> None:
         """Show a plane of the stack."""
-        stack = self._stack()
-        if stack is None:
+        stack, layer = self._stack(), self.panel.image.layer
+        if stack is None or layer is None:
             return
-        layer = stack.layer
         point = [0 if at is None else at for at in stack.plane.index]
         point[stack.axis] = plane
         world = layer.data_to_world(point)
@@ -98,7 +100,7 @@ class StackWidget(Dock):
         if self._closed:
             return
         self._closed = True
-        self.carrier.close()
+        self.runner.close()
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.disconnect(self._refresh_layers)
@@ -112,7 +114,7 @@ class StackWidget(Dock):
         panel.backward.clicked.connect(lambda: self.carry("backward"))
         panel.both.clicked.connect(lambda: self.carry("both"))
         panel.resume.clicked.connect(lambda: self.carry("both"))
-        panel.stop.clicked.connect(self.carrier.steps.stop)
+        panel.stop.clicked.connect(self.runner.steps.stop)
         panel.accept.clicked.connect(self.accept_plane)
         panel.next.clicked.connect(self.next_doubtful)
         panel.previous.clicked.connect(self.previous_doubtful)
@@ -121,8 +123,8 @@ class StackWidget(Dock):
         panel.queue.currentRowChanged.connect(self._on_row)
         panel.image.chosen.connect(lambda _: self._refresh_plane())
         panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
-        self.carrier.written.connect(self._on_written)
-        self.carrier.ended.connect(self._on_end)
+        self.runner.written.connect(self._on_written)
+        self.runner.ended.connect(self._on_end)
         layers = self.viewer.layers.events
         for event in (layers.inserted, layers.removed, layers.reordered):
             event.connect(self._refresh_layers)
@@ -133,10 +135,15 @@ class StackWidget(Dock):
     def _claim_keys(self) -> None:
         claim(self.viewer, self, {key: method for method, key in KEYS.items()})
 
-    def _order(self, direction: str) -> Order:
-        stack, labels = self._stack(loudly=True), self.panel.labels.layer
-        if stack is None or labels is None:
+    def _order(self, direction: str) -> PropagationRequest:
+        stack, labels, image = (
+            self._stack(loudly=True),
+            self.panel.labels.layer,
+            self.panel.image.layer,
+        )
+        if stack is None or labels is None or image is None:
             raise NapariSeemError("choose a stack and a labels layer in which a plane is labelled")
+        given = model_input_of(image, self.viewer.layers, together=False)
         panel, here = self.panel, stack.position
         first, last = panel.first.value(), panel.last.value() + 1
         if direction == "forward":
@@ -145,13 +152,13 @@ class StackWidget(Dock):
             last = max(min(last, here + 1), first + 1)
         model = panel.model.currentText()
         only = int(labels.selected_label) if panel.only_selected.isChecked() else None
-        return Order(
-            stack, labels, None if model == OUTLINES else model, only,
+        return PropagationRequest(
+            image, given, stack, labels, None if model == OUTLINES else model, only,
             (first, max(last, first + 1)), round(panel.stop_below.value(), 2),
             panel.find_new.isChecked(),
         )  # fmt: skip
 
-    def _stack(self, *, loudly: bool = False) -> LayerStack | None:
+    def _stack(self, *, loudly: bool = False) -> StackSource | None:
         image = self.panel.image.layer
         if image is None:
             return None
@@ -177,7 +184,7 @@ class StackWidget(Dock):
         self._show_results(queue=False)
 
     def _on_end(self, outcome: str) -> None:
-        panel, work = self.panel, self.carrier.work
+        panel, work = self.panel, self.runner.engine
         panel.show_running(False)
         if outcome and outcome != "stopped":
             panel.show_message(outcome, problem=True)
@@ -190,7 +197,7 @@ class StackWidget(Dock):
         self._show_results()
 
     def _show_results(self, *, queue: bool = True) -> None:
-        work, panel, stack = self.carrier.work, self.panel, self._stack()
+        work, panel, stack = self.runner.engine, self.panel, self._stack()
         if work is None:
             panel.plot.show_scores(0, {}, (), 0.0)
             panel.queue.clear()
@@ -203,7 +210,7 @@ class StackWidget(Dock):
             self._fill_queue()
 
     def _fill_queue(self) -> None:
-        work, queue = self.carrier.work, self.panel.queue
+        work, queue = self.runner.engine, self.panel.queue
         if work is None:
             return
         queue.blockSignals(True)

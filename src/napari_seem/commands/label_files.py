@@ -1,4 +1,4 @@
-"""Findings written into the label file that lies beside an image file, and taken out again."""
+"""Findings written into the label file that lies beside an image file, and removed again."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from ..io.files import beside, ending, open_image, read_labels, write_labels
 from ..io.grid import Grid
 from ..io.images import MOST_CHANNELS, labels_beside
 from ..io.table import read_json
-from .finding import Finding
+from ..labels.document import LabelDocument
+from ..labels.hosts import ArrayHost
+from ..labels.objects import NewObject
+from ..query import Finding
 
 
 @dataclass(frozen=True, eq=False)
 class LabelFile:
-    """What one write put into a label file: enough to take it out again.
+    """What was written into a label file at once: enough to remove it again.
 
     Attributes
     ----------
@@ -29,19 +32,16 @@ class LabelFile:
         Of the label file.
     source : Path
         The image's.
-    edits : tuple of (int or None, Edit)
-        For each finding its id and what changed; None and nothing where every pixel of it
-        belongs to another object.
+    ids : tuple of int or None
+        For each finding its id; None where every pixel of it belongs to another object.
+    edits : tuple of Edit
+        What changed.
     """
 
     path: Path
     source: Path
-    edits: tuple[tuple[int | None, Edit | None], ...] = field(repr=False)
-
-    @property
-    def ids(self) -> list[int | None]:
-        """The findings' ids."""
-        return [label_id for label_id, _ in self.edits]
+    ids: tuple[int | None, ...]
+    edits: tuple[Edit, ...] = field(default=(), repr=False)
 
 
 def labels_of(source: Path) -> Path:
@@ -49,7 +49,7 @@ def labels_of(source: Path) -> Path:
     return labels_beside(source.parent / "labels", source)
 
 
-def added(
+def write_findings(
     source: Path, findings: Sequence[Finding], model: str, *, overwrite: bool = False
 ) -> LabelFile:
     """Write findings of one image file into its label file, which is made where there is none.
@@ -62,7 +62,7 @@ def added(
     model : str
         Its name, for the table of objects.
     overwrite : bool
-        Take pixels from objects that are there; otherwise theirs stay theirs.
+        Take pixels from objects that are there; otherwise they keep theirs.
 
     Raises
     ------
@@ -72,42 +72,49 @@ def added(
     path = labels_of(source)
     labels, table, grid, about = _present(path, source)
     highest = max([int(labels.max(initial=0)), *(label_id for label_id, _ in table.items())])
-    labels = _wide_enough(labels, highest + len(findings))
-    edits: list[tuple[int | None, Edit | None]] = []
+    document = _document(path, _wide_enough(labels, highest + len(findings)), table)
+    ids: list[int | None] = []
+    edits: list[Edit] = []
     for one in findings:
-        offset, block = one.place.plane.place(one.mask, one.corner)
-        edit = Edit.from_mask(labels, block, highest + 1, offset, overwrite=overwrite)
-        if not edit.count:
-            edits.append((None, None))
-            continue
-        highest += 1
-        edit.apply(labels)
-        table[highest] = ObjectRecord.made(one.word, one.score, model, 1)
-        edits.append((highest, edit))
-    if any(edit is not None for _, edit in edits):
+        record = ObjectRecord.made(one.word, one.score, model, 1)
+        new = NewObject(one.mask, one.corner, document.next_id(), record)
+        try:
+            with document.listening(lambda change: edits.extend(change.edits)):
+                written = document.write_objects(one.place.plane, [new], overwrite=overwrite)
+        except InvalidLabels:  # every pixel belongs to another object
+            written = []
+        ids.append(written[0] if written else None)
+    if edits:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_labels(path, labels, grid, table, {**about, "image": source.name})
-    return LabelFile(path, source, tuple(edits))
+        about = {**about, "image": source.name}
+        write_labels(path, document.data, grid, document.table, about)
+    return LabelFile(path, source, tuple(ids), tuple(edits))
 
 
-def taken_out(written: LabelFile) -> None:
+def remove_findings(written: LabelFile) -> None:
     """Give the pixels that a write changed, and that nobody changed since, what they had before.
 
     Raises
     ------
     FileTrouble, InvalidLabels
-        As `added`.
+        As `write_findings`.
     """
     labels, table, grid, about = _present(written.path, written.source)
-    for label_id, edit in reversed(written.edits):
-        if edit is None or label_id is None:
-            continue
-        part = labels[edit.block]
-        values = part[edit.changed]
-        part[edit.changed] = np.where(values == edit.new, edit.old, values)
-        if not (labels == label_id).any():
-            table.remove(label_id)
-    write_labels(written.path, labels, grid, table, about)
+    document = _document(written.path, labels, table)
+    with document.transaction("remove findings") as transaction:
+        for edit in reversed(written.edits):
+            present = np.asarray(document.data[edit.block])
+            restored = present.copy()
+            values = present[edit.changed]
+            restored[edit.changed] = np.where(values == edit.new, edit.old, values)
+            transaction.write(Edit.between(edit.offset, present, restored))
+        gone = [i for i in written.ids if i is not None and not (document.data == i).any()]
+        transaction.set_rows(dict.fromkeys(gone))
+    write_labels(written.path, document.data, grid, document.table, about)
+
+
+def _document(path: Path, labels: npt.NDArray[Any], table: ObjectTable) -> LabelDocument:
+    return LabelDocument(ArrayHost(labels, path.stem, table))
 
 
 def _present(

@@ -11,13 +11,14 @@ from pathlib import Path
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.label_files import LabelFile, remove_findings, write_findings
 from ...errors import NapariSeemError
-from ...query import Finding, LabelFile, added, taken_out
+from ...query import Finding
 from .._shared.steps import Steps
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class FileRequest:
     """Findings to be written into their file, or what was written to be taken out again.
 
     `numbers` are those of the findings in the list of that number.
@@ -33,31 +34,31 @@ class Wish:
 
 
 @dataclass(frozen=True, eq=False)
-class Granted:
-    """What came of a wish: what was written (nothing where it was taken out), or a problem."""
+class FileResult:
+    """What came of a request: what was written (nothing where it was taken out), or a problem."""
 
-    wish: Wish
+    request: FileRequest
     written: LabelFile | None = None
     problem: str = ""
 
 
-class FileTakings(QObject):
-    """Does wishes in their order.
+class FileWriter(QObject):
+    """Does requests in their order.
 
     Attributes
     ----------
-    granted : Signal(object)
-        A `Granted`.
+    finished : Signal(object)
+        A `FileResult`.
     """
 
-    granted = Signal(object)
+    finished = Signal(object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
-        self._left: deque[Wish] = deque()
+        self._left: deque[FileRequest] = deque()
         self._writing = threading.Lock()
         self.steps = Steps(self)
-        self.steps.stepped.connect(self.granted)
+        self.steps.stepped.connect(self.finished)
         self.steps.ended.connect(lambda _: self._go_on())
 
     @property
@@ -65,35 +66,37 @@ class FileTakings(QObject):
         """Whether something is being written, or waits to be."""
         return self.steps.running or bool(self._left)
 
-    def wish(self, wishes: Sequence[Wish]) -> None:
+    def submit(self, requests: Sequence[FileRequest]) -> None:
         """Do these, after those that wait."""
-        self._left.extend(wishes)
+        self._left.extend(requests)
         self._go_on()
 
     def close(self) -> None:
         """Write what still waits, and deliver nothing any more."""
         self.steps.close()
-        for granted in self._run():
-            if granted.problem:
-                show_warning(granted.problem)
+        for finished in self._run():
+            if finished.problem:
+                show_warning(finished.problem)
 
     def _go_on(self) -> None:
         if self._left and not self.steps.running:
             self.steps.start("Writing labels", len(self._left), self._run)
 
-    def _run(self) -> Iterator[Granted]:
+    def _run(self) -> Iterator[FileResult]:
         while self._left:
-            wish = self._left.popleft()
+            request = self._left.popleft()
             try:
                 with self._writing:
-                    done = _done(wish)
-                yield Granted(wish, done)
+                    done = _done(request)
+                yield FileResult(request, done)
             except (NapariSeemError, OSError) as error:
-                yield Granted(wish, problem=str(error))
+                yield FileResult(request, problem=str(error))
 
 
-def _done(wish: Wish) -> LabelFile | None:
-    if wish.back is not None:
-        taken_out(wish.back)
+def _done(request: FileRequest) -> LabelFile | None:
+    if request.back is not None:
+        remove_findings(request.back)
         return None
-    return added(wish.source, wish.findings, wish.model, overwrite=wish.overwrite)
+    return write_findings(
+        request.source, request.findings, request.model, overwrite=request.overwrite
+    )

@@ -1,0 +1,115 @@
+"""Commit an object: what prompts led to becomes an object in the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field
+
+from ..edits import ObjectRecord
+from ..errors import InvalidPrompt, LogTrouble
+from ..labels.objects import NewObject
+from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
+from ..models.base import Prediction
+from ..prompts import Prompt, Text
+from .base import OnPlane
+from .workspace import Workspace
+
+
+class NotReplayable(Exception):
+    """Why a command can't be done again."""
+
+
+class Commit(OnPlane):
+    """An object made of prompts.
+
+    Attributes
+    ----------
+    prompts : list of dict
+        All of them, in pixels of the plane.
+    turns : list of int
+        How many of the prompts each turn had that led to the mask, the first first.
+    name : str
+        The object's name; where it is empty, the word that was asked for.
+    label_id : int or None
+        Its id; None for a new one.
+    replaces : bool
+        The object was there before: its old pixels on the plane go.
+    overwrite : bool
+        Take pixels from other objects.
+    context : list of int
+        Accepted objects that were given to the model.
+    ids : list of int
+        Its id, once it is written.
+    """
+
+    event: Literal["commit"] = "commit"
+    prompts: list[dict[str, Any]] = Field(default_factory=list)
+    turns: list[int] = Field(default_factory=list)
+    name: str = ""
+    label_id: int | None = None
+    replaces: bool = False
+    overwrite: bool = False
+    context: list[int] = Field(default_factory=list)
+    ids: list[int] | None = None
+
+    @staticmethod
+    def of_prompts(prompts: Sequence[Prompt], turns: Sequence[int]) -> dict[str, Any]:
+        """The fields that tell of prompts and turns."""
+        return {"prompts": prompts_to_dict(prompts), "turns": list(turns)}
+
+    def run(self, workspace: Workspace) -> Prediction:
+        """Answer the prompts again, turn by turn; in any thread.
+
+        Raises
+        ------
+        NotReplayable
+            A prompt lies in another image.
+        LogTrouble
+            Image or weights are others.
+        """
+        prompts = prompts_from_dict(self.prompts)
+        if prompts is None:
+            raise NotReplayable("a prompt lies in another image")
+        plane = workspace.open(self)
+        memory, prediction = None, None
+        for count in self.turns:
+            prediction = plane.predict(prompts[:count], memory)
+            memory = prediction.memory
+        if prediction is None:
+            raise LogTrouble("no turn led to the object; the log is damaged")
+        return prediction
+
+    def apply(self, workspace: Workspace, prediction: Prediction) -> list[int]:
+        """Write the object in one transaction; gives its id.
+
+        Raises
+        ------
+        InvalidPrompt
+            The mask is empty.
+        InvalidLabels
+            The labels can't take it; nothing is written then.
+        """
+        if prediction.bbox is None:
+            raise InvalidPrompt("there is no object yet; add a prompt on it first")
+        document, plane = workspace.document, self.place
+        label_id = self.label_id
+        if label_id is None:
+            label_id = self.ids[0] if self.ids else document.next_id(plane)
+        mask, corner = prediction.cut_out()
+        new = NewObject(mask, corner, label_id, self._record(workspace, prediction, label_id))
+        return document.write_objects(
+            plane, [new], overwrite=self.overwrite, replaces=self.replaces, entry=self.to_dict()
+        )
+
+    def _record(self, workspace: Workspace, prediction: Prediction, label_id: int) -> ObjectRecord:
+        """What is known of the object; a name that a model only guesses is none."""
+        prompts = prompts_from_dict(self.prompts) or []
+        words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
+        former = workspace.document.table[label_id].concept if self.replaces else ""
+        word = (prediction.label or words[0]) if words else former
+        model = "" if self.model is None else self.model.name
+        record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
+        return replace(record, name=self.name or record.name)

@@ -1,0 +1,330 @@
+"""Propagate labels through a stack, plane by plane, and correct them on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+import numpy as np
+import numpy.typing as npt
+
+from ..edits import ObjectRecord
+from ..errors import InvalidLabels
+from ..io.label_store import Scratch, ScratchPlanes
+from ..labels.objects import plane_block
+from ..propagation import Method, PlaneResult, Propagation
+from ..sources.stack import StackSource
+from .base import Command, ModelRef, OnPlane
+from .workspace import Workspace
+
+IntArray = npt.NDArray[np.int32]
+CARRIED = "propagated"
+"""Note of a document: by stack, planes that were propagated and that nobody accepted."""
+
+
+class Propagate(OnPlane):
+    """Labels of some planes are propagated to others.
+
+    Attributes
+    ----------
+    run : str
+        Names the run; `PropagatePlane` and `AcceptPlane` tell of it.
+    axis : int
+        Of the image's array, along which the planes follow each other.
+    method : "model" or "shape"
+    only : int or None
+        One object's id; None for all.
+    within : (int, int)
+        Planes to label, half-open.
+    find_new : bool
+        Look for objects that no seed has.
+    stop_below : float
+        Nothing is propagated from a plane with a lower score.
+    resumes : bool
+        The run goes on, after corrections or to other planes.
+    seeds, corrected : list of int, optional
+        Planes that it starts from, and those that a person corrected.
+    """
+
+    event: Literal["propagate"] = "propagate"
+    run: str
+    axis: int
+    method: Method = "model"
+    only: int | None = None
+    within: tuple[int, int]
+    find_new: bool = False
+    stop_below: float = 0.0
+    resumes: bool = False
+    seeds: list[int] | None = None
+    corrected: list[int] | None = None
+
+
+class PropagatePlane(Command):
+    """A plane of a run is done."""
+
+    event: Literal["propagate_plane"] = "propagate_plane"
+    run: str
+    index: int
+    score: float
+    model: ModelRef | None = None
+    plane: dict[str, Any] | None = None
+    images: list[int] | None = None
+    windows: list[dict[str, Any]] | None = None
+
+
+class AcceptPlane(Command):
+    """A plane of a run is right, as it was propagated or as a person corrected it."""
+
+    event: Literal["accept_plane"] = "accept_plane"
+    run: str
+    index: int
+    corrected: bool
+    plane: dict[str, Any]
+
+
+class PropagationRun:
+    """Propagates the labels of a document; corrections make it go on from there.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    stack : StackSource
+    command : Propagate
+        Without seeds; they are the planes that are labelled.
+    scratch : Path, optional
+        Finished planes are kept on the disk of this file, not in memory; by default only those
+        of labels that lie in a folder.
+
+    Attributes
+    ----------
+    engine : Propagation or None
+        The planes that are done, and what is left; None before the first run.
+    scratch : Scratch or None
+        Where planes are kept on disk for a while.
+    """
+
+    def __init__(
+        self, workspace: Workspace, stack: StackSource, command: Propagate,
+        scratch: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.command, self.stack = command, stack
+        self.engine: Propagation | None = None
+        self._workspace, self._document = workspace, workspace.document
+        self._before: MutableMapping[int, IntArray] = {}
+        store = self._document.host.store
+        self._beside = scratch or (None if store is None else store.path)
+        self.scratch: Scratch | None = None
+        self._seeds: Mapping[int, IntArray] = {}
+
+    @staticmethod
+    def new_name() -> str:
+        """A name for a run that no other has."""
+        return uuid4().hex[:8]
+
+    @property
+    def results(self) -> Mapping[int, PlaneResult]:
+        """The planes that are done, by number."""
+        return {} if self.engine is None else self.engine.results
+
+    @property
+    def planned(self) -> int:
+        """How many planes are to be done."""
+        done = self._seeds if self.engine is None else self.engine.results
+        return len([k for k in range(*self.command.within) if k not in done])
+
+    def begin(self) -> None:
+        """Take the seeds, which are read when they are needed; in the main thread.
+
+        Raises
+        ------
+        InvalidLabels
+            Nothing is labelled.
+        """
+        self._begin_scratch()
+        command = self.command
+        numbers = self._labelled() if command.seeds is None else command.seeds
+        self._seeds = {number: self._present(number) for number in numbers}
+        self._note(command, {"resumes": False, "seeds": sorted(numbers)}, numbers)
+
+    def resume(self, within: tuple[int, int], corrected: list[int] | None = None) -> None:
+        """Go on after corrections, or to other planes.
+
+        Parameters
+        ----------
+        within : (int, int)
+        corrected : list of int, optional
+            By default the planes that are other than the run left them.
+        """
+        self.command = self.command.model_copy(update={"within": within})
+        changed = self._corrected() if corrected is None else corrected
+        if self.engine is not None:
+            for number in changed:
+                self.engine.correct(number, self._present(number))
+            self.engine.limit(within)
+        self._seeds = {}
+        self._note(self.command, {"resumes": True, "corrected": changed}, changed)
+
+    def run(self) -> Iterator[PlaneResult]:
+        """Do the planes that are left, in any thread; stop iterating to cancel."""
+        if self.engine is None:
+            self.engine = self._make()
+        yield from self.engine.run()
+
+    def apply(self, result: PlaneResult) -> None:
+        """Write a plane in one transaction.
+
+        Raises
+        ------
+        InvalidLabels, FileTrouble
+            The labels can't take it.
+        """
+        place, command = self.stack.at(result.index), self.command
+        present = self._document.read_plane(place)
+        line = PropagatePlane(
+            run=command.run, index=result.index, score=result.score, model=self._model_ref()
+        )
+        self._document.write_plane(
+            place, result.labels, command.only, title=f"plane {result.index}",
+            entry=line.to_dict(), rows=self._new_rows(result),
+        )  # fmt: skip
+        self._before.setdefault(result.index, present)
+
+    def accept(self, number: int) -> None:
+        """Take a plane as it is now for a seed."""
+        if self.engine is None or number not in self.engine.results:
+            return
+        present = self._present(number)
+        same = np.array_equal(present, self.engine.results[number].labels)
+        place = self.stack.at(number)
+        line = AcceptPlane(
+            run=self.command.run, index=number, corrected=not same, plane=place.to_dict()
+        )
+        self._document.note(line.to_dict(), [plane_block(place, self._document.data.shape)])
+        if same:
+            self.engine.accept(number)
+        else:
+            self.engine.correct(number, present)
+        self.keep_note()
+
+    def correct(self, number: int) -> None:
+        """Take a plane for a seed as a person made it."""
+        if self.engine is not None:
+            self.engine.correct(number, self._present(number))
+
+    def restore(self) -> int:
+        """Give the planes of the run the labels they had before; how many there were."""
+        count = len(self._before)
+        if count:
+            with self._document.transaction("restore planes", {"event": "restore_plane"}):
+                for number, values in self._before.items():
+                    self._document.write_plane(self.stack.at(number), values)
+        self._before.clear()
+        self.engine = None
+        self.keep_note()
+        return count
+
+    def keep_note(self) -> None:
+        """Remember with the labels which planes nobody has accepted yet."""
+        host = self._document.host
+        left = [k for k, result in self.results.items() if not result.accepted]
+        host.write_note(CARRIED, {**(host.read_note(CARRIED) or {}), self._place(): left})
+
+    def close(self) -> None:
+        """Delete what was kept on disk for a while."""
+        if self.scratch is not None:
+            self.scratch.close()
+
+    def _make(self) -> Propagation:
+        command = self.command
+        model: Any = None if command.model is None else self._workspace.model(command.model)
+        cache = None if model is None else self._workspace.models.cache
+        return Propagation(
+            model, self.stack, self._seeds, method=command.method, within=command.within,
+            find_new=command.find_new, stop_below=command.stop_below, cache=cache,
+            out=self._room("propagated"),
+        )  # fmt: skip
+
+    def _note(self, command: Propagate, more: dict[str, Any], read: list[int]) -> None:
+        """Log that the run begins or goes on."""
+        if self._document.log is None:
+            return
+        shape = self._document.data.shape
+        line = {**command.to_dict(), **self._workspace.shown(self.stack.source), **more}
+        self._document.note(line, [plane_block(self.stack.at(k), shape) for k in read])
+
+    def _model_ref(self) -> ModelRef | None:
+        ref = self.command.model
+        if ref is None:
+            return None
+        return ModelRef(**self._workspace.model_ref(ref.name))
+
+    def _new_rows(self, result: PlaneResult) -> dict[int, ObjectRecord | None]:
+        """Rows of objects that no seed had and that are found here first."""
+        table = self._document.table
+        fresh = [event.id for event in result.events if event.kind == "new"]
+        model = "" if self.command.model is None else self.command.model.name
+        return {
+            label_id: ObjectRecord.made(None, result.scores.get(label_id, float("nan")), model)
+            for label_id in fresh
+            if label_id not in table and result.scores.get(label_id) is not None
+        }
+
+    def _labelled(self) -> list[int]:
+        """Planes that are labelled, but for those that a run labelled."""
+        command, note = self.command, self._document.host.read_note(CARRIED) or {}
+        carried = set(note.get(self._place(), ()))
+        found = [
+            k for k in range(self.stack.shape[0])
+            if k not in carried and self._present(k).any()
+        ]  # fmt: skip
+        if not found:
+            what = "anything" if command.only is None else f"object {command.only}"
+            raise InvalidLabels(
+                f"'{self._document.name}' has no plane in which {what} is labelled; label at least "
+                "one plane, then propagate it"
+            )
+        return found
+
+    def _corrected(self) -> list[int]:
+        """Planes that look different from what the last run left are the person's own."""
+        known, changed = self.results, []
+        for number in range(self.stack.shape[0]):
+            former = known.get(number)
+            present = self._present(number)
+            if former is None:
+                if present.any() and number not in self._before:
+                    changed.append(number)
+            elif not np.array_equal(present, self._allowed(former.labels, number)):
+                changed.append(number)
+        return changed
+
+    def _allowed(self, values: IntArray, number: int) -> IntArray:
+        """What of a result could be written where other objects keep their pixels."""
+        only = self.command.only
+        if only is None:
+            return values
+        whole = self._document.read_plane(self.stack.at(number))
+        return np.where((whole == 0) | (whole == only), values, 0).astype(np.int32)
+
+    def _present(self, number: int) -> IntArray:
+        values, only = self._document.read_plane(self.stack.at(number)), self.command.only
+        return values if only is None else np.where(values == only, values, 0)
+
+    def _place(self) -> str:
+        """Names the stack and the object in the document's note."""
+        index = self.stack.plane.index
+        others = [at for i, at in enumerate(index) if i != self.stack.axis]
+        return repr((self.stack.axis, others, self.command.only))
+
+    def _begin_scratch(self) -> None:
+        """Planes of labels that lie on disk are remembered there, too, and not in memory."""
+        self.close()
+        self.scratch = None if self._beside is None else Scratch(self._beside)
+        room = self._room("before")
+        self._before = {} if room is None else ScratchPlanes(room)
+
+    def _room(self, name: str) -> Any:
+        """An array on disk for planes of the stack, where its labels lie there; else None."""
+        return None if self.scratch is None else self.scratch.array(name, self.stack.shape[:3])

@@ -1,0 +1,160 @@
+"""Where the pixels, the object table and the palette of a label document are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..edits import Edit, Journal, ObjectTable, check_writable
+from ..io.label_store import LabelStore
+from ..io.table import COLOURS, rows_of
+from ..palette import Palette
+from .undo import Block, JournalUndo, UndoBackend
+
+
+class LabelHost(Protocol):
+    """Keeps what a `LabelDocument` changes; only the document writes to it."""
+
+    @property
+    def name(self) -> str:
+        """The name of the labels."""
+
+    @property
+    def store(self) -> LabelStore | None:
+        """The folder that the pixels lie in, if they do."""
+
+    @property
+    def data(self) -> Any:
+        """The label array: integers, array-like, two axes or more."""
+
+    @property
+    def undo(self) -> UndoBackend:
+        """Writes pixels and takes that back."""
+
+    @property
+    def palette(self) -> Palette:
+        """Colours of classes."""
+
+    @property
+    def grid(self) -> Mapping[str, Any]:
+        """Axes, affine and units as plain values; empty where nobody knows."""
+
+    def read_table(self) -> ObjectTable:
+        """The table of objects."""
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The table as plain values for the log: id as text -> row."""
+
+    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+        """Replace the table; `other_columns` are those of rows that come back."""
+
+    def other_columns(self, ids: Any = None) -> Any:
+        """Columns that other programs keep with some rows, or all; None where there are none."""
+
+    def write_palette(self, palette: Palette) -> None:
+        """Replace the palette."""
+
+    def read_note(self, key: str) -> Any:
+        """Plain values that are kept with the labels, or None."""
+
+    def write_note(self, key: str, value: Any) -> None:
+        """Keep plain values with the labels."""
+
+    def check_writable(self) -> None:
+        """Raise `InvalidLabels` where pixels can't be changed."""
+
+    def write_block(self, block: Block, values: Any) -> None:
+        """Replace a block of pixels without undo; only where there is a `store`."""
+
+    def refresh(self) -> None:
+        """Show what changed."""
+
+
+class ArrayHost:
+    """Labels in memory, or in a folder, that no viewer shows.
+
+    Parameters
+    ----------
+    data : integer array or LabelStore
+        numpy, zarr, or anything else that slices and can be written.
+    name : str
+    table : ObjectTable, optional
+    palette : Palette, optional
+    grid : mapping, optional
+        Axes, affine and units as plain values.
+    undo_bytes : int
+        Of memory for undo; the last step can be undone in any case.
+    """
+
+    def __init__(
+        self, data: Any, name: str = "", table: ObjectTable | None = None,
+        palette: Palette | None = None, grid: Mapping[str, Any] | None = None,
+        undo_bytes: int = 256 << 20,
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.store = data if isinstance(data, LabelStore) else None
+        self.data = data.array if isinstance(data, LabelStore) else data
+        self.palette = palette or Palette()
+        self.grid: Mapping[str, Any] = dict(grid or {})
+        self.undo: UndoBackend = JournalUndo(self.data, self._change, Journal(undo_bytes))
+        self._table = table or ObjectTable()
+        self._notes: dict[str, Any] = {}
+
+    def read_table(self) -> ObjectTable:
+        """As of `LabelHost`."""
+        return ObjectTable(dict(self._table.items()))
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """As of `LabelHost`."""
+        return {str(row.pop("index")): row for row in rows_of(self._table)}
+
+    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+        """As of `LabelHost`."""
+        self._table = ObjectTable(dict(table.items()))
+        self._describe()
+
+    def other_columns(self, ids: Any = None) -> Any:
+        """No other program keeps anything here."""
+        return None
+
+    def write_palette(self, palette: Palette) -> None:
+        """As of `LabelHost`."""
+        self.palette = palette
+        self._describe()
+
+    def read_note(self, key: str) -> Any:
+        """As of `LabelHost`."""
+        return self._notes.get(key)
+
+    def write_note(self, key: str, value: Any) -> None:
+        """As of `LabelHost`."""
+        self._notes[key] = value
+
+    def check_writable(self) -> None:
+        """As of `LabelHost`."""
+        check_writable(self.data)
+
+    def write_block(self, block: Block, values: Any) -> None:
+        """As of `LabelHost`."""
+        if self.store is not None:
+            self.store.write(block, np.asarray(values))
+        else:
+            self.data[block] = np.asarray(values).astype(self.data.dtype)
+
+    def refresh(self) -> None:
+        """Nobody looks."""
+
+    def _change(self, edit: Edit, *, back: bool = False) -> None:
+        if self.store is not None:
+            self.store.change(edit, back=back)
+        elif back:
+            edit.revert(self.data)
+        else:
+            edit.apply(self.data)
+
+    def _describe(self) -> None:
+        """Keep table and colours beside the pixels in a folder."""
+        if self.store is not None:
+            self.store.describe(self._table, {COLOURS: dict(self.palette.colours)})

@@ -1,0 +1,230 @@
+"""Undo of the pixels of a label array, and the marks by which a document knows its own steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count, product
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..edits import Edit, Journal
+from ..errors import FileTrouble
+
+Index = tuple[int, ...]
+"""Position of a plane along all axes but the last two."""
+Step = Sequence[Any]
+"""The changes that are undone together; opaque but to the backend that keeps them."""
+Block = tuple[slice, ...]
+_MARKS = count()
+
+
+class UndoBackend(Protocol):
+    """Writes pixels, and keeps what is needed to take that back.
+
+    Attributes
+    ----------
+    marks : bool
+        Whether steps can be marked, so that they are known again after undo and redo.
+    """
+
+    marks: bool
+
+    @property
+    def done(self) -> Sequence[Step]:
+        """Steps that can be undone, the latest last."""
+
+    @property
+    def undone(self) -> Sequence[Step]:
+        """Steps that can be redone, the next one last."""
+
+    def step(self) -> Any:
+        """Context manager: all that is written inside is one step."""
+
+    def write(self, edit: Edit) -> None:
+        """Change pixels; within `step`."""
+
+    def mark(self) -> Any:
+        """End the step with a change of no pixel, which is known again by its identity."""
+
+    def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
+        """Restore what was written within `step`; raises `FileTrouble` where that fails, too."""
+
+    def blocks(self, step: Step) -> list[Block]:
+        """The parts of the array that a step changed."""
+
+    def highest(self, step: Step) -> int:
+        """The highest id that a step wrote."""
+
+    def undo(self) -> None:
+        """Undo the latest step."""
+
+    def redo(self) -> None:
+        """Redo the step that was undone last."""
+
+
+class NoUndo:
+    """The backend of an array that can't be written."""
+
+    marks = False
+    done: Sequence[Step] = ()
+    undone: Sequence[Step] = ()
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Do nothing."""
+        yield
+
+    def write(self, edit: Edit) -> None:
+        """Refuse; whoever writes has checked before that the array can be written."""
+        raise NotImplementedError("this label array can't be written")
+
+    def mark(self) -> Any:
+        """There is no step to be marked."""
+        return None
+
+    def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
+        """Nothing was written."""
+
+    def blocks(self, step: Step) -> list[Block]:
+        """No step changed anything."""
+        return []
+
+    def highest(self, step: Step) -> int:
+        """No step wrote anything."""
+        return 0
+
+    def undo(self) -> None:
+        """There is nothing to undo."""
+
+    def redo(self) -> None:
+        """There is nothing to redo."""
+
+
+class JournalUndo:
+    """Undo of an array that nobody else writes to.
+
+    Parameters
+    ----------
+    data : integer array-like
+        Read where a write has failed.
+    change : callable
+        `change(edit, back=False)` makes an edit, or takes it back.
+    journal : Journal, optional
+        Keeps the steps.
+    """
+
+    marks = True
+
+    def __init__(
+        self, data: Any, change: Callable[..., None], journal: Journal | None = None
+    ) -> None:
+        self.journal = journal or Journal()
+        self._data, self._change = data, change
+        self._open: list[Edit] | None = None
+
+    @property
+    def done(self) -> Sequence[Step]:
+        """As of `UndoBackend`."""
+        return tuple(self.journal.done)
+
+    @property
+    def undone(self) -> Sequence[Step]:
+        """As of `UndoBackend`."""
+        return tuple(self.journal.undone)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """As of `UndoBackend`."""
+        self._open = []
+        try:
+            yield
+        finally:
+            made, self._open = tuple(self._open), None
+            self.journal.add(made)
+
+    def write(self, edit: Edit) -> None:
+        """As of `UndoBackend`."""
+        if self._open is None:
+            raise RuntimeError("pixels are written within a step")
+        if edit.count:
+            self._change(edit)
+            self._open.append(edit)
+
+    def mark(self) -> Any:
+        """As of `UndoBackend`."""
+        mark = mark_of(len(self._data.shape), self._data.dtype)
+        if self._open is not None:
+            self._open.append(mark)
+        return mark
+
+    def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
+        """As of `UndoBackend`."""
+        if self._open is not None:
+            self._open.clear()
+        restore(self._data, edits, error, lambda edit: self._change(edit, back=True))
+
+    def blocks(self, step: Step) -> list[Block]:
+        """As of `UndoBackend`."""
+        return [edit.block for edit in step if edit.count]
+
+    def highest(self, step: Step) -> int:
+        """As of `UndoBackend`."""
+        return max((int(edit.new.max(initial=0)) for edit in step), default=0)
+
+    def undo(self) -> None:
+        """As of `UndoBackend`."""
+        for edit in self.journal.back():
+            self._change(edit, back=True)
+
+    def redo(self) -> None:
+        """As of `UndoBackend`."""
+        for edit in self.journal.forward():
+            self._change(edit)
+
+
+def mark_of(ndim: int, dtype: Any) -> Edit:
+    """An edit of no pixel, unlike any other: a journal takes equal steps for undo."""
+    nothing = np.zeros(0, dtype)
+    return Edit((next(_MARKS), *(0,) * (ndim - 1)), np.zeros((0,) * ndim, bool), nothing, nothing)
+
+
+def restore(
+    data: Any, edits: Sequence[Edit], error: BaseException, revert: Callable[[Edit], None]
+) -> None:
+    """Revert edits, the last of which perhaps was not made.
+
+    Raises
+    ------
+    FileTrouble
+        The disk refuses this, too.
+    """
+    stuck = False
+    for edit in reversed(edits):
+        try:
+            revert(edit)
+        except OSError:
+            part = np.asarray(data[edit.block])
+            stuck |= not np.array_equal(part[edit.changed], edit.old)
+    if stuck:
+        raise FileTrouble(
+            f"the labels were changed in part and can't be restored ({error}); make room on their "
+            "disk, then do it again"
+        ) from error
+
+
+def planes_in(blocks: Sequence[Block]) -> frozenset[Index]:
+    """The planes, along all axes but the last two, that some blocks touch."""
+    found: set[Index] = set()
+    for block in blocks:
+        found.update(product(*(range(part.start, part.stop) for part in block[:-2])))
+    return frozenset(found)
+
+
+def around(blocks: Sequence[Block], ndim: int) -> Block:
+    """The smallest block around some; an empty one where there are none."""
+    if not blocks:
+        return (slice(0, 0),) * ndim
+    axes = zip(*blocks, strict=True)
+    return tuple(slice(min(p.start for p in a), max(p.stop for p in a)) for a in axes)

@@ -1,0 +1,21 @@
+"""What a model promises that can be adapted to objects of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from .base import BoolArray, Embedding
+
+
+@runtime_checkable
+class AdaptableModel(Protocol):
+    """A model that first clicks can be fitted for, by objects that were accepted."""
+
+    is_adapted: bool
+
+    def adapted(self, embedding: Embedding, masks: Sequence[BoolArray]) -> Any:
+        """The same model, fitted to objects: bool masks (H, W) of the encoded image."""
+
+    def plain(self) -> Any:
+        """The model as it was shipped."""

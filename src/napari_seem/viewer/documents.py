@@ -1,0 +1,337 @@
+"""Labels layers as hosts of label documents, and the one place where these are looked up."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
+
+import numpy as np
+
+from ..edits import ObjectTable, check_writable
+from ..errors import InvalidLabels
+from ..io.label_store import LabelStore
+from ..io.table import COLOURS
+from ..labels.document import LabelDocument
+from ..labels.log import SUFFIX, Event, Journal
+from ..labels.recorder import Recorder
+from ..labels.undo import NoUndo, UndoBackend
+from ..palette import Palette
+from .coordinates import full_data
+from .metadata import ABOUT, grid_values
+from .on_disk import store_of
+from .palette import Colouring, keep_palette, palette_of
+from .private import unwrap
+from .rows import others_columns, rows_of, set_table, table_of
+from .undo import NapariUndo
+from .window import window_of
+
+if TYPE_CHECKING:
+    from napari.layers import Labels, Layer
+
+SESSION = "napari-seem session"
+"""Key of a Labels layer's metadata: the name of its log's session, which copies of it share."""
+FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
+KEPT_DAYS = 30
+"""Logs of sessions in the person's own folder are deleted after so many days."""
+AT_ONCE = 512 << 20
+"""Labels of more bytes are compared with their log in a thread when they are saved, and those on
+disk are not read when it begins."""
+_DOCUMENTS: WeakKeyDictionary[Any, LabelDocument] = WeakKeyDictionary()
+_SESSIONS: WeakValueDictionary[str, LabelDocument] = WeakValueDictionary()
+
+
+class LayerHost:
+    """Keeps a document's pixels, table and palette in a Labels layer of napari.
+
+    Parameters
+    ----------
+    layer : Labels
+
+    Attributes
+    ----------
+    colouring : Colouring
+        Shows objects in the colours of their classes, or each in its own.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._ref = ref(layer)
+        self.colouring = Colouring(layer)
+
+    @property
+    def layer(self) -> Any:
+        """The Labels layer; None once it is gone."""
+        return self._ref()
+
+    @property
+    def name(self) -> str:
+        """As of `LabelHost`."""
+        return str(self.layer.name)
+
+    @property
+    def data(self) -> Any:
+        """As of `LabelHost`."""
+        return full_data(self.layer)
+
+    @property
+    def store(self) -> LabelStore | None:
+        """As of `LabelHost`."""
+        return store_of(self.layer)
+
+    @property
+    def undo(self) -> UndoBackend:
+        """As of `LabelHost`."""
+        layer = self.layer
+        if layer is None:
+            return NoUndo()
+        window = window_of(layer)
+        if window is not None:
+            return window.undo_backend
+        return NapariUndo(layer, store_of(layer)) if self._is_writable() else NoUndo()
+
+    @property
+    def palette(self) -> Palette:
+        """As of `LabelHost`."""
+        return palette_of(self.layer)
+
+    @property
+    def grid(self) -> Mapping[str, Any]:
+        """As of `LabelHost`."""
+        return grid_values(self.layer)
+
+    def read_table(self) -> ObjectTable:
+        """As of `LabelHost`."""
+        return table_of(self.layer)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """As of `LabelHost`."""
+        return rows_of(self.layer)
+
+    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+        """As of `LabelHost`."""
+        set_table(self.layer, table, other_columns)
+
+    def other_columns(self, ids: Any = None) -> Any:
+        """As of `LabelHost`."""
+        return others_columns(self.layer, ids)
+
+    def write_palette(self, palette: Palette) -> None:
+        """As of `LabelHost`."""
+        keep_palette(self.layer, palette)
+
+    def read_note(self, key: str) -> Any:
+        """As of `LabelHost`."""
+        return self.layer.metadata.get(f"napari-seem {key}")
+
+    def write_note(self, key: str, value: Any) -> None:
+        """As of `LabelHost`."""
+        self.layer.metadata = {**self.layer.metadata, f"napari-seem {key}": value}
+
+    def check_writable(self) -> None:
+        """As of `LabelHost`."""
+        layer = self.layer
+        windowed = window_of(layer) is not None
+        if layer.multiscale and not windowed:
+            raise InvalidLabels(
+                f"'{layer.name}' has several resolutions, which napari can only show; names can be "
+                "changed, pixels can't: open its full resolution as a labels layer"
+            )
+        check_writable(full_data(layer))
+        if not layer.editable and not windowed:
+            raise InvalidLabels(
+                f"'{layer.name}' is not editable; set its `editable` to True, or choose another "
+                "layer"
+            )
+
+    def write_block(self, block: tuple[slice, ...], values: Any) -> None:
+        """As of `LabelHost`."""
+        store = self.store
+        assert store is not None, "labels in memory are written with undo"
+        store.write(block, values)
+        self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+
+    def refresh(self) -> None:
+        """Show colours, and keep table and colours beside labels that lie in a folder."""
+        self.colouring.draw()
+        self.describe()
+
+    def describe(self) -> None:
+        """Keep table and colours beside labels that lie in a folder."""
+        store, layer = self.store, self.layer
+        if store is not None:
+            about = dict(layer.metadata.get(ABOUT, {})) | {COLOURS: palette_of(layer).colours}
+            store.describe(table_of(layer), about)
+
+    def _is_writable(self) -> bool:
+        try:
+            self.check_writable()
+        except InvalidLabels:
+            return False
+        return True
+
+
+def document_of(labels: Labels, *, empty: bool = False) -> LabelDocument:
+    """The document of a Labels layer, made when it is asked for first.
+
+    Parameters
+    ----------
+    labels : Labels
+    empty : bool
+        The layer is known to hold nothing, and need not be read.
+    """
+    layer: Any = unwrap(labels)
+    document = _DOCUMENTS.get(layer)
+    if document is None:
+        host = LayerHost(layer)
+        document = LabelDocument(host, _new_log(layer, empty), empty=empty)
+        _DOCUMENTS[layer] = document
+        _register(layer, document)
+        _connect(layer, ref(document))
+    return document
+
+
+def colouring_of(labels: Labels) -> Colouring:
+    """What shows a layer's objects in colours."""
+    host: Any = document_of(labels).host
+    colouring: Colouring = host.colouring
+    return colouring
+
+
+def close_document(layer: Any) -> None:
+    """Mark the log of a layer that goes as closed; its changes can still be undone."""
+    document = _DOCUMENTS.get(unwrap(layer))
+    if document is not None and document.log is not None:
+        document.log.close()
+
+
+def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
+    """What gives the lines of the log to write beside a Labels layer's file.
+
+    Ask for it in the main thread, call it in any. It gives none of a layer that was not worked on.
+    Labels on disk, and others of more than `AT_ONCE` bytes, are compared with the log in the call.
+
+    Parameters
+    ----------
+    layer : Labels
+        Or a copy of one that has a document.
+    name : str
+        Of the file.
+    """
+    own: Any = unwrap(layer)
+    log = _log_for(own)
+    if log is None:
+        return list
+    data, rows = full_data(own), rows_of(own)
+    if isinstance(data, np.ndarray) and data.nbytes <= AT_ONCE:
+        events = log.saved(data, name, rows)
+        return lambda: events
+    apart = log.fork()
+    return lambda: apart.saved(data, name, rows)
+
+
+def logs_folder() -> Path:
+    """Where logs of sessions are kept as they go on: `$NAPARI_SEEM_LOGS`, or the state folder."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_state_path
+
+    return user_state_path("napari-seem", appauthor=False) / "logs"
+
+
+def _log_for(layer: Any) -> Recorder | None:
+    """A layer's own log, or a fork for a copy of it; None where there is none."""
+    document = _DOCUMENTS.get(layer) or _SESSIONS.get(str(layer.metadata.get(SESSION, "")))
+    if document is None or document.log is None:
+        return None
+    data = full_data(layer)
+    if tuple(data.shape) != document.log.shape:
+        return None
+    host: Any = document.host
+    source = host.layer
+    same = source is not None and full_data(source) is data
+    return document.log if same else document.log.fork()
+
+
+def _register(layer: Any, document: LabelDocument) -> None:
+    if document.log is not None:
+        layer.metadata = {**layer.metadata, SESSION: document.log.session}
+        _SESSIONS[document.log.session] = document
+
+
+def _connect(layer: Any, document: Callable[[], LabelDocument | None]) -> None:
+    """Let a document know of what happens to its layer."""
+
+    def notice(_: Any = None) -> None:
+        known = document()
+        if known is not None:
+            known.notice()
+
+    def replaced(_: Any) -> None:
+        known = document()
+        if known is None:
+            return
+        if known.log is not None and tuple(full_data(layer_of()).shape) != known.log.shape:
+            known.log = known.history.log = _new_log(layer_of(), False)
+            _register(layer_of(), known)
+        known.replaced()
+
+    def described(_: Any) -> None:
+        known = document()
+        if known is not None and not known.busy:
+            host: Any = known.host
+            host.describe()
+
+    layer_of = ref(layer)
+    layer.events.paint.connect(notice)
+    layer.events.labels_update.connect(notice)
+    layer.events.set_data.connect(notice)
+    layer.events.visible.connect(notice)
+    layer.events.data.connect(replaced)
+    layer.events.features.connect(described)
+    window = window_of(layer)
+    if window is not None:
+        window.noticed = notice
+
+
+def _new_log(layer: Any, empty: bool) -> Recorder | None:
+    """A new log; much that lies on disk is read where it is worked on, and when it is saved."""
+    data = full_data(layer)
+    if layer.ndim < 2 or np.dtype(data.dtype).kind not in "iu":
+        return None
+    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    unread = empty or (not isinstance(data, np.ndarray) and size > AT_ONCE)
+    return Recorder(
+        data, layer.name, rows_of(layer), _journal, empty=unread, grid=grid_values(layer)
+    )
+
+
+def _journal(session: str) -> Journal | None:
+    """A file for the log of a session, unless the person wants none."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        wanted = bool(get_plugin_settings("napari-seem").annotate.keep_log)
+    except (KeyError, ValueError, AttributeError):  # not installed as a plugin, or an older napari
+        wanted = True
+    if not wanted:
+        return None
+    folder = logs_folder()
+    _forget_old(folder)
+    return Journal(folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{session}{SUFFIX}", _warn)
+
+
+def _warn(trouble: str) -> None:
+    from napari.utils.notifications import show_warning
+
+    show_warning(f"{trouble}; what is done is still logged beside labels when they are saved")
+
+
+def _forget_old(folder: Path) -> None:
+    oldest = time.time() - KEPT_DAYS * 86400
+    for path in folder.glob(f"*{SUFFIX}"):
+        if path.stat().st_mtime < oldest:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,102 @@
+"""Every private name of napari that is used: what breaks with another napari, breaks here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Block = tuple[slice, ...]
+
+
+def unwrap(thing: Any) -> Any:
+    """The viewer or layer itself, where napari hands plugins a proxy of it."""
+    return getattr(thing, "__wrapped__", thing)
+
+
+def undo_history(layer: Any) -> list[Sequence[Any]]:
+    """What a Labels layer can undo: lists of atoms, the latest last."""
+    return list(layer._undo_history)
+
+
+def redo_history(layer: Any) -> list[Sequence[Any]]:
+    """What a Labels layer can redo; napari keeps the atoms of each in reverse order."""
+    return [list(reversed(item)) for item in layer._redo_history]
+
+
+def add_to_history(layer: Any, atom: tuple[Any, ...]) -> None:
+    """Put an atom into the history of a Labels layer."""
+    layer._save_history(atom)
+
+
+def drop_open_step(layer: Any) -> None:
+    """Forget what was put into the history since `block_history` was entered."""
+    layer._staged_history = []
+
+
+def is_in_stroke(layer: Any) -> bool:
+    """Whether a stroke, or another step of the history, is open."""
+    return bool(getattr(layer, "_block_history", True))
+
+
+def paint_mask(layer: Any, key: Block, mask: npt.NDArray[np.bool_], value: int) -> bool:
+    """Paint a mask fast, with undo; False where this napari has no such method (before 0.8)."""
+    paint = getattr(layer, "_paint_region_with_mask", None)
+    if paint is None:
+        return False
+    paint(key, mask, value, list(range(layer.ndim)))
+    return True
+
+
+def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
+    """The parts of the array that an atom changed; scattered pixels give one part a plane."""
+    key = atom[0]  # a tuple of slices, or of index arrays
+    if all(isinstance(part, slice) for part in key):
+        block = tuple(slice(*part.indices(n)[:2]) for part, n in zip(key, shape, strict=True))
+        return [block] if all(part.stop > part.start for part in block) else []
+    parts = [np.ravel(part) for part in np.broadcast_arrays(*key)]
+    if not parts[0].size:
+        return []
+    values = np.stack([np.where(p < 0, p + n, p) for p, n in zip(parts, shape, strict=True)])
+    lead = values[:-2]
+    blocks = []
+    for index in np.unique(lead, axis=1).T:
+        inside = values[-2:, (lead == index[:, None]).all(axis=0)]
+        plane = [slice(int(i), int(i) + 1) for i in index]
+        low, high = inside.min(axis=1), inside.max(axis=1)
+        plane += [slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True)]
+        blocks.append(tuple(plane))
+    return blocks
+
+
+def atom_highest(atom: Any) -> int:
+    """The highest id that an atom wrote."""
+    values = atom.new_value if hasattr(atom, "new_value") else atom[2]
+    return int(np.max(values, initial=0))
+
+
+def is_drawing_shape(layer: Any) -> bool:
+    """Whether a shape is being drawn in a Shapes layer."""
+    return bool(getattr(layer, "_is_creating", False))
+
+
+def disable_brush_loop(layer: Any) -> None:
+    """Switch off the stroke that the right button starts and that goes on after its release."""
+    overlay = getattr(layer, "_overlays", {}).get("brush_stroke")
+    if overlay is not None:
+        overlay.enabled = False
+
+
+def canvas_size(viewer: Any, fallback: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of the canvas in screen pixels; napari 0.9 made it public."""
+    size: Any = getattr(getattr(viewer, "canvas", None), "size", None)
+    if size is None:
+        size = getattr(viewer, "_canvas_size", fallback)
+    return int(size[0]), int(size[1])
+
+
+def qt_viewer(viewer: Any) -> Any:
+    """The Qt side of a viewer's window."""
+    return viewer.window._qt_viewer

@@ -1,0 +1,221 @@
+"""One undo for everything that was done in a viewer: prompts and results, whoever made them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary, ref
+
+from psygnal import Signal
+
+from ..labels.changes import Change
+from ..labels.document import LabelDocument
+from .documents import document_of
+from .private import unwrap
+from .window import window_of
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+STEPS = 1000
+"""Steps that can be undone, those of all layers together."""
+_TIMELINES: WeakKeyDictionary[Any, Timeline] = WeakKeyDictionary()
+"""One for each viewer; it goes with its viewer."""
+
+
+class Undoable(Protocol):
+    """Something with an undo of its own that takes part in the timeline."""
+
+    @property
+    def undo_title(self) -> str:
+        """What undo would take back; "" for nothing."""
+
+    @property
+    def redo_title(self) -> str:
+        """What redo would bring back; "" for nothing."""
+
+    def undo(self) -> Any:
+        """Undo its last step."""
+
+    def redo(self) -> Any:
+        """Redo the step that was undone last."""
+
+
+class _DocumentSteps:
+    """The steps of a label document."""
+
+    def __init__(self, document: LabelDocument, is_there: Callable[[], bool]) -> None:
+        self.document, self.is_there = document, is_there
+
+    @property
+    def undo_title(self) -> str:
+        return self.document.history.undo_title if self.is_there() else ""
+
+    @property
+    def redo_title(self) -> str:
+        return self.document.history.redo_title if self.is_there() else ""
+
+    def undo(self) -> str:
+        return self.document.undo()
+
+    def redo(self) -> str:
+        return self.document.redo()
+
+
+class Timeline:
+    """The order in which steps were made, across prompts and label documents.
+
+    Attributes
+    ----------
+    changed : Signal()
+        Undo or redo would do something else.
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        self._done: deque[Undoable] = deque(maxlen=STEPS)
+        self._undone: deque[Undoable] = deque(maxlen=STEPS)
+        self._followed: list[_DocumentSteps] = []
+        self._travelling = False
+
+    @property
+    def undo_title(self) -> str:
+        """What undo would take back; "" for nothing."""
+        return next((one.undo_title for one in reversed(self._done) if one.undo_title), "")
+
+    @property
+    def redo_title(self) -> str:
+        """What redo would bring back; "" for nothing."""
+        return next((one.redo_title for one in reversed(self._undone) if one.redo_title), "")
+
+    def record(self, actor: Undoable) -> None:
+        """A step was made, which `actor` can undo."""
+        if self._travelling:
+            return
+        self._done.append(actor)
+        self._undone.clear()
+        self.changed.emit()
+
+    def undo(self, otherwise: LabelDocument | None = None) -> str:
+        """Undo the last step; gives its title.
+
+        Parameters
+        ----------
+        otherwise : LabelDocument, optional
+            Whose last step is undone where nothing was done since the timeline began.
+        """
+        return self._travel(self._done, self._undone, "undo", otherwise)
+
+    def redo(self, otherwise: LabelDocument | None = None) -> str:
+        """Redo the step that was undone last; gives its title."""
+        return self._travel(self._undone, self._done, "redo", otherwise)
+
+    def follow(self, document: LabelDocument, is_there: Callable[[], bool] = lambda: True) -> bool:
+        """Take a document's steps into the timeline from now on; whether it was not followed.
+
+        Parameters
+        ----------
+        document : LabelDocument
+        is_there : callable
+            Whether its layer is in the viewer; the steps of one that is not are passed over.
+        """
+        if any(one.document is document for one in self._followed):
+            return False
+        steps = _DocumentSteps(document, is_there)
+        self._followed.append(steps)
+        document.changed.connect(lambda change: self._on_change(steps, change))
+        return True
+
+    def _travel(
+        self, source: deque[Undoable], target: deque[Undoable], way: str,
+        otherwise: LabelDocument | None,
+    ) -> str:  # fmt: skip
+        while source:
+            actor = source.pop()
+            title: str = getattr(actor, f"{way}_title")
+            if not title:
+                continue  # it has forgotten its steps
+            target.append(actor)
+            with self._going():
+                getattr(actor, way)()
+            self.changed.emit()
+            return title
+        return "" if otherwise is None else str(getattr(otherwise, way)())
+
+    def _on_change(self, steps: _DocumentSteps, change: Change) -> None:
+        if change.state == "done":
+            self.record(steps)
+        elif not self._travelling:  # undone or redone by another way, such as a script
+            ways = [self._done, self._undone]
+            source, target = ways if change.state == "undone" else reversed(ways)
+            _move_last(steps, source, target)
+            self.changed.emit()
+
+    @contextmanager
+    def _going(self) -> Iterator[None]:
+        former, self._travelling = self._travelling, True
+        try:
+            yield
+        finally:
+            self._travelling = former
+
+
+def timeline_of(viewer: Any) -> Timeline:
+    """The timeline of a viewer."""
+    own = unwrap(viewer)
+    if own not in _TIMELINES:
+        _TIMELINES[own] = Timeline()
+    return _TIMELINES[own]
+
+
+def document_in(viewer: Any, labels: Labels, *, empty: bool = False) -> LabelDocument:
+    """The document of a Labels layer, as part of its viewer's timeline.
+
+    Ctrl+Z (Cmd+Z on a Mac) on the layer undoes the last step of the timeline from now on.
+    """
+    document = document_of(labels, empty=empty)
+    timeline = timeline_of(viewer)
+    layer, own = unwrap(labels), unwrap(viewer)
+    known, shown = ref(layer), ref(own)
+
+    def is_there() -> bool:
+        there, home = known(), shown()
+        return there is not None and home is not None and there in home.layers
+
+    if timeline.follow(document, is_there):
+        bind_undo(layer, timeline, document)
+        window = window_of(layer)
+        if window is not None:
+            window.on_made(lambda made: bind_undo(made, timeline, document))
+    return document
+
+
+def bind_undo(layer: Any, timeline: Timeline, document: LabelDocument | None = None) -> None:
+    """Bind undo and redo of the timeline on a layer."""
+    from app_model.types import KeyCode, KeyMod
+
+    held = ref(document) if document is not None else lambda: None
+    undo = KeyMod.CtrlCmd | KeyCode.KeyZ
+    redo = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+    layer.bind_key(undo, _quiet(lambda: timeline.undo(held())), overwrite=True)
+    layer.bind_key(redo, _quiet(lambda: timeline.redo(held())), overwrite=True)
+
+
+def _quiet(action: Callable[[], Any]) -> Callable[[Any], None]:
+    """A key binding: napari takes what one returns for a generator."""
+
+    def press(_: Any) -> None:
+        action()
+
+    return press
+
+
+def _move_last(actor: Undoable, source: deque[Undoable], target: deque[Undoable]) -> None:
+    for position in range(len(source) - 1, -1, -1):
+        if source[position] is actor:
+            del source[position]
+            target.append(actor)
+            return

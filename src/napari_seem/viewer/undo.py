@@ -1,0 +1,110 @@
+"""napari's own undo of a Labels layer as the undo backend of its document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from ..edits import Edit
+from ..io.label_store import LabelStore, written_to
+from ..labels.undo import Block, Step, restore
+from . import private
+
+FEW = 16
+"""Edits of more values are written pixel by pixel: one pass over a mask for each is slower."""
+
+
+class NapariUndo:
+    """Writes through a Labels layer, so that its own undo knows of it.
+
+    Parameters
+    ----------
+    layer : Labels
+    store : LabelStore, optional
+        The folder that the pixels lie in.
+    """
+
+    marks = True
+
+    def __init__(self, layer: Any, store: LabelStore | None) -> None:
+        self._layer, self._store = layer, store
+
+    @property
+    def done(self) -> Sequence[Step]:
+        """As of `UndoBackend`."""
+        return private.undo_history(self._layer)
+
+    @property
+    def undone(self) -> Sequence[Step]:
+        """As of `UndoBackend`."""
+        return private.redo_history(self._layer)
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """As of `UndoBackend`."""
+        with self._layer.block_history():
+            yield
+
+    def write(self, edit: Edit) -> None:
+        """As of `UndoBackend`."""
+        values = np.unique(edit.new)
+        with nullcontext() if self._store is None else written_to(self._store.path):
+            if len(values) > FEW and not hasattr(self._layer.data, "dask"):
+                self._set_pixels(edit)
+                return
+            new = np.zeros(edit.changed.shape, self._layer.data.dtype)
+            new[edit.changed] = edit.new
+            for value in values:
+                self._paint(edit, edit.changed & (new == value), int(value))
+
+    def mark(self) -> Any:
+        """As of `UndoBackend`."""
+        ndim, dtype = self._layer.ndim, self._layer.data.dtype
+        nothing = np.zeros((0,) * ndim, dtype)
+        mark = (slice(0, 0),) * ndim, nothing, nothing.copy()
+        private.add_to_history(self._layer, mark)
+        return mark
+
+    def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
+        """As of `UndoBackend`."""
+        private.drop_open_step(self._layer)
+        data = self._layer.data
+        restore(data, edits, error, lambda edit: edit.revert(data))
+        self._layer.refresh()
+
+    def blocks(self, step: Step) -> list[Block]:
+        """As of `UndoBackend`."""
+        shape = self._layer.data.shape
+        return [block for atom in step for block in private.atom_blocks(atom, shape)]
+
+    def highest(self, step: Step) -> int:
+        """As of `UndoBackend`."""
+        return max((private.atom_highest(atom) for atom in step), default=0)
+
+    def undo(self) -> None:
+        """As of `UndoBackend`."""
+        self._layer.undo()
+
+    def redo(self) -> None:
+        """As of `UndoBackend`."""
+        self._layer.redo()
+
+    def _paint(self, edit: Edit, mask: Any, value: int) -> None:
+        """Set one value where a block's mask is True."""
+        layer = self._layer
+        kept, layer.preserve_labels = layer.preserve_labels, False
+        try:
+            if not private.paint_mask(layer, edit.block, mask, value):
+                inside = np.nonzero(mask)
+                where = tuple(i + o for i, o in zip(inside, edit.offset, strict=True))
+                layer.data_setitem(where, value)
+        finally:
+            layer.preserve_labels = kept
+
+    def _set_pixels(self, edit: Edit) -> None:
+        inside = np.nonzero(edit.changed)
+        where = tuple(i + o for i, o in zip(inside, edit.offset, strict=True))
+        self._layer.data_setitem(where, edit.new.astype(self._layer.data.dtype))

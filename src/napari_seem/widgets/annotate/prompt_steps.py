@@ -1,0 +1,36 @@
+"""The steps of an object in the making, as part of the viewer's one timeline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .annotator import Annotator
+    from .plane_sessions import PlaneSession
+
+
+class PromptSteps:
+    """The steps of an object in the making, as part of the viewer's timeline."""
+
+    def __init__(self, annotator: Annotator, work: PlaneSession) -> None:
+        self._annotator, self._work = annotator, work
+
+    @property
+    def undo_title(self) -> str:
+        """What undo would take back; "" once the object is committed or cleared."""
+        current = self._annotator.is_current(self._work)
+        return self._work.session.undo_title if current else ""
+
+    @property
+    def redo_title(self) -> str:
+        """What redo would bring back."""
+        current = self._annotator.is_current(self._work)
+        return self._work.session.redo_title if current else ""
+
+    def undo(self) -> None:
+        """Take the last step of the prompts back."""
+        self._annotator.travel(self._work, lambda session: session.step_back())
+
+    def redo(self) -> None:
+        """Bring it back."""
+        self._annotator.travel(self._work, lambda session: session.step_forward())

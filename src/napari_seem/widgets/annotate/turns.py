@@ -1,0 +1,94 @@
+"""The turns of the Annotate dock: prompts are answered in a thread, and the answer is shown."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
+from .._shared.runner import Job, report_crash
+
+if TYPE_CHECKING:
+    from ...models.base import Prediction
+    from ...session import Request
+    from .annotator import Annotator
+    from .plane_sessions import PlaneSession
+
+REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
+"""Errors that the last prompt is at fault for; it is taken back then."""
+
+
+class Turns:
+    """Answers the prompts on the shown plane and keeps the preview in step.
+
+    Parameters
+    ----------
+    annotator : Annotator
+
+    Attributes
+    ----------
+    last_ms : float
+        How long the last turn took, in milliseconds.
+    """
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+        self.last_ms = float("nan")
+
+    def compute(self) -> None:
+        """Bring the preview to the present prompts: at once where the answer is known."""
+        work = self._annotator.work
+        self._annotator.changed.emit()
+        if work is None:
+            return
+        if not work.session.prompts:
+            self._annotator.runner.drop_waiting()
+            self._annotator.preview.clear()
+            return
+        if work.session.prediction is not None:
+            self._annotator.runner.drop_waiting()
+            self._show(work)
+            return
+        request, started = work.session.request(), time.perf_counter()
+        self._annotator.runner.submit(
+            Job(
+                request.run,
+                partial(self._on_answer, work, request, started),
+                partial(self._on_failure, work, request),
+                "" if self._annotator.sessions.is_encoded(work) else "Reading the image",
+                partial(self._annotator.say, "cancelled; the prompts are kept"),
+            )
+        )
+
+    def _on_answer(
+        self, work: PlaneSession, request: Request, started: float, prediction: Prediction
+    ) -> None:
+        if not work.session.deliver(request, prediction):
+            return  # a newer request waits
+        self.last_ms = (time.perf_counter() - started) * 1e3
+        if work is self._annotator.work and self._annotator.plane is not None:
+            self._show(work)
+            self._annotator.answered.emit(prediction)
+
+    def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
+        if not isinstance(error, NapariSeemError):
+            self._annotator.say(f"{type(error).__name__}: {error}", error=True)
+            report_crash(error)
+            return
+        if isinstance(error, REFUSALS):
+            if request.revision != work.session.revision:
+                return  # a newer request waits, and will be refused itself if need be
+            self._take_refused_back(work)
+        self._annotator.say(str(error), error=True)
+
+    def _take_refused_back(self, work: PlaneSession) -> None:
+        if not work.session.can_undo:
+            return
+        self._annotator.travel(work, lambda session: session.step_back())
+
+    def _show(self, work: PlaneSession) -> None:
+        prediction = work.session.prediction
+        if prediction is not None and work.image in self._annotator.viewer.layers:
+            self._annotator.preview.show(work.image, work.plane, *prediction.overview())
+            self._annotator.changed.emit()

@@ -1,0 +1,177 @@
+"""Labels of a layer propagated through its stack, in a thread, and corrected on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from ...commands.base import ModelRef
+from ...commands.models import ModelCache
+from ...commands.propagation import Propagate, PropagationRun
+from ...commands.workspace import Workspace
+from ...errors import FileTrouble, InvalidLabels
+from ...propagation import Propagation
+from ...sources.stack import StackSource
+from ...viewer.model_input import ModelInput, note_model_input
+from ...viewer.targets import check_target
+from ...viewer.timeline import document_in
+from ...viewer.window import window_of
+from .._shared.steps import Steps
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from ...propagation import PlaneResult
+
+
+@dataclass(frozen=True)
+class PropagationRequest:
+    """What a person asks for.
+
+    Attributes
+    ----------
+    image : Image
+    input : ModelInput
+        What the model is given of the image.
+    stack : StackSource
+    labels : Labels
+        Holds the seeds and takes the results.
+    model : str or None
+        None to interpolate outlines.
+    only : int or None
+        One object's id; None for all.
+    within : (int, int)
+        Planes to label, half-open.
+    stop_below : float
+    find_new : bool
+    """
+
+    image: Image
+    input: ModelInput
+    stack: StackSource
+    labels: Labels
+    model: str | None
+    only: int | None
+    within: tuple[int, int]
+    stop_below: float = 0.0
+    find_new: bool = False
+
+    def context(self) -> tuple[Any, ...]:
+        """What must be the same for an earlier run to be gone on with."""
+        plane, axis = self.stack.plane, self.stack.axis
+        others = tuple(at for i, at in enumerate(plane.index) if i != axis)
+        return (
+            self.image, self.labels, axis, plane.axes, others, self.model, self.only,
+            self.stop_below, self.find_new, self.input,
+        )  # fmt: skip
+
+    def command(self) -> Propagate:
+        """The command, without images and seeds."""
+        return Propagate(
+            images=[], windows=[], run=PropagationRun.new_name(), axis=self.stack.axis,
+            model=None if self.model is None else ModelRef(name=self.model),
+            method="shape" if self.model is None else "model", only=self.only,
+            within=self.within, find_new=self.find_new, stop_below=self.stop_below,
+        )  # fmt: skip
+
+
+class StackRunner(QObject):
+    """Runs propagations one at a time and writes their planes.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    model_cache : ModelCache
+    parent : QObject
+
+    Attributes
+    ----------
+    written : Signal(int)
+        A plane was done.
+    ended : Signal(str)
+        As of `Steps`.
+    """
+
+    written = Signal(int)
+    ended = Signal(str)
+
+    def __init__(self, viewer: Any, model_cache: ModelCache, parent: QObject) -> None:
+        super().__init__(parent)
+        self._viewer, self._models = viewer, model_cache
+        self.steps = Steps(self)
+        self.steps.stepped.connect(self._write)
+        self.steps.ended.connect(self._end)
+        self.request: PropagationRequest | None = None
+        self.run: PropagationRun | None = None
+
+    @property
+    def engine(self) -> Propagation | None:
+        """The planes that are done, and what is left; None before the first run."""
+        return None if self.run is None else self.run.engine
+
+    def propagate(self, request: PropagationRequest) -> int:
+        """Begin, or go on after corrections; how many planes are to be done.
+
+        Raises
+        ------
+        InvalidLabels
+            Nothing is labelled, or the layer can't take the results.
+        """
+        check_target(request.labels, request.image, request.only or 1)
+        if window_of(request.labels) is not None:
+            raise InvalidLabels(
+                "planes of more than 16,384 pixels a side can't be propagated as one; take a part "
+                "of the stack, or a coarser copy of it"
+            )
+        note_model_input(request.labels, request.input)
+        run = self.run
+        same = self.request is not None and request.context() == self.request.context()
+        if run is not None and run.engine is not None and same:
+            run.resume(request.within)
+        else:
+            fresh = self._new(request)
+            fresh.begin()
+            if run is not None:
+                run.close()
+            run = self.run = fresh
+        self.request = request
+        planned = run.planned
+        self.steps.start(f"Propagating '{request.labels.name}'", planned, run.run)
+        return planned
+
+    def accept(self, plane: int) -> None:
+        """Take a plane of the last run as the person sees it now."""
+        if self.run is not None:
+            self.run.accept(plane)
+
+    def restore(self) -> int:
+        """Give the planes of the last runs the labels they had before; how many there were."""
+        return 0 if self.run is None or self.steps.running else self.run.restore()
+
+    def close(self) -> None:
+        """Stop; what is written stays."""
+        self.steps.close()
+        if self.run is not None:
+            self.run.close()
+
+    def _new(self, request: PropagationRequest) -> PropagationRun:
+        workspace = Workspace(document_in(self._viewer, request.labels), self._models)
+        return PropagationRun(workspace, request.stack, request.command())
+
+    def _write(self, result: PlaneResult) -> None:
+        if self.run is None:
+            return
+        try:
+            self.run.apply(result)
+        except (InvalidLabels, FileTrouble) as error:
+            self.steps.stop()
+            self.ended.emit(str(error))
+            return
+        self.written.emit(result.index)
+
+    def _end(self, outcome: str) -> None:
+        if self.run is not None:
+            self.run.keep_note()
+        self.ended.emit(outcome)
