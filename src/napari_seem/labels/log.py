@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from .legacy import upgraded
 FORMAT = "napari-seem log"
 VERSION = 2
 SUFFIX = ".log.jsonl"
+PROMPTS = "prompts"
+"""Lines of this event hold prompts that were not committed; they have no number."""
 NEAR = 2
 """An image so many folders above the log's is still told by its path from there."""
 Event = dict[str, Any]
@@ -32,12 +34,25 @@ class SessionLog:
     ----------
     events : list of dict
         The first is `open`; all in the form of this version.
+    prompts : list of dict
+        The latest line of each plane that tells of prompts which were not committed.
     cut_off : bool
         The last line was not written to its end, as in a program that died; it is left out.
     """
 
     events: list[Event] = field(repr=False)
     cut_off: bool = False
+    prompts: list[Event] = field(default_factory=list, repr=False)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the labels were saved or closed in the end, so that nothing is lost."""
+        return self.events[-1]["event"] in ("save", "saved", "close")
+
+    @property
+    def uncommitted(self) -> list[Event]:
+        """The prompts of each plane that were not committed when the log ends."""
+        return [line for line in self.prompts if line.get("prompts")]
 
     @property
     def name(self) -> str:
@@ -88,8 +103,21 @@ def read_log(path: Path) -> list[SessionLog]:
                 raise
     if not sessions:
         raise LogTrouble(f"'{path}' is empty; give a log that napari-seem wrote beside labels")
-    *former, newest = [upgraded(events) for events in sessions]
-    return [*(SessionLog(events) for events in former), SessionLog(newest, cut_off)]
+    read = [_session(events) for events in sessions]
+    return [*read[:-1], replace(read[-1], cut_off=cut_off)]
+
+
+def _session(lines: Sequence[Event]) -> SessionLog:
+    """A session of its lines; prompts are left out once their plane was written to."""
+    prompts: dict[str, Event] = {}
+    for line in lines:
+        plane = json.dumps(line.get("plane"), sort_keys=True)
+        if line["event"] == PROMPTS:
+            prompts[plane] = line
+        elif line["event"] in ("commit", "committed"):
+            prompts.pop(plane, None)
+    events = [line for line in lines if line["event"] != PROMPTS]
+    return SessionLog(upgraded(events), prompts=list(prompts.values()))
 
 
 def _text(path: Path) -> str:
@@ -194,10 +222,11 @@ def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> 
         sessions.append([])
     elif not sessions:
         raise LogTrouble(f"line {number} of '{path}': the first line must be 'open'")
-    if event.get("n") != len(sessions[-1]) + 1:
+    due = sum(known["event"] != PROMPTS for known in sessions[-1]) + 1
+    if event["event"] != PROMPTS and event.get("n") != due:
         raise LogTrouble(
-            f"line {number} of '{path}' is event {event.get('n')}, where "
-            f"{len(sessions[-1]) + 1} should be; lines are missing; restore the file from a copy"
+            f"line {number} of '{path}' is event {event.get('n')}, where {due} should be; lines "
+            "are missing; restore the file from a copy"
         )
     sessions[-1].append(event)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .log import FORMAT, VERSION, Event, Journal, plain
+from .log import FORMAT, PROMPTS, VERSION, Event, Journal, plain
 from .snapshot import Area, LabelSnapshot, digest_of
 
 Rows = dict[str, dict[str, Any]]
@@ -160,6 +160,18 @@ class Recorder:
         """Note something that changes no labels."""
         self._put(kind, dict(details))
 
+    def uncommitted(self, values: Mapping[str, Any]) -> None:
+        """Keep prompts that are not committed yet in the journal, for after a crash.
+
+        Parameters
+        ----------
+        values : mapping
+            `plane`, `prompts` and what else tells where they lie; those of a plane replace the
+            ones before.
+        """
+        if self.journal is not None:
+            self.journal.put({"event": PROMPTS, "at": _now(), **plain(values)})
+
     def saved(self, data: Any, name: str, rows: Rows | None = None) -> list[Event]:
         """Log that the labels were written to a file; gives all lines up to that."""
         self.sync(data, rows=rows)
@@ -197,8 +209,12 @@ class Recorder:
         return changed
 
     def _put(self, kind: str, details: Mapping[str, Any]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        event = {"n": len(self.events) + 1, "at": now, "event": kind, **plain(details)}
+        event = {"n": len(self.events) + 1, "at": _now(), "event": kind, **plain(details)}
         self.events.append(event)
         if self.journal is not None:
             self.journal.put(event)
+
+
+def _now() -> str:
+    """The time, ISO 8601 to the millisecond, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

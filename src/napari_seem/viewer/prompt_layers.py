@@ -17,10 +17,22 @@ import numpy.typing as npt
 from ..errors import InvalidPrompt
 from ..planes import Plane
 from ..prompts import Point, Scribble
-from .coordinates import placement, shown_plane, spatial_shape
+from .coordinates import shown_plane, spatial_shape
 from .drawn import Drawn, drawn_point, drawn_shape
+from .new_prompt_layers import (
+    CLEAR,
+    COLOURS,
+    NEGATIVE,
+    POSITIVE,
+    SIGNS,
+    SYMBOLS,
+    UID,
+    points_layer,
+    scribbles_layer,
+    shapes_layer,
+)
 from .private import disable_brush_loop, is_drawing_shape
-from .roles import POINTS, SCRIBBLES, SHAPES, adopt, put_on_top, put_onto, release, spare_layer
+from .roles import release
 from .strokes import Grain
 from .timeline import bind_undo, timeline_of
 
@@ -29,14 +41,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points, Shapes
 
 FloatArray = npt.NDArray[np.float64]
-COLOURS = {True: "#2dd36f", False: "#ff4961"}
-SYMBOLS = {True: "cross", False: "hbar"}
-SIGNS = {True: "positive", False: "negative"}
-"""Value of the points layer's 'sign' feature."""
-POSITIVE, NEGATIVE = 1, 2
-"""Values of a scribble layer."""
-SCRIBBLE_COLOURS = {None: "#00000000", 0: "#00000000", 1: COLOURS[True], 2: COLOURS[False]}
-CLEAR = "#00000000"
 
 
 class PromptLayers:
@@ -67,10 +71,10 @@ class PromptLayers:
         self.positive = True
         active = viewer.layers.selection.active
         extent = max(_height_and_width(image))
-        self.points: Points = self._points_layer(size=float(np.clip(extent / 50, 3, 40)))
-        self.shapes: Shapes = self._shapes_layer()
+        self.points: Points = points_layer(viewer, image, float(np.clip(extent / 50, 3, 40)))
+        self.shapes: Shapes = shapes_layer(viewer, image)
         self._edge_width = float(np.clip(extent / 250, 0.5, 8))
-        self.scribbles: Labels = self._scribbles_layer()
+        self.scribbles: Labels = scribbles_layer(viewer, image, self._grain)
         extent = max(self._grain.shape[-2:])
         self.scribbles.brush_size = int(np.clip(extent / 80, 2, 40))
         viewer.layers.selection.active = active
@@ -140,60 +144,10 @@ class PromptLayers:
             self.shapes.selected_data = set()
             self.points.current_face_color = colour
             self.points.current_symbol = SYMBOLS[positive]
-            self.points.feature_defaults = {"sign": SIGNS[positive]}
+            self.points.feature_defaults = {"sign": SIGNS[positive], UID: ""}
             self.shapes.current_edge_color = colour
             self.shapes.current_face_color = CLEAR
             self.shapes.current_edge_width = self._edge_width
-
-    def _points_layer(self, size: float) -> Any:
-        layer, name = self._spare(POINTS)
-        if layer is None:
-            layer = self.viewer.add_points(
-                ndim=self.image.ndim, name=name, border_width=0.05, face_color=COLOURS[True],
-                symbol=SYMBOLS[True], features={"sign": np.array([], object)},
-                feature_defaults={"sign": SIGNS[True]}, **placement(self.image),
-            )  # fmt: skip
-        layer.selected_data = set()
-        layer.data = np.zeros((0, self.image.ndim))
-        layer.current_size = size
-        adopt(layer, POINTS)
-        return layer
-
-    def _shapes_layer(self) -> Any:
-        layer, name = self._spare(SHAPES)
-        if layer is None:
-            layer = self.viewer.add_shapes(
-                ndim=self.image.ndim, name=name, edge_color=COLOURS[True], face_color=CLEAR,
-                opacity=0.9, **placement(self.image),
-            )  # fmt: skip
-        layer.selected_data = set()
-        layer.data = []
-        adopt(layer, SHAPES)
-        return layer
-
-    def _scribbles_layer(self) -> Any:
-        layer, name = self._spare(SCRIBBLES)
-        empty = np.zeros(self._grain.shape, np.uint8)
-        if layer is None:
-            layer = self.viewer.add_labels(
-                empty, name=name, opacity=0.8, colormap=SCRIBBLE_COLOURS, **placement(self.image)
-            )
-        else:
-            layer.data = empty
-            layer.editable = False  # makes napari forget the strokes on the image before
-            layer.editable = True
-        self._grain.put(layer)
-        adopt(layer, SCRIBBLES)
-        return layer
-
-    def _spare(self, role: str) -> tuple[Any, str]:
-        """A layer to use again, put onto the image, or None; and its name."""
-        layer, name = spare_layer(self.viewer, role, self.image.ndim), f"{self.image.name} {role}"
-        if layer is not None:
-            layer.name, layer.visible = name, True
-            put_onto(self.viewer, layer, self.image)
-            put_on_top(self.viewer, layer)
-        return layer, name
 
     def _use_plain_brush(self, _: Any = None) -> None:
         """Let the right button paint too: negative strokes, as it gives negative points.
@@ -239,28 +193,51 @@ class PromptLayers:
     def _take_points(self) -> None:
         old = [d for d in self._drawn if isinstance(d.prompt, Point)]
         places = [np.asarray(place, float)[None] for place in self.points.data]
-        self._replace(old, self._matched(old, places, [""] * len(places)))
+        uids = _uids(self.points)
+        self._replace(old, self._matched(old, places, [""] * len(places), uids))
+        self._write_uids(self.points, places)
 
     def _take_shapes(self) -> None:
         old = [d for d in self._drawn if d.shape_type]
         places = [np.asarray(vertices, float) for vertices in self.shapes.data]
-        self._replace(old, self._matched(old, places, list(self.shapes.shape_type)))
+        kinds = list(self.shapes.shape_type)
+        self._replace(old, self._matched(old, places, kinds, _uids(self.shapes)))
+        self._write_uids(self.shapes, places)
 
-    def _matched(self, old: list[Drawn], places: list[FloatArray], kinds: list[str]) -> list[Drawn]:
-        """What is drawn now: known prompts as they were, new and moved ones made anew."""
-        remaining = list(old)
-        slots: list[Drawn | None] = []
-        for vertices in places:
-            known = next((d for d in remaining if d.same_place(vertices)), None)
-            slots.append(known)
-            if known is not None:
-                remaining.remove(known)
-        moved = len(places) == len(old)
+    def _matched(
+        self, old: list[Drawn], places: list[FloatArray], kinds: list[str], uids: list[str]
+    ) -> list[Drawn]:
+        """What is drawn now: known prompts as they were, new and moved ones made anew.
+
+        A row of the layer's features holds the identifier of its prompt; a copy that a person
+        pasted has that of another, and is a new prompt.
+        """
+        remaining = {drawn.prompt.uid: drawn for drawn in old}
+        slots: list[tuple[Drawn | None, bool]] = []
+        for vertices, uid in zip(places, uids, strict=True):
+            known = remaining.pop(uid, None)
+            slots.append((known, known is not None and known.same_place(vertices)))
         fresh = []
-        for slot, vertices, kind in zip(slots, places, kinds, strict=True):
-            positive = remaining.pop(0).prompt.positive if moved and not slot else self.positive
-            fresh.append(slot or self._make(vertices, kind, positive))
+        for (known, same), vertices, kind in zip(slots, places, kinds, strict=True):
+            if known is not None and same:
+                fresh.append(known)
+                continue
+            positive = self.positive if known is None else known.prompt.positive
+            fresh.append(self._make(vertices, kind, positive))
         return fresh
+
+    def _write_uids(self, layer: Points | Shapes, places: list[FloatArray]) -> None:
+        """Give the rows of a layer the identifiers of their prompts."""
+        drawn = [one for one in self._drawn if _stands_in(one, layer)]
+        rows = []
+        for vertices in places:
+            one = next((one for one in drawn if one.same_place(vertices)), None)
+            rows.append("" if one is None else one.prompt.uid)
+            if one is not None:
+                drawn.remove(one)
+        if len(layer.features) == len(rows) and rows != _uids(layer):
+            with self._quietly():
+                layer.features[UID] = rows
 
     def _make(self, vertices: FloatArray, kind: str, positive: bool) -> Drawn:
         plane = shown_plane(self.image, self.viewer.dims)
@@ -320,7 +297,10 @@ class PromptLayers:
             layer.face_color = [COLOURS[d.prompt.positive] for d in points]
             layer.symbol = [SYMBOLS[d.prompt.positive] for d in points]
             layer.size = layer.current_size
-            layer.features = {"sign": [SIGNS[d.prompt.positive] for d in points]}
+            layer.features = {
+                "sign": [SIGNS[d.prompt.positive] for d in points],
+                UID: [d.prompt.uid for d in points],
+            }  # fmt: skip
 
     def _draw_shapes(self) -> None:
         if is_drawing_shape(self.shapes):  # napari stumbles over a change in the midst of a polygon
@@ -344,6 +324,7 @@ class PromptLayers:
                 edge_color=[COLOURS[d.prompt.positive] for d in shapes],
                 face_color=CLEAR, edge_width=self._edge_width,
             )  # fmt: skip
+            self.shapes.features = {UID: [d.prompt.uid for d in shapes]}
         self.shapes.selected_data = set()
         self.shapes.current_edge_color = COLOURS[self.positive]
 
@@ -374,3 +355,15 @@ _DONE = {"added", "removed", "changed", "ActionType.ADDED", "ActionType.REMOVED"
 def _height_and_width(image: Image) -> tuple[int, int]:
     shape = spatial_shape(image)
     return shape[-2], shape[-1]
+
+
+def _uids(layer: Points | Shapes) -> list[str]:
+    """Identifiers of the prompts in a layer, "" for new ones; napari may lack rows for a moment."""
+    values = [str(uid) for uid in layer.features.get(UID, ())]
+    missing = len(layer.data) - len(values)
+    values = [*values[: len(layer.data)], *[""] * missing]
+    return [uid if values.index(uid) == k else "" for k, uid in enumerate(values)]
+
+
+def _stands_in(drawn: Drawn, layer: Points | Shapes) -> bool:
+    return bool(drawn.shape_type) == hasattr(layer, "shape_type") and drawn.vertices is not None

@@ -13,6 +13,7 @@ from ...commands.models import ModelCache
 from ...errors import InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
+from ...labels.prompt_values import prompts_to_dict
 from ...planes import Plane
 from ...prompts import Prompt
 from ...session import Session
@@ -187,7 +188,7 @@ class Annotator(QObject):
             drawn = Drawn(prompt, work.plane)
             work.remember([drawn])
             layers.add(drawn)
-            self.timeline.record(PromptSteps(self, work))
+            self._prompts_changed(work)
             self.turns.compute()
 
     def undo(self) -> None:
@@ -272,12 +273,28 @@ class Annotator(QObject):
             layers.show(work.plane, work.drawing())
             self.say(str(error), error=True)
             return
-        self.timeline.record(PromptSteps(self, work))
+        self._prompts_changed(work)
         self.turns.compute()
+
+    def _prompts_changed(self, work: PlaneSession) -> None:
+        """A step was made in the prompts of a plane."""
+        self.timeline.record(PromptSteps(self, work))
+        self._keep_prompts(work)
+
+    def _keep_prompts(self, work: PlaneSession) -> None:
+        """Keep prompts in the log of the labels, so that a crash loses none."""
+        if self.labels is None:
+            return
+        log = document_of(self.labels).log
+        if log is not None:
+            prompts = prompts_to_dict(work.session.prompts)
+            image = work.image.name
+            log.uncommitted({"image": image, "plane": work.plane.to_dict(), "prompts": prompts})
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""
         step(work.session)
+        self._keep_prompts(work)
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing())

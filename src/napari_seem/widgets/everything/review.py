@@ -17,6 +17,7 @@ from ...models.base import Segmentation
 from ...models.filters import Wanted, united
 from ...viewer.coordinates import world_to_data
 from ...viewer.preview import Preview
+from ...viewer.timeline import timeline_of
 from .._shared.model_cache import ModelCache
 from .._shared.search import Search, ShownPlane, search, shown_place
 from .._shared.steps import Steps
@@ -100,6 +101,8 @@ class InstanceReview(QObject):
         self._model_cache = model_cache
         self._results = Results(viewer, model_cache)
         self._states: list[ReviewState] = []
+        self._undone: list[ReviewState] = []
+        self._timeline = timeline_of(viewer)
         self._search: Search | None = None
         self._found: Segmentation | None = None
         self.steps.stepped.connect(self._on_step)
@@ -119,6 +122,16 @@ class InstanceReview(QObject):
     def can_step_back(self) -> bool:
         """Whether something was clicked away, back or merged."""
         return len(self._states) > 1
+
+    @property
+    def undo_title(self) -> str:
+        """What undo would take back; "" for nothing."""
+        return "click or merge" if self.can_step_back else ""
+
+    @property
+    def redo_title(self) -> str:
+        """What redo would bring back; "" for nothing."""
+        return "click or merge" if self._undone else ""
 
     @property
     def names(self) -> dict[str, int]:
@@ -186,9 +199,19 @@ class InstanceReview(QObject):
         return [number for number in numbers if number is not None]
 
     def step_back(self) -> None:
+        """Undo what was done last in the viewer: a click, a merge, or anything after it."""
+        self._timeline.undo()
+
+    def undo(self) -> None:
         """Take the last click or merge back."""
         if self.can_step_back:
-            self._states.pop()
+            self._undone.append(self._states.pop())
+            self._show()
+
+    def redo(self) -> None:
+        """Bring the click or merge back that was undone last."""
+        if self._undone:
+            self._states.append(self._undone.pop())
             self._show()
 
     def accept(
@@ -232,6 +255,7 @@ class InstanceReview(QObject):
     def clear(self) -> None:
         """Offer nothing any more."""
         self.place, self._states, self._found = None, [], None
+        self._undone.clear()
         self.preview.clear()
         self.updated.emit()
 
@@ -248,6 +272,7 @@ class InstanceReview(QObject):
         self.steps.close()
         self._model_cache.gate.open(self)
         self.place, self._states, self._found = None, [], None
+        self._undone.clear()
         self.preview.close()
 
     def _query(self, place: ShownPlane, numbers: list[int]) -> dict[str, Any]:
@@ -275,6 +300,8 @@ class InstanceReview(QObject):
 
     def _go_to(self, state: ReviewState) -> None:
         self._states.append(state)
+        self._undone.clear()
+        self._timeline.record(self)
         self._show()
 
     def _on_step(self, outcome: int | Segmentation) -> None:
