@@ -316,7 +316,7 @@ class Annotator(QObject):
         if change.state == "undone" and self.sessions.put_back(work):
             self._prompt_layers[work.image].show(work.plane, work.drawing())
         elif change.state == "redone" and self.is_current(work):
-            self.sessions.end(work.image, work.plane)
+            self.sessions.put_away(work)
             self._prompt_layers[work.image].show(work.plane, [])
             self.preview.clear()
         self.turns.compute()

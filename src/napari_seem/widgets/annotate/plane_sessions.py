@@ -42,6 +42,8 @@ class PlaneSession:
     label_id : int or None
         Id of the object that was picked up again; None for a new one.
     name : str
+    displaced : PlaneSession or None
+        What was begun in its place after it was committed, where undo brought it back.
     """
 
     image: Image
@@ -52,6 +54,7 @@ class PlaneSession:
     drawn: dict[str, Drawn] = field(default_factory=dict)
     label_id: int | None = None
     name: str = ""
+    displaced: PlaneSession | None = None
 
     def drawing(self) -> list[Drawn]:
         """The session's prompts as they stand in the layers."""
@@ -110,8 +113,14 @@ class PlaneSessions:
         other = by_plane.get(one.plane.key())
         if other is not None and other.session.prompts:
             return False
-        by_plane[one.plane.key()] = one
+        by_plane[one.plane.key()], one.displaced = one, other
         return True
+
+    def put_away(self, one: PlaneSession) -> None:
+        """End a session that was brought back; what stood in its place stands there again."""
+        self.end(one.image, one.plane)
+        if one.displaced is not None:
+            self._sessions.setdefault(one.image, {})[one.plane.key()] = one.displaced
 
     def known(self, plane: Plane, given: ModelInput) -> KnownPlane:
         """A plane as a model is given it; the same object until the image's pixels change."""
