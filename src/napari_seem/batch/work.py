@@ -221,4 +221,4 @@ def _save(
         "image": task.source.name, "kind": task.kind, "model": _name(task),
         "shown": source.input.resolved[0].to_dict(), **(more or {}),
     }  # fmt: skip
-    save_document(document, task.output, grid, about)
+    save_document(document, task.output, grid, about, narrow=True)

@@ -61,12 +61,14 @@ def _replay(options: argparse.Namespace) -> int:
     for difference in found.differences:
         print(difference)
     if options.output is not None:
-        from ..io.files import write_labels
+        from ..commands.files import SaveLabels
+        from ..palette import Palette
 
         grid = pictures.grid
         fits = grid is not None and grid.shape == found.labels.shape
         about = {"replayed": options.log.name}
-        write_labels(options.output, found.labels, grid if fits else None, found.table, about)
+        where = grid if fits else None
+        SaveLabels(options.output, found.labels, found.table, Palette(), where, about).run()
     print(summary(found, len(session.events)))
     return DIFFERENT if found.differences else SAME
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..io.grid import Grid
     from ..labels.document import LabelDocument
     from ..prompts import Prompt
+    from ..sources.source import PlaneSource
 
 
 def add_to(commands: Any) -> None:
@@ -64,8 +65,6 @@ def _segment(options: argparse.Namespace) -> int:
     from ..commands.files import save_document, save_log
     from ..commands.models import KnownPlane
     from ..commands.workspace import Workspace
-    from ..io.images import open_lazily
-    from ..sources.source import source_of_array
 
     prompts = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
@@ -75,11 +74,7 @@ def _segment(options: argparse.Namespace) -> int:
     query = _query(options, whole, [name for name in paths if name != "objects"])
     models = models_for(options.library)
     models.model(options.model)
-    image, grid = open_lazily(options.image)
-    source = source_of_array(
-        image, window=window_from(options), colours=image.ndim == 3, name=options.image.stem,
-        path=str(options.image.absolute()),
-    )  # fmt: skip
+    source, grid = _open_image(options)
     known = KnownPlane(source)
     about = {
         "image": options.image.name, "model": options.model,
@@ -93,7 +88,7 @@ def _segment(options: argparse.Namespace) -> int:
             if whole else _one_object(workspace, options.model, known, prompts)
         )  # fmt: skip
         if growing is None:
-            written = save_document(document, paths["objects"], grid, about)[0]
+            written = save_document(document, paths["objects"], grid, about, narrow=True)[0]
         else:
             growing.table, growing.about = document.table, about
             written = growing.path
@@ -101,9 +96,22 @@ def _segment(options: argparse.Namespace) -> int:
     if growing is not None:
         save_log(document, written)
     for kind, labels in maps.items():
-        save_document(labels, paths[kind], grid, about)
+        save_document(labels, paths[kind], grid, about, narrow=True)
         _report(labels, f"regions, {kind}", paths[kind])
     return 0
+
+
+def _open_image(options: argparse.Namespace) -> tuple[PlaneSource, Grid]:
+    """The image as a plane that is not read yet, and its grid."""
+    from ..io.images import open_lazily
+    from ..sources.source import source_of_array
+
+    image, grid = open_lazily(options.image)
+    source = source_of_array(
+        image, window=window_from(options), colours=image.ndim == 3, name=options.image.stem,
+        path=str(options.image.absolute()),
+    )  # fmt: skip
+    return source, grid
 
 
 @contextmanager

@@ -82,7 +82,7 @@ def _propagate(options: argparse.Namespace) -> int:
         labels = np.array(seeds, np.uint32)
         document = new_document(labels, path.stem, grid=grid, empty=False)
         about, done = _run(document, stack, options, None)
-        save_document(document, path, grid, about)
+        save_document(document, path, grid, about, narrow=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
     return 0
 
@@ -161,7 +161,7 @@ def _label_like(options: argparse.Namespace) -> int:
         document = new_document(tuple(grid.shape), target.stem, grid=grid)
         run.label(Workspace(document, models), source, source.plane, found)
         path = labels_beside(options.output, target)
-        save_document(document, path, grid, {"image": target.name})
+        save_document(document, path, grid, {"image": target.name}, narrow=True)
         print(f"{len(found.scores)} ids -> {path}")
     return 0
 

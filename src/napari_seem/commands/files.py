@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..io.files import write_labels
+from ..edits import ObjectTable
+from ..io.files import beside, ending, read_labels, write_labels
 from ..io.grid import Grid
-from ..io.table import COLOURS
+from ..io.table import COLOURS, read_json
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
-from ..labels.log import log_path, write_log
+from ..labels.log import Event, log_path, write_log
 from ..labels.recorder import Recorder
+from ..palette import Palette
 
 
 def new_document(
@@ -41,40 +44,100 @@ def new_document(
     return LabelDocument(host, log, empty=empty)
 
 
-def save_document(
-    document: LabelDocument, path: Path, grid: Grid | None = None,
-    about: Mapping[str, Any] | None = None,
-) -> list[Path]:  # fmt: skip
-    """Write a document in the format of the file's ending, and its log beside; gives the files.
+def open_document(path: Path, grid: Grid | None = None, *, logged: bool = True) -> LabelDocument:
+    """The labels of a file, with their objects and colours, in memory.
 
     Parameters
     ----------
-    document : LabelDocument
     path : Path
     grid : Grid, optional
-        Of the image that the labels were made on.
-    about : mapping, optional
-        Provenance of the labels; plain values.
+        Of the image that they lie on, for formats that need it.
+    logged : bool
 
     Raises
     ------
-    InvalidLabels, FileTrouble
-        As `napari_seem.io.files.write_labels`; the files that were there are unchanged.
+    FileTrouble, InvalidLabels
+        The file can't be read, or lies on another grid.
     """
-    notes = dict(about or {})
-    colours = document.host.palette.colours
-    if colours:
-        notes[COLOURS] = dict(colours)
-    written = write_labels(path, narrowed(document.data), grid, document.table, notes)
-    return [*written, *save_log(document, written[0])]
+    labels, table = read_labels(path, grid)
+    side = beside(path)
+    about = read_json(side)[1] if ending(path) and side.exists() else {}
+    palette = Palette.from_dict({"colours": about.get(COLOURS)})
+    where = {} if grid is None else grid_values(grid)
+    host = ArrayHost(np.array(labels), path.stem, table, palette, where)
+    log = Recorder(host.data, path.stem, host.rows(), grid=where) if logged else None
+    return LabelDocument(host, log)
 
 
-def save_log(document: LabelDocument, path: Path) -> list[Path]:
-    """Write a document's log beside its file; gives the log's path, if there is a log."""
+@dataclass(frozen=True, eq=False)
+class SaveLabels:
+    """Labels to be written to a file, with their log beside it; taken from wherever they are.
+
+    Attributes
+    ----------
+    path : Path
+        Its ending names the format.
+    labels : integer array-like
+    table : ObjectTable
+    palette : Palette
+    grid : Grid or None
+        Of the image that the labels were made on.
+    about : mapping
+        Provenance of the labels; plain values.
+    events : callable
+        Gives the lines of the log; none where there is no log.
+    """
+
+    path: Path
+    labels: Any = field(repr=False)
+    table: ObjectTable
+    palette: Palette
+    grid: Grid | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    events: Callable[[], Sequence[Event]] = list
+
+    def run(self) -> list[Path]:
+        """Write the files, all or none, in any thread; gives those that were written.
+
+        Raises
+        ------
+        InvalidLabels, FileTrouble
+            As `napari_seem.io.files.write_labels`; the files that were there are unchanged.
+        """
+        notes = dict(self.about)
+        if self.palette.colours:
+            notes[COLOURS] = dict(self.palette.colours)
+        events = self.events()
+        written = write_labels(self.path, self.labels, self.grid, self.table, notes)
+        return [*written, write_log(log_path(written[0]), events)] if events else written
+
+
+def save_document(
+    document: LabelDocument, path: Path, grid: Grid | None = None,
+    about: Mapping[str, Any] | None = None, *, narrow: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Write a document, its objects and its log; see `SaveLabels`.
+
+    With `narrow` they are written in 16 bits where that is enough.
+    """
+    labels = narrowed(document.data) if narrow else document.data
+    return SaveLabels(
+        path, labels, document.table, document.host.palette, grid, about or {},
+        lambda: log_lines(document, path.name),
+    ).run()  # fmt: skip
+
+
+def log_lines(document: LabelDocument, name: str) -> list[Event]:
+    """The lines of a document's log, up to its being saved to a file of that name."""
     log = document.log
-    if log is None:
-        return []
-    return [write_log(log_path(path), log.saved(document.data, path.name, document.host.rows()))]
+    return [] if log is None else log.saved(document.data, name, document.host.rows())
+
+
+def save_log(document: LabelDocument, path: Path) -> None:
+    """Write a document's log beside a file that its labels were written to."""
+    events = log_lines(document, path.name)
+    if events:
+        write_log(log_path(path), events)
 
 
 def grid_values(grid: Grid) -> dict[str, Any]:

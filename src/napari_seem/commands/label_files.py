@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..edits import Edit, ObjectRecord, ObjectTable, check_labels
+from ..edits import Edit, ObjectRecord, check_labels
 from ..errors import InvalidLabels
-from ..io.files import beside, ending, open_image, read_labels, write_labels
+from ..io.files import beside, ending, open_image
 from ..io.grid import Grid
 from ..io.images import MOST_CHANNELS, labels_beside
 from ..io.table import read_json
@@ -20,6 +19,7 @@ from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject
 from ..query import Finding
+from .files import new_document, open_document, save_document
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,9 +70,8 @@ def write_findings(
         The file can't be read or written, or what is there lies on another grid; it is as it was.
     """
     path = labels_of(source)
-    labels, table, grid, about = _present(path, source)
-    highest = max([int(labels.max(initial=0)), *(label_id for label_id, _ in table.items())])
-    document = _document(path, _wide_enough(labels, highest + len(findings)), table)
+    document, grid = _present(path, source)
+    document = _widened(document, document.next_id() + len(findings))
     ids: list[int | None] = []
     edits: list[Edit] = []
     for one in findings:
@@ -86,8 +85,8 @@ def write_findings(
         ids.append(written[0] if written else None)
     if edits:
         path.parent.mkdir(parents=True, exist_ok=True)
-        about = {**about, "image": source.name}
-        write_labels(path, document.data, grid, document.table, about)
+        about = {**_about(path), "image": source.name}
+        save_document(document, path, grid, about)
     return LabelFile(path, source, tuple(ids), tuple(edits))
 
 
@@ -99,8 +98,7 @@ def remove_findings(written: LabelFile) -> None:
     FileTrouble, InvalidLabels
         As `write_findings`.
     """
-    labels, table, grid, about = _present(written.path, written.source)
-    document = _document(written.path, labels, table)
+    document, grid = _present(written.path, written.source)
     with document.transaction("remove findings") as transaction:
         for edit in reversed(written.edits):
             present = np.asarray(document.data[edit.block])
@@ -110,35 +108,36 @@ def remove_findings(written: LabelFile) -> None:
             transaction.write(Edit.between(edit.offset, present, restored))
         gone = [i for i in written.ids if i is not None and not (document.data == i).any()]
         transaction.set_rows(dict.fromkeys(gone))
-    write_labels(written.path, document.data, grid, document.table, about)
+    save_document(document, written.path, grid, _about(written.path))
 
 
-def _document(path: Path, labels: npt.NDArray[Any], table: ObjectTable) -> LabelDocument:
-    return LabelDocument(ArrayHost(labels, path.stem, table))
-
-
-def _present(
-    path: Path, source: Path
-) -> tuple[npt.NDArray[Any], ObjectTable, Grid, dict[str, Any]]:
-    """Labels, table, grid and notes as they are, or empty ones on the image's grid."""
+def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid]:
+    """The labels as they are, or empty ones on the image's grid."""
     opened = open_image(source)
     grid = opened.grid
     unnamed = opened.channel_axis is None and opened.data.ndim == 3
     if unnamed and grid.ndim == 3 and opened.data.shape[-1] <= MOST_CHANNELS:
         grid = Grid.plain(opened.data.shape[:2])
-    if not path.exists():
-        return np.zeros(grid.shape, np.uint16), ObjectTable(), grid, {}
-    labels, table = read_labels(path, grid)
+    if path.exists():
+        return open_document(path, grid, logged=False), grid
+    return new_document(np.zeros(grid.shape, np.uint16), path.stem, grid=grid, logged=False), grid
+
+
+def _about(path: Path) -> dict[str, Any]:
+    """What the file beside labels says of how they came about."""
     side = beside(path)
     about = read_json(side)[1] if ending(path) and side.exists() else {}
     about.pop("napari-seem", None)
-    return np.array(labels), table, grid, about
+    return about
 
 
-def _wide_enough(labels: npt.NDArray[Any], highest: int) -> npt.NDArray[Any]:
+def _widened(document: LabelDocument, highest: int) -> LabelDocument:
+    """The document, in a wider type where its own does not hold an id."""
+    labels = document.data
     if labels.dtype.kind not in "iu":
         raise InvalidLabels(f"labels of dtype {labels.dtype} cannot hold object ids")
-    if highest > np.iinfo(labels.dtype).max:
-        labels = labels.astype(np.uint32)
-    check_labels(labels, highest)
-    return labels
+    if highest <= np.iinfo(labels.dtype).max:
+        return document
+    wider = labels.astype(np.uint32)
+    check_labels(wider, highest)
+    return LabelDocument(ArrayHost(wider, document.name, document.table, document.host.palette))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..commands.files import SaveLabels
 from ..images import WINDOWS
-from ..io.files import open_image, write_labels
+from ..io.files import open_image
 from ..io.opened import Opened
-from ..io.table import COLOURS
-from ..labels.log import Event, log_path, write_log
 from .coordinates import full_data
 from .documents import saving
 from .metadata import ABOUT, GRID, grid_of
@@ -92,31 +91,30 @@ def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
 
 
-def save_labels(
-    layer: Layer, path: Path, events: Callable[[], Sequence[Event]] | None = None
-) -> list[Path]:
-    """Write a Labels layer, with what its table knows; gives the files written.
+def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
+    """A Labels layer as it is now, to be written in any thread; ask for it in the main one.
 
     Parameters
     ----------
     layer : Labels
     path : Path
-    events : callable, optional
-        What `napari_seem.viewer.documents.saving` gave, where this runs in a thread.
+    """
+    layer = unwrap(layer)
+    return SaveLabels(
+        path, full_data(layer), table_of(layer), palette_of(layer), grid_of(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name),
+    )  # fmt: skip
+
+
+def save_labels(layer: Layer, path: Path) -> list[Path]:
+    """Write a Labels layer, its objects and its log; gives the files written.
 
     Raises
     ------
     InvalidLabels, FileTrouble
         As `napari_seem.io.files.write_labels`.
     """
-    layer = unwrap(layer)
-    about = dict(layer.metadata.get(ABOUT, {}))
-    colours = palette_of(layer).colours
-    if colours:
-        about[COLOURS] = dict(colours)
-    done = (saving(layer, path.name) if events is None else events)()
-    written = write_labels(path, full_data(layer), grid_of(layer), table_of(layer), about)
-    return [*written, write_log(log_path(written[0]), done)] if done else written
+    return labels_to_save(layer, path).run()
 
 
 def _channel(level: Any, cut: tuple[Any, ...]) -> Any:

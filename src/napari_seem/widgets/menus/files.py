@@ -6,11 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info, show_warning
-from napari.utils.progress import progress
 from napari.viewer import Viewer
-from qtpy.QtWidgets import QFileDialog, QInputDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
 from ...io.dicom import describe, series_in
@@ -18,13 +16,13 @@ from ...io.files import FORMATS, ending, open_image
 from ...io.label_store import default_home
 from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened
-from ...viewer.documents import saving
-from ...viewer.files import as_layers, save_labels
+from ...viewer.files import as_layers, labels_to_save
 from ...viewer.metadata import GRID, SOURCE
 from ...viewer.on_disk import open_labels
 from ...viewer.private import unwrap
 from .._shared.preferences import read_preferences
-from .._shared.runner import report_crash
+from .._shared.progress import ProgressRow
+from .._shared.runner import Job, LatestRunner, report_crash
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -119,8 +117,9 @@ def save_to(layer: Labels, path: Path) -> None:
     def written(paths: list[Path]) -> None:
         show_info("Written: " + ", ".join(str(one) for one in paths))
 
-    events = saving(layer, path.name)
-    _in_thread(lambda: save_labels(layer, path, events), written, f"Writing {path.name}")
+    _in_thread(
+        labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False
+    )
 
 
 def suggested(layer: Labels) -> str:
@@ -152,9 +151,13 @@ def _ask_series(names: list[str]) -> int:
     return names.index(name) if sure else -1
 
 
-def _in_thread(work: Callable[[], Any], done: Callable[[Any], None], title: str) -> None:
-    """Run something in a thread, with an entry in the activity dock; errors are shown."""
-    shown = progress(total=0, desc=title)
+def _in_thread(
+    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True
+) -> None:
+    """Run something in a thread, with a row in the status bar; errors are shown.
+
+    Where it is cancelled, its outcome is dropped.
+    """
 
     def failed(error: Exception) -> None:
         if isinstance(error, NapariSeemError):
@@ -162,8 +165,21 @@ def _in_thread(work: Callable[[], Any], done: Callable[[Any], None], title: str)
         else:
             report_crash(error)
 
-    worker = create_worker(work, _start_thread=False, _ignore_errors=True)
-    worker.finished.connect(shown.close)
-    worker.returned.connect(done)
-    worker.errored.connect(failed)
-    worker.start()
+    window = _window()
+    runner = LatestRunner(window or QApplication.instance())
+    bar = None if window is None else window.statusBar()
+    if bar is not None:
+        row = ProgressRow(runner.progress, bar, flat=True)
+        row.cancel.setVisible(can_cancel)
+        bar.addPermanentWidget(row)
+        runner.progress.ended.connect(row.deleteLater)
+    runner.progress.ended.connect(runner.deleteLater)
+    runner.submit(Job(work, done, failed, title))
+
+
+def _window() -> QMainWindow | None:
+    """The window in front, or else the one that was opened last."""
+    active = QApplication.activeWindow()
+    shown = [one for one in QApplication.topLevelWidgets() if one.isVisible()]
+    windows = [one for one in (*shown, active) if isinstance(one, QMainWindow)]
+    return windows[-1] if windows else None
