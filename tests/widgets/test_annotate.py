@@ -20,7 +20,7 @@ def points(dock):
 
 
 def test_a_click_shows_the_object_in_the_preview(dock, discs, settle):
-    dock.use_point()
+    dock.use_tool("point")
     points(dock).add(middle(discs[1], FIRST))
     settle(dock)
 

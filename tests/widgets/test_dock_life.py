@@ -9,6 +9,7 @@ from npe2 import PluginManifest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_seem.widgets._shared.actions import ACTIONS
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 
@@ -18,6 +19,10 @@ def click(dock, labels, number=1):
 
 def bound_keys(viewer) -> set[str]:
     return {str(key) for key in viewer.keymap}
+
+
+def test_the_dock_can_do_what_keys_are_for(dock):
+    assert set(dock.slots) == {action.method for action in ACTIONS}
 
 
 def test_napari_s_close_button_unbinds_keys_and_hides_what_is_ours(dock, discs, settle):
@@ -70,7 +75,7 @@ def test_the_next_image_gets_the_layers_of_one_that_has_gone(dock, discs, settle
     viewer.layers.remove("discs")
     turned = np.rot90(discs[0])
     viewer.add_image(turned, name="turned", scale=(3, 3), translate=(7, 0))
-    dock.use_point()
+    dock.use_tool("point")
 
     layers = dock.annotator.prompt_layers
     assert layers.layers == ours
@@ -97,7 +102,7 @@ def test_another_image_keeps_what_was_begun_on_the_first(dock, discs, settle):
     assert dock.annotator.prediction.mask.shape == (50, 80)
 
     dock.annotator.choose_image(first)
-    dock.recompute()
+    dock.annotator.recompute()
     settle(dock)
     assert np.array_equal(dock.annotator.prediction.mask, discs[1] == 1)
 

@@ -105,14 +105,14 @@ def test_it_is_cancelled_and_keeps_what_is_done(opened, qtbot, paused):
     until(qtbot, lambda: len(opened.ahead._done) == 2)
     if paused:
         opened.ahead.pause.click()
-    opened.ahead.cancel.click()
+    opened.ahead.steps.progress.cancel()
     opened.let(1)
     until(qtbot, done(opened))
 
     assert "stopped: " in opened.ahead.message.text()
     assert opened.annotator.model_cache.cache.store.usage().images == len(opened.order) <= 3
     assert not opened.ahead.begin.isHidden()
-    assert opened.ahead.cancel.isHidden()
+    assert opened.ahead.pause.isHidden()
 
 
 def test_a_click_goes_first(opened, discs, model, settle, qtbot):

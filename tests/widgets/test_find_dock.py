@@ -91,7 +91,7 @@ def test_stop_keeps_what_was_found_and_find_goes_on(find_on, found, volume, slow
     dock.search("disc")
     slow.let(2)
     qtbot.waitUntil(lambda: dock.finder.done == 2, timeout=20_000)
-    dock.panel.stop.click()
+    dock.finder.steps.progress.cancel()
     slow.let(1)
     found(dock)
     done = dock.finder.done

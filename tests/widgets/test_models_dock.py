@@ -20,6 +20,7 @@ from napari_seem.models.weights import WeightsFile
 from napari_seem.sources.source import source_of_array
 from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences
+from napari_seem.widgets._shared.progress import ProgressRow
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.models import disk_row
 from napari_seem.widgets.models.dock import ModelsWidget
@@ -101,9 +102,10 @@ def test_a_download_can_be_stopped_and_goes_on(dock, spec, site, qtbot, home):
     card = dock.cards[spec.name]
     dock.held.clear()
     card.download.click()
-    qtbot.waitUntil(lambda: not card.bar.isHidden() and card.bar.value() > 0)
-    assert not card.stop.isHidden()
-    card.stop.click()
+    (row,) = dock.findChildren(ProgressRow)
+    qtbot.waitUntil(lambda: not row.isHidden() and row.bar.value() > 0)
+    assert row.bar.format().endswith(" of 1.0 MB")
+    row.cancel.click()
     dock.held.set()
     qtbot.waitUntil(lambda: not dock.transfer.running)
     part = home / "far.safetensors.part"

@@ -96,20 +96,20 @@ def test_clicks_drags_and_picks_of_a_real_mouse(shown, settle):
     assert dock.panel.positive.isChecked()  # the right button changes one point, not the choice
     dock.clear()
 
-    dock.use_box()
+    dock.use_tool("box")
     mouse.drag((18, 6), (46, 34))
     settle(dock)
     assert isinstance(dock.annotator.work.session.prompts[0], Box)
     assert dock.commit() == 1
 
-    dock.use_scribble()
+    dock.use_tool("scribble")
     mouse.drag((32, 52), (32, 64))
     settle(dock)
     assert isinstance(dock.annotator.work.session.prompts[0], Scribble)
     assert dock.commit() == 2
     assert np.array_equal(dock.annotator.labels.data, labels)
 
-    dock.use_pick()
+    dock.use_tool("pick")
     mouse.click((32, 58))
     settle(dock)
     assert dock.annotator.work.label_id == 2
@@ -130,7 +130,7 @@ def test_the_sign_of_each_prompt_shows_in_its_colour(shown, settle):
     assert list(layers.points.features["sign"]) == ["positive"] + ["negative"] * 3
     assert [p.positive for p in dock.annotator.work.session.prompts] == [True] + [False] * 3
 
-    dock.use_box()
+    dock.use_tool("box")
     mouse.drag((2, 60), (8, 70))
     assert to_hex(layers.shapes.edge_color[-1]) == RED
     assert not dock.annotator.work.session.prompts[-1].positive
@@ -138,7 +138,7 @@ def test_the_sign_of_each_prompt_shows_in_its_colour(shown, settle):
 
 def test_the_right_button_paints_what_is_not_the_object(shown, settle):
     dock, mouse = shown
-    dock.use_scribble()
+    dock.use_tool("scribble")
     mouse.drag((32, 16), (32, 24))
     mouse.drag((4, 10), (4, 30), RIGHT)
     settle(dock)
@@ -152,7 +152,7 @@ def test_the_right_button_paints_what_is_not_the_object(shown, settle):
 
 def test_lassos_and_polygons_are_regions(shown, settle):
     dock, mouse = shown
-    dock.use_lasso()
+    dock.use_tool("lasso")
     angles = np.linspace(0, 2 * np.pi, 24)
     mouse.trace([(32 + 15 * np.sin(a), 20 + 15 * np.cos(a)) for a in angles])
     dock.annotator.prompt_layers.shapes.mode = "add_polygon"
@@ -172,7 +172,7 @@ def test_lassos_and_polygons_are_regions(shown, settle):
 def test_slips_of_the_mouse_leave_nothing_behind(shown, settle, tool):
     dock, mouse = shown
     shapes = dock.annotator.prompt_layers.shapes
-    dock.use_box()
+    dock.use_tool("box")
     shapes.mode = tool
     mouse.click((20, 20))
     if tool == "add_polygon":
@@ -210,7 +210,7 @@ def test_deleting_and_dragging_with_napari_s_own_tools(shown, settle):
 
 def test_a_proposal_is_taken_by_a_click(shown, settle, qtbot):
     dock, mouse = shown
-    dock.use_word()
+    dock.use_tool("word")
     dock.find_word("disc")
     settle(dock)
     mouse.drag((32, 58), (20, 50))  # moves the picture

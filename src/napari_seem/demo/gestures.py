@@ -34,7 +34,7 @@ def perform(dock: AnnotateWidget, gesture: Gesture) -> float:
     """Place one prompt and wait for the answer; gives the seconds it took."""
     start = time.perf_counter()
     if isinstance(gesture, Say):
-        dock.use_word()
+        dock.use_tool("word")
         dock.find_word(gesture.word)
         wait_until(lambda: not dock.annotator.runner.busy)
         return time.perf_counter() - start
@@ -44,18 +44,18 @@ def perform(dock: AnnotateWidget, gesture: Gesture) -> float:
     before = annotator.prediction
     if isinstance(gesture, Click):
         annotator.set_positive(gesture.positive)
-        dock.use_point()
+        dock.use_tool("point")
         layers.points.add(_lift(dock, [gesture.at])[0])
         annotator.set_positive(True)
     elif isinstance(gesture, DragBox):
-        dock.use_box()
+        dock.use_tool("box")
         (y0, x0), (y1, x1) = gesture.start, gesture.stop
         layers.shapes.add_rectangles([_lift(dock, [(y0, x0), (y0, x1), (y1, x1), (y1, x0)])])
     elif isinstance(gesture, Lasso):
-        dock.use_lasso()
+        dock.use_tool("lasso")
         layers.shapes.add_polygons([_lift(dock, gesture.corners)])
     elif isinstance(gesture, Stroke):
-        dock.use_scribble()
+        dock.use_tool("scribble")
         _paint(dock, gesture)
     wait_until(lambda: not annotator.runner.busy and annotator.prediction not in (None, before))
     return time.perf_counter() - start

@@ -1,18 +1,134 @@
-"""What every dock of ours does when it goes."""
+"""What every dock of ours is: a page that scrolls, its running work below, and an end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QWidget
+from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+
+from ...errors import NapariSeemError
+from ...viewer.private import unwrap
+from .events import Followed
+from .progress import Progress, ProgressRow
+
+_OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
+"""By viewer and kind: the dock that works, for two of a kind would both write what is clicked."""
+
+
+class Page(QScrollArea):
+    """Widgets that scroll up and down where there is less room than they want.
+
+    Parameters
+    ----------
+    inner : QWidget
+    """
+
+    def __init__(self, inner: QWidget) -> None:
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.setWidget(inner)
+
+    def sizeHint(self) -> QSize:
+        """Enough for all widgets."""
+        return self._room(lambda inner: inner.sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the widgets need, and a few lines high."""
+        hint = self._room(lambda inner: inner.minimumSizeHint())
+        return QSize(hint.width(), min(hint.height(), 6 * self.fontMetrics().lineSpacing()))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Ask for another width where the widgets do."""
+        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+    def _room(self, hint: Any) -> QSize:
+        inner, bar = self.widget(), self.verticalScrollBar()
+        if inner is None or bar is None:
+            return QSize()
+        size: QSize = hint(inner)
+        return QSize(size.width() + bar.sizeHint().width(), size.height())
 
 
 class Dock(QWidget):
-    """Lets go of the viewer once it is closed, or taken away by napari."""
+    """A page for a viewer, alone or as a tab of the workbench.
+
+    It lets go of the viewer once it is closed, taken away by napari, or opened a second time.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+
+    Attributes
+    ----------
+    viewer : Viewer
+        The viewer itself, not napari's proxy of it.
+    events : Followed
+        What is followed until the dock lets go of the viewer.
+    """
+
+    panel: Any
+    """Its widgets; has a `message`."""
+    _released = False
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.viewer = unwrap(napari_viewer)
+        self.events = Followed()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        former = open_dock(self.viewer, type(self))
+        if former is not None:
+            former.retire()
+        _OPEN.setdefault(self.viewer, {})[type(self)] = ref(self)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether it has let go of the viewer."""
+        return self._released
+
+    def place(self, widget: QWidget, *running: Progress) -> None:
+        """Show a widget as a page that scrolls, and below it the work that runs."""
+        self.fill(Page(widget))
+        for progress in running:
+            self._column.addWidget(ProgressRow(progress, self))
+
+    def fill(self, widget: QWidget) -> None:
+        """Show a widget that scrolls by itself."""
+        self._column.addWidget(widget, 1)
+
+    @contextmanager
+    def reporting(self, *further: type[Exception]) -> Iterator[None]:
+        """Show the project's own errors, and `further` ones, to the person."""
+        expected: tuple[type[Exception], ...] = (NapariSeemError, *further)
+        try:
+            yield
+        except expected as error:
+            self.panel.message.say(str(error), problem=True)
+
+    def retire(self) -> None:
+        """Let go of the viewer, as another dock of the kind takes over."""
+        self.release()
+        self._column.insertWidget(0, QLabel("This was opened elsewhere; close it here."))
+        self.setEnabled(False)
 
     def release(self) -> None:
-        """Let go of the viewer; called once or more."""
+        """Let go of the viewer; what is written stays."""
+        if not self._released:
+            self._released = True
+            self.events.close()
+            self._let_go()
 
     def closeEvent(self, event: Any) -> None:
         """Let go of the viewer; what is written stays."""
@@ -25,3 +141,14 @@ class Dock(QWidget):
         if taken and self.parent() is None:
             self.release()
         return bool(super().event(event))
+
+    def _let_go(self) -> None:
+        """What a kind of dock does besides when it lets go."""
+
+
+def open_dock(viewer: Any, kind: type[Dock]) -> Dock | None:
+    """The dock of a kind that works in a viewer, or None."""
+    known = _OPEN.get(unwrap(viewer), {}).get(kind)
+    dock = None if known is None else known()
+    works = dock is not None and isalive(dock) and not dock.is_released
+    return dock if works else None

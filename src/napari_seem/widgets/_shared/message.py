@@ -5,16 +5,17 @@ from __future__ import annotations
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from ..annotate.panel import ERROR_COLOUR, NOTE_COLOUR
+ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 
 
 class Message(QLabel):
-    """StorageQuota for two lines, in the colour of a note or of a problem."""
+    """Room for two lines, in the colour of a note or of a problem."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setWordWrap(True)
         self.setMinimumWidth(1)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setMinimumHeight(2 * self.fontMetrics().lineSpacing() + 4)
 

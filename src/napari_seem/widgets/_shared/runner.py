@@ -8,19 +8,19 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
-from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
 from ...commands.idle_gate import IdleGate
+from .progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """Work for a thread, and what the main thread does with the outcome.
 
-    `work` must not touch layers or widgets. With a `title` the job shows in napari's activity
-    dock, where it can be cancelled: its outcome is then dropped and `dropped` called. A waiting
-    job gives way to newer ones of its own `lane` only.
+    `work` must not touch layers or widgets. With a `title` the job shows as `progress`, where it
+    can be cancelled: its outcome is then dropped and `dropped` called. A waiting job gives way to
+    newer ones of its own `lane` only.
     """
 
     work: Callable[[], Any]
@@ -59,14 +59,9 @@ class LatestRunner(QObject):
 
     Attributes
     ----------
-    started : Signal(str)
-        A job with a title began.
-    ended : Signal()
-        It has ended, one way or another.
+    progress : Progress
+        Of a job with a title.
     """
-
-    started = Signal(str)
-    ended = Signal()
 
     def __init__(self, parent: QObject | None = None, gate: IdleGate | None = None) -> None:
         super().__init__(parent)
@@ -74,7 +69,7 @@ class LatestRunner(QObject):
         self._running: Job | None = None
         self._waiting: dict[str, Job] = {}
         self._worker: Any = None
-        self._progress: Any = None
+        self.progress = Progress(self)
         self._closed = False
 
     @property
@@ -100,14 +95,13 @@ class LatestRunner(QObject):
         self._closed = True
         self._waiting.clear()
         self._gate.open(self)
-        self._end_progress()
+        self.progress.end()
 
     def _start(self, job: Job) -> None:
         self._running = job
         self._gate.shut(self)
         if job.title:
-            self._progress = cancelable_progress(total=0, desc=job.title)
-            self.started.emit(job.title)
+            self.progress.start(job.title)
         worker = create_worker(job.work, _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
@@ -132,15 +126,9 @@ class LatestRunner(QObject):
 
     def _finish(self) -> tuple[Job | None, bool]:
         job, self._running, self._worker = self._running, None, None
-        cancelled = self._progress is not None and bool(self._progress.is_canceled)
-        self._end_progress()
+        cancelled = self.progress.running and self.progress.is_cancelled
+        self.progress.end()
         return (None if self._closed else job), cancelled
-
-    def _end_progress(self) -> None:
-        if self._progress is not None:
-            self._progress.close()
-            self._progress = None
-            self.ended.emit()
 
     def _next(self) -> None:
         if self._waiting and not self._closed and self._running is None:

@@ -7,18 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari.qt.threading import create_worker
-from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import NapariSeemError
+from .progress import Progress
 from .runner import report_crash
 
 
 class Steps(QObject):
-    """Runs a generator in a worker thread, with progress in napari's activity dock.
+    """Runs a generator in a worker thread.
 
     Attributes
     ----------
+    progress : Progress
+        How many steps are done; cancelling it stops the work.
     stepped : Signal(object)
         What the generator yielded, in the main thread.
     ended : Signal(str)
@@ -31,7 +33,8 @@ class Steps(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._worker: Any = None
-        self._progress: Any = None
+        self.progress = Progress(self)
+        self.progress.cancelled.connect(self.stop)
         self._stop = threading.Event()
         self._closed = False
 
@@ -50,7 +53,7 @@ class Steps(QObject):
         if self.running or self._closed:
             return
         self._stop.clear()
-        self._progress = cancelable_progress(total=total, desc=title, cancel_callback=self.stop)
+        self.progress.start(title, total)
         worker = create_worker(_until(work, self._stop), _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._stepped)
         worker.returned.connect(lambda _: self._end("stopped" if self._stop.is_set() else ""))
@@ -66,15 +69,13 @@ class Steps(QObject):
         """Stop and deliver nothing any more."""
         self._closed = True
         self.stop()
-        self._end_progress()
+        self.progress.end()
 
     def _stepped(self, outcome: Any) -> None:
         if self._closed:
             return
+        self.progress.show_done(self.progress.done + 1)
         self.stepped.emit(outcome)
-        if self._progress is not None:
-            # last, for it lets waiting events through: the next step, or the end
-            self._progress.update(1)
 
     def _failed(self, error: Exception) -> None:
         if not isinstance(error, NapariSeemError):
@@ -83,14 +84,9 @@ class Steps(QObject):
 
     def _end(self, outcome: str) -> None:
         self._worker = None
-        self._end_progress()
+        self.progress.end()
         if not self._closed:
             self.ended.emit(outcome)
-
-    def _end_progress(self) -> None:
-        if self._progress is not None:
-            self._progress.close()
-            self._progress = None
 
 
 def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable[[], Any]:

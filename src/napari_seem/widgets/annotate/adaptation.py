@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from ...commands.base import ModelRef
 from ...commands.vocabulary import Adapt, check_adaptable_plane
 from ...errors import NapariSeemError
+from ...models.adaptable import AdaptableModel
 from ...viewer.stacks import read_labels
 from .._shared.runner import Job, report_crash
 
@@ -61,7 +62,7 @@ class Adaptation(QObject):
         """Use the model as it is shipped again."""
         name = self._annotator.model_name
         model: Any = self._annotator.model_cache.loaded(name)
-        if model is not None and getattr(model, "is_adapted", False):
+        if isinstance(model, AdaptableModel) and model.is_adapted:
             self._annotator.model_cache.put(name, model.plain())
             self._annotator.say("the model is as shipped again")
         self.changed.emit(False)

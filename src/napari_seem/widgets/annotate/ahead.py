@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image
 
+    from ...commands.idle_gate import IdleGate
+    from ...commands.models import ModelCache
     from .annotator import Annotator
 
 LOOK = 0.1
@@ -50,7 +53,7 @@ class EmbedAhead(QWidget):
         self._annotator = annotator
         self.steps = Steps(self)
         self.begin = QPushButton("Embed the rest of the stack")
-        self.pause, self.cancel = QPushButton("Pause"), QPushButton("Cancel")
+        self.pause = QPushButton("Pause")
         self.message = Message()
         self._going = threading.Event()
         self._stack: StackSource | None = None
@@ -85,9 +88,8 @@ class EmbedAhead(QWidget):
         self._going.set()
         self._show_running(True)
         self._say(f"{stack.shape[0]} planes ...")
-        self.steps.start(
-            f"Embedding '{image.name}'", stack.shape[0], lambda: self._run(stack, question.model)
-        )
+        run = partial(self._run, stack, question.model, annotator.model_cache)
+        self.steps.start(f"Embedding '{image.name}'", stack.shape[0], run)
 
     def toggle_pause(self) -> None:
         """Pause after the plane that is being encoded, or go on."""
@@ -111,9 +113,8 @@ class EmbedAhead(QWidget):
             "on each is answered at once. Clicks go first"
         )
         self.pause.setToolTip("Wait after the present plane, or go on")
-        self.cancel.setToolTip("Stop after the present plane; what is encoded stays")
         row = QHBoxLayout()
-        for button in (self.begin, self.pause, self.cancel):
+        for button in (self.begin, self.pause):
             row.addWidget(button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -123,7 +124,6 @@ class EmbedAhead(QWidget):
     def _connect(self) -> None:
         self.begin.clicked.connect(lambda _: self.start())
         self.pause.clicked.connect(lambda _: self.toggle_pause())
-        self.cancel.clicked.connect(lambda _: self.steps.stop())
         self.steps.stepped.connect(self._on_plane)
         self.steps.ended.connect(self._on_end)
         self._annotator.changed.connect(self._look)
@@ -131,17 +131,15 @@ class EmbedAhead(QWidget):
         dims.point.connect(self._look)
         dims.order.connect(self._look)
 
-    def _run(self, stack: StackSource, model: str) -> Iterator[Ready]:
+    def _run(self, stack: StackSource, model: str, models: ModelCache) -> Iterator[Ready]:
         """In the thread: load the model, then encode plane by plane."""
-        models = self._annotator.model_cache
         yield from encode_ahead(
-            models.model(model), lambda k: stack[k, :, :],
-            range(stack.shape[0]), models.cache, lambda: self._here, self._may_go_on,
+            models.model(model), lambda k: stack[k, :, :], range(stack.shape[0]), models.cache,
+            lambda: self._here, partial(self._may_go_on, models.gate),
         )  # fmt: skip
 
-    def _may_go_on(self) -> bool:
+    def _may_go_on(self, gate: IdleGate) -> bool:
         """In the thread: wait while it is paused or a person waits; False once it was stopped."""
-        gate = self._annotator.model_cache.gate
         while not self.steps.stopping:
             if self._going.wait(LOOK) and gate.wait(LOOK):
                 return not self.steps.stopping
@@ -200,7 +198,6 @@ class EmbedAhead(QWidget):
     def _show_running(self, running: bool) -> None:
         self.begin.setVisible(not running)
         self.pause.setVisible(running)
-        self.cancel.setVisible(running)
         self.pause.setText("Pause")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
 from ...models.base import Capability
 from ...models.registry import MODELS, capabilities_by_model
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
+from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, plugin_page, read_preferences
@@ -65,8 +64,7 @@ class AnnotateWidget(Dock):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
+        super().__init__(napari_viewer)
         self.preferences: Preferences = read_preferences()
         model_cache = model_cache_of(self.viewer)
         if loader is not None:
@@ -75,19 +73,28 @@ class AnnotateWidget(Dock):
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
         self.tool = "point"
-        self.panel = Panel(self, TOOLS, self.preferences.keys, list(MODELS))
+        self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
         self.label_folder = LabelFolder(self.annotator, self.panel)
         self.teaching = Teaching(self.annotator, self.panel)
         for row in (self.label_folder, self.ahead):
             self.panel.extra.addWidget(row)
+        self.place(self.panel, self.annotator.runner.progress, self.ahead.steps.progress)
         self._bound: list[tuple[Any, str]] = []
-        self._released = False
         self._connect()
         self._bind_keys()
         self._refresh_layers()
         self._apply_capabilities()
+
+    @property
+    def slots(self) -> Mapping[str, Callable[[], Any]]:
+        """What keys can do, by the names of `ACTIONS`."""
+        return {
+            "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
+            "commit": self.commit, "clear": self.clear, "recompute": self.annotator.recompute,
+            **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
+        }  # fmt: skip
 
     def use_tool(self, name: str) -> None:
         """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
@@ -110,30 +117,6 @@ class AnnotateWidget(Dock):
         layer.mode = mode
         layers.set_positive(self.annotator.positive)
 
-    def use_point(self) -> None:
-        """Switch to the point tool."""
-        self.use_tool("point")
-
-    def use_box(self) -> None:
-        """Switch to the box tool."""
-        self.use_tool("box")
-
-    def use_lasso(self) -> None:
-        """Switch to the lasso tool."""
-        self.use_tool("lasso")
-
-    def use_scribble(self) -> None:
-        """Switch to the scribble tool."""
-        self.use_tool("scribble")
-
-    def use_word(self) -> None:
-        """Go to the word field."""
-        self.use_tool("word")
-
-    def use_pick(self) -> None:
-        """Switch to picking up existing objects."""
-        self.use_tool("pick")
-
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""
         self.annotator.set_positive(not self.annotator.positive)
@@ -143,10 +126,6 @@ class AnnotateWidget(Dock):
         layer = self.annotator.preview.layer
         if layer is not None:
             layer.visible = not layer.visible
-
-    def recompute(self) -> None:
-        """Answer the present prompts, such as after a cancelled encoding."""
-        self.annotator.recompute()
 
     def clear(self) -> None:
         """Forget the object in the making."""
@@ -184,16 +163,10 @@ class AnnotateWidget(Dock):
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
 
-    def release(self) -> None:
+    def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
-        if self._released:
-            return
-        self._released = True
         self._unbind_keys()
         self.viewer.mouse_drag_callbacks.remove(self._on_press)
-        page = plugin_page()
-        if page is not None:
-            page.events.disconnect(self._on_preferences)
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
@@ -210,19 +183,16 @@ class AnnotateWidget(Dock):
         panel.positive.toggled.connect(annotator.set_positive)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(annotator.set_all_channels)
-        for button, slot in (
+        on_click((
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
             (panel.take_all, self.take_all),
-        ):  # fmt: skip
-            button.clicked.connect(_without_arguments(slot))
-        panel.word.returnPressed.connect(_without_arguments(self.find_word))
-        panel.name.returnPressed.connect(_without_arguments(self.commit))
+        ))  # fmt: skip
+        panel.word.returnPressed.connect(without_arguments(self.find_word))
+        panel.name.returnPressed.connect(without_arguments(self.commit))
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(self._on_said)
-        annotator.runner.started.connect(panel.show_busy)
-        annotator.runner.ended.connect(panel.show_idle)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
         annotator.timeline.changed.connect(self._on_timeline)
@@ -234,13 +204,11 @@ class AnnotateWidget(Dock):
         self.viewer.mouse_drag_callbacks.append(self._on_press)
         page = plugin_page()
         if page is not None:
-            page.events.connect(self._on_preferences)
+            self.events.follow(self._on_preferences, page.events)
 
     def _bind_keys(self) -> None:
         for action in ACTIONS:
-            self._bind(
-                self.viewer, self.preferences.keys[action.method], getattr(self, action.method)
-            )
+            self._bind(self.viewer, self.preferences.keys[action.method], action.method)
         for complaint in self.preferences.complaints:
             self._on_said(complaint, True)
 
@@ -260,8 +228,8 @@ class AnnotateWidget(Dock):
         self.panel.set_keys(self.preferences.keys)
         self._apply_capabilities()
 
-    def _bind(self, target: Any, key: str, slot: Callable[[], Any]) -> None:
-        target.bind_key(key, lambda _: _finish(slot()), overwrite=True)
+    def _bind(self, target: Any, key: str, method: str) -> None:
+        target.bind_key(key, without_arguments(self.slots[method]), overwrite=True)
         self._bound.append((target, key))
 
     def _bind_layer_keys(self) -> None:
@@ -273,7 +241,7 @@ class AnnotateWidget(Dock):
             for action in ACTIONS:
                 key = self.preferences.keys[action.method]
                 if key != action.key:
-                    self._bind(layer, key, getattr(self, action.method))
+                    self._bind(layer, key, action.method)
 
     def _on_image(self, image: Any) -> None:
         self.annotator.choose_image(image)
@@ -295,13 +263,8 @@ class AnnotateWidget(Dock):
             self.panel.allow_tool(tool, needed is None or needed in able, others)
 
     def _refresh_layers(self) -> None:
-        from napari.layers import Image, Labels
-
-        theirs = [layer for layer in self.viewer.layers if not is_ours(layer)]
-        images = [layer for layer in theirs if isinstance(layer, Image)]
-        labels = [layer for layer in theirs if isinstance(layer, Labels)]
-        self.panel.labels.offer(labels, self.annotator.labels)
-        self.panel.image.offer(images, self.annotator.image)
+        self.panel.labels.offer(self.viewer, self.annotator.labels)
+        self.panel.image.offer(self.viewer, self.annotator.image)
         self.panel.show_channels(self.annotator.channel_count)
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
@@ -326,7 +289,7 @@ class AnnotateWidget(Dock):
 
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
-        self.panel.show_message(message, error)
+        self.panel.message.say(message, problem=error)
         if error:
             show_warning(message)
 
@@ -336,7 +299,7 @@ class AnnotateWidget(Dock):
         self.panel.show_status(
             turn, self.annotator.turns.last_ms, prediction.score, prediction.label
         )
-        self.panel.show_message("", False)
+        self.panel.message.say("")
 
     def _on_changed(self) -> None:
         work = self.annotator.work
@@ -362,12 +325,3 @@ class AnnotateWidget(Dock):
     def _on_unknown_word(self, message: str, nearest: tuple[str, ...]) -> None:
         self._on_said(message, True)
         self.panel.show_suggestions(nearest)
-
-
-def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
-    """A slot that ignores what a signal carries."""
-    return lambda *_: _finish(slot())
-
-
-def _finish(_: Any) -> None:
-    """Swallow a result: napari takes what a key binding returns for a generator."""

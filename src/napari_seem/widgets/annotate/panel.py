@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -22,54 +23,12 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from ...query.run import LONGEST_WORD
 from .._shared.actions import ACTIONS
-from .._shared.forms import WordButtons, form_layout, row
+from .._shared.forms import LayerBox, WordButtons, form_layout, row
 from .._shared.intensity_box import WindowBox
+from .._shared.message import Message
 from .guide import HelpWindow
-
-ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
-LONGEST_WORD = 100
-
-
-class LayerBox(QComboBox):
-    """A choice of layers, held as layers; optionally with a first entry that stands for none."""
-
-    chosen = Signal(object)
-
-    def __init__(self, none: str = "") -> None:
-        super().__init__()
-        self._none = none
-        self._layers: list[Any] = []
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.currentIndexChanged.connect(self._on_index)
-
-    @property
-    def layer(self) -> Any:
-        """The chosen layer, or None."""
-        index = self.currentIndex() - bool(self._none)
-        return self._layers[index] if 0 <= index < len(self._layers) else None
-
-    def offer(self, layers: Sequence[Any], present: Any) -> None:
-        """Offer these layers; the present choice stays where it is among them."""
-        self.blockSignals(True)
-        self.clear()
-        self._layers = list(layers)
-        self.addItems([self._none] * bool(self._none) + [layer.name for layer in layers])
-        self.blockSignals(False)
-        if any(layer is present for layer in layers):
-            self.select(present)
-        elif self.layer is not present:
-            self.chosen.emit(self.layer)
-
-    def select(self, layer: Any) -> None:
-        """Show a layer as chosen without announcing it."""
-        self.blockSignals(True)
-        index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
-        self.setCurrentIndex(index + bool(self._none))
-        self.blockSignals(False)
-
-    def _on_index(self, _: int) -> None:
-        self.chosen.emit(self.layer)
 
 
 class Panel(QWidget):
@@ -77,8 +36,6 @@ class Panel(QWidget):
 
     Parameters
     ----------
-    parent : QWidget
-        Gets the panel as its layout.
     tools : mapping of str to (capability, tooltip)
     keys : mapping of str to str
         Key by action method, for the tooltips.
@@ -89,14 +46,14 @@ class Panel(QWidget):
     suggested = Signal(str)
 
     def __init__(
-        self, parent: QWidget, tools: Mapping[str, tuple[Any, str]], keys: Mapping[str, str],
+        self, tools: Mapping[str, tuple[Any, str]], keys: Mapping[str, str],
         models: Sequence[str],
     ) -> None:  # fmt: skip
-        super().__init__(parent)
+        super().__init__()
         self._keys = keys
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
-        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Show the model these layers as channels of one picture")
         self.look = WindowBox()
@@ -105,13 +62,10 @@ class Panel(QWidget):
         self._make_tools(list(tools))
         self._make_words()
         self._make_commit()
-        self.status, self.message, self.help = QLabel(), QLabel(), QLabel()
+        self.status, self.message, self.help = QLabel(), Message(), QLabel()
         self._guess = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         self.show_state(positive=True)
         self.show_channels(0)
         self.show_proposals(0, 0)
@@ -134,15 +88,6 @@ class Panel(QWidget):
         for button, word, title in ((self.undo, "Undo", undo), (self.redo, "Redo", redo)):
             button.setText(f"{word} {_shortened(title)}".rstrip())
             button.setEnabled(bool(title))
-
-    def show_busy(self, title: str) -> None:
-        """Show what goes on in the background."""
-        self.status.setText(f"{title} ...")
-
-    def show_idle(self) -> None:
-        """Show that nothing goes on any more."""
-        if self.status.text().endswith(" ..."):
-            self.status.setText("")
 
     def show_tool(self, tool: str) -> None:
         """Mark a tool as the one in use."""
@@ -175,12 +120,6 @@ class Panel(QWidget):
         self._guess = label or ""
         self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
-
-    def show_message(self, text: str, error: bool) -> None:
-        """Show a message to the person; an empty one clears the line."""
-        self.message.setText(text)
-        colour = ERROR_COLOUR if error else NOTE_COLOUR
-        self.message.setStyleSheet(f"color: {colour}")
 
     def place_teach_box(self, box: QWidget) -> None:
         """Put what asks for a taught word below the word field."""
@@ -292,13 +231,9 @@ class Panel(QWidget):
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
-        self.message.setWordWrap(True)
-        self.message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.message.setMinimumWidth(1)
         self.help.setWordWrap(True)
         self.help.linkActivated.connect(self.show_help)
         column.addWidget(self.status)
-        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
         column.addWidget(self.message, 1)  # long messages take the room that is left
         column.addWidget(self.help)
 

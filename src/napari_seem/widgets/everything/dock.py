@@ -9,18 +9,18 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image, Labels
 from napari.utils.notifications import show_warning
 
-from ...errors import InvalidPrompt, NapariSeemError
+from ...errors import InvalidPrompt
 from ...models.base import Capability
 from ...models.registry import able_models
 from ...sources import is_big
 from ...viewer.coordinates import channel_layers, shown_plane, spatial_shape
 from ...viewer.model_input import VEGETATION, choose_window
 from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from .._shared.dock import Dock
+from .._shared.events import axes_of, layers_of
+from .._shared.forms import on_click
 from .._shared.model_cache import ModelCache, model_cache_of
 from .panel import EverythingPanel
 from .review import Asked, InstanceReview
@@ -45,11 +45,10 @@ class EverythingWidget(Dock):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
-        self.panel = EverythingPanel(self, able_models(Capability.EVERYTHING))
+        super().__init__(napari_viewer)
+        self.panel = EverythingPanel(able_models(Capability.EVERYTHING))
         self.review = InstanceReview(self.viewer, model_cache or model_cache_of(self.viewer), self)
-        self._closed = False
+        self.place(self.panel, self.review.steps.progress)
         self._names: list[str] = []
         self._connect()
         self._refresh_layers()
@@ -68,15 +67,7 @@ class EverythingWidget(Dock):
                 panel.channels.isChecked(), panel.whole.isChecked(),
             )
         )  # fmt: skip
-        panel.show_running(self.review.steps.running)
-
-    def look_or_stop(self) -> None:
-        """Look for everything; what runs already is stopped instead."""
-        if self.review.steps.running:
-            self.review.steps.stop()
-            self._say("stopping ...", False)
-        else:
-            self.look()
+        panel.look.setEnabled(not self.review.steps.running)
 
     def accept(self) -> list[int]:
         """Write what is offered; gives the ids."""
@@ -90,48 +81,33 @@ class EverythingWidget(Dock):
             return
         bands = channel_layers(image, self.viewer.layers)
         several = self.panel.channels.isChecked() and look != VEGETATION
-        try:
+        with self.reporting():
             for layer in bands if several else (image,):
                 choose_window(layer, look, bands)
-        except NapariSeemError as error:
-            self._say(str(error), True)
         self.panel.look_box.show_of(image)
 
-    def release(self) -> None:
-        """Let go of the viewer; what is written stays."""
-        if self._closed:
-            return
-        self._closed = True
+    def _let_go(self) -> None:
         self.review.close()
         self.viewer.mouse_drag_callbacks.remove(self._on_press)
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.disconnect(self._refresh_layers)
-        layers.removed.disconnect(self._on_removed)
-        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
-            event.disconnect(self._on_image)
 
     def _connect(self) -> None:
         panel, review = self.panel, self.review
-        panel.look.clicked.connect(lambda: self.look_or_stop())
+        on_click((
+            (panel.look, self.look), (panel.accept, self.accept), (panel.discard, review.clear),
+            (panel.back, review.step_back),
+        ))  # fmt: skip
         panel.words.returnPressed.connect(self.look)
         panel.image.chosen.connect(self._on_image)
         panel.look_box.chosen.connect(self.choose_window)
-        panel.accept.clicked.connect(lambda: self.accept())
-        panel.discard.clicked.connect(lambda: review.clear())
-        panel.back.clicked.connect(lambda: review.step_back())
         panel.filtered.connect(lambda: review.want(panel.wanted()))
         review.updated.connect(self._on_updated)
         review.said.connect(self._say)
         review.written.connect(panel.labels.select)
-        review.steps.ended.connect(lambda _: panel.show_running(False))
+        review.steps.ended.connect(lambda _: panel.look.setEnabled(True))
         self.viewer.mouse_drag_callbacks.append(self._on_press)
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self._refresh_layers)
-        layers.removed.connect(self._on_removed)
-        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
-            event.connect(self._on_image)
+        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        self.events.follow(self._on_removed, self.viewer.layers.events.removed)
+        self.events.follow(self._on_image, *axes_of(self.viewer))
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
@@ -187,10 +163,8 @@ class EverythingWidget(Dock):
         self.panel.show_choices(channels, big)
 
     def _refresh_layers(self, _: Any = None) -> None:
-        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
-        panel = self.panel
-        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
-        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+        for box in (self.panel.image, self.panel.labels):
+            box.offer(self.viewer)
         self._on_image()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -21,10 +22,10 @@ from superqt import QLabeledDoubleSlider
 
 from ...commands.segment import PANOPTIC, SEMANTIC
 from ...models.filters import Wanted
-from .._shared.forms import form_layout, row
+from ...query.run import LONGEST_WORD
+from .._shared.forms import LayerBox, form_layout, row, set_tips
 from .._shared.intensity_box import WindowBox
 from .._shared.message import Message
-from ..annotate.panel import LONGEST_WORD, LayerBox
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"
@@ -39,8 +40,6 @@ class EverythingPanel(QWidget):
 
     Parameters
     ----------
-    parent : QWidget
-        Gets the panel as its layout.
     models : sequence of str
         Those that find everything.
 
@@ -52,9 +51,9 @@ class EverythingPanel(QWidget):
 
     filtered = Signal()
 
-    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
-        super().__init__(parent)
-        self.image, self.labels = LayerBox(), LayerBox("new layer")
+    def __init__(self, models: Sequence[str]) -> None:
+        super().__init__()
+        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
         self.model, self.words = QComboBox(), QLineEdit()
         self.model.addItems(list(models))
         self.words.setPlaceholderText("everything; or: nucleus, cell")
@@ -85,9 +84,6 @@ class EverythingPanel(QWidget):
         self.hint.setWordWrap(True)
         self._tips()
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         for changed in (
             self.smallest.valueChanged, self.largest.valueChanged, self.score.valueChanged,
             self.names.itemChanged,
@@ -140,10 +136,6 @@ class EverythingPanel(QWidget):
         if channels < 2:
             self.channels.setChecked(False)
 
-    def show_running(self, running: bool) -> None:
-        """Let the button stop what runs."""
-        self.look.setText("Stop" if running else FIND)
-
     def show_offer(self, offered: int, total: int, *, can_step_back: bool, has_map: bool) -> None:
         """Show how many objects would be written."""
         self.map.setEnabled(has_map)
@@ -157,28 +149,32 @@ class EverythingPanel(QWidget):
         self.back.setEnabled(can_step_back)
 
     def _tips(self) -> None:
-        for widget, tip in (
-            (self.image, "The image whose shown plane is segmented"),
-            (self.labels, "Takes the accepted objects"),
-            (self.words, "Words with commas between them; empty finds every object"),
-            (self.channels, "Show the model these layers as channels of one picture"),
-            (self.whole, "Work through a big plane frame by frame; this takes a while"),
-            (self.look, "Find all objects of the shown plane; nothing is written yet"),
+        set_tips(
             (
-                self.map,
-                "A second layer, where all pixels have a name: objects of a name as one "
-                "(semantic), or apart, with stuff such as sky or tissue around them (panoptic)",
-            ),
-            (self.score, "Offer only objects that score at least this much"),
-            (self.smallest, "Offer only objects of at least so many pixels"),
-            (self.largest, "Offer only objects of at most so many pixels"),
-            (self.names, "Offer only objects of the ticked names"),
-            (self.overwrite, "Take pixels of objects that are there; otherwise they stay theirs"),
-            (self.accept, "Write the offered objects in one step; Ctrl+Z takes it back"),
-            (self.discard, "Forget what was found"),
-            (self.back, "Take the last click or merge back"),
-        ):
-            widget.setToolTip(tip)
+                (self.image, "The image whose shown plane is segmented"),
+                (self.labels, "Takes the accepted objects"),
+                (self.words, "Words with commas between them; empty finds every object"),
+                (self.channels, "Show the model these layers as channels of one picture"),
+                (self.whole, "Work through a big plane frame by frame; this takes a while"),
+                (self.look, "Find all objects of the shown plane; nothing is written yet"),
+                (
+                    self.map,
+                    "A second layer, where all pixels have a name: objects of a name as one "
+                    "(semantic), or apart, with stuff such as sky or tissue around them (panoptic)",
+                ),
+                (self.score, "Offer only objects that score at least this much"),
+                (self.smallest, "Offer only objects of at least so many pixels"),
+                (self.largest, "Offer only objects of at most so many pixels"),
+                (self.names, "Offer only objects of the ticked names"),
+                (
+                    self.overwrite,
+                    "Take pixels of objects that are there; otherwise they stay theirs",
+                ),
+                (self.accept, "Write the offered objects in one step; Ctrl+Z takes it back"),
+                (self.discard, "Forget what was found"),
+                (self.back, "Take the last click or merge back"),
+            )
+        )
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)

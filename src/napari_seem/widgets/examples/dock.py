@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QFileDialog, QListWidgetItem
 from ...commands.in_context import LabelledExample, LearnedRun
 from ...commands.models import ModelCache
 from ...commands.workspace import Workspace
-from ...errors import InvalidImage, InvalidLabels, NapariSeemError
+from ...errors import InvalidImage, InvalidLabels
 from ...io.images import images_in, read_array, read_image
 from ...models.base import Capability
 from ...models.in_context import Labelled
@@ -30,6 +30,8 @@ from ...viewer.stacks import read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
+from .._shared.events import layers_of
+from .._shared.forms import on_click
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
@@ -53,13 +55,13 @@ class ExamplesWidget(Dock):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
-        self.panel = ExamplesPanel(self, able_models(Capability.IN_CONTEXT))
+        super().__init__(napari_viewer)
+        self.panel = ExamplesPanel(able_models(Capability.IN_CONTEXT))
         self.labeller = Labeller(model_cache or model_cache_of(self.viewer), self)
         self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
         self._made: WeakKeyDictionary[Any, Labels] = WeakKeyDictionary()
-        self._closed = False
+        labeller = self.labeller
+        self.place(self.panel, labeller.steps.progress, labeller.teaching.progress)
         self._connect()
         self._refresh_layers()
         self._show_told()
@@ -67,7 +69,7 @@ class ExamplesWidget(Dock):
     def add_plane(self) -> None:
         """The shown plane of the chosen image, with its labels, becomes an example."""
         image, labels = self.panel.image.layer, self.panel.labels.layer
-        try:
+        with self.reporting():
             if image is None or labels is None:
                 raise InvalidLabels("choose an image and a labels layer in which it is labelled")
             check_target(labels, image, 1)
@@ -78,17 +80,13 @@ class ExamplesWidget(Dock):
                     f"nothing is labelled on the shown plane of '{labels.name}'; paint at least "
                     "one object there"
                 )
-        except NapariSeemError as error:
-            self.panel.show_message(str(error), problem=True)
-            return
-        at = [str(i) for i in plane.index if i is not None]
-        title = f"{image.name} {', '.join(at)}".strip()
-        shown = self._shown(image)
-        source = shown.source(plane, title)
-        pixels = source.read().copy()
-        example = LabelledExample(title, pixels, values, _key(image, plane), source)
-        self.panel.strip.put(example)
-        self.panel.show_message("")
+            at = [str(i) for i in plane.index if i is not None]
+            title = f"{image.name} {', '.join(at)}".strip()
+            source = self._shown(image).source(plane, title)
+            pixels = source.read().copy()
+            example = LabelledExample(title, pixels, values, _key(image, plane), source)
+            self.panel.strip.put(example)
+            self.panel.message.say("")
 
     def add_files(self, image: str | Path | None = None, labels: str | Path | None = None) -> None:
         """An image file and its label file become an example; asked for where not given."""
@@ -98,51 +96,39 @@ class ExamplesWidget(Dock):
             labels, _ = QFileDialog.getOpenFileName(self, "Its labels", str(image), FILES)
         if not image or not labels:
             return
-        try:
+        with self.reporting():
             pixels, values = read_image(Path(image)), read_array(Path(labels))
             if values.shape != pixels.shape[:2] or values.dtype.kind not in "bui":
                 raise InvalidLabels(
                     f"'{labels}' has shape {values.shape} and type {values.dtype}; labels are "
                     f"whole numbers on the image's own grid, {pixels.shape[:2]}"
                 )
-        except NapariSeemError as error:
-            self.panel.show_message(str(error), problem=True)
-            return
-        title = Path(image).name
-        key = ("file", str(image))
-        self.panel.strip.put(LabelledExample(title, pixels, values.astype(np.int32), key))
-        self.panel.show_message("")
+            title, key = Path(image).name, ("file", str(image))
+            self.panel.strip.put(LabelledExample(title, pixels, values.astype(np.int32), key))
+            self.panel.message.say("")
 
     def run(self, folder: str | Path | None = None) -> None:
         """Label the targets that are not done yet; `folder` answers the question for one."""
         panel = self.panel
-        panel.show_message("")
+        panel.message.say("")
         model, labeller = panel.model.currentText(), self.labeller
         taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
         self._learning = LearnedRun(
             model, panel.kind_chosen, panel.strip.examples, taught.title if taught else ""
         )  # fmt: skip
-        try:
+        with self.reporting():
             targets = self._targets(folder)
-            count = self.labeller.start(
-                panel.model.currentText(), panel.kind_chosen, panel.strip.examples, targets
-            )
-        except NapariSeemError as error:
-            panel.show_message(str(error), problem=True)
-            return
-        panel.show_running(True)
-        panel.show_message(f"{count} to label ..." if count else "everything is labelled")
+            count = labeller.start(model, panel.kind_chosen, panel.strip.examples, targets)
+            panel.show_running(True)
+            panel.message.say(f"{count} to label ..." if count else "everything is labelled")
 
     def teach(self) -> None:
         """Fit what the model is told to the examples; the curve falls meanwhile."""
         panel = self.panel
-        panel.show_message("")
-        try:
+        panel.message.say("")
+        with self.reporting():
             self.labeller.teach(panel.model.currentText(), panel.kind_chosen, panel.strip.examples)
-        except NapariSeemError as error:
-            panel.show_message(str(error), problem=True)
-            return
-        panel.show_teaching(True)
+            panel.show_teaching(True)
 
     def save_taught(self, path: str | Path | None = None) -> None:
         """Keep what was taught as a file; asked for where not given."""
@@ -159,27 +145,16 @@ class ExamplesWidget(Dock):
             model = self.panel.model.currentText()
             self._guarded(lambda: self.labeller.open(Path(path), model))
 
-    def release(self) -> None:
-        """Let go of the viewer."""
-        if self._closed:
-            return
-        self._closed = True
+    def _let_go(self) -> None:
         self.labeller.close()
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.disconnect(self._refresh_layers)
 
     def _connect(self) -> None:
         panel = self.panel
-        panel.add_plane.clicked.connect(self.add_plane)
-        panel.add_files.clicked.connect(lambda: self.add_files())
-        panel.run.clicked.connect(lambda: self.run())
-        panel.stop.clicked.connect(self.labeller.steps.stop)
-        panel.again.clicked.connect(self._again)
-        panel.teach.clicked.connect(self.teach)
-        panel.stop_teaching.clicked.connect(self.labeller.teaching.stop)
-        panel.save.clicked.connect(lambda: self.save_taught())
-        panel.open.clicked.connect(lambda: self.open_taught())
+        on_click((
+            (panel.add_plane, self.add_plane), (panel.add_files, self.add_files),
+            (panel.run, self.run), (panel.again, self._again), (panel.teach, self.teach),
+            (panel.save, self.save_taught), (panel.open, self.open_taught),
+        ))  # fmt: skip
         panel.strip.changed.connect(self._on_examples)
         panel.model.currentTextChanged.connect(lambda _: self._show_told())
         self.labeller.teaching.stepped.connect(self._on_tuned)
@@ -187,16 +162,12 @@ class ExamplesWidget(Dock):
         panel.results.currentItemChanged.connect(self._on_item)
         self.labeller.answered.connect(self._on_answer)
         self.labeller.ended.connect(self._on_end)
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self._refresh_layers)
+        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        self.panel.show_message("")
-        try:
+        self.panel.message.say("")
+        with self.reporting(OSError):
             work()
-        except (NapariSeemError, OSError) as error:
-            self.panel.show_message(str(error), problem=True)
         self._show_told()
 
     def _on_tuned(self, step: Any) -> None:
@@ -206,7 +177,7 @@ class ExamplesWidget(Dock):
     def _on_taught(self, outcome: str) -> None:
         self.panel.show_teaching(False)
         if outcome and outcome != "stopped":
-            self.panel.show_message(outcome, problem=True)
+            self.panel.message.say(outcome, problem=True)
         self._show_told()
 
     def _on_examples(self) -> None:
@@ -332,17 +303,15 @@ class ExamplesWidget(Dock):
             row for row in range(panel.results.count()) if _score(panel.results.item(row)) < 0
         ]
         if outcome and outcome != "stopped":
-            panel.show_message(outcome, problem=True)
+            panel.message.say(outcome, problem=True)
         elif problems:
-            panel.show_message(f"{len(problems)} could not be labelled; see the list", problem=True)
+            panel.message.say(f"{len(problems)} could not be labelled; see the list", problem=True)
         else:
-            panel.show_message("stopped; Label goes on" if outcome else "everything is labelled")
+            panel.message.say("stopped; Label goes on" if outcome else "everything is labelled")
 
     def _refresh_layers(self, _: Any = None) -> None:
-        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
-        panel = self.panel
-        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
-        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
+        for box in (self.panel.image, self.panel.labels):
+            box.offer(self.viewer)
 
 
 def _key(image: Image, plane: Plane) -> tuple[Any, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
@@ -15,9 +16,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.in_context import Kind
-from .._shared.forms import row
+from .._shared.forms import LayerBox, row, set_tips
 from .._shared.message import Message
-from ..annotate.panel import LayerBox
 from .loss_curve import LossCurve
 from .strip import ExampleStrip
 
@@ -32,32 +32,27 @@ class ExamplesPanel(QWidget):
 
     Parameters
     ----------
-    parent : QWidget
-        Gets the panel as its layout.
     models : sequence of str
         Those that can be told by examples.
     """
 
-    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
-        super().__init__(parent)
-        self.image, self.labels = LayerBox(), LayerBox()
+    def __init__(self, models: Sequence[str]) -> None:
+        super().__init__()
+        self.image, self.labels = LayerBox(Image), LayerBox(Labels)
         self.model, self.kind, self.targets = QComboBox(), QComboBox(), QComboBox()
         self.model.addItems(list(models))
         self.kind.addItems(list(KINDS))
         self.targets.addItems([STACK, IMAGES, FOLDER])
         self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
         self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
-        self.run, self.stop = QPushButton("Label"), QPushButton("Stop")
+        self.run = QPushButton("Label")
         self.again = QPushButton("Again from the start")
-        self.teach, self.stop_teaching = QPushButton("Teach"), QPushButton("Enough")
+        self.teach = QPushButton("Teach")
         self.save, self.open = QPushButton("Save taught ..."), QPushButton("Open taught ...")
         self.curve, self.told = LossCurve(), QLabel()
         self.curve.setVisible(False)
         self._tips()
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         self.show_running(False)
 
     @property
@@ -69,8 +64,6 @@ class ExamplesPanel(QWidget):
         """Allow what is possible while something is labelled, or while nothing is."""
         for button in (self.run, self.again, self.teach, self.open):
             button.setEnabled(not running)
-        self.stop_teaching.setEnabled(False)
-        self.stop.setEnabled(running)
         if running:
             self.results.clear()
 
@@ -78,37 +71,34 @@ class ExamplesPanel(QWidget):
         """Allow what is possible while a model is taught, or while none is."""
         for button in (self.run, self.again, self.teach, self.save, self.open):
             button.setEnabled(not teaching)
-        self.stop_teaching.setEnabled(teaching)
         if teaching:
             self.curve.begin()
 
-    def show_message(self, text: str, *, problem: bool = False) -> None:
-        """Say what happened."""
-        self.message.say(text, problem=problem)
-
     def _tips(self) -> None:
-        for widget, tip in (
-            (self.image, "The image of the example, or the stack to label"),
-            (self.labels, "Its labels; takes the labels of the stack, too"),
-            (self.add_plane, "The shown plane with its labels is an example from now on"),
-            (self.add_files, "An image file and a label file on the same grid"),
-            (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
-            (self.targets, "What to label; planes that you labelled yourself stay as they are"),
+        set_tips(
             (
-                self.teach,
-                "Fit what the model is told to the examples, the model itself stays as it "
-                "is; worth a try from three examples on",
-            ),
-            (self.stop_teaching, "Stop teaching and use what is learnt so far"),
-            (self.save, "Keep what was taught as a small file, for other images and other people"),
-            (self.open, "Label by a file that was saved here"),
-            (self.told, "What the next run goes by"),
-            (self.run, "Label what is not done yet"),
-            (self.stop, "Stop after this one; what is done stays"),
-            (self.again, "Label everything again, what is done too"),
-            (self.results, "The least sure first; click to go there"),
-        ):
-            widget.setToolTip(tip)
+                (self.image, "The image of the example, or the stack to label"),
+                (self.labels, "Its labels; takes the labels of the stack, too"),
+                (self.add_plane, "The shown plane with its labels is an example from now on"),
+                (self.add_files, "An image file and a label file on the same grid"),
+                (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
+                (self.targets, "What to label; planes that you labelled yourself stay as they are"),
+                (
+                    self.teach,
+                    "Fit what the model is told to the examples, the model itself stays as it "
+                    "is; worth a try from three examples on. Cancel uses what is learnt so far",
+                ),
+                (
+                    self.save,
+                    "Keep what was taught as a small file, for other images and other people",
+                ),
+                (self.open, "Label by a file that was saved here"),
+                (self.told, "What the next run goes by"),
+                (self.run, "Label what is not done yet"),
+                (self.again, "Label everything again, what is done too"),
+                (self.results, "The least sure first; click to go there"),
+            )
+        )
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -125,10 +115,9 @@ class ExamplesPanel(QWidget):
         column.addLayout(row(self.add_plane, self.add_files))
         column.addWidget(self.strip)
         column.addLayout(then)
-        column.addLayout(row(self.teach, self.stop_teaching))
-        column.addLayout(row(self.save, self.open))
+        column.addLayout(row(self.teach, self.save, self.open))
         column.addWidget(self.curve)
         column.addWidget(self.told)
-        column.addLayout(row(self.run, self.stop, self.again))
+        column.addLayout(row(self.run, self.again))
         column.addWidget(self.message)
         column.addWidget(self.results, 1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
 from napari.layers import Labels
 
-from ...errors import NapariSeemError, UnknownWord
+from ...errors import UnknownWord
 from ...models.base import Capability
 from ...models.registry import able_models
 from ...query import PlaneFindings
@@ -17,6 +18,7 @@ from ...viewer.camera import show_place
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
 from .._shared.dock import Dock
+from .._shared.forms import on_click, without_arguments
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.runner import Job, LatestRunner
@@ -47,11 +49,10 @@ class FindWidget(Dock):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
+        super().__init__(napari_viewer)
         self.model_cache = model_cache or model_cache_of(self.viewer)
         self.findings = Findings(self)
-        self.panel = FindPanel(self, able_models(Capability.TEXT), self.findings)
+        self.panel = FindPanel(able_models(Capability.TEXT), self.findings)
         self.scope = Scope(self.viewer, self.panel, self)
         self.finder = Finder(self.model_cache, self)
         self.review = FindingReview(
@@ -62,7 +63,7 @@ class FindWidget(Dock):
         self._files: dict[Path, list[Any]] = {}
         self._problems: list[str] = []
         self._offered: Any = None
-        self._closed = False
+        self.place(self.panel, self.finder.steps.progress, self.review.files.steps.progress)
         self._connect()
         self.findings.arrange(self.panel.least.value(), self.panel.sort.currentText())
         self._show_target()
@@ -76,21 +77,18 @@ class FindWidget(Dock):
         if self.finder.steps.running:
             return
         asked, model = " ".join(panel.word.text().split()), panel.model.currentText()
-        try:
+        with self.reporting():
             sources, total, homes = self.scope.sources()
-        except NapariSeemError as error:
-            panel.show_message(str(error), problem=True)
-            return
-        query = (model, asked.lower(), self.scope.identity(homes))
-        if self.finder.is_new(query):
-            self._clear()
-        self.scope.remember(homes)
-        self._problems = []
-        self.review.asked = Asked(asked, model, self.scope.several)
-        claim(self.viewer, self, {key: method for method, key in KEYS.items()})
-        panel.show_running(True)
-        panel.show_message(f"looking for '{asked}' ...")
-        self.finder.start(model, asked, sources, total, query)
+            query = (model, asked.lower(), self.scope.identity(homes))
+            if self.finder.is_new(query):
+                self._clear()
+            self.scope.remember(homes)
+            self._problems = []
+            self.review.asked = Asked(asked, model, self.scope.several)
+            claim(self.viewer, self, {key: method for method, key in KEYS.items()})
+            panel.show_running(True)
+            panel.message.say(f"looking for '{asked}' ...")
+            self.finder.start(model, asked, sources, total, query)
 
     def search_again(self) -> None:
         """Forget what was found and look at everything again."""
@@ -133,39 +131,33 @@ class FindWidget(Dock):
             return
         image = self.scope.image_of(place.source)
         if image is None:
-            self.panel.show_message("its image was closed; open it and find again", problem=True)
+            self.panel.message.say("its image was closed; open it and find again", problem=True)
             return
         self._show(image, number)
 
-    def release(self) -> None:
-        """Let go of the viewer; what is written stays."""
-        if self._closed:
-            return
-        self._closed = True
+    def _let_go(self) -> None:
         self.finder.close()
         self._runner.close()
         self.review.close()
         self.preview.close()
         self.scope.close()
-        self.viewer.layers.events.removed.disconnect(self._on_removed)
         let_go(self.viewer, self)
 
     def _connect(self) -> None:
         panel = self.panel
-        for button, slot in (
+        on_click((
             (panel.begin, self.search), (panel.again, self.search_again),
-            (panel.stop, self.finder.steps.stop), (panel.previous, self.previous),
-            (panel.next, self.next), (panel.accept, self.accept), (panel.reject, self.reject),
+            (panel.previous, self.previous), (panel.next, self.next),
+            (panel.accept, self.accept), (panel.reject, self.reject),
             (panel.accept_all, self.accept_all), (panel.take_back, self.take_back),
-        ):  # fmt: skip
-            button.clicked.connect(_without_arguments(slot))
-        panel.word.returnPressed.connect(_without_arguments(self.search))
+        ))  # fmt: skip
+        panel.word.returnPressed.connect(without_arguments(self.search))
         panel.word.textEdited.connect(lambda _: self._offer_words())
         panel.suggested.connect(self.search)
         self.scope.changed.connect(self._show_target)
         self.scope.outdated.connect(self.finder.forget)
         panel.labels.chosen.connect(self._on_target)
-        panel.overwrite.toggled.connect(self._on_overwrite)
+        panel.overwrite.toggled.connect(partial(setattr, self.review, "overwrite"))
         panel.least.valueChanged.connect(lambda _: self._arrange())
         panel.sort.currentTextChanged.connect(lambda _: self._arrange())
         panel.view.wanted.connect(self.go_to)
@@ -174,8 +166,8 @@ class FindWidget(Dock):
         self.finder.refused.connect(self._on_refused)
         self.finder.ended.connect(self._on_end)
         self.review.changed.connect(self._on_decided)
-        self.review.said.connect(lambda text, bad: panel.show_message(text, problem=bad))
-        self.viewer.layers.events.removed.connect(self._on_removed)
+        self.review.said.connect(lambda text, bad: panel.message.say(text, problem=bad))
+        self.events.follow(self._on_removed, self.viewer.layers.events.removed)
 
     def _clear(self) -> None:
         self.review.forget()
@@ -191,7 +183,7 @@ class FindWidget(Dock):
         self.findings.add((finding, order) for finding in seen.findings)
         if len(self.findings.entries) > MOST:
             self.finder.steps.stop()
-        self.panel.show_message(f"{self.finder.done} planes done ...")
+        self.panel.message.say(f"{self.finder.done} planes done ...")
         self._show_counts()
 
     def _on_refused(self, error: Exception) -> None:
@@ -205,15 +197,15 @@ class FindWidget(Dock):
         word = " ".join(panel.word.text().split())
         said = f"{many} found on {self.finder.done} planes" if many else f"no '{word}' was found"
         if outcome and outcome != "stopped":
-            panel.show_message(outcome, problem=True)
+            panel.message.say(outcome, problem=True)
         elif self._problems:
             more = f" ({len(self._problems)} such)" if len(self._problems) > 1 else ""
             told = self._problems[0] + more
-            panel.show_message(told if not self.finder.done else f"{said}; {told}", problem=True)
+            panel.message.say(told if not self.finder.done else f"{said}; {told}", problem=True)
         elif many > MOST:
-            panel.show_message(f"{said}, more than the list holds; stopped", problem=True)
+            panel.message.say(f"{said}, more than the list holds; stopped", problem=True)
         else:
-            panel.show_message(f"stopped, {said}; Find goes on" if outcome else said)
+            panel.message.say(f"stopped, {said}; Find goes on" if outcome else said)
         self._offer_words()
         self._show_counts()
 
@@ -221,7 +213,7 @@ class FindWidget(Dock):
         """Decide on the chosen finding, and choose the next undecided one."""
         number = self.panel.view.number
         if number is None:
-            self.panel.show_message("choose a finding in the list first")
+            self.panel.message.say("choose a finding in the list first")
             return
         row = self.findings.row_of(number) or 0
         decide([number])
@@ -261,7 +253,7 @@ class FindWidget(Dock):
 
         def opened(added: list[Any]) -> None:
             self._files[path] = [unwrap(layer) for layer in added]
-            if not self._closed and self.panel.view.number == number:
+            if not self.is_released and self.panel.view.number == number:
                 self._show(self._files[path][0], number)
 
         open_path(self.viewer, path, then=opened)
@@ -307,9 +299,6 @@ class FindWidget(Dock):
         if self.panel.image.layer is not None:
             self.review.choose_target(self.panel.image.layer, unwrap(labels))
 
-    def _on_overwrite(self, wanted: bool) -> None:
-        self.review.overwrite = wanted
-
     def _offer_words(self) -> None:
         """Offer the words that the model knows, once it is loaded; which is done in a thread."""
         name = self.panel.model.currentText()
@@ -321,7 +310,7 @@ class FindWidget(Dock):
             self.panel.words.setStringList(list(model.vocabulary()))
 
         def failed(error: Exception) -> None:
-            self.panel.show_message(str(error), problem=True)
+            self.panel.message.say(str(error), problem=True)
 
         self._runner.submit(Job(lambda: self.model_cache.model(name), done, failed))
 
@@ -329,12 +318,3 @@ class FindWidget(Dock):
         self.review.let_go_of(event.value)
         if self.scope.knows(event.value):
             self.finder.steps.stop()
-
-
-def _without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
-    """A slot that ignores what a signal carries."""
-
-    def call(*_: Any) -> None:
-        slot()
-
-    return call

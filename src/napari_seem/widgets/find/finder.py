@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -80,7 +81,8 @@ class Finder(QObject):
         """
         if self.is_new(query):
             self._query, self._done = query, set()
-        self.steps.start(f"Looking for {word}", total, lambda: self._run(model, word, sources))
+        run = partial(self._run, model, word, sources, frozenset(self._done))
+        self.steps.start(f"Looking for {word}", total, run)
 
     def forget(self) -> None:
         """Look at everything again next time."""
@@ -91,9 +93,11 @@ class Finder(QObject):
         self.steps.close()
 
     def _run(
-        self, name: str, word: str, sources: Iterable[PlaneSource | Unreadable]
-    ) -> Iterator[PlaneFindings | UnknownWord | InvalidPrompt]:
-        left = (one for one in sources if _ref(one) not in self._done)
+        self, name: str, word: str, sources: Iterable[PlaneSource | Unreadable],
+        done: frozenset[PlaneRef],
+    ) -> Iterator[PlaneFindings | UnknownWord | InvalidPrompt]:  # fmt: skip
+        """In the thread: look at the planes that are not done."""
+        left = (one for one in sources if _ref(one) not in done)
         model, cache = self._model_cache.model(name), self._model_cache.cache
         try:
             yield from search(model, left, word, cache=cache, may_go_on=self._may_go_on)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari.layers import Image, Labels
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QCompleter,
     QLabel,
     QLineEdit,
     QPushButton,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
-from .._shared.forms import AxisBox, PlaneRange, WordButtons, form_layout, row
+from .._shared.forms import (
+    AxisBox,
+    LayerBox,
+    PlaneRange,
+    WordButtons,
+    form_layout,
+    offer_completions,
+    row,
+    set_tips,
+)
 from .._shared.message import Message
-from ..annotate.panel import LayerBox
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
 
@@ -34,8 +41,6 @@ class FindPanel(QWidget):
 
     Parameters
     ----------
-    parent : QWidget
-        Gets the panel as its layout.
     models : sequence of str
         Those that take words.
     findings : Findings
@@ -48,10 +53,8 @@ class FindPanel(QWidget):
 
     suggested = Signal(str)
 
-    def __init__(self, parent: QWidget, models: Sequence[str], findings: Findings) -> None:
-        super().__init__(parent)
-        # the list takes the room that napari would else leave empty below
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+    def __init__(self, models: Sequence[str], findings: Findings) -> None:
+        super().__init__()
         self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
         self.along, self._range = AxisBox(), PlaneRange()
         self.model.addItems(list(models))
@@ -62,12 +65,11 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image, self.labels = LayerBox(), LayerBox("new layer")
+        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
         self.first, self.last = self._range.first, self._range.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
-        self.begin, self.stop = QPushButton("Find"), QPushButton("Stop")
-        self.again = QPushButton("Again")
+        self.begin, self.again = QPushButton("Find"), QPushButton("Again")
         self.message, self.told = Message(), QLabel()
         self.least = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.view = FindingsView(findings)
@@ -79,9 +81,6 @@ class FindPanel(QWidget):
         self._prepare()
         self._tips()
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         self.show_running(False)
         self.show_scope(1, 0)
         self.show_channels(0)
@@ -91,11 +90,6 @@ class FindPanel(QWidget):
         """Allow what is possible while a search runs, or while none does."""
         self.begin.setEnabled(not running)
         self.again.setEnabled(not running)
-        self.stop.setEnabled(running)
-
-    def show_message(self, text: str, *, problem: bool = False) -> None:
-        """Say what happened."""
-        self.message.say(text, problem=problem)
 
     def show_scope(self, count: int, axes: int) -> None:
         """Show the rows that the scope needs, for `count` planes along one of so many axes."""
@@ -132,10 +126,7 @@ class FindPanel(QWidget):
         self.word.setPlaceholderText("a word, such as nucleus")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
-        completer = QCompleter(self.words, self)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        self.word.setCompleter(completer)
+        offer_completions(self.word, self.words)
         self.folder.setPlaceholderText("folder")
         self.least.setRange(0, 1)
         self.least.setDecimals(2)
@@ -147,13 +138,12 @@ class FindPanel(QWidget):
         self._folder.setLayout(chosen)
 
     def _tips(self) -> None:
-        for widget, tip in (
+        set_tips((
             (self.word, "What to look for; Enter begins"),
             (self.scope, "Where to look for it"),
             (self.channels, "Show the model these layers as channels of one picture"),
             (self.along, "The axis along which the planes follow each other"),
             (self.begin, "Look through the planes that were not looked at yet"),
-            (self.stop, "Stop after this plane; Find goes on"),
             (self.again, "Forget what was found, and look at everything again"),
             (self.least, "Show only what scores at least this much"),
             (self.previous, "Go to the finding before [Shift+B]"),
@@ -164,8 +154,7 @@ class FindPanel(QWidget):
             (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
             (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
             (self.labels, "Labels layer that takes what is accepted"),
-        ):  # fmt: skip
-            widget.setToolTip(tip)
+        ))  # fmt: skip
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -184,7 +173,7 @@ class FindPanel(QWidget):
         form.addRow("Write to", self.labels)
         form.addRow("", self.overwrite)
         column.addLayout(form)
-        column.addLayout(row(self.begin, self.stop, self.again))
+        column.addLayout(row(self.begin, self.again))
         column.addWidget(self.message)
         column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
         column.addLayout(row(self.told, self.sort, stretch=0))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog
 
@@ -19,6 +19,7 @@ from ...viewer.model_input import image_source, model_input_of
 from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
 from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
+from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel
 
 
@@ -51,8 +52,8 @@ class Scope(QObject):
         panel.scope.currentTextChanged.connect(lambda _: self._refresh_axes())
         panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
         panel.image.chosen.connect(lambda _: self._refresh_axes())
-        for event in self._events():
-            event.connect(self.refresh)
+        self._events = Followed()
+        self._events.follow(self.refresh, *layers_of(viewer), *axes_of(viewer))
         self.refresh()
 
     @property
@@ -124,24 +125,17 @@ class Scope(QObject):
 
     def refresh(self, _: Any = None) -> None:
         """Offer the layers that are there."""
-        layers = [unwrap(layer) for layer in self._viewer.layers if not is_ours(layer)]
-        panel = self._panel
-        panel.labels.offer([x for x in layers if isinstance(x, Labels)], panel.labels.layer)
-        panel.image.offer([x for x in layers if isinstance(x, Image)], panel.image.layer)
+        for box in (self._panel.labels, self._panel.image):
+            box.offer(self._viewer)
         self._refresh_axes()
 
     def close(self) -> None:
         """Look at the viewer no longer."""
         self.forget()
-        for event in self._events():
-            event.disconnect(self.refresh)
+        self._events.close()
 
     def _on_data(self, _: Any) -> None:
         self.outdated.emit()
-
-    def _events(self) -> list[Any]:
-        layers, dims = self._viewer.layers.events, self._viewer.dims.events
-        return [layers.inserted, layers.removed, layers.reordered, dims.order, dims.ndisplay]
 
     def _flat_images(self) -> list[Image]:
         layers = [unwrap(layer) for layer in self._viewer.layers]

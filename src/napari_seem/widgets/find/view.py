@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate
 
 from ...query.finding import SIDE
-from ..annotate.panel import ERROR_COLOUR, NOTE_COLOUR
+from .._shared.message import ERROR_COLOUR, NOTE_COLOUR
 from .findings import NUMBER, Findings, State
 
 GAP = 4

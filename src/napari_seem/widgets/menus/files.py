@@ -117,9 +117,7 @@ def save_to(layer: Labels, path: Path) -> None:
     def written(paths: list[Path]) -> None:
         show_info("Written: " + ", ".join(str(one) for one in paths))
 
-    _in_thread(
-        labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False
-    )
+    _in_thread(labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False)
 
 
 def suggested(layer: Labels) -> str:

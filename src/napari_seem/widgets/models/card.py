@@ -7,7 +7,7 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from ...models.base import Capability
 from ...models.registry import ModelSpec
@@ -27,12 +27,11 @@ class ModelCard(QFrame):
 
     Attributes
     ----------
-    wanted, stopped, file_wanted : Signal(str)
-        Carry the model's name: download it, stop downloading it, use a file of one's own.
+    wanted, file_wanted : Signal(str)
+        Carry the model's name: download it, use a file of one's own.
     """
 
     wanted = Signal(str)
-    stopped = Signal(str)
     file_wanted = Signal(str)
 
     def __init__(self, spec: ModelSpec) -> None:
@@ -42,21 +41,19 @@ class ModelCard(QFrame):
         self.title = _text(f"<b>{spec.title}</b> <code>{spec.name}</code>")
         self.facts = _text(f"{spec.description}<br>Takes: {prompts_of(spec)}.")
         self.weights = _text("")
-        self.download, self.stop = QPushButton("Download"), QPushButton("Stop")
+        self.download = QPushButton("Download")
         self.choose = QPushButton("Use a file…")
         self.choose.setToolTip("Use weights that are on this machine already, from now on")
         self.copy_path = QPushButton("Copy path")
         self.copy_path.setToolTip("Copy where the weights are, or have to be put")
-        self.bar = QProgressBar()
         self.download.clicked.connect(lambda: self.wanted.emit(spec.name))
-        self.stop.clicked.connect(lambda: self.stopped.emit(spec.name))
         self.choose.clicked.connect(lambda: self.file_wanted.emit(spec.name))
         self.copy_path.clicked.connect(self._copy_path)
         column, row = QVBoxLayout(self), QHBoxLayout()
-        for button in (self.download, self.stop, self.choose, self.copy_path):
+        for button in (self.download, self.choose, self.copy_path):
             row.addWidget(button)
         row.addStretch(1)
-        for label in (self.title, self.facts, self.weights, self.bar):
+        for label in (self.title, self.facts, self.weights):
             column.addWidget(label)
         column.addLayout(row)
         self.refresh()
@@ -65,8 +62,6 @@ class ModelCard(QFrame):
         """Look where the weights are now."""
         file = self.spec.weights
         path = file.located()
-        self.bar.hide()
-        self.stop.hide()
         self.download.setVisible(path is None)
         self.choose.setVisible(not file.packaged)
         self.copy_path.setVisible(not file.packaged)
@@ -86,17 +81,10 @@ class ModelCard(QFrame):
             f"put it at {_breakable(file.path)}, or choose the file."
         )
 
-    def show_progress(self, done: int, total: int | None) -> None:
-        """Show how much has arrived, in bytes."""
+    def show_running(self) -> None:
+        """Offer nothing while the weights are downloaded."""
         self.download.hide()
         self.choose.hide()
-        self.stop.show()
-        self.bar.show()
-        self.bar.setRange(0, 1000 if total else 0)
-        if total:
-            self.bar.setValue(int(1000 * done / total))
-        of = f" of {total / MEGABYTE:,.1f}" if total else ""
-        self.bar.setFormat(f"{done / MEGABYTE:,.1f}{of} MB")
 
     def _copy_path(self) -> None:
         clipboard = QGuiApplication.clipboard()

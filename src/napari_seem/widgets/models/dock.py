@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import napari
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_info, show_warning
 from qtpy.compat import isalive
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import (
-    QComboBox,
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from ...models.registry import MODELS, ModelSpec, available_devices, download_model, use_file
-from ...viewer.private import unwrap
+from .._shared.dock import Dock
+from .._shared.forms import row
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
 from .._shared.runner import report_crash
@@ -35,7 +26,7 @@ from .downloads import Download, Fetch
 REFRESH_MS = 1000
 
 
-class ModelsWidget(QWidget):
+class ModelsWidget(Dock):
     """List every model; download weights or point to a file; choose the device; empty the cache.
 
     Parameters
@@ -53,8 +44,8 @@ class ModelsWidget(QWidget):
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None,
         specs: Sequence[ModelSpec] = tuple(MODELS.values()), fetch: Fetch = download_model,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.model_cache = model_cache or model_cache_of(unwrap(napari_viewer))
+        super().__init__(napari_viewer)
+        self.model_cache = model_cache or model_cache_of(self.viewer)
         self.cards = {spec.name: ModelCard(spec) for spec in specs}
         self.device, self.cache = QComboBox(), QLabel()
         self.clear_cache = QPushButton("Clear")
@@ -79,7 +70,7 @@ class ModelsWidget(QWidget):
         if self.transfer.running:
             show_warning(f"'{self.transfer.name}' is still being downloaded; stop it or wait")
             return
-        self.cards[name].show_progress(0, None)
+        self.cards[name].show_running()
         self.transfer.start(name, self.cards[name].spec.title)
 
     def choose_file(self, name: str, path: str | Path | None = None) -> None:
@@ -114,52 +105,34 @@ class ModelsWidget(QWidget):
             f"{cache.max_bytes / MEGABYTE:,.0f} MB"
         )
 
-    def closeEvent(self, event: Any) -> None:
+    def _let_go(self) -> None:
         """Stop a download; what has arrived stays."""
         self.transfer.cancel()
         self._timer.stop()
-        super().closeEvent(event)
 
     def _arrange(self) -> None:
-        inner, cards = QWidget(), QVBoxLayout()
-        for card in self.cards.values():
-            cards.addWidget(card)
-        cards.addStretch(1)
-        inner.setLayout(cards)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inner)
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Run on"))
-        row.addWidget(self.device, 1)
-        memory = QHBoxLayout()
-        memory.addWidget(self.cache, 1)
-        memory.addWidget(self.clear_cache)
         self.cache.setWordWrap(True)
         self.cache.setMinimumWidth(1)
         self.cache.setMinimumHeight(2 * self.cache.fontMetrics().lineSpacing() + 4)
         self.device.setToolTip("auto takes a GPU where there is one")
         self.clear_cache.setToolTip("Forget encoded images in memory; prompts and labels stay")
-        column = QVBoxLayout(self)
-        column.addWidget(scroll, 1)
-        column.addLayout(row)
-        column.addLayout(memory)
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.addLayout(row(QLabel("Run on"), self.device))
+        column.addLayout(row(self.cache, self.clear_cache, stretch=0))
         column.addWidget(self.disk)
+        for card in self.cards.values():
+            column.addWidget(card)
+        column.addStretch(1)
+        self.place(inner, self.transfer.progress)
 
     def _connect(self) -> None:
         for card in self.cards.values():
             card.wanted.connect(self.start_download)
-            card.stopped.connect(lambda _: self.transfer.cancel())
             card.file_wanted.connect(self.choose_file)
-        self.transfer.progressed.connect(self._on_progress)
         self.transfer.ended.connect(self._on_end)
         self.clear_cache.clicked.connect(self.empty_cache)
         self.device.textActivated.connect(self._use_device)
-
-    def _on_progress(self, done: int, total: int | None) -> None:
-        if self.transfer.running:
-            self.cards[self.transfer.name].show_progress(done, total)
 
     def _on_end(self, name: str, problem: str) -> None:
         card = self.cards[name]

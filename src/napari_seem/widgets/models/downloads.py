@@ -1,4 +1,4 @@
-"""Downloads of model weights: in a thread, with progress in napari's activity dock."""
+"""Downloads of model weights in a thread."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from napari.qt.threading import create_worker
-from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import DownloadCancelled, NapariSeemError
 from ...models.registry import download_model
-from ...models.weights import Cancel, Progress
+from ...models.weights import Cancel
+from ...models.weights import Progress as Report
+from .._shared.progress import Progress
 from .._shared.runner import report_crash
 
-Fetch = Callable[[str, Progress, Cancel], Path]
+Fetch = Callable[[str, Report, Cancel], Path]
+MEGABYTE = 1e6
 EVERY = 0.1
 """Seconds between two reports of progress."""
 
@@ -34,13 +36,13 @@ class Download(QObject):
 
     Attributes
     ----------
-    progressed : Signal(object, object)
-        Bytes that are here, and in all (None where the server does not say).
+    progress : Progress
+        In bytes.
     ended : Signal(str, str)
         Name of the model, and what went wrong or ''.
     """
 
-    progressed = Signal(object, object)
+    _reported = Signal(object, object)
     ended = Signal(str, str)
 
     def __init__(self, parent: QObject, fetch: Fetch = download_model) -> None:
@@ -48,9 +50,10 @@ class Download(QObject):
         self._fetch = fetch
         self._stop = threading.Event()
         self._worker: Any = None
-        self._progress: Any = None
+        self.progress = Progress(self, megabytes)
+        self.progress.cancelled.connect(self.cancel)
         self.name = ""
-        self.progressed.connect(self._show)
+        self._reported.connect(self.progress.show_done)
 
     @property
     def running(self) -> bool:
@@ -63,8 +66,8 @@ class Download(QObject):
             return
         self.name = name
         self._stop.clear()
-        self._progress = cancelable_progress(total=0, desc=f"Downloading {title}")
-        report = _Sparse(self.progressed.emit)
+        self.progress.start(f"Downloading {title}")
+        report = _Sparse(self._reported.emit)
         work = partial(self._fetch, name, report, self._stop.is_set)
         self._worker = create_worker(work, _start_thread=False, _ignore_errors=True)
         self._worker.returned.connect(lambda _: self._end(""))
@@ -74,15 +77,6 @@ class Download(QObject):
     def cancel(self) -> None:
         """Stop after the block that is being read."""
         self._stop.set()
-
-    def _show(self, done: int, total: int | None) -> None:
-        if self._progress is None:
-            return
-        if self._progress.is_canceled:
-            self.cancel()
-        if total and self._progress.total != total:
-            self._progress.reset(total=total)
-        self._progress.update(done - self._progress.n)
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, DownloadCancelled):
@@ -95,10 +89,13 @@ class Download(QObject):
 
     def _end(self, problem: str) -> None:
         self._worker = None
-        if self._progress is not None:
-            self._progress.close()
-            self._progress = None
+        self.progress.end()
         self.ended.emit(self.name, problem)
+
+
+def megabytes(done: int, total: int) -> str:
+    """'12.1 of 94.0 MB'."""
+    return f"{done / MEGABYTE:,.1f} of {total / MEGABYTE:,.1f} MB"
 
 
 class _Sparse:

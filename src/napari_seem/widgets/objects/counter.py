@@ -12,6 +12,7 @@ from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...viewer.coordinates import full_data
 from ...viewer.documents import document_of
+from .._shared.progress import Progress
 from .._shared.steps import Steps
 
 AT_ONCE = 1 << 23
@@ -50,6 +51,11 @@ class Counter(QObject):
         self._pause.setSingleShot(True)
         self._pause.setInterval(PAUSE)
         self._pause.timeout.connect(self._go_on)
+
+    @property
+    def progress(self) -> Progress:
+        """How many batches of planes are counted."""
+        return self._steps.progress
 
     @property
     def running(self) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import napari
-from napari.layers import Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QColor, QKeySequence, QShortcut
 from qtpy.QtWidgets import QColorDialog, QInputDialog
@@ -25,14 +23,13 @@ from ...commands.names import (
     colourable,
 )
 from ...edits import NO_CLASS
-from ...errors import NapariSeemError
 from ...labels.plans import clean_name, counted, look_alikes, quoted
 from ...palette import Palette
 from ...viewer.coordinates import go_to
 from ...viewer.palette import palette_of
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from .._shared.dock import Dock
+from .._shared.events import layers_of
+from .._shared.forms import on_click
 from .panel import PLANE, ClassesPanel
 from .tables import ClassRow, ObjectRow
 from .work import NO_LAYER, ObjectsWork
@@ -48,14 +45,13 @@ class ObjectsWidget(Dock):
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
-        self.panel = ClassesPanel(self)
+        super().__init__(napari_viewer)
+        self.panel = ClassesPanel()
         self.work = ObjectsWork(self.viewer, self)
+        self.place(self.panel, self.work.counter.progress)
         self._chosen: set[str] = set()
         self._label = 0
         self._quiet = False
-        self._closed = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.refresh)
@@ -87,7 +83,7 @@ class ObjectsWidget(Dock):
 
     def recolour(self, colour: str | None = None) -> None:
         """Give the chosen classes a colour, "#rrggbb"; asked for where it is not given."""
-        with self._reporting():
+        with self.reporting():
             names = colourable(self.chosen_classes)
             if colour is None:
                 present = QColor(palette_of(self.layer).of(names[0]))
@@ -111,7 +107,7 @@ class ObjectsWidget(Dock):
 
     def put_into(self, name: str | None = None) -> None:
         """Put the chosen objects into a class; asked for where it is not given."""
-        with self._reporting():
+        with self.reporting():
             ids = self.chosen_objects
             if name is None:
                 known = [one for one in self.work.classes if one != NO_CLASS]
@@ -154,7 +150,7 @@ class ObjectsWidget(Dock):
 
     def refresh(self) -> None:
         """Show the layer as it is now."""
-        if self._closed:
+        if self.is_released:
             return
         self._soon.stop()
         panel, layer = self.panel, self.layer
@@ -174,36 +170,26 @@ class ObjectsWidget(Dock):
         self._show_choice()
         self._show_undo()
 
-    def release(self) -> None:
-        """Let go of the viewer."""
-        if self._closed:
-            return
-        self._closed = True
+    def _let_go(self) -> None:
         self._soon.stop()
         self.panel.only.setChecked(False)
         if self.layer is not None:
             self.layer.events.selected_label.disconnect(self._on_selected)
         self.work.close()
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.disconnect(self._refresh_layers)
 
     def _connect(self) -> None:
         panel = self.panel
         panel.labels.chosen.connect(self._watch)
         panel.by_class.toggled.connect(self._on_colours)
         panel.only.toggled.connect(lambda _: self._show_only())
-        panel.rename_class.clicked.connect(panel.classes.rename)
-        panel.merge_classes.clicked.connect(lambda: self.merge_classes())
-        panel.recolour.clicked.connect(lambda: self.recolour())
-        panel.delete_class.clicked.connect(self.delete_classes)
-        panel.select_all.clicked.connect(self.select_all)
-        panel.merge_objects.clicked.connect(self.merge_objects)
-        panel.put_into.clicked.connect(lambda: self.put_into())
-        panel.delete_objects.clicked.connect(self.delete_objects)
-        panel.undo.clicked.connect(self.undo)
-        panel.redo.clicked.connect(self.redo)
-        panel.again.clicked.connect(self.work.counter.again)
+        on_click((
+            (panel.rename_class, panel.classes.rename), (panel.merge_classes, self.merge_classes),
+            (panel.recolour, self.recolour), (panel.delete_class, self.delete_classes),
+            (panel.select_all, self.select_all), (panel.merge_objects, self.merge_objects),
+            (panel.put_into, self.put_into), (panel.delete_objects, self.delete_objects),
+            (panel.undo, self.undo), (panel.redo, self.redo),
+            (panel.again, self.work.counter.again),
+        ))  # fmt: skip
         panel.classes.source.renamed.connect(lambda row, to: self.rename_class(row.name, to))
         panel.objects.source.renamed.connect(lambda row, to: self.rename_object(row.label_id, to))
         panel.classes.chose.connect(self._on_classes)
@@ -221,9 +207,7 @@ class ObjectsWidget(Dock):
             shortcut = QShortcut(QKeySequence(keys), home)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self._refresh_layers)
+        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
 
     def _watch(self, layer: Any) -> None:
         """Show another layer; None for none."""
@@ -240,7 +224,7 @@ class ObjectsWidget(Dock):
 
     def _do(self, command: NameCommand, choose: str = "") -> None:
         """Make a change, say what it was, and show the class it led to."""
-        with self._reporting():
+        with self.reporting():
             change = self.work.do(command)
             if choose:
                 self._chosen = {clean_name(choose)}
@@ -251,18 +235,10 @@ class ObjectsWidget(Dock):
             self.panel.message.say(f"done: {change.title}{_hint(self.work.classes)}")
 
     def _travel(self, act: Callable[[], str], said: str) -> None:
-        with self._reporting():
+        with self.reporting():
             title = act()
             self.refresh()
             self.panel.message.say(f"{said}: {title}" if title else "there is nothing more")
-
-    @contextmanager
-    def _reporting(self) -> Iterator[None]:
-        try:
-            yield
-        except NapariSeemError as error:
-            self.panel.message.say(str(error), problem=True)
-            self._later()
 
     def _show_classes(self, classes: Mapping[str, Sequence[int]], palette: Palette) -> None:
         panel = self.panel
@@ -335,15 +311,12 @@ class ObjectsWidget(Dock):
 
     def _later(self, _: Any = None) -> None:
         """Refresh once Qt has nothing else to do, however often this is asked for."""
-        if not self._closed and not self._quiet:
+        if not self.is_released and not self._quiet:
             self._soon.start(0)
 
     def _refresh_layers(self, _: Any = None) -> None:
-        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
-        wanted = [layer for layer in layers if isinstance(layer, Labels) and layer.ndim > 1]
         box = self.panel.labels
-        former = box.layer
-        box.offer(wanted, former)
+        box.offer(self.viewer)
         if self.layer is None or self.layer is not box.layer:
             self._watch(box.layer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,8 +19,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
+from .._shared.forms import LayerBox, set_tips
 from .._shared.message import Message
-from ..annotate.panel import LayerBox
 from .table import Table
 from .tables import ClassModel, ObjectModel
 
@@ -28,17 +29,11 @@ PLANE = 3
 
 
 class ClassesPanel(QWidget):
-    """All widgets of the Objects dock, in their places.
+    """All widgets of the Objects dock, in their places."""
 
-    Parameters
-    ----------
-    parent : QWidget
-        Gets the panel as its layout.
-    """
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.labels = LayerBox()
+    def __init__(self) -> None:
+        super().__init__()
+        self.labels = LayerBox(Labels, least_ndim=2)
         self.by_object, self.by_class = QRadioButton("object"), QRadioButton("class")
         self.by_object.setChecked(True)
         self.classes, self.objects = Table(ClassModel(), 5), Table(ObjectModel(), 6)
@@ -51,12 +46,8 @@ class ClassesPanel(QWidget):
         self.again = QPushButton("Count again")
         self.heading, self.message = QElidingLabel(), Message()
         self.heading.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._tips()
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         self.show_choice(0, 0)
         self.show_undo("", "")
 
@@ -79,21 +70,25 @@ class ClassesPanel(QWidget):
             button.setToolTip(text)
 
     def _tips(self) -> None:
-        for widget, tip in (
-            (self.by_object, "Every object has a colour of its own"),
-            (self.by_class, "All objects of a class have the same colour"),
-            (self.only, "Hide all objects but those listed below"),
-            (self.rename_class, "Call the class something else (double-click does so, too)"),
-            (self.merge_classes, "Make the chosen classes one, called as the largest of them"),
-            (self.recolour, "Another colour for the chosen classes"),
-            (self.delete_class, "Take all objects of the chosen classes away, pixels and rows"),
-            (self.select_all, "Choose all objects listed here"),
-            (self.merge_objects, "Make the chosen objects one; the largest keeps its id and name"),
-            (self.put_into, "Put the chosen objects into a class"),
-            (self.delete_objects, "Take the chosen objects away, pixels and rows (Del)"),
-            (self.again, "Count the objects anew, after a script changed the labels in place"),
-        ):
-            widget.setToolTip(tip)
+        set_tips(
+            (
+                (self.by_object, "Every object has a colour of its own"),
+                (self.by_class, "All objects of a class have the same colour"),
+                (self.only, "Hide all objects but those listed below"),
+                (self.rename_class, "Call the class something else (double-click does so, too)"),
+                (self.merge_classes, "Make the chosen classes one, called as the largest of them"),
+                (self.recolour, "Another colour for the chosen classes"),
+                (self.delete_class, "Take all objects of the chosen classes away, pixels and rows"),
+                (self.select_all, "Choose all objects listed here"),
+                (
+                    self.merge_objects,
+                    "Make the chosen objects one; the largest keeps its id and name",
+                ),
+                (self.put_into, "Put the chosen objects into a class"),
+                (self.delete_objects, "Take the chosen objects away, pixels and rows (Del)"),
+                (self.again, "Count the objects anew, after a script changed the labels in place"),
+            )
+        )
 
     def _arrange(self) -> None:
         form = QFormLayout()

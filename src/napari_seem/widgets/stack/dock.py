@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import napari
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QListWidgetItem
 
@@ -15,10 +15,10 @@ from ...models.base import Capability
 from ...models.registry import able_models
 from ...sources.stack import StackSource
 from ...viewer.model_input import model_input_of
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from ...viewer.stacks import shown_stack
 from .._shared.dock import Dock
+from .._shared.events import layers_of
+from .._shared.forms import on_click
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
 from .panel import OUTLINES, StackPanel
@@ -41,11 +41,10 @@ class StackWidget(Dock):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
-        super().__init__()
-        self.viewer = unwrap(napari_viewer)
-        self.panel = StackPanel(self, able_models(Capability.IN_CONTEXT))
+        super().__init__(napari_viewer)
+        self.panel = StackPanel(able_models(Capability.IN_CONTEXT))
         self.runner = StackRunner(self.viewer, model_cache or model_cache_of(self.viewer), self)
-        self._closed = False
+        self.place(self.panel, self.runner.steps.progress)
         self._connect()
         self._refresh_layers()
 
@@ -53,14 +52,11 @@ class StackWidget(Dock):
         """Carry labels 'forward' or 'backward' from the shown plane, or 'both' ways."""
         panel = self.panel
         self._claim_keys()
-        panel.show_message("")
-        try:
+        panel.message.say("")
+        with self.reporting():
             planned = self.runner.propagate(self._order(direction))
-        except NapariSeemError as error:
-            panel.show_message(str(error), problem=True)
-            return
-        panel.show_running(True)
-        panel.show_message(f"{planned} planes ..." if planned else "every plane is done")
+            panel.show_running(True)
+            panel.message.say(f"{planned} planes ..." if planned else "every plane is done")
 
     def accept_plane(self) -> None:
         """The shown plane is right: it becomes one to start from."""
@@ -81,7 +77,7 @@ class StackWidget(Dock):
         """Give all planes the labels they had before the run."""
         count = self.runner.restore()
         said = f"{count} planes are as before" if count else "nothing to take back"
-        self.panel.show_message(said)
+        self.panel.message.say(said)
         self._show_results()
 
     def go_to(self, plane: int) -> None:
@@ -95,41 +91,27 @@ class StackWidget(Dock):
         axis = stack.axis + self.viewer.dims.ndim - layer.ndim
         self.viewer.dims.set_point(axis, float(world[stack.axis]))
 
-    def release(self) -> None:
-        """Let go of the viewer."""
-        if self._closed:
-            return
-        self._closed = True
+    def _let_go(self) -> None:
         self.runner.close()
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.disconnect(self._refresh_layers)
-        for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
-            event.disconnect(self._refresh_plane)
         let_go(self.viewer, self)
 
     def _connect(self) -> None:
         panel = self.panel
-        panel.forward.clicked.connect(lambda: self.carry("forward"))
-        panel.backward.clicked.connect(lambda: self.carry("backward"))
-        panel.both.clicked.connect(lambda: self.carry("both"))
-        panel.resume.clicked.connect(lambda: self.carry("both"))
-        panel.stop.clicked.connect(self.runner.steps.stop)
-        panel.accept.clicked.connect(self.accept_plane)
-        panel.next.clicked.connect(self.next_doubtful)
-        panel.previous.clicked.connect(self.previous_doubtful)
-        panel.take_back.clicked.connect(self.take_back)
+        on_click((
+            (panel.forward, partial(self.carry, "forward")), (panel.both, self.carry),
+            (panel.backward, partial(self.carry, "backward")), (panel.resume, self.carry),
+            (panel.accept, self.accept_plane), (panel.next, self.next_doubtful),
+            (panel.previous, self.previous_doubtful), (panel.take_back, self.take_back),
+        ))  # fmt: skip
         panel.plot.clicked.connect(self.go_to)
         panel.queue.currentRowChanged.connect(self._on_row)
         panel.image.chosen.connect(lambda _: self._refresh_plane())
         panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
         self.runner.written.connect(self._on_written)
         self.runner.ended.connect(self._on_end)
-        layers = self.viewer.layers.events
-        for event in (layers.inserted, layers.removed, layers.reordered):
-            event.connect(self._refresh_layers)
-        for event in (self.viewer.dims.events.point, self.viewer.dims.events.order):
-            event.connect(self._refresh_plane)
+        dims = self.viewer.dims.events
+        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        self.events.follow(self._refresh_plane, dims.point, dims.order)
         self._claim_keys()
 
     def _claim_keys(self) -> None:
@@ -187,13 +169,13 @@ class StackWidget(Dock):
         panel, work = self.panel, self.runner.engine
         panel.show_running(False)
         if outcome and outcome != "stopped":
-            panel.show_message(outcome, problem=True)
+            panel.message.say(outcome, problem=True)
         elif work is not None:
             done = [k for k, result in work.results.items() if not result.accepted]
             left = len(work.pending)
             said = f"{len(done)} planes carried"
             said += f", stopped with {left} left" if outcome and left else ""
-            panel.show_message(f"{said}. {_told(work.events)}")
+            panel.message.say(f"{said}. {_told(work.events)}")
         self._show_results()
 
     def _show_results(self, *, queue: bool = True) -> None:
@@ -228,12 +210,8 @@ class StackWidget(Dock):
         queue.blockSignals(False)
 
     def _refresh_layers(self, _: Any = None) -> None:
-        layers = [unwrap(layer) for layer in self.viewer.layers if not is_ours(layer)]
-        panel = self.panel
-        stacks = [x for x in layers if isinstance(x, Image) and x.ndim > 2]
-        labels = [x for x in layers if isinstance(x, Labels) and x.ndim > 2]
-        panel.image.offer(stacks, panel.image.layer)
-        panel.labels.offer(labels, panel.labels.layer)
+        for box in (self.panel.image, self.panel.labels):
+            box.offer(self.viewer)
         self._refresh_plane()
 
     def _refresh_plane(self, _: Any = None) -> None:

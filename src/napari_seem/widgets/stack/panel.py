@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,9 +17,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .._shared.forms import AxisBox, PlaneRange, row
+from .._shared.forms import AxisBox, LayerBox, PlaneRange, row, set_tips
 from .._shared.message import Message
-from ..annotate.panel import LayerBox
 from .score_plot import ScorePlot
 
 OUTLINES = "outlines only, no model"
@@ -29,15 +29,13 @@ class StackPanel(QWidget):
 
     Parameters
     ----------
-    parent : QWidget
-        Gets the panel as its layout.
     models : sequence of str
         Those that can be told by examples.
     """
 
-    def __init__(self, parent: QWidget, models: Sequence[str]) -> None:
-        super().__init__(parent)
-        self.image, self.labels = LayerBox(), LayerBox()
+    def __init__(self, models: Sequence[str]) -> None:
+        super().__init__()
+        self.image, self.labels = (LayerBox(kind, least_ndim=3) for kind in (Image, Labels))
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.only_selected = QCheckBox("only the selected object")
@@ -48,48 +46,40 @@ class StackPanel(QWidget):
         self.stop_below.setSingleStep(0.05)
         self.stop_below.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
-        self.forward, self.stop = QPushButton("Forward"), QPushButton("Stop")
+        self.forward = QPushButton("Forward")
         self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
         self.take_back = QPushButton("Take back the run")
         self._tips()
         self._arrange()
-        outer = QVBoxLayout(parent)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self)
         self.show_running(False)
 
     def show_running(self, running: bool) -> None:
         """Allow what is possible while planes are being done, or while none are."""
         for button in (self.backward, self.both, self.forward, self.resume, self.take_back):
             button.setEnabled(not running)
-        self.stop.setEnabled(running)
-
-    def show_message(self, text: str, *, problem: bool = False) -> None:
-        """Say what happened."""
-        self.message.say(text, problem=problem)
 
     def _tips(self) -> None:
-        for widget, tip in (
-            (self.labels, "Planes in which something is labelled are where carrying starts"),
-            (self.along, "The axis to carry along: depth or time"),
-            (self.model, "Who looks at the planes"),
-            (self.only_selected, "Carry only the object whose label is selected in the layer"),
-            (self.find_new, "Objects that no labelled plane has; slower"),
-            (self.stop_below, "Carry nothing on from a plane whose score is lower"),
-            (self.backward, "From the shown plane towards the first"),
-            (self.forward, "From the shown plane towards the last"),
-            (self.both, "The whole range"),
-            (self.stop, "Stop after this plane; what is done stays"),
-            (self.queue, "Carried planes, the least sure first; click to go there"),
-            (self.accept, "This plane is right: it becomes one to start from (Shift-K)"),
-            (self.next, "The next plane to check (Shift-N)"),
-            (self.previous, "The one before (Shift-B)"),
-            (self.resume, "Do again what depends on the planes that you corrected"),
-            (self.take_back, "Give all planes the labels they had before the run"),
-        ):
-            widget.setToolTip(tip)
+        set_tips(
+            (
+                (self.labels, "Planes in which something is labelled are where carrying starts"),
+                (self.along, "The axis to carry along: depth or time"),
+                (self.model, "Who looks at the planes"),
+                (self.only_selected, "Carry only the object whose label is selected in the layer"),
+                (self.find_new, "Objects that no labelled plane has; slower"),
+                (self.stop_below, "Carry nothing on from a plane whose score is lower"),
+                (self.backward, "From the shown plane towards the first"),
+                (self.forward, "From the shown plane towards the last"),
+                (self.both, "The whole range"),
+                (self.queue, "Carried planes, the least sure first; click to go there"),
+                (self.accept, "This plane is right: it becomes one to start from (Shift-K)"),
+                (self.next, "The next plane to check (Shift-N)"),
+                (self.previous, "The one before (Shift-B)"),
+                (self.resume, "Do again what depends on the planes that you corrected"),
+                (self.take_back, "Give all planes the labels they had before the run"),
+            )
+        )
 
     def _arrange(self) -> None:
         form = QFormLayout()
@@ -104,7 +94,7 @@ class StackPanel(QWidget):
         form.addRow("Stop below", self.stop_below)
         column = QVBoxLayout(self)
         column.addLayout(form)
-        column.addLayout(row(self.backward, self.both, self.forward, self.stop))
+        column.addLayout(row(self.backward, self.both, self.forward))
         column.addWidget(self.message)
         column.addWidget(self.plot)
         column.addWidget(QLabel("To check, the least sure first"))

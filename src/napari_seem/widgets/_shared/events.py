@@ -1,0 +1,36 @@
+"""Events of napari that are followed for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Followed:
+    """Slots connected to napari's events, to be disconnected all at once."""
+
+    def __init__(self) -> None:
+        self._links: list[tuple[Any, Callable[..., Any]]] = []
+
+    def follow(self, slot: Callable[..., Any], *events: Any) -> None:
+        """Call a slot at each of these events from now on."""
+        for event in events:
+            event.connect(slot)
+            self._links.append((event, slot))
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        for event, slot in self._links:
+            event.disconnect(slot)
+        self._links.clear()
+
+
+def layers_of(viewer: Any) -> list[Any]:
+    """The events at which other layers are there, or in another order."""
+    events = viewer.layers.events
+    return [events.inserted, events.removed, events.reordered]
+
+
+def axes_of(viewer: Any) -> list[Any]:
+    """The events at which other axes are shown."""
+    return [viewer.dims.events.order, viewer.dims.events.ndisplay]
