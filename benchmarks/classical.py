@@ -45,7 +45,7 @@ class ClassicalModel:
     capabilities = CAPABILITIES
 
     def __init__(self, name: str, tool: Tool) -> None:
-        self.name = name
+        self.name = self.identity = name
         self._tool = tool
         self._pictures: dict[int, FloatArray] = {}
 

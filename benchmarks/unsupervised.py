@@ -39,7 +39,7 @@ class UnsupervisedTool:
     capabilities = frozenset({Capability.EVERYTHING})
 
     def __init__(self, name: str, tool: Callable[[FloatArray], IntArray]) -> None:
-        self.name = name
+        self.name = self.identity = name
         self._tool = tool
 
     def vocabulary(self) -> tuple[str, ...]:

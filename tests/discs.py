@@ -34,6 +34,7 @@ class DiscModel:
     """
 
     name = "disc"
+    identity = "disc"
     capabilities = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
 
     def __init__(self) -> None:

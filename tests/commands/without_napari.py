@@ -6,6 +6,7 @@ Run as a program it writes labels and logs to a folder: `python without_napari.p
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib.abc import MetaPathFinder
 from pathlib import Path
@@ -59,7 +60,7 @@ def on_discs(folder):
 
     from napari_seem.commands import names
     from napari_seem.commands.commit import Commit
-    from napari_seem.commands.files import new_document, save_document
+    from napari_seem.commands.files import new_document
     from napari_seem.commands.models import KnownPlane, ModelCache
     from napari_seem.commands.segment import Segment
     from napari_seem.commands.workspace import Workspace
@@ -93,8 +94,27 @@ def on_discs(folder):
     document.undo()
     names.DeleteObjects(ids=[3]).apply(document)
     events = list(document.log.events)
-    save_document(document, folder / "discs.tif")
+    pick_up_map_and_save(document, models, known, found, folder)
     return document.data, events
+
+
+def pick_up_map_and_save(document, models, known, found, folder):
+    """Pick an object up, write a map of names, save and open."""
+    from napari_seem.commands.commit import PickUp
+    from napari_seem.commands.files import new_document, open_document, save_document
+    from napari_seem.commands.segment import WriteMap
+    from napari_seem.commands.workspace import Workspace
+
+    prompt = PickUp(label_id=1, plane=known.source.plane.to_dict()).run(document)
+    assert prompt.mask.sum() == (document.data == 1).sum()
+    maps = new_document(known.source.shape, "map", logged=False)
+    own = Workspace(maps, models)
+    WriteMap(**own.fields("compact", known), kind="semantic").apply(own, found)
+    assert maps.table[1].name == "disc"
+    (written, *_) = save_document(document, folder / "discs.tif")
+    again = open_document(written)
+    assert np.array_equal(again.data, document.data)
+    assert again.table[1].name == document.table[1].name == "nucleus"
 
 
 def on_a_stack(folder):
@@ -139,9 +159,37 @@ def on_a_stack(folder):
     return document.data, list(document.log.events)
 
 
+def words_and_adaptation():
+    """Teach a word, take it back, and adapt the model to objects."""
+    from napari_seem.commands.base import ModelRef
+    from napari_seem.commands.models import KnownPlane, ModelCache
+    from napari_seem.commands.taught_words import TaughtWords
+    from napari_seem.commands.vocabulary import Adapt, ForgetWord, Teach, marked_examples, marks
+    from napari_seem.embeddings import EmbeddingCache
+    from napari_seem.models.registry import load_model
+    from napari_seem.planes import Plane
+    from napari_seem.sources.source import source_of_array
+
+    image, seeds = stack()
+    words = TaughtWords(Path(os.environ["NAPARI_SEEM_LIBRARY"]))
+    models = ModelCache(load_model, EmbeddingCache(), words=words)
+    source = source_of_array(image, Plane.across(0, 5), name="stack")
+    labelled, others = marks(seeds[5], None)
+    examples = marked_examples(source, labelled, others, (0, 0, *source.shape), {})
+    concept = Teach(name="moon", model=ModelRef(name="compact")).run(models, examples)
+    assert concept.objects == 1
+    assert "moon" in models.model("compact").vocabulary()
+    ForgetWord(name="moon").run(models)
+    assert "moon" not in models.model("compact").vocabulary()
+    plane = models.open("compact", KnownPlane(source))
+    model, count = Adapt(model=ModelRef(name="compact")).run(plane, seeds[5].astype(np.int32))
+    assert (count, model.name) == (1, "compact")
+
+
 def main(folder):
     """Do everything, and keep what came of it."""
     sys.meta_path.insert(0, Blocker())
+    words_and_adaptation()
     results = {"discs": on_discs(folder), "stack": on_a_stack(folder)}
     assert not BLOCKED & set(sys.modules)
     for name, (labels, events) in results.items():

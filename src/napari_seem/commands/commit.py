@@ -10,11 +10,13 @@ from pydantic import Field
 
 from ..edits import ObjectRecord
 from ..errors import InvalidPrompt, LogTrouble
-from ..labels.objects import NewObject
+from ..labels.document import LabelDocument
+from ..labels.objects import NewObject, object_mask
 from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ..models.base import Prediction
-from ..prompts import Prompt, Text
-from .base import OnPlane
+from ..planes import Plane
+from ..prompts import Mask, Prompt, Text
+from .base import Command, OnPlane
 from .workspace import Workspace
 
 
@@ -113,3 +115,26 @@ class Commit(OnPlane):
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
         return replace(record, name=self.name or record.name)
+
+
+class PickUp(Command):
+    """An object of the labels is picked up again, to be changed by more prompts.
+
+    Attributes
+    ----------
+    label_id : int
+    plane : dict
+        See `Plane.to_dict`.
+    """
+
+    event: Literal["pick_up"] = "pick_up"
+    label_id: int
+    plane: dict[str, Any]
+
+    def run(self, document: LabelDocument) -> Mask:
+        """The object on the plane as a prompt; raises `InvalidPrompt` where it has no pixel."""
+        plane = Plane.from_dict(self.plane)
+        mask, corner = object_mask(document.data, plane, self.label_id)
+        if not mask.any():
+            raise InvalidPrompt(f"object {self.label_id} has no pixel on this plane")
+        return Mask(mask, corner=corner)

@@ -20,20 +20,20 @@ class IdleGate:
 
     def __init__(self, rest: float = REST) -> None:
         self.rest = rest
-        self._holders: set[int] = set()
+        self._holders: set[object] = set()
         self._opens_at = 0.0
         self._changed = threading.Condition()
 
     def shut(self, holder: object) -> None:
         """Hold the gate; once more changes nothing."""
         with self._changed:
-            self._holders.add(id(holder))
+            self._holders.add(holder)
 
     def open(self, holder: object) -> None:
         """Let go of the gate; it opens when nobody else holds it."""
         with self._changed:
-            if id(holder) in self._holders:
-                self._holders.discard(id(holder))
+            if holder in self._holders:
+                self._holders.discard(holder)
                 self._opens_at = time.monotonic() + self.rest
                 self._changed.notify_all()
 

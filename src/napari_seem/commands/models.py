@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embeddings import EmbeddingCache, content_key, identity_of
+from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.remote import RemoteEncoder
 from ..models.registry import load_model
@@ -109,7 +109,7 @@ class ModelCache:
             return open_plane(model, source, self.cache, pixels=plane.pixels)
         noted = plane.content
         if noted:
-            embedding = self.cache.get((identity_of(model), noted))
+            embedding = self.cache.get((model.identity, noted))
             if embedding is not None:
                 return OpenPlane(model, embedding, source, noted)
         pixels = source.read()
@@ -122,8 +122,8 @@ class ModelCache:
         if model is None:
             return False
         if not plane.source.is_big:
-            return bool(plane.content) and (identity_of(model), plane.content) in self.cache
-        tiled = TiledModel(model, self.cache, identity_of(model))
+            return bool(plane.content) and (model.identity, plane.content) in self.cache
+        tiled = TiledModel(model, self.cache, model.identity)
         return tiled.is_ready(tiled.encode(plane.pixels), request.prompts, request.memory)
 
     def change_words(self, change: Callable[[ConceptLibrary], ConceptLibrary]) -> None:

@@ -78,7 +78,7 @@ class TaughtWords:
 
     def with_words(self, model: Any) -> Any:
         """A model that knows the words it can know; the model itself where it takes none."""
-        if self.leaves_models or Capability.CONCEPTS not in getattr(model, "capabilities", ()):
+        if self.leaves_models or Capability.CONCEPTS not in model.capabilities:
             return model
         usable, reasons = self.library.usable_by(model)
         self.complaints = tuple(dict.fromkeys((*self.complaints, *reasons)))

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..embeddings import content_key, identity_of
+from ..embeddings import content_key
 from ..errors import LogTrouble
 from ..intensity import IntensityWindow
 from ..labels.document import LabelDocument
+from ..models.adaptable import AdaptableModel
 from ..planes import Plane
 from ..sources.source import (
     ImageInput,
@@ -74,13 +75,14 @@ class Workspace:
         values = self.shown(known.source) | {"model": self.model_ref(name)}
         if known.content:
             values["content"] = known.content
-        if getattr(self.models.model(name), "is_adapted", False):
+        model = self.models.model(name)
+        if isinstance(model, AdaptableModel) and model.is_adapted:
             values["stored"] = "the model had been fitted to objects of this image"
         return values
 
     def model_ref(self, name: str) -> dict[str, Any]:
         """A model as commands name it: with the weights that it has."""
-        return {"name": name, "identity": identity_of(self.models.model(name))}
+        return {"name": name, "identity": self.models.model(name).identity}
 
     def model(self, ref: ModelRef) -> Any:
         """The model of a command.
@@ -91,9 +93,9 @@ class Workspace:
             It has other weights than those that the command was done with.
         """
         model = self.models.model(ref.name)
-        if ref.identity is not None and ref.identity != identity_of(model):
+        if ref.identity is not None and ref.identity != model.identity:
             raise LogTrouble(
-                f"model '{ref.name}' has the weights '{identity_of(model)}', the log was made with "
+                f"model '{ref.name}' has the weights '{model.identity}', the log was made with "
                 f"'{ref.identity}'; install those, or replay with --without-models"
             )
         return model

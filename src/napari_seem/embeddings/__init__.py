@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .ahead import Ready, encode_ahead
 from .files import encode_files
-from .keys import Key, content_key, identity_of, key_of
+from .keys import Key, content_key, key_of
 from .memory import DEFAULT_BYTES, EmbeddingCache, encoded
 from .store import DEFAULT_DISK_BYTES, EmbeddingStore, Usage, default_folder
 
@@ -21,6 +21,5 @@ __all__ = [
     "encode_ahead",
     "encode_files",
     "encoded",
-    "identity_of",
     "key_of",
 ]

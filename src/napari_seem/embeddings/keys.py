@@ -18,7 +18,7 @@ Key = tuple[str, str]
 class Encoder(Protocol):
     """The part of a model that encodes."""
 
-    name: str
+    identity: str
 
     def encode(self, image: AnyArray) -> Embedding:
         """Encode an image (H, W) or (H, W, C), once."""
@@ -44,11 +44,6 @@ def content_key(
     return digest.hexdigest()
 
 
-def identity_of(model: Encoder) -> str:
-    """Return name and weights of a model; its name alone where it has no weights."""
-    return str(getattr(model, "identity", model.name))
-
-
 def key_of(model: Encoder, plane: AnyArray) -> Key:
     """Return the key of a plane (H, W) or (H, W, C) for a model."""
-    return identity_of(model), content_key(plane)
+    return model.identity, content_key(plane)

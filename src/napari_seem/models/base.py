@@ -228,10 +228,21 @@ class Capable(Protocol):
 class Model(Protocol):
     """A model of any family.
 
-    `isinstance(model, Model)` holds for whatever `load_model` gives.
+    `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
+    told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
+    `TeachableModel`, `AdaptableModel` and `PartEncoder`.
+
+    Attributes
+    ----------
+    name : str
+        By which `load_model` finds it.
+    identity : str
+        Name and weights: embeddings of one identity are not taken by another.
+    capabilities : frozenset of Capability
     """
 
     name: str
+    identity: str
     capabilities: frozenset[Capability]
 
     def encode(self, image: AnyArray) -> Embedding:

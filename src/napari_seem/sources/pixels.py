@@ -16,6 +16,7 @@ from ..embeddings import content_key
 from ..errors import InvalidImage
 from ..images import AnyArray, ArraySource, Window, channel_windows, to_rgb
 from ..io.images import MOST_CHANNELS
+from ..models.base import Embedding, Model, PartEncoder
 from ..planes import Plane
 from .frames import Area, Frame, Shape
 
@@ -175,6 +176,24 @@ class PlanePixels:
             for axis, position in enumerate(self.plane.index)
         )  # fmt: skip
         return Plane(index, self.plane.axes, self.plane.channels)
+
+
+PlaneImage = ArraySource | Sequence[ArraySource] | PlanePixels
+"""An array-like (H, W) or (H, W, C), a list of its resolutions, or its pixels."""
+
+
+def encode_frame(
+    model: Model, pixels: PlanePixels, frame: Frame, raw: AnyArray | None = None
+) -> Embedding:
+    """Encode a frame of a plane, with the brightness of the whole plane.
+
+    `raw` are the frame's pixels (h, w) or (h, w, C), if they were read already.
+    """
+    appearance = pixels.appearance
+    shown = appearance.show(pixels.read(frame) if raw is None else raw)
+    if isinstance(model, PartEncoder):
+        return model.encode_part(shown, appearance.sample)
+    return model.encode(shown)
 
 
 def _finite(sample: AnyArray) -> AnyArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..embeddings import EmbeddingCache, content_key, identity_of
+from ..embeddings import EmbeddingCache, content_key
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
 from ..models.base import Embedding, Model, Prediction, Segmentation
 from ..planes import Plane
@@ -261,10 +261,10 @@ def open_plane(
         Of a big plane: what is known of its pixels.
     """
     if source.is_big:
-        tiled = TiledModel(model, cache, identity_of(model))
+        tiled = TiledModel(model, cache, model.identity)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
     if content and cache is not None:
-        known = cache.get((identity_of(model), content))
+        known = cache.get((model.identity, content))
         if known is not None:
             return OpenPlane(model, known, source, content)
     return encode_plane(model, source, source.read(), cache)
@@ -277,6 +277,6 @@ def encode_plane(
     content = content_key(pixels)
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
-    key = identity_of(model), content
+    key = model.identity, content
     embedding = cache.get_or_encode(key, lambda: model.encode(pixels))
     return OpenPlane(model, embedding, source, content)

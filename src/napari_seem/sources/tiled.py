@@ -10,14 +10,12 @@ import numpy as np
 
 from ..embeddings import EmbeddingCache
 from ..errors import InvalidPrompt
-from ..images import AnyArray, ArraySource
 from ..models.base import (
     Capability,
     Embedding,
     FloatArray,
     Instance,
     Model,
-    PartEncoder,
     Prediction,
     Segmentation,
     mask_bbox,
@@ -32,11 +30,10 @@ from .frames import (
     into_frame,
     whole_frame,
 )
-from .pixels import PlanePixels
+from .pixels import PlaneImage, PlanePixels, encode_frame
 from .refine import BAND, refined
+from .whole import instances_of, segment_tiled
 
-PlaneImage = ArraySource | Sequence[ArraySource] | PlanePixels
-"""An array-like (H, W) or (H, W, C), a list of its resolutions, or its pixels."""
 ROOM = BAND + 2
 """Frame pixels kept around an object, into which its border may move."""
 
@@ -91,7 +88,7 @@ class TiledModel:
         self.name = model.name
         self.capabilities = model.capabilities
         self.cache = EmbeddingCache() if cache is None else cache
-        self._identity = identity or str(getattr(model, "identity", model.name))
+        self.identity = identity or model.identity
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return the words of the model."""
@@ -111,7 +108,7 @@ class TiledModel:
             The array is no image.
         """
         pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
-        return TiledEmbedding(self._identity, pixels.shape, {}, pixels=pixels)
+        return TiledEmbedding(self.identity, pixels.shape, {}, pixels=pixels)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
@@ -155,8 +152,6 @@ class TiledModel:
         """
         tiled = self._checked(embedding)
         if area is None:
-            from .whole import instances_of, segment_tiled
-
             semantic = np.zeros(tiled.shape, np.int32)
             found = segment_tiled(self.model, tiled.pixels, names, semantic=semantic)
             return Segmentation(
@@ -177,17 +172,18 @@ class TiledModel:
         if where is not None:
             frame, _ = next(_candidate_frames(where, tiled.shape, memory))
         name = tiled.pixels.known_name(frame)
-        return name is not None and (self._identity, name) in self.cache
+        return name is not None and (self.identity, name) in self.cache
 
     def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
         """Return an encoded frame, from the cache or encoded now."""
         name, pixels = embedding.pixels.name_of(frame)
         return self.cache.get_or_encode(
-            (self._identity, name), lambda: encoded(self.model, embedding.pixels, frame, pixels)
+            (self.identity, name),
+            lambda: encode_frame(self.model, embedding.pixels, frame, pixels),
         )
 
     def _checked(self, embedding: Embedding) -> TiledEmbedding:
-        if not isinstance(embedding, TiledEmbedding) or embedding.model != self._identity:
+        if not isinstance(embedding, TiledEmbedding) or embedding.model != self.identity:
             raise InvalidPrompt(
                 "this embedding is of another model, or of a plane that was encoded as one; encode "
                 "the image anew"
@@ -259,20 +255,6 @@ class TiledModel:
         y0, x0, y1, x1 = frame.area
         mask = prompt.mask[y0 : y1 : frame.factor, x0 : x1 : frame.factor]
         return replace(prompt, embedding=self.tile(tiled, frame), mask=mask)
-
-
-def encoded(
-    model: Model, pixels: PlanePixels, frame: Frame, raw: AnyArray | None = None
-) -> Embedding:
-    """Encode a frame of a plane, with the brightness of the whole plane.
-
-    `raw` are the frame's pixels (h, w) or (h, w, C), if they were read already.
-    """
-    appearance = pixels.appearance
-    shown = appearance.show(pixels.read(frame) if raw is None else raw)
-    if isinstance(model, PartEncoder):
-        return model.encode_part(shown, appearance.sample)
-    return model.encode(shown)
 
 
 def _prompted_extent(prompts: Sequence[Prompt], shape: Shape) -> Extent | None:

@@ -15,9 +15,8 @@ from ..errors import InvalidLabels
 from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation
 from .frames import HALO, Area, Frame, cores
-from .pixels import PlanePixels
+from .pixels import PlaneImage, PlanePixels, encode_frame
 from .stitch import Found, Groups, Labels, Part, Spill, common, compare
-from .tiled import PlaneImage, encoded
 
 IdBlock = npt.NDArray[np.int64]
 
@@ -189,7 +188,7 @@ class PlaneRun:
         self._instances[number] = []
         if _is_blank(pixels):
             return out
-        embedding = encoded(self._model, self._pixels, frame, pixels)
+        embedding = encode_frame(self._model, self._pixels, frame, pixels)
         everything = self._model.segment(embedding, self._names)
         self._keep_semantic(number, frame, everything)
         instances = everything.instances

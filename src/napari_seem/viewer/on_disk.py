@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from .coordinates import affine_matrix, full_data, placement, spatial_shape
 from .metadata import ABOUT, GRID, grid_of
 from .private import unwrap
 from .roles import slide_under_prompts
-from .window import WINDOW, Window
+from .window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 HOME = "napari-seem label folder"
 """Key of an image layer's metadata: the folder that a person chose for its labels, a `Path`."""
-STORE = "napari-seem store"
-"""Key of a Labels layer's metadata: the `LabelStore` that its pixels lie in."""
+_STORES: WeakKeyDictionary[Any, LabelStore] = WeakKeyDictionary()
+"""The folder that the pixels of each layer lie in."""
 IN_MEMORY = 256 << 20
 """Labels of more bytes lie on disk, at 2 bytes a pixel."""
 WIDEST = 8192
@@ -47,8 +48,8 @@ def needs_window(shape: Sequence[int]) -> bool:
 def store_of(labels: Labels | None) -> LabelStore | None:
     """The folder that a layer's pixels lie in; None for other layers."""
     own: Any = unwrap(labels)
-    found = None if own is None else own.metadata.get(STORE)
-    if not isinstance(found, LabelStore) or full_data(own) is not found.array:
+    found = None if own is None else _STORES.get(own)
+    if found is None or full_data(own) is not found.array:
         return None  # no such layer, a copy of one, or one that was given other pixels
     return found
 
@@ -122,7 +123,7 @@ def _add(viewer: ViewerModel, store: LabelStore, options: dict[str, Any]) -> Lab
     layer: Any = viewer.add_labels(
         list(store.levels) if many else store.array, multiscale=many, **options
     )
-    layer.metadata = {**layer.metadata, STORE: store}
+    _STORES[layer] = store
     if many:
-        layer.metadata = {**layer.metadata, WINDOW: Window(viewer, layer, store)}
+        Window(viewer, layer, store)
     return layer

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
 
-WINDOW = "napari-seem window"
-"""Key of the shown layer's metadata: its `Window`."""
+_WINDOWS: WeakKeyDictionary[Any, Window] = WeakKeyDictionary()
+"""The window of each layer that has one."""
 ROLE = "window"
 LARGEST = 4096
 """Rows and columns that a window has at most."""
@@ -68,9 +69,7 @@ class Window:
         self._known: npt.NDArray[Any] = np.zeros(0, np.uint8)
         self._own = False
         self._viewer.layers.events.removed.connect(self._on_removed)
-
-    def __deepcopy__(self, _: Any) -> Window:
-        return self  # a copy of the layer has none
+        _WINDOWS[self.shown] = self
 
     def move(self, plane: Plane, area: Area) -> Labels:
         """Open the window on a part of a plane; of a larger one, on the middle.
@@ -240,8 +239,7 @@ class WindowUndo(JournalUndo):
 def window_of(labels: Labels | None) -> Window | None:
     """The window of a layer that napari can only show; None for other layers."""
     own: Any = unwrap(labels)
-    found = None if own is None else own.metadata.get(WINDOW)
-    return found if isinstance(found, Window) and found.shown is own else None
+    return None if own is None else _WINDOWS.get(own)
 
 
 def _at_most(area: Area, shape: tuple[int, int]) -> Area:

@@ -127,8 +127,8 @@ def find_regions(
             maps = read_maps(model, level, word)
             for threshold in FOREGROUND_AT:
                 found.extend(_regions(maps, level, shape, threshold, word))
-    order = {id(level): number for number, level in enumerate(levels)}
-    found.sort(key=lambda r: r.size_mismatch + 0.2 * order[id(r.level)])
+    order = {level: number for number, level in enumerate(levels)}
+    found.sort(key=lambda r: r.size_mismatch + 0.2 * order[r.level])
     kept = distinct(found)
     return sorted(kept, key=lambda r: -r.foreground)[:MOST]
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...commands.commit import Commit
+from ...commands.commit import Commit, PickUp
 from ...commands.segment import Segment
 from ...commands.workspace import Workspace
 from ...errors import InvalidPrompt
 from ...labels.changes import Change
-from ...labels.objects import object_mask
-from ...prompts import Mask
 from ...viewer.coordinates import full_data, world_to_data
 from ...viewer.documents import document_of
 from ...viewer.model_input import note_model_input
@@ -123,14 +121,15 @@ class Objects:
                 return None
             check_target(annotator.labels, annotator.image, label_id)
             document = document_of(annotator.labels)
-            mask, corner = object_mask(document.data, annotator.plane, label_id)
+            command = PickUp(label_id=label_id, plane=annotator.plane.to_dict())
+            prompt = command.run(document)
             annotator.clear()
             work = annotator.ensure_work()
             if work is None:
                 return None
             work.label_id = label_id
             work.name = document.table[label_id].name
-            annotator.add_prompt(Mask(mask, corner=corner))
+            annotator.add_prompt(prompt)
             return label_id
         return None
 
