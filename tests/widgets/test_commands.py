@@ -33,7 +33,8 @@ def commands(tmp_path_factory):
     """Labels and log lines of `without_napari.py`, by the name of the image."""
     folder = tmp_path_factory.mktemp("commands")
     script = str(COMMANDS / "without_napari.py")
-    environment = {**os.environ, "PYTHONPATH": str(COMMANDS.parent)}
+    words = str(folder / "words.zip")
+    environment = {**os.environ, "PYTHONPATH": str(COMMANDS.parent), "NAPARI_SEEM_LIBRARY": words}
     done = subprocess.run(
         [sys.executable, script, str(folder)], env=environment, capture_output=True, text=True
     )

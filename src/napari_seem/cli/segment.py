@@ -156,6 +156,7 @@ def _find(
         if isinstance(found, int):
             show_progress(found, 2 * known.source.frames)
     if big:
+        show_progress(1, 1)
         print(file=sys.stderr)
     else:
         chosen = command.chosen(found)
