@@ -70,7 +70,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     gc.collect()
     if nextitem is None or nextitem.path != item.path:  # the module's fixtures are gone as well
         gc.freeze()
-        give_memory_back()
+    give_memory_back()
     return done
 
 

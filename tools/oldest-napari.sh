@@ -13,5 +13,5 @@ own="napari|app-model|npe2|vispy|superqt|magicgui|psygnal|pydantic|pydantic_core
 own="$own|pydantic-extra-types|pydantic-settings|in-n-out"
 grep -vE "^($own)==" constraints.txt >"$folder/constraints.txt"
 $pip -c constraints.txt torch
-$pip -c "$folder/constraints.txt" -e ".[dev]" "napari==$oldest.*"
+$pip -c "$folder/constraints.txt" -e ".[dev]" "napari==$oldest"
 "$folder/bin/python" -c 'import importlib.metadata as m; print("napari", m.version("napari"))'
