@@ -113,6 +113,7 @@ class PropagationRun:
         self.engine: Propagation | None = None
         self._workspace, self._document = workspace, workspace.document
         self._before: MutableMapping[int, IntArray] = {}
+        self._fresh: set[int] = set()
         store = self._document.host.store
         self._beside = scratch or (None if store is None else store.path)
         self.scratch: Scratch | None = None
@@ -181,13 +182,14 @@ class PropagationRun:
             The labels can't take it.
         """
         place, command = self.stack.at(result.index), self.command
-        present = self._document.read_plane(place)
+        present, rows = self._document.read_plane(place), self._new_rows(result)
+        self._fresh |= rows.keys()
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
         self._document.write_plane(
             place, result.labels, command.only, title=f"plane {result.index}",
-            entry=line.to_dict(), rows=self._new_rows(result),
+            entry=line.to_dict(), rows=rows,
         )  # fmt: skip
         self._before.setdefault(result.index, present)
 
@@ -217,10 +219,14 @@ class PropagationRun:
         """Give the planes of the run the labels they had before; how many there were."""
         count = len(self._before)
         if count:
-            with self._document.transaction("restore planes", {"event": "restore_plane"}):
+            with self._document.transaction(
+                "restore planes", {"event": "restore_plane"}
+            ) as transaction:
+                transaction.set_rows(dict.fromkeys(self._fresh))
                 for number, values in self._before.items():
                     self._document.write_plane(self.stack.at(number), values)
         self._before.clear()
+        self._fresh.clear()
         self.engine = None
         self.keep_note()
         return count

@@ -93,6 +93,11 @@ class Transaction:
         self._palette = (self._palette or self._host.palette).changed(colours)
 
     @property
+    def can_be_undone(self) -> bool:
+        """Whether all that it changed is kept."""
+        return not self._blocks
+
+    @property
     def planes(self) -> frozenset[Index]:
         """Planes in which pixels changed."""
         return planes_in([*(edit.block for edit in self.edits), *self._blocks])

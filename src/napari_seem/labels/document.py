@@ -340,12 +340,12 @@ class LabelDocument:
                     _restore_table(host, table, others)
                     raise _explained(error, host.name) from error
                 change = change_made(title, transaction, table, palette, host)
-                if change is not None:
+                if change is not None and transaction.can_be_undone:
                     mark = undo.mark()
         finally:
             self._open = None
             self.history.remember()
-        if change is not None:
+        if change is not None and transaction.can_be_undone:
             self.history.keep(change, mark, others)
         return change
 

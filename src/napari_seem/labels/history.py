@@ -117,8 +117,6 @@ class UndoHistory:
     def keep(self, change: Change, mark: Any, others: Any) -> None:
         """Remember a transaction, and others' columns of the table from before it."""
         self.remember()
-        if mark is None and change.planes:
-            return  # written without undo
         moved = [i for i, (old, new) in change.rows.items() if old is None or new is None]
         lost = None if others is None else others[others.index.isin(moved)]
         self._done.append(_Done(replace(change, edits=()), mark, lost))
