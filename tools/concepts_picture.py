@@ -43,7 +43,6 @@ def main(picture: Path) -> None:
         wait_until(lambda: dock.proposals.active, 120)
         dock.panel.threshold.setValue(0.3)
         dock.teaching.open()
-        wait_until(lambda: not viewer.window._qt_window._activity_dialog.isVisible(), 5)
         viewer.screenshot(str(picture), canvas_only=False, flash=False)
         viewer.close()
 

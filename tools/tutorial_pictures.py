@@ -73,7 +73,6 @@ def _open(path: Path) -> tuple[Any, AnnotateWidget]:
 
 
 def _take(viewer: Any, picture: Path) -> None:
-    wait_until(lambda: not viewer.window._qt_window._activity_dialog.isVisible(), 5)
     viewer.screenshot(str(picture), canvas_only=False, flash=False)
     viewer.close()
 

@@ -107,7 +107,7 @@ def test_the_stack_and_examples_docks_do_what_the_commands_do(make_napari_viewer
     docked.release()
 
     examples = ExamplesWidget(viewer, models)
-    examples.panel.targets.setCurrentText(STACK)
+    examples.panel.targets.value = STACK
     examples.add_plane()
     examples.run()
     qtbot.waitUntil(lambda: not examples.labeller.steps.running, timeout=60_000)

@@ -44,7 +44,7 @@ def test_filters_act_on_the_preview_at_once(everything):
     assert [i.area for i in everything.review.offered().values()] == [9]
 
     everything.panel.largest.setValue(0)
-    everything.panel.score.setValue(0.985)
+    everything.panel.score.value = 0.985
     assert everything.panel.accept.text() == "Accept 1 of 3"
 
 

@@ -139,7 +139,7 @@ def test_other_images_get_layers_of_their_own(dock, settle):
     show(dock, 1, 4)
     image, truth = scene(7)
     dock.viewer.add_image(image, name="other", scale=(2, 3))
-    dock.panel.targets.setCurrentText(IMAGES)
+    dock.panel.targets.value = IMAGES
 
     dock.run()
     settle(dock)
@@ -154,7 +154,7 @@ def test_a_folder_is_labelled_file_by_file_and_a_bad_one_does_not_end_it(dock, s
     for name, seed in (("a", 8), ("c", 9)):
         imsave(tmp_path / f"{name}.png", scene(seed)[0], check_contrast=False)
     (tmp_path / "b.png").write_bytes(b"this is no picture")
-    dock.panel.targets.setCurrentText(FOLDER)
+    dock.panel.targets.value = FOLDER
 
     dock.run(tmp_path)
     settle(dock)

@@ -140,7 +140,7 @@ def test_only_the_selected_object_is_carried_and_others_keep_their_pixels(opened
     blocked = np.argwhere(truth[6] > 0)[10]
     layer.data[6, blocked[0], blocked[1]] = 4
     layer.selected_label = 3
-    dock.panel.only_selected.setChecked(True)
+    dock.panel.only_selected.value = True
 
     dock.carry()
     settle(dock)

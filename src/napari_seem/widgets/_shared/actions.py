@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A thing to do: the dock's method, its title, its key, and micro-sam's key for it.
+    """A thing to do: its name, its title, its key, and micro-sam's key for it.
 
     The keys in `key` are bound by napari to nothing on any layer; those of the micro-sam preset
     replace some of napari's own on the prompt layers.

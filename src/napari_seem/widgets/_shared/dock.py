@@ -13,11 +13,14 @@ from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout
 
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
-from .events import Followed
+from .events import Followed, later
 from .progress import Progress, ProgressRow
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
 """By viewer and kind: the dock that works, for two of a kind would both write what is clicked."""
+
+LINES, LEAST_LINES = 20, 10
+"""How many lines of text a page would like to be high, and has to be."""
 
 
 class Page(QScrollArea):
@@ -30,6 +33,8 @@ class Page(QScrollArea):
 
     def __init__(self, inner: QWidget) -> None:
         super().__init__()
+        self._inner = inner
+        self._settle = later(self, 0, lambda: self.setViewportMargins(0, 0, 0, 0))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -37,13 +42,19 @@ class Page(QScrollArea):
         self.setWidget(inner)
 
     def sizeHint(self) -> QSize:
-        """Enough for all widgets."""
-        return self._room(lambda inner: inner.sizeHint())
+        """Room for all widgets, or for `LINES` lines, so that two docks share what there is."""
+        return self._room(self._inner.sizeHint(), LINES)
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the widgets need, and a few lines high."""
-        hint = self._room(lambda inner: inner.minimumSizeHint())
-        return QSize(hint.width(), min(hint.height(), 6 * self.fontMetrics().lineSpacing()))
+        return self._room(self._inner.minimumSizeHint(), LEAST_LINES)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Take the scroll bar away where it is needed no more, which Qt forgets meanwhile."""
+        super().resizeEvent(event)
+        bar = self.verticalScrollBar()
+        if bar is not None and not bar.isHidden() and not bar.maximum():
+            self._settle.start()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Ask for another width where the widgets do."""
@@ -51,12 +62,10 @@ class Page(QScrollArea):
             self.updateGeometry()
         return bool(super().eventFilter(watched, event))
 
-    def _room(self, hint: Any) -> QSize:
-        inner, bar = self.widget(), self.verticalScrollBar()
-        if inner is None or bar is None:
-            return QSize()
-        size: QSize = hint(inner)
-        return QSize(size.width() + bar.sizeHint().width(), size.height())
+    def _room(self, hint: QSize, lines: int) -> QSize:
+        bar: Any = self.verticalScrollBar()
+        height = min(hint.height(), lines * self.fontMetrics().lineSpacing())
+        return QSize(hint.width() + bar.sizeHint().width(), height)
 
 
 class Dock(QWidget):

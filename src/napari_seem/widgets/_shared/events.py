@@ -1,9 +1,11 @@
-"""Events of napari that are followed for a time."""
+"""Events of napari that are followed for a time, and slots that are called a little later."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
 
 
 class Followed:
@@ -23,6 +25,15 @@ class Followed:
         for event, slot in self._links:
             event.disconnect(slot)
         self._links.clear()
+
+
+def later(parent: QObject, milliseconds: int, slot: Callable[[], Any]) -> QTimer:
+    """A timer that calls a slot once, so long after it was last started."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(slot)
+    return timer
 
 
 def layers_of(viewer: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from magicgui.widgets import CheckBox
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -25,6 +26,7 @@ from ...viewer.roles import is_ours
 from ...viewer.stacks import axis_name, stack_axes
 
 if TYPE_CHECKING:
+    from magicgui.widgets import Widget
     from napari.components import Dims
     from napari.layers import Image
 
@@ -63,11 +65,17 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
     return layout
 
 
-def form_layout() -> QFormLayout:
-    """Named fields, one to a line, that grow to the width of the dock on every system."""
-    form = QFormLayout()
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form
+def form(*fields: tuple[str, Any] | Widget) -> QFormLayout:
+    """Named widgets or layouts, or magicgui's widgets with their labels, one to a line."""
+    layout = QFormLayout()
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    for field in fields:
+        if isinstance(field, tuple):
+            layout.addRow(*field)
+        else:
+            named = not isinstance(field, CheckBox)  # which writes its label itself
+            layout.addRow(field.label if named else "", field.native)
+    return layout
 
 
 def offer_completions(field: QLineEdit, words: QStringListModel) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox
 
 from ...images import WINDOWS
 from ...intensity import PERCENTILES, IntensityWindow
 from ...viewer.coordinates import channel_layers
 from ...viewer.model_input import CONTRAST, LOOK, VEGETATION, choose_window
+from .events import later
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -68,6 +69,13 @@ class WindowBox(QComboBox):
         self.chosen.emit(list(CHOICES.values())[number])
 
 
+def show_as(viewer: Any, image: Image, window: IntensityWindow | str, together: bool) -> None:
+    """Show an image, or with `together` all of its channels, by an intensity window from now on."""
+    bands = channel_layers(image, viewer.layers)
+    for layer in bands if together and window != VEGETATION else (image,):
+        choose_window(layer, window, bands)
+
+
 class WindowChoice(QObject):
     """Keeps the choice, the chosen image and the present answer in step.
 
@@ -81,10 +89,7 @@ class WindowChoice(QObject):
         super().__init__(annotator)
         self._annotator, self._box = annotator, box
         self._image: Image | None = None
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(SETTLE_MS)
-        self._later.timeout.connect(annotator.recompute)
+        self._later = later(self, SETTLE_MS, annotator.recompute)
         box.chosen.connect(self.choose)
         annotator.changed.connect(self._follow)
         box.show_of(None)
@@ -94,11 +99,8 @@ class WindowChoice(QObject):
         annotator, image = self._annotator, self._annotator.image
         if image is None:
             return
-        bands = channel_layers(image, annotator.viewer.layers)
-        several = annotator.all_channels and look != VEGETATION
         with annotator.reporting():
-            for layer in bands if several else (image,):
-                choose_window(layer, look, bands)
+            show_as(annotator.viewer, image, look, annotator.all_channels)
             annotator.recompute()
         self._box.show_of(image)
 

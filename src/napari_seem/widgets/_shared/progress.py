@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QPushButton, QSizePolicy, QWidget
 from superqt import QElidingLabel
+
+from .events import later
 
 PAUSE = 100
 """Milliseconds between two updates of a row."""
@@ -115,18 +117,16 @@ class ProgressRow(QWidget):
         grid.addWidget(self.bar, 0 if flat else 1, int(flat))
         grid.addWidget(self.cancel, 0, 2, 1 if flat else 2, 1, Qt.AlignmentFlag.AlignBottom)
         self._stale = False
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
-        self._pause.timeout.connect(self._go_on)
+        self._pause = later(self, PAUSE, self._go_on)
         self.cancel.clicked.connect(lambda _: progress.cancel())
         progress.changed.connect(self._on_change)
         self._show()
 
     def _on_change(self) -> None:
         """Draw the row now, or at the end of the pause after the last time."""
-        ended = self.progress.running == self.isHidden()
-        if self._pause.isActive() and not ended:
+        other = self.progress.running == self.isHidden()
+        other |= self.progress.is_cancelled == self.cancel.isEnabled()
+        if self._pause.isActive() and not other:
             self._stale = True
         else:
             self._show()
@@ -145,9 +145,10 @@ class ProgressRow(QWidget):
             self._pause.stop()
             return
         doing = "stopping" if progress.is_cancelled else "working"
-        known = progress.total > 0
+        known = progress.total > 1
         self.title.setText(progress.title if known else f"{progress.title}: {doing} ...")
         self.title.setToolTip(progress.title)
+        self.title.setMinimumHeight(self.title.fontMetrics().height())
         self.bar.setVisible(known)
         self.cancel.setEnabled(not progress.is_cancelled)
         if known:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from ...embeddings import Ready, encode_ahead
 from ...errors import InvalidImage, NapariSeemError
 from ...sources import is_big
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.stacks import StackSource, shown_stack, stack_axes
+from .._shared.events import Followed
+from .._shared.forms import on_click, row
 from .._shared.message import Message
 from .._shared.preferences import MEGABYTE
 from .._shared.steps import Steps
@@ -52,6 +54,7 @@ class EmbedAhead(QWidget):
         super().__init__(parent)
         self._annotator = annotator
         self.steps = Steps(self)
+        self._events = Followed()
         self.begin = QPushButton("Embed the rest of the stack")
         self.pause = QPushButton("Pause")
         self.message = Message()
@@ -103,9 +106,7 @@ class EmbedAhead(QWidget):
     def close_run(self) -> None:
         """Stop for good; what is encoded stays."""
         self.steps.close()
-        dims = self._annotator.viewer.dims.events
-        dims.point.disconnect(self._look)
-        dims.order.disconnect(self._look)
+        self._events.close()
 
     def _arrange(self) -> None:
         self.begin.setToolTip(
@@ -113,23 +114,18 @@ class EmbedAhead(QWidget):
             "on each is answered at once. Clicks go first"
         )
         self.pause.setToolTip("Wait after the present plane, or go on")
-        row = QHBoxLayout()
-        for button in (self.begin, self.pause):
-            row.addWidget(button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row)
+        column.addLayout(row(self.begin, self.pause))
         column.addWidget(self.message)
 
     def _connect(self) -> None:
-        self.begin.clicked.connect(lambda _: self.start())
-        self.pause.clicked.connect(lambda _: self.toggle_pause())
+        on_click(((self.begin, self.start), (self.pause, self.toggle_pause)))
         self.steps.stepped.connect(self._on_plane)
         self.steps.ended.connect(self._on_end)
         self._annotator.changed.connect(self._look)
         dims = self._annotator.viewer.dims.events
-        dims.point.connect(self._look)
-        dims.order.connect(self._look)
+        self._events.follow(self._look, dims.point, dims.order)
 
     def _run(self, stack: StackSource, model: str, models: ModelCache) -> Iterator[Ready]:
         """In the thread: load the model, then encode plane by plane."""

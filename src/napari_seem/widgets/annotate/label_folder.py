@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from ...labels.document import LabelDocument
@@ -16,6 +16,7 @@ from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
 from ...viewer.on_disk import HOME, belongs_on_disk, needs_window, store_of
 from ...viewer.timeline import document_in
 from ...viewer.window import window_of
+from .._shared.forms import on_click, row
 from .._shared.preferences import label_home
 
 if TYPE_CHECKING:
@@ -121,18 +122,11 @@ class LabelFolder(QWidget):
         )
         self.back.setToolTip("Undo the last change to these labels, wherever it was [Ctrl+Z]")
         self.forth.setToolTip("Do it again [Ctrl+Shift+Z]")
-        first, second = QHBoxLayout(), QHBoxLayout()
-        first.addWidget(self.told, 1)
-        first.addWidget(self.choose)
-        for button in (self.here, self.back, self.forth):
-            second.addWidget(button, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(first)
-        column.addLayout(second)
-        slots: list[tuple[QPushButton, Any]] = [
+        column.addLayout(row(self.told, self.choose, stretch=0))
+        column.addLayout(row(self.here, self.back, self.forth))
+        on_click((
             (self.choose, self.choose_folder), (self.here, self.edit_here),
             (self.back, self.take_back), (self.forth, self.put_back),
-        ]  # fmt: skip
-        for button, slot in slots:
-            button.clicked.connect(lambda _=False, slot=slot: slot())
+        ))  # fmt: skip

@@ -25,7 +25,7 @@ from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
 from .._shared.actions import ACTIONS
-from .._shared.forms import LayerBox, WordButtons, form_layout, row
+from .._shared.forms import LayerBox, WordButtons, form, row
 from .._shared.intensity_box import WindowBox
 from .._shared.message import Message
 from .guide import HelpWindow
@@ -203,13 +203,11 @@ class Panel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
-        form = self._form = form_layout()
-        form.addRow("Image", self.image)
-        form.addRow("", self.channels)
-        form.addRow("Seen as", self.look)
-        form.addRow("Model", self.model)
-        form.addRow("Write to", self.labels)
-        column.addLayout(form)
+        self._form = form(
+            ("Image", self.image), ("", self.channels), ("Seen as", self.look),
+            ("Model", self.model), ("Write to", self.labels),
+        )  # fmt: skip
+        column.addLayout(self._form)
         column.addWidget(_rule())
         grid = QGridLayout()
         for number, button in enumerate(self.tools.values()):

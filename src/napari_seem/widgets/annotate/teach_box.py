@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFormLayout,
     QGroupBox,
-    QHBoxLayout,
     QLineEdit,
     QMessageBox,
     QPushButton,
+    QVBoxLayout,
     QWidget,
 )
 
 from ...concepts.concept import LONGEST_NAME
 from ...concepts.library import SameNameChoice
 from ...errors import InvalidLabels
+from .._shared.forms import form, on_click, row
 
 
 @dataclass(frozen=True)
@@ -74,20 +74,15 @@ class TeachBox(QGroupBox):
         self.others = QCheckBox("other labelled objects are something else")
         self.others.setToolTip("Tick it where all labelled objects that are not named above differ")
         self.teach, self.cancel = QPushButton("Teach"), QPushButton("Cancel")
-        form = QFormLayout(self)
-        form.addRow("Name", self.name)
-        form.addRow("Also called", self.synonyms)
-        form.addRow(self.preview)
-        form.addRow(self.objects)
-        form.addRow("Ids", self.ids)
-        form.addRow(self.others)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.teach)
-        buttons.addWidget(self.cancel)
-        form.addRow(buttons)
-        self.teach.clicked.connect(self._on_teach)
+        column = QVBoxLayout(self)
+        column.addLayout(form(("Name", self.name), ("Also called", self.synonyms)))
+        for box in (self.preview, self.objects):
+            column.addWidget(box)
+        column.addLayout(form(("Ids", self.ids)))
+        column.addWidget(self.others)
+        column.addLayout(row(self.teach, self.cancel))
+        on_click(((self.teach, self._on_teach), (self.cancel, self.hide)))
         self.name.returnPressed.connect(self._on_teach)
-        self.cancel.clicked.connect(self.hide)
         self.objects.toggled.connect(self.ids.setEnabled)
         self.hide()
 

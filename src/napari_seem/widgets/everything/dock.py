@@ -16,11 +16,11 @@ from ...models.base import Capability
 from ...models.registry import able_models
 from ...sources import is_big
 from ...viewer.coordinates import channel_layers, shown_plane, spatial_shape
-from ...viewer.model_input import VEGETATION, choose_window
 from ...viewer.private import unwrap
 from .._shared.dock import Dock
 from .._shared.events import axes_of, layers_of
 from .._shared.forms import on_click
+from .._shared.intensity_box import show_as
 from .._shared.model_cache import ModelCache, model_cache_of
 from .panel import EverythingPanel
 from .review import Asked, InstanceReview
@@ -79,11 +79,8 @@ class EverythingWidget(Dock):
         image = self.panel.image.layer
         if image is None:
             return
-        bands = channel_layers(image, self.viewer.layers)
-        several = self.panel.channels.isChecked() and look != VEGETATION
         with self.reporting():
-            for layer in bands if several else (image,):
-                choose_window(layer, look, bands)
+            show_as(self.viewer, image, look, self.panel.channels.isChecked())
         self.panel.look_box.show_of(image)
 
     def _let_go(self) -> None:

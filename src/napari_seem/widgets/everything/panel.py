@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from magicgui.widgets import FloatSlider
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -18,12 +19,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QLabeledDoubleSlider
 
 from ...commands.segment import PANOPTIC, SEMANTIC
 from ...models.filters import Wanted
 from ...query.run import LONGEST_WORD
-from .._shared.forms import LayerBox, form_layout, row, set_tips
+from .._shared.forms import LayerBox, form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
 from .._shared.message import Message
 
@@ -61,14 +61,16 @@ class EverythingPanel(QWidget):
         self.words.setClearButtonEnabled(True)
         self.look, self.look_box = QPushButton(FIND), WindowBox()
         self.channels, self.whole = QCheckBox(), QCheckBox("all of the plane, not what is shown")
-        self.score = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
-        self.score.setRange(0, 1)
-        self.score.setDecimals(2)
+        self.score = FloatSlider(
+            label="Score from", min=0, max=1, step=0.01,
+            tooltip="Offer only objects that score at least this much",
+        )  # fmt: skip
         self.smallest, self.largest = QSpinBox(), QSpinBox()
         for box in (self.smallest, self.largest):
             box.setRange(0, LARGEST_AREA)
-            box.setSuffix(" px")
             box.setGroupSeparatorShown(True)
+        self.smallest.setToolTip("Offer only objects of at least so many pixels")
+        self.largest.setToolTip("Offer only objects of at most so many pixels")
         self.largest.setSpecialValueText("no limit")
         self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
         self.map = QComboBox()
@@ -84,11 +86,10 @@ class EverythingPanel(QWidget):
         self.hint.setWordWrap(True)
         self._tips()
         self._arrange()
-        for changed in (
-            self.smallest.valueChanged, self.largest.valueChanged, self.score.valueChanged,
-            self.names.itemChanged,
-        ):  # fmt: skip
-            changed.connect(self.filtered)
+        self.names.itemChanged.connect(self.filtered)
+        self.score.changed.connect(without_arguments(self.filtered.emit))
+        for box in (self.smallest, self.largest):
+            box.valueChanged.connect(self.filtered)
         self.show_offer(0, 0, can_step_back=False, has_map=False)
         self.show_choices(0, big=False)
 
@@ -112,7 +113,7 @@ class EverythingPanel(QWidget):
         }  # fmt: skip
         smallest, largest = self.smallest.value(), self.largest.value()
         return Wanted(
-            smallest, largest if largest >= smallest else 0, self.score.value(),
+            smallest, largest if largest >= smallest else 0, self.score.value,
             None if len(chosen) == len(known) else chosen,
         )  # fmt: skip
 
@@ -140,8 +141,8 @@ class EverythingPanel(QWidget):
         """Show how many objects would be written."""
         self.map.setEnabled(has_map)
         for widget in (
-            self.score, self.smallest, self.largest, self.names, self.discard, self.hint,
-            self.overwrite,
+            self.score.native, self.smallest, self.largest, self.names, self.discard,
+            self.hint, self.overwrite,
         ):  # fmt: skip
             widget.setEnabled(total > 0)
         self.accept.setEnabled(offered > 0)
@@ -162,9 +163,6 @@ class EverythingPanel(QWidget):
                     "A second layer, where all pixels have a name: objects of a name as one "
                     "(semantic), or apart, with stuff such as sky or tissue around them (panoptic)",
                 ),
-                (self.score, "Offer only objects that score at least this much"),
-                (self.smallest, "Offer only objects of at least so many pixels"),
-                (self.largest, "Offer only objects of at most so many pixels"),
                 (self.names, "Offer only objects of the ticked names"),
                 (
                     self.overwrite,
@@ -178,27 +176,19 @@ class EverythingPanel(QWidget):
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
-        form = form_layout()
-        form.addRow("Image", self.image)
-        form.addRow("", self.channels)
-        form.addRow("", self.whole)
-        form.addRow("Seen as", self.look_box)
-        form.addRow("Model", self.model)
-        form.addRow("Find", self.words)
-        column.addLayout(form)
+        column.addLayout(form(
+            ("Image", self.image), ("", self.channels), ("", self.whole),
+            ("Seen as", self.look_box), ("Model", self.model), ("Find", self.words),
+        ))  # fmt: skip
         column.addWidget(self.look)
-        bounds = form_layout()
-        bounds.addRow("Score from", self.score)
-        bounds.addRow("Area from", self.smallest)
-        bounds.addRow("to", self.largest)
-        bounds.addRow("Names", self.names)
-        column.addLayout(bounds)
+        column.addLayout(form(
+            self.score, ("Pixels from", self.smallest), ("to", self.largest),
+            ("Names", self.names),
+        ))  # fmt: skip
         column.addWidget(self.hint)
-        target = form_layout()
-        target.addRow("Write to", self.labels)
-        target.addRow("", self.overwrite)
-        target.addRow("Besides", self.map)
-        column.addLayout(target)
+        column.addLayout(form(
+            ("Write to", self.labels), ("", self.overwrite), ("Besides", self.map)
+        ))  # fmt: skip
         column.addWidget(self.accept)
         column.addLayout(row(self.back, self.discard))
         column.addWidget(self.message)

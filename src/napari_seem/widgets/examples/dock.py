@@ -111,14 +111,14 @@ class ExamplesWidget(Dock):
         """Label the targets that are not done yet; `folder` answers the question for one."""
         panel = self.panel
         panel.message.say("")
-        model, labeller = panel.model.currentText(), self.labeller
+        model, labeller = panel.model.value, self.labeller
         taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
         self._learning = LearnedRun(
-            model, panel.kind_chosen, panel.strip.examples, taught.title if taught else ""
+            model, panel.kind.value, panel.strip.examples, taught.title if taught else ""
         )  # fmt: skip
         with self.reporting():
             targets = self._targets(folder)
-            count = labeller.start(model, panel.kind_chosen, panel.strip.examples, targets)
+            count = labeller.start(model, panel.kind.value, panel.strip.examples, targets)
             panel.show_running(True)
             panel.message.say(f"{count} to label ..." if count else "everything is labelled")
 
@@ -127,7 +127,7 @@ class ExamplesWidget(Dock):
         panel = self.panel
         panel.message.say("")
         with self.reporting():
-            self.labeller.teach(panel.model.currentText(), panel.kind_chosen, panel.strip.examples)
+            self.labeller.teach(panel.model.value, panel.kind.value, panel.strip.examples)
             panel.show_teaching(True)
 
     def save_taught(self, path: str | Path | None = None) -> None:
@@ -142,7 +142,7 @@ class ExamplesWidget(Dock):
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "What was taught", "", LESSONS)
         if path:
-            model = self.panel.model.currentText()
+            model = self.panel.model.value
             self._guarded(lambda: self.labeller.open(Path(path), model))
 
     def _let_go(self) -> None:
@@ -156,7 +156,7 @@ class ExamplesWidget(Dock):
             (panel.save, self.save_taught), (panel.open, self.open_taught),
         ))  # fmt: skip
         panel.strip.changed.connect(self._on_examples)
-        panel.model.currentTextChanged.connect(lambda _: self._show_told())
+        panel.model.changed.connect(lambda _: self._show_told())
         self.labeller.teaching.stepped.connect(self._on_tuned)
         self.labeller.teaching.ended.connect(self._on_taught)
         panel.results.currentItemChanged.connect(self._on_item)
@@ -189,11 +189,11 @@ class ExamplesWidget(Dock):
     def _show_told(self) -> None:
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
-        by_taught = taught is not None and taught.model == self.panel.model.currentText()
+        by_taught = taught is not None and taught.model == self.panel.model.value
         self.panel.told.setText(f"told by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
-        chosen = self.panel.targets.currentText()
+        chosen = self.panel.targets.value
         if chosen == STACK:
             return self._planes()
         if chosen == IMAGES:

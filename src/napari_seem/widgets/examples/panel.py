@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
     QLabel,
     QListWidget,
     QPushButton,
@@ -16,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.in_context import Kind
-from .._shared.forms import LayerBox, row, set_tips
+from .._shared.forms import LayerBox, form, row, set_tips
 from .._shared.message import Message
 from .loss_curve import LossCurve
 from .strip import ExampleStrip
@@ -39,10 +38,15 @@ class ExamplesPanel(QWidget):
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
         self.image, self.labels = LayerBox(Image), LayerBox(Labels)
-        self.model, self.kind, self.targets = QComboBox(), QComboBox(), QComboBox()
-        self.model.addItems(list(models))
-        self.kind.addItems(list(KINDS))
-        self.targets.addItems([STACK, IMAGES, FOLDER])
+        self.kind = ComboBox(
+            label="Ids are", choices=list(KINDS.items()),
+            tooltip="Whether the ids are classes, or objects that are all of one kind",
+        )  # fmt: skip
+        self.targets = ComboBox(
+            label="Label", choices=[STACK, IMAGES, FOLDER],
+            tooltip="What to label; planes that you labelled yourself stay as they are",
+        )  # fmt: skip
+        self.model = ComboBox(label="By", choices=list(models))
         self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
         self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
         self.run = QPushButton("Label")
@@ -54,11 +58,6 @@ class ExamplesPanel(QWidget):
         self._tips()
         self._arrange()
         self.show_running(False)
-
-    @property
-    def kind_chosen(self) -> Kind:
-        """'semantic' or 'instance'."""
-        return KINDS[self.kind.currentText()]
 
     def show_running(self, running: bool) -> None:
         """Allow what is possible while something is labelled, or while nothing is."""
@@ -81,8 +80,6 @@ class ExamplesPanel(QWidget):
                 (self.labels, "Its labels; takes the labels of the stack, too"),
                 (self.add_plane, "The shown plane with its labels is an example from now on"),
                 (self.add_files, "An image file and a label file on the same grid"),
-                (self.kind, "Whether the ids are classes, or objects that are all of one kind"),
-                (self.targets, "What to label; planes that you labelled yourself stay as they are"),
                 (
                     self.teach,
                     "Fit what the model is told to the examples, the model itself stays as it "
@@ -101,20 +98,11 @@ class ExamplesPanel(QWidget):
         )
 
     def _arrange(self) -> None:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Image", self.image)
-        form.addRow("Labels", self.labels)
-        then = QFormLayout()
-        then.setContentsMargins(0, 0, 0, 0)
-        then.addRow("Ids are", self.kind)
-        then.addRow("Label", self.targets)
-        then.addRow("By", self.model)
         column = QVBoxLayout(self)
-        column.addLayout(form)
+        column.addLayout(form(("Image", self.image), ("Labels", self.labels)))
         column.addLayout(row(self.add_plane, self.add_files))
         column.addWidget(self.strip)
-        column.addLayout(then)
+        column.addLayout(form(self.kind, self.targets, self.model))
         column.addLayout(row(self.teach, self.save, self.open))
         column.addWidget(self.curve)
         column.addWidget(self.told)

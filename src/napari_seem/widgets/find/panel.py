@@ -23,7 +23,7 @@ from .._shared.forms import (
     LayerBox,
     PlaneRange,
     WordButtons,
-    form_layout,
+    form,
     offer_completions,
     row,
     set_tips,
@@ -160,19 +160,13 @@ class FindPanel(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
-        form = self._form = form_layout()
-        form.addRow("Find", self.word)
-        form.addRow(self._suggestions)
-        form.addRow("In", self.scope)
-        form.addRow("Image", self.image)
-        form.addRow("", self.channels)
-        form.addRow("Along", self.along)
-        form.addRow("Planes", self._range)
-        form.addRow("Folder", self._folder)
-        form.addRow("Model", self.model)
-        form.addRow("Write to", self.labels)
-        form.addRow("", self.overwrite)
-        column.addLayout(form)
+        self._form = form(
+            ("Find", self.word), ("", self._suggestions), ("In", self.scope),
+            ("Image", self.image), ("", self.channels), ("Along", self.along),
+            ("Planes", self._range), ("Folder", self._folder), ("Model", self.model),
+            ("Write to", self.labels), ("", self.overwrite),
+        )  # fmt: skip
+        column.addLayout(self._form)
         column.addLayout(row(self.begin, self.again))
         column.addWidget(self.message)
         column.addLayout(row(QLabel("Least score"), self.least, stretch=1))

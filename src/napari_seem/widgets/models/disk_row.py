@@ -6,9 +6,10 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from ...embeddings import EmbeddingStore, Usage
+from .._shared.forms import on_click, row
 from .._shared.preferences import MEGABYTE, read_preferences
 from .._shared.runner import report_crash
 
@@ -31,11 +32,10 @@ class DiskRow(QWidget):
         self.told.setWordWrap(True)
         self.told.setMinimumWidth(1)
         self.told.setMinimumHeight(2 * self.told.fontMetrics().lineSpacing() + 4)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.told, 1)
-        row.addWidget(self.clear)
-        self.clear.clicked.connect(lambda _: self.empty())
+        layout = row(self.told, self.clear, stretch=0)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(layout)
+        on_click([(self.clear, self.empty)])
         if store is None:
             self.clear.setEnabled(False)
             self.told.setText(f"On disk: not kept, {_why_not()}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from ...labels.census import BATCH, Census, Counted, Index, count_planes
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...viewer.coordinates import full_data
 from ...viewer.documents import document_of
+from .._shared.events import later
 from .._shared.progress import Progress
 from .._shared.steps import Steps
 
@@ -47,10 +48,7 @@ class Counter(QObject):
         self._steps = Steps(self)
         self._steps.stepped.connect(self._take)
         self._steps.ended.connect(self._end)
-        self._pause = QTimer(self)
-        self._pause.setSingleShot(True)
-        self._pause.setInterval(PAUSE)
-        self._pause.timeout.connect(self._go_on)
+        self._pause = later(self, PAUSE, self._go_on)
 
     @property
     def progress(self) -> Progress:

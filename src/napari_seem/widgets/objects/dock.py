@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import napari
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor, QKeySequence, QShortcut
 from qtpy.QtWidgets import QColorDialog, QInputDialog
 
@@ -28,7 +28,7 @@ from ...palette import Palette
 from ...viewer.coordinates import go_to
 from ...viewer.palette import palette_of
 from .._shared.dock import Dock
-from .._shared.events import layers_of
+from .._shared.events import later, layers_of
 from .._shared.forms import on_click
 from .panel import PLANE, ClassesPanel
 from .tables import ClassRow, ObjectRow
@@ -52,9 +52,7 @@ class ObjectsWidget(Dock):
         self._chosen: set[str] = set()
         self._label = 0
         self._quiet = False
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self.refresh)
+        self._soon = later(self, 0, self.refresh)
         self._connect()
         self._refresh_layers()
 
@@ -312,7 +310,7 @@ class ObjectsWidget(Dock):
     def _later(self, _: Any = None) -> None:
         """Refresh once Qt has nothing else to do, however often this is asked for."""
         if not self.is_released and not self._quiet:
-            self._soon.start(0)
+            self._soon.start()
 
     def _refresh_layers(self, _: Any = None) -> None:
         box = self.panel.labels

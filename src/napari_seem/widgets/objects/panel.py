@@ -6,7 +6,6 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from .._shared.forms import LayerBox, set_tips
+from .._shared.forms import LayerBox, form, row, set_tips
 from .._shared.message import Message
 from .table import Table
 from .tables import ClassModel, ObjectModel
@@ -91,17 +90,13 @@ class ClassesPanel(QWidget):
         )
 
     def _arrange(self) -> None:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Labels", self.labels)
-        form.addRow("Colours by", _row(self.by_object, self.by_class, QLabel(), wide=2))
         upper = _column(
             self.classes, self.only,
-            _row(self.rename_class, self.merge_classes, self.recolour, self.delete_class),
+            row(self.rename_class, self.merge_classes, self.recolour, self.delete_class),
         )  # fmt: skip
         lower = _column(
-            _row(self.heading, self.again, wide=0), self.objects,
-            _row(self.select_all, self.merge_objects, self.put_into, self.delete_objects),
+            row(self.heading, self.again, stretch=0), self.objects,
+            row(self.select_all, self.merge_objects, self.put_into, self.delete_objects),
         )  # fmt: skip
         halves = QSplitter(Qt.Orientation.Vertical)
         halves.setChildrenCollapsible(False)
@@ -110,26 +105,22 @@ class ClassesPanel(QWidget):
         halves.setStretchFactor(0, 2)
         halves.setStretchFactor(1, 3)
         column = QVBoxLayout(self)
-        column.addLayout(form)
+        column.addLayout(form(
+            ("Labels", self.labels),
+            ("Colours by", row(self.by_object, self.by_class, QLabel(), stretch=2)),
+        ))  # fmt: skip
         column.addWidget(halves, 1)
-        column.addWidget(_row(self.undo, self.redo))
+        column.addLayout(row(self.undo, self.redo))
         column.addWidget(self.message)
 
 
-def _column(*widgets: QWidget) -> QWidget:
+def _column(*parts: QWidget | QHBoxLayout) -> QWidget:
     holder = QWidget()
     column = QVBoxLayout(holder)
     column.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        column.addWidget(widget, 1 if isinstance(widget, QTableView) else 0)
-    return holder
-
-
-def _row(*widgets: QWidget, wide: int | None = None) -> QWidget:
-    """Widgets beside each other, equally wide, or the one of number `wide` as wide as can be."""
-    holder = QWidget()
-    row = QHBoxLayout(holder)
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, int(wide is None or widget is widgets[wide]))
+    for part in parts:
+        if isinstance(part, QHBoxLayout):
+            column.addLayout(part)
+        else:
+            column.addWidget(part, int(isinstance(part, QTableView)))
     return holder

@@ -133,11 +133,11 @@ class StackWidget(Dock):
         if direction == "backward":
             last = max(min(last, here + 1), first + 1)
         model = panel.model.currentText()
-        only = int(labels.selected_label) if panel.only_selected.isChecked() else None
+        only = int(labels.selected_label) if panel.only_selected.value else None
         return PropagationRequest(
             image, given, stack, labels, None if model == OUTLINES else model, only,
-            (first, max(last, first + 1)), round(panel.stop_below.value(), 2),
-            panel.find_new.isChecked(),
+            (first, max(last, first + 1)), round(panel.stop_below.value, 2),
+            panel.find_new.value,
         )  # fmt: skip
 
     def _stack(self, *, loudly: bool = False) -> StackSource | None:
@@ -187,7 +187,7 @@ class StackWidget(Dock):
         results = work.results
         accepted = [k for k, result in results.items() if result.accepted]
         count = stack.shape[0] if stack is not None else max(results, default=0) + 1
-        panel.plot.show_scores(count, work.scores, accepted, panel.stop_below.value())
+        panel.plot.show_scores(count, work.scores, accepted, panel.stop_below.value)
         if queue:
             self._fill_queue()
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from magicgui.widgets import CheckBox, FloatSpinBox
 from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
-    QFormLayout,
     QLabel,
     QListWidget,
     QPushButton,
@@ -17,7 +15,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .._shared.forms import AxisBox, LayerBox, PlaneRange, row, set_tips
+from .._shared.forms import AxisBox, LayerBox, PlaneRange, form, row, set_tips
 from .._shared.message import Message
 from .score_plot import ScorePlot
 
@@ -38,13 +36,19 @@ class StackPanel(QWidget):
         self.image, self.labels = (LayerBox(kind, least_ndim=3) for kind in (Image, Labels))
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
-        self.only_selected = QCheckBox("only the selected object")
-        self.find_new = QCheckBox("look for new objects too")
         self.first, self.last = self.planes.first, self.planes.last
-        self.stop_below = QDoubleSpinBox()
-        self.stop_below.setRange(0, 1)
-        self.stop_below.setSingleStep(0.05)
-        self.stop_below.setSpecialValueText("never")
+        self.only_selected = CheckBox(
+            text="only the selected object",
+            tooltip="Carry only the object whose label is selected in the layer",
+        )
+        self.find_new = CheckBox(
+            text="look for new objects too", tooltip="Objects that no labelled plane has; slower"
+        )
+        self.stop_below = FloatSpinBox(
+            label="Stop below", min=0, max=1, step=0.05,
+            tooltip="Carry nothing on from a plane whose score is lower",
+        )  # fmt: skip
+        self.stop_below.native.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
         self.forward = QPushButton("Forward")
         self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
@@ -66,9 +70,6 @@ class StackPanel(QWidget):
                 (self.labels, "Planes in which something is labelled are where carrying starts"),
                 (self.along, "The axis to carry along: depth or time"),
                 (self.model, "Who looks at the planes"),
-                (self.only_selected, "Carry only the object whose label is selected in the layer"),
-                (self.find_new, "Objects that no labelled plane has; slower"),
-                (self.stop_below, "Carry nothing on from a plane whose score is lower"),
                 (self.backward, "From the shown plane towards the first"),
                 (self.forward, "From the shown plane towards the last"),
                 (self.both, "The whole range"),
@@ -82,18 +83,12 @@ class StackPanel(QWidget):
         )
 
     def _arrange(self) -> None:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("Image", self.image)
-        form.addRow("Labels", self.labels)
-        form.addRow("Along", self.along)
-        form.addRow("By", self.model)
-        form.addRow("", self.only_selected)
-        form.addRow("", self.find_new)
-        form.addRow("Planes", self.planes)
-        form.addRow("Stop below", self.stop_below)
         column = QVBoxLayout(self)
-        column.addLayout(form)
+        column.addLayout(form(
+            ("Image", self.image), ("Labels", self.labels), ("Along", self.along),
+            ("By", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
+            self.stop_below,
+        ))  # fmt: skip
         column.addLayout(row(self.backward, self.both, self.forward))
         column.addWidget(self.message)
         column.addWidget(self.plot)
