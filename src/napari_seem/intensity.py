@@ -36,7 +36,7 @@ class IntensityWindow:
         Show the normalised difference (a - b) / (a + b) of the two `bands`, -1 to 1; the
         vegetation index NDVI where they are near infrared and red.
     percentiles : (low, high) or None
-        Take the window from these percentiles of the whole volume; see `settled`.
+        Take the window from these percentiles of the whole volume; see `resolved`.
     name : str
         What people call it.
     """
@@ -202,7 +202,7 @@ class WindowedArray:
     array : array-like
         Read by the plane only.
     look : IntensityWindow
-        Settled, not plain.
+        Resolved, not plain.
     channels : bool
         Whether the array's last axis is channels.
     gray : bool
@@ -244,8 +244,8 @@ class Channels:
 
 def windowed(array: Any, look: IntensityWindow, channels: bool = False) -> Any:
     """An array as a look shows it; the array itself where the look is plain."""
-    settled = look.resolved(array, channels)
-    return array if settled.plain else WindowedArray(array, settled, channels)
+    resolved = look.resolved(array, channels)
+    return array if resolved.plain else WindowedArray(array, resolved, channels)
 
 
 def shown_levels(
@@ -259,7 +259,7 @@ def shown_levels(
     levels : sequence of sequence of array-like
         For each image its resolutions, finest first; read by the plane only.
     looks : sequence of IntensityWindow
-        One for each image, settled.
+        One for each image, resolved.
     colours : sequence of bool
         Whether the last axis of an image is its colours.
     index : bool
@@ -331,7 +331,7 @@ def windowed_in_parts(array: Any, look: IntensityWindow, channels: bool = False)
     Where the look names bands and no window, they are given as they are, for whoever reads the
     parts to find one window for all.
     """
-    settled = look.resolved(array, channels)
-    if channels and settled.bands and settled.window is None and not settled.index:
-        return Banded(array, settled.bands)
-    return windowed(array, settled, channels)
+    resolved = look.resolved(array, channels)
+    if channels and resolved.bands and resolved.window is None and not resolved.index:
+        return Banded(array, resolved.bands)
+    return windowed(array, resolved, channels)

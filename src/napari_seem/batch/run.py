@@ -1,4 +1,4 @@
-"""Many tasks: what is done already is skipped, what fails is told of at the end."""
+"""Many tasks: what is done already is skipped, what fails is listed at the end."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Report:
 
 def run(
     tasks: Sequence[Task], folder: Path, *, client: Any = None, workers: int = 1,
-    again: bool = False, told: Callable[[Outcome], None] = lambda outcome: None,
+    again: bool = False, on_outcome: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Report:  # fmt: skip
     """Do tasks in threads here, or on a cluster.
 
@@ -57,7 +57,7 @@ def run(
         Threads here; each model call uses all cores itself.
     again : bool
         Do everything again.
-    told : callable
+    on_outcome : callable
         Called with each outcome, in this thread.
 
     Returns
@@ -78,7 +78,7 @@ def run(
         else:
             report.done.append(outcome)
             _note(folder, outcome)
-        told(outcome)
+        on_outcome(outcome)
     return report
 
 
@@ -100,7 +100,7 @@ def _note(folder: Path, outcome: Outcome) -> None:
     line = json.dumps({
         "task": outcome.task.fingerprint(), "kind": outcome.task.kind,
         "source": str(outcome.task.source), "output": str(outcome.task.output),
-        "told": outcome.told, "seconds": round(outcome.seconds, 3),
+        "told": outcome.summary, "seconds": round(outcome.seconds, 3),
     })  # fmt: skip
     with (folder / LEDGER).open("a") as file:
         file.write(line + "\n")

@@ -53,7 +53,7 @@ class Outcome:
     Attributes
     ----------
     task : Task
-    told : str
+    summary : str
         In a few words, such as how many objects were found.
     seconds : float
     error : str
@@ -61,7 +61,7 @@ class Outcome:
     """
 
     task: Task
-    told: str = ""
+    summary: str = ""
     seconds: float = 0.0
     error: str = ""
 
@@ -118,7 +118,7 @@ def _images(inputs: Sequence[Path]) -> list[Path]:
                 if not stores:
                     raise
             found += stores
-        else:  # absent files are tasks too: they fail by themselves, and are told of at the end
+        else:  # absent files are tasks too: they fail by themselves, and are summary of at the end
             found.append(path)
     if not found:
         raise InvalidImage("there is no image to work on; name files or folders")

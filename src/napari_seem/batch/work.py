@@ -38,16 +38,16 @@ from .tasks import Kind, Outcome, Task
 
 
 def do(task: Task) -> Outcome:
-    """Do a task; whatever goes wrong is told in the outcome and ends nothing else."""
+    """Do a task; an error goes into the outcome and ends nothing else."""
     start = time.perf_counter()
     try:
-        told = _KINDS[task.kind](task)
+        summary = _KINDS[task.kind](task)
     except (NapariSeemError, OSError) as error:
         return Outcome(task, "", time.perf_counter() - start, str(error))
     except Exception as error:  # noqa: BLE001  (one bad file must not end a night's run)
         where = traceback.format_exc(limit=-3)
         return Outcome(task, "", time.perf_counter() - start, f"{error!r}\n{where}")
-    return Outcome(task, told, time.perf_counter() - start)
+    return Outcome(task, summary, time.perf_counter() - start)
 
 
 @lru_cache(maxsize=2)

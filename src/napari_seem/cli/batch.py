@@ -26,15 +26,15 @@ def main(argv: Sequence[str]) -> int:
                  options.format, options.labels)  # fmt: skip
     total, count = len(tasks), 0
 
-    def told(outcome: Outcome) -> None:
+    def show(outcome: Outcome) -> None:
         nonlocal count
         count += 1
-        what = f"FAILED: {outcome.error}" if outcome.error else outcome.told
+        what = f"FAILED: {outcome.error}" if outcome.error else outcome.summary
         print(f"{count}/{total} {outcome.task.source}: {what}", file=sys.stderr)
 
     with _client(options) as client:
         report = run(tasks, options.output, client=client, workers=options.workers,
-                     again=options.again, told=told)  # fmt: skip
+                     again=options.again, on_outcome=show)  # fmt: skip
     print(summary(report, total))
     return report.exit_code
 
@@ -100,10 +100,10 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:
         raise NapariSeemError("label-like needs --example IMAGE LABELS")
-    told = {key: asked[key] for key in ("model", "device", *used[options.kind])}
-    if told.get("library") is None:
-        told.pop("library", None)
-    return told
+    chosen = {key: asked[key] for key in ("model", "device", *used[options.kind])}
+    if chosen.get("library") is None:
+        chosen.pop("library", None)
+    return chosen
 
 
 def _library(path: Path | None) -> list[str] | None:

@@ -108,33 +108,33 @@ class Pictures:
         from ..errors import LogTrouble
 
         images = [event for event in events if event["event"] == "image"]
-        for number, told in enumerate(images, start=1):
+        for number, line in enumerate(images, start=1):
             try:
                 if self._given is not None:
-                    self._given.find(told)
+                    self._given.find(line)
                 return
             except LogTrouble:
                 if number == len(images):
                     raise
 
-    def find(self, told: dict[str, Any]) -> Any:
-        """The array of an image that a log tells of."""
+    def find(self, line: dict[str, Any]) -> Any:
+        """The array of an image, given its line of the log."""
         from ..errors import LogTrouble
         from ..sources.identity import ImageFile
 
-        path = self._log.parent / told["source"]
-        there = bool(told["source"]) and path.exists()
+        path = self._log.parent / line["source"]
+        there = bool(line["source"]) and path.exists()
         if self._given is not None:
             try:
-                return self._given.find(told)
+                return self._given.find(line)
             except LogTrouble:
                 if not there:
                     raise
         if not there:
             raise LogTrouble(
-                f"the image '{told['name']}' is not where the log says; give it with --image, or "
+                f"the image '{line['name']}' is not where the log says; give it with --image, or "
                 "replay with --without-models"
             )
         if path not in self._others:
             self._others[path] = ImageFile(path)
-        return self._others[path].find(told)
+        return self._others[path].find(line)

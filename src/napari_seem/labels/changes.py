@@ -1,4 +1,4 @@
-"""What a transaction changes in a label array, and what is told of it."""
+"""Transactions of a label document, and the changes that they make."""
 
 from __future__ import annotations
 

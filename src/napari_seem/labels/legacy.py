@@ -14,7 +14,7 @@ KINDS = {
 }  # fmt: skip
 """What an event was called then, and what it is now."""
 BY_HAND = {"painted": "paint", "undone": "undo", "redone": "redo", "otherwise": "external"}
-"""What was done by hand: how it was told then, and the event of today."""
+"""What was done by hand: the word for it then, and the event of today."""
 
 
 def upgraded(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ SUFFIX = ".log.jsonl"
 PROMPTS = "prompts"
 """Lines of this event hold prompts that were not committed; they have no number."""
 NEAR = 2
-"""An image so many folders above the log's is still told by its path from there."""
+"""The path of an image is kept relative to the log if it leads at most this many folders up."""
 Event = dict[str, Any]
 
 

@@ -127,7 +127,7 @@ class Patch:
 
     @classmethod
     def from_dict(cls, text: str) -> Patch:
-        """Read back what `told` gave; `LogTrouble` where it is something else."""
+        """Read back what `to_dict` gave; raises `LogTrouble` for anything else."""
         try:
             plain = zlib.decompress(base64.b64decode(text, validate=True))
             gaps, lengths, values = np.frombuffer(plain, "<i8").reshape(3, -1).astype(np.int64)
@@ -145,9 +145,9 @@ def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
     return pack_ids(mask)
 
 
-def unpack_mask(told: dict[str, Any]) -> npt.NDArray[np.bool_]:
-    """Read back what `pack_mask` gave; `LogTrouble` where it is something else."""
-    return _unpacked(told, bool)
+def unpack_mask(values: dict[str, Any]) -> npt.NDArray[np.bool_]:
+    """Read back what `pack_mask` gave, bool; raises `LogTrouble` for anything else."""
+    return _unpacked(values, bool)
 
 
 def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
@@ -158,15 +158,15 @@ def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def unpack_ids(told: dict[str, Any]) -> npt.NDArray[np.int32]:
-    """Read back what `pack_ids` gave; `LogTrouble` where it is something else."""
-    return _unpacked(told, np.int32)
+def unpack_ids(values: dict[str, Any]) -> npt.NDArray[np.int32]:
+    """Read back what `pack_ids` gave, int32; raises `LogTrouble` for anything else."""
+    return _unpacked(values, np.int32)
 
 
-def _unpacked(told: dict[str, Any], dtype: Any) -> npt.NDArray[Any]:
+def _unpacked(values: dict[str, Any], dtype: Any) -> npt.NDArray[Any]:
     try:
-        out = np.zeros(tuple(int(n) for n in told["shape"]), dtype)
-        Patch.from_dict(told["runs"]).apply(out)
+        out = np.zeros(tuple(int(n) for n in values["shape"]), dtype)
+        Patch.from_dict(values["runs"]).apply(out)
     except (KeyError, TypeError, ValueError) as error:
         raise LogTrouble(f"a mask can't be read ({error!r}); the log is damaged") from None
     return out

@@ -85,12 +85,12 @@ class Recorder:
         other._snapshot = self._snapshot.copy()
         return other
 
-    def image(self, told: Mapping[str, Any]) -> int:
-        """Number of an image in this record; it is noted when it is seen first."""
-        name = str(told["fingerprint"])
+    def image(self, values: Mapping[str, Any]) -> int:
+        """The number of an image in this log; it is logged when it is seen first."""
+        name = str(values["fingerprint"])
         if name not in self._images:
             self._images[name] = len(self._images) + 1
-            self._add("image", {"id": self._images[name], **told})
+            self._add("image", {"id": self._images[name], **values})
         return self._images[name]
 
     def sync(

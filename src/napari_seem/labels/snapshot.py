@@ -1,4 +1,4 @@
-"""What a label array is known to hold, compressed, so that every change to it can be told."""
+"""The known state of a label array, compressed, by which every change to it is found."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def choose_window(layer: Image, look: IntensityWindow | str, layers: Sequence[Im
     Raises
     ------
     InvalidImage
-        Where bands of a vegetation index can't be told among them.
+        Where the two bands of a vegetation index are not among them.
     """
     if look == VEGETATION:
         vegetation_pair(layers)
@@ -154,12 +154,12 @@ def note_model_input(labels: Labels, shown: ModelInput) -> None:
     """Keep with a Labels layer what its objects were found on, for the files it is written to."""
     own: Any = unwrap(labels)
     about = dict(own.metadata.get(ABOUT, {}))
-    told: Any = shown.to_dict()
-    known = about.get("shown", told)
-    if known != told:
+    values: Any = shown.to_dict()
+    known = about.get("shown", values)
+    if known != values:
         several = known if isinstance(known, list) else [known]
-        told = several if told in several else [*several, told]
-    about |= {"image": shown.layers[0].name, "shown": told}
+        values = several if values in several else [*several, values]
+    about |= {"image": shown.layers[0].name, "shown": values}
     if about != own.metadata.get(ABOUT):
         own.metadata = {**own.metadata, ABOUT: about}
 
@@ -170,7 +170,7 @@ def vegetation_pair(layers: Sequence[Image]) -> tuple[Image, Image]:
     Raises
     ------
     InvalidImage
-        Where one of them can't be told.
+        One of them is not among the layers.
     """
     found = []
     for what, endings in (("near infrared", _INFRARED), ("red", _RED)):
