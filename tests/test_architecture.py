@@ -41,7 +41,16 @@ def test_every_room_is_under_the_contract(library):
     assert not named & ALLOWED[library]
 
 
-@pytest.mark.parametrize("folder", ["src", "training", "benchmarks", "tests"])
+def test_every_room_has_its_place_above_or_below_the_others():
+    """`make lint` checks the directions; a contract that forgets a room would check nothing."""
+    layers = next(c for c in contracts() if c["type"] == "layers")
+    placed = {room.strip(" ()") for layer in layers["layers"] for room in layer.split(":")}
+
+    assert layers["exhaustive"]
+    assert not rooms() - placed
+
+
+@pytest.mark.parametrize("folder", ["src", "training", "benchmarks", "tests", "tools"])
 def test_no_file_is_too_long(folder):
     lengths = {
         str(path.relative_to(ROOT)): len(path.read_text().splitlines())
