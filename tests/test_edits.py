@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from napari_seem.edits import Edit, Journal, ObjectRecord, ObjectTable, next_label
+from napari_seem.edits import Edit, Journal, ObjectRecord, ObjectTable, check_labels
 from napari_seem.errors import InvalidLabels
 
 
@@ -80,14 +80,9 @@ def test_an_edit_that_changes_nothing_is_empty(labels):
     assert np.array_equal(labels, before)
 
 
-def test_the_next_id_is_above_all(labels):
-    assert next_label(labels) == 2
-    assert next_label(np.zeros((3, 3), np.int16)) == 1
-
-
 def test_a_full_dtype_names_itself_its_limit_and_the_remedy():
     with pytest.raises(InvalidLabels, match=r"256 .* uint8 .* 255.*wider"):
-        next_label(np.full((3, 3), 255, np.uint8))
+        check_labels(np.full((3, 3), 255, np.uint8), 256)
 
 
 @pytest.mark.parametrize(

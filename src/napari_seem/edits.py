@@ -190,20 +190,6 @@ def _same(step: Step, other: Step) -> bool:
     )
 
 
-def next_label(labels: Any) -> int:
-    """The lowest id above all ids of an integer array; reads it once.
-
-    Raises
-    ------
-    InvalidLabels
-        Where the labels' dtype has no room for it.
-    """
-    array = np.asarray(labels)
-    free = int(array.max(initial=0)) + 1
-    check_labels(labels, free)
-    return free
-
-
 def check_labels(labels: Any, label_id: int) -> None:
     """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
     dtype = np.dtype(labels.dtype)

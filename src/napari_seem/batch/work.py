@@ -29,7 +29,6 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, read_labels
 from ..io.images import channels_last, open_plane
 from ..labels.document import LabelDocument
-from ..models.base import Segmentation
 from ..models.in_context import Labelled
 from ..planes import Plane
 from ..sources.source import PlaneSource, source_of_array
@@ -103,14 +102,7 @@ def _segment(task: Task) -> str:
         fields = workspace.fields(_name(task), known)
         command = Segment(**fields, **query, whole=source.is_big)
         plane = workspace.models.open(_name(task), known)
-        if source.is_big:
-            deque(command.apply_in_frames(workspace, plane), maxlen=0)
-            return
-        *_, found = plane.segment(command.words)
-        assert isinstance(found, Segmentation)
-        chosen = command.chosen(found)
-        if chosen:
-            command.apply(workspace, chosen)
+        deque(command.run_and_apply(workspace, plane), maxlen=0)
 
     return _by_plane(task, find)
 

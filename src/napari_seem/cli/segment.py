@@ -140,29 +140,20 @@ def _find(
 ) -> dict[str, LabelDocument]:  # fmt: skip
     """Write everything, or what words name; gives the maps that were asked for."""
     from ..commands.files import new_document
-    from ..commands.segment import Segment, WriteMap, without_unwanted
+    from ..commands.segment import Segment, WriteMap
     from ..commands.workspace import Workspace
 
     plane = workspace.models.open(model, known)
     big = known.source.is_big
     command = Segment(**workspace.fields(model, known), **query, whole=big)
     maps = [kind for kind in kinds if kind != "objects"]
-    steps = (
-        command.apply_in_frames(workspace, plane, semantic=bool(maps))
-        if big else plane.segment(command.words)
-    )  # fmt: skip
     found: Any = None
-    for found in steps:
-        if isinstance(found, int):
+    for found in command.run_and_apply(workspace, plane, semantic=bool(maps)):
+        if big and isinstance(found, int):
             show_progress(found, 2 * known.source.frames)
     if big:
         show_progress(1, 1)
         print(file=sys.stderr)
-    else:
-        chosen = command.chosen(found)
-        if chosen:
-            command.apply(workspace, chosen)
-        found = without_unwanted(found, chosen)
     documents = {}
     for kind in maps:
         if found.semantic is None:

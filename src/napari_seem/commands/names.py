@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from ..edits import NO_CLASS
 from ..errors import InvalidLabels, InvalidName
@@ -175,13 +173,6 @@ class DeleteClasses(NameCommand):
         classes = self.classes(document, census)
         ids = [label_id for name in self.names for label_id in classes.get(name, ())]
         return DeleteObjects(ids=ids).plan(document, census)
-
-
-AnyNameCommand = Annotated[
-    RenameClass | MergeClasses | Recolour | RenameObject | MoveToClass | MergeObjects
-    | DeleteObjects | DeleteClasses,
-    Field(discriminator="event"),
-]  # fmt: skip
 
 
 def colourable(names: Iterable[str]) -> list[str]:

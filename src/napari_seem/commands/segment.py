@@ -111,6 +111,28 @@ class Segment(OnPlane):
             plane, objects, overwrite=self.overwrite, entry=self.to_dict()
         )
 
+    def run_and_apply(
+        self, workspace: Workspace, plane: OpenPlane, *, semantic: bool = False
+    ) -> Iterator[int | Segmentation]:
+        """Look, and accept all that is within the bounds; a big plane frame by frame.
+
+        Yields
+        ------
+        int, then a Segmentation
+            How many steps are done; at last what was found, unwanted objects left out.
+        """
+        if self.whole:
+            yield from self.apply_in_frames(workspace, plane, semantic=semantic)
+            return
+        for found in plane.segment(self.words):
+            if isinstance(found, int):
+                yield found
+        assert isinstance(found, Segmentation)
+        chosen = self.chosen(found)
+        if chosen:
+            self.apply(workspace, chosen)
+        yield without_unwanted(found, chosen)
+
     def apply_in_frames(
         self, workspace: Workspace, plane: OpenPlane, *, semantic: bool = False
     ) -> Iterator[int | Segmentation]:

@@ -95,8 +95,3 @@ def canvas_size(viewer: Any, fallback: tuple[int, int]) -> tuple[int, int]:
     if size is None:
         size = getattr(viewer, "_canvas_size", fallback)
     return int(size[0]), int(size[1])
-
-
-def qt_viewer(viewer: Any) -> Any:
-    """The Qt side of a viewer's window."""
-    return viewer.window._qt_viewer

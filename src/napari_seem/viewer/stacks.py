@@ -67,8 +67,3 @@ def shown_stack(
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     """A whole plane of labels, int32 (H, W)."""
     return replace(plane, channels=False).read(full_data(unwrap(labels))).astype(np.int32)
-
-
-def labelled_planes(labels: Labels, stack: StackSource) -> list[int]:
-    """Planes of a stack in which anything is labelled."""
-    return [k for k in range(stack.shape[0]) if read_labels(labels, stack.at(k)).any()]

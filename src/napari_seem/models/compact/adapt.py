@@ -185,7 +185,7 @@ def _fitted(
         picks = rng.choice(len(masks), min(BATCH, len(masks)), replace=False)
         lots = [_window(levels, masks[i], boxes[i], rng) for i in picks]
         with torch.no_grad():
-            inputs = _inputs(model, embedding, [view for view, _ in lots], [p for _, p in lots])
+            inputs = _inputs(model, [view for view, _ in lots], [p for _, p in lots])
         truth = torch.from_numpy(
             np.stack([view.sample(masks[i]) for i, (view, _) in zip(picks, lots, strict=True)])
         ).float()
@@ -213,9 +213,8 @@ def _window(
 
 
 def _inputs(
-    model: CompactModel, embedding: Embedding, views: Sequence[View],
-    prompts: Sequence[list[Point]],
-) -> tuple[Tensor, ...]:  # fmt: skip
+    model: CompactModel, views: Sequence[View], prompts: Sequence[list[Point]]
+) -> tuple[Tensor, ...]:
     """Return the decoder's inputs for these windows, as float32 tensors of batch size B."""
     maps = np.stack([
         canvas.draw(points, view, None) for view, points in zip(views, prompts, strict=True)

@@ -311,13 +311,6 @@ class CompactNetwork(nn.Module):
         self.word_bias = nn.Parameter(torch.full((config.vocabulary,), -2.0))
         self.temperature = nn.Parameter(torch.tensor([2.0, 2.3]))  # logs: instance, semantic
 
-    def word_logits(self, semantic: Tensor) -> Tensor:
-        """Score every word at every pixel: (B, S, H, W) unit vectors -> (B, V, H, W) logits."""
-        words = F.normalize(self.words, dim=1)
-        scale = self.temperature[1].exp()
-        cosine = torch.einsum("bshw,vs->bvhw", semantic.float(), words)
-        return scale * cosine + self.word_bias[:, None, None]
-
 
 def _doubled(x: Tensor) -> Tensor:
     """Enlarge (B, C, H, W) bilinearly to (B, C, 2 H, 2 W)."""
