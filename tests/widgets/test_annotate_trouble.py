@@ -191,6 +191,6 @@ def test_a_crash_of_a_model_is_shown_and_keeps_the_prompts(dock, discs, model, s
     assert "inside the model" in dock.panel.message.text()
     assert len(dock.annotator.work.session.prompts) == 1
     monkeypatch.undo()
-    dock.annotator.recompute()
+    dock.annotator.turns.compute()
     settle(dock)
     assert np.array_equal(dock.annotator.prediction.mask, discs[1] == 1)

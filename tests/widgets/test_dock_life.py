@@ -102,7 +102,7 @@ def test_another_image_keeps_what_was_begun_on_the_first(dock, discs, settle):
     assert dock.annotator.prediction.mask.shape == (50, 80)
 
     dock.annotator.choose_image(first)
-    dock.annotator.recompute()
+    dock.annotator.turns.compute()
     settle(dock)
     assert np.array_equal(dock.annotator.prediction.mask, discs[1] == 1)
 

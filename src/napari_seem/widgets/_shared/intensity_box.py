@@ -89,7 +89,7 @@ class WindowChoice(QObject):
         super().__init__(annotator)
         self._annotator, self._box = annotator, box
         self._image: Image | None = None
-        self._later = later(self, SETTLE_MS, annotator.recompute)
+        self._later = later(self, SETTLE_MS, annotator.turns.compute)
         box.chosen.connect(self.choose)
         annotator.changed.connect(self._follow)
         box.show_of(None)
@@ -101,7 +101,7 @@ class WindowChoice(QObject):
             return
         with annotator.reporting():
             show_as(annotator.viewer, image, look, annotator.all_channels)
-            annotator.recompute()
+            annotator.turns.compute()
         self._box.show_of(image)
 
     def close(self) -> None:

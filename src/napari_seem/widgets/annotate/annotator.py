@@ -146,16 +146,18 @@ class Annotator(QObject):
             self._follow_plane()
         self.changed.emit()
 
-    def choose_model(self, name: str) -> None:
-        """Answer with another model from now on; the prompts stay."""
-        if name != self.model_name:
-            self.model_name = name
-            self.turns.compute()
+    def choose_model(self, name: str, all_channels: bool | None = None) -> None:
+        """Answer with another model from now on; the prompts stay.
 
-    def set_all_channels(self, wanted: bool) -> None:
-        """Show the model the other channels of the image too, or the chosen layer alone."""
-        if wanted != self.all_channels:
-            self.all_channels = wanted
+        Parameters
+        ----------
+        name : str
+        all_channels : bool, optional
+            Whether it is given the other channels of the image too; None leaves that as it is.
+        """
+        wanted = self.all_channels if all_channels is None else all_channels
+        if (name, wanted) != (self.model_name, self.all_channels):
+            self.model_name, self.all_channels = name, wanted
             self.turns.compute()
 
     def choose_labels(self, labels: Labels | None) -> None:
@@ -215,19 +217,6 @@ class Annotator(QObject):
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
         self.changed.emit()
-
-    def plane_source(self) -> Callable[[], tuple[Any, Any]] | None:
-        """What gives model and embedding of the shown plane, for other jobs on it."""
-        work = self.ensure_work()
-        return None if work is None else work.session.resolve
-
-    def recompute(self) -> None:
-        """Answer the present prompts where they have no answer yet."""
-        self.turns.compute()
-
-    def all_prompt_layers(self) -> list[Any]:
-        """The prompt layers of every image worked on."""
-        return [layer for layers in self._prompt_layers.values() for layer in layers.layers]
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -301,10 +290,6 @@ class Annotator(QObject):
         if work is self.work:
             self.turns.compute()
 
-    def is_current(self, work: PlaneSession) -> bool:
-        """Whether an object is still in the making."""
-        return any(one is work for one in self.sessions)
-
     def _document(self) -> LabelDocument | None:
         return None if self.labels is None else document_of(self.labels)
 
@@ -315,7 +300,7 @@ class Annotator(QObject):
             return
         if change.state == "undone" and self.sessions.put_back(work):
             self._prompt_layers[work.image].show(work.plane, work.drawing())
-        elif change.state == "redone" and self.is_current(work):
+        elif change.state == "redone" and work in self.sessions:
             self.sessions.put_away(work)
             self._prompt_layers[work.image].show(work.plane, [])
             self.preview.clear()
@@ -367,12 +352,6 @@ class Annotator(QObject):
         if layers is not None:
             layers.close()
         self.changed.emit()
-
-    def back_to_prompts(self) -> None:
-        """Make a prompt layer active again, so that the next click is a prompt."""
-        layers = self.prompt_layers
-        if layers is not None and self.viewer.layers.selection.active not in layers.layers:
-            self.viewer.layers.selection.active = layers.points
 
     def say(self, message: str, error: bool = False) -> None:
         """Tell the person something."""

@@ -92,7 +92,7 @@ class AnnotateWidget(Dock):
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
-            "commit": self.commit, "clear": self.clear, "recompute": self.annotator.recompute,
+            "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
         }  # fmt: skip
 
@@ -182,7 +182,9 @@ class AnnotateWidget(Dock):
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
-        panel.channels.toggled.connect(annotator.set_all_channels)
+        panel.channels.toggled.connect(
+            lambda wanted: annotator.choose_model(annotator.model_name, wanted)
+        )
         on_click((
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),

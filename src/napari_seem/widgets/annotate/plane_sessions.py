@@ -25,7 +25,7 @@ class Question:
     input: ModelInput
 
 
-@dataclass
+@dataclass(eq=False)
 class PlaneSession:
     """The object in the making on one plane of one image.
 

@@ -18,13 +18,13 @@ class PromptSteps:
     @property
     def undo_title(self) -> str:
         """What undo would take back; "" once the object is committed or cleared."""
-        current = self._annotator.is_current(self._work)
+        current = self._work in self._annotator.sessions
         return self._work.session.undo_title if current else ""
 
     @property
     def redo_title(self) -> str:
         """What redo would bring back."""
-        current = self._annotator.is_current(self._work)
+        current = self._work in self._annotator.sessions
         return self._work.session.redo_title if current else ""
 
     def undo(self) -> None:
