@@ -12,7 +12,7 @@ from .frames import Area
 
 SAME_AT = 0.5
 """Least intersection over union, where two frames overlap, of one object found in both."""
-Labels = npt.NDArray[np.unsignedinteger]
+Ids = npt.NDArray[np.unsignedinteger]
 Part = tuple[int, int]
 """An object of a frame: the frame's number in reading order, and the object's own in it."""
 
@@ -34,9 +34,9 @@ class Found:
     number: int
     core: Area
     area: Area
-    labels: Labels = field(repr=False)
+    labels: Ids = field(repr=False)
 
-    def within(self, area: Area) -> Labels:
+    def within(self, area: Area) -> Ids:
         """Return the labels (h, w) of an area inside of what the frame covers."""
         y0, x0 = self.area[:2]
         return self.labels[area[0] - y0 : area[2] - y0, area[1] - x0 : area[3] - x0]
@@ -92,7 +92,7 @@ def compare(one: Found, other: Found, groups: Groups) -> Iterable[Spill]:
     yield from _spills(other, one, {b for _, b in same})
 
 
-def _same(first: Labels, second: Labels) -> list[tuple[int, int]]:
+def _same(first: Ids, second: Ids) -> list[tuple[int, int]]:
     """Return pairs of labels of two label arrays (h, w) that cover the same pixels."""
     if not first.any() or not second.any():
         return []

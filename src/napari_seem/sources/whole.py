@@ -16,7 +16,7 @@ from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
-from .stitch import Found, Groups, Labels, Part, Spill, common, compare
+from .stitch import Found, Groups, Ids, Part, Spill, common, compare
 
 IdBlock = npt.NDArray[np.int64]
 
@@ -182,7 +182,7 @@ class PlaneRun:
         if not self._not_compared[other]:
             del self._waiting[other]
 
-    def _segment_frame(self, number: int, frame: Frame) -> Labels:
+    def _segment_frame(self, number: int, frame: Frame) -> Ids:
         pixels = self._pixels.read(frame)
         out = np.zeros(frame.shape, np.uint16)
         self._instances[number] = []
