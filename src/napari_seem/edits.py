@@ -45,7 +45,7 @@ class Edit:
 
         Parameters
         ----------
-        labels : integer array-like
+        labels : integer array-like of any shape
             Read at the mask's bounding box only (with `replace`: at the mask's whole block).
         mask : bool array, as many axes as `labels`
         label_id : int
@@ -77,7 +77,10 @@ class Edit:
 
     @classmethod
     def between(cls, start: tuple[int, ...], old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Edit:
-        """What changed in a block that begins at `start`, of its values before and after."""
+        """Return what changed in a block that begins at `start`.
+
+        `old` and `new` are its values before and after, of any shape, both of the same.
+        """
         changed = old != new
         bounds = []
         for axis in range(changed.ndim):
@@ -125,6 +128,7 @@ class Edit:
         self._write(labels, self.old)
 
     def _write(self, labels: Any, values: npt.NDArray[Any]) -> None:
+        """Write the values of the changed pixels, shape (N,), into labels, in place."""
         check_writable(labels)
         if self.count:
             part = np.asarray(labels[self.block]).copy()
@@ -216,6 +220,7 @@ def check_writable(labels: Any) -> None:
 
 
 def _check_fit(labels: Any, mask: BoolArray, start: tuple[int, ...]) -> None:
+    """Raise `InvalidLabels` unless a mask at `start` fits into labels; both of any shape."""
     shape = tuple(labels.shape)
     fits = len(shape) == mask.ndim == len(start) and all(
         o >= 0 and o + m <= s for o, m, s in zip(start, mask.shape, shape, strict=True)

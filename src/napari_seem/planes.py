@@ -142,11 +142,11 @@ class Plane:
         return out
 
     def to_plane(self, point: Sequence[float] | npt.NDArray[np.float64]) -> tuple[float, float]:
-        """Row and column in the plane of a point in array coordinates."""
+        """Return row and column in the plane of a point (N,) in array coordinates."""
         return float(point[self.axes[0]]), float(point[self.axes[1]])
 
     def holds(self, point: Sequence[float] | npt.NDArray[np.float64]) -> bool:
-        """Whether a point in array coordinates lies on the plane (within half a pixel)."""
+        """Return whether a point (N,) in array coordinates is on the plane, within half a pixel."""
         return all(
             position is None or abs(coordinate - position) <= 0.5
             for position, coordinate in zip(self.index, point, strict=True)

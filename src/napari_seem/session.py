@@ -298,7 +298,7 @@ class Session:
 
 
 def _in_axes(mask: npt.NDArray[np.bool_], ndim: int) -> npt.NDArray[np.bool_]:
-    """The plane's mask as the last two of `ndim` axes."""
+    """Return the plane's mask, bool (H, W), as the last two of `ndim` axes."""
     return mask.reshape((1,) * (ndim - 2) + mask.shape)
 
 

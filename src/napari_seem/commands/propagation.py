@@ -307,7 +307,7 @@ class PropagationRun:
         return changed
 
     def _allowed(self, values: IntArray, number: int) -> IntArray:
-        """What of a result could be written where other objects keep their pixels."""
+        """Return what of a result, int32 (H, W), can be written where other objects keep pixels."""
         only = self.command.only
         if only is None:
             return values

@@ -171,6 +171,7 @@ class _Run:
         return Replayed(self.again, _table(self.rows), self.differences, self.redone, self.stored)
 
     def _compare(self, event: Event, patch: Patch, made: npt.NDArray[Any], why: str) -> None:
+        """Compare a plane that was made again, integer (H, W), with the recorded one."""
         self.redone += 1
         plane = Plane.from_dict(event["plane"])
         before = plane.read(self.recorded).copy()

@@ -22,7 +22,7 @@ from .workspace import Workspace
 
 SEMANTIC, PANOPTIC = "semantic", "panoptic"
 BoolArray = npt.NDArray[np.bool_]
-Region = tuple[BoolArray, tuple[int, int], "str | None", float, bool]
+MapRegion = tuple[BoolArray, tuple[int, int], "str | None", float, bool]
 """A cut-out mask, its corner (row, column), name, score, and whether all of its name are one."""
 
 
@@ -205,7 +205,7 @@ class WriteMap(OnPlane):
         return document.write_objects(plane, objects, overwrite=True, entry=self.to_dict())
 
 
-def regions_of(found: Segmentation, kind: str) -> list[Region]:
+def regions_of(found: Segmentation, kind: str) -> list[MapRegion]:
     """The regions of a semantic or panoptic map.
 
     Raises
@@ -234,6 +234,7 @@ def without_unwanted(found: Segmentation, chosen: Sequence[Instance]) -> Segment
 
 
 def _cuts(values: npt.NDArray[np.int32]) -> list[tuple[int, tuple[BoolArray, tuple[int, int]]]]:
+    """Cut the values of a map, int32 (H, W), into (value, (mask, first corner)), one for each."""
     return [
         (value, (values[where] == value, (where[0].start, where[1].start)))
         for value, where in enumerate(ndimage.find_objects(values), start=1)

@@ -112,7 +112,7 @@ def read(path: Path) -> tuple[Concept, ...]:
 
 
 def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dict[str, object]:
-    """Describe a concept as plain values; `kept` replaces arrays (...) by their names."""
+    """Describe a concept as plain values; `kept` replaces arrays of any shape by names."""
     return {
         "name": concept.name, "synonyms": list(concept.synonyms), "model": concept.model,
         "made": concept.made, "meaning": dict(concept.values),

@@ -165,7 +165,10 @@ def _middle(dock: AnnotateWidget, sample: Sample) -> tuple[float, float]:
 
 
 def _agreement(drawn: npt.NDArray[Any], ids: list[int], truth: npt.NDArray[Any]) -> float:
-    """IoU with the truth: of the one object, or the mean over true objects of the best match."""
+    """Compute the IoU of labels with the truth, 0..1; both are integer arrays (H, W).
+
+    Of several objects it is the mean, over the true ones, of the best match.
+    """
     if len(ids) == 1:
         mask = drawn == ids[0]
         number = int(np.bincount(truth[mask]).argmax()) if mask.any() else 0

@@ -74,7 +74,7 @@ def open_geotiff(path: Path) -> Opened:
 
 
 def write_geotiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None:
-    """Write labels (y, x) with the coordinate system and transform of their image.
+    """Write labels (rows, columns) with the coordinate system and transform of their image.
 
     0 is written as nodata, which means "no object" on a map; the image's own nodata value is kept
     as the tag IMAGE_NODATA.

@@ -99,7 +99,7 @@ class Grid:
         return {**options, "affine": self.matrix}
 
     def check(self, labels: ArraySource) -> None:
-        """Raise `InvalidLabels` for labels (...) that do not lie on the grid, or hold no ids."""
+        """Raise `InvalidLabels` for labels of any shape but the grid's, or that hold no ids."""
         if tuple(labels.shape) != self.shape:
             raise InvalidLabels(
                 f"labels of shape {tuple(labels.shape)} do not lie on the image's grid "

@@ -48,7 +48,7 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource,
 
 
 def _lazy(data: ArraySource) -> Array:
-    """Wrap an array (...) on disk in a dask array, whose parts are read when they are needed."""
+    """Wrap an array on disk, of any shape, in a dask array, which reads parts when needed."""
     import dask.array
 
     if isinstance(data, dask.array.Array):

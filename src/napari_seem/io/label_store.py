@@ -128,7 +128,7 @@ class LabelStore:
         ----------
         block : tuple of slice
             One for each axis of the full-size array.
-        values : integer array (...)
+        values : integer array (..., H, W)
             Of the block's shape.
 
         Raises

@@ -80,7 +80,7 @@ class Transaction:
             self._host.undo.write(edit)
 
     def write_block(self, block: Block, values: npt.NDArray[Any]) -> None:
-        """Replace a block of labels that lie in a folder, without undo."""
+        """Replace a block of labels on disk by integers (..., H, W) of its shape, without undo."""
         self._blocks.append(block)
         self._host.write_block(block, values)
 

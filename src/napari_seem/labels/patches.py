@@ -42,13 +42,13 @@ class Patch:
 
     @classmethod
     def of(cls, changed: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> Patch:
-        """The patch that gives the `changed` pixels of an array these `values` (of its shape)."""
+        """Return the patch that gives `changed` pixels the `values`, an array of the same shape."""
         at = np.flatnonzero(changed).astype(np.int64)
         return _runs(at, values[changed].astype(np.int64))
 
     @classmethod
     def between(cls, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Patch:
-        """The patch that makes one array of the other."""
+        """Return the patch that makes `new` of `old`, integer arrays of the same shape."""
         return cls.of(np.asarray(old != new), np.asarray(new))
 
     @classmethod
@@ -99,7 +99,7 @@ class Patch:
         return np.arange(self.count) + np.repeat(self.starts - (ends - self.lengths), self.lengths)
 
     def apply(self, labels: npt.NDArray[Any]) -> None:
-        """Write the new values into an array, in place.
+        """Write the new values into an integer array of any shape, in place.
 
         Raises
         ------
@@ -141,7 +141,7 @@ class Patch:
 
 
 def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """A mask as plain values."""
+    """Describe a mask, bool (H, W), by plain values."""
     return pack_ids(mask)
 
 
@@ -151,7 +151,7 @@ def unpack_mask(values: dict[str, Any]) -> npt.NDArray[np.bool_]:
 
 
 def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
-    """A plane of labels as plain values."""
+    """Describe a plane of labels, integer (H, W), by plain values."""
     return {
         "shape": [int(n) for n in labels.shape],
         "runs": Patch.of(labels != 0, labels).to_dict(),
@@ -173,7 +173,10 @@ def _unpacked(values: dict[str, Any], dtype: Any) -> npt.NDArray[Any]:
 
 
 def _runs(at: Ints, values: Ints, width: int = 0) -> Patch:
-    """Runs of equal values among rising places; with a `width` none reaches into another row."""
+    """Find the runs of equal values, int64 (N,), at rising places, int64 (N,).
+
+    With a `width` none reaches into another row.
+    """
     if not at.size:
         return Patch.empty()
     breaks = (np.diff(at) != 1) | (np.diff(values) != 0)

@@ -85,6 +85,7 @@ class LabelSnapshot:
         return Patch.joined(changes)
 
     def _take(self, key: Key, tile: npt.NDArray[Any]) -> Patch:
+        """Return what changed in a block, integers (H, W), since the last look, and keep it."""
         known = self._blocks.get(key)
         if not tile.any():
             if known is None:

@@ -94,7 +94,7 @@ class TeachableModel(Protocol):
         """Split a meaning into arrays and plain values."""
 
     def read(self, arrays: Arrays, plain_values: Mapping[str, object]) -> object:
-        """Join what `written` split."""
+        """Join what `written` split; the arrays are of any shape."""
 
 
 class NotTeachable:

@@ -42,7 +42,10 @@ class Packed:
 
 
 def pack(tensor: Tensor) -> Packed:
-    """Turn a tensor (...) into numpy; one with gaps or repeats in memory is made dense first."""
+    """Turn a tensor of any shape into numpy.
+
+    One with gaps or repeats in memory is made dense first.
+    """
     import torch
 
     device, local = str(tensor.device), tensor.detach().cpu()

@@ -84,8 +84,8 @@ class Results(MutableMapping[int, PlaneResult]):
     Parameters
     ----------
     stack : Stack
-    out : integer array (...), numpy or zarr, optional
-        Of the stack's shape. Planes that are not done are left as they are, those that have to be
+    out : integer array of the same shape as the stack, numpy or zarr, optional
+        Planes that are not done are left as they are, those that have to be
         done again are set to 0.
 
     Raises
@@ -172,7 +172,7 @@ class Results(MutableMapping[int, PlaneResult]):
 
 
 def _check_out(out: WritableArray, shape: tuple[int, ...]) -> None:
-    """Raise `InvalidLabels` unless `out`, of a stack's shape (...), can be written to."""
+    """Raise `InvalidLabels` unless `out` has the same shape as a stack and can be written to."""
     if tuple(getattr(out, "shape", ())) != shape:
         raise InvalidLabels(
             f"the label array has the shape {tuple(getattr(out, 'shape', ()))} but the stack has "

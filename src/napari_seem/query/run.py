@@ -215,7 +215,7 @@ def _big_picture(pixels: PlanePixels) -> Callable[[Instance], Picture]:
 
 
 def _within(mask: BoolArray, bbox: Area, frame: Area, step: int = 1) -> BoolArray:
-    """A mask within the frame of its picture, taking every so many pixels."""
+    """Return an object's mask, bool (H, W), in the frame of its picture, at every `step` pixels."""
     y0, x0, y1, x1 = frame
     rows = np.arange(y0 + step // 2, max(y1, y0 + step // 2 + 1), step) - bbox[0]
     cols = np.arange(x0 + step // 2, max(x1, x0 + step // 2 + 1), step) - bbox[1]

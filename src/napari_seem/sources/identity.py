@@ -26,7 +26,7 @@ def fingerprint(image: ArraySource) -> str:
 
     Parameters
     ----------
-    image : array-like (...)
+    image : array-like of any shape
         numpy, dask, zarr; of a large one only a lattice of pixels on some planes is read.
     """
     shape = tuple(int(n) for n in image.shape)
@@ -43,7 +43,7 @@ def fingerprint(image: ArraySource) -> str:
 def image_to_dict(
     image: ArraySource, name: str, source: str = "", rgb: bool = False
 ) -> dict[str, object]:
-    """Describe an image (...) by plain values that identify it."""
+    """Describe an image of any shape by plain values that identify it."""
     return {
         "name": name, "source": source, "shape": [int(n) for n in image.shape],
         "dtype": np.dtype(image.dtype).str, "colours": bool(rgb),
@@ -86,7 +86,7 @@ class ImageFile:
 
 
 def find(arrays: Sequence[ArraySource], description: Mapping[str, Any], where: str) -> ArraySource:
-    """Return the array (...) that a log describes; `LogTrouble` where none of `arrays` is it."""
+    """Return the array, of any shape, that a log describes; `LogTrouble` where there is none."""
     alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:
         shapes = " or ".join(str(tuple(array.shape)) for array in arrays)

@@ -28,9 +28,9 @@ def dense_losses(
     Parameters
     ----------
     network : CompactNetwork
-    coarse : (B, config.coarse_channels, S / 4, S / 4)
-    fine : (B, config.fine_channels, S / 2, S / 2)
-        Encoder outputs for the batch.
+    coarse : (B, C, S / 4, S / 4)
+    fine : (B, D, S / 2, S / 2)
+        Encoder outputs for the batch, of C coarse and D fine channels.
     crops : Crops
     bank : PictureBank
 
@@ -77,7 +77,7 @@ _SINGLE = ("distance", "foreground", "size", "centre")
 
 
 def entropy(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Average the cross-entropy of logits with targets in 0..1, by weights; (...) each."""
+    """Average the cross-entropy of logits with targets in 0..1 by weights of the same shape."""
     loss = F.binary_cross_entropy_with_logits(logits.float(), target, reduction="none")
     return mean(loss, weight)
 

@@ -58,7 +58,7 @@ def turn_losses(
 
 
 def mean(values: Tensor, weight: Tensor) -> Tensor:
-    """Average values (...) by weights (...); 0 where all weights are 0."""
+    """Average values by weights of the same shape; 0 where all weights are 0."""
     return (values * weight).sum() / weight.sum().clamp(min=1)
 
 

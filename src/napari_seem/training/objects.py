@@ -32,7 +32,7 @@ CENTRAL, BORDER = 0.6, 0.1
 
 
 def is_kind(kind: Tensor, *names: str) -> Tensor:
-    """Return where the kind of prompt (...) is one of some: bool (...)."""
+    """Return where the kinds of prompts, of any shape, are one of some: bool, of the same shape."""
     out = torch.zeros_like(kind, dtype=torch.bool)
     for name in names:
         out = out | (kind == KINDS.index(name))
@@ -137,7 +137,7 @@ def _rows(bank: PictureBank, crops: Crops, layer: Tensor, ids: Tensor) -> Tensor
 
 
 def _words_of(bank: PictureBank, rows: Tensor, ids: Tensor) -> Tensor:
-    """Return the words of objects by their rows (...) and ids (...): int64 (...)."""
+    """Return the words of objects, int64, by rows and ids of the same shape."""
     return torch.where(ids > 0, bank.word[rows], NO_WORD)
 
 

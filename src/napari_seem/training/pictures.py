@@ -290,6 +290,6 @@ def _joined(
 
 
 def _before(sizes: npt.NDArray[np.int64]) -> Tensor:
-    """Sum the sizes (...) before each entry, in the order of the flat array: int64 (...)."""
+    """Sum the sizes before each entry, in the order of the flat array: int64 of the same shape."""
     flat = np.concatenate([[0], np.cumsum(sizes.ravel())[:-1]])
     return torch.from_numpy(flat.reshape(sizes.shape).astype(np.int64))

@@ -106,7 +106,7 @@ def take_over(network: CompactNetwork, weights: Path, words: Sequence[str]) -> i
 
 
 def _fits_into(value: Tensor, own: Tensor) -> bool:
-    """Return whether `value` (...) is nowhere larger than `own` (...)."""
+    """Return whether `value` is along no axis larger than `own`; both of any shape."""
     return value.ndim == own.ndim and all(
         a <= b for a, b in zip(value.shape, own.shape, strict=True)
     )

@@ -64,7 +64,7 @@ def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:
-    """Array coordinates in `layer` of a world point.
+    """Return the array coordinates in `layer`, pixels (N,), of a world point, shape (D,).
 
     napari leaves the factor between compatible units (um and nm) out; it is put back here.
     """
@@ -75,17 +75,17 @@ def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:
 
 
 def data_to_world(layer: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
-    """World coordinates of a point of `layer`, along the layer's own axes."""
+    """Return the world coordinates, along a layer's own axes, of a point (N,) in its pixels."""
     return np.asarray(layer.data_to_world(point), float) * _unit_factors(layer, dims)
 
 
 def between(source: Layer, target: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
-    """Array coordinates in `target` of a point of `source`."""
+    """Return the array coordinates (N,) in `target` of a point (M,) in pixels of `source`."""
     return world_to_data(target, data_to_world(source, point, dims), dims)
 
 
 def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
-    """Show a point of a layer's array: its plane, and the camera on it at the zoom there is."""
+    """Show the plane of a point (N,) in a layer's pixels, and centre the camera on it."""
     world = data_to_world(layer, point, viewer.dims)
     first = viewer.dims.ndim - layer.ndim
     shown = viewer.dims.displayed
@@ -108,9 +108,15 @@ def affine_matrix(layer: Layer) -> FloatArray:
 
 
 def resampled(matrix: FloatArray, grain: npt.ArrayLike, first: npt.ArrayLike) -> FloatArray:
-    """The transform of an array with one pixel for `grain` of another's along each axis.
+    """Return the transform of an array with one pixel for `grain` of another's along each axis.
 
-    `matrix` is the other's, and `first` where the first pixel's middle lies in it.
+    Parameters
+    ----------
+    matrix : float (N + 1, N + 1)
+        The transform of the other array, from its pixels to the world.
+    grain, first : (N,)
+        Pixels of the other array along each axis for one of this, and where in the other the
+        middle of the first pixel lies.
     """
     out = matrix.copy()
     out[:-1, -1] += matrix[:-1, :-1] @ np.asarray(first, float)

@@ -40,7 +40,7 @@ class Drawn:
     shape_type: str = ""
 
     def same_place(self, vertices: FloatArray) -> bool:
-        """Whether it is drawn there."""
+        """Whether it has these vertices, float (N, D), in the coordinates of the D-d array."""
         return (
             self.vertices is not None
             and self.vertices.shape == vertices.shape
@@ -49,7 +49,7 @@ class Drawn:
 
 
 def drawn_point(vertex: FloatArray, plane: Plane, positive: bool) -> Drawn:
-    """The prompt of a point at array coordinates (ndim,)."""
+    """Return the prompt of a point, float (D,), in the coordinates of the D-d array."""
     y, x = plane.to_plane(vertex)
     return Drawn(Point(y, x, positive), plane, np.array(vertex, float)[None])
 
@@ -85,6 +85,7 @@ def drawn_shape(
 def _shape_prompt(
     flat: npt.NDArray[Any], kind: str, shape: tuple[int, int], positive: bool
 ) -> Prompt:
+    """Return the prompt of a shape by its vertices in pixels (N, 2), rows before columns."""
     if kind == "rectangle":
         low, high = flat.min(0) + 0.5, flat.max(0) + 0.5
         return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]), positive)
@@ -102,7 +103,10 @@ def _shape_prompt(
 
 
 def _ellipse(corners: FloatArray) -> FloatArray:
-    """48 vertices of the ellipse that touches a (perhaps turned) rectangle of 4 corners."""
+    """Return 48 vertices, float (48, 2), of the ellipse that touches a rectangle.
+
+    The rectangle, perhaps turned, is given by its corners, float (4, 2), rows before columns.
+    """
     middle = corners.mean(0)
     down, right = (corners[3] - corners[0]) / 2, (corners[1] - corners[0]) / 2
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)[:, None]
@@ -110,7 +114,7 @@ def _ellipse(corners: FloatArray) -> FloatArray:
 
 
 def _line_mask(flat: FloatArray, shape: tuple[int, int]) -> BoolArray:
-    """The pixels along a path."""
+    """Draw a path of vertices (N, 2), rows before columns, into a mask, bool, of `shape`."""
     from skimage.draw import line
 
     out = np.zeros(shape, bool)

@@ -148,6 +148,7 @@ def _by_object(layer: Any, own: Any, only: Collection[int]) -> Any:
 
 
 def _direct(layer: Any, colours: dict[int | None, Rgba]) -> Any:
+    """Return the colormap of ids by their colours, RGBA as float32 (4,) in 0..1."""
     from napari.utils.colormaps import DirectLabelColormap
 
     return DirectLabelColormap(

@@ -120,6 +120,7 @@ class Preview:
         return layer
 
     def _made(self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]) -> Any:
+        """Return the preview layer; a new one has `shape` and the transform (N + 1, N + 1)."""
         from napari.utils.colormaps import label_colormap
 
         layer = spare_layer(self._viewer, PREVIEW, image.ndim)

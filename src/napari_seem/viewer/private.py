@@ -42,7 +42,10 @@ def is_in_stroke(layer: Any) -> bool:
 
 
 def paint_mask(layer: Any, key: Block, mask: npt.NDArray[np.bool_], value: int) -> bool:
-    """Paint a mask fast, with undo; False where this napari has no such method (before 0.8)."""
+    """Paint a mask, bool (..., H, W) of the shape of the block `key`, fast and with undo.
+
+    False where this napari has no such method (before 0.8).
+    """
     paint = getattr(layer, "_paint_region_with_mask", None)
     if paint is None:
         return False

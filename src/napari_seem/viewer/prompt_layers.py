@@ -207,7 +207,9 @@ class PromptLayers:
     def _matched(
         self, old: list[Drawn], places: list[FloatArray], kinds: list[str], uids: list[str]
     ) -> list[Drawn]:
-        """What is drawn now: known prompts as they were, new and moved ones made anew.
+        """Return what is drawn now: known prompts as they were, new and moved ones made anew.
+
+        The places are vertices, float (N, D), in the coordinates of the D-d array.
 
         A row of the layer's features holds the identifier of its prompt; a copy that a person
         pasted has that of another, and is a new prompt.
@@ -227,7 +229,7 @@ class PromptLayers:
         return fresh
 
     def _write_uids(self, layer: Points | Shapes, places: list[FloatArray]) -> None:
-        """Give the rows of a layer the identifiers of their prompts."""
+        """Give the rows of a layer, at vertices (N, D) each, the identifiers of their prompts."""
         drawn = [one for one in self._drawn if _stands_in(one, layer)]
         rows = []
         for vertices in places:
@@ -240,6 +242,7 @@ class PromptLayers:
                 layer.features[UID] = rows
 
     def _make(self, vertices: FloatArray, kind: str, positive: bool) -> Drawn:
+        """Return the prompt of vertices, float (N, D), in the coordinates of the D-d array."""
         plane = shown_plane(self.image, self.viewer.dims)
         if not plane.holds(vertices[0]):
             position = vertices.mean(0)

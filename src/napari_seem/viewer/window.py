@@ -149,7 +149,7 @@ class Window:
             self.layer = None
 
     def _layer(self, part: npt.NDArray[Any], matrix: npt.NDArray[np.float64]) -> Any:
-        """The window's layer, made where there is none."""
+        """Return the window's layer; where there is none it is made of labels (..., H, W)."""
         if self.layer is not None and self.layer in self._viewer.layers:
             return self.layer
         shown = self.shown

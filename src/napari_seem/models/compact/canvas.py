@@ -130,8 +130,9 @@ def remember(maps: FloatArray, logits: FloatArray) -> None:
 
     Parameters
     ----------
-    maps : float32 (len(MAPS), FINE_GRID, FINE_GRID)
-    logits : float (FINE_GRID, FINE_GRID)
+    maps : float32 (M, S, S)
+        M is len(MAPS) and S is FINE_GRID, the rows and columns of a window.
+    logits : float32 (S, S)
     """
     maps[PREVIOUS] = np.clip(logits, -SUREST, SUREST) * maps[VALID]
 
@@ -144,7 +145,7 @@ def _image_shape(view: View) -> tuple[int, int]:
 
 
 def _paint_click(channel: FloatArray, point: Point, view: View) -> None:
-    """Set a square of `channel` (FINE_GRID, FINE_GRID) around a click to 1."""
+    """Set a square around a click to 1 in `channel`, float32 (S, S) with S = FINE_GRID."""
     reach = CLICK_CELLS // 2
     row = int(view.cells(np.array([point.y]), 0)[0])
     col = int(view.cells(np.array([point.x]), 1)[0])
@@ -162,7 +163,7 @@ def _paint_strokes(channel: FloatArray, mask: npt.NDArray[np.bool_], view: View)
 
 
 def _paint_region(maps: FloatArray, prompt: Box | Polygon | Mask, view: View) -> None:
-    """Draw a region into `maps` (len(MAPS), FINE_GRID, FINE_GRID)."""
+    """Draw a region into `maps`, float32 (M, S, S) with M = len(MAPS) and S = FINE_GRID."""
     if isinstance(prompt, Box):
         y0, y1 = sorted((prompt.y0, prompt.y1))
         x0, x1 = sorted((prompt.x0, prompt.x1))

@@ -73,7 +73,7 @@ def _cell_area(view: View) -> float:
 
 
 def _resampled(view: View, other: View, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Resample a window's mask (FINE_GRID, FINE_GRID) on the grid of `view`; False outside."""
+    """Resample a window's mask, bool (S, S), S = FINE_GRID, on that of `view`; False outside."""
     index = [other.cells(view.pixels(axis), axis) for axis in (0, 1)]
     inside = [(at >= 0) & (at < size) for at, size in zip(index, mask.shape, strict=True)]
     rows, cols = (np.clip(at, 0, size - 1) for at, size in zip(index, mask.shape, strict=True))

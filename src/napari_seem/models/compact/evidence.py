@@ -116,7 +116,7 @@ def gather(
     coarse : (B, config.coarse_channels, G, G)
         The encoder's coarse maps, resampled to the window; G is GRID, or half of it early in
         training.
-    fine : (B, C, 2 G, 2 G)
+    fine : (B, C, 2 * G, 2 * G)
         The fine maps; at least the boundary and the image, which come last.
     prompts : WindowPrompts
     config : CompactConfig

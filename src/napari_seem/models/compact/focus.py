@@ -114,8 +114,9 @@ def rim_share(view: View, inside: np.ndarray) -> float:
     Parameters
     ----------
     view : View
-    inside : bool array (FINE_GRID, FINE_GRID)
-        The object. Sides of the window that lie on or beyond the image's edge do not count.
+    inside : bool array (S, S)
+        The object, in FINE_GRID rows and columns of the window. Sides of the window that lie on
+        or beyond the image's edge do not count.
     """
     origin, side, shape = view.window.origin, view.window.side, view.level.shape
     lines = []

@@ -208,8 +208,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         Parameters
         ----------
         views : sequence of View
-        maps : float32 (B, len(MAPS), FINE_GRID, FINE_GRID)
-            The drawn prompts; see `canvas.draw`.
+        maps : float32 (B, M, S, S)
+            The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
         concept : Concept
         decoder : Module, optional
             By default the network's own.

@@ -179,7 +179,8 @@ def overlap(
 
     Parameters
     ----------
-    mask, other : bool arrays (y1 - y0, x1 - x0)
+    mask, other : bool arrays (H, W)
+        Each as large as its box.
     bbox, around : (y0, x0, y1, x1)
         The boxes of `mask` and of `other`, half-open.
     """

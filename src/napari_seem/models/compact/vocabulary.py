@@ -89,7 +89,13 @@ class VocabularyMixin:
         return arrays, {k: v for k, v in values.items() if k not in arrays}
 
     def read(self, arrays: Arrays, plain_values: Mapping[str, object]) -> Taught:
-        """Join what `written` split; raise `KeyError`, `TypeError` or `ValueError` otherwise."""
+        """Join what `written` split: arrays of any shape that `taught.check_sizes` lets pass.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            For anything else.
+        """
         values: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in plain_values.items()
         }

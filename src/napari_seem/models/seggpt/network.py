@@ -173,11 +173,11 @@ class Encoder(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden, eps=EPSILON)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Run (2 N, rows, columns, C) through all layers.
+        """Run tokens (2 * N, rows, columns, C) through all layers.
 
         Returns
         -------
-        (N, rows, columns, taps C)
+        (N, rows, columns, taps * C)
             The tapped layers side by side.
         """
         tapped = []
