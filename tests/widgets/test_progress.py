@@ -78,7 +78,7 @@ def test_where_the_end_is_unknown_a_row_says_so_and_has_no_bar(shown):
     row = shown(progress)
     progress.start("Reading the image")
 
-    assert row.title.text() == "Reading the image: working ..."
+    assert row.title.text() == "Reading the image ..."
     assert row.bar.isHidden()
 
 

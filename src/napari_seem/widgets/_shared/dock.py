@@ -19,7 +19,7 @@ from .progress import Progress, ProgressRow
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
 """By viewer and kind: the dock that works, for two of a kind would both write what is clicked."""
 
-LINES, LEAST_LINES = 20, 10
+LINES, LEAST_LINES = 20, 12
 """How many lines of text a page would like to be high, and has to be."""
 
 

@@ -144,14 +144,13 @@ class ProgressRow(QWidget):
         if not progress.running:
             self._pause.stop()
             return
-        doing = "stopping" if progress.is_cancelled else "working"
         known = progress.total > 1
-        self.title.setText(progress.title if known else f"{progress.title}: {doing} ...")
+        stopping = "stopping: " if progress.is_cancelled else ""
+        self.title.setText(f"{stopping}{progress.title}{'' if known else ' ...'}")
         self.title.setToolTip(progress.title)
         self.title.setMinimumHeight(self.title.fontMetrics().height())
         self.bar.setVisible(known)
         self.cancel.setEnabled(not progress.is_cancelled)
         if known:
             self.bar.setValue(min(FINENESS, FINENESS * progress.done // progress.total))
-            done = progress.text(progress.done, progress.total)
-            self.bar.setFormat(f"{doing} ..." if progress.is_cancelled else done)
+            self.bar.setFormat(progress.text(progress.done, progress.total))
