@@ -135,11 +135,11 @@ def test_models_are_listed(capsys):
     [
         (["--point", "9999,5"], "outside"),
         (["--point", "5"], "2 numbers"),
-        (["--point", "5,5", "--min-area", "9"], "go with --everything"),
+        (["--point", "5,5", "--min-area", "9"], "be used with --everything"),
         (["--everything", "--min-area", "9", "--max-area", "5"], "above the smallest"),
         (["--everything", "--min-score", "7"], "between 0 and 1"),
         (["--everything", "--semantic", "labels.tif", "--panoptic", "labels.tif"], "apart"),
-        (["--point", "5,5", "--semantic", "names.tif"], "go with --everything"),
+        (["--point", "5,5", "--semantic", "names.tif"], "be used with --everything"),
         (["--everything", "--word", "cell", "--names", "nucleus"], "not both"),
         (["--word", "flux capacitor"], "was not taught"),
         ([], "--everything"),

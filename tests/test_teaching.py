@@ -118,13 +118,13 @@ def test_a_lesson_of_another_model_or_no_lesson_is_refused(model, examples, tmp_
 
     with pytest.raises(InvalidLabels, match=r"taught to .*, not to 'another'"):
         ns.load_lesson(path, Stranger())
-    with pytest.raises(InvalidLabels, match="there is no file"):
+    with pytest.raises(InvalidLabels, match="there is no lesson file"):
         ns.load_lesson(tmp_path / "none", model)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InvalidLabels, match="no lesson, or is damaged"):
+    with pytest.raises(InvalidLabels, match="damaged or not a lesson file"):
         ns.load_lesson(path, model)
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(InvalidLabels, match="holds no lesson"):
+    with pytest.raises(InvalidLabels, match="is not a lesson file"):
         ns.load_lesson(path, model)
 
 

@@ -156,7 +156,7 @@ def test_two_images_never_share_a_label_file(folder, tmp_path):
     shutil.copy(folder / "p0.tif", other / "p0.tif")
     with pytest.raises(InvalidImage, match="would both be written to"):
         plan("segment", [folder, other], tmp_path / "out", {})
-    with pytest.raises(InvalidImage, match="no ending of a label format"):
+    with pytest.raises(InvalidImage, match="is not a label format"):
         plan("segment", [folder], tmp_path / "out", {}, ".xyz")
 
 

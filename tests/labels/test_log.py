@@ -94,9 +94,9 @@ def damaged(log, change):
         (lambda lines: [lines[0], *lines[2:]], "event 3, where 2 should be"),
         (lambda lines: lines[1:], "first line must be 'open'"),
         (lambda lines: [], "is empty"),
-        (lambda lines: ["[1, 2]"], "no event"),
+        (lambda lines: ["[1, 2]"], "not an event"),
         (lambda lines: [lines[0].replace('"version": 2', '"version": 99')], "version 99"),
-        (lambda lines: [lines[0].replace("napari-seem log", "diary")], "no log of napari-seem"),
+        (lambda lines: [lines[0].replace("napari-seem log", "diary")], "not of a napari-seem log"),
     ],
 )
 def test_a_log_that_is_not_whole_is_refused_with_the_reason(log, change, told):

@@ -142,7 +142,7 @@ def refuse_writing(store):
 def test_a_commit_that_the_disk_refuses_is_told(viewer, tmp_path, small_bounds):
     _, labels = add(viewer, tmp_path, (300, 300))
     refuse_writing(store_of(labels))
-    with pytest.raises(FileTrouble, match="make room"):
+    with pytest.raises(FileTrouble, match="free some"):
         document_of(labels, empty=True).write_objects(
             Plane.of((300, 300)), [NewObject(disc(), (9, 9), 1, ObjectRecord())], overwrite=False
         )
@@ -298,7 +298,7 @@ class TestWindow:
         opened = window_of(labels)
         layer = opened.move(plane, (0, 0, 200, 200))
         refuse_writing(store_of(labels))
-        with pytest.raises(Exception, match="make room"), layer.block_history():
+        with pytest.raises(Exception, match="free some"), layer.block_history():
             layer.paint((50, 50), 3)
         assert not layer.data.any()
         assert not opened.undo_backend.journal.done

@@ -29,7 +29,7 @@ def page(plugin_settings, npe2pm):
 
 @pytest.mark.parametrize(("fields", "said"), [
     ({"scheduler": "tcp://10.0.0.7:8786"}, "not encrypted"),
-    ({"scheduler": "somewhere"}, "no address"),
+    ({"scheduler": "somewhere"}, "not the address"),
     ({"scheduler": "tls://10.0.0.7:8786", "tls_ca": "ca.pem"}, "one is missing"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_and_images_are_encoded_here(page, fields, said):

@@ -223,14 +223,14 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     qtbot.wait(20)
     assert dock.panel.curve.losses
     assert dock.panel.message.text() == ""
-    assert dock.panel.told.text() == "told by: taught from 2 examples"
+    assert dock.panel.told.text() == "labels by: taught from 2 examples"
 
     dock.save_taught(tmp_path / "classes")
     dock.panel.strip.clear()
     dock._on_examples()
-    assert dock.panel.told.text() == "told by: no example yet"
+    assert dock.panel.told.text() == "labels by: no example yet"
     dock.open_taught(tmp_path / "classes.safetensors")
-    assert dock.panel.told.text() == "told by: as in classes.safetensors"
+    assert dock.panel.told.text() == "labels by: as in classes.safetensors"
     dock.run()
     settle(dock)
 
@@ -242,7 +242,7 @@ def test_a_file_that_holds_nothing_taught_is_told(dock, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
 
     dock.open_taught(tmp_path / "x.safetensors")
-    assert "no lesson" in dock.panel.message.text()
+    assert "not a lesson file" in dock.panel.message.text()
     dock.save_taught(tmp_path / "y")
     assert "nothing was taught yet" in dock.panel.message.text()
 

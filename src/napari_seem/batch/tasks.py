@@ -135,7 +135,7 @@ def _target(output: Path, source: Path, suffix: str) -> Path:
     if not suffix:
         return labels_beside(output, source)
     if not ending(Path(f"x{suffix}")):
-        raise InvalidImage(f"'{suffix}' is no ending of a label format")
+        raise InvalidImage(f"'{suffix}' is not a label format; use one such as .tif or .geojson")
     kind = ending(source)
     stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
     return output / f"{stem}_labels{suffix}"

@@ -84,7 +84,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     bounds = {"min_area": options.min_area, "max_area": options.max_area,
               "min_score": options.min_score}  # fmt: skip
     Wanted(**bounds)  # refused before anything is begun
-    asked: dict[str, Any] = {
+    given: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
         "method": options.method, "find_new": options.find_new,
@@ -100,7 +100,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:
         raise NapariSeemError("label-like needs --example IMAGE LABELS")
-    chosen = {key: asked[key] for key in ("model", "device", *used[options.kind])}
+    chosen = {key: given[key] for key in ("model", "device", *used[options.kind])}
     if chosen.get("library") is None:
         chosen.pop("library", None)
     return chosen
@@ -119,5 +119,5 @@ def _client(options: argparse.Namespace) -> Any:
         return nullcontext()
     files = (options.tls_ca, options.tls_cert, options.tls_key)
     if any(files) and not all(files):
-        raise ClusterTrouble("--tls-ca, --tls-cert and --tls-key go together; give all three")
+        raise ClusterTrouble("--tls-ca, --tls-cert and --tls-key are needed together")
     return cluster(options.scheduler, Certificates(*files) if all(files) else None)

@@ -48,10 +48,10 @@ def _embed(options: argparse.Namespace) -> int:
         for path, count, ready in planes:
             done[ready.outcome] += 1
             place = f"plane {ready.index + 1} of {count} " if count else ""
-            told = f"\r{path.name}: {place}{ready.outcome} {ready.problem}"
-            print(told, end="\n" if ready.problem else "   ", file=sys.stderr)
+            line = f"\r{path.name}: {place}{ready.outcome} {ready.problem}"
+            print(line, end="\n" if ready.problem else "   ", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", end="", file=sys.stderr)
+        print("\nstopped; give the same command again to continue", end="", file=sys.stderr)
         return 130
     finally:
         print(file=sys.stderr)

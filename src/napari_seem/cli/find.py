@@ -38,7 +38,7 @@ def _find(options: argparse.Namespace) -> int:
     from ..query import plane_sources_of_files, search
 
     if options.output and options.output.suffix.lower() not in (".csv", ".json"):
-        raise usage(f"'{options.output.name}' is no table that can be written; use .csv or .json")
+        raise usage(f"'{options.output.name}' can't be written as a table; use .csv or .json")
     if not 0 <= options.least <= 1:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
     sources = plane_sources_of_files(_files(options.images), options.axis, window_from(options))
@@ -48,8 +48,8 @@ def _find(options: argparse.Namespace) -> int:
     for seen in search(model, sources, options.word, least=options.least):
         rows += [_row(one) for one in seen.findings]
         failed += bool(seen.problem)
-        told = seen.problem or f"{len(seen.findings)} found"
-        print(f"{seen.place.title}: {told}", file=sys.stderr)
+        outcome = seen.problem or f"{len(seen.findings)} found"
+        print(f"{seen.place.title}: {outcome}", file=sys.stderr)
     rows.sort(key=lambda row: -row["score"])
     _write(options.output, rows, {"word": options.word, "model": options.model})
     return 2 if failed else 0

@@ -41,7 +41,7 @@ def _replay(options: argparse.Namespace) -> int:
     sessions = read_log(options.log)
     number = options.session or len(sessions)
     if not 1 <= number <= len(sessions):
-        raise usage(f"the log has {len(sessions)} sessions; --session {number} is none of them")
+        raise usage(f"there is no session {number}; give --session 1 to {len(sessions)}")
     session = sessions[number - 1]
     if session.cut_off:
         print("the last line was not written to its end; it is left out", file=sys.stderr)

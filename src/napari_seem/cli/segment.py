@@ -184,7 +184,7 @@ def _paths(options: argparse.Namespace) -> dict[str, Path]:
              "panoptic": options.panoptic}  # fmt: skip
     paths = {what: path for what, path in given.items() if path is not None}
     if len({path.resolve() for path in paths.values()}) < len(paths):
-        raise usage("--output, --semantic and --panoptic are files of their own; name them apart")
+        raise usage("--output, --semantic and --panoptic need different file names")
     return paths
 
 
@@ -197,8 +197,8 @@ def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> dic
     wanted = Wanted(options.min_area, options.max_area, options.min_score)
     if not whole and (wanted != Wanted() or options.names or maps):
         raise usage(
-            "--min-area, --max-area, --min-score, --names, --semantic and --panoptic go with "
-            "--everything"
+            "--min-area, --max-area, --min-score, --names, --semantic and --panoptic can "
+            "only be used with --everything"
         )
     if options.word and options.names:
         raise usage("give --word or --names, not both")

@@ -122,7 +122,7 @@ class _Run:
             shape, dtype = tuple(int(n) for n in opened["shape"]), np.dtype(opened["dtype"])
             recorded: npt.NDArray[Any] = np.zeros(shape, dtype)
         except (KeyError, TypeError, ValueError) as error:
-            raise LogTrouble(f"the log does not tell the labels' shape ({error!r})") from None
+            raise LogTrouble(f"the log lacks the labels' shape ({error!r}); damaged") from None
         self.document = LabelDocument(ArrayHost(recorded, undo_bytes=0))
         self.runner = None if loader is None else ReplayRunner(self.document, loader, pictures)
         self.again = recorded if loader is None else recorded.copy()

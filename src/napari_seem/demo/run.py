@@ -204,7 +204,7 @@ def _save(viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, output: P
         viewer.screenshot(str(output / "window.png"), canvas_only=False, flash=False)
 
 
-HEADER = "| image | asked | objects | pixels | own score | IoU with truth | ms a step |"
+HEADER = "| image | prompts | objects | pixels | own score | IoU with truth | ms a step |"
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ def check_address(address: str) -> None:
     parts = urlsplit(address)
     if parts.scheme not in ("tls", "tcp") or not parts.hostname:
         raise ClusterTrouble(
-            f"'{address}' is no address of a scheduler; write tls://host:8786, or local:2"
+            f"'{address}' is not the address of a scheduler; write tls://host:8786, or local:2"
         )
     if parts.scheme == "tcp" and not _is_loopback(parts.hostname):
         raise ClusterTrouble(

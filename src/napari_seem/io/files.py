@@ -117,7 +117,7 @@ def write_labels(
     kind = ending(path)
     if not kind:
         listed = ", ".join(e for group in FORMATS.values() for e in group)
-        raise InvalidLabels(f"'{path.name}' has no ending of a label format; use one of {listed}")
+        raise InvalidLabels(f"'{path.name}' does not end in a label format; use one of {listed}")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     known, notes = table or ObjectTable(), dict(about or {})

@@ -243,7 +243,7 @@ def _unused(home: Path, name: str) -> Path:
         path = home / f"{start}{f' {number}' if number > 1 else ''}.zarr"
         if not path.exists():
             return path
-    raise FileTrouble(f"'{home}' holds a thousand labels of this second; choose another folder")
+    raise FileTrouble(f"'{home}' has no free name for these labels; choose another folder")
 
 
 @contextmanager
@@ -255,6 +255,6 @@ def written_to(path: Path) -> Iterator[None]:
         if isinstance(error, FileTrouble):
             raise
         raise FileTrouble(
-            f"labels can't be written to '{path}' ({error.strerror or error}); make room, or "
-            "choose another folder for labels"
+            f"labels can't be written to '{path}' ({error.strerror or error}); free some "
+            "disk space, or choose another folder for labels"
         ) from error

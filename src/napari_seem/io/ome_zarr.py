@@ -245,7 +245,7 @@ def _group(path: Path) -> Any:
         return zarr.open_group(path, mode="r", use_consolidated=False)
     except (OSError, ValueError, KeyError, zarr.errors.GroupNotFoundError) as error:
         raise FileTrouble(
-            f"'{path}' is no zarr group ({error}); choose the .zarr folder"
+            f"'{path}' is not a zarr group ({error}); choose the .zarr folder"
         ) from error
 
 

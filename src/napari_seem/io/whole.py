@@ -47,8 +47,8 @@ def replacing(*finals: Path) -> Iterator[list[Path]]:
             raise
         names = " and ".join(f"'{final}'" for final in finals)
         raise FileTrouble(
-            f"{names} can't be written ({error.strerror or error}); what was there is as it was. "
-            "Make room, or choose another folder"
+            f"{names} can't be written ({error.strerror or error}); an older file is unchanged. "
+            "Free some disk space, or choose another folder"
         ) from error
     finally:
         for part in parts:

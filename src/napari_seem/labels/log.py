@@ -124,9 +124,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise LogTrouble(f"there is no file '{path}'") from None
+        raise LogTrouble(f"there is no file '{path}'; check its path") from None
     except UnicodeDecodeError:
-        raise LogTrouble(f"'{path}' is no log of napari-seem: it is not text") from None
+        raise LogTrouble(f"'{path}' is not a log of napari-seem: it is not text") from None
 
 
 def log_path(labels: Path) -> Path:
@@ -205,7 +205,7 @@ def _event(line: str, path: Path, number: int) -> Event:
             f"line {number} of '{path}' is damaged ({error}); restore the file from a copy"
         ) from None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
-        raise LogTrouble(f"line {number} of '{path}' is no event; this is no log of napari-seem")
+        raise LogTrouble(f"line {number} of '{path}' is not an event of a napari-seem log")
     return event
 
 
@@ -213,7 +213,7 @@ def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> 
     """Put an event to its session, checking that none is missing before it."""
     if event["event"] in ("open", "opened"):
         if event.get("format") != FORMAT:
-            raise LogTrouble(f"line {number} of '{path}' is of no log of napari-seem")
+            raise LogTrouble(f"line {number} of '{path}' is not of a napari-seem log")
         if not isinstance(event.get("version"), int) or event["version"] > VERSION:
             raise LogTrouble(
                 f"'{path}' was written in version {event.get('version')} of the log; this "

@@ -209,8 +209,8 @@ def restore(
             stuck |= not np.array_equal(part[edit.changed], edit.old)
     if stuck:
         raise FileTrouble(
-            f"the labels were changed in part and can't be restored ({error}); make room on their "
-            "disk, then do it again"
+            f"the labels were changed in part and can't be restored ({error}); free some space on "
+            "their disk, then undo again"
         ) from error
 
 

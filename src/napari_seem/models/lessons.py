@@ -72,15 +72,15 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
-        raise InvalidLabels(f"there is no file '{path}'")
+        raise InvalidLabels(f"there is no lesson file '{path}'; check its path")
     try:
         with safe_open(path, framework="pt") as stream:
             about = stream.metadata() or {}
             tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise InvalidLabels(f"'{path}' is no lesson, or is damaged ({error})") from error
+        raise InvalidLabels(f"'{path}' is damaged or not a lesson file ({error})") from error
     if about.get("format") != FORMAT:
-        raise InvalidLabels(f"'{path}' holds no lesson; save one from the Examples dock first")
+        raise InvalidLabels(f"'{path}' is not a lesson file; save one with Save taught ... first")
     if about["model"] != identity:
         raise InvalidLabels(
             f"'{path}' was taught to '{about['model']}', not to '{identity}'; teach this model "

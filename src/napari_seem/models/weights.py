@@ -350,7 +350,7 @@ def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None
     except WeightsError as error:
         part.unlink()
         raise WeightsError(
-            f"what arrived from {url} is not what was published and was deleted ({error})"
+            f"the file from {url} is not the published one and was deleted ({error})"
         ) from error
 
 

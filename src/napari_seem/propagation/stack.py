@@ -30,8 +30,8 @@ class Stack:
         self.channels = len(shape) == 4 and shape[-1] in (3, 4)
         if len(shape) != 3 and not self.channels:
             raise InvalidImage(
-                f"an array of shape {shape} can't be carried through; give three axes, or four of "
-                "which the last holds 3 or 4 channels"
+                f"an array of shape {shape} can't be propagated through; give three axes, or four "
+                "with 3 or 4 channels on the last"
             )
         self.shape: tuple[int, ...] = shape[:3]
         if not -3 <= axis < 3:

@@ -162,8 +162,8 @@ def shown_plane(layer: Image, dims: Dims) -> Plane:
     tilted = np.abs(matrix[np.ix_(others, axes)]).max(initial=0) > OBLIQUE * size
     if tilted or np.abs(matrix[np.ix_(axes, others)]).max(initial=0) > OBLIQUE * size:
         raise InvalidPrompt(
-            f"'{layer.name}' is tilted out of the shown plane by its transform, so that what is "
-            "seen is no plane of its pixels; show another pair of axes, or resample it first"
+            f"'{layer.name}' is tilted out of the shown plane by its transform, so that "
+            "no plane of its pixels is shown; show another pair of axes, or resample it first"
         )
     position = np.round(world_to_data(layer, dims.point, dims)).astype(int)
     shape = spatial_shape(layer)

@@ -289,6 +289,7 @@ def _connect(layer: Any, document: Callable[[], LabelDocument | None]) -> None:
     layer.events.paint.connect(notice)
     layer.events.labels_update.connect(notice)
     layer.events.set_data.connect(notice)
+    layer.events.reload.connect(notice)  # with asynchronous slicing, before set_data
     layer.events.visible.connect(notice)
     layer.events.data.connect(replaced)
     layer.events.features.connect(described)
@@ -327,7 +328,7 @@ def _journal(session: str) -> Journal | None:
 def _warn(trouble: str) -> None:
     from napari.utils.notifications import show_warning
 
-    show_warning(f"{trouble}; what is done is still logged beside labels when they are saved")
+    show_warning(f"{trouble}; the record is still saved beside the labels")
 
 
 def _forget_old(folder: Path) -> None:

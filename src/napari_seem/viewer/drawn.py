@@ -77,7 +77,7 @@ def drawn_shape(
     """
     flat = vertices[:, list(plane.axes)]
     if np.ptp(flat, axis=0).max() < SMALLEST_SHAPE:
-        raise InvalidPrompt("that shape is too small to mean anything; drag a larger one")
+        raise InvalidPrompt("the drawn shape is too small to be a prompt; drag a larger one")
     prompt = _shape_prompt(flat, shape_type, shape, positive)
     return Drawn(prompt, plane, np.array(vertices, float), shape_type)
 

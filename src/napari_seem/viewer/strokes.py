@@ -69,8 +69,8 @@ class Grain:
         last = (plane.ndim - 2, plane.ndim - 1)
         if self.is_coarse and tuple(sorted(plane.axes)) != last:
             raise InvalidPrompt(
-                "on an image this large strokes can be painted on planes of its rows and columns "
-                "only; use points or boxes here"
+                "on an image this large, strokes can only be painted on planes of its rows and "
+                "columns; use points or boxes here"
             )
 
     def prompt(self, mask: BoolArray, plane: Plane, positive: bool) -> Scribble:

@@ -127,7 +127,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         self.check(embedding)
         check_prompts(prompts, embedding.shape)
         if not prompts:
-            raise InvalidPrompt("there is nothing to go by; give at least one prompt")
+            raise InvalidPrompt("there is no prompt; give at least one")
         wanted = meaning_of_prompts(self, prompts, embedding)
         levels, concept = pyramid.levels(embedding), wanted.concept
         where = extent(prompts, embedding.shape)

@@ -168,7 +168,7 @@ class SeemModel(NotTeachable):
             if prompting.sentence_of(prompts) or prompting.references_of(prompts):
                 raise InvalidPrompt(
                     "several objects at once take points, boxes, polygons, scribbles and masks; "
-                    "ask for those with a word or a reference region one by one"
+                    "segment objects with a word or a reference region one at a time"
                 )
         strokes = [self._strokes(features, frame, prompts) for prompts in objects]
         answers = self._strokes_turn(features, strokes, memories or [None] * len(objects))
@@ -283,7 +283,7 @@ class SeemModel(NotTeachable):
     def _memory(self, memory: object) -> Memory:
         if not isinstance(memory, Memory):
             raise InvalidPrompt(
-                "this memory is of another model; begin the object anew with memory=None"
+                "this memory is of another model; start the object again with memory=None"
             )
         return Memory(memory.logits.to(self.device), memory.row.to(self.device))
 

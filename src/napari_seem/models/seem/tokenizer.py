@@ -105,6 +105,6 @@ class Tokenizer:
                 return folder / filename
         places = " or ".join(str(folder / filename) for folder in self.folders)
         raise WeightsError(
-            f"words are read with the file {filename} of {SITE}, which is not here; download it "
+            f"words need the file {filename} of {SITE}, which is missing; download it "
             f"and put it at {places} (strokes, boxes and reference regions work without it)"
         )

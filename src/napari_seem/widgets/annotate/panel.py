@@ -55,7 +55,7 @@ class Panel(QWidget):
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
         self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
         self.channels = QCheckBox()
-        self.channels.setToolTip("Show the model these layers as channels of one picture")
+        self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
         self.model = QComboBox()
         self.model.addItems(list(models))
@@ -165,7 +165,7 @@ class Panel(QWidget):
     def _make_words(self) -> None:
         self.word, self.find_word = QLineEdit(), QPushButton("Find")
         self.teach = QPushButton("Teach ...")
-        self.teach.setToolTip("Give a name to marked objects; the model finds more of them by it")
+        self.teach.setToolTip("Teach the model a word for marked objects, to find more of them")
         self.word.setPlaceholderText("a word; empty: everything")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
@@ -175,14 +175,14 @@ class Panel(QWidget):
         self.threshold.setValue(0.45)
         self.threshold.setToolTip("Offer only proposals that score at least this much")
         self.take_all = QPushButton("Take all")
-        self.take_all.setToolTip("Write every offered proposal as an object of its own")
+        self.take_all.setToolTip("Write every offered proposal as a separate object")
         self._suggestions = WordButtons()
         self._suggestions.chosen.connect(self.suggested)
 
     def _make_commit(self) -> None:
         self.name, self.label_id = QLineEdit(), QSpinBox()
         self.name.setPlaceholderText("name")
-        self.name.setToolTip("Name of the object; where it is empty, the word that was asked for")
+        self.name.setToolTip("Name of the object; if empty, the word that was searched for")
         self.label_id.setRange(0, 2**31 - 1)
         self.label_id.setSpecialValueText("next free id")
         self.label_id.setToolTip("Id of the object in the labels layer")
@@ -238,7 +238,7 @@ class Panel(QWidget):
     def _set_tips(self) -> None:
         """Write the keys into tooltips and help line."""
         for button in (self.positive, self.negative):
-            button.setToolTip(self._tip("toggle_polarity", "Belongs to the object, or does not"))
+            button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
         self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
         self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
         self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))

@@ -72,7 +72,7 @@ class TeachBox(QGroupBox):
         self.preview = QCheckBox("learn from the preview")
         self.objects = QCheckBox("learn from labelled objects")
         self.others = QCheckBox("other labelled objects are something else")
-        self.others.setToolTip("Tick it where all labelled objects that are not named above differ")
+        self.others.setToolTip("Tick this if the labelled objects not listed above differ")
         self.teach, self.cancel = QPushButton("Teach"), QPushButton("Cancel")
         column = QVBoxLayout(self)
         column.addLayout(form(("Name", self.name), ("Also called", self.synonyms)))
@@ -143,7 +143,7 @@ def ask_same_name(parent: QWidget | None, name: str) -> SameNameChoice | None:
     """Ask what becomes of a word that is taught a second time; None for nothing."""
     box = QMessageBox(parent)
     box.setWindowTitle("The word is known")
-    box.setText(f"'{name}' was taught before. What shall become of it?")
+    box.setText(f"'{name}' was taught before. What should be done?")
     choices: list[tuple[str, SameNameChoice]] = [
         ("Learn from these, too", "join"), ("Replace it", "replace"), ("Keep both", "rename"),
     ]  # fmt: skip

@@ -69,8 +69,8 @@ class EverythingPanel(QWidget):
         for box in (self.smallest, self.largest):
             box.setRange(0, LARGEST_AREA)
             box.setGroupSeparatorShown(True)
-        self.smallest.setToolTip("Offer only objects of at least so many pixels")
-        self.largest.setToolTip("Offer only objects of at most so many pixels")
+        self.smallest.setToolTip("Offer only objects of at least this many pixels")
+        self.largest.setToolTip("Offer only objects of at most this many pixels")
         self.largest.setSpecialValueText("no limit")
         self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
         self.map = QComboBox()

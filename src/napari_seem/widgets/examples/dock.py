@@ -190,7 +190,7 @@ class ExamplesWidget(Dock):
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
         by_taught = taught is not None and taught.model == self.panel.model.value
-        self.panel.told.setText(f"told by: {taught.title if by_taught and taught else plain}")
+        self.panel.told.setText(f"labels by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
         chosen = self.panel.targets.value

@@ -20,7 +20,7 @@ class LossCurve(QWidget):
         self.losses: list[float] = []
         self._steps = 1
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("How far the examples are from coming out as you labelled them")
+        self.setToolTip("Loss: how much the model's labels of the examples differ from yours")
 
     def begin(self) -> None:
         """Start a new curve."""

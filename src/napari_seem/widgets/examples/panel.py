@@ -82,17 +82,17 @@ class ExamplesPanel(QWidget):
                 (self.add_files, "An image file and a label file on the same grid"),
                 (
                     self.teach,
-                    "Fit what the model is told to the examples, the model itself stays as it "
-                    "is; worth a try from three examples on. Cancel uses what is learnt so far",
+                    "Improve by gradient steps how the model uses the examples; its weights do not "
+                    "change. Worth a try from three examples on. Cancel uses what is learnt so far",
                 ),
                 (
                     self.save,
-                    "Keep what was taught as a small file, for other images and other people",
+                    "Save what was taught as a small file, for other images or other people",
                 ),
-                (self.open, "Label by a file that was saved here"),
-                (self.told, "What the next run goes by"),
+                (self.open, "Label with a file saved by Save taught ..."),
+                (self.told, "What the next run uses to label"),
                 (self.run, "Label what is not done yet"),
-                (self.again, "Label everything again, what is done too"),
+                (self.again, "Label everything again, including what is done"),
                 (self.results, "The least sure first; click to go there"),
             )
         )

@@ -38,7 +38,7 @@ class ExampleStrip(QListWidget):
         self.setMovement(QListView.Movement.Static)
         self.setIconSize(QSize(SIDE, SIDE))
         self.setFixedHeight(SIDE + 44)
-        self.setToolTip("The examples; click one and press Delete to take it out")
+        self.setToolTip("The examples; click one and press Delete to remove it")
 
     @property
     def examples(self) -> list[LabelledExample]:

@@ -42,11 +42,12 @@ class StackPanel(QWidget):
             tooltip="Carry only the object whose label is selected in the layer",
         )
         self.find_new = CheckBox(
-            text="look for new objects too", tooltip="Objects that no labelled plane has; slower"
+            text="look for new objects too",
+            tooltip="Also find objects that are on no labelled plane; slower",
         )
         self.stop_below = FloatSpinBox(
             label="Stop below", min=0, max=1, step=0.05,
-            tooltip="Carry nothing on from a plane whose score is lower",
+            tooltip="Stop propagating at a plane whose score is lower",
         )  # fmt: skip
         self.stop_below.native.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
