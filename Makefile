@@ -50,7 +50,7 @@ lint: setup ## Check style, types and import directions: half a minute
 check: test check-async check-wheel check-oldest ## What `make test` has no time for: about 20 minutes
 
 check-async: setup # the docks while napari slices in threads
-	@NAPARI_ASYNC=1 $(TESTS) tests/widgets tests/demo
+	@NAPARI_ASYNC=1 $(TESTS) $(DOCKS)
 
 check-wheel: setup # the wheel in a fresh environment, away from the checkout
 	@sh tools/check-wheel.sh "$(PYTHON)"

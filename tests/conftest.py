@@ -42,12 +42,14 @@ def give_memory_back() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if SHARED.is_dir():
-        return
     absent = pytest.mark.skip(reason=f"no shared images at {SHARED}")
+    unsliced = pytest.mark.skip(reason="only a window slices layers asynchronously")
     for item in items:
-        if item.get_closest_marker("needs_shared") or "shared_data" in item.fixturenames:
+        shared = item.get_closest_marker("needs_shared") or "shared_data" in item.fixturenames
+        if shared and not SHARED.is_dir():
             item.add_marker(absent)
+        if item.get_closest_marker("needs_slices") and os.environ.get("NAPARI_ASYNC") == "1":
+            item.add_marker(unsliced)
 
 
 def pytest_collection_finish() -> None:

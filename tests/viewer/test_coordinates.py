@@ -27,6 +27,7 @@ from napari_seem.viewer.targets import new_labels
 numbers = st.floats(0.2, 5)
 
 
+@pytest.mark.needs_slices
 @settings(max_examples=25, deadline=None)
 @given(
     scale=st.tuples(numbers, numbers, numbers),
@@ -127,6 +128,7 @@ def test_a_slip_of_the_mouse_is_taken_off_the_picture():
     assert "too small" in told[0]
 
 
+@pytest.mark.needs_slices
 def test_the_preview_lies_on_its_plane_and_is_made_once():
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((5, 8, 9)), scale=(3, 2, 1), translate=(1, 1, 1))

@@ -100,6 +100,7 @@ def test_boxes_and_strokes_cover_their_pixels(scene):
     assert stroke.mask[y, x]
 
 
+@pytest.mark.needs_slices
 @settings(max_examples=25, deadline=None)
 @given(seen())
 def test_labels_and_preview_are_found_where_they_were_written(scene):

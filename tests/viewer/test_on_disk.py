@@ -93,6 +93,7 @@ def test_a_long_stack_gets_labels_on_disk_that_are_undone_like_others(viewer, tm
     assert sum(f.stat().st_size for f in store.path.rglob("*") if f.is_file()) < 100_000
 
 
+@pytest.mark.needs_slices
 def test_labels_are_opened_again_where_they_lay(viewer, tmp_path, small_bounds):
     _, labels = add(
         viewer, tmp_path, (2, 300, 400), scale=(4, 2, 2), translate=(1, 2, 3), rotate=30,
@@ -211,6 +212,7 @@ class TestWindow:
         assert (self.whole(labels)[0] == 1).sum() == disc(20).sum()
         assert ObjectTable.from_features(labels.features)[2].name == "b"
 
+    @pytest.mark.needs_slices
     def test_painting_in_the_window_goes_into_the_folder(self, viewer, labels, plane):
         document_of(labels)
         opened = window_of(labels)
