@@ -138,7 +138,10 @@ def test_models_are_listed(capsys):
         (["--point", "5,5", "--min-area", "9"], "be used with --everything"),
         (["--everything", "--min-area", "9", "--max-area", "5"], "above the smallest"),
         (["--everything", "--min-score", "7"], "between 0 and 1"),
-        (["--everything", "--semantic", "labels.tif", "--panoptic", "labels.tif"], "apart"),
+        (
+            ["--everything", "--semantic", "labels.tif", "--panoptic", "labels.tif"],
+            "different file",
+        ),
         (["--point", "5,5", "--semantic", "names.tif"], "be used with --everything"),
         (["--everything", "--word", "cell", "--names", "nucleus"], "not both"),
         (["--word", "flux capacitor"], "was not taught"),

@@ -171,7 +171,7 @@ def test_two_damaged_states_are_an_error_that_says_what_to_do(bank, stopped):
     for name in (NEWEST, BEFORE):
         damage(stopped / name, "cut off")
 
-    with pytest.raises(DamagedState, match="delete it to begin anew") as told:
+    with pytest.raises(DamagedState, match="delete it to start again") as told:
         begin(bank, stopped)
 
     assert isinstance(told.value, NapariSeemError)

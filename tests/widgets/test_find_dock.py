@@ -96,7 +96,7 @@ def test_stop_keeps_what_was_found_and_find_goes_on(find_on, found, volume, slow
     found(dock)
     done = dock.finder.done
     assert done in (2, 3)
-    assert "Find goes on" in dock.panel.message.text()
+    assert "press Find to continue" in dock.panel.message.text()
 
     slow.let(10)
     dock.search()

@@ -55,7 +55,7 @@ def test_nothing_moves_by_itself_while_planes_are_searched(find_on, slow, volume
     slow.let(1)
     found(dock)
     assert len(slow.looked) <= 2
-    assert "Find goes on" in dock.panel.message.text()
+    assert "press Find to continue" in dock.panel.message.text()
     assert not rows_of(dock)
 
 

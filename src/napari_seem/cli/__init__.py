@@ -57,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="napari-seem", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("demo", help="segment samples in a real viewer")
-    commands.add_parser("bench", help="in a checkout: python -m benchmarks")
-    commands.add_parser("batch", help="the same work over folders: batch segment DIR -o OUT, ...")
+    commands.add_parser("bench", help="run the benchmarks (only in a checkout)")
+    commands.add_parser("batch", help="process whole folders: batch segment DIR -o OUT, ...")
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
     for command in (segment, stacks, embed, find, replay, teach, words):

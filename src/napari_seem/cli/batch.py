@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT",
                         help="image files, folders of them, DICOM or OME-Zarr folders")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True,
-                        help="folder for labels; of embed the store itself")  # fmt: skip
+                        help="folder for labels; for embed, for the embeddings")  # fmt: skip
     parser.add_argument("--format", default="", help="ending of the label files, such as .geojson")
     parser.add_argument("--model", default="compact")
     parser.add_argument("--device", default="auto")
@@ -64,15 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     add_library(segment)
     add_bounds(segment)
     parser.add_argument("--labels", type=Path, help="propagate: folder of the labels to start from")
-    parser.add_argument("--axis", type=int, help="propagate, embed: along which to go")
+    parser.add_argument("--axis", type=int, help="propagate, embed: axis of the planes")
     parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
     parser.add_argument("--find-new", action="store_true", help="propagate: look for new objects")
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
-                        metavar=("IMAGE", "LABELS"), help="for label-like")  # fmt: skip
+                        metavar=("IMAGE", "LABELS"), help="label-like: one example")  # fmt: skip
     parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
     add_window(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
-    parser.add_argument("--again", action="store_true", help="do what was done before again")
+    parser.add_argument("--again", action="store_true", help="process finished files again")
     parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "
                         "local:N for N processes here")  # fmt: skip
     for name in ("ca", "cert", "key"):

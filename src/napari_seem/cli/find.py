@@ -20,14 +20,14 @@ COLUMNS = ("file", "plane", "word", "score", "y0", "x0", "y1", "x1", "area")
 
 def add_to(commands: Any) -> None:
     """Add the command to a parser."""
-    finds = commands.add_parser("find", help="find what a word names in images and stacks")
+    finds = commands.add_parser("find", help="find all matches of a word in images and stacks")
     finds.set_defaults(run=_find)
     finds.add_argument("word")
     finds.add_argument("images", type=Path, nargs="+", metavar="FILE",
                        help="images, stacks, or folders of them")  # fmt: skip
     finds.add_argument("-o", "--output", type=Path, help="table to write, .csv or .json")
     finds.add_argument("--least", type=float, default=0.45, help="least score, 0 to 1 (0.45)")
-    finds.add_argument("--axis", type=int, help="stacks are cut along this axis (0)")
+    finds.add_argument("--axis", type=int, help="axis of the planes of a stack (0)")
     finds.add_argument("--model", default="compact")
     add_window(finds)
     add_library(finds)

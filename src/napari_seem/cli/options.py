@@ -21,13 +21,15 @@ def add_window(command: argparse.ArgumentParser) -> None:
     command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "
                          "bone, lung or brain")  # fmt: skip
     command.add_argument("--bands", metavar="R,G,B", help="channels to show, numbered from 0")
-    command.add_argument("--ndvi", metavar="NIR,RED", help="show their normalised difference")
+    command.add_argument(
+        "--ndvi", metavar="NIR,RED", help="show the normalised difference of two channels"
+    )
 
 
 def add_bounds(command: Any) -> None:
     """Options that say which found objects are kept."""
     command.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
-                         help="of objects that are kept")  # fmt: skip
+                         help="smallest area of the objects to keep")  # fmt: skip
     command.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
     command.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
 
@@ -35,7 +37,7 @@ def add_bounds(command: Any) -> None:
 def add_library(command: Any) -> None:
     """The option that names taught words."""
     command.add_argument("--library", type=Path, metavar="FILE",
-                         help="taught words that are known, too")  # fmt: skip
+                         help="also use the taught words of this library")  # fmt: skip
 
 
 def window_from(options: argparse.Namespace) -> IntensityWindow:

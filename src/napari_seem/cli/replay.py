@@ -15,16 +15,16 @@ SAME, DIFFERENT = 0, 1
 def add_to(commands: Any) -> None:
     """Add the command to a parser."""
     again = commands.add_parser(
-        "replay", help="do a recorded session again",
-        description="Do a recorded session again; ends with 0 where everything comes out as it "
-        "was, 1 where something differs, 2 where the log or the image is at fault.",
+        "replay", help="repeat a recorded session",
+        description="Repeat a recorded session. The exit code is 0 if the labels are the same, "
+        "1 if some differ, 2 if the log or the image is wrong.",
     )  # fmt: skip
     again.set_defaults(run=_replay)
     again.add_argument("log", type=Path, help="NAME.log.jsonl beside labels")
-    again.add_argument("--image", type=Path, help="the image; by default where the log says")
+    again.add_argument("--image", type=Path, help="the image; by default the file named in the log")
     again.add_argument("-o", "--output", type=Path, help=WRITTEN)
     again.add_argument("--without-models", action="store_true",
-                       help="take what is stored; needs no image and no model")  # fmt: skip
+                       help="use the stored pixels; needs no image and no model")  # fmt: skip
     again.add_argument("--session", type=int, default=0,
                        help="which of the log's sessions, from 1; by default the last")  # fmt: skip
     again.add_argument("--device", default="auto")

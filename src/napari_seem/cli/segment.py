@@ -51,11 +51,11 @@ def add_to(commands: Any) -> None:
     segment.add_argument("--everything", action="store_true", help="find all objects")
     add_bounds(segment)
     segment.add_argument("--names", type=words, metavar="WORD,WORD",
-                         help="of everything, only objects with these names")  # fmt: skip
+                         help="with --everything: keep these names only")  # fmt: skip
     segment.add_argument("--semantic", type=Path, metavar="FILE",
-                         help="write the name of every pixel, too")  # fmt: skip
+                         help="also write a map of the name of every pixel")  # fmt: skip
     segment.add_argument("--panoptic", type=Path, metavar="FILE",
-                         help="write objects and stuff (sky, tissue) in one map, too")  # fmt: skip
+                         help="also write objects and stuff (sky, tissue) in one map")  # fmt: skip
     add_window(segment)
     add_library(segment)
 

@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
 
 
 def _add_propagate(commands: Any) -> None:
-    carry = commands.add_parser("propagate", help="carry labelled planes through a stack")
+    carry = commands.add_parser("propagate", help="propagate labelled planes through a stack")
     carry.set_defaults(run=_propagate)
     carry.add_argument("stack", type=Path, help="stack of three axes, or four with channels")
     carry.add_argument("labels", type=Path, help="labels of the same size; their planes that "
@@ -43,7 +43,7 @@ def _add_propagate(commands: Any) -> None:
 
 
 def _add_label_like(commands: Any) -> None:
-    like = commands.add_parser("label-like", help="label images as a few examples are labelled")
+    like = commands.add_parser("label-like", help="label images like a few labelled examples")
     like.set_defaults(run=_label_like)
     like.add_argument("targets", type=Path, nargs="+")
     like.add_argument("--example", type=Path, nargs=2, action="append", required=True,

@@ -18,11 +18,11 @@ def add_to(commands: Any) -> None:
     teach.add_argument("--name", required=True, metavar="WORD")
     teach.add_argument("--synonym", action="append", default=[], metavar="WORD")
     teach.add_argument("--library", type=Path, metavar="FILE",
-                       help="of taught words; by default the docks' own")  # fmt: skip
+                       help="library of words; by default the docks' own")  # fmt: skip
     teach.add_argument("--ids", metavar="ID,ID", help="learn from these objects only")
-    teach.add_argument("--not-ids", metavar="ID,ID", help="these are surely something else")
+    teach.add_argument("--not-ids", metavar="ID,ID", help="objects of another kind")
     teach.add_argument("--same-name", choices=["replace", "rename", "join"], default="ask",
-                       help="what to do where the library has a word of that name")  # fmt: skip
+                       help="what to do if the library has a word of that name")  # fmt: skip
     teach.add_argument("--no-examples", action="store_true",
                        help="keep no pieces of the image in the library")  # fmt: skip
     teach.add_argument("--model", default="compact")

@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
                        help="add the words of another library")  # fmt: skip
     words.add_argument("--same-name", choices=["replace", "rename", "join"], default="ask",
                        help="what to do with merged words of a known name")  # fmt: skip
-    words.add_argument("--model", default="compact", help="that is taught when words are joined")
+    words.add_argument("--model", default="compact", help="model to teach when words are joined")
 
 
 def _words(options: argparse.Namespace) -> int:

@@ -181,7 +181,7 @@ class LearnedRun:
         if self._taught:
             values["stored"] = f"the model was {self._taught}"
         elif any(one.source is None for one in self._examples):
-            values["stored"] = "an example is a file of its own"
+            values["stored"] = "an example is a separate file"
         else:
             values["examples"] = [Learn.example(workspace, one) for one in self._examples]
         document.note(Learn(event="learn", **values).to_dict())

@@ -173,7 +173,7 @@ def _is_same(one: Concept, other: Concept) -> bool:
 def _joined(earlier: Concept, later: Concept, model: TeachableModel | None) -> Concept:
     if model is None:
         raise ConceptTrouble(
-            f"joining '{earlier.name}' teaches it anew from both examples; give the model to teach"
+            f"joining '{earlier.name}' teaches it again from all examples; give the model to teach"
         )
     synonyms = dict.fromkeys((*earlier.synonyms, *later.synonyms, later.name))
     taken = [one for one in synonyms if plain(one) != plain(earlier.name)]

@@ -30,7 +30,9 @@ PICTURED = "stack"
 def main(argv: list[str] | None = None) -> int:
     """Run the demonstration; 0 where every step worked."""
     parser = argparse.ArgumentParser(prog="napari-seem demo", description=main.__doc__)
-    parser.add_argument("--headless", action="store_true", help="run the script in any case")
+    parser.add_argument(
+        "--headless", action="store_true", help="run the script even with a display"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("demo-output"))
     parser.add_argument("--sample", default="coins", choices=sorted(SAMPLES))
     options = parser.parse_args(argv)

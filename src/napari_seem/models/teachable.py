@@ -39,7 +39,7 @@ class Marked:
     def __post_init__(self) -> None:
         if self.others is not None and self.others.shape != self.labels.shape:
             raise InvalidLabels(
-                f"what is marked as something else has shape {self.others.shape}, the labels "
+                f"the mask of other objects has shape {self.others.shape}, the labels "
                 f"{self.labels.shape}; give both on the image's own grid"
             )
 

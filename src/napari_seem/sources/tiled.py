@@ -121,7 +121,7 @@ class TiledModel:
         tiled = self._checked(embedding)
         check_prompts(prompts, tiled.shape)
         if memory is not None and not isinstance(memory, TiledMemory):
-            raise InvalidPrompt("this memory is of another image; begin the object anew")
+            raise InvalidPrompt("this memory is of another image; start the object again")
         prompts = [self._local_reference(prompt) for prompt in prompts]
         where = _prompted_extent(prompts, tiled.shape)
         if where is None:

@@ -63,7 +63,7 @@ def _read_state(file: Path, words: Sequence[str], device: torch.device) -> State
     digest, content = content[:DIGEST], content[DIGEST:]
     if hashlib.sha256(content).digest() != digest:
         raise DamagedState(
-            f"'{file}' is damaged or was not written to its end; delete it to begin anew"
+            f"'{file}' is damaged or was not written to its end; delete it to start again"
         )
     state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     if tuple(json.loads(state["words"])) != tuple(words):

@@ -64,14 +64,14 @@ class Adaptation(QObject):
         model: Any = self._annotator.model_cache.loaded(name)
         if isinstance(model, AdaptableModel) and model.is_adapted:
             self._annotator.model_cache.put(name, model.plain())
-            self._annotator.say("the model is as shipped again")
+            self._annotator.say("the shipped model is used again")
         self.changed.emit(False)
 
     def _use(self, name: str, model: Any, count: int) -> None:
         fitted = model.is_adapted
         self._annotator.model_cache.put(name, model)
         if fitted:
-            self._annotator.say(f"first clicks go by these {count} objects from now on")
+            self._annotator.say(f"first clicks now use the model fitted to these {count} objects")
         else:
             self._annotator.say(
                 f"{count} objects are too few, or fitting to them made first clicks no better; "

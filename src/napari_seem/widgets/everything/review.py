@@ -154,7 +154,7 @@ class InstanceReview(QObject):
         )
         if not self._search.behind:
             self._model_cache.gate.shut(self)
-        self.said.emit("looking ...", False)
+        self.said.emit("searching ...", False)
         title = f"Segmenting everything in {asked.image.name}"
         self.steps.start(title, self._search.total, self._search.run)
 
@@ -188,14 +188,14 @@ class InstanceReview(QObject):
         touched = [self._number_at(world) for world in worlds]
         numbers = [number for number in dict.fromkeys(touched) if number in offered]
         if len(numbers) < 2:
-            self.said.emit("a stroke over two or more objects makes them one", False)
+            self.said.emit("draw a stroke over two or more objects to merge them", False)
             return []
         state = self._states[-1]
         parts = [offered[number] for number in numbers if number is not None]
         objects = {k: v for k, v in state.objects.items() if k not in numbers}
         objects[max(state.objects) + 1] = united(parts)
         self._go_to(ReviewState(objects, state.away))
-        self.said.emit(f"{len(parts)} objects made one", False)
+        self.said.emit(f"{len(parts)} objects merged", False)
         return [number for number in numbers if number is not None]
 
     def step_back(self) -> None:
@@ -308,7 +308,7 @@ class InstanceReview(QObject):
         if isinstance(outcome, Segmentation) and not self.steps.stopping:
             self._found = outcome
         elif self._search is not None and isinstance(outcome, int):
-            self.said.emit(f"looking ... {100 * outcome // self._search.total} %", False)
+            self.said.emit(f"searching ... {100 * outcome // self._search.total} %", False)
 
     def _on_end(self, outcome: str) -> None:
         self._model_cache.gate.open(self)

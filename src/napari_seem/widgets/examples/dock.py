@@ -307,7 +307,9 @@ class ExamplesWidget(Dock):
         elif problems:
             panel.message.say(f"{len(problems)} could not be labelled; see the list", problem=True)
         else:
-            panel.message.say("stopped; Label goes on" if outcome else "everything is labelled")
+            panel.message.say(
+                "stopped; press Label to continue" if outcome else "everything is labelled"
+            )
 
     def _refresh_layers(self, _: Any = None) -> None:
         for box in (self.panel.image, self.panel.labels):

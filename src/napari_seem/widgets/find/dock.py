@@ -87,7 +87,7 @@ class FindWidget(Dock):
             self.review.asked = Asked(asked, model, self.scope.several)
             claim(self.viewer, self, {key: method for method, key in KEYS.items()})
             panel.show_running(True)
-            panel.message.say(f"looking for '{asked}' ...")
+            panel.message.say(f"searching for '{asked}' ...")
             self.finder.start(model, asked, sources, total, query)
 
     def search_again(self) -> None:
@@ -205,7 +205,7 @@ class FindWidget(Dock):
         elif many > MOST:
             panel.message.say(f"{said}, more than the list holds; stopped", problem=True)
         else:
-            panel.message.say(f"stopped, {said}; Find goes on" if outcome else said)
+            panel.message.say(f"stopped, {said}; press Find to continue" if outcome else said)
         self._offer_words()
         self._show_counts()
 

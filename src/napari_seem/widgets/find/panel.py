@@ -153,7 +153,7 @@ class FindPanel(QWidget):
             (self.accept_all, "Write all that score at least so much and are undecided"),
             (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
             (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
-            (self.labels, "Labels layer that takes what is accepted"),
+            (self.labels, "Labels layer into which accepted findings are written"),
         ))  # fmt: skip
 
     def _arrange(self) -> None:

@@ -80,7 +80,7 @@ class Download(QObject):
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, DownloadCancelled):
-            self._end("stopped; the next download goes on from there")
+            self._end("stopped; the next download resumes there")
         elif isinstance(error, NapariSeemError):
             self._end(str(error))
         else:

@@ -302,9 +302,7 @@ class ObjectsWidget(Dock):
 
     def _on_counted(self, outcome: str) -> None:
         if outcome:
-            said = (
-                "counting was stopped; 'Count again' goes on" if outcome == "stopped" else outcome
-            )
+            said = "stopped; press Count again to continue" if outcome == "stopped" else outcome
             self.panel.message.say(said, problem=outcome != "stopped")
 
     def _later(self, _: Any = None) -> None:

@@ -85,7 +85,7 @@ class ClassesPanel(QWidget):
                 ),
                 (self.put_into, "Put the chosen objects into a class"),
                 (self.delete_objects, "Take the chosen objects away, pixels and rows (Del)"),
-                (self.again, "Count the objects anew, after a script changed the labels in place"),
+                (self.again, "Count the objects again, after a script changed the labels in place"),
             )
         )
 
