@@ -15,16 +15,18 @@ if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
     from napari.layers import Image, Layer
 
+    from ..images import ArraySource, WritableArray
+
 FloatArray = npt.NDArray[np.float64]
 OBLIQUE = 1e-4
 
 
-def full_data(layer: Layer) -> Any:
+def full_data(layer: Layer) -> WritableArray:
     """The layer's array, at full resolution where it has several."""
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
-def resolutions(layer: Layer) -> list[Any]:
+def resolutions(layer: Layer) -> list[ArraySource]:
     """The layer's arrays, finest first."""
     return list(layer.data) if getattr(layer, "multiscale", False) else [layer.data]
 
@@ -34,7 +36,7 @@ def spatial_shape(layer: Image) -> tuple[int, ...]:
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
 
 
-def placement(layer: Layer) -> dict[str, Any]:
+def placement(layer: Layer) -> dict[str, object]:
     """Keyword arguments that put a new layer exactly onto `layer`."""
     return {
         "scale": layer.scale, "translate": layer.translate, "rotate": layer.rotate,

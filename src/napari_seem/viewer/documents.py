@@ -32,6 +32,8 @@ from .window import window_of
 if TYPE_CHECKING:
     from napari.layers import Labels, Layer
 
+    from ..images import WritableArray
+
 SESSION = "napari-seem session"
 """Key of a Labels layer's metadata: the name of its log's session, which copies of it share."""
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
@@ -57,7 +59,7 @@ class LayerHost:
         Shows objects in the colours of their classes, or each in its own.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Labels) -> None:
         self._ref = ref(layer)
         self.colouring = Colouring(layer)
 
@@ -72,7 +74,7 @@ class LayerHost:
         return str(self.layer.name)
 
     @property
-    def data(self) -> Any:
+    def data(self) -> WritableArray:
         """As of `LabelHost`."""
         return full_data(self.layer)
 
@@ -98,7 +100,7 @@ class LayerHost:
         return palette_of(self.layer)
 
     @property
-    def grid(self) -> Mapping[str, Any]:
+    def grid(self) -> Mapping[str, object]:
         """As of `LabelHost`."""
         return grid_values(self.layer)
 
@@ -106,11 +108,11 @@ class LayerHost:
         """As of `LabelHost`."""
         return table_of(self.layer)
 
-    def rows(self) -> dict[str, dict[str, Any]]:
+    def rows(self) -> dict[str, dict[str, object]]:
         """As of `LabelHost`."""
         return rows_of(self.layer)
 
-    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+    def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
         set_table(self.layer, table, other_columns)
 
@@ -122,11 +124,11 @@ class LayerHost:
         """As of `LabelHost`."""
         keep_palette(self.layer, palette)
 
-    def read_note(self, key: str) -> Any:
+    def read_note(self, key: str) -> object:
         """As of `LabelHost`."""
         return self.layer.metadata.get(f"napari-seem {key}")
 
-    def write_note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: object) -> None:
         """As of `LabelHost`."""
         self.layer.metadata = {**self.layer.metadata, f"napari-seem {key}": value}
 
@@ -200,7 +202,7 @@ def colouring_of(labels: Labels) -> Colouring:
     return colouring
 
 
-def close_document(layer: Any) -> None:
+def close_document(layer: Labels) -> None:
     """Mark the log of a layer that goes as closed; its changes can still be undone."""
     document = _DOCUMENTS.get(unwrap(layer))
     if document is not None and document.log is not None:
@@ -242,7 +244,7 @@ def logs_folder() -> Path:
     return user_state_path("napari-seem", appauthor=False) / "logs"
 
 
-def _log_for(layer: Any) -> Recorder | None:
+def _log_for(layer: Labels) -> Recorder | None:
     """A layer's own log, or a fork for a copy of it; None where there is none."""
     document = _DOCUMENTS.get(layer) or _SESSIONS.get(str(layer.metadata.get(SESSION, "")))
     if document is None or document.log is None:
@@ -256,21 +258,21 @@ def _log_for(layer: Any) -> Recorder | None:
     return document.log if same else document.log.fork()
 
 
-def _register(layer: Any, document: LabelDocument) -> None:
+def _register(layer: Labels, document: LabelDocument) -> None:
     if document.log is not None:
         layer.metadata = {**layer.metadata, SESSION: document.log.session}
         _SESSIONS[document.log.session] = document
 
 
-def _connect(layer: Any, document: Callable[[], LabelDocument | None]) -> None:
+def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> None:
     """Let a document know of what happens to its layer."""
 
-    def notice(_: Any = None) -> None:
+    def notice(_: object = None) -> None:
         known = document()
         if known is not None:
             known.notice()
 
-    def replaced(_: Any) -> None:
+    def replaced(_: object) -> None:
         known = document()
         if known is None:
             return
@@ -279,7 +281,7 @@ def _connect(layer: Any, document: Callable[[], LabelDocument | None]) -> None:
             _register(layer_of(), known)
         known.replaced()
 
-    def described(_: Any) -> None:
+    def described(_: object) -> None:
         known = document()
         if known is not None and not known.busy:
             host: Any = known.host
@@ -298,7 +300,7 @@ def _connect(layer: Any, document: Callable[[], LabelDocument | None]) -> None:
         window.noticed = notice
 
 
-def _new_log(layer: Any, empty: bool) -> Recorder | None:
+def _new_log(layer: Labels, empty: bool) -> Recorder | None:
     """A new log; much that lies on disk is read where it is worked on, and when it is saved."""
     data = full_data(layer)
     if layer.ndim < 2 or np.dtype(data.dtype).kind not in "iu":

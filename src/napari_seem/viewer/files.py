@@ -52,7 +52,7 @@ def as_layers(opened: Opened) -> list[LayerData]:
     return layers
 
 
-def contrast_limits(data: Any, about: Mapping[str, Any]) -> tuple[float, float] | None:
+def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
     """How an image is shown at first: CT as soft tissue, others by a sparse sample of theirs.
 
     None leaves it to napari: 8-bit images, and small ones of which every pixel can be looked at.
@@ -77,13 +77,13 @@ def read_nifti(path: str | list[str]) -> Any:
     """npe2 reader of NIfTI files; napari itself loses their spacing."""
     paths = [path] if isinstance(path, str) else list(path)
 
-    def read(_: Any) -> list[LayerData]:
+    def read(_: object) -> list[LayerData]:
         return [layer for one in paths for layer in as_layers(open_image(Path(one)))]
 
     return read
 
 
-def write_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
     """npe2 writer of one Labels layer, in the format that the file's name asks for."""
     from napari.layers import Labels
 

@@ -34,7 +34,7 @@ def grid_of(layer: Layer) -> Grid:
     return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
 
 
-def grid_values(layer: Layer) -> dict[str, Any]:
+def grid_values(layer: Layer) -> dict[str, object]:
     """Axes, affine (from the array to the world) and units of a layer as plain values."""
     return {
         "axes": [str(label) for label in layer.axis_labels],
@@ -43,6 +43,6 @@ def grid_values(layer: Layer) -> dict[str, Any]:
     }
 
 
-def _short(unit: Any) -> str:
+def _short(unit: object) -> str:
     """A pint unit as `Grid` writes it."""
     return f"{unit:~}".replace("µ", "u")

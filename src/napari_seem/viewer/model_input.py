@@ -83,7 +83,7 @@ class ModelInput:
     windows: tuple[IntensityWindow, ...]
     index: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """What was used, as plain values for the results; nothing where nobody chose."""
         if self.index:
             return {"normalised difference": [layer.name for layer in self.layers]}
@@ -115,7 +115,7 @@ def image_source(layer: Image) -> ImageSource:
     return known
 
 
-def _path_of(image: Any) -> str:
+def _path_of(image: Image) -> str:
     """The file that an image layer came from, if that is known."""
     grid = image.metadata.get(GRID)
     path = (

@@ -12,7 +12,7 @@ from .strokes import Grain
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels, Points, Shapes
 
 COLOURS = {True: "#2dd36f", False: "#ff4961"}
 SYMBOLS = {True: "cross", False: "hbar"}
@@ -26,7 +26,7 @@ SCRIBBLE_COLOURS = {None: "#00000000", 0: "#00000000", 1: COLOURS[True], 2: COLO
 CLEAR = "#00000000"
 
 
-def points_layer(viewer: ViewerModel, image: Image, size: float) -> Any:
+def points_layer(viewer: ViewerModel, image: Image, size: float) -> Points:
     """The layer that points are clicked in, empty."""
     layer, name = _spare(viewer, image, POINTS)
     if layer is None:
@@ -42,7 +42,7 @@ def points_layer(viewer: ViewerModel, image: Image, size: float) -> Any:
     return layer
 
 
-def shapes_layer(viewer: ViewerModel, image: Image) -> Any:
+def shapes_layer(viewer: ViewerModel, image: Image) -> Shapes:
     """The layer that boxes and lassos are drawn in, empty."""
     layer, name = _spare(viewer, image, SHAPES)
     if layer is None:
@@ -57,7 +57,7 @@ def shapes_layer(viewer: ViewerModel, image: Image) -> Any:
     return layer
 
 
-def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Any:
+def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Labels:
     """The layer that scribbles are painted in, empty."""
     layer, name = _spare(viewer, image, SCRIBBLES)
     empty = np.zeros(grain.shape, np.uint8)

@@ -118,7 +118,7 @@ def open_labels(viewer: ViewerModel, path: Path) -> Labels:
     return _add(viewer, store, options)
 
 
-def _add(viewer: ViewerModel, store: LabelStore, options: dict[str, Any]) -> Labels:
+def _add(viewer: ViewerModel, store: LabelStore, options: dict[str, object]) -> Labels:
     many = needs_window(store.array.shape)
     layer: Any = viewer.add_labels(
         list(store.levels) if many else store.array, multiscale=many, **options

@@ -21,6 +21,7 @@ from .window import window_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from napari.utils.colormaps import CyclicLabelColormap
 
 CLASSES = "napari-seem classes"
 """Key of a Labels layer's metadata: its palette, as plain values."""
@@ -50,7 +51,7 @@ class Colouring:
     Colours that a person chooses in napari's own controls stay until the next choice made here.
     """
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Labels) -> None:
         self._ref = ref(layer)
         self._only: frozenset[int] | None = None
         self._drawing = False
@@ -101,13 +102,13 @@ class Colouring:
         if window is not None and window.layer is not None:
             window.layer.colormap = layer.colormap
 
-    def _on_features(self, _: Any) -> None:
+    def _on_features(self, _: object) -> None:
         """New objects of a class get its colour at once."""
         layer = self._ref()
         if layer is not None and palette_of(layer).by_class:
             self.draw()
 
-    def _on_colormap(self, _: Any) -> None:
+    def _on_colormap(self, _: object) -> None:
         layer = self._ref()
         if layer is None or self._drawing:
             return
@@ -116,7 +117,7 @@ class Colouring:
         keep_palette(layer, replace(palette_of(layer), by_class=False))
 
 
-def label_colours() -> Any:
+def label_colours() -> CyclicLabelColormap:
     """napari's own cycle of colours."""
     from napari.utils.colormaps import label_colormap
 
@@ -128,7 +129,7 @@ def rgba(colour: str) -> Rgba:
     return np.array([*(part / 255 for part in rgb(colour)), 1.0], np.float32)
 
 
-def _by_class(layer: Any, palette: Palette, only: Collection[int] | None) -> Any:
+def _by_class(layer: Labels, palette: Palette, only: Collection[int] | None) -> Any:
     """A colormap in which objects have the colour of their class; None in `only` is all."""
     colours: dict[int | None, Rgba] = {None: rgba(NEUTRAL) if only is None else CLEAR, 0: CLEAR}
     for name, ids in classes_of(table_of(layer), only or ()).items():
@@ -137,7 +138,7 @@ def _by_class(layer: Any, palette: Palette, only: Collection[int] | None) -> Any
     return _direct(layer, colours)
 
 
-def _by_object(layer: Any, own: Any, only: Collection[int]) -> Any:
+def _by_object(layer: Labels, own: Any, only: Collection[int]) -> Any:
     """A colormap in which some objects have the colours of another, and the rest none."""
     ids = np.array(sorted(only), np.dtype(full_data(layer).dtype))
     colours: dict[int | None, Rgba] = {None: CLEAR, 0: CLEAR}
@@ -147,7 +148,7 @@ def _by_object(layer: Any, own: Any, only: Collection[int]) -> Any:
     return _direct(layer, colours)
 
 
-def _direct(layer: Any, colours: dict[int | None, Rgba]) -> Any:
+def _direct(layer: Labels, colours: dict[int | None, Rgba]) -> Any:
     """Return the colormap of ids by their colours, RGBA as float32 (4,) in 0..1."""
     from napari.utils.colormaps import DirectLabelColormap
 
@@ -157,7 +158,7 @@ def _direct(layer: Any, colours: dict[int | None, Rgba]) -> Any:
     )  # fmt: skip
 
 
-def _same(one: Any, other: Any) -> bool:
+def _same(one: object, other: object) -> bool:
     if one is other:
         return True
     mine, theirs = (getattr(c, "color_dict", None) for c in (one, other))

@@ -50,7 +50,7 @@ class Preview:
         return self._shown
 
     def show(
-        self, image: Image, plane: Plane, values: npt.NDArray[Any],
+        self, image: Image, plane: Plane, values: npt.NDArray[np.generic],
         corner: tuple[int, int] = (0, 0), factor: int = 1,
     ) -> None:  # fmt: skip
         """Show an array of small integers on a plane of an image; 0 is transparent.
@@ -119,7 +119,9 @@ class Preview:
         self._shown, self._plane = layer, plane
         return layer
 
-    def _made(self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]) -> Any:
+    def _made(
+        self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]
+    ) -> Labels:
         """Return the preview layer; a new one has `shape` and the transform (N + 1, N + 1)."""
         from napari.utils.colormaps import label_colormap
 

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels, Shapes
+
 Block = tuple[slice, ...]
 
 
-def unwrap(thing: Any) -> Any:
+def unwrap(thing: object) -> Any:
     """The viewer or layer itself, where napari hands plugins a proxy of it."""
     return getattr(thing, "__wrapped__", thing)
 
 
-def undo_history(layer: Any) -> list[Sequence[Any]]:
+def undo_history(layer: Labels) -> list[Sequence[object]]:
     """What a Labels layer can undo: lists of atoms, the latest last."""
     return list(layer._undo_history)
 
 
-def redo_history(layer: Any) -> list[Sequence[Any]]:
+def redo_history(layer: Labels) -> list[Sequence[object]]:
     """What a Labels layer can redo; napari keeps the atoms of each in reverse order."""
     return [list(reversed(item)) for item in layer._redo_history]
 
 
-def add_to_history(layer: Any, atom: tuple[Any, ...]) -> None:
+def add_to_history(layer: Labels, atom: tuple[object, ...]) -> None:
     """Put an atom into the history of a Labels layer."""
     layer._save_history(atom)
 
 
-def drop_open_step(layer: Any) -> None:
+def drop_open_step(layer: Labels) -> None:
     """Forget what was put into the history since `block_history` was entered."""
     layer._staged_history = []
 
 
-def is_in_stroke(layer: Any) -> bool:
+def is_in_stroke(layer: Labels) -> bool:
     """Whether a stroke, or another step of the history, is open."""
     return bool(getattr(layer, "_block_history", True))
 
 
-def paint_mask(layer: Any, key: Block, mask: npt.NDArray[np.bool_], value: int) -> bool:
+def paint_mask(layer: Labels, key: Block, mask: npt.NDArray[np.bool_], value: int) -> bool:
     """Paint a mask, bool (..., H, W) of the shape of the block `key`, fast and with undo.
 
     False where this napari has no such method (before 0.8).
@@ -80,19 +84,19 @@ def atom_highest(atom: Any) -> int:
     return int(np.max(values, initial=0))
 
 
-def is_drawing_shape(layer: Any) -> bool:
+def is_drawing_shape(layer: Shapes) -> bool:
     """Whether a shape is being drawn in a Shapes layer."""
     return bool(getattr(layer, "_is_creating", False))
 
 
-def disable_brush_loop(layer: Any) -> None:
+def disable_brush_loop(layer: Labels) -> None:
     """Switch off the stroke that the right button starts and that goes on after its release."""
     overlay = getattr(layer, "_overlays", {}).get("brush_stroke")
     if overlay is not None:
         overlay.enabled = False
 
 
-def canvas_size(viewer: Any, fallback: tuple[int, int]) -> tuple[int, int]:
+def canvas_size(viewer: ViewerModel, fallback: tuple[int, int]) -> tuple[int, int]:
     """Height and width of the canvas in screen pixels; napari 0.9 made it public."""
     size: Any = getattr(getattr(viewer, "canvas", None), "size", None)
     if size is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ from .timeline import bind_undo, timeline_of
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Points, Shapes
+    from napari.utils.events import Event
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -149,7 +150,7 @@ class PromptLayers:
             self.shapes.current_face_color = CLEAR
             self.shapes.current_edge_width = self._edge_width
 
-    def _use_plain_brush(self, _: Any = None) -> None:
+    def _use_plain_brush(self, _: object = None) -> None:
         """Let the right button paint too: negative strokes, as it gives negative points.
 
         napari starts a stroke with it that goes on after the button is released, until it has
@@ -166,15 +167,15 @@ class PromptLayers:
         finally:
             self._own = before
 
-    def _on_points(self, event: Any) -> None:
+    def _on_points(self, event: Event) -> None:
         if not self._own and str(getattr(event, "action", "")) in _DONE:
             self._guarded(self._take_points)
 
-    def _on_shapes(self, event: Any) -> None:
+    def _on_shapes(self, event: Event) -> None:
         if not self._own and str(getattr(event, "action", "")) in _DONE:
             self._guarded(self._take_shapes)
 
-    def _on_stroke(self, event: Any) -> None:
+    def _on_stroke(self, event: Event) -> None:
         if not self._own:
             self._guarded(self._take_stroke)
 

@@ -7,7 +7,7 @@ given to the next image once theirs has gone.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .coordinates import placement
 
@@ -38,7 +38,7 @@ def is_ours(layer: Layer) -> bool:
     return ROLE in layer.metadata
 
 
-def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Any:
+def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Layer | None:
     """A layer of that role which nobody uses, or None."""
     for layer in viewer.layers:
         free = layer.metadata.get(IN_USE) is False

@@ -40,7 +40,7 @@ def set_table(labels: Labels, table: ObjectTable, known: Any = None) -> None:
     layer.features = frame
 
 
-def others_columns(layer: Any, ids: Iterable[int] | None = None) -> Any:
+def others_columns(layer: Labels, ids: Iterable[int] | None = None) -> Any:
     """Columns that are not ours, as a DataFrame over ids: all, or some."""
     features = layer.features
     ours = ObjectTable().to_features()
@@ -51,7 +51,7 @@ def others_columns(layer: Any, ids: Iterable[int] | None = None) -> Any:
     return frame if ids is None else frame[frame.index.isin(list(ids))]
 
 
-def rows_of(layer: Any) -> dict[str, dict[str, Any]]:
+def rows_of(layer: Labels) -> dict[str, dict[str, object]]:
     """The table of objects as plain values for the log: id as text -> row."""
     features = layer.features
     if "index" not in features:

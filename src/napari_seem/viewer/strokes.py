@@ -6,7 +6,7 @@ seconds a stroke, and beyond 16,384 pixels it is not drawn as it is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ..sources import is_big
 from .coordinates import affine_matrix, resampled, spatial_shape
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
 BoolArray = npt.NDArray[np.bool_]
 LARGEST = 4096
@@ -54,7 +54,7 @@ class Grain:
         """Whether the layer's pixels are not the image's."""
         return max(self.sides) > 1
 
-    def put(self, layer: Any) -> None:
+    def put(self, layer: Labels) -> None:
         """Lay a layer of this shape onto the image."""
         if not self.is_coarse:
             return

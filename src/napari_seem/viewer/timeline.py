@@ -17,7 +17,8 @@ from .private import unwrap
 from .window import window_of
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.components import ViewerModel
+    from napari.layers import Labels, Layer
 
 STEPS = 1000
 """Steps that can be undone, those of all layers together."""
@@ -36,10 +37,10 @@ class Undoable(Protocol):
     def redo_title(self) -> str:
         """What redo would bring back; "" for nothing."""
 
-    def undo(self) -> Any:
+    def undo(self) -> object:
         """Undo its last step."""
 
-    def redo(self) -> Any:
+    def redo(self) -> object:
         """Redo the step that was undone last."""
 
 
@@ -163,7 +164,7 @@ class Timeline:
             self._travelling = former
 
 
-def timeline_of(viewer: Any) -> Timeline:
+def timeline_of(viewer: ViewerModel) -> Timeline:
     """The timeline of a viewer."""
     own = unwrap(viewer)
     if own not in _TIMELINES:
@@ -171,7 +172,7 @@ def timeline_of(viewer: Any) -> Timeline:
     return _TIMELINES[own]
 
 
-def document_in(viewer: Any, labels: Labels, *, empty: bool = False) -> LabelDocument:
+def document_in(viewer: ViewerModel, labels: Labels, *, empty: bool = False) -> LabelDocument:
     """The document of a Labels layer, as part of its viewer's timeline.
 
     Ctrl+Z (Cmd+Z on a Mac) on the layer undoes the last step of the timeline from now on.
@@ -193,7 +194,7 @@ def document_in(viewer: Any, labels: Labels, *, empty: bool = False) -> LabelDoc
     return document
 
 
-def bind_undo(layer: Any, timeline: Timeline, document: LabelDocument | None = None) -> None:
+def bind_undo(layer: Layer, timeline: Timeline, document: LabelDocument | None = None) -> None:
     """Bind undo and redo of the timeline on a layer."""
     from app_model.types import KeyCode, KeyMod
 
@@ -204,10 +205,10 @@ def bind_undo(layer: Any, timeline: Timeline, document: LabelDocument | None = N
     layer.bind_key(redo, _quiet(lambda: timeline.redo(held())), overwrite=True)
 
 
-def _quiet(action: Callable[[], Any]) -> Callable[[Any], None]:
+def _quiet(action: Callable[[], object]) -> Callable[[object], None]:
     """A key binding: napari takes what one returns for a generator."""
 
-    def press(_: Any) -> None:
+    def press(_: object) -> None:
         action()
 
     return press

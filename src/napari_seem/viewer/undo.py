@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..edits import Edit
 from ..io.label_store import LabelStore, written_to
 from ..labels.undo import Block, Step, restore
 from . import private
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 FEW = 16
 """Edits of more values are written pixel by pixel: one pass over a mask for each is slower."""
@@ -29,7 +32,7 @@ class NapariUndo:
 
     marks = True
 
-    def __init__(self, layer: Any, store: LabelStore | None) -> None:
+    def __init__(self, layer: Labels, store: LabelStore | None) -> None:
         self._layer, self._store = layer, store
 
     @property
@@ -60,7 +63,7 @@ class NapariUndo:
             for value in values:
                 self._paint(edit, edit.changed & (new == value), int(value))
 
-    def mark(self) -> Any:
+    def mark(self) -> object:
         """As of `UndoBackend`."""
         ndim, dtype = self._layer.ndim, self._layer.data.dtype
         nothing = np.zeros((0,) * ndim, dtype)

@@ -28,6 +28,7 @@ from .roles import adopt, release, slide_under_prompts, spare_layer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from napari.utils.events import Event
 
 _WINDOWS: WeakKeyDictionary[Any, Window] = WeakKeyDictionary()
 """The window of each layer that has one."""
@@ -101,7 +102,7 @@ class Window:
         layer.visible = True
         return layer
 
-    def on_made(self, slot: Callable[[Any], None]) -> None:
+    def on_made(self, slot: Callable[[object], None]) -> None:
         """Call a function with the layer to paint on, now and when another one is made."""
         self._made = [slot]
         if self.layer is not None:
@@ -148,7 +149,7 @@ class Window:
             release(self.layer)
             self.layer = None
 
-    def _layer(self, part: npt.NDArray[Any], matrix: npt.NDArray[np.float64]) -> Any:
+    def _layer(self, part: npt.NDArray[np.integer], matrix: npt.NDArray[np.float64]) -> Labels:
         """Return the window's layer; where there is none it is made of labels (..., H, W)."""
         if self.layer is not None and self.layer in self._viewer.layers:
             return self.layer
@@ -176,19 +177,19 @@ class Window:
         self.layer.events.set_data.disconnect(self._on_change)
         self.layer.events.labels_update.disconnect(self._on_mouse)
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         if event.value is self.shown:
             self.close()
         elif event.value is self.layer:
             self._let_go()
             self.layer = None
 
-    def _on_change(self, _: Any = None) -> None:
+    def _on_change(self, _: object = None) -> None:
         """The person painted, undid or redid in the window."""
         if not self._own:
             self.take_up()
 
-    def _on_mouse(self, _: Any = None) -> None:
+    def _on_mouse(self, _: object = None) -> None:
         """Pixels changed; those of a stroke are taken up at its end, which is a paint event."""
         if not is_in_stroke(self.layer):
             self._on_change()

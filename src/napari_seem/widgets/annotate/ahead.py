@@ -141,7 +141,7 @@ class EmbedAhead(QWidget):
                 return not self.steps.stopping
         return False
 
-    def _look(self, _: Any = None) -> None:
+    def _look(self, _: object = None) -> None:
         """Another image or plane may be shown."""
         image, dims = self._annotator.image, self._annotator.viewer.dims
         if self._image is not None and self._image not in self._annotator.viewer.layers:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.events import Event
 
     from ...models.base import Prediction
 
@@ -306,7 +307,7 @@ class Annotator(QObject):
             self.preview.clear()
         self.turns.compute()
 
-    def _on_dims(self, event: Any) -> None:
+    def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
             self._follow_plane()
 
@@ -330,13 +331,13 @@ class Annotator(QObject):
             self._on_prompts()
         self.changed.emit()
 
-    def _on_layers(self, event: Any) -> None:
+    def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
             self._let_go_of(event.value)
         if getattr(event, "type", "") in ("inserted", "removed", "name"):
             self.layers_changed.emit()
 
-    def _let_go_of(self, layer: Any) -> None:
+    def _let_go_of(self, layer: Layer) -> None:
         self._targets = {
             k: v for k, v in self._targets.items() if v is not layer and k is not layer
         }

@@ -29,6 +29,9 @@ from .proposals import Proposals
 from .teaching import Teaching
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
     from ...models.base import Prediction
 
 TOOLS: dict[str, tuple[Capability | None, str]] = {
@@ -88,7 +91,7 @@ class AnnotateWidget(Dock):
         self._apply_capabilities()
 
     @property
-    def slots(self) -> Mapping[str, Callable[[], Any]]:
+    def slots(self) -> Mapping[str, Callable[[], object]]:
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
@@ -219,7 +222,7 @@ class AnnotateWidget(Dock):
             target.bind_key(key, None, overwrite=True)
         self._bound.clear()
 
-    def _on_preferences(self, _: Any) -> None:
+    def _on_preferences(self, _: object) -> None:
         """Take other keys up at once; device and memory count for docks opened from now on."""
         if not isalive(self):  # the preferences outlive viewers
             return
@@ -245,7 +248,7 @@ class AnnotateWidget(Dock):
                 if key != action.key:
                     self._bind(layer, key, action.method)
 
-    def _on_image(self, image: Any) -> None:
+    def _on_image(self, image: Image) -> None:
         self.annotator.choose_image(image)
         self.panel.show_channels(self.annotator.channel_count)
         self._bind_layer_keys()
@@ -269,7 +272,7 @@ class AnnotateWidget(Dock):
         self.panel.image.offer(self.viewer, self.annotator.image)
         self.panel.show_channels(self.annotator.channel_count)
 
-    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         """Runs before the active layer's own mouse handling."""
         layers = self.annotator.prompt_layers
         if layers is None:

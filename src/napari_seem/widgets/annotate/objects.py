@@ -109,7 +109,7 @@ class Objects:
         assert annotator.labels is not None
         return annotator.labels
 
-    def pick(self, world: Any) -> int | None:
+    def pick(self, world: Sequence[float]) -> int | None:
         """Pick an object of the Labels layer up again as a mask prompt; gives its id."""
         annotator = self._annotator
         if annotator.labels is None or annotator.image is None or annotator.plane is None:
@@ -133,7 +133,7 @@ class Objects:
             return label_id
         return None
 
-    def _id_at(self, labels: Labels, world: Any) -> int:
+    def _id_at(self, labels: Labels, world: Sequence[float]) -> int:
         """The id under a world position; 0 outside the labels and, with a word, beside objects."""
         annotator = self._annotator
         point = np.round(world_to_data(labels, world, annotator.viewer.dims)).astype(int)

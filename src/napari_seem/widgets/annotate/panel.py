@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
@@ -46,7 +45,7 @@ class Panel(QWidget):
     suggested = Signal(str)
 
     def __init__(
-        self, tools: Mapping[str, tuple[Any, str]], keys: Mapping[str, str],
+        self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str],
         models: Sequence[str],
     ) -> None:  # fmt: skip
         super().__init__()

@@ -15,6 +15,7 @@ from ...viewer.model_input import ModelInput
 
 if TYPE_CHECKING:
     from napari.layers import Image
+    from napari.utils.events import Event
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ class PlaneSessions:
         """What gives model and embedding of a plane, in any thread."""
         models = self._models
 
-        def resolve() -> tuple[Any, Any]:
+        def resolve() -> tuple[object, object]:
             plane: OpenPlane = models.open(model, known)
             return plane.model, plane.embedding
 
@@ -167,7 +168,7 @@ class PlaneSessions:
                 self._watched.add(layer)
                 layer.events.data.connect(self._on_data)
 
-    def _on_data(self, event: Any) -> None:
+    def _on_data(self, event: Event) -> None:
         self._forget_pixels(event.source)
 
     def _forget_pixels(self, image: Image) -> None:

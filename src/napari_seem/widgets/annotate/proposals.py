@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ class Proposals(QObject):
             self.clear()
         return ids
 
-    def take_at(self, world: Any) -> int | None:
+    def take_at(self, world: Sequence[float]) -> int | None:
         """Write the proposal under a world position; gives its id, or None where none is."""
         if self._work is None or self._found is None:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
@@ -24,6 +24,10 @@ from .._shared.intensity_box import show_as
 from .._shared.model_cache import ModelCache, model_cache_of
 from .panel import EverythingPanel
 from .review import Asked, InstanceReview
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.events import Event
 
 
 class EverythingWidget(Dock):
@@ -106,7 +110,7 @@ class EverythingWidget(Dock):
         self.events.follow(self._on_removed, self.viewer.layers.events.removed)
         self.events.follow(self._on_image, *axes_of(self.viewer))
 
-    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
         preview = self.review.preview.layer
         active = self.viewer.layers.selection.active
@@ -144,10 +148,10 @@ class EverythingWidget(Dock):
         if error:
             show_warning(text)
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         self.review.forget(unwrap(event.value))
 
-    def _on_image(self, _: Any = None) -> None:
+    def _on_image(self, _: object = None) -> None:
         """Offer what goes with the chosen image: its look, its channels, a whole big plane."""
         image = self.panel.image.layer
         self.panel.look_box.show_of(image)
@@ -159,13 +163,13 @@ class EverythingWidget(Dock):
                 big = is_big(plane.shape(spatial_shape(image)))
         self.panel.show_choices(channels, big)
 
-    def _refresh_layers(self, _: Any = None) -> None:
+    def _refresh_layers(self, _: object = None) -> None:
         for box in (self.panel.image, self.panel.labels):
             box.offer(self.viewer)
         self._on_image()
 
 
-def _filled(stroke: list[Any]) -> list[Any]:
+def _filled(stroke: list[object]) -> list[Any]:
     """A stroke with points between those that the mouse gave, so that none is jumped over."""
     points = [np.asarray(point, float) for point in stroke]
     out = [points[0]]

@@ -16,7 +16,7 @@ from .._shared.preferences import label_home
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Labels
+    from napari.layers import Labels, Layer
 
     from ...commands.models import ModelCache
     from ...models.base import Instance, Segmentation
@@ -38,7 +38,7 @@ class Results:
 
     def write(
         self, place: ShownPlane, chosen: Sequence[Instance], labels: Labels | None,
-        overwrite: bool, query: dict[str, Any],
+        overwrite: bool, query: dict[str, object],
     ) -> tuple[Labels, list[int]]:  # fmt: skip
         """Write objects; gives the layer, and the ids of those that got a pixel.
 
@@ -91,7 +91,7 @@ class Results:
         if layers.index(layer) > layers.index(other):
             layers.move(layers.index(layer), layers.index(other))
 
-    def forget(self, layer: Any) -> None:
+    def forget(self, layer: Layer) -> None:
         """Forget a layer that is gone."""
         for known in self._maps.values():
             for kind in [kind for kind, one in known.items() if one is layer]:

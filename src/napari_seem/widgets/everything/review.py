@@ -25,7 +25,7 @@ from .results import Results
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
     from ...models.base import Instance
 
@@ -174,7 +174,7 @@ class InstanceReview(QObject):
             if number not in state.away and self.wanted.holds(instance)
         }
 
-    def toggle_at(self, world: Any) -> int | None:
+    def toggle_at(self, world: Sequence[float]) -> int | None:
         """Click an object away, or back again; gives its number, or None where there is none."""
         number = self._number_at(world)
         if number is not None:
@@ -182,7 +182,7 @@ class InstanceReview(QObject):
             self._go_to(replace(state, away=state.away ^ {number}))
         return number
 
-    def merge_along(self, worlds: Sequence[Any]) -> list[int]:
+    def merge_along(self, worlds: Sequence[Sequence[float]]) -> list[int]:
         """Make one object of all offered ones that a stroke touches; gives their numbers."""
         offered = self.offered()
         touched = [self._number_at(world) for world in worlds]
@@ -259,7 +259,7 @@ class InstanceReview(QObject):
         self.preview.clear()
         self.updated.emit()
 
-    def forget(self, layer: Any) -> None:
+    def forget(self, layer: Layer) -> None:
         """A layer was removed from the viewer."""
         self._results.forget(layer)
         if self._search is not None and layer in self._search.place.input.layers:
@@ -275,14 +275,14 @@ class InstanceReview(QObject):
         self._undone.clear()
         self.preview.close()
 
-    def _query(self, place: ShownPlane, numbers: list[int]) -> dict[str, Any]:
+    def _query(self, place: ShownPlane, numbers: list[int]) -> dict[str, object]:
         """What was looked for and what of it is accepted, as `Segment` has it."""
         query = {**place.query, "filters": asdict(self.wanted), "numbers": numbers}
         if any(number not in self._states[0].objects for number in numbers):
             query["stored"] = "objects were merged by hand"
         return query
 
-    def _number_at(self, world: Any) -> int | None:
+    def _number_at(self, world: Sequence[float]) -> int | None:
         """The object, offered or clicked away, under a world position; the smallest of several."""
         if self.place is None or not self._states:
             return None
@@ -380,7 +380,7 @@ def _sampled(start: int, stop: int, origin: int, factor: int) -> slice:
     return slice(-(-(start - middle) // factor), -(-(stop - middle) // factor))
 
 
-def _mark_away(layer: Any) -> None:
+def _mark_away(layer: Layer) -> None:
     """Colours for objects, and darkness for those clicked away; no gray, as images are gray."""
     from napari.utils.colormaps import DirectLabelColormap, label_colormap
 

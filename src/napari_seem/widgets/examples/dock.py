@@ -311,12 +311,12 @@ class ExamplesWidget(Dock):
                 "stopped; press Label to continue" if outcome else "everything is labelled"
             )
 
-    def _refresh_layers(self, _: Any = None) -> None:
+    def _refresh_layers(self, _: object = None) -> None:
         for box in (self.panel.image, self.panel.labels):
             box.offer(self.viewer)
 
 
-def _key(image: Image, plane: Plane) -> tuple[Any, ...]:
+def _key(image: Image, plane: Plane) -> tuple[object, ...]:
     return image, *plane.key()
 
 

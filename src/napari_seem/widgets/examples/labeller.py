@@ -208,7 +208,7 @@ def file_target(path: Path, folder: Path) -> Target:
     return Target(path.name, ("file", str(path)), lambda: read_image(path), write)
 
 
-def _same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
     """Whether two sequences hold the same objects."""
     return len(one) == len(other) and all(
         a is b or (isinstance(a, str) and a == b) for a, b in zip(one, other, strict=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
@@ -38,7 +36,7 @@ class LossCurve(QWidget):
         """Wide and low."""
         return QSize(240, 64)
 
-    def paintEvent(self, _: Any) -> None:
+    def paintEvent(self, _: object) -> None:
         """Draw the curve from its highest value down to zero."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)

@@ -73,7 +73,7 @@ class ExampleStrip(QListWidget):
 
 
 def thumbnail(
-    image: npt.NDArray[Any], labels: npt.NDArray[Any], side: int = SIDE
+    image: npt.NDArray[np.generic], labels: npt.NDArray[np.integer], side: int = SIDE
 ) -> npt.NDArray[np.uint8]:
     """A small picture with its labels in the colours napari gives them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 from napari.layers import Labels
@@ -28,6 +28,10 @@ from .findings import Findings, State
 from .panel import FindPanel
 from .review import Asked, FindingReview
 from .scope import Scope
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.utils.events import Event
 
 KEYS = {"next": "Shift-N", "previous": "Shift-B", "accept": "Shift-K", "reject": "Shift-J"}
 """As of the Stack dock; the dock that was used last has them."""
@@ -251,7 +255,7 @@ class FindWidget(Dock):
             self._show(layers[0], number)
             return
 
-        def opened(added: list[Any]) -> None:
+        def opened(added: list[object]) -> None:
             self._files[path] = [unwrap(layer) for layer in added]
             if not self.is_released and self.panel.view.number == number:
                 self._show(self._files[path][0], number)
@@ -261,7 +265,7 @@ class FindWidget(Dock):
     def _opened(self, path: Path) -> list[Any]:
         return [layer for layer in self._files.get(path, []) if layer in self.viewer.layers]
 
-    def _show(self, image: Any, number: int) -> None:
+    def _show(self, image: Image, number: int) -> None:
         entry = self.findings.entries[number]
         finding, plane = entry.finding, entry.finding.place.plane
         if image.ndim != plane.ndim:
@@ -314,7 +318,7 @@ class FindWidget(Dock):
 
         self._runner.submit(Job(lambda: self.model_cache.model(name), done, failed))
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         self.review.let_go_of(event.value)
         if self.scope.knows(event.value):
             self.finder.steps.stop()

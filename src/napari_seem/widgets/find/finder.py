@@ -54,7 +54,7 @@ class Finder(QObject):
         """How many planes were looked at for the present word."""
         return len(self._done)
 
-    def is_new(self, query: tuple[Any, ...]) -> bool:
+    def is_new(self, query: tuple[object, ...]) -> bool:
         """Whether something else is asked for than the last time."""
         return query != self._query
 
@@ -64,7 +64,7 @@ class Finder(QObject):
         word: str,
         sources: Iterable[PlaneSource | Unreadable],
         total: int,
-        query: tuple[Any, ...],
+        query: tuple[object, ...],
     ) -> None:
         """Look at the planes that were not looked at for the same query.
 
@@ -111,7 +111,7 @@ class Finder(QObject):
                 return not self.steps.stopping
         return False
 
-    def _deliver(self, step: Any) -> None:
+    def _deliver(self, step: object) -> None:
         if not isinstance(step, PlaneFindings):
             self.refused.emit(step)
             return

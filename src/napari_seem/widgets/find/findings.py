@@ -55,7 +55,7 @@ class Findings(QAbstractListModel):
         """How many are shown."""
         return len(self._rows)
 
-    def data(self, index: QModelIndex, role: int = int(Qt.ItemDataRole.DisplayRole)) -> Any:
+    def data(self, index: QModelIndex, role: int = int(Qt.ItemDataRole.DisplayRole)) -> object:
         """What Qt and the delegate ask for."""
         if not index.isValid() or index.row() >= len(self._rows):
             return None
@@ -71,7 +71,7 @@ class Findings(QAbstractListModel):
             return _told(entry)
         return None
 
-    def add(self, findings: Iterable[tuple[Finding, tuple[Any, ...]]]) -> None:
+    def add(self, findings: Iterable[tuple[Finding, tuple[object, ...]]]) -> None:
         """Add findings, each with where its plane comes in the order of places."""
         for finding, order in findings:
             self.entries.append(Entry(finding, order))
@@ -127,7 +127,7 @@ class Findings(QAbstractListModel):
     def _is_shown(self, number: int) -> bool:
         return round(self.entries[number].finding.score, 2) >= self._least
 
-    def _rank(self, number: int) -> tuple[Any, ...]:
+    def _rank(self, number: int) -> tuple[object, ...]:
         """What findings are sorted by."""
         entry = self.entries[number]
         if self._sort == BY_SCORE:

@@ -28,7 +28,8 @@ from .file_writer import FileRequest, FileResult, FileWriter
 from .findings import Findings, State
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer
 
 
 LONGEST = 32
@@ -81,7 +82,7 @@ class FindingReview(QObject):
     said = Signal(str, bool)
 
     def __init__(
-        self, viewer: Any, findings: Findings, images: Callable[[Any], Image | None],
+        self, viewer: ViewerModel, findings: Findings, images: Callable[[object], Image | None],
         model_cache: ModelCache, parent: QObject,
     ) -> None:  # fmt: skip
         super().__init__(parent)
@@ -162,7 +163,7 @@ class FindingReview(QObject):
         self._watched.clear()
         self._written.clear()
 
-    def let_go_of(self, layer: Any) -> None:
+    def let_go_of(self, layer: Layer) -> None:
         """A layer has gone."""
         for image in [k for k, v in self._targets.items() if v is layer or k is layer]:
             del self._targets[image]

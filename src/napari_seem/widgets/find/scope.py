@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -21,6 +21,10 @@ from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Layer
 
 
 class Scope(QObject):
@@ -43,7 +47,7 @@ class Scope(QObject):
     changed = Signal()
     outdated = Signal()
 
-    def __init__(self, viewer: Any, panel: FindPanel, parent: QObject) -> None:
+    def __init__(self, viewer: ViewerModel, panel: FindPanel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._panel = viewer, panel
         self._images: dict[ImageSource, Image] = {}
@@ -61,7 +65,7 @@ class Scope(QObject):
         """Whether several layers are shown to the model as channels of one image."""
         return self._panel.channels.isChecked() and not self._panel.channels.isHidden()
 
-    def sources(self) -> tuple[Iterable[PlaneSource | Unreadable], int, list[Any]]:
+    def sources(self) -> tuple[Iterable[PlaneSource | Unreadable], int, list[object]]:
         """What to look at, about how many planes that is, and the images or files they are of.
 
         Raises
@@ -110,7 +114,7 @@ class Scope(QObject):
             return (homes[0].parent,)
         return tuple(model_input_of(one, self._viewer.layers, self.several) for one in homes)
 
-    def knows(self, layer: Any) -> bool:
+    def knows(self, layer: Layer) -> bool:
         """Whether a layer is one of the images looked at."""
         return any(image is layer for image in self._images.values())
 
@@ -134,7 +138,7 @@ class Scope(QObject):
         self.forget()
         self._events.close()
 
-    def _on_data(self, _: Any) -> None:
+    def _on_data(self, _: object) -> None:
         self.outdated.emit()
 
     def _flat_images(self) -> list[Image]:

@@ -80,7 +80,7 @@ class FindingsView(QListView):
 class _Row(QStyledItemDelegate):
     """A picture, and beside it where it is, its score, and what became of it."""
 
-    def sizeHint(self, option: Any, index: QModelIndex) -> QSize:
+    def sizeHint(self, option: object, index: QModelIndex) -> QSize:
         return QSize(2 * SIDE, SIDE + 2 * GAP)
 
     def paint(self, painter: QPainter | None, option: Any, index: QModelIndex) -> None:

@@ -56,7 +56,7 @@ class DiskRow(QWidget):
             self._worker = None  # deleting does not wait for a look
             self._start(lambda: (store.clear(), store.usage())[1])
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: object) -> None:
         if self._worker is not None:
             return
         worker = create_worker(work, _start_thread=False, _ignore_errors=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -15,6 +15,9 @@ from ...viewer.documents import document_of
 from .._shared.events import later
 from .._shared.progress import Progress
 from .._shared.steps import Steps
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 AT_ONCE = 1 << 23
 """Pixels that are counted without a thread."""
@@ -60,7 +63,7 @@ class Counter(QObject):
         """Whether a thread counts."""
         return self._steps.running
 
-    def watch(self, layer: Any) -> None:
+    def watch(self, layer: Labels | None) -> None:
         """Count another layer; None for none."""
         if layer is self._layer:
             return
@@ -142,7 +145,7 @@ class Counter(QObject):
             self._changed |= found
             self._pause.start()
 
-    def _on_data(self, _: Any) -> None:
+    def _on_data(self, _: object) -> None:
         self.again()
 
     def _let_go(self) -> None:

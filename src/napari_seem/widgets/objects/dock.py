@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -33,6 +33,9 @@ from .._shared.forms import on_click
 from .panel import PLANE, ClassesPanel
 from .tables import ClassRow, ObjectRow
 from .work import NO_LAYER, ObjectsWork
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
 
 
 class ObjectsWidget(Dock):
@@ -207,7 +210,7 @@ class ObjectsWidget(Dock):
             shortcut.activated.connect(action)
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
 
-    def _watch(self, layer: Any) -> None:
+    def _watch(self, layer: Labels | None) -> None:
         """Show another layer; None for none."""
         self.panel.only.setChecked(False)
         if self.layer is not None:
@@ -283,7 +286,7 @@ class ObjectsWidget(Dock):
         if not self._quiet and row is not None:
             self.go_to(row.label_id)
 
-    def _on_selected(self, _: Any) -> None:
+    def _on_selected(self, _: object) -> None:
         """Napari's own picker chose a label: it is shown in the table."""
         label_id = int(self.layer.selected_label)
         former, self._label = self._label, label_id
@@ -305,12 +308,12 @@ class ObjectsWidget(Dock):
             said = "stopped; press Count again to continue" if outcome == "stopped" else outcome
             self.panel.message.say(said, problem=outcome != "stopped")
 
-    def _later(self, _: Any = None) -> None:
+    def _later(self, _: object = None) -> None:
         """Refresh once Qt has nothing else to do, however often this is asked for."""
         if not self.is_released and not self._quiet:
             self._soon.start()
 
-    def _refresh_layers(self, _: Any = None) -> None:
+    def _refresh_layers(self, _: object = None) -> None:
         box = self.panel.labels
         box.offer(self.viewer)
         if self.layer is None or self.layer is not box.layer:

@@ -59,18 +59,18 @@ class Table(QTableView):
         header.setSectionResizeMode(model.editable, QHeaderView.ResizeMode.Stretch)
 
     @property
-    def chosen(self) -> list[Any]:
+    def chosen(self) -> list[object]:
         """The selected rows, from top to bottom."""
         rows = sorted(index.row() for index in self._selection.selectedRows())
         return [self._at(row) for row in rows]
 
     @property
-    def current(self) -> Any:
+    def current(self) -> object:
         """The row with the cursor, or None."""
         index = self.currentIndex()
         return self._at(index.row()) if index.isValid() else None
 
-    def choose(self, wanted: Callable[[Any], bool]) -> None:
+    def choose(self, wanted: Callable[[object], bool]) -> None:
         """Select the rows for which `wanted` is true, quietly, and show the first of them."""
         model, selection = self._proxy, QItemSelection()
         last = model.columnCount() - 1
@@ -89,6 +89,6 @@ class Table(QTableView):
         if index.isValid():
             self.edit(index)
 
-    def _at(self, row: int) -> Any:
+    def _at(self, row: int) -> object:
         model = self._proxy
         return self.source.rows[model.mapToSource(model.index(row, 0)).row()]

@@ -54,7 +54,7 @@ class Model(QAbstractTableModel):
         super().__init__()
         self.rows: list[Any] = []
 
-    def show(self, rows: Sequence[Any]) -> None:
+    def show(self, rows: Sequence[object]) -> None:
         """Show other rows; does nothing where they are the same."""
         wanted = list(rows)
         if len(wanted) == len(self.rows) and all(map(_same, wanted, self.rows)):
@@ -72,8 +72,8 @@ class Model(QAbstractTableModel):
         return len(self.headers)
 
     def headerData(
-        self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
+        self, section: int, orientation: object, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> object:
         """As Qt asks for it."""
         if orientation != Qt.Orientation.Horizontal:
             return None
@@ -87,7 +87,7 @@ class Model(QAbstractTableModel):
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == self.editable else flags
 
     def setData(
-        self, index: QModelIndex, value: Any, role: int = Qt.ItemDataRole.DisplayRole
+        self, index: QModelIndex, value: object, role: int = Qt.ItemDataRole.DisplayRole
     ) -> bool:
         """Tell what was typed; the table follows once the layer has changed."""
         if role == Qt.ItemDataRole.EditRole:
@@ -101,7 +101,7 @@ class ClassModel(Model):
     headers = ("Class", "Objects")
     tips = ("Double-click to rename", "How many objects it has")
 
-    def data(self, index: QModelIndex, role: int = SHOWN) -> Any:
+    def data(self, index: QModelIndex, role: int = SHOWN) -> object:
         """As Qt asks for it."""
         row: ClassRow = self.rows[index.row()]
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column():
@@ -128,7 +128,7 @@ class ObjectModel(Model):
     )  # fmt: skip
     editable = 1
 
-    def data(self, index: QModelIndex, role: int = SHOWN) -> Any:
+    def data(self, index: QModelIndex, role: int = SHOWN) -> object:
         """As Qt asks for it."""
         row: ObjectRow = self.rows[index.row()]
         column = index.column()
@@ -154,12 +154,12 @@ class Sorted(QSortFilterProxyModel):
         return bool(model.data(left, SORT) < model.data(right, SORT))
 
 
-def _same(row: Any, other: Any) -> bool:
+def _same(row: object, other: object) -> bool:
     """Whether rows tell the same; an unknown score equals another."""
     return bool(row == other) or repr(row) == repr(other)
 
 
-def _sortable(row: ObjectRow, column: int) -> Any:
+def _sortable(row: ObjectRow, column: int) -> object:
     score = row.record.score
     found = row.found
     return (

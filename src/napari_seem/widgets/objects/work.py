@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -18,6 +18,10 @@ from ...viewer.documents import colouring_of
 from ...viewer.palette import Colouring
 from ...viewer.timeline import document_in
 from .counter import Counter
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
 
 NO_LAYER = (
     "there is no labels layer: write an object with the Annotate dock, or make one with napari's "
@@ -42,7 +46,7 @@ class ObjectsWork(QObject):
 
     changed = Signal()
 
-    def __init__(self, viewer: Any, parent: QObject) -> None:
+    def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self.counter = Counter(self)
@@ -50,7 +54,7 @@ class ObjectsWork(QObject):
         self.counter.counted.connect(self.changed)
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> Labels | None:
         """The Labels layer, or None."""
         return self._layer
 
@@ -86,7 +90,7 @@ class ObjectsWork(QObject):
         """Class -> ids of its objects."""
         return classes_of(self.table, self.found)
 
-    def watch(self, layer: Any) -> None:
+    def watch(self, layer: Labels | None) -> None:
         """Work on another layer; None for none."""
         self._let_go()
         self._layer = layer
@@ -129,7 +133,7 @@ class ObjectsWork(QObject):
         self._layer = None
         self.counter.close()
 
-    def _on_change(self, _: Any = None) -> None:
+    def _on_change(self, _: object = None) -> None:
         self.changed.emit()
 
     def _events(self) -> list[Any]:

@@ -209,12 +209,12 @@ class StackWidget(Dock):
         queue.setCurrentRow(-1)
         queue.blockSignals(False)
 
-    def _refresh_layers(self, _: Any = None) -> None:
+    def _refresh_layers(self, _: object = None) -> None:
         for box in (self.panel.image, self.panel.labels):
             box.offer(self.viewer)
         self._refresh_plane()
 
-    def _refresh_plane(self, _: Any = None) -> None:
+    def _refresh_plane(self, _: object = None) -> None:
         if self.panel.along.offer(self.panel.image.layer, self.viewer.dims):
             self._refresh_range()
         stack = self._stack()

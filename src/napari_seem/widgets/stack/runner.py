@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
@@ -21,6 +21,7 @@ from ...viewer.window import window_of
 from .._shared.steps import Steps
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
     from ...propagation import PlaneResult
@@ -58,7 +59,7 @@ class PropagationRequest:
     stop_below: float = 0.0
     find_new: bool = False
 
-    def context(self) -> tuple[Any, ...]:
+    def context(self) -> tuple[object, ...]:
         """What must be the same for an earlier run to be gone on with."""
         plane, axis = self.stack.plane, self.stack.axis
         others = tuple(at for i, at in enumerate(plane.index) if i != axis)
@@ -97,7 +98,7 @@ class StackRunner(QObject):
     written = Signal(int)
     ended = Signal(str)
 
-    def __init__(self, viewer: Any, model_cache: ModelCache, parent: QObject) -> None:
+    def __init__(self, viewer: ViewerModel, model_cache: ModelCache, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._models = viewer, model_cache
         self.steps = Steps(self)

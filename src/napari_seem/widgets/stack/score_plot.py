@@ -60,7 +60,7 @@ class ScorePlot(QWidget):
         if self._count:
             self.clicked.emit(self.plane_at(event.position().x()))
 
-    def paintEvent(self, _: Any) -> None:
+    def paintEvent(self, _: object) -> None:
         """Draw bars, the threshold and where the viewer is."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
