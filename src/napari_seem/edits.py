@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidLabels
+
+if TYPE_CHECKING:
+    from .images import ArraySource, WritableArray
 
 BoolArray = npt.NDArray[np.bool_]
 NO_CLASS = ""
@@ -38,8 +41,8 @@ class Edit:
 
     @classmethod
     def from_mask(
-        cls, labels: Any, mask: BoolArray, label_id: int, offset: tuple[int, ...] | None = None,
-        *, overwrite: bool = False, replace: bool = False,
+        cls, labels: ArraySource, mask: BoolArray, label_id: int,
+        offset: tuple[int, ...] | None = None, *, overwrite: bool = False, replace: bool = False,
     ) -> Edit:  # fmt: skip
         """The edit that writes an object.
 
@@ -76,7 +79,9 @@ class Edit:
         return cls.between(start, old_block, new_block)
 
     @classmethod
-    def between(cls, start: tuple[int, ...], old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Edit:
+    def between(
+        cls, start: tuple[int, ...], old: npt.NDArray[np.integer], new: npt.NDArray[np.integer]
+    ) -> Edit:
         """Return what changed in a block that begins at `start`.
 
         `old` and `new` are its values before and after, of any shape, both of the same.
@@ -119,15 +124,15 @@ class Edit:
         """Index of the changed block in the label array."""
         return tuple(slice(o, o + s) for o, s in zip(self.offset, self.changed.shape, strict=True))
 
-    def apply(self, labels: Any) -> None:
-        """Write the new values in place."""
+    def apply(self, labels: WritableArray) -> None:
+        """Write the new values in place into labels of any shape that holds the block."""
         self._write(labels, self.new)
 
-    def revert(self, labels: Any) -> None:
-        """Write the old values back in place."""
+    def revert(self, labels: WritableArray) -> None:
+        """Write the old values back in place into labels of any shape that holds the block."""
         self._write(labels, self.old)
 
-    def _write(self, labels: Any, values: npt.NDArray[Any]) -> None:
+    def _write(self, labels: WritableArray, values: npt.NDArray[np.integer]) -> None:
         """Write the values of the changed pixels, shape (N,), into labels, in place."""
         check_writable(labels)
         if self.count:
@@ -209,8 +214,8 @@ def check_labels(labels: Any, label_id: int) -> None:
         )
 
 
-def check_writable(labels: Any) -> None:
-    """Raise `InvalidLabels` where a label array refuses writing."""
+def check_writable(labels: ArraySource) -> None:
+    """Raise `InvalidLabels` where a label array, of any shape, refuses writing."""
     flags = getattr(labels, "flags", None)
     closed = getattr(labels, "read_only", False) is True  # as zarr says it
     if closed or (flags is not None and not getattr(flags, "writeable", True)):
@@ -219,7 +224,7 @@ def check_writable(labels: Any) -> None:
         )
 
 
-def _check_fit(labels: Any, mask: BoolArray, start: tuple[int, ...]) -> None:
+def _check_fit(labels: ArraySource, mask: BoolArray, start: tuple[int, ...]) -> None:
     """Raise `InvalidLabels` unless a mask at `start` fits into labels; both of any shape."""
     shape = tuple(labels.shape)
     fits = len(shape) == mask.ndim == len(start) and all(
@@ -269,7 +274,7 @@ class ObjectRecord:
         return cls(word or "", round(score, 3), model, prompts, word or "", now())
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> ObjectRecord:
+    def from_row(cls, row: Mapping[str, object]) -> ObjectRecord:
         """Of a row of any table: other columns are passed over, what it lacks is unknown.
 
         Raises `ValueError` or `TypeError` where a number is none.
@@ -293,7 +298,7 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _cell(value: Any, kind: type, unknown: Any) -> Any:
+def _cell(value: object, kind: type, unknown: object) -> Any:
     """A cell of any table; empty ones are None, NaN, or pandas' own."""
     if type(value) is kind and value == value:
         return value
@@ -327,7 +332,7 @@ class ObjectTable:
         """Ids and records in the order of the ids."""
         return sorted(self._records.items())
 
-    def to_features(self) -> dict[str, list[Any]]:
+    def to_features(self) -> dict[str, list[object]]:
         """Columns with one row per object after a first row for the background (index 0)."""
         rows = [(0, ObjectRecord("background")), *self.items()]
         columns: dict[str, list[Any]] = {"index": [label_id for label_id, _ in rows]}

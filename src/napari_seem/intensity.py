@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidImage
-from .images import WINDOWS, Window, to_rgb
+from .images import WINDOWS, ArraySource, Sliceable, Window, to_rgb
 
 if TYPE_CHECKING:
     from .planes import Plane
@@ -75,12 +75,12 @@ class IntensityWindow:
         """Whether a model gets the plane as it is."""
         return self == IntensityWindow(name=self.name)
 
-    def resolved(self, volume: Any, channels: bool = False) -> IntensityWindow:
+    def resolved(self, volume: ArraySource, channels: bool = False) -> IntensityWindow:
         """The look with its window worked out, where it is taken from the volume.
 
         Parameters
         ----------
-        volume : array-like of two or more axes
+        volume : array-like (..., H, W) or (..., H, W, C)
             A few of its planes are read, sparsely.
         channels : bool
             Whether the last axis is channels.
@@ -90,7 +90,7 @@ class IntensityWindow:
         window = volume_window(volume, self.percentiles, channels)
         return replace(self, window=window, percentiles=None)
 
-    def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def apply(self, plane: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """What a model is given of a plane (H, W) or (H, W, C).
 
         Returns
@@ -111,7 +111,7 @@ class IntensityWindow:
             raise InvalidImage("an index is made of two bands; name near infrared and red")
         return to_rgb(difference_index(plane, *self.bands), self.window or INDEX_WINDOW)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """What was used, as plain values for the results; nothing for a plain look."""
         told: dict[str, Any] = {}
         if self.name:
@@ -138,7 +138,9 @@ class IntensityWindow:
         )  # fmt: skip
 
 
-def difference_index(image: npt.NDArray[Any], first: int, second: int) -> npt.NDArray[np.float32]:
+def difference_index(
+    image: npt.NDArray[np.generic], first: int, second: int
+) -> npt.NDArray[np.float32]:
     """(a - b) / (a + b) of two bands; 0 where both are 0.
 
     Rouse et al. 1974, "Monitoring vegetation systems in the Great Plains with ERTS", for near
@@ -167,9 +169,9 @@ def difference_index(image: npt.NDArray[Any], first: int, second: int) -> npt.ND
 
 
 def volume_window(
-    volume: Any, percentiles: tuple[float, float] = PERCENTILES, channels: bool = False
+    volume: ArraySource, percentiles: tuple[float, float] = PERCENTILES, channels: bool = False
 ) -> Window:
-    """One intensity window for a whole volume, from a sparse sample of some of its planes.
+    """Find one intensity window for a volume (..., H, W) or (..., H, W, C), from a sparse sample.
 
     The lowest value is left out where it makes up a part of the sample: it is air or padding.
     """
@@ -218,7 +220,7 @@ class WindowedArray:
         self.ndim = len(self.shape)
         self.dtype = np.dtype(np.uint8)
 
-    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+    def __getitem__(self, where: object) -> npt.NDArray[np.generic]:
         seen = self._look.apply(np.asarray(self._array[where]))
         return seen[..., 0] if self._gray else seen
 
@@ -238,25 +240,25 @@ class Channels:
         self.ndim = len(self.shape)
         self.dtype = np.result_type(*(np.dtype(array.dtype) for array in arrays))
 
-    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+    def __getitem__(self, where: object) -> npt.NDArray[np.generic]:
         return np.stack([np.asarray(array[where]) for array in self._arrays], axis=-1)
 
 
-def windowed(array: Any, look: IntensityWindow, channels: bool = False) -> Any:
-    """An array as a look shows it; the array itself where the look is plain."""
+def windowed(array: ArraySource, look: IntensityWindow, channels: bool = False) -> Any:
+    """Show an array (..., H, W) or (..., H, W, C) by a look; a plain one gives the array itself."""
     resolved = look.resolved(array, channels)
     return array if resolved.plain else WindowedArray(array, resolved, channels)
 
 
 def shown_levels(
-    levels: Sequence[Sequence[Any]], looks: Sequence[IntensityWindow], colours: Sequence[bool],
-    index: bool = False,
-) -> list[list[Any]]:  # fmt: skip
+    levels: Sequence[Sequence[Sliceable]], looks: Sequence[IntensityWindow],
+    colours: Sequence[bool], index: bool = False,
+) -> list[list[Sliceable]]:  # fmt: skip
     """What a model is shown of one image, or of several as the channels of one picture.
 
     Parameters
     ----------
-    levels : sequence of sequence of array-like
+    levels : sequence of sequence of array-like, (..., H, W) or (..., H, W, C)
         For each image its resolutions, finest first; read by the plane only.
     looks : sequence of IntensityWindow
         One for each image, resolved.
@@ -283,7 +285,7 @@ def shown_levels(
     ]
 
 
-def read_shown(shown: Sequence[Sequence[Any]], plane: Plane) -> npt.NDArray[Any]:
+def read_shown(shown: Sequence[Sequence[Sliceable]], plane: Plane) -> npt.NDArray[np.generic]:
     """A plane of what `shown_levels` gave, as the model gets it: (H, W) or (H, W, C)."""
     parts = [plane.read(levels[0]) for levels in shown]
     return parts[0] if len(parts) == 1 else np.stack(parts, axis=-1)
@@ -299,7 +301,7 @@ class Banded:
 
     Parameters
     ----------
-    array : array-like, channels last
+    array : array-like (..., H, W, C)
     bands : sequence of int
 
     Raises
@@ -308,7 +310,7 @@ class Banded:
         A band that is not there.
     """
 
-    def __init__(self, array: Any, bands: Sequence[int]) -> None:
+    def __init__(self, array: ArraySource, bands: Sequence[int]) -> None:
         count = int(array.shape[-1])
         absent = [band for band in bands if not 0 <= band < count]
         if absent or not 1 <= len(bands) <= 3:
@@ -321,12 +323,12 @@ class Banded:
         self.ndim = len(self.shape)
         self.dtype = np.dtype(array.dtype)
 
-    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+    def __getitem__(self, where: object) -> npt.NDArray[np.generic]:
         return np.asarray(self._array[where])[..., self._bands]
 
 
-def windowed_in_parts(array: Any, look: IntensityWindow, channels: bool = False) -> Any:
-    """As `looked`, of a plane that is read in parts: all of them must be as bright.
+def windowed_in_parts(array: ArraySource, look: IntensityWindow, channels: bool = False) -> Any:
+    """As `windowed`, of a plane (H, W) or (H, W, C) read in parts: all must be as bright.
 
     Where the look names bands and no window, they are given as they are, for whoever reads the
     parts to find one window for all.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from .images import Sliceable
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -52,7 +55,7 @@ class Plane:
         rows, columns = (i for i in range(3) if i != along)
         return cls(tuple(at if i == along else None for i in range(3)), (rows, columns), channels)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The plane as plain values: `at` is null along the axes of `rows` and `columns`."""
         at = [None if position is None else int(position) for position in self.index]
         return {"at": at, "rows": int(self.axes[0]), "columns": int(self.axes[1])}
@@ -73,7 +76,7 @@ class Plane:
         """Whether rows run along a later axis of the array than columns."""
         return self.axes[0] > self.axes[1]
 
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """What tells this plane from others of the same array; hashable."""
         return self.index, self.axes
 
@@ -82,7 +85,7 @@ class Plane:
         return int(array_shape[self.axes[0]]), int(array_shape[self.axes[1]])
 
     def read(
-        self, array: Any, area: tuple[int, int, int, int] | None = None, step: int = 1
+        self, array: Sliceable, area: tuple[int, int, int, int] | None = None, step: int = 1
     ) -> npt.NDArray[Any]:
         """The plane's pixels as numpy, (H, W) or (H, W, C); only they are read.
 
@@ -152,5 +155,5 @@ class Plane:
             for position, coordinate in zip(self.index, point, strict=True)
         )
 
-    def _slices(self) -> tuple[Any, ...]:
+    def _slices(self) -> tuple[object, ...]:
         return tuple(slice(None) if position is None else position for position in self.index)

@@ -67,7 +67,7 @@ class Outcome:
 
 
 def plan(
-    kind: Kind, inputs: Sequence[Path], output: Path, options: Mapping[str, Any],
+    kind: Kind, inputs: Sequence[Path], output: Path, options: Mapping[str, object],
     suffix: str = "", labels: Path | None = None,
 ) -> list[Task]:  # fmt: skip
     """A task for every image of the inputs.

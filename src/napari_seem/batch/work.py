@@ -57,7 +57,7 @@ def _cached_models(device: str, library: str | None) -> ModelCache:
 
 
 @lru_cache(maxsize=2)
-def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: Any) -> Any:
+def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: object) -> Any:
     """What a model learns from example files."""
     pairs = [(open_plane(Path(i))[0], np.asarray(read_labels(Path(p))[0])) for i, p in examples]
     model: Any = _cached_models(device, None).model(name)

@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _wanted(options: argparse.Namespace) -> dict[str, Any]:
+def _wanted(options: argparse.Namespace) -> dict[str, object]:
     bounds = {"min_area": options.min_area, "max_area": options.max_area,
               "min_score": options.min_score}  # fmt: skip
     Wanted(**bounds)  # refused before anything is begun

@@ -12,7 +12,7 @@ from .options import WRITTEN, add_library, usage
 SAME, DIFFERENT = 0, 1
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     again = commands.add_parser(
         "replay", help="repeat a recorded session",

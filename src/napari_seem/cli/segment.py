@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ..sources.source import PlaneSource
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     segment = commands.add_parser("segment", help="segment one image file")
     segment.set_defaults(run=_segment)

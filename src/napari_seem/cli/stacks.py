@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ..sources.source import PlaneSource
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to a parser."""
     _add_propagate(commands)
     _add_label_like(commands)
 
 
-def _add_propagate(commands: Any) -> None:
+def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     carry = commands.add_parser("propagate", help="propagate labelled planes through a stack")
     carry.set_defaults(run=_propagate)
     carry.add_argument("stack", type=Path, help="stack of three axes, or four with channels")
@@ -42,7 +42,7 @@ def _add_propagate(commands: Any) -> None:
     add_window(carry)
 
 
-def _add_label_like(commands: Any) -> None:
+def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     like = commands.add_parser("label-like", help="label images like a few labelled examples")
     like.set_defaults(run=_label_like)
     like.add_argument("targets", type=Path, nargs="+")

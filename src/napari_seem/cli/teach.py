@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from .options import add_window, numbers, usage, window_from
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     teach = commands.add_parser("teach", help="teach a word by labelled objects of an image")
     teach.set_defaults(run=_teach)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ..concepts import ConceptLibrary
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     words = commands.add_parser("words", help="list, rename, remove or merge taught words")
     words.set_defaults(run=_words)

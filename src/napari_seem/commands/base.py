@@ -19,7 +19,7 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The values as JSON can hold them; those that were left out stay out."""
         return self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
 
@@ -45,7 +45,7 @@ class Command(Value):
     event: str
     stored: str = ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The command as a line of a log begins."""
         return {"event": self.event, **super().to_dict()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ..labels.hosts import ArrayHost
 from ..labels.log import Event, log_path, write_log
 from ..labels.recorder import Recorder
 from ..palette import Palette
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 
 def new_document(
@@ -114,7 +117,7 @@ class SaveLabels:
 
 def save_document(
     document: LabelDocument, path: Path, grid: Grid | None = None,
-    about: Mapping[str, Any] | None = None, *, narrow: bool = False,
+    about: Mapping[str, object] | None = None, *, narrow: bool = False,
 ) -> list[Path]:  # fmt: skip
     """Write a document, its objects and its log; see `SaveLabels`.
 
@@ -140,7 +143,7 @@ def save_log(document: LabelDocument, path: Path) -> None:
         write_log(log_path(path), events)
 
 
-def grid_values(grid: Grid) -> dict[str, Any]:
+def grid_values(grid: Grid) -> dict[str, object]:
     """Axes, affine and units of a grid as plain values."""
     return {
         "axes": list(grid.axes), "affine": np.asarray(grid.matrix).tolist(),
@@ -148,15 +151,15 @@ def grid_values(grid: Grid) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def narrowed(labels: Any) -> Any:
-    """Labels in memory in the narrowest of uint16 and uint32 that holds them."""
+def narrowed(labels: ArraySource) -> Any:
+    """Return labels of any shape in memory in the narrowest of uint16 and uint32 that fits."""
     if not isinstance(labels, np.ndarray) or labels.dtype.itemsize <= 2:
         return labels
     return labels.astype(np.uint16 if int(labels.max(initial=0)) < 1 << 16 else np.uint32)
 
 
-def labelled_pixels(labels: Any, strip: int = 1024) -> int:
-    """How many pixels belong to anything; an array on disk is read strip by strip."""
+def labelled_pixels(labels: ArraySource, strip: int = 1024) -> int:
+    """Count the pixels of labels (..., H, W) that belong to anything, read strip by strip."""
     return sum(
         int(np.count_nonzero(np.asarray(labels[top : top + strip])))
         for top in range(0, labels.shape[0], strip)

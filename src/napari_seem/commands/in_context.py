@@ -66,7 +66,7 @@ class Learn(Command):
     options: dict[str, Any] | None = None
 
     @staticmethod
-    def example(workspace: Workspace, one: LabelledExample) -> dict[str, Any]:
+    def example(workspace: Workspace, one: LabelledExample) -> dict[str, object]:
         """An example as the log has it."""
         assert one.source is not None
         return {
@@ -74,7 +74,7 @@ class Learn(Command):
             "labels": pack_ids(np.asarray(one.labels)),
         }  # fmt: skip
 
-    def run_again(self, workspace: Workspace) -> tuple[Any, Any]:
+    def run_again(self, workspace: Workspace) -> tuple[object, object]:
         """The model, and what it learns from the examples; in any thread.
 
         Raises
@@ -148,7 +148,7 @@ class LearnedRun:
 
     def __init__(
         self, model: str, kind: Kind, examples: Sequence[LabelledExample], taught: str = "",
-        options: dict[str, Any] | None = None,
+        options: dict[str, object] | None = None,
     ) -> None:  # fmt: skip
         from .propagation import PropagationRun
 

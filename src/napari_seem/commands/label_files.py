@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -123,7 +122,7 @@ def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid]:
     return new_document(np.zeros(grid.shape, np.uint16), path.stem, grid=grid, logged=False), grid
 
 
-def _about(path: Path) -> dict[str, Any]:
+def _about(path: Path) -> dict[str, object]:
     """What the file beside labels says of how they came about."""
     side = beside(path)
     about = read_json(side)[1] if ending(path) and side.exists() else {}

@@ -252,7 +252,7 @@ class PropagationRun:
             out=self._room("propagated"),
         )  # fmt: skip
 
-    def _note(self, command: Propagate, more: dict[str, Any], read: list[int]) -> None:
+    def _note(self, command: Propagate, more: dict[str, object], read: list[int]) -> None:
         """Log that the run begins or goes on."""
         if self._document.log is None:
             return

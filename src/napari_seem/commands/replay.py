@@ -170,7 +170,7 @@ class _Run:
         """What came of it."""
         return Replayed(self.again, _table(self.rows), self.differences, self.redone, self.stored)
 
-    def _compare(self, event: Event, patch: Patch, made: npt.NDArray[Any], why: str) -> None:
+    def _compare(self, event: Event, patch: Patch, made: npt.NDArray[np.integer], why: str) -> None:
         """Compare a plane that was made again, integer (H, W), with the recorded one."""
         self.redone += 1
         plane = Plane.from_dict(event["plane"])

@@ -168,7 +168,7 @@ class ReplayRunner:
         elif command.index in run.results:
             run.accept(command.index)
 
-    def _image(self, line: Mapping[str, Any]) -> ImageSource:
+    def _image(self, line: Mapping[str, object]) -> ImageSource:
         assert self._pictures is not None
         array = self._pictures(dict(line))
         return ImageSource([array], bool(line["colours"]), str(line.get("name", "")))

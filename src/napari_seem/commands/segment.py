@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from ..planes import Plane
 from ..sources.source import OpenPlane
 from .base import OnPlane
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..images import WritableArray
 
 SEMANTIC, PANOPTIC = "semantic", "panoptic"
 BoolArray = npt.NDArray[np.bool_]
@@ -247,9 +250,9 @@ def _score(score: float | None) -> float:
 
 
 class _PlaneView:
-    """A plane of a label array that can be written as if it were an array of two axes."""
+    """A plane of a label array, of any shape, that can be written like an array of two axes."""
 
-    def __init__(self, data: Any, plane: Plane) -> None:
+    def __init__(self, data: WritableArray, plane: Plane) -> None:
         self._data, self._plane = data, plane
         flat = len(data.shape) == 2 and not plane.transposed
         self.array: Any = data if flat else np.zeros(plane.shape(data.shape), data.dtype)
@@ -263,7 +266,7 @@ class _PlaneView:
             self._data[block] = values.reshape([part.stop - part.start for part in block])
 
 
-def _keep_only(labels: Any, ids: Sequence[int], strip: int = 1024) -> None:
+def _keep_only(labels: WritableArray, ids: Sequence[int], strip: int = 1024) -> None:
     """Remove all other ids from an array (H, W), strip by strip."""
     for top in range(0, labels.shape[0], strip):
         part = np.asarray(labels[top : top + strip])

@@ -101,7 +101,7 @@ class Adapt(Command):
     event: Literal["adapt"] = "adapt"
     model: ModelRef
 
-    def run(self, plane: OpenPlane, labels: npt.NDArray[np.int32]) -> tuple[Any, int]:
+    def run(self, plane: OpenPlane, labels: npt.NDArray[np.int32]) -> tuple[object, int]:
         """The adapted model, and how many objects it is adapted to; in any thread.
 
         Parameters
@@ -137,8 +137,8 @@ def check_adaptable_plane(source: PlaneSource) -> None:
 
 
 def marked_examples(
-    source: PlaneSource, labels: npt.NDArray[np.integer[Any]], others: npt.NDArray[np.bool_] | None,
-    area: Area, window: Mapping[str, Any],
+    source: PlaneSource, labels: npt.NDArray[np.integer], others: npt.NDArray[np.bool_] | None,
+    area: Area, window: Mapping[str, object],
 ) -> list[Shown]:  # fmt: skip
     """Marked objects of a plane as examples of a word; of a big plane their parts are read.
 
@@ -171,7 +171,7 @@ def marked_examples(
 
 
 def marks(
-    values: npt.NDArray[np.integer[Any]], ids: Sequence[int] | None,
+    values: npt.NDArray[np.integer], ids: Sequence[int] | None,
     other_ids: Sequence[int] | None = (),
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]:  # fmt: skip
     """Labels of the objects to learn from, and a mask of what is something else.

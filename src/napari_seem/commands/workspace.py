@@ -43,7 +43,7 @@ class Workspace:
 
     def __init__(
         self, document: LabelDocument, models: ModelCache | None = None,
-        find_image: Callable[[Mapping[str, Any]], ImageSource] | None = None,
+        find_image: Callable[[Mapping[str, object]], ImageSource] | None = None,
     ) -> None:  # fmt: skip
         self.document, self.lines = document, dict[int, Mapping[str, Any]]()
         self._models, self._find = models, find_image

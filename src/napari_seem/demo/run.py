@@ -106,7 +106,9 @@ def _show(viewer: napari.Viewer, sample: Sample) -> None:
     viewer.reset_view()
 
 
-def _do(viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: Task) -> dict[str, Any]:
+def _do(
+    viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: Task
+) -> dict[str, object]:
     """One task: gestures, commit, and what came of it."""
     row: dict[str, Any] = {"sample": sample.title, "asked": task.title, "error": ""}
     try:
@@ -166,7 +168,9 @@ def _middle(dock: AnnotateWidget, sample: Sample) -> tuple[float, float]:
     return float(y), float(x)
 
 
-def _agreement(drawn: npt.NDArray[Any], ids: list[int], truth: npt.NDArray[Any]) -> float:
+def _agreement(
+    drawn: npt.NDArray[np.integer], ids: list[int], truth: npt.NDArray[np.integer]
+) -> float:
     """Compute the IoU of labels with the truth, 0..1; both are integer arrays (H, W).
 
     Of several objects it is the mean, over the true ones, of the best match.

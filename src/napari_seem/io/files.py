@@ -293,7 +293,7 @@ def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
     return path, home
 
 
-def _attributes(path: Path) -> Mapping[str, Any]:
+def _attributes(path: Path) -> Mapping[str, object]:
     return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 STRIP = 1 << 24
 """Most pixels that are read at a time."""
@@ -137,7 +140,7 @@ class Census:
         return found
 
 
-def count(values: npt.NDArray[Any], top: int = 0) -> Counted:
+def count(values: npt.NDArray[np.integer], top: int = 0) -> Counted:
     """Count the objects of a plane, or of a strip of it that begins at row `top`.
 
     Parameters
@@ -169,8 +172,8 @@ def count(values: npt.NDArray[Any], top: int = 0) -> Counted:
     return Counted(ids.astype(np.int64), areas[places], boxes.astype(np.int64))
 
 
-def count_plane(data: Any, index: Index) -> Counted:
-    """Count a plane of any array that slices, strip by strip where it is large."""
+def count_plane(data: ArraySource, index: Index) -> Counted:
+    """Count a plane of labels (..., H, W), strip by strip where it is large."""
     height, width = data.shape[-2:]
     rows = max(1, STRIP // max(1, width))
     parts = [
@@ -180,8 +183,8 @@ def count_plane(data: Any, index: Index) -> Counted:
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def count_planes(data: Any, indices: Iterable[Index]) -> Iterator[Mapping[Index, Counted]]:
-    """Count planes one after the other; handed over several at a time where they are small."""
+def count_planes(data: ArraySource, indices: Iterable[Index]) -> Iterator[Mapping[Index, Counted]]:
+    """Count planes of labels (..., H, W) in turn; small ones are handed over several at a time."""
     batch: dict[Index, Counted] = {}
     pixels = int(np.prod(data.shape[-2:], dtype=int))
     for index in indices:

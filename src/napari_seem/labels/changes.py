@@ -65,7 +65,7 @@ class Transaction:
         The line of the log; more can be added until the transaction ends.
     """
 
-    def __init__(self, host: LabelHost, entry: Mapping[str, Any]) -> None:
+    def __init__(self, host: LabelHost, entry: Mapping[str, object]) -> None:
         self.entry: Event = dict(entry)
         self.edits: list[Edit] = []
         self._blocks: list[Block] = []
@@ -79,7 +79,7 @@ class Transaction:
             self.edits.append(edit)
             self._host.undo.write(edit)
 
-    def write_block(self, block: Block, values: npt.NDArray[Any]) -> None:
+    def write_block(self, block: Block, values: npt.NDArray[np.integer]) -> None:
         """Replace a block of labels on disk by integers (..., H, W) of its shape, without undo."""
         self._blocks.append(block)
         self._host.write_block(block, values)
@@ -123,7 +123,7 @@ def change_made(
 
 
 def plane_edit(
-    plane: Plane, present: npt.NDArray[Any], wanted: npt.NDArray[Any], dtype: Any
+    plane: Plane, present: npt.NDArray[Any], wanted: npt.NDArray[Any], dtype: npt.DTypeLike
 ) -> Edit:
     """The edit that replaces a plane's labels (H, W)."""
     offset, _ = plane.place(np.zeros((1, 1), bool))
@@ -151,7 +151,7 @@ def differences(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[Any
     }
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: object, other: object) -> bool:
     """Whether two records are equal; an unknown score equals another."""
     return bool(one == other) or repr(one) == repr(other)
 

@@ -144,7 +144,7 @@ class LabelDocument:
 
     def write_objects(
         self, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool = False,
-        replaces: bool = False, entry: Mapping[str, Any] | None = None,
+        replaces: bool = False, entry: Mapping[str, object] | None = None,
     ) -> list[int]:  # fmt: skip
         """Write objects of one plane in one transaction.
 
@@ -199,8 +199,8 @@ class LabelDocument:
         return written
 
     def write_plane(
-        self, plane: Plane, values: npt.NDArray[np.integer[Any]], only: int | None = None,
-        *, title: str = "labels of a plane", entry: Mapping[str, Any] | None = None,
+        self, plane: Plane, values: npt.NDArray[np.integer], only: int | None = None,
+        *, title: str = "labels of a plane", entry: Mapping[str, object] | None = None,
         rows: Mapping[int, ObjectRecord | None] | None = None,
     ) -> None:  # fmt: skip
         """Replace the labels of a whole plane.
@@ -250,7 +250,7 @@ class LabelDocument:
         return replace(plane, channels=False).read(self.data).astype(np.int32)
 
     def apply(
-        self, plan: Plan, blocks: Iterable[Block] = (), entry: Mapping[str, Any] | None = None
+        self, plan: Plan, blocks: Iterable[Block] = (), entry: Mapping[str, object] | None = None
     ) -> Change | None:
         """Rename, merge, delete or recolour as planned, in one transaction.
 
@@ -289,7 +289,7 @@ class LabelDocument:
             transaction.set_rows(plan.rows)
         return seen[-1] if seen else None
 
-    def note(self, entry: Mapping[str, Any], blocks: Iterable[Block] = ()) -> None:
+    def note(self, entry: Mapping[str, object], blocks: Iterable[Block] = ()) -> None:
         """Log something that changes nothing but reads the pixels of some blocks."""
         if self.log is not None:
             for block in blocks:
@@ -297,7 +297,7 @@ class LabelDocument:
             self.log.note(str(entry["event"]), {k: v for k, v in entry.items() if k != "event"})
 
     @contextmanager
-    def listening(self, slot: Callable[[Change], Any]) -> Iterator[None]:
+    def listening(self, slot: Callable[[Change], object]) -> Iterator[None]:
         """Call a function with every change that is made inside."""
         self.changed.connect(slot)
         try:
@@ -324,7 +324,7 @@ class LabelDocument:
         self.history.host = self.host
         self.history.replaced()
 
-    def _run(self, title: str, transaction: Transaction) -> Generator[Transaction, None, Any]:
+    def _run(self, title: str, transaction: Transaction) -> Generator[Transaction, None, object]:
         """Open a transaction, make it one step of undo; returns the change, None for nothing."""
         host, undo = self.host, self.host.undo
         table, palette, others = host.read_table(), host.palette, host.other_columns()
@@ -373,7 +373,7 @@ class LabelDocument:
             )
 
 
-def _restore_table(host: LabelHost, table: ObjectTable, others: Any) -> None:
+def _restore_table(host: LabelHost, table: ObjectTable, others: object) -> None:
     if differences(dict(host.read_table().items()), dict(table.items())):
         host.write_table(table, others)
 

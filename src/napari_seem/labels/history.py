@@ -114,7 +114,7 @@ class UndoHistory:
         self._pending.clear()
         self.remember()
 
-    def keep(self, change: Change, mark: Any, others: Any) -> None:
+    def keep(self, change: Change, mark: object, others: Any) -> None:
         """Remember a transaction, and others' columns of the table from before it."""
         self.remember()
         moved = [i for i, (old, new) in change.rows.items() if old is None or new is None]

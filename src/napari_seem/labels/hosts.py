@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ..io.label_store import LabelStore
 from ..io.table import COLOURS, rows_of
 from ..palette import Palette
 from .undo import Block, JournalUndo, UndoBackend
+
+if TYPE_CHECKING:
+    from ..images import WritableArray
 
 
 class LabelHost(Protocol):
@@ -26,7 +29,7 @@ class LabelHost(Protocol):
         """The folder that the pixels lie in, if they do."""
 
     @property
-    def data(self) -> Any:
+    def data(self) -> WritableArray:
         """The label array: integers, array-like, two axes or more."""
 
     @property
@@ -38,19 +41,19 @@ class LabelHost(Protocol):
         """Colours of classes."""
 
     @property
-    def grid(self) -> Mapping[str, Any]:
+    def grid(self) -> Mapping[str, object]:
         """Axes, affine and units as plain values; empty where nobody knows."""
 
     def read_table(self) -> ObjectTable:
         """The table of objects."""
 
-    def rows(self) -> dict[str, dict[str, Any]]:
+    def rows(self) -> dict[str, dict[str, object]]:
         """The table as plain values for the log: id as text -> row."""
 
-    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+    def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """Replace the table; `other_columns` are those of rows that come back."""
 
-    def other_columns(self, ids: Any = None) -> Any:
+    def other_columns(self, ids: object = None) -> Any:
         """Columns that other programs keep with some rows, or all; None where there are none."""
 
     def write_palette(self, palette: Palette) -> None:
@@ -59,13 +62,13 @@ class LabelHost(Protocol):
     def read_note(self, key: str) -> Any:
         """Plain values that are kept with the labels, or None."""
 
-    def write_note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: object) -> None:
         """Keep plain values with the labels."""
 
     def check_writable(self) -> None:
         """Raise `InvalidLabels` where pixels can't be changed."""
 
-    def write_block(self, block: Block, values: Any) -> None:
+    def write_block(self, block: Block, values: object) -> None:
         """Replace a block of pixels without undo; only where there is a `store`."""
 
     def refresh(self) -> None:
@@ -77,7 +80,7 @@ class ArrayHost:
 
     Parameters
     ----------
-    data : integer array or LabelStore
+    data : integer array (..., H, W) or LabelStore
         numpy, zarr, or anything else that slices and can be written.
     name : str
     table : ObjectTable, optional
@@ -89,8 +92,8 @@ class ArrayHost:
     """
 
     def __init__(
-        self, data: Any, name: str = "", table: ObjectTable | None = None,
-        palette: Palette | None = None, grid: Mapping[str, Any] | None = None,
+        self, data: WritableArray | LabelStore, name: str = "", table: ObjectTable | None = None,
+        palette: Palette | None = None, grid: Mapping[str, object] | None = None,
         undo_bytes: int = 256 << 20,
     ) -> None:  # fmt: skip
         self.name = name
@@ -106,16 +109,16 @@ class ArrayHost:
         """As of `LabelHost`."""
         return ObjectTable(dict(self._table.items()))
 
-    def rows(self) -> dict[str, dict[str, Any]]:
+    def rows(self) -> dict[str, dict[str, object]]:
         """As of `LabelHost`."""
         return {str(row.pop("index")): row for row in rows_of(self._table)}
 
-    def write_table(self, table: ObjectTable, other_columns: Any = None) -> None:
+    def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
         self._table = ObjectTable(dict(table.items()))
         self._describe()
 
-    def other_columns(self, ids: Any = None) -> Any:
+    def other_columns(self, ids: object = None) -> Any:
         """No other program keeps anything here."""
         return None
 
@@ -124,11 +127,11 @@ class ArrayHost:
         self.palette = palette
         self._describe()
 
-    def read_note(self, key: str) -> Any:
+    def read_note(self, key: str) -> object:
         """As of `LabelHost`."""
         return self._notes.get(key)
 
-    def write_note(self, key: str, value: Any) -> None:
+    def write_note(self, key: str, value: object) -> None:
         """As of `LabelHost`."""
         self._notes[key] = value
 
@@ -136,7 +139,7 @@ class ArrayHost:
         """As of `LabelHost`."""
         check_writable(self.data)
 
-    def write_block(self, block: Block, values: Any) -> None:
+    def write_block(self, block: Block, values: object) -> None:
         """As of `LabelHost`."""
         if self.store is not None:
             self.store.write(block, np.asarray(values))

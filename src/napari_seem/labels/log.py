@@ -65,7 +65,7 @@ def line_of(event: Event) -> str:
     return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Anything as what JSON holds: numbers that are none become null, other things text."""
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}

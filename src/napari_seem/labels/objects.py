@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from ..models.base import mask_bbox
 from ..planes import Plane
 from ..sources import is_big
 from .undo import Block
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 BoolArray = npt.NDArray[np.bool_]
 STRIP = 1 << 24
@@ -40,13 +43,13 @@ class NewObject:
 
 
 def object_edit(
-    data: Any, plane: Plane, new: NewObject, *, overwrite: bool, replaces: bool
+    data: ArraySource, plane: Plane, new: NewObject, *, overwrite: bool, replaces: bool
 ) -> Edit:
     """The edit that writes an object.
 
     Parameters
     ----------
-    data : integer array-like
+    data : integer array-like of any shape that `plane` lies in
     plane : Plane
     new : NewObject
     overwrite : bool
@@ -67,7 +70,7 @@ def object_edit(
     return Edit.from_mask(data, block, new.label_id, offset, overwrite=overwrite, replace=replaces)
 
 
-def free_pixels(data: Any, plane: Plane, new: NewObject, *, overwrite: bool) -> BoolArray:
+def free_pixels(data: ArraySource, plane: Plane, new: NewObject, *, overwrite: bool) -> BoolArray:
     """Pixels of an object's mask, bool (h, w), that it may have."""
     if overwrite:
         return new.mask
@@ -91,7 +94,9 @@ def plane_block(
     return plane.block(box or (0, 0, *plane.shape(shape)))
 
 
-def object_mask(data: Any, plane: Plane, label_id: int) -> tuple[BoolArray, tuple[int, int] | None]:
+def object_mask(
+    data: ArraySource, plane: Plane, label_id: int
+) -> tuple[BoolArray, tuple[int, int] | None]:
     """Pixels of an object on a plane, bool, and the (row, column) of their corner.
 
     The mask is the plane's own, (H, W), and the corner None, but for big planes.
@@ -103,8 +108,11 @@ def object_mask(data: Any, plane: Plane, label_id: int) -> tuple[BoolArray, tupl
     return plane.read(data, (y0, x0, y1, x1)) == label_id, (y0, x0)
 
 
-def object_box(data: Any, plane: Plane, label_id: int) -> tuple[int, int, int, int] | None:
-    """Half-open (y0, x0, y1, x1) around an object of a plane, read strip by strip; or None."""
+def object_box(data: ArraySource, plane: Plane, label_id: int) -> tuple[int, int, int, int] | None:
+    """Return half-open (y0, x0, y1, x1) around an object of a plane of labels; or None.
+
+    Labels, of any shape, are read strip by strip.
+    """
     height, width = plane.shape(data.shape)
     boxes = []
     rows = max(1, STRIP // width)
@@ -119,8 +127,8 @@ def object_box(data: Any, plane: Plane, label_id: int) -> tuple[int, int, int, i
     return int(low[0]), int(low[1]), int(high[2]), int(high[3])
 
 
-def relabelled(data: Any, block: Block, ids: Mapping[int, int]) -> Edit:
-    """The edit that gives some ids of a block others; 0 removes them."""
+def relabelled(data: ArraySource, block: Block, ids: Mapping[int, int]) -> Edit:
+    """Return the edit that gives ids in a block of labels, of any shape, others; 0 removes them."""
     old = np.asarray(data[block])
     new = old.copy()
     for target in sorted(set(ids.values())):
@@ -129,8 +137,8 @@ def relabelled(data: Any, block: Block, ids: Mapping[int, int]) -> Edit:
     return Edit.between(tuple(part.start for part in block), old, new)
 
 
-def highest_id(data: Any, strip: int = 1024) -> int:
-    """The highest id of a label array, read part by part where it lies on disk."""
+def highest_id(data: ArraySource, strip: int = 1024) -> int:
+    """Return the highest id of labels of any shape, read part by part where they lie on disk."""
     if isinstance(data, np.ndarray) or len(data.shape) < 2:
         return int(np.max(np.asarray(data), initial=0))
     if len(data.shape) == 2:

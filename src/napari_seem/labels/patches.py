@@ -41,13 +41,13 @@ class Patch:
         return cls(*(np.zeros(0, np.int64) for _ in range(3)))
 
     @classmethod
-    def of(cls, changed: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> Patch:
+    def of(cls, changed: npt.NDArray[np.bool_], values: npt.NDArray[np.integer]) -> Patch:
         """Return the patch that gives `changed` pixels the `values`, an array of the same shape."""
         at = np.flatnonzero(changed).astype(np.int64)
         return _runs(at, values[changed].astype(np.int64))
 
     @classmethod
-    def between(cls, old: npt.NDArray[Any], new: npt.NDArray[Any]) -> Patch:
+    def between(cls, old: npt.NDArray[np.integer], new: npt.NDArray[np.integer]) -> Patch:
         """Return the patch that makes `new` of `old`, integer arrays of the same shape."""
         return cls.of(np.asarray(old != new), np.asarray(new))
 
@@ -98,7 +98,7 @@ class Patch:
         ends = np.cumsum(self.lengths)
         return np.arange(self.count) + np.repeat(self.starts - (ends - self.lengths), self.lengths)
 
-    def apply(self, labels: npt.NDArray[Any]) -> None:
+    def apply(self, labels: npt.NDArray[np.integer]) -> None:
         """Write the new values into an integer array of any shape, in place.
 
         Raises
@@ -140,17 +140,17 @@ class Patch:
         return cls(np.cumsum(gaps), lengths, values)
 
 
-def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, object]:
     """Describe a mask, bool (H, W), by plain values."""
     return pack_ids(mask)
 
 
-def unpack_mask(values: dict[str, Any]) -> npt.NDArray[np.bool_]:
+def unpack_mask(values: dict[str, object]) -> npt.NDArray[np.bool_]:
     """Read back what `pack_mask` gave, bool; raises `LogTrouble` for anything else."""
     return _unpacked(values, bool)
 
 
-def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
+def pack_ids(labels: npt.NDArray[Any]) -> dict[str, object]:
     """Describe a plane of labels, integer (H, W), by plain values."""
     return {
         "shape": [int(n) for n in labels.shape],
@@ -158,12 +158,12 @@ def pack_ids(labels: npt.NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def unpack_ids(values: dict[str, Any]) -> npt.NDArray[np.int32]:
+def unpack_ids(values: dict[str, object]) -> npt.NDArray[np.int32]:
     """Read back what `pack_ids` gave, int32; raises `LogTrouble` for anything else."""
     return _unpacked(values, np.int32)
 
 
-def _unpacked(values: dict[str, Any], dtype: Any) -> npt.NDArray[Any]:
+def _unpacked(values: dict[str, Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     try:
         out = np.zeros(tuple(int(n) for n in values["shape"]), dtype)
         Patch.from_dict(values["runs"]).apply(out)

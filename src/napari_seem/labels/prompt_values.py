@@ -12,7 +12,7 @@ from ..prompts import Box, Mask, Point, Polygon, Prompt, Scribble, Text
 from .patches import pack_mask, unpack_mask
 
 
-def prompts_to_dict(prompts: Sequence[Prompt]) -> list[dict[str, Any]]:
+def prompts_to_dict(prompts: Sequence[Prompt]) -> list[dict[str, object]]:
     """Prompts as plain values, in pixels of their plane.
 
     Of a prompt that lies in another image only the kind is values: it can't be replayed.
@@ -36,7 +36,7 @@ def prompts_from_dict(values: Sequence[dict[str, Any]]) -> list[Prompt] | None:
         raise LogTrouble(f"a prompt can't be read ({error!r}); the log is damaged") from None
 
 
-def _to_dict(prompt: Prompt) -> dict[str, Any]:
+def _to_dict(prompt: Prompt) -> dict[str, object]:
     values: dict[str, Any] = {
         "kind": type(prompt).__name__.lower(), "positive": prompt.positive, "uid": prompt.uid,
     }  # fmt: skip
@@ -54,7 +54,7 @@ def _to_dict(prompt: Prompt) -> dict[str, Any]:
     return values
 
 
-def _uid(values: dict[str, Any]) -> dict[str, str]:
+def _uid(values: dict[str, object]) -> dict[str, str]:
     """The identifier; prompts in logs of before have none, and get a new one."""
     return {"uid": str(values["uid"])} if "uid" in values else {}
 

@@ -6,12 +6,15 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .log import FORMAT, PROMPTS, VERSION, Event, Journal, plain
 from .snapshot import Area, LabelSnapshot, digest_of
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 Rows = dict[str, dict[str, Any]]
 """Object id, as text -> what its row of the table says."""
@@ -27,7 +30,7 @@ class Recorder:
 
     Parameters
     ----------
-    data : integer array-like of two or more axes
+    data : integer array-like (..., H, W)
         As it is when the log begins; what it holds is part of the log.
     name : str
         Of the labels.
@@ -42,9 +45,9 @@ class Recorder:
     """
 
     def __init__(
-        self, data: Any, name: str = "", rows: Rows | None = None,
+        self, data: ArraySource, name: str = "", rows: Rows | None = None,
         journal: Callable[[str], Journal | None] = lambda _: None, *, empty: bool = False,
-        grid: Mapping[str, Any] | None = None,
+        grid: Mapping[str, object] | None = None,
     ) -> None:  # fmt: skip
         from .. import __version__
 
@@ -85,7 +88,7 @@ class Recorder:
         other._snapshot = self._snapshot.copy()
         return other
 
-    def image(self, values: Mapping[str, Any]) -> int:
+    def image(self, values: Mapping[str, object]) -> int:
         """The number of an image in this log; it is logged when it is seen first."""
         name = str(values["fingerprint"])
         if name not in self._images:
@@ -94,14 +97,14 @@ class Recorder:
         return self._images[name]
 
     def sync(
-        self, data: Any, area: Area | None = None, entry: Event | None = None,
+        self, data: ArraySource, area: Area | None = None, entry: Event | None = None,
         rows: Rows | None = None,
     ) -> bool:  # fmt: skip
         """Log what changed in an area, and in the table, that no line tells of.
 
         Parameters
         ----------
-        data : integer array-like
+        data : integer array-like (..., H, W)
         area : tuple of slice, optional
             By default everything.
         entry : dict, optional
@@ -121,7 +124,7 @@ class Recorder:
 
     @contextmanager
     def writing(
-        self, entry: Event, data: Any, area: Area | None = None, *,
+        self, entry: Event, data: ArraySource, area: Area | None = None, *,
         rows: Callable[[], Rows] | None = None,
     ) -> Iterator[None]:  # fmt: skip
         """Log an entry around the code that makes it, which may add to the entry.
@@ -133,7 +136,7 @@ class Recorder:
         ----------
         entry : dict
             What is done; `event` names it.
-        data : integer array-like
+        data : integer array-like (..., H, W)
             The labels, which are changed in place.
         area : tuple of slice, optional
             Where they may change, one slice for each axis; by default anywhere.
@@ -156,11 +159,11 @@ class Recorder:
             details = {key: value for key, value in entry.items() if key != "event"}
             self._add(str(entry["event"]), details, data, area, rows=changed, needed=False)
 
-    def note(self, kind: str, details: Mapping[str, Any]) -> None:
+    def note(self, kind: str, details: Mapping[str, object]) -> None:
         """Note something that changes no labels."""
         self._put(kind, dict(details))
 
-    def uncommitted(self, values: Mapping[str, Any]) -> None:
+    def uncommitted(self, values: Mapping[str, object]) -> None:
         """Keep prompts that are not committed yet in the journal, for after a crash.
 
         Parameters
@@ -172,8 +175,8 @@ class Recorder:
         if self.journal is not None:
             self.journal.put({"event": PROMPTS, "at": _now(), **plain(values)})
 
-    def saved(self, data: Any, name: str, rows: Rows | None = None) -> list[Event]:
-        """Log that the labels were written to a file; gives all lines up to that."""
+    def saved(self, data: ArraySource, name: str, rows: Rows | None = None) -> list[Event]:
+        """Log that the labels (..., H, W) were written to a file; gives all lines up to that."""
         self.sync(data, rows=rows)
         digest = digest_of(data)
         self._put("save", {"file": name, "dtype": np.dtype(data.dtype).str, "labels": digest})
@@ -185,7 +188,7 @@ class Recorder:
             self._put("close", {})
 
     def _add(
-        self, kind: str, details: Mapping[str, Any], data: Any = None, area: Area | None = None,
+        self, kind: str, details: Mapping[str, object], data: Any = None, area: Area | None = None,
         *, rows: Rows | None = None, needed: bool = True,
     ) -> bool:  # fmt: skip
         line = dict(details)
@@ -200,7 +203,7 @@ class Recorder:
         self._put(kind, line)
         return True
 
-    def _changed(self, rows: Rows) -> dict[str, Any]:
+    def _changed(self, rows: Rows) -> dict[str, object]:
         """Rows that are other than before; null for those that are gone."""
         known = self._rows
         changed: dict[str, Any] = {k: plain(r) for k, r in rows.items() if known.get(k) != r}
@@ -208,7 +211,7 @@ class Recorder:
         self._rows = rows
         return changed
 
-    def _put(self, kind: str, details: Mapping[str, Any]) -> None:
+    def _put(self, kind: str, details: Mapping[str, object]) -> None:
         event = {"n": len(self.events) + 1, "at": _now(), "event": kind, **plain(details)}
         self.events.append(event)
         if self.journal is not None:

@@ -7,12 +7,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .patches import Patch
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 TILE = 256
 """Pixels along both last axes of the blocks that are compared and kept."""
@@ -55,12 +58,12 @@ class LabelSnapshot:
         other._blocks = dict(self._blocks)
         return other
 
-    def take(self, data: Any, area: Area | None = None) -> Patch:
+    def take(self, data: ArraySource, area: Area | None = None) -> Patch:
         """What changed since the last look, which this one is from now on.
 
         Parameters
         ----------
-        data : integer array-like
+        data : integer array-like (..., H, W)
             Read strip by strip, in `area` only.
         area : tuple of slice, optional
             One for each axis; by default everything.
@@ -84,7 +87,7 @@ class LabelSnapshot:
                     changes.append(change.split(wide).moved(first, wide, width))
         return Patch.joined(changes)
 
-    def _take(self, key: Key, tile: npt.NDArray[Any]) -> Patch:
+    def _take(self, key: Key, tile: npt.NDArray[np.integer]) -> Patch:
         """Return what changed in a block, integers (H, W), since the last look, and keep it."""
         known = self._blocks.get(key)
         if not tile.any():
@@ -118,12 +121,12 @@ class LabelSnapshot:
                 yield tuple(lead), y, x0, x1
 
 
-def digest_of(labels: Any) -> str:
+def digest_of(labels: ArraySource) -> str:
     """A name for the content of a label array: the same for the same ids, of whatever type.
 
     Parameters
     ----------
-    labels : integer array-like of two or more axes
+    labels : integer array-like (..., H, W)
         Read plane by plane.
     """
     digest = hashlib.blake2b(digest_size=16)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, product
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..edits import Edit, Journal
 from ..errors import FileTrouble
+
+if TYPE_CHECKING:
+    from ..images import WritableArray
 
 Index = tuple[int, ...]
 """Position of a plane along all axes but the last two."""
@@ -80,7 +83,7 @@ class NoUndo:
         """Refuse; whoever writes has checked before that the array can be written."""
         raise NotImplementedError("this label array can't be written")
 
-    def mark(self) -> Any:
+    def mark(self) -> object:
         """There is no step to be marked."""
         return None
 
@@ -107,7 +110,7 @@ class JournalUndo:
 
     Parameters
     ----------
-    data : integer array-like
+    data : integer array-like (..., H, W)
         Read where a write has failed.
     change : callable
         `change(edit, back=False)` makes an edit, or takes it back.
@@ -118,7 +121,7 @@ class JournalUndo:
     marks = True
 
     def __init__(
-        self, data: Any, change: Callable[..., None], journal: Journal | None = None
+        self, data: WritableArray, change: Callable[..., None], journal: Journal | None = None
     ) -> None:
         self.journal = journal or Journal()
         self._data, self._change = data, change
@@ -152,7 +155,7 @@ class JournalUndo:
             self._change(edit)
             self._open.append(edit)
 
-    def mark(self) -> Any:
+    def mark(self) -> object:
         """As of `UndoBackend`."""
         mark = mark_of(len(self._data.shape), self._data.dtype)
         if self._open is not None:
@@ -191,9 +194,9 @@ def mark_of(ndim: int, dtype: Any) -> Edit:
 
 
 def restore(
-    data: Any, edits: Sequence[Edit], error: BaseException, revert: Callable[[Edit], None]
+    data: WritableArray, edits: Sequence[Edit], error: BaseException, revert: Callable[[Edit], None]
 ) -> None:
-    """Revert edits, the last of which perhaps was not made.
+    """Revert edits of labels (..., H, W), the last of which perhaps was not made.
 
     Raises
     ------

@@ -74,7 +74,7 @@ class ImageFile:
         elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
             self._arrays.append(opened.data[0])
 
-    def find(self, description: Mapping[str, Any]) -> ArraySource:
+    def find(self, description: Mapping[str, object]) -> ArraySource:
         """Return the array that a log describes.
 
         Raises

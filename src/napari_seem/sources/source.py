@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from .identity import image_to_dict
 from .pixels import PlanePixels
 from .tiled import TiledEmbedding, TiledModel
 from .whole import PlaneRun
+
+if TYPE_CHECKING:
+    from ..images import ArraySource, Sliceable, WritableArray
 
 PLAIN = IntensityWindow()
 
@@ -49,7 +52,7 @@ class ImageSource:
     grid: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
-    def array(self) -> Any:
+    def array(self) -> ArraySource:
         """The image at full resolution."""
         return self.levels[0]
 
@@ -60,7 +63,7 @@ class ImageSource:
         return tuple(int(n) for n in shape[: len(shape) - self.colours])
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What tells the image from others, as plain values for a log; reads a sample of it."""
         values = image_to_dict(self.array, self.name, self.path, self.colours)
         return {**values, "grid": dict(self.grid)}
@@ -93,7 +96,7 @@ class ImageInput:
         )
 
     @cached_property
-    def levels(self) -> list[list[Any]]:
+    def levels(self) -> list[list[Sliceable]]:
         """The resolutions of each channel of the picture, finest first; one list for colour."""
         arrays = [list(image.levels) for image in self.images]
         colours = [image.colours for image in self.images]
@@ -147,7 +150,7 @@ class PlaneSource:
         """Another plane of the same image."""
         return replace(self, plane=plane, title=title or self.title)
 
-    def read(self) -> npt.NDArray[Any]:
+    def read(self) -> npt.NDArray[np.generic]:
         """The plane as the model gets it, (H, W) or (H, W, C)."""
         return read_shown(self.input.levels, self.plane)
 
@@ -194,13 +197,13 @@ class OpenPlane:
     def __init__(self, model: Model, embedding: Embedding, source: PlaneSource, content: str = ""):
         self.model, self.embedding, self.source, self.content = model, embedding, source, content
 
-    def predict(self, prompts: Sequence[Prompt], memory: Any = None) -> Prediction:
+    def predict(self, prompts: Sequence[Prompt], memory: object = None) -> Prediction:
         """Answer prompts in pixels of the plane; see `Model.predict`."""
         return self.model.predict(self.embedding, prompts, memory)
 
     def segment(
-        self, words: Sequence[str] | None = None, area: Area | None = None, *, out: Any = None,
-        semantic: bool = False,
+        self, words: Sequence[str] | None = None, area: Area | None = None, *,
+        out: WritableArray | None = None, semantic: bool = False,
     ) -> Iterator[int | Segmentation]:  # fmt: skip
         """Find everything, or everything that words name.
 
@@ -233,9 +236,13 @@ class OpenPlane:
         yield work.found
 
     def in_frames(
-        self, words: Sequence[str] | None = None, *, out: Any = None, semantic: bool = False
+        self,
+        words: Sequence[str] | None = None,
+        *,
+        out: WritableArray | None = None,
+        semantic: bool = False,
     ) -> PlaneRun:
-        """A run over all of a big plane, frame by frame; see `segment`."""
+        """Start a run over a big plane (H, W), frame by frame; see `segment`."""
         assert isinstance(self.model, TiledModel)
         assert isinstance(self.embedding, TiledEmbedding)
         names = np.zeros(self.source.shape, np.int32) if semantic else None
@@ -271,7 +278,8 @@ def open_plane(
 
 
 def encode_plane(
-    model: Model, source: PlaneSource, pixels: npt.NDArray[Any], cache: EmbeddingCache | None,
+    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic],
+    cache: EmbeddingCache | None,
 ) -> OpenPlane:  # fmt: skip
     """As `open_plane`, of pixels (H, W) or (H, W, C) that were read."""
     content = content_key(pixels)
