@@ -46,14 +46,14 @@ def window_from(options: argparse.Namespace) -> IntensityWindow:
 
     from ..intensity import IntensityWindow
 
-    look = IntensityWindow.named(options.window) if options.window else IntensityWindow()
+    window = IntensityWindow.named(options.window) if options.window else IntensityWindow()
     if options.ndvi:
         first, second = numbers(options.ndvi, 2)
-        return replace(look, bands=(int(first), int(second)), index=True)
+        return replace(window, bands=(int(first), int(second)), index=True)
     if options.bands:
         chosen = numbers(options.bands, options.bands.count(",") + 1)
-        return replace(look, bands=tuple(int(band) for band in chosen))
-    return look
+        return replace(window, bands=tuple(int(band) for band in chosen))
+    return window
 
 
 def numbers(text: str, count: int) -> list[float]:

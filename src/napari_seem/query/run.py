@@ -66,10 +66,10 @@ def find(
     InvalidImage
         A plane that can't be read or shown to a model; `search` goes on instead.
     """
-    for seen in search(model, sources, words, least=least, cache=cache):
-        if seen.problem:
-            raise InvalidImage(f"{seen.place.title}: {seen.problem}")
-        yield from seen.findings
+    for result in search(model, sources, words, least=least, cache=cache):
+        if result.problem:
+            raise InvalidImage(f"{result.place.title}: {result.problem}")
+        yield from result.findings
 
 
 def search(
