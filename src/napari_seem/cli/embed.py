@@ -42,8 +42,8 @@ def _embed(options: argparse.Namespace) -> int:
         return 0
     done = {"encoded": 0, "there": 0, "failed": 0}
     cache = EmbeddingCache(0, store)
-    model, look = load_model(options.model), window_from(options)
-    planes = encode_files(model, options.images, cache, options.axis, look, is_big)
+    model, window = load_model(options.model), window_from(options)
+    planes = encode_files(model, options.images, cache, options.axis, window, is_big)
     try:
         for path, count, ready in planes:
             done[ready.outcome] += 1

@@ -45,11 +45,11 @@ def _find(options: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     failed = 0
     model = models_for(options.library).model(options.model)
-    for seen in search(model, sources, options.word, least=options.least):
-        rows += [_row(one) for one in seen.findings]
-        failed += bool(seen.problem)
-        outcome = seen.problem or f"{len(seen.findings)} found"
-        print(f"{seen.place.title}: {outcome}", file=sys.stderr)
+    for result in search(model, sources, options.word, least=options.least):
+        rows += [_row(finding) for finding in result.findings]
+        failed += bool(result.problem)
+        outcome = result.problem or f"{len(result.findings)} found"
+        print(f"{result.place.title}: {outcome}", file=sys.stderr)
     rows.sort(key=lambda row: -row["score"])
     _write(options.output, rows, {"word": options.word, "model": options.model})
     return 2 if failed else 0
@@ -73,10 +73,10 @@ def _files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _row(one: Finding) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, Any]:
     values = (
-        str(one.place.source), one.place.position, one.word, round(one.score, 3), *one.bbox,
-        one.area,
+        str(finding.place.source), finding.place.position, finding.word,
+        round(finding.score, 3), *finding.bbox, finding.area,
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
