@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
@@ -256,7 +256,7 @@ def _extent(prompt: SpatialPrompt) -> Extent:
     return y + rows[0], x + cols[0], y + rows[-1] + 1, x + cols[-1] + 1
 
 
-def _as_mask(mask: Any, what: str) -> BoolArray:
+def _as_mask(mask: object, what: str) -> BoolArray:
     array = np.asarray(mask)
     if array.ndim != 2:
         raise InvalidPrompt(f"a {what} must be a 2-D array (H, W), got shape {array.shape}")

@@ -89,7 +89,7 @@ class Grid:
         off = linear - np.diag(np.diag(linear))
         return bool(np.abs(off).max(initial=0) <= STRAIGHT * np.abs(linear).max())
 
-    def layer_options(self) -> dict[str, Any]:
+    def layer_options(self) -> dict[str, object]:
         """Return the keyword arguments that put a napari layer onto the grid."""
         options: dict[str, Any] = {"units": self.units, "axis_labels": self.axes}
         if self.straight:

@@ -61,7 +61,7 @@ def read_array(path: Path) -> npt.NDArray[Any]:
     return np.asarray(channels_last(open_image(path)))
 
 
-def open_plane(path: Path) -> tuple[npt.NDArray[Any], Grid]:
+def open_plane(path: Path) -> tuple[npt.NDArray[np.generic], Grid]:
     """Read one image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
     image, grid = open_lazily(path)
     return np.asarray(image), grid
@@ -85,7 +85,7 @@ def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
     return image, grid
 
 
-def read_image(path: Path) -> npt.NDArray[Any]:
+def read_image(path: Path) -> npt.NDArray[np.generic]:
     """Read one image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
     return open_plane(path)[0]
 

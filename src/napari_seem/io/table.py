@@ -50,7 +50,7 @@ def write_json(path: Path, table: ObjectTable, about: Mapping[str, object]) -> N
     path.write_text(json.dumps(document, indent=1, default=str) + "\n")
 
 
-def read_json(path: Path) -> tuple[ObjectTable, dict[str, Any]]:
+def read_json(path: Path) -> tuple[ObjectTable, dict[str, object]]:
     """Read what `write_json` wrote.
 
     Raises

@@ -46,7 +46,7 @@ class SeedPlanes(Mapping[int, npt.NDArray[Any]]):
         stack = Stack(labels, axis)
         return cls([k for k in range(stack.count) if np.any(stack.read(k))], stack.read)
 
-    def __getitem__(self, plane: int) -> npt.NDArray[Any]:
+    def __getitem__(self, plane: int) -> npt.NDArray[np.generic]:
         if plane not in self._planes:
             raise KeyError(plane)
         return self._read(plane)

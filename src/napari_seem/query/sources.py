@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import InvalidImage
 from ..intensity import IntensityWindow
@@ -14,6 +14,9 @@ from ..io.images import with_channels
 from ..planes import Plane
 from ..sources.source import ImageInput, ImageSource, PlaneSource
 from .finding import PlaneRef
+
+if TYPE_CHECKING:
+    from ..images import ArraySource
 
 PLAIN = IntensityWindow()
 
@@ -39,15 +42,15 @@ def plane_ref(source: PlaneSource) -> PlaneRef:
 
 
 def plane_sources_of_array(
-    array: Any, axis: int = 0, channels: bool = False, look: IntensityWindow = PLAIN,
+    array: ArraySource, axis: int = 0, channels: bool = False, look: IntensityWindow = PLAIN,
     source: Hashable = None, title: str = "",
 ) -> list[PlaneSource]:  # fmt: skip
     """The planes of an image or a stack.
 
     Parameters
     ----------
-    array : array-like of two or three axes, channels not counted
-        numpy, dask, zarr, or anything else that slices.
+    array : array-like (H, W) or (Z, H, W), with channels (H, W, C) or (Z, H, W, C)
+        numpy, dask, zarr, or anything else that slices; planes lie along `axis`, here 0.
     axis : int
         Along which the planes of a stack follow each other.
     channels : bool
