@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from .options import add_window, usage, window_from
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     embed = commands.add_parser("embed", help="encode images in advance, for clicks on them later")
     embed.set_defaults(run=_embed)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COLUMNS = ("file", "plane", "word", "score", "y0", "x0", "y1", "x1", "area")
 
 
-def add_to(commands: Any) -> None:
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     finds = commands.add_parser("find", help="find all matches of a word in images and stacks")
     finds.set_defaults(run=_find)
@@ -73,7 +73,7 @@ def _files(given: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, object]:
     values = (
         str(finding.place.source), finding.place.position, finding.word,
         round(finding.score, 3), *finding.bbox, finding.area,
@@ -81,7 +81,7 @@ def _row(finding: Finding) -> dict[str, Any]:
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _write(output: Path | None, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+def _write(output: Path | None, rows: list[dict[str, object]], about: dict[str, object]) -> None:
     from ..io.whole import replacing
 
     if output is None:
