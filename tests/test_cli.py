@@ -162,7 +162,7 @@ def test_bad_input_is_told_in_one_line_and_writes_nothing(
     assert not out.exists()
 
 
-def test_a_file_that_is_no_image_is_told(tmp_path, capsys):
+def test_a_file_that_is_no_image_is_reported(tmp_path, capsys):
     path = tmp_path / "notes.png"
     path.write_text("not a picture")
 

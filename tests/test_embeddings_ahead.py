@@ -205,6 +205,6 @@ def test_planes_that_are_clicked_on_in_parts_are_not_encoded_as_one(tmp_path, ca
     ("arguments", "told"),
     [([], "--clear"), (["x.png"], "no file"), (["x.png", "--megabytes", "-1"], "negative")],
 )
-def test_bad_input_is_told(arguments, told, capsys):
+def test_bad_input_is_reported(arguments, told, capsys):
     assert main(["embed", *arguments]) == 2
     assert told in capsys.readouterr().err

@@ -113,28 +113,28 @@ class IntensityWindow:
 
     def to_dict(self) -> dict[str, object]:
         """What was used, as plain values for the results; nothing for a plain look."""
-        told: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         if self.name:
-            told["name"] = self.name
+            values["name"] = self.name
         if self.window is not None:
-            told["window"] = [float(end) for end in self.window]
+            values["window"] = [float(end) for end in self.window]
         if self.percentiles is not None:
-            told["percentiles"] = list(self.percentiles)
+            values["percentiles"] = list(self.percentiles)
         if self.bands is not None:
-            told["normalised difference" if self.index else "bands"] = list(self.bands)
-        return told
+            values["normalised difference" if self.index else "bands"] = list(self.bands)
+        return values
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> IntensityWindow:
-        """Read back what `told` gave."""
+    def from_dict(cls, values: Mapping[str, Any]) -> IntensityWindow:
+        """Read back what `to_dict` gave."""
 
         def ends(key: str) -> tuple[float, float] | None:
-            return None if key not in told else (float(told[key][0]), float(told[key][1]))
+            return None if key not in values else (float(values[key][0]), float(values[key][1]))
 
-        bands = told.get("normalised difference", told.get("bands"))
+        bands = values.get("normalised difference", values.get("bands"))
         return cls(
             ends("window"), None if bands is None else tuple(map(int, bands)),
-            "normalised difference" in told, ends("percentiles"), str(told.get("name", "")),
+            "normalised difference" in values, ends("percentiles"), str(values.get("name", "")),
         )  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def test_the_command_writes_tables_and_figures(collection, tmp_path, capsys):
     assert "| made | watershed | 4 |" in (tmp_path / "figures.md").read_text()
 
 
-def test_wrong_names_and_folders_are_told(tmp_path):
+def test_wrong_names_and_folders_are_reported(tmp_path):
     with pytest.raises(InvalidImage, match=r"set\.json"):
         find_sets(tmp_path)
     with pytest.raises(UnknownModel, match="random-walker"):

@@ -168,6 +168,6 @@ def test_the_bench_measures_tools_side_by_side(collection, tmp_path, capsys):
     assert "| microscopy | otsu-watershed | 4 | 1.000" in capsys.readouterr().out
 
 
-def test_sets_that_do_not_exist_are_told(collection):
+def test_sets_that_do_not_exist_are_reported(collection):
     with pytest.raises(NapariSeemError, match="nebulae"):
         main(["everything", str(collection), "--sets", "nebulae"])

@@ -68,7 +68,7 @@ def test_the_log_tells_the_image_by_its_name_only_where_it_lies_beside(segmented
     assert str(image.parent) not in segmented.read_text()
 
 
-def test_other_prompts_lead_to_a_difference_that_is_told(segmented, tmp_path, capsys):
+def test_other_prompts_lead_to_a_difference_that_is_reported(segmented, tmp_path, capsys):
     moved = [{"kind": "point", "positive": True, "y": 32.0, "x": 58.0}]
     changed(segmented, number_of(segmented, "commit"), prompts=moved, turns=[1])
 

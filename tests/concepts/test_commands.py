@@ -69,7 +69,7 @@ def test_a_folder_is_searched_for_a_taught_word(files, capsys):
     assert "1 done, 0 done before" in capsys.readouterr().out
 
 
-def test_bad_input_is_told(files, capsys):
+def test_bad_input_is_reported(files, capsys):
     assert teach(files) == 0
     assert teach(files) == 2
     assert "replace, rename, join" in capsys.readouterr().err

@@ -98,7 +98,7 @@ def test_fitting_that_does_not_help_is_not_used(model, embedding, targets, monke
     assert suited.first_decoder is None
 
 
-def test_few_objects_change_nothing_and_wrong_ones_are_told(model, embedding, targets):
+def test_few_objects_change_nothing_and_wrong_ones_are_reported(model, embedding, targets):
     _, masks = targets
 
     assert model.adapted(embedding, masks[:3]).first_decoder is None

@@ -216,7 +216,7 @@ def test_the_weights_are_small():
     assert MODELS["compact"].weights.path.stat().st_size < 20_000_000
 
 
-def test_damaged_weights_are_told(tmp_path):
+def test_damaged_weights_are_reported(tmp_path):
     source = MODELS["compact"].weights.path
     truncated = tmp_path / "compact.safetensors"
     truncated.write_bytes(source.read_bytes()[:100_000])

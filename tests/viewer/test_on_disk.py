@@ -124,7 +124,7 @@ def test_two_layers_of_a_name_get_two_folders(viewer, tmp_path, small_bounds):
     assert len(list((tmp_path / "kept").glob("*big labels*.zarr"))) == 2
 
 
-def test_a_folder_that_cannot_be_written_is_told(viewer, tmp_path, small_bounds):
+def test_a_folder_that_cannot_be_written_is_reported(viewer, tmp_path, small_bounds):
     (tmp_path / "kept").write_text("a file")
     image = viewer.add_image(lazy((300, 300)), name="big", contrast_limits=(0, 1))
     with pytest.raises(FileTrouble, match="choose another folder"):
@@ -140,7 +140,7 @@ def refuse_writing(store):
     chunks.write_text("a file where a folder should be")
 
 
-def test_a_commit_that_the_disk_refuses_is_told(viewer, tmp_path, small_bounds):
+def test_a_commit_that_the_disk_refuses_is_reported(viewer, tmp_path, small_bounds):
     _, labels = add(viewer, tmp_path, (300, 300))
     refuse_writing(store_of(labels))
     with pytest.raises(FileTrouble, match="free some"):

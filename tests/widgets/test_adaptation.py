@@ -47,7 +47,7 @@ def test_the_model_is_fitted_and_taken_back(dock, model, discs, settle):
     assert not dock.panel.learn.isChecked()
 
 
-def test_a_fit_that_is_no_help_is_told(dock, model, discs, settle):
+def test_a_fit_that_is_no_help_is_reported(dock, model, discs, settle):
     prepared(dock, model, discs, [1])
     dock.panel.learn.click()
     settle(dock)
@@ -56,7 +56,7 @@ def test_a_fit_that_is_no_help_is_told(dock, model, discs, settle):
     assert not dock.panel.learn.isChecked()
 
 
-def test_without_labels_or_with_another_model_it_is_told(dock, discs, settle):
+def test_without_labels_or_with_another_model_it_is_reported(dock, discs, settle):
     dock.panel.learn.click()
     assert "commit some objects first" in dock.panel.message.text()
     assert not dock.panel.learn.isChecked()

@@ -182,7 +182,7 @@ def test_planes_that_are_clicked_on_in_parts_are_not_encoded_as_one(docked):
     assert not dock.ahead.steps.running
 
 
-def test_trouble_with_the_disk_is_told(opened, tmp_path, qtbot):
+def test_trouble_with_the_disk_is_reported(opened, tmp_path, qtbot):
     (tmp_path / "file").write_text("no folder")
     opened.annotator.model_cache.cache = EmbeddingCache(
         store=EmbeddingStore(tmp_path / "file" / "k")

@@ -130,7 +130,7 @@ def test_labels_without_room_refuse_and_the_preview_stays(everything):
     assert (labels.data == 254).all()
 
 
-def test_an_unknown_word_is_told(open_everything, find):
+def test_an_unknown_word_is_reported(open_everything, find):
     dock = open_everything(scene())
     dock.panel.words.setText("disk, disc")
 

@@ -200,14 +200,14 @@ def test_the_same_plane_replaces_itself_and_delete_takes_it_out(dock, qtbot):
         (lambda dock, path: dock.add_files(path / "no.png", path / "no.tif"), "there is no file"),
     ],
 )
-def test_what_is_missing_is_told(dock, tmp_path, act, told):
+def test_what_is_missing_is_reported(dock, tmp_path, act, told):
     act(dock, tmp_path)
 
     assert told in dock.panel.message.text()
     assert not dock.labeller.steps.running
 
 
-def test_label_files_on_another_grid_are_told(dock, tmp_path):
+def test_label_files_on_another_grid_are_reported(dock, tmp_path):
     imsave(tmp_path / "x.png", scene(1)[0], check_contrast=False)
     tifffile.imwrite(tmp_path / "y.tif", np.ones((5, 6), np.uint8))
 
@@ -223,14 +223,14 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     qtbot.wait(20)
     assert dock.panel.curve.losses
     assert dock.panel.message.text() == ""
-    assert dock.panel.told.text() == "labels by: taught from 2 examples"
+    assert dock.panel.method.text() == "labels by: taught from 2 examples"
 
     dock.save_taught(tmp_path / "classes")
     dock.panel.strip.clear()
     dock._on_examples()
-    assert dock.panel.told.text() == "labels by: no example yet"
+    assert dock.panel.method.text() == "labels by: no example yet"
     dock.open_taught(tmp_path / "classes.safetensors")
-    assert dock.panel.told.text() == "labels by: as in classes.safetensors"
+    assert dock.panel.method.text() == "labels by: as in classes.safetensors"
     dock.run()
     settle(dock)
 
@@ -238,7 +238,7 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     assert iou(dock.viewer.layers["classes"].data[0] == 1, truth == 1) > 0.7
 
 
-def test_a_file_that_holds_nothing_taught_is_told(dock, tmp_path):
+def test_a_file_that_holds_nothing_taught_is_reported(dock, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
 
     dock.open_taught(tmp_path / "x.safetensors")

@@ -38,7 +38,7 @@ def test_everything_a_word_names_is_listed_the_best_first(find_on, found, volume
     assert planes(dock) == [0, 0, 1, 2, 2, 3, 4, 4, 5]
     dock.panel.least.setValue(0.99)
     assert dock.findings.rowCount() == 6
-    assert "6 of 9 shown" in dock.panel.told.text()
+    assert "6 of 9 shown" in dock.panel.count.text()
 
 
 def test_the_planes_nearest_to_the_shown_one_come_first(find_on, found, volume):
@@ -172,7 +172,7 @@ def test_lazy_stacks(find_on, found, volume):
     ("word", "told"),
     [("dics", "no word of model"), ("x" * 500, "no word of model"), ("", "type a word")],
 )
-def test_words_that_are_none_are_told(find_on, found, volume, word, told):
+def test_words_that_are_none_are_reported(find_on, found, volume, word, told):
     dock = find_on(volume)
     dock.search(word)
     found(dock)
@@ -189,7 +189,7 @@ def test_words_that_are_none_are_told(find_on, found, volume, word, told):
         assert dock.findings.rowCount() == 9
 
 
-def test_nothing_to_search_is_told(find_on, found, tmp_path):
+def test_nothing_to_search_is_reported(find_on, found, tmp_path):
     dock = find_on()
     dock.search("disc")
     assert "open one first" in dock.panel.message.text()

@@ -111,7 +111,7 @@ def test_a_mosaic_is_labelled_in_a_folder_and_painted_on_in_a_window(
     dock = open_mosaic()
     annotator, viewer = dock.annotator, dock.viewer
     dock.label_folder.choose_folder(tmp_path / "mine")
-    assert str(tmp_path / "mine") in dock.label_folder.told.text()
+    assert str(tmp_path / "mine") in dock.label_folder.path.text()
 
     annotator.prompt_layers.points.add(DISC[:2])
     settle(dock)
@@ -120,7 +120,7 @@ def test_a_mosaic_is_labelled_in_a_folder_and_painted_on_in_a_window(
     labels = annotator.labels
     store = store_of(labels)
     assert store.path.parent == tmp_path / "mine"
-    assert str(store.path) in dock.label_folder.told.text()
+    assert str(store.path) in dock.label_folder.path.text()
     y, x, radius = DISC
     around = np.s_[y - radius : y + radius + 1, x - radius : x + radius + 1]
     assert (np.asarray(store.array[around]) == 1).sum() > 25_000
@@ -170,7 +170,7 @@ def test_kept_labels_are_opened_and_worked_on_again(open_mosaic, settle, make_na
     assert dock.annotator.objects.pick(DISC[:2]) == 1
 
 
-def test_a_folder_that_holds_no_labels_is_told(make_napari_viewer, tmp_path, capsys):
+def test_a_folder_that_holds_no_labels_is_reported(make_napari_viewer, tmp_path, capsys):
     viewer = make_napari_viewer()
     files.open_labels_at(viewer, tmp_path)
     assert "holds no labels" in capsys.readouterr().out

@@ -199,21 +199,21 @@ def test_the_disk_use_is_shown_and_can_be_cleared(
     model_cache.open("compact", KnownPlane(source_of_array(disc_image[0])))
     store.flush()
     dock.disk.refresh()
-    qtbot.waitUntil(lambda: dock.disk.told.text() == "1 encoded images on disk: 0 of 3 MB")
+    qtbot.waitUntil(lambda: dock.disk.text.text() == "1 encoded images on disk: 0 of 3 MB")
     dock.clear_cache.click()
     assert store.usage().images == 1
 
     dock.disk.clear.click()
 
-    qtbot.waitUntil(lambda: dock.disk.told.text().startswith("0 encoded"))
+    qtbot.waitUntil(lambda: dock.disk.text.text().startswith("0 encoded"))
     assert store.usage() == (0, 0)
 
 
 def test_that_nothing_is_kept_on_disk_is_told_with_its_reason(make_napari_viewer, monkeypatch):
     dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
-    assert "napari-seem[zarr]" in dock.disk.told.text()
+    assert "napari-seem[zarr]" in dock.disk.text.text()
     assert not dock.disk.clear.isEnabled()
 
     monkeypatch.setattr(disk_row, "read_preferences", lambda: Preferences(keep_on_disk=False))
     dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
-    assert "switched off" in dock.disk.told.text()
+    assert "switched off" in dock.disk.text.text()

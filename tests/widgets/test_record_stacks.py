@@ -17,7 +17,7 @@ from napari_seem.sources.identity import ImageFile
 from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.files import save_labels
 from napari_seem.widgets.everything.dock import EverythingWidget
-from napari_seem.widgets.everything.review import Asked
+from napari_seem.widgets.everything.review import SegmentRequest
 from napari_seem.widgets.examples.dock import ExamplesWidget
 from napari_seem.widgets.stack.dock import StackWidget
 
@@ -152,7 +152,7 @@ def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer
     review = dock.review
 
     def look():
-        review.find(Asked(viewer.layers["discs"], "compact"))
+        review.find(SegmentRequest(viewer.layers["discs"], "compact"))
         qtbot.waitUntil(lambda: review.total > 0, timeout=20_000)
         qtbot.waitUntil(lambda: not review.steps.running, timeout=20_000)
 

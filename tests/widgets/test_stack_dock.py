@@ -247,7 +247,7 @@ def test_time_series_of_stacks_stay_at_their_time(make_napari_viewer):
     assert not labels.data.any()
 
 
-def test_nothing_labelled_is_told(opened, body):
+def test_nothing_labelled_is_reported(opened, body):
     dock = opened(body[0], {})
 
     dock.carry()
@@ -256,7 +256,7 @@ def test_nothing_labelled_is_told(opened, body):
     assert not dock.runner.steps.running
 
 
-def test_a_label_layer_of_another_size_is_told(opened, body):
+def test_a_label_layer_of_another_size_is_reported(opened, body):
     volume, _ = body
     dock = opened(volume, {})
     dock.viewer.layers["organ"].data = np.ones((4, 5, 6), np.uint8)

@@ -159,7 +159,7 @@ def test_a_word_taught_twice_is_asked_about(open_dock, wait):
         (lambda box: box.objects.setChecked(False), "no object is marked"),
     ],
 )
-def test_what_cant_be_taught_is_told(open_dock, change, told):
+def test_what_cant_be_taught_is_reported(open_dock, change, told):
     dock = open_dock()
     dock.panel.word.setText("a")
     dock.panel.teach.click()

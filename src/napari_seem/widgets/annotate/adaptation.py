@@ -79,8 +79,8 @@ class Adaptation(QObject):
             )
         self.changed.emit(fitted)
 
-    def _refuse(self, told: str) -> None:
-        self._annotator.said.emit(told, True)
+    def _refuse(self, reason: str) -> None:
+        self._annotator.said.emit(reason, True)
         self.changed.emit(False)
 
     def _dropped(self) -> None:

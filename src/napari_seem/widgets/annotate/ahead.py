@@ -173,11 +173,11 @@ class EmbedAhead(QWidget):
             self._say(outcome, problem=True)
         else:
             failed = [ready for ready in self._done if ready.outcome == "failed"]
-            self._say(self._told(outcome == "stopped"), problem=bool(failed))
+            self._say(self._summary(outcome == "stopped"), problem=bool(failed))
         self._stack, self._image, self._looked_at = None, None, ()
         self._look()
 
-    def _told(self, stopped: bool) -> str:
+    def _summary(self, stopped: bool) -> str:
         count = {kind: sum(ready.outcome == kind for ready in self._done)
                  for kind in ("encoded", "there", "failed")}  # fmt: skip
         kept = sum(ready.nbytes for ready in self._done) / MEGABYTE

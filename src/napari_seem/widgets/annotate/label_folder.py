@@ -38,8 +38,8 @@ class LabelFolder(QWidget):
     def __init__(self, annotator: Annotator, parent: QWidget) -> None:
         super().__init__(parent)
         self._annotator = annotator
-        self.told = QElidingLabel()
-        self.told.setElideMode(Qt.TextElideMode.ElideMiddle)
+        self.path = QElidingLabel()
+        self.path.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.choose, self.here = QPushButton("Folder..."), QPushButton("Edit here")
         self.back, self.forth = QPushButton("Take back"), QPushButton("Put back")
         self._arrange()
@@ -95,8 +95,8 @@ class LabelFolder(QWidget):
             text = f"Labels are kept in {store.path}"
         elif future:
             text = f"Labels will be kept in {label_home(image)}"
-        self.told.setText(text)
-        self.told.setToolTip(text)
+        self.path.setText(text)
+        self.path.setToolTip(text)
         self.choose.setVisible(store is None)
         large = window_of(labels) is not None
         future_window = future and image is not None and needs_window(spatial_shape(image))
@@ -114,7 +114,7 @@ class LabelFolder(QWidget):
                 annotator.say(nothing)
 
     def _arrange(self) -> None:
-        self.told.setMinimumWidth(1)
+        self.path.setMinimumWidth(1)
         self.choose.setToolTip("Keep the labels of this image in another folder")
         self.here.setToolTip(
             "Open what is shown now, 4,096 x 4,096 pixels at most, for napari's own brush; what is "
@@ -124,7 +124,7 @@ class LabelFolder(QWidget):
         self.forth.setToolTip("Do it again [Ctrl+Shift+Z]")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addLayout(row(self.told, self.choose, stretch=0))
+        column.addLayout(row(self.path, self.choose, stretch=0))
         column.addLayout(row(self.here, self.back, self.forth))
         on_click((
             (self.choose, self.choose_folder), (self.here, self.edit_here),

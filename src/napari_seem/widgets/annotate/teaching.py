@@ -49,7 +49,7 @@ class Teaching(QObject):
         super().__init__(annotator)
         self._annotator, self._panel = annotator, panel
         self.box = TeachBox()
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.ask: Callable[[TeachBox, str], SameNameChoice | None] = ask_same_name
         self._offered = QStringListModel(self)
         completer = QCompleter(self._offered, self)
@@ -121,8 +121,8 @@ class Teaching(QObject):
         if words != self._offered.stringList():
             self._offered.setStringList(words)
         for complaint in self._annotator.model_cache.words.complaints:
-            if complaint not in self._told:
-                self._told.add(complaint)
+            if complaint not in self._reported:
+                self._reported.add(complaint)
                 self._annotator.say(complaint, error=True)
 
     def _on_taught(self, name: str) -> None:

@@ -23,7 +23,7 @@ from .._shared.forms import on_click
 from .._shared.intensity_box import show_as
 from .._shared.model_cache import ModelCache, model_cache_of
 from .panel import EverythingPanel
-from .review import Asked, InstanceReview
+from .review import InstanceReview, SegmentRequest
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -66,7 +66,7 @@ class EverythingWidget(Dock):
         panel = self.panel
         panel.words.clearFocus()  # keys and clicks go to the picture again
         self.review.find(
-            Asked(
+            SegmentRequest(
                 image, panel.model.currentText(), panel.words_typed,
                 panel.channels.isChecked(), panel.whole.isChecked(),
             )

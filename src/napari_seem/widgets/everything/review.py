@@ -37,7 +37,7 @@ Area = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SegmentRequest:
     """What is looked for.
 
     Attributes
@@ -139,23 +139,23 @@ class InstanceReview(QObject):
         objects = self._states[-1].objects.values() if self._states else ()
         return dict(Counter(instance.label or "" for instance in objects).most_common())
 
-    def find(self, asked: Asked) -> None:
+    def find(self, request: SegmentRequest) -> None:
         """Look for all objects on the shown plane of an image, or for those that words name."""
         if self.steps.running:
             return
         self.clear()
         try:
-            place = shown_place(self.viewer, asked.image, asked.model, asked.together)
+            place = shown_place(self.viewer, request.image, request.model, request.together)
         except NapariSeemError as error:
             self.said.emit(str(error), True)
             return
         self._search = search(
-            self._model_cache, place, asked.words, asked.whole, lambda: self.steps.stopping
+            self._model_cache, place, request.words, request.whole, lambda: self.steps.stopping
         )
         if not self._search.behind:
             self._model_cache.gate.shut(self)
         self.said.emit("searching ...", False)
-        title = f"Segmenting everything in {asked.image.name}"
+        title = f"Segmenting everything in {request.image.name}"
         self.steps.start(title, self._search.total, self._search.run)
 
     def want(self, wanted: Wanted) -> None:
@@ -235,21 +235,21 @@ class InstanceReview(QObject):
         try:
             query = self._query(place, list(offered))
             target, ids = self._results.write(place, chosen, labels, overwrite, query)
-            told = [f"{len(ids)} objects written to '{target.name}'"]
+            parts = [f"{len(ids)} objects written to '{target.name}'"]
             if kind is not None and self._found is not None and self.has_map:
                 shown = without_unwanted(self._found, chosen)
                 beside = self._results.write_map(place, shown, kind)
                 self._results.lay_under(beside, target)
-                told.append(f"all pixels to '{beside.name}'")
+                parts.append(f"all pixels to '{beside.name}'")
         except NapariSeemError as error:
             self.said.emit(str(error), True)
             return []
         if len(ids) < len(chosen):
-            told.append(f"{len(chosen) - len(ids)} lie wholly under others")
+            parts.append(f"{len(chosen) - len(ids)} lie wholly under others")
         self.clear()
         self.viewer.layers.selection.active = target  # Ctrl+Z is for what was written
         self.written.emit(target)
-        self.said.emit("; ".join(told), False)
+        self.said.emit("; ".join(parts), False)
         return ids
 
     def clear(self) -> None:

@@ -64,7 +64,7 @@ class ExamplesWidget(Dock):
         self.place(self.panel, labeller.steps.progress, labeller.teaching.progress)
         self._connect()
         self._refresh_layers()
-        self._show_told()
+        self._show_method()
 
     def add_plane(self) -> None:
         """The shown plane of the chosen image, with its labels, becomes an example."""
@@ -123,7 +123,7 @@ class ExamplesWidget(Dock):
             panel.message.say(f"{count} to label ..." if count else "everything is labelled")
 
     def teach(self) -> None:
-        """Fit what the model is told to the examples; the curve falls meanwhile."""
+        """Fit what the model is given to the examples; the curve falls meanwhile."""
         panel = self.panel
         panel.message.say("")
         with self.reporting():
@@ -156,7 +156,7 @@ class ExamplesWidget(Dock):
             (panel.save, self.save_taught), (panel.open, self.open_taught),
         ))  # fmt: skip
         panel.strip.changed.connect(self._on_examples)
-        panel.model.changed.connect(lambda _: self._show_told())
+        panel.model.changed.connect(lambda _: self._show_method())
         self.labeller.teaching.stepped.connect(self._on_tuned)
         self.labeller.teaching.ended.connect(self._on_taught)
         panel.results.currentItemChanged.connect(self._on_item)
@@ -168,7 +168,7 @@ class ExamplesWidget(Dock):
         self.panel.message.say("")
         with self.reporting(OSError):
             work()
-        self._show_told()
+        self._show_method()
 
     def _on_tuned(self, step: Any) -> None:
         tuned = step[2]
@@ -178,19 +178,19 @@ class ExamplesWidget(Dock):
         self.panel.show_teaching(False)
         if outcome and outcome != "stopped":
             self.panel.message.say(outcome, problem=True)
-        self._show_told()
+        self._show_method()
 
     def _on_examples(self) -> None:
         """Other examples: what was taught from the former ones is not what is meant any more."""
         if self.labeller.taught is not None and self.labeller.taught.examples:
             self.labeller.taught = None
-        self._show_told()
+        self._show_method()
 
-    def _show_told(self) -> None:
+    def _show_method(self) -> None:
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
         by_taught = taught is not None and taught.model == self.panel.model.value
-        self.panel.told.setText(f"labels by: {taught.title if by_taught and taught else plain}")
+        self.panel.method.setText(f"labels by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
         chosen = self.panel.targets.value

@@ -124,7 +124,7 @@ class Labeller(QObject):
         return len(left)
 
     def teach(self, model: str, kind: Kind, examples: Sequence[LabelledExample]) -> None:
-        """Fit what the model is told to the examples; `taught` gets better from step to step.
+        """Fit what the model is given to the examples; `taught` gets better from step to step.
 
         Raises
         ------

@@ -32,7 +32,7 @@ class ExamplesPanel(QWidget):
     Parameters
     ----------
     models : sequence of str
-        Those that can be told by examples.
+        Those that learn from examples.
     """
 
     def __init__(self, models: Sequence[str]) -> None:
@@ -53,7 +53,7 @@ class ExamplesPanel(QWidget):
         self.again = QPushButton("Again from the start")
         self.teach = QPushButton("Teach")
         self.save, self.open = QPushButton("Save taught ..."), QPushButton("Open taught ...")
-        self.curve, self.told = LossCurve(), QLabel()
+        self.curve, self.method = LossCurve(), QLabel()
         self.curve.setVisible(False)
         self._tips()
         self._arrange()
@@ -90,7 +90,7 @@ class ExamplesPanel(QWidget):
                     "Save what was taught as a small file, for other images or other people",
                 ),
                 (self.open, "Label with a file saved by Save taught ..."),
-                (self.told, "What the next run uses to label"),
+                (self.method, "What the next run uses to label"),
                 (self.run, "Label what is not done yet"),
                 (self.again, "Label everything again, including what is done"),
                 (self.results, "The least sure first; click to go there"),
@@ -105,7 +105,7 @@ class ExamplesPanel(QWidget):
         column.addLayout(form(self.kind, self.targets, self.model))
         column.addLayout(row(self.teach, self.save, self.open))
         column.addWidget(self.curve)
-        column.addWidget(self.told)
+        column.addWidget(self.method)
         column.addLayout(row(self.run, self.again))
         column.addWidget(self.message)
         column.addWidget(self.results, 1)

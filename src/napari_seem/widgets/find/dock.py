@@ -26,7 +26,7 @@ from ..menus.files import open_path
 from .finder import Finder
 from .findings import Findings, State
 from .panel import FindPanel
-from .review import Asked, FindingReview
+from .review import FindingReview, WordRequest
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -80,19 +80,19 @@ class FindWidget(Dock):
         panel.show_suggestions(())
         if self.finder.steps.running:
             return
-        asked, model = " ".join(panel.word.text().split()), panel.model.currentText()
+        word, model = " ".join(panel.word.text().split()), panel.model.currentText()
         with self.reporting():
             sources, total, homes = self.scope.sources()
-            query = (model, asked.lower(), self.scope.identity(homes))
+            query = (model, word.lower(), self.scope.identity(homes))
             if self.finder.is_new(query):
                 self._clear()
             self.scope.remember(homes)
             self._problems = []
-            self.review.asked = Asked(asked, model, self.scope.several)
+            self.review.request = WordRequest(word, model, self.scope.several)
             claim(self.viewer, self, {key: method for method, key in KEYS.items()})
             panel.show_running(True)
-            panel.message.say(f"searching for '{asked}' ...")
-            self.finder.start(model, asked, sources, total, query)
+            panel.message.say(f"searching for '{word}' ...")
+            self.finder.start(model, word, sources, total, query)
 
     def search_again(self) -> None:
         """Forget what was found and look at everything again."""
@@ -165,7 +165,7 @@ class FindWidget(Dock):
         panel.least.valueChanged.connect(lambda _: self._arrange())
         panel.sort.currentTextChanged.connect(lambda _: self._arrange())
         panel.view.wanted.connect(self.go_to)
-        panel.view.asked.connect(lambda what: getattr(self, what)())
+        panel.view.requested.connect(lambda what: getattr(self, what)())
         self.finder.seen.connect(self._on_seen)
         self.finder.refused.connect(self._on_refused)
         self.finder.ended.connect(self._on_end)
@@ -204,8 +204,8 @@ class FindWidget(Dock):
             panel.message.say(outcome, problem=True)
         elif self._problems:
             more = f" ({len(self._problems)} such)" if len(self._problems) > 1 else ""
-            told = self._problems[0] + more
-            panel.message.say(told if not self.finder.done else f"{said}; {told}", problem=True)
+            first = self._problems[0] + more
+            panel.message.say(first if not self.finder.done else f"{said}; {first}", problem=True)
         elif many > MOST:
             panel.message.say(f"{said}, more than the list holds; stopped", problem=True)
         else:

@@ -68,7 +68,7 @@ class Findings(QAbstractListModel):
         if role == Qt.ItemDataRole.DecorationRole:
             return self._picture(number)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _told(entry)
+            return _cell_text(entry)
         return None
 
     def add(self, findings: Iterable[tuple[Finding, tuple[object, ...]]]) -> None:
@@ -146,7 +146,7 @@ def pixmap(finding: Finding) -> QPixmap:
     return QPixmap.fromImage(image.copy())
 
 
-def _told(entry: Entry) -> str:
+def _cell_text(entry: Entry) -> str:
     y0, x0, y1, x1 = entry.finding.bbox
     place = f"{entry.finding.place.title}: rows {y0} to {y1 - 1}, columns {x0} to {x1 - 1}"
     state = f"{entry.state} {entry.note}".strip()

@@ -70,7 +70,7 @@ class FindPanel(QWidget):
         self.first, self.last = self._range.first, self._range.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
         self.begin, self.again = QPushButton("Find"), QPushButton("Again")
-        self.message, self.told = Message(), QLabel()
+        self.message, self.count = Message(), QLabel()
         self.least = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.view = FindingsView(findings)
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
@@ -110,7 +110,7 @@ class FindPanel(QWidget):
 
     def show_counts(self, shown: int, total: int, undecided: int) -> None:
         """Tell how many findings are shown, of how many, and how many are to be decided on."""
-        self.told.setText(f"{shown} of {total} shown" if total else "")
+        self.count.setText(f"{shown} of {total} shown" if total else "")
         self.accept_all.setText(f"Accept all {undecided}" if undecided else "Accept all")
         for button, able in (
             (self.accept_all, undecided), (self.accept, shown), (self.reject, shown),
@@ -131,7 +131,7 @@ class FindPanel(QWidget):
         self.least.setRange(0, 1)
         self.least.setDecimals(2)
         self.least.setValue(LEAST)
-        self.told.setMinimumWidth(1)
+        self.count.setMinimumWidth(1)
         self._folder = QWidget()
         chosen = row(self.folder, self.choose)
         chosen.setContentsMargins(0, 0, 0, 0)
@@ -170,7 +170,7 @@ class FindPanel(QWidget):
         column.addLayout(row(self.begin, self.again))
         column.addWidget(self.message)
         column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
-        column.addLayout(row(self.told, self.sort, stretch=0))
+        column.addLayout(row(self.count, self.sort, stretch=0))
         column.addWidget(self.view, 1)
         column.addLayout(row(self.previous, self.next, self.reject, self.accept))
         column.addLayout(row(self.accept_all, self.take_back))

@@ -37,7 +37,7 @@ LONGEST = 32
 
 
 @dataclass(frozen=True)
-class Asked:
+class WordRequest:
     """What was looked for: a word, by which model, and whether on all channels of an image."""
 
     word: str = ""
@@ -75,7 +75,7 @@ class FindingReview(QObject):
         A message, and whether it is a problem.
     overwrite : bool
         Take pixels from other objects.
-    asked : Asked
+    request : WordRequest
     """
 
     changed = Signal()
@@ -95,7 +95,7 @@ class FindingReview(QObject):
         self._waiting: dict[int, Decision] = {}
         self._list_number = 0
         self.overwrite = False
-        self.asked = Asked()
+        self.request = WordRequest()
         self.files = FileWriter(self)
         self.files.finished.connect(self._on_finished)
 
@@ -195,7 +195,7 @@ class FindingReview(QObject):
             raise InvalidLabels("the image they were found on was closed; open it and find again")
         labels, chosen = self._target(image), [one for _, one in findings]
         plane = replace(chosen[0].place.plane, channels=bool(image.rgb))
-        given = model_input_of(image, self._viewer.layers, self.asked.together)
+        given = model_input_of(image, self._viewer.layers, self.request.together)
         document = self._watch(labels)
         check_target(labels, image, len(chosen))
         workspace = Workspace(document, self._model_cache)
@@ -218,11 +218,11 @@ class FindingReview(QObject):
         self, workspace: Workspace, source: PlaneSource, findings: Sequence[Finding]
     ) -> Segment:
         """What is accepted."""
-        content, asked = findings[0].content, self.asked
-        values = workspace.shown(source) | {"model": workspace.model_ref(asked.model)}
+        content, request = findings[0].content, self.request
+        values = workspace.shown(source) | {"model": workspace.model_ref(request.model)}
         first = workspace.document.next_id(source.plane)
         return Segment(
-            **values, content=content, words=[asked.word], whole=not content,
+            **values, content=content, words=[request.word], whole=not content,
             numbers=[one.number for one in findings], overwrite=self.overwrite,
             ids=list(range(first, first + len(findings))),
         )  # fmt: skip
@@ -254,7 +254,7 @@ class FindingReview(QObject):
                 self._waiting[number] = decision
         self.files.submit([
             FileRequest(tuple(same), source, tuple(self._findings.entries[n].finding for n in same),
-                 self.asked.model, self.overwrite, None, self._list_number)
+                 self.request.model, self.overwrite, None, self._list_number)
             for source, same in by_file.items()
         ])  # fmt: skip
 

@@ -29,12 +29,12 @@ class FindingsView(QListView):
     ----------
     wanted : Signal(int)
         The number of a finding that was clicked, or chosen with Enter.
-    asked : Signal(str)
+    requested : Signal(str)
         A key was pressed: 'accept', 'reject' or 'take_back'.
     """
 
     wanted = Signal(int)
-    asked = Signal(str)
+    requested = Signal(str)
 
     def __init__(self, findings: Findings) -> None:
         super().__init__()
@@ -68,11 +68,11 @@ class FindingsView(QListView):
         if key in _GO and self.number is not None:
             self.wanted.emit(self.number)
         elif key in _ACCEPT and not control:
-            self.asked.emit("accept")
+            self.requested.emit("accept")
         elif key in _REJECT and not control:
-            self.asked.emit("reject")
+            self.requested.emit("reject")
         elif key == Qt.Key.Key_Z and control:
-            self.asked.emit("take_back")
+            self.requested.emit("take_back")
         else:
             super().keyPressEvent(event)
 

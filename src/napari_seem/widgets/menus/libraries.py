@@ -24,7 +24,7 @@ def open_library(viewer: Viewer) -> None:
     """Ask for a library and use its words in this viewer from now on."""
     path, _ = QFileDialog.getOpenFileName(None, "Open taught words", "", FILES)
     if path:
-        _told(lambda: use_library(model_cache_of(unwrap(viewer)), Path(path)))
+        _report(lambda: use_library(model_cache_of(unwrap(viewer)), Path(path)))
 
 
 def save_library(viewer: Viewer) -> None:
@@ -35,14 +35,14 @@ def save_library(viewer: Viewer) -> None:
         return
     path, _ = QFileDialog.getSaveFileName(None, "Save taught words", "words.zip", FILES)
     if path:
-        _told(lambda: save_to(model_cache, Path(path)))
+        _report(lambda: save_to(model_cache, Path(path)))
 
 
 def merge_library(viewer: Viewer) -> None:
     """Ask for a library and add its words to those that are known."""
     path, _ = QFileDialog.getOpenFileName(None, "Merge taught words", "", FILES)
     if path:
-        _told(lambda: merge_from(model_cache_of(unwrap(viewer)), Path(path)))
+        _report(lambda: merge_from(model_cache_of(unwrap(viewer)), Path(path)))
 
 
 def use_library(model_cache: ModelCache, path: Path) -> str:
@@ -97,7 +97,7 @@ def _count(number: int) -> str:
     return f"{number} word{'s' * (number != 1)}"
 
 
-def _told(work: Callable[[], str]) -> None:
+def _report(work: Callable[[], str]) -> None:
     """Tell what was done, or what was wrong."""
     try:
         show_info(work())

@@ -28,20 +28,20 @@ class DiskRow(QWidget):
         super().__init__()
         self._store = store
         self._worker: Any = None
-        self.told, self.clear = QLabel(), QPushButton("Clear")
-        self.told.setWordWrap(True)
-        self.told.setMinimumWidth(1)
-        self.told.setMinimumHeight(2 * self.told.fontMetrics().lineSpacing() + 4)
-        layout = row(self.told, self.clear, stretch=0)
+        self.text, self.clear = QLabel(), QPushButton("Clear")
+        self.text.setWordWrap(True)
+        self.text.setMinimumWidth(1)
+        self.text.setMinimumHeight(2 * self.text.fontMetrics().lineSpacing() + 4)
+        layout = row(self.text, self.clear, stretch=0)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
         on_click([(self.clear, self.empty)])
         if store is None:
             self.clear.setEnabled(False)
-            self.told.setText(f"On disk: not kept, {_why_not()}")
+            self.text.setText(f"On disk: not kept, {_why_not()}")
         else:
             self.clear.setToolTip(f"Delete the encoded images in {store.folder}")
-            self.told.setToolTip(str(store.folder))
+            self.text.setToolTip(str(store.folder))
             self.refresh()
 
     def refresh(self) -> None:
@@ -69,7 +69,7 @@ class DiskRow(QWidget):
         if not isalive(self) or self._store is None:
             return
         self._worker = None
-        self.told.setText(
+        self.text.setText(
             f"{usage.images} encoded images on disk: {usage.nbytes / MEGABYTE:,.0f} of "
             f"{self._store.max_bytes / MEGABYTE:,.0f} MB"
         )

@@ -135,7 +135,7 @@ class ObjectModel(Model):
         if role == SORT:
             return _sortable(row, column)
         if role == Qt.ItemDataRole.DisplayRole:
-            return _told(row, column)
+            return _cell_text(row, column)
         if role == Qt.ItemDataRole.EditRole and column == self.editable:
             return row.record.name
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -171,7 +171,7 @@ def _sortable(row: ObjectRow, column: int) -> object:
     )[column]
 
 
-def _told(row: ObjectRow, column: int) -> str:
+def _cell_text(row: ObjectRow, column: int) -> str:
     score, found = row.record.score, row.found
     return (
         str(row.label_id),

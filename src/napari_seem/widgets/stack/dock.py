@@ -175,7 +175,7 @@ class StackWidget(Dock):
             left = len(work.pending)
             said = f"{len(done)} planes carried"
             said += f", stopped with {left} left" if outcome and left else ""
-            panel.message.say(f"{said}. {_told(work.events)}")
+            panel.message.say(f"{said}. {_events_text(work.events)}")
         self._show_results()
 
     def _show_results(self, *, queue: bool = True) -> None:
@@ -199,10 +199,10 @@ class StackWidget(Dock):
         queue.clear()
         for plane in work.to_review():
             result = work.results[plane]
-            told = ", ".join(f"{event.id} {event.kind}" for event in result.events[:3])
+            events = ", ".join(f"{event.id} {event.kind}" for event in result.events[:3])
             more = " ..." if len(result.events) > 3 else ""
             item = QListWidgetItem(
-                f"plane {plane}   score {result.score:.2f}   {told}{more}".rstrip()
+                f"plane {plane}   score {result.score:.2f}   {events}{more}".rstrip()
             )
             item.setData(Qt.ItemDataRole.UserRole, plane)
             queue.addItem(item)
@@ -226,7 +226,7 @@ class StackWidget(Dock):
         self.panel.planes.offer(stack.shape[0] if stack is not None else 0)
 
 
-def _told(events: Any) -> str:
+def _events_text(events: Any) -> str:
     """How many objects ended, split, or are new."""
     kinds = ("ended", "split", "new")
     counts = {kind: len({e.id for e in events if e.kind == kind}) for kind in kinds}

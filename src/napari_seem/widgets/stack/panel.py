@@ -28,7 +28,7 @@ class StackPanel(QWidget):
     Parameters
     ----------
     models : sequence of str
-        Those that can be told by examples.
+        Those that learn from examples.
     """
 
     def __init__(self, models: Sequence[str]) -> None:
