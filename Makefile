@@ -33,7 +33,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Segment real images in napari, with a window or on a virtual screen
 	@sh $(SCREEN) $(BIN)/napari-seem demo
 
-test: setup ## Check style, types and imports and run all tests: about 6 minutes on 2 cores
+test: setup ## Check style, types and imports and run all tests: about 8 minutes on 2 cores
 	@$(MAKE) --no-print-directory -j 2 lint suite
 
 # The docks apart: napari's windows never give all their memory back, processes do.
@@ -47,7 +47,7 @@ lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
 
-check: test check-async check-wheel check-oldest ## What `make test` has no time for: about 20 minutes
+check: test check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
 
 check-async: setup # the docks while napari slices in threads
 	@NAPARI_ASYNC=1 $(TESTS) $(DOCKS)

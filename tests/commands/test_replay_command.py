@@ -129,7 +129,7 @@ def test_other_weights_are_refused(segmented, capsys):
 
 def test_a_damaged_log_and_a_wrong_session_are_refused(segmented, tmp_path, capsys):
     assert main(["replay", str(segmented), "--session", "3"]) == AT_FAULT
-    assert "the log has 1 sessions" in capsys.readouterr().err
+    assert "there is no session 3; give --session 1 to 1" in capsys.readouterr().err
     changed(segmented, number_of(segmented, "commit"), patch="AAAA")
     assert main(["replay", str(segmented), "--without-models"]) == AT_FAULT
     assert "damaged" in capsys.readouterr().err
