@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ..edits import ObjectRecord
 from ..errors import InvalidLabels
 from ..io.label_store import Scratch, ScratchPlanes
-from ..labels.objects import plane_block
+from ..labels.objects import plane_block, read_plane
 from ..propagation import Method, PlaneResult, Propagation
+from ..propagation.seeds import SeedPlanes
 from ..sources.stack import StackSource
 from .base import Command, ModelRef, OnPlane
 from .workspace import Workspace
@@ -132,11 +133,11 @@ class PropagationRun:
     @property
     def planned(self) -> int:
         """How many planes are to be done."""
-        done = self._seeds if self.engine is None else self.engine.results
+        done = set(self._seeds if self.engine is None else self.engine.results)
         return len([k for k in range(*self.command.within) if k not in done])
 
     def begin(self) -> None:
-        """Take the seeds, which are read when they are needed; in the main thread.
+        """Take the seeds; in the main thread. Those on disk are read when they are needed.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class PropagationRun:
         self._begin_scratch()
         command = self.command
         numbers = self._labelled() if command.seeds is None else command.seeds
-        self._seeds = {number: self._present(number) for number in numbers}
+        self._seeds = self._seed_planes(numbers)
         self._note(command, {"resumes": False, "seeds": sorted(numbers)}, numbers)
 
     def resume(self, within: tuple[int, int], corrected: list[int] | None = None) -> None:
@@ -182,16 +183,16 @@ class PropagationRun:
             The labels can't take it.
         """
         place, command = self.stack.at(result.index), self.command
-        present, rows = self._document.read_plane(place), self._new_rows(result)
+        rows = self._new_rows(result)
         self._fresh |= rows.keys()
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
-        self._document.write_plane(
+        before = self._document.write_plane(
             place, result.labels, command.only, title=f"plane {result.index}",
             entry=line.to_dict(), rows=rows,
         )  # fmt: skip
-        self._before.setdefault(result.index, present)
+        self._before.setdefault(result.index, before)
 
     def accept(self, number: int) -> None:
         """Take a plane as it is now for a seed."""
@@ -314,8 +315,19 @@ class PropagationRun:
         whole = self._document.read_plane(self.stack.at(number))
         return np.where((whole == 0) | (whole == only), values, 0).astype(np.int32)
 
+    def _seed_planes(self, numbers: Sequence[int]) -> Mapping[int, IntArray]:
+        """Labels of seeds; many that lie on disk would fill the memory, and are read in turn."""
+        if self._beside is None:
+            return {number: self._present(number) for number in numbers}
+        data = self._document.data  # a worker reads the array, never the layer
+        return SeedPlanes(numbers, lambda k: self._chosen(read_plane(data, self.stack.at(k))))
+
     def _present(self, number: int) -> IntArray:
-        values, only = self._document.read_plane(self.stack.at(number)), self.command.only
+        return self._chosen(self._document.read_plane(self.stack.at(number)))
+
+    def _chosen(self, values: IntArray) -> IntArray:
+        """The labels (H, W) of the object that is propagated, where it is one only."""
+        only = self.command.only
         return values if only is None else np.where(values == only, values, 0)
 
     def _place(self) -> str:

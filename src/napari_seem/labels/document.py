@@ -25,6 +25,7 @@ from .objects import (
     object_edit,
     objects_block,
     plane_block,
+    read_plane,
     relabelled,
 )
 from .plans import Plan, counted
@@ -202,7 +203,7 @@ class LabelDocument:
         self, plane: Plane, values: npt.NDArray[np.integer], only: int | None = None,
         *, title: str = "labels of a plane", entry: Mapping[str, object] | None = None,
         rows: Mapping[int, ObjectRecord | None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> npt.NDArray[np.int32]:  # fmt: skip
         """Replace the labels of a whole plane.
 
         Of labels in a folder this can't be undone: many whole planes would fill the memory.
@@ -218,6 +219,11 @@ class LabelDocument:
         rows : mapping, optional
             Rows of the table that change with it.
 
+        Returns
+        -------
+        int32 array (H, W)
+            What was there before.
+
         Raises
         ------
         InvalidLabels
@@ -230,7 +236,7 @@ class LabelDocument:
             wanted = np.where(free, np.where(wanted == only, only, 0), present)
         changed = wanted != present
         if not changed.any() and not rows:
-            return
+            return present
         self.host.check_writable()
         highest = int(wanted.max(initial=0))
         self._check_fits(highest)
@@ -244,10 +250,11 @@ class LabelDocument:
             elif changed.any():
                 transaction.write(plane_edit(plane, present, wanted, self.data.dtype))
         self._highest = None if self._highest is None else max(self._highest, highest)
+        return present
 
     def read_plane(self, plane: Plane) -> npt.NDArray[np.int32]:
         """The labels of a plane, int32 (H, W)."""
-        return replace(plane, channels=False).read(self.data).astype(np.int32)
+        return read_plane(self.data, plane)
 
     def apply(
         self, plan: Plan, blocks: Iterable[Block] = (), entry: Mapping[str, object] | None = None

@@ -178,9 +178,8 @@ class UndoHistory:
         block = around(blocks, len(self.host.data.shape))
         table = self.host.rows() if rows else None
         if not self.log.sync(self.host.data, block, event, table):
-            self._pending.append(
-                (block, event)
-            )  # napari tells of some strokes before they are made
+            # napari tells of some strokes before they are made
+            self._pending.append((block, event))
 
     def _note_pending(self) -> None:
         pending, self._pending = self._pending, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,6 +85,11 @@ def objects_block(plane: Plane, shape: Sequence[int], objects: Sequence[NewObjec
     ends = corners + [new.mask.shape for new in objects]
     (y0, x0), (y1, x1) = corners.min(0), ends.max(0)
     return plane_block(plane, shape, (int(y0), int(x0), int(y1), int(x1)))
+
+
+def read_plane(data: ArraySource, plane: Plane) -> npt.NDArray[np.int32]:
+    """A plane of a label array of any shape, int32 (H, W)."""
+    return replace(plane, channels=False).read(data).astype(np.int32)
 
 
 def plane_block(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import InvalidImage
+from ..labels.objects import read_plane
 from ..planes import Plane
 from ..sources.stack import StackSource
 from .coordinates import full_data, shown_plane, spatial_shape
@@ -66,4 +66,4 @@ def shown_stack(
 
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     """A whole plane of labels, int32 (H, W)."""
-    return replace(plane, channels=False).read(full_data(unwrap(labels))).astype(np.int32)
+    return read_plane(full_data(unwrap(labels)), plane)
