@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..planes import Plane
 from .coordinates import data_to_world
-from .private import canvas_size
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST, USUAL = 1 / 12, 2 / 3, 1 / 4
 """Share of the canvas that an object may take as it is, and that it is given where it does not."""
-FALLBACK = (600, 800)
 
 
 def show_place(
@@ -52,8 +50,8 @@ def _aim(viewer: ViewerModel, image: Image, plane: Plane, bbox: tuple[int, int, 
     world = np.array([data_to_world(image, c, viewer.dims)[list(plane.axes)] for c in corners])
     low, high = world.min(0), world.max(0)
     middle = (low + high) / 2
-    camera: Any = getattr(viewer, "scene", viewer).camera  # napari 0.9 moved it
+    camera = viewer.scene.camera
     camera.center = (0.0, float(middle[0]), float(middle[1]))
-    share = float(((high - low) * camera.zoom / np.maximum(canvas_size(viewer, FALLBACK), 1)).max())
+    share = float(((high - low) * camera.zoom / np.maximum(viewer.canvas.size, 1)).max())
     if share > 0 and not SMALLEST <= share <= LARGEST:
         camera.zoom = camera.zoom * USUAL / share

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -93,9 +93,8 @@ def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
     shown = viewer.dims.displayed
     others = [axis for axis in range(layer.ndim) if axis + first not in shown]
     viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
-    scene: Any = getattr(viewer, "scene", viewer)  # napari 0.9 moved the camera
     centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
-    scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
+    viewer.scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
 
 
 def affine_matrix(layer: Layer) -> FloatArray:

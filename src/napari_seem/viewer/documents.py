@@ -318,7 +318,7 @@ def _journal(session: str) -> Journal | None:
 
     try:
         wanted = bool(get_plugin_settings("napari-seem").annotate.keep_log)
-    except (KeyError, ValueError, AttributeError):  # not installed as a plugin, or an older napari
+    except (KeyError, ValueError, AttributeError):  # not installed as a plugin
         wanted = True
     if not wanted:
         return None

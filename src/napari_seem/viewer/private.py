@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
     from napari.layers import Labels, Shapes
 
 Block = tuple[slice, ...]
@@ -45,16 +44,9 @@ def is_in_stroke(layer: Labels) -> bool:
     return bool(getattr(layer, "_block_history", True))
 
 
-def paint_mask(layer: Labels, key: Block, mask: npt.NDArray[np.bool_], value: int) -> bool:
-    """Paint a mask, bool (..., H, W) of the shape of the block `key`, fast and with undo.
-
-    False where this napari has no such method (before 0.8).
-    """
-    paint = getattr(layer, "_paint_region_with_mask", None)
-    if paint is None:
-        return False
-    paint(key, mask, value, list(range(layer.ndim)))
-    return True
+def paint_mask(layer: Labels, key: Block, mask: npt.NDArray[np.bool_], value: int) -> None:
+    """Paint a mask, bool (..., H, W) of the shape of the block `key`, fast and with undo."""
+    layer._paint_region_with_mask(key, mask, value, list(range(layer.ndim)))
 
 
 def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
@@ -94,11 +86,3 @@ def disable_brush_loop(layer: Labels) -> None:
     overlay = getattr(layer, "_overlays", {}).get("brush_stroke")
     if overlay is not None:
         overlay.enabled = False
-
-
-def canvas_size(viewer: ViewerModel, fallback: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of the canvas in screen pixels; napari 0.9 made it public."""
-    size: Any = getattr(getattr(viewer, "canvas", None), "size", None)
-    if size is None:
-        size = getattr(viewer, "_canvas_size", fallback)
-    return int(size[0]), int(size[1])

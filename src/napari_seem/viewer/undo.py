@@ -100,10 +100,7 @@ class NapariUndo:
         layer = self._layer
         kept, layer.preserve_labels = layer.preserve_labels, False
         try:
-            if not private.paint_mask(layer, edit.block, mask, value):
-                inside = np.nonzero(mask)
-                where = tuple(i + o for i, o in zip(inside, edit.offset, strict=True))
-                layer.data_setitem(where, value)
+            private.paint_mask(layer, edit.block, mask, value)
         finally:
             layer.preserve_labels = kept
 

@@ -117,7 +117,7 @@ class EverythingWidget(Dock):
         if event.button != 1 or self.review.place is None or active is not preview:
             return
         stroke, merging = [event.position], "Shift" in event.modifiers
-        camera = getattr(self.viewer, "scene", self.viewer).camera  # napari >= 0.9 has a scene
+        camera = self.viewer.scene.camera
         panned, camera.mouse_pan = camera.mouse_pan, not merging
         dragged = False
         yield

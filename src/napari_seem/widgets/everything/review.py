@@ -226,7 +226,7 @@ class InstanceReview(QObject):
         overwrite : bool
             Take pixels that belong to other objects; otherwise they stay theirs.
         kind : str, optional
-            `booking.SEMANTIC` or `booking.PANOPTIC`: write such a map, too.
+            `SEMANTIC` or `PANOPTIC` of `napari_seem.commands.segment`: write such a map, too.
         """
         place, offered = self.place, self.offered()
         chosen = list(offered.values())
