@@ -63,13 +63,17 @@ def open_document(path: Path, grid: Grid | None = None, *, logged: bool = True) 
         The file can't be read, or lies on another grid.
     """
     labels, table = read_labels(path, grid)
-    side = beside(path)
-    about = read_json(side)[1] if ending(path) and side.exists() else {}
-    palette = Palette.from_dict({"colours": about.get(COLOURS)})
+    palette = Palette.from_dict({"colours": provenance_of(path).get(COLOURS)})
     where = {} if grid is None else grid_values(grid)
     host = ArrayHost(np.array(labels), path.stem, table, palette, where)
     log = Recorder(host.data, path.stem, host.rows(), grid=where) if logged else None
     return LabelDocument(host, log)
+
+
+def provenance_of(path: Path) -> dict[str, object]:
+    """What the JSON beside a label file says of how the labels came about; empty without one."""
+    side = beside(path)
+    return read_json(side)[1] if ending(path) and side.exists() else {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,15 +10,14 @@ import numpy as np
 
 from ..edits import Edit, ObjectRecord, check_labels
 from ..errors import InvalidLabels
-from ..io.files import beside, ending, open_image
+from ..io.files import open_image
 from ..io.grid import Grid
 from ..io.images import MOST_CHANNELS, labels_beside
-from ..io.table import read_json
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject
 from ..query import Finding
-from .files import new_document, open_document, save_document
+from .files import new_document, open_document, provenance_of, save_document
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +123,7 @@ def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid]:
 
 def _about(path: Path) -> dict[str, object]:
     """What the file beside labels says of how they came about."""
-    side = beside(path)
-    about = read_json(side)[1] if ending(path) and side.exists() else {}
+    about = provenance_of(path)
     about.pop("napari-seem", None)
     return about
 

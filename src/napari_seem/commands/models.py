@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embeddings import EmbeddingCache, content_key
+from ..embeddings import EmbeddingCache
 from ..embeddings.cluster import Connection
 from ..embeddings.remote import RemoteEncoder
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
-from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
+from ..sources.source import OpenPlane, PlaneSource, open_plane
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
 
@@ -105,16 +105,10 @@ class ModelCache:
     def open(self, name: str, plane: KnownPlane) -> OpenPlane:
         """A plane ready to be asked about; encoded now where it was not, in any thread."""
         model, source = self.model(name), plane.source
-        if source.is_big:
-            return open_plane(model, source, self.cache, pixels=plane.pixels)
-        noted = plane.content
-        if noted:
-            embedding = self.cache.get((model.identity, noted))
-            if embedding is not None:
-                return OpenPlane(model, embedding, source, noted)
-        pixels = source.read()
-        plane.content = content_key(pixels)
-        return encode_plane(model, source, pixels, self.cache)
+        pixels = plane.pixels if source.is_big else None
+        opened = open_plane(model, source, self.cache, content=plane.content, pixels=pixels)
+        plane.content = opened.content
+        return opened
 
     def is_encoded(self, name: str, plane: KnownPlane, request: Request) -> bool:
         """Whether a request on a plane needs no encoding."""

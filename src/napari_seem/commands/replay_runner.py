@@ -122,9 +122,7 @@ class ReplayRunner:
         command = Segment.from_line(line)
         *_, found = command.run(self._workspace)
         assert isinstance(found, Segmentation)
-        chosen = command.chosen(found)
-        if chosen:
-            command.apply(self._workspace, chosen)
+        command.accept(self._workspace, found)
         return command.place
 
     def _propagate_plane(self, line: Event) -> Plane:

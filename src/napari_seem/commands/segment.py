@@ -131,10 +131,14 @@ class Segment(OnPlane):
             if isinstance(found, int):
                 yield found
         assert isinstance(found, Segmentation)
+        yield without_unwanted(found, self.accept(workspace, found))
+
+    def accept(self, workspace: Workspace, found: Segmentation) -> list[Instance]:
+        """Write the objects that were accepted, if any, of all that were found; gives them."""
         chosen = self.chosen(found)
         if chosen:
             self.apply(workspace, chosen)
-        yield without_unwanted(found, chosen)
+        return chosen
 
     def apply_in_frames(
         self, workspace: Workspace, plane: OpenPlane, *, semantic: bool = False
