@@ -46,9 +46,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parse(argv)
     model: Any = open_model("compact")
     results: list[Saved] = []
-    for chosen in find_sets(options.folder):
-        if options.sets and not any(word in chosen.name for word in options.sets):
-            continue
+    for chosen in find_sets(options.folder, options.sets):
         for saved in evaluate(model, chosen, options):
             results.append(saved)
             print(

@@ -62,10 +62,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks clicks DIR`."""
     options = _parse(argv)
     protocol = Protocol(options.per_set, options.max_clicks, options.seed, not options.clicks_only)
-    sets = [
-        s for s in find_sets(options.folder)
-        if not options.sets or any(word in s.name for word in options.sets)
-    ]  # fmt: skip
+    sets = find_sets(options.folder, options.sets)
     if not sets:
         raise NapariSeemError(f"no set of '{options.folder}' is named like {options.sets}")
     models = _open_models(options.model or ["compact", "random-walker"])

@@ -70,9 +70,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parse(argv)
     model: Any = open_model(options.model)
     results: list[Found] = []
-    for chosen in find_sets(options.folder):
-        if options.sets and not any(word in chosen.name for word in options.sets):
-            continue
+    for chosen in find_sets(options.folder, options.sets):
         here = list(evaluate(model, chosen, options.objects, options.targets, options.seed))
         results += here
         told = ", ".join(f"{way} {_mean(here, way)[0]}" for way in _ways(here))

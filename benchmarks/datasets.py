@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,8 +71,10 @@ class ObjectSet:
             yield Picture(image, instances, names, stem)
 
 
-def find_sets(root: Path) -> list[ObjectSet]:
+def find_sets(root: Path, words: Sequence[str] | None = None) -> list[ObjectSet]:
     """All sets below a folder: a whole collection, a half of it, a domain, or one set.
+
+    With `words`, those only whose name holds one of them.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def find_sets(root: Path) -> list[ObjectSet]:
             f"there is no set.json below '{root}'; give a folder laid out as "
             "<domain>/<set>/set.json with images/ and masks/"
         )
-    return sets
+    return [one for one in sets if not words or any(word in one.name for word in words)]
 
 
 def sample_objects(chosen: ObjectSet, seed: int, count: int) -> Iterator[tuple[Picture, list[int]]]:

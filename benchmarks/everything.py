@@ -61,10 +61,7 @@ class Judged:
 def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks everything DIR`."""
     options = _parse(argv)
-    sets = [
-        s for s in find_sets(options.folder)
-        if not options.sets or any(word in s.name for word in options.sets)
-    ]  # fmt: skip
+    sets = find_sets(options.folder, options.sets)
     models = {name: open_model(name) for name in options.model or ["compact", *TOOLS]}
     judged: dict[str, list[Judged]] = {name: [] for name in models}
     for chosen in sets:

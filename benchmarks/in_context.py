@@ -48,9 +48,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parse(argv)
     model: Any = open_model(options.model)
     results: list[Answered] = []
-    for chosen in find_sets(options.folder):
-        if options.sets and not any(word in chosen.name for word in options.sets):
-            continue
+    for chosen in find_sets(options.folder, options.sets):
         for found in evaluate(model, chosen, options.examples, options.targets, options.seed):
             results.append(found)
             told = f"{found.examples} examples  IoU {found.iou:.3f}"
