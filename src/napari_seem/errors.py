@@ -7,6 +7,10 @@ class NapariSeemError(Exception):
     """Base of every error this package raises on purpose."""
 
 
+class InvalidArgument(NapariSeemError, ValueError):
+    """An option, a kind or another argument that does not exist, or can't be meant."""
+
+
 class InvalidPrompt(NapariSeemError, ValueError):
     """A prompt that lies outside the image, is empty, or has the wrong shape."""
 
