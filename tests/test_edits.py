@@ -7,8 +7,9 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from napari_seem.edits import Edit, Journal, ObjectRecord, ObjectTable, check_labels
+from napari_seem.edits import Edit, ObjectRecord, ObjectTable, check_labels
 from napari_seem.errors import InvalidLabels
+from napari_seem.labels.undo import UndoStack
 
 
 @pytest.fixture
@@ -136,45 +137,45 @@ def edit_of(labels, y, value):
     return Edit.from_mask(labels, np.ones((2, 3), bool), value, (y, 1), overwrite=True)
 
 
-def test_a_journal_takes_steps_back_and_does_them_again():
-    labels, journal = np.zeros((9, 9), np.uint8), Journal()
+def test_a_stack_takes_steps_back_and_does_them_again():
+    labels, stack = np.zeros((9, 9), np.uint8), UndoStack()
     for value in (1, 2):
         edit = edit_of(labels, 3 * value, value)
         edit.apply(labels)
-        journal.add((edit,))
+        stack.add((edit,))
 
-    for edit in journal.back():
+    for edit in stack.back():
         edit.revert(labels)
     assert set(np.unique(labels)) == {0, 1}
-    for edit in journal.forward():
+    for edit in stack.forward():
         edit.apply(labels)
     assert set(np.unique(labels)) == {0, 1, 2}
-    assert journal.forward() == ()
+    assert stack.forward() == ()
 
 
 def test_a_step_that_undoes_the_last_is_no_new_one():
-    labels, journal = np.zeros((9, 9), np.uint8), Journal()
+    labels, stack = np.zeros((9, 9), np.uint8), UndoStack()
     edit = edit_of(labels, 3, 1)
-    journal.add((edit,))
-    journal.add((edit.turned,))
-    assert (len(journal.done), len(journal.undone)) == (0, 1)
-    journal.add((edit,))
-    assert (len(journal.done), len(journal.undone)) == (1, 0)
-    journal.add(())
-    assert len(journal.done) == 1
+    stack.add((edit,))
+    stack.add((edit.turned,))
+    assert (len(stack.done), len(stack.undone)) == (0, 1)
+    stack.add((edit,))
+    assert (len(stack.done), len(stack.undone)) == (1, 0)
+    stack.add(())
+    assert len(stack.done) == 1
 
 
-def test_a_journal_forgets_the_oldest_and_what_was_undone_before_a_new_step():
+def test_a_stack_forgets_the_oldest_and_what_was_undone_before_a_new_step():
     labels = np.zeros((9, 9), np.uint8)
     one, two, three = (edit_of(labels, y, y) for y in (1, 3, 5))
-    journal = Journal(max_bytes=2 * one.nbytes)
+    stack = UndoStack(max_bytes=2 * one.nbytes)
     for edit in (one, two, three):
-        journal.add((edit,))
-    assert [step[0] for step in journal.done] == [two, three]
-    journal.back()
-    journal.add((one,))
-    assert journal.forward() == ()
-    assert [step[0] for step in journal.done] == [two, one]
+        stack.add((edit,))
+    assert [step[0] for step in stack.done] == [two, three]
+    stack.back()
+    stack.add((one,))
+    assert stack.forward() == ()
+    assert [step[0] for step in stack.done] == [two, one]
 
 
 def test_tables_of_older_versions_and_of_others_still_read():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 import pytest
 
-from napari_seem.errors import InvalidLabels, InvalidPrompt, UnknownWord
+from napari_seem.errors import InvalidArgument, InvalidLabels, InvalidPrompt, UnknownWord
+from napari_seem.planes import Plane
 from napari_seem.prompts import Box, Point, Text
 from napari_seem.session import Session
 
-LEFT, RIGHT = Point(32, 20), Point(32, 58)
+LEFT, RIGHT, ABOVE = Point(32, 20), Point(32, 58), Point(30, 20)
 
 
 @pytest.fixture
@@ -54,15 +57,19 @@ def test_any_prompt_can_be_removed_and_the_removal_undone(session, labels):
 
 def test_a_removed_prompt_leaves_no_trace_in_memory(session):
     session.add(LEFT)
-    session.add(RIGHT)
+    session.push(RIGHT)
     assert session.request().memory == (1,)
 
     session.drop(0)
     assert session.request().memory is None
 
-    session.step_back()
-    session.drop(1)
-    assert session.request().memory == (1,)
+
+def test_an_answer_that_was_given_is_not_asked_for_again(session, disc_model):
+    first = session.add(LEFT)
+    session.add(RIGHT)
+    disc_model.predict = None  # it would fail
+
+    assert session.remove(1) is first
 
 
 @pytest.mark.parametrize(
@@ -148,3 +155,79 @@ def test_clear_forgets_the_way_back(session):
 
     assert session.prompts == ()
     assert not session.can_undo
+
+
+def test_prompts_are_answered_one_by_one_however_they_came_to_stand_there(session):
+    by_turns = Session(*session.resolve())
+    for prompt in (LEFT, RIGHT, ABOVE):
+        by_turns.add(prompt)
+    at_once = Session(*session.resolve())
+    at_once.replace((LEFT, RIGHT, ABOVE))
+    thinned = Session(*session.resolve())
+    for prompt in (Point(5, 5), LEFT, RIGHT, ABOVE):
+        thinned.add(prompt)
+    thinned.remove(0)
+
+    assert by_turns.prediction.memory == (1, 2, 3)
+    for other in (at_once, thinned, copy(by_turns)):
+        assert other.compute() == by_turns.prediction
+        assert other.prediction.memory == by_turns.prediction.memory
+
+
+def test_a_copy_goes_its_own_way(session):
+    session.add(LEFT)
+    other = copy(session)
+    other.add(RIGHT)
+
+    assert session.prompts == (LEFT,)
+    assert session.turn == 1
+
+
+def test_a_session_is_about_an_encoded_image_of_its_model(disc_model, disc_image):
+    with pytest.raises(InvalidPrompt, match="encoded image"):
+        Session(disc_model, disc_image[0])
+    with pytest.raises(InvalidArgument, match="no model"):
+        Session("compact", disc_model.encode(disc_image[0]))
+
+
+def test_a_plane_of_a_stack_is_named(session, labels):
+    session.add(LEFT)
+    volume = np.zeros((5, *labels.shape), np.uint8)
+
+    with pytest.raises(InvalidLabels, match="name it by offset="):
+        session.commit(7, volume)
+    with pytest.raises(InvalidLabels, match="one for each"):
+        session.commit(7, volume, offset=(1, 0))
+    across = np.zeros((*labels.shape, 4), np.uint8)
+    session.commit(7, across, plane=Plane.across(-1, 2)).apply(across)
+    assert np.array_equal(across[..., 2] == 7, labels == 1)
+
+
+def test_an_edit_says_what_the_object_got(session, labels):
+    drawn = np.zeros(labels.shape, np.uint16)
+    drawn[:, 20:] = 9
+    session.add(LEFT)
+    size = int((labels == 1).sum())
+    lost = int(((labels == 1) & (drawn == 9)).sum())
+
+    edit = session.commit(1, drawn)
+    assert (edit.asked, edit.written, edit.kept, edit.taken) == (size, size - lost, {9: lost}, {})
+    edit = session.commit(1, drawn, overwrite=True)
+    assert (edit.asked, edit.written, edit.kept, edit.taken) == (size, size, {}, {9: lost})
+
+
+def test_an_edit_is_applied_to_the_labels_it_was_made_for(session, labels):
+    drawn = np.zeros(labels.shape, np.uint16)
+    drawn[:, 20:] = 9
+    before = drawn.copy()
+    session.add(LEFT)
+
+    with pytest.raises(InvalidLabels, match="have changed since the edit was made"):
+        session.commit(1).apply(drawn)
+    assert np.array_equal(drawn, before)
+    edit = session.commit(1, drawn, overwrite=True)
+    edit.apply(drawn)
+    with pytest.raises(InvalidLabels, match="since the edit was made"):
+        edit.apply(drawn)
+    edit.revert(drawn)
+    assert np.array_equal(drawn, before)

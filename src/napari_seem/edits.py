@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .checks import whole_number
 from .errors import InvalidLabels
+from .values import ArrayValue
 
 if TYPE_CHECKING:
     from .images import ArraySource, WritableArray
@@ -20,8 +23,8 @@ NO_CLASS = ""
 """The class of objects that nobody named."""
 
 
-@dataclass(frozen=True, eq=False)
-class Edit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Edit(ArrayValue):
     """Changed pixels only: where, what was there, what is there now.
 
     Attributes
@@ -32,17 +35,42 @@ class Edit:
         Which pixels of the block change.
     old, new : 1-D integer arrays
         Values of the changed pixels in C order, before and after.
+    asked : int
+        Pixels of the object that was to be written.
+    kept : mapping of int to int
+        Other objects that keep pixels which were asked for, and how many.
+    taken : mapping of int to int
+        Other objects that lose pixels to this one, and how many.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> labels = np.zeros((1, 6), np.uint8)
+    >>> labels[0, 4:] = 9
+    >>> mask = np.array([[False, True, True, True, True, False]])
+    >>> edit = Edit.from_mask(labels, mask, 2)
+    >>> edit.asked, edit.written, dict(edit.kept)
+    (4, 3, {9: 1})
+    >>> edit.apply(labels)
+    >>> labels
+    array([[0, 2, 2, 2, 9, 9]], dtype=uint8)
+    >>> edit.revert(labels)
+    >>> labels
+    array([[0, 0, 0, 0, 9, 9]], dtype=uint8)
     """
 
     offset: tuple[int, ...]
-    changed: BoolArray = field(repr=False)
-    old: npt.NDArray[Any] = field(repr=False)
-    new: npt.NDArray[Any] = field(repr=False)
+    changed: BoolArray
+    old: npt.NDArray[Any]
+    new: npt.NDArray[Any]
+    asked: int = field(default=0, compare=False)
+    kept: Mapping[int, int] = field(default_factory=dict, compare=False)
+    taken: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @classmethod
     def from_mask(
         cls, labels: ArraySource, mask: BoolArray, label_id: int,
-        offset: tuple[int, ...] | None = None, *, overwrite: bool = False, replace: bool = False,
+        offset: Sequence[int] | None = None, *, overwrite: bool = False, replace: bool = False,
     ) -> Edit:  # fmt: skip
         """The edit that writes an object.
 
@@ -53,7 +81,7 @@ class Edit:
         mask : bool array, as many axes as `labels`
         label_id : int
             The object's value.
-        offset : tuple of int, optional
+        offset : sequence of int, optional
             Where the mask's first corner lies in `labels`; by default at the origin.
         overwrite : bool
             Take pixels from other objects; otherwise theirs stay theirs.
@@ -67,16 +95,25 @@ class Edit:
             Labels that are no integers, too small a dtype for the id, or a mask that does not fit.
         """
         check_labels(labels, label_id)
-        start = offset or (0,) * mask.ndim
+        mask = np.asarray(mask)
+        if mask.dtype != bool:
+            raise InvalidLabels(
+                f"the mask of an object must be bool, got {mask.dtype}; give `values > 0`"
+            )
+        start = (0,) * mask.ndim if offset is None else tuple(int(o) for o in offset)
         _check_fit(labels, mask, start)
         block = tuple(slice(o, o + s) for o, s in zip(start, mask.shape, strict=True))
         old_block = np.asarray(labels[block])
-        writable = mask if overwrite else mask & ((old_block == 0) | (old_block == label_id))
+        free = mask & ((old_block == 0) | (old_block == label_id))
+        writable = mask if overwrite else free
+        others = _counts(old_block[mask & ~free])
         new_block = old_block.copy()
         if replace:
             new_block[(old_block == label_id) & ~mask] = 0
         new_block[writable] = label_id
-        return cls.between(start, old_block, new_block)
+        edit = cls.between(start, old_block, new_block)
+        taken, kept = (others, {}) if overwrite else ({}, others)
+        return dataclass_replace(edit, asked=int(mask.sum()), kept=kept, taken=taken)
 
     @classmethod
     def between(
@@ -97,13 +134,6 @@ class Edit:
         tight = changed[inner]
         return cls(corner, tight, old[inner][tight], new[inner][tight])
 
-    def same_as(self, other: Edit) -> bool:
-        """Whether it changes the same pixels from the same values to the same values."""
-        return self.offset == other.offset and all(
-            np.array_equal(getattr(self, part), getattr(other, part))
-            for part in ("changed", "old", "new")
-        )
-
     @property
     def turned(self) -> Edit:
         """The edit that takes this one back."""
@@ -113,6 +143,11 @@ class Edit:
     def count(self) -> int:
         """Number of changed pixels."""
         return int(self.old.size)
+
+    @property
+    def written(self) -> int:
+        """Pixels of the object that are its own once the edit is applied."""
+        return self.asked - sum(self.kept.values())
 
     @property
     def nbytes(self) -> int:
@@ -125,82 +160,64 @@ class Edit:
         return tuple(slice(o, o + s) for o, s in zip(self.offset, self.changed.shape, strict=True))
 
     def apply(self, labels: WritableArray) -> None:
-        """Write the new values in place into labels of any shape that holds the block."""
-        self._write(labels, self.new)
+        """Write the new values in place into labels of any shape that holds the block.
+
+        Raises
+        ------
+        InvalidLabels
+            The pixels are not those that the edit was made for, or can't be written.
+        """
+        self._check(labels, self.old, "made")
+        self.write(labels)
 
     def revert(self, labels: WritableArray) -> None:
-        """Write the old values back in place into labels of any shape that holds the block."""
-        self._write(labels, self.old)
+        """Write the old values back in place into labels of any shape that holds the block.
 
-    def _write(self, labels: WritableArray, values: npt.NDArray[np.integer]) -> None:
-        """Write the values of the changed pixels, shape (N,), into labels, in place."""
+        Raises
+        ------
+        InvalidLabels
+            The pixels are not those that the edit wrote, or can't be written.
+        """
+        self._check(labels, self.new, "applied")
+        self.write(labels, back=True)
+
+    def write(self, labels: WritableArray, *, back: bool = False) -> None:
+        """Write as `apply`, or `back` as `revert`, whatever labels (any shape) hold there now."""
         check_writable(labels)
         if self.count:
             part = np.asarray(labels[self.block]).copy()
-            part[self.changed] = values
+            part[self.changed] = self.old if back else self.new
             labels[self.block] = part
 
+    def _check(self, labels: WritableArray, expected: npt.NDArray[Any], since: str) -> None:
+        """Raise `InvalidLabels` unless the changed pixels of labels have the `expected` values."""
+        _check_fit(labels, self.changed, self.offset)
+        there = np.asarray(labels[self.block])[self.changed]
+        different = int((there != expected).sum())
+        if different:
+            raise InvalidLabels(
+                f"{different} of {self.count} pixels of the labels have changed since the edit was "
+                f"{since}; make the edit again for the labels as they are"
+            )
 
-Step = tuple[Edit, ...]
-
-
-class Journal:
-    """Steps that were done and may be taken back, and those that were; bounded, oldest out first.
-
-    Parameters
-    ----------
-    max_bytes : int
-        Of all edits in it; the last step stays whatever its size.
-    """
-
-    def __init__(self, max_bytes: int = 256 << 20) -> None:
-        self.max_bytes = max_bytes
-        self.done: list[Step] = []
-        self.undone: list[Step] = []
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all edits."""
-        return sum(edit.nbytes for step in (*self.done, *self.undone) for edit in step)
-
-    def add(self, step: Step) -> None:
-        """Note a step that was made; one that undoes the last, or does it again, is no new one."""
-        if not step:
-            return
-        if self.done and _same(step, tuple(e.turned for e in reversed(self.done[-1]))):
-            self.undone.append(self.done.pop())
-            return
-        if self.undone and _same(step, self.undone[-1]):
-            self.done.append(self.undone.pop())
-            return
-        self.undone.clear()
-        self.done.append(step)
-        while len(self.done) > 1 and self.nbytes > self.max_bytes:
-            del self.done[0]
-
-    def back(self) -> Step:
-        """The edits to be reverted now, in this order; none where nothing was done."""
-        if not self.done:
-            return ()
-        self.undone.append(self.done.pop())
-        return tuple(reversed(self.undone[-1]))
-
-    def forward(self) -> Step:
-        """The edits to be made again now, in this order; none where nothing was taken back."""
-        if not self.undone:
-            return ()
-        self.done.append(self.undone.pop())
-        return self.done[-1]
-
-
-def _same(step: Step, other: Step) -> bool:
-    return len(step) == len(other) and all(
-        one.same_as(two) for one, two in zip(step, other, strict=True)
-    )
+    def __repr__(self) -> str:
+        parts = [f"{self.count} pixels changed at {self.offset}"]
+        if self.asked:
+            parts.append(f"{self.written} of {self.asked} written")
+        for word, others in (("kept by", self.kept), ("taken from", self.taken)):
+            if others:
+                ids = ", ".join(map(str, list(others)[:5])) + ", ..." * (len(others) > 5)
+                parts.append(f"{sum(others.values())} {word} {ids}")
+        return f"Edit({'; '.join(parts)})"
 
 
 def check_labels(labels: Any, label_id: int) -> None:
     """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
+    if not hasattr(labels, "dtype") or not hasattr(labels, "shape"):
+        raise InvalidLabels(
+            f"labels are {type(labels).__name__}; give an array of integers that can be written to"
+        )
+    label_id = whole_number(label_id, "an object's id")
     dtype = np.dtype(labels.dtype)
     if dtype.kind not in "iu":
         raise InvalidLabels(
@@ -235,6 +252,12 @@ def _check_fit(labels: ArraySource, mask: BoolArray, start: tuple[int, ...]) -> 
             f"a mask of shape {mask.shape} at {start} does not fit into labels of shape {shape}; "
             "choose a labels layer of the image's own size"
         )
+
+
+def _counts(values: npt.NDArray[np.integer]) -> dict[int, int]:
+    """Return how often each value occurs in an array (N,)."""
+    found, counts = np.unique(values, return_counts=True)
+    return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
 
 
 @dataclass(frozen=True)

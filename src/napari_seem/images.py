@@ -25,6 +25,8 @@ WINDOWS: dict[str, Window] = {
 }
 """CT presets in Hounsfield units, (lowest shown, highest shown)."""
 PERCENTILES = (1.0, 99.0)
+MOST_CHANNELS = 32
+"""Longest last axis of an array of three that is taken for channels."""
 SAMPLE = 200_000
 """Largest number of pixels from which the percentiles of a plane are computed."""
 
@@ -63,6 +65,7 @@ def to_rgb(
     image: npt.ArrayLike,
     window: Window | Sequence[Window] | None = None,
     bands: Sequence[int] | None = None,
+    channels: int | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Bring an image to 8-bit RGB.
 
@@ -76,6 +79,8 @@ def to_rgb(
     bands : sequence of int, optional
         Channels to show as red, green and blue; by default the first three. One band is shown
         in gray; of two, blue stays empty.
+    channels : int, optional
+        Axis of the channels, as for `as_picture`.
 
     Returns
     -------
@@ -84,16 +89,87 @@ def to_rgb(
     Raises
     ------
     InvalidImage
-        For complex, object or text arrays, arrays that are not 2-D or 3-D, empty ones, those
+        For complex, object or text arrays, arrays that are not one plane, empty ones, those
         without a single finite value, an upside-down window, and bands that do not exist.
     """
-    array = np.asarray(image)
-    _check(array)
-    channels = array[..., None] if array.ndim == 2 else array
-    channels = _choose(channels, bands)
-    if channels.dtype == np.uint8 and window is None:
-        return _as_three(channels.astype(np.uint8, copy=False))
-    return _as_three(_stretch(channels, window))
+    array = np.asarray(as_picture(image, channels))
+    if array.dtype.kind == "f" and not np.isfinite(array).any():
+        raise InvalidImage("the image holds no finite value (all NaN or infinite)")
+    shown = _choose(array[..., None] if array.ndim == 2 else array, bands)
+    if shown.dtype == np.uint8 and window is None:
+        return _as_three(shown.astype(np.uint8, copy=False))
+    return _as_three(_stretch(shown, window))
+
+
+def as_picture(image: npt.ArrayLike | ArraySource, channels: int | None = None) -> ArraySource:
+    """Take an array as one plane, (H, W) or (H, W, C); its pixels are not read.
+
+    Parameters
+    ----------
+    image : array-like of any real dtype
+        numpy, dask, zarr, or any other array that slices; nested lists of numbers, too.
+    channels : int, optional
+        Axis of the channels of an array of three axes. By default the last one, if it is at most
+        `MOST_CHANNELS` long: a longer one is more likely an axis of space. Where it is another
+        axis, the array is read into memory.
+
+    Raises
+    ------
+    InvalidImage
+        For stacks, arrays whose channels come first, other numbers of axes, dtypes that are no
+        real numbers, arrays without a pixel, and an axis of channels that does not exist.
+    """
+    source: Any = image if hasattr(image, "shape") and hasattr(image, "dtype") else _numbers(image)
+    dtype, shape = np.dtype(source.dtype), tuple(int(n) for n in source.shape)
+    if dtype.kind not in "buif":
+        raise InvalidImage(
+            f"an image of dtype {dtype} cannot be shown to a model; convert it to integers "
+            "or floats first (of complex data take the magnitude)"
+        )
+    if len(shape) not in (2, 3):
+        raise InvalidImage(
+            f"an image is (H, W) or (H, W, channels), got an array of shape {shape}; "
+            "pass one plane of it"
+        )
+    if channels is not None:
+        if len(shape) == 2 or isinstance(channels, bool) or channels not in range(-3, 3):
+            raise InvalidImage(
+                f"an image of shape {shape} has no axis of channels {channels!r}; "
+                + ("give None" if len(shape) == 2 else "give 0, 1 or 2, or None for the last")
+            )
+        if channels % 3 != 2:
+            source = np.moveaxis(np.asarray(source), channels, -1)
+    elif len(shape) == 3 and shape[2] > MOST_CHANNELS:
+        raise InvalidImage(_no_picture(shape))
+    if 0 in shape:
+        raise InvalidImage(f"the image of shape {shape} holds no pixel")
+    out: ArraySource = source
+    return out
+
+
+def _numbers(image: object) -> AnyArray:
+    """Turn nested lists into an array of any shape."""
+    try:
+        array = np.asarray(image)
+    except (TypeError, ValueError):
+        array = np.asarray(None)
+    if array.dtype.kind not in "buifc":
+        raise InvalidImage(
+            f"{type(image).__name__} is no image; give an array (H, W) or (H, W, channels)"
+        )
+    return array
+
+
+def _no_picture(shape: tuple[int, ...]) -> str:
+    """Say what an array of three axes seems to be, whose last one is too long for channels."""
+    if shape[0] <= 4:
+        seems = "looks as if its channels came first; pass channels=0"
+    else:
+        seems = (
+            "looks like a stack; pass one plane of it, use napari_seem.propagate for the stack, or "
+            f"pass channels=2 if these are {shape[2]} channels"
+        )
+    return f"an image is (H, W) or (H, W, channels); the array of shape {shape} {seems}"
 
 
 def channel_windows(
@@ -132,30 +208,15 @@ def shared_window(planes: Iterable[AnyArray]) -> Window | None:
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
-def _check(array: AnyArray) -> None:
-    """Raise `InvalidImage` unless an array is an image (H, W) or (H, W, C) with a finite value."""
-    if array.dtype.kind not in "buif":
-        raise InvalidImage(
-            f"an image of dtype {array.dtype} cannot be shown to a model; convert it to integers "
-            "or floats first (of complex data take the magnitude)"
-        )
-    if array.ndim not in (2, 3):
-        raise InvalidImage(
-            f"an image is (H, W) or (H, W, channels), got an array of shape {array.shape}; "
-            "pass one plane of it"
-        )
-    if array.size == 0:
-        raise InvalidImage(f"the image of shape {array.shape} holds no pixel")
-    if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InvalidImage("the image holds no finite value (all NaN or infinite)")
-
-
 def _choose(channels: AnyArray, bands: Sequence[int] | None) -> AnyArray:
     """Select bands of an image (H, W, C), by default the first three: (H, W, bands)."""
     count = channels.shape[2]
     if bands is None:
         return channels[..., : min(count, 3)]
-    absent = [band for band in bands if not 0 <= band < count]
+    try:
+        absent = [band for band in bands if not 0 <= int(band) == band < count]
+    except (TypeError, ValueError):
+        raise InvalidImage(f"bands are {bands!r}; give channel numbers such as (0, 1)") from None
     if absent or not 1 <= len(bands) <= 3:
         raise InvalidImage(
             f"bands {list(bands)} cannot be shown: the image has {count} channels, numbered from "
@@ -166,11 +227,7 @@ def _choose(channels: AnyArray, bands: Sequence[int] | None) -> AnyArray:
 
 def _stretch(channels: AnyArray, window: Window | Sequence[Window] | None) -> npt.NDArray[np.uint8]:
     """Map the intensities of (H, W, C) to 0..255 by one window, or by one for each channel."""
-    given = None if window is None else np.asarray(window, float).reshape(-1, 2)
-    if given is not None and not (given[:, 0] < given[:, 1]).all():
-        raise InvalidImage(
-            f"the intensity window {window} is empty or upside down; give (low, high)"
-        )
+    given = None if window is None else _windows(window)
     out = np.empty(channels.shape, np.uint8)
     for index in range(channels.shape[2]):
         channel = channels[..., index]
@@ -183,6 +240,17 @@ def _stretch(channels: AnyArray, window: Window | Sequence[Window] | None) -> np
             scaled = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0)
         out[..., index] = np.clip(scaled, 0, 255)
     return out
+
+
+def _windows(window: object) -> npt.NDArray[np.float64]:
+    """Return intensity windows as an array (N, 2), low before high."""
+    try:
+        given = np.asarray(window, float).reshape(-1, 2)
+        if len(given) and (given[:, 0] < given[:, 1]).all():
+            return given
+    except (TypeError, ValueError):
+        pass
+    raise InvalidImage(f"the intensity window {window} is empty or upside down; give (low, high)")
 
 
 def _percentiles(channel: AnyArray) -> Window:

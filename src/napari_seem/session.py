@@ -1,36 +1,38 @@
 """One object in the making: its prompts, its turns, and the way back.
 
 The state is a stack of snapshots of the prompts, each with the prediction it led to, if that has
-been computed. Changing prompts is instant; computing is a pure function of a frozen `Request`, so
-that it may run in any thread and be dropped when it is no longer wanted.
+been computed. An answer depends on the prompts and their order alone: every prompt is answered in a
+turn of its own, with the memory of the turn before, however the prompts came to stand there.
+Changing prompts is instant; computing is a pure function of a frozen `Request`, so that it may run
+in any thread and be dropped when it is no longer wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from .checks import whole_number
 from .edits import Edit
-from .errors import InvalidPrompt
+from .errors import InvalidArgument, InvalidLabels, InvalidPrompt
+from .images import ArraySource
 from .models.base import Embedding, Model, Prediction, check_capabilities
 from .models.registry import capabilities_by_model
+from .notebook import as_html, outlined
+from .planes import Plane
 from .prompts import Prompt, check_prompts
 
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A snapshot: all prompts at one time, and what the model made of them (None: not yet).
-
-    `after` is the turn whose memory it was told, if any.
-    """
+    """A snapshot: all prompts at one time, and what the model made of them (None: not yet)."""
 
     prompts: tuple[Prompt, ...] = ()
     prediction: Prediction | None = None
-    after: Turn | None = field(default=None, repr=False)
 
 
 Encoded = tuple[Model, Embedding]
@@ -38,23 +40,44 @@ Encoded = tuple[Model, Embedding]
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """Everything one turn needs, frozen."""
+    """Everything that the answer to the present prompts needs, frozen.
+
+    Attributes
+    ----------
+    resolve : callable
+        Gives model and embedding.
+    prompts : tuple of Prompt
+    known : int
+        How many of them, the first ones, were answered before.
+    memory : object
+        Of that answer; None where nothing was.
+    revision : int
+        Of the session when it asked.
+    """
 
     resolve: Callable[[], Encoded] = field(repr=False)
     prompts: tuple[Prompt, ...]
+    known: int
     memory: Any = field(repr=False)
     revision: int
-    after: Turn | None = field(default=None, repr=False)
 
     def run(self) -> Prediction:
-        """Compute the turn; pure but for the first encoding, and safe in any thread."""
+        """Compute the turns that lack; pure but for the first encoding, and safe in any thread."""
         model, embedding = self.resolve()
         check_capabilities(model, self.prompts, capabilities_by_model())
-        return model.predict(embedding, self.prompts, self.memory)
+        memory = self.memory
+        for count in range(self.known + 1, len(self.prompts)):
+            first = self.prompts[:count]
+            if any(prompt.positive for prompt in first):  # otherwise there is nothing to remember
+                memory = model.predict(embedding, first, memory).memory
+        return model.predict(embedding, self.prompts, memory)
 
 
 class Session:
     """Segment one object, turn by turn.
+
+    The same prompts in the same order give the same answer, by whatever way they came to stand
+    there: `add`, `remove`, `undo`, `redo`, in another session, in a copy.
 
     Parameters
     ----------
@@ -62,17 +85,44 @@ class Session:
     embedding : Embedding
         From `model.encode` of the image (or plane) that the prompts lie in.
 
+    Raises
+    ------
+    InvalidPrompt
+        The image itself is given, or an embedding of another model.
+
     Examples
     --------
-    >>> session = Session(model, model.encode(image))            # doctest: +SKIP
-    >>> session.add(Point(120, 80)).score                        # doctest: +SKIP
-    0.87
-    >>> session.add(Point(140, 95, positive=False)).mask.sum()   # doctest: +SKIP
-    2310
-    >>> session.commit(1).apply(labels)                          # doctest: +SKIP
+    >>> import numpy as np
+    >>> from skimage.data import coins
+    >>> from napari_seem import Point, Session, load_model
+    >>> model, image = load_model("compact"), coins()[:160, :160]
+    >>> session = Session(model, model.encode(image))
+    >>> _ = session.add(Point(130, 120))
+    >>> session.add(Point(155, 120, positive=False)).bbox is not None
+    True
+    >>> labels = np.zeros(image.shape, np.uint16)
+    >>> edit = session.commit(1, labels)
+    >>> edit.apply(labels)
+    >>> int((labels == 1).sum()) == edit.written == edit.asked
+    True
     """
 
     def __init__(self, model: Model, embedding: Embedding) -> None:
+        if not isinstance(embedding, Embedding):
+            raise InvalidPrompt(
+                f"a session needs an encoded image, not {type(embedding).__name__}; give "
+                "model.encode(image)"
+            )
+        if not hasattr(model, "predict"):
+            raise InvalidArgument(
+                f"{type(model).__name__} is no model that takes prompts; give what load_model "
+                "returned"
+            )
+        if embedding.model != getattr(model, "identity", embedding.model):
+            raise InvalidPrompt(
+                f"this embedding was made by '{embedding.model}', not by '{model.identity}'; "
+                "encode the image again with the present model"
+            )
         self._begin(embedding.shape, lambda: (model, embedding))
 
     @classmethod
@@ -114,15 +164,8 @@ class Session:
 
     @property
     def turns(self) -> tuple[int, ...]:
-        """How many of the present prompts each turn had that led to the answer, the first first.
-
-        Turns that were taken back are left out: they had no part in it.
-        """
-        counts, turn = [], self._past[-1] if self.prediction is not None else None
-        while turn is not None:
-            counts.append(len(turn.prompts))
-            turn = turn.after
-        return tuple(reversed(counts))
+        """How many of the present prompts each turn had that led to the answer, the first first."""
+        return () if self.prediction is None else tuple(range(1, len(self.prompts) + 1))
 
     @property
     def can_undo(self) -> bool:
@@ -188,7 +231,7 @@ class Session:
     def push(self, prompt: Prompt) -> None:
         """Add a prompt without answering it; raises `InvalidPrompt` and changes nothing."""
         check_prompts([prompt], self.shape)
-        self._step(Turn((*self.prompts, prompt)))
+        self._step((*self.prompts, prompt))
 
     def drop(self, index: int) -> None:
         """Take prompt number `index` back without answering the rest."""
@@ -196,12 +239,12 @@ class Session:
         if not -count <= index < count:
             raise InvalidPrompt(f"there is no prompt number {index}; the session has {count}")
         index %= count
-        self._step(Turn(self.prompts[:index] + self.prompts[index + 1 :]))
+        self._step(self.prompts[:index] + self.prompts[index + 1 :])
 
     def replace(self, prompts: tuple[Prompt, ...]) -> None:
         """Set all prompts in one step, such as after several were moved or deleted at once."""
         check_prompts(prompts, self.shape)
-        self._step(Turn(tuple(prompts)))
+        self._step(tuple(prompts))
 
     def step_back(self) -> None:
         """Undo without computing."""
@@ -210,7 +253,7 @@ class Session:
             self.revision += 1
 
     def step_forward(self) -> None:
-        """ReplayRunner without computing."""
+        """Redo without computing."""
         if self.can_redo:
             self._past.append(self._future.pop())
             self.revision += 1
@@ -228,25 +271,25 @@ class Session:
         self.revision += 1
 
     def request(self) -> Request:
-        """Freeze what the present turn needs.
+        """Freeze what the answer to the present prompts needs.
 
-        The memory is that of the latest earlier turn whose prompts are all still there and came
-        first, so that a prompt taken back leaves no trace.
+        The turns before it need not be computed again where a step answered the first prompts.
         """
-        after = self._told_by()
-        memory = None if after is None or after.prediction is None else after.prediction.memory
-        return Request(self.resolve, self.prompts, memory, self.revision, after)
+        before = self._answered(self.prompts)
+        memory = None if before.prediction is None else before.prediction.memory
+        return Request(self.resolve, self.prompts, len(before.prompts), memory, self.revision)
 
     def deliver(self, request: Request, prediction: Prediction) -> bool:
         """Store an answer where its prompts stand; False where they have changed meanwhile."""
         if request.revision != self.revision:
             return False
-        self._past[-1] = replace(self._past[-1], prediction=prediction, after=request.after)
+        self._past[-1] = replace(self._past[-1], prediction=prediction)
         return True
 
     def commit(
-        self, label_id: int, labels: Any = None, offset: tuple[int, ...] | None = None,
-        *, overwrite: bool = False, replace: bool = False,
+        self, label_id: int, labels: ArraySource | None = None,
+        offset: Sequence[int] | None = None, *,
+        plane: Plane | None = None, overwrite: bool = False, replace: bool = False,
     ) -> Edit:  # fmt: skip
         """The edit that writes the object; the session goes on.
 
@@ -256,50 +299,106 @@ class Session:
             The object's value.
         labels : integer array-like, optional
             What is there already; without it an empty array of the image's shape.
-        offset, overwrite, replace
-            As for `Edit.from_mask`; `offset` places the object's plane in labels of more axes.
+        offset : sequence of int, optional
+            Where the plane's first pixel lies in labels of more axes, such as (z, 0, 0).
+        plane : Plane, optional
+            Instead of `offset`, of labels that the plane cuts along other axes.
+        overwrite, replace
+            As for `Edit.from_mask`.
+
+        Returns
+        -------
+        Edit
+            `asked` and `written` are the pixels of the object and those it gets; `kept` are those
+            that stay with other objects, `taken` those it takes from them.
 
         Raises
         ------
         InvalidPrompt
             Where there is nothing to commit.
         InvalidLabels
-            Where the labels cannot take the object.
+            Where the labels cannot take the object, or have more axes and no plane is named.
         """
         prediction = self.prediction
         if prediction is None or prediction.bbox is None:
             raise InvalidPrompt("there is no object yet; add a prompt on it first")
-        if labels is None:
-            labels = np.zeros(self.shape, np.int32)
-        start = offset or (0,) * np.ndim(labels)
-        if replace:  # old pixels may lie anywhere
-            mask = _in_axes(prediction.mask, np.ndim(labels))
-        else:
-            part, (y, x) = prediction.cut_out()
-            mask = _in_axes(part, np.ndim(labels))
-            start = (*start[:-2], start[-2] + y, start[-1] + x)
-        return Edit.from_mask(labels, mask, label_id, start, overwrite=overwrite, replace=replace)
+        target = cast(ArraySource, np.zeros(self.shape, np.int32)) if labels is None else labels
+        where = _plane_in(target, self.shape, offset, plane)
+        # pixels that `replace` clears may lie anywhere
+        mask, corner = (prediction.mask, (0, 0)) if replace else prediction.cut_out()
+        start, block = where.place(mask, corner)
+        if offset is not None:
+            start = tuple(o + s for o, s in zip(offset, where.place(mask, corner)[0], strict=True))
+        return Edit.from_mask(target, block, label_id, start, overwrite=overwrite, replace=replace)
 
-    def _step(self, turn: Turn) -> None:
-        self._past.append(turn)
+    def __copy__(self) -> Session:
+        """Return a session that goes on from here on its own, with the same model."""
+        new = Session.deferred(self.shape, self.resolve)
+        new._past, new._future = list(self._past), list(self._future)
+        new.revision = self.revision
+        return new
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Session:
+        return copy(self)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(repr(prompt) for prompt in self.prompts) or "no prompts"
+        if len(self.prompts) > 3:
+            counts = f"{len(self.prompts)} prompts"
+        answer = "" if self.prediction is None else f", {self.prediction!r}"
+        return f"Session({self.shape[0]} x {self.shape[1]}, {counts}{answer})"
+
+    def _repr_html_(self) -> str:
+        prediction = self.prediction
+        rows = [{"prompt": n, "what": repr(p)} for n, p in enumerate(self.prompts)]
+        picture = None if prediction is None else prediction.picture
+        masks = [] if prediction is None else [prediction.overview()]
+        return as_html(repr(self), outlined(picture, self.shape, masks), rows)
+
+    def _step(self, prompts: tuple[Prompt, ...]) -> None:
+        before = self._answered(prompts)
+        known = before.prediction if len(before.prompts) == len(prompts) else None
+        self._past.append(Turn(prompts, known))
         self._future.clear()
         self.revision += 1
 
-    def _told_by(self) -> Turn | None:
-        present = self.prompts
-        for turn in reversed(self._past[:-1]):
+    def _answered(self, prompts: tuple[Prompt, ...]) -> Turn:
+        """The step that answered most of these prompts, the first of them first."""
+        best = Turn()
+        for turn in (*self._past, *self._future):
             count = len(turn.prompts)
-            same = count <= len(present) and all(
-                a is b for a, b in zip(turn.prompts, present[:count], strict=True)
+            known = turn.prediction is not None and count > len(best.prompts)
+            if known and turn.prompts == prompts[:count]:
+                best = turn
+        return best
+
+
+def _plane_in(
+    labels: ArraySource, shape: tuple[int, int], offset: Sequence[int] | None, plane: Plane | None
+) -> Plane:
+    """Return where a plane of `shape` (H, W) lies in labels of any shape; over their last axes."""
+    if plane is not None:
+        if offset is not None:
+            raise InvalidArgument("both offset and plane are given; give one of them")
+        if plane.ndim != len(labels.shape):
+            raise InvalidLabels(
+                f"the plane is one of {plane.ndim} axes but the labels have {len(labels.shape)}; "
+                "give labels of the image's own axes"
             )
-            if same and turn.prediction is not None:
-                return turn
-        return None
-
-
-def _in_axes(mask: npt.NDArray[np.bool_], ndim: int) -> npt.NDArray[np.bool_]:
-    """Return the plane's mask, bool (H, W), as the last two of `ndim` axes."""
-    return mask.reshape((1,) * (ndim - 2) + mask.shape)
+        return plane
+    axes = len(labels.shape)
+    if offset is None and axes != 2:
+        example = ", ".join(["plane number", *["0"] * (axes - 1)])
+        raise InvalidLabels(
+            f"the labels of shape {tuple(labels.shape)} have {axes} axes and the image is one "
+            f"plane; name it by offset=({example}) or by plane"
+        )
+    if offset is not None and len([whole_number(o, "the offset", 0) for o in offset]) != axes:
+        raise InvalidLabels(
+            f"offset {tuple(offset)} has {len(offset)} numbers but the labels have {axes} axes; "
+            "give one for each"
+        )
+    return Plane.of(labels.shape)
 
 
 def _step_title(before: Turn, after: Turn) -> str:

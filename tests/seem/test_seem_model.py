@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from napari_seem import Box, Mask, Point, Polygon, Reference, Scribble, Text
-from napari_seem.errors import InvalidPrompt, WeightsError
+from napari_seem.errors import InvalidPrompt, UnsupportedPrompt, WeightsError
 from napari_seem.models import registry
 from napari_seem.models.base import Embedding, Model
 from napari_seem.models.seem import turns
@@ -238,7 +238,7 @@ def test_small_and_narrow_images_work(model: SeemModel, shape: tuple[int, ...]) 
 def test_prompts_it_cannot_take_are_refused(
     prompts: list, message: str, model: SeemModel, embedding: Embedding
 ) -> None:
-    with pytest.raises(InvalidPrompt, match=message):
+    with pytest.raises((InvalidPrompt, UnsupportedPrompt), match=message):
         model.predict(embedding, prompts)
 
 

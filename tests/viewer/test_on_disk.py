@@ -231,7 +231,7 @@ class TestWindow:
         assert not self.whole(labels)[0].any()
         layer.redo()
         assert (self.whole(labels)[0] == 4).any()
-        assert len(opened.undo_backend.journal.done) == 1
+        assert len(opened.undo_backend.stack.done) == 1
         document_of(labels).undo()
         assert not layer.data.any()
         assert not self.whole(labels)[0].any()
@@ -294,7 +294,7 @@ class TestWindow:
             document_of(labels, empty=True).write_objects(
                 plane, [NewObject(disc(), (0, 0), 70_000, ObjectRecord())], overwrite=False
             )
-        assert not opened.undo_backend.journal.done
+        assert not opened.undo_backend.stack.done
 
     def test_what_the_disk_refuses_is_not_shown_as_if_it_were_kept(self, viewer, labels, plane):
         opened = window_of(labels)
@@ -303,7 +303,7 @@ class TestWindow:
         with pytest.raises(Exception, match="free some"), layer.block_history():
             layer.paint((50, 50), 3)
         assert not layer.data.any()
-        assert not opened.undo_backend.journal.done
+        assert not opened.undo_backend.stack.done
 
     def test_other_pyramids_are_refused_as_before(self, viewer, labels):
         first = np.zeros(self.SHAPE, np.uint8)

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..edits import Edit, ObjectRecord, check_labels
 from ..errors import InvalidLabels
+from ..images import MOST_CHANNELS
 from ..io.files import open_image
 from ..io.grid import Grid
-from ..io.images import MOST_CHANNELS, labels_beside
+from ..io.images import labels_beside
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject

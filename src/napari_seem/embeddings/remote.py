@@ -44,7 +44,7 @@ class RemoteEncoder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def encode(self, image: AnyArray) -> Embedding:
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) on the cluster.
 
         Raises
@@ -52,7 +52,8 @@ class RemoteEncoder:
         ClusterTrouble
             The cluster is gone, does not answer, or has other weights.
         """
-        seen = image if image.dtype == np.uint8 else to_rgb(image)  # an eighth of a float image
+        plain = image.dtype == np.uint8 and channels is None
+        seen = image if plain else to_rgb(image, channels=channels)  # an eighth of a float image
         return self._submit(encode_there, seen)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidImage
-from ..images import ArraySource
+from ..images import MOST_CHANNELS, ArraySource
 from .files import ending, open_image, write_labels
 from .grid import Grid
 from .opened import Opened
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
 """Endings of the files of a folder that are taken as images."""
-MOST_CHANNELS = 32
-"""A last axis longer than this holds columns of a stack, not channels."""
 
 
 def channels_last(opened: Opened) -> ArraySource:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..edits import Edit, Journal, ObjectTable, check_writable
+from ..edits import Edit, ObjectTable, check_writable
 from ..io.label_store import LabelStore
 from ..io.table import COLOURS, rows_of
 from ..palette import Palette
-from .undo import Block, JournalUndo, UndoBackend
+from .undo import Block, StackUndo, UndoBackend, UndoStack
 
 if TYPE_CHECKING:
     from ..images import WritableArray
@@ -101,7 +101,7 @@ class ArrayHost:
         self.data = data.array if isinstance(data, LabelStore) else data
         self.palette = palette or Palette()
         self.grid: Mapping[str, Any] = dict(grid or {})
-        self.undo: UndoBackend = JournalUndo(self.data, self._change, Journal(undo_bytes))
+        self.undo: UndoBackend = StackUndo(self.data, self._change, UndoStack(undo_bytes))
         self._table = table or ObjectTable()
         self._notes: dict[str, Any] = {}
 
@@ -152,10 +152,8 @@ class ArrayHost:
     def _change(self, edit: Edit, *, back: bool = False) -> None:
         if self.store is not None:
             self.store.change(edit, back=back)
-        elif back:
-            edit.revert(self.data)
         else:
-            edit.apply(self.data)
+            edit.write(self.data, back=back)
 
     def _describe(self) -> None:
         """Keep table and colours beside the pixels in a folder."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ..edits import Edit, Journal
+from ..edits import Edit
 from ..errors import FileTrouble
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Step = Sequence[Any]
 """The changes that are undone together; opaque but to the backend that keeps them."""
 Block = tuple[slice, ...]
 _MARKS = count()
+Edits = tuple[Edit, ...]
 
 
 class UndoBackend(Protocol):
@@ -105,7 +106,56 @@ class NoUndo:
         """There is nothing to redo."""
 
 
-class JournalUndo:
+class UndoStack:
+    """Steps that were done and may be taken back, and those that were; bounded, oldest out first.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Of all edits in it; the last step stays whatever its size.
+    """
+
+    def __init__(self, max_bytes: int = 256 << 20) -> None:
+        self.max_bytes = max_bytes
+        self.done: list[Edits] = []
+        self.undone: list[Edits] = []
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all edits."""
+        return sum(edit.nbytes for step in (*self.done, *self.undone) for edit in step)
+
+    def add(self, step: Edits) -> None:
+        """Note a step that was made; one that undoes the last, or does it again, is no new one."""
+        if not step:
+            return
+        if self.done and step == tuple(e.turned for e in reversed(self.done[-1])):
+            self.undone.append(self.done.pop())
+            return
+        if self.undone and step == self.undone[-1]:
+            self.done.append(self.undone.pop())
+            return
+        self.undone.clear()
+        self.done.append(step)
+        while len(self.done) > 1 and self.nbytes > self.max_bytes:
+            del self.done[0]
+
+    def back(self) -> Edits:
+        """The edits to be reverted now, in this order; none where nothing was done."""
+        if not self.done:
+            return ()
+        self.undone.append(self.done.pop())
+        return tuple(reversed(self.undone[-1]))
+
+    def forward(self) -> Edits:
+        """The edits to be made again now, in this order; none where nothing was taken back."""
+        if not self.undone:
+            return ()
+        self.done.append(self.undone.pop())
+        return self.done[-1]
+
+
+class StackUndo:
     """Undo of an array that nobody else writes to.
 
     Parameters
@@ -114,28 +164,28 @@ class JournalUndo:
         Read where a write has failed.
     change : callable
         `change(edit, back=False)` makes an edit, or takes it back.
-    journal : Journal, optional
+    stack : UndoStack, optional
         Keeps the steps.
     """
 
     marks = True
 
     def __init__(
-        self, data: WritableArray, change: Callable[..., None], journal: Journal | None = None
+        self, data: WritableArray, change: Callable[..., None], stack: UndoStack | None = None
     ) -> None:
-        self.journal = journal or Journal()
+        self.stack = stack or UndoStack()
         self._data, self._change = data, change
         self._open: list[Edit] | None = None
 
     @property
     def done(self) -> Sequence[Step]:
         """As of `UndoBackend`."""
-        return tuple(self.journal.done)
+        return tuple(self.stack.done)
 
     @property
     def undone(self) -> Sequence[Step]:
         """As of `UndoBackend`."""
-        return tuple(self.journal.undone)
+        return tuple(self.stack.undone)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -145,7 +195,7 @@ class JournalUndo:
             yield
         finally:
             made, self._open = tuple(self._open), None
-            self.journal.add(made)
+            self.stack.add(made)
 
     def write(self, edit: Edit) -> None:
         """As of `UndoBackend`."""
@@ -178,12 +228,12 @@ class JournalUndo:
 
     def undo(self) -> None:
         """As of `UndoBackend`."""
-        for edit in self.journal.back():
+        for edit in self.stack.back():
             self._change(edit, back=True)
 
     def redo(self) -> None:
         """As of `UndoBackend`."""
-        for edit in self.journal.forward():
+        for edit in self.stack.forward():
             self._change(edit)
 
 

@@ -6,24 +6,24 @@ work is kept inside a model, so that one model serves every image and every thre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UnsupportedPrompt
+from ..errors import InvalidPrompt, UnsupportedPrompt
 from ..images import AnyArray
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
-from .panoptic import Panoptic, panoptic_of
+from .answers import BoolArray, FloatArray, Instance, IntArray, Prediction, Segmentation, mask_bbox
 
-FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int32]
-
+__all__ = [
+    "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
+    "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation", "as_names",
+    "check_capabilities", "check_embedding", "mask_bbox",
+]  # fmt: skip
 
 OUTSIDE = -12.0
 """Logit of the pixels outside of the windows that a model decoded."""
@@ -57,7 +57,7 @@ _NEEDS: dict[type, Capability] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Embedding:
     """An encoded image: opaque to all but the model that made it.
 
@@ -80,141 +80,28 @@ class Embedding:
 
     model: str
     shape: tuple[int, int]
-    tensors: Mapping[str, Any] = field(repr=False)
+    tensors: Mapping[str, Any]
     meta: Mapping[str, Any] = field(default_factory=dict)
     lasting: bool = True
-    scratch: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    scratch: dict[str, Any] = field(default_factory=dict, init=False)
 
     @property
     def nbytes(self) -> int:
         """Size of the cached features in bytes."""
         return sum(t.numel() * t.element_size() for t in self.tensors.values())
 
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The answer to one turn.
-
-    Attributes
-    ----------
-    logits : float32 array of shape (H, W)
-        Greater than 0 inside the object, in the frame of the image.
-    score : float
-        The model's own estimate of its intersection over union, 0..1.
-    label : str or None
-        The name of the object, where the model knows one.
-    memory : object
-        Opaque; give it to the next turn's `predict`.
-    """
-
-    logits: FloatArray = field(repr=False)
-    score: float
-    label: str | None = None
-    memory: Any = field(default=None, repr=False)
-
-    @cached_property
-    def mask(self) -> BoolArray:
-        """The object as a bool array of shape (H, W)."""
-        return self.logits > 0
-
-    @cached_property
-    def bbox(self) -> tuple[int, int, int, int] | None:
-        """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
-        return mask_bbox(self.mask)
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the image in pixels."""
-        height, width = self.logits.shape
-        return height, width
-
-    def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
-        """Return the mask within `bbox`, and the (y, x) of its corner in the image.
-
-        The array is of shape (y1 - y0, x1 - x0), and of shape (0, 0) where the mask is empty.
-        """
-        y0, x0, y1, x1 = self.bbox or (0, 0, 0, 0)
-        return self.mask[y0:y1, x0:x1], (y0, x0)
-
-    def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
-        """Return what to show: a mask (h, w), its corner (y, x), image pixels a mask pixel."""
-        return self.mask, (0, 0), 1
+    def __repr__(self) -> str:
+        size = f"{self.shape[0]} x {self.shape[1]}"
+        return f"{type(self).__name__}({size}, {self.model}, {self.nbytes / 1e6:.1f} MB)"
 
 
-@dataclass(frozen=True, eq=False)
-class Instance:
-    """One proposed object.
+class Named:
+    """A model that says in one line what it is."""
 
-    Attributes
-    ----------
-    mask : bool array of shape (y1 - y0, x1 - x0)
-        The object within `bbox`.
-    bbox : (int, int, int, int)
-        Half-open (y0, x0, y1, x1) in image pixels.
-    score : float
-        0..1.
-    label : str or None
-        The object's name.
-    thing : bool
-        False for stuff (sky, road), which has one region a name.
-    """
+    identity: str
 
-    mask: BoolArray = field(repr=False)
-    bbox: tuple[int, int, int, int]
-    score: float
-    label: str | None = None
-    thing: bool = True
-
-    @property
-    def area(self) -> int:
-        """Pixels inside the mask."""
-        return int(self.mask.sum())
-
-    def full_mask(self, shape: tuple[int, int]) -> BoolArray:
-        """Return the mask as a bool array of an image's `shape` (H, W)."""
-        out = np.zeros(shape, dtype=bool)
-        y0, x0, y1, x1 = self.bbox
-        out[y0:y1, x0:x1] = self.mask
-        return out
-
-
-@dataclass(frozen=True, eq=False)
-class Segmentation:
-    """Everything found in one image.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Height and width of the image in pixels.
-    instances : tuple of Instance
-        Best first; they do not overlap in `labels`.
-    semantic : int32 array of shape (H, W), or None
-        Index into `names` plus one; 0 where no name fits.
-    names : tuple of str
-        The vocabulary of `semantic`.
-    stuff : tuple of str
-        Those of `names` whose parts of `semantic` belong to `panoptic`.
-    """
-
-    shape: tuple[int, int]
-    instances: tuple[Instance, ...]
-    semantic: IntArray | None = field(default=None, repr=False)
-    names: tuple[str, ...] = ()
-    stuff: tuple[str, ...] = ()
-
-    @cached_property
-    def panoptic(self) -> Panoptic:
-        """Instances, and stuff where no instance is: every pixel in at most one region."""
-        return panoptic_of(self)
-
-    @cached_property
-    def labels(self) -> IntArray:
-        """Instance i as value i + 1 in an int32 array (H, W); the better instance wins overlaps."""
-        out = np.zeros(self.shape, dtype=np.int32)
-        for index in reversed(range(len(self.instances))):
-            y0, x0, y1, x1 = self.instances[index].bbox
-            out[y0:y1, x0:x1][self.instances[index].mask] = index + 1
-        return out
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.identity})"
 
 
 class Capable(Protocol):
@@ -245,8 +132,11 @@ class Model(Protocol):
     identity: str
     capabilities: frozenset[Capability]
 
-    def encode(self, image: AnyArray) -> Embedding:
-        """Encode an image (H, W) or (H, W, C) of any real dtype, once for all turns."""
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+        """Encode an image (H, W) or (H, W, C) of any real dtype, once for all turns.
+
+        `channels` is the axis of the channels, where it is not a short last one.
+        """
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
@@ -304,19 +194,51 @@ def check_capabilities(
             )
 
 
-def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
-    """Return the half-open box (y0, x0, y1, x1) around the True pixels of a mask.
+def check_embedding(identity: str, embedding: object) -> Embedding:
+    """Return an embedding; raise `InvalidPrompt` unless the model of this identity made it whole.
 
     Parameters
     ----------
-    mask : bool array of shape (H, W)
-
-    Returns
-    -------
-    (int, int, int, int), or None where no pixel is True.
+    identity : str
+        `Model.identity`.
+    embedding : object
     """
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
+    if not isinstance(embedding, Embedding):
+        raise InvalidPrompt(
+            f"a model is asked about an encoded image, not about {type(embedding).__name__}; give "
+            "model.encode(image)"
+        )
+    if embedding.model != identity:
+        raise InvalidPrompt(
+            f"this embedding was made by '{embedding.model}', not by '{identity}'; "
+            "encode the image again with the present model"
+        )
+    if not embedding.tensors:
+        height, width = embedding.shape
+        raise InvalidPrompt(
+            f"the image of {height} x {width} pixels is too big to be encoded as one, and only "
+            "predict and segment work in parts of it; give a part of it, or a coarser copy"
+        )
+    return embedding
+
+
+def as_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Take one name or several, without blanks around them; None is every name.
+
+    Raises
+    ------
+    InvalidPrompt
+        There is none, or one that is no text or empty.
+    """
+    if names is None:
         return None
-    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
-    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+    given = (names,) if isinstance(names, str) else names
+    if not isinstance(given, Iterable):
+        raise InvalidPrompt(f"names are {names!r}; give a word, or a list of words")
+    chosen = tuple(given)
+    for name in chosen:
+        if not isinstance(name, str) or not name.strip():
+            raise InvalidPrompt(f"{name!r} is no name; give words such as 'nucleus'")
+    if not chosen:
+        raise InvalidPrompt("there are no names to look for; give at least one")
+    return tuple(name.strip() for name in chosen)

@@ -85,7 +85,7 @@ def _seem(size: str, filename: str, figures: str, megabytes: int) -> ModelSpec:
     return ModelSpec(
         name=f"seem-focal-{size.lower()}",
         title=f"SEEM Focal-{size}",
-        builder=f"napari_seem.models.seem.model:build_focal_{size.lower()}",
+        builder=f"napari_seem.sources.any_size:build_focal_{size.lower()}",
         capabilities=_PROMPTABLE,
         weights=WeightsFile(filename, url=_SEEM + filename),
         licence="Apache-2.0",
@@ -103,7 +103,7 @@ _SPECS = (
     ModelSpec(
         name="compact",
         title="Compact (shipped)",
-        builder="napari_seem.models.compact:build",
+        builder="napari_seem.sources.any_size:build_compact",
         capabilities=_PROMPTABLE | {Capability.IN_CONTEXT, Capability.CONCEPTS},
         weights=WeightsFile("compact/compact.safetensors"),
         licence="BSD-3-Clause",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import InvalidLabels, UnsupportedPrompt
 from ..images import AnyArray
-from .base import Capability, Capable, Embedding, Model
+from .base import Capability, Capable, Embedding, Model, Named
 from .registry import able_models
 
 BoolArray = npt.NDArray[np.bool_]
@@ -97,7 +97,7 @@ class TeachableModel(Protocol):
         """Join what `written` split; the arrays are of any shape."""
 
 
-class NotTeachable:
+class NotTeachable(Named):
     """The methods of a model that can't be taught words."""
 
     name: str

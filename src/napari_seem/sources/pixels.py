@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from ..embeddings import content_key
 from ..errors import InvalidImage
-from ..images import AnyArray, ArraySource, Window, channel_windows, to_rgb
-from ..io.images import MOST_CHANNELS
+from ..images import AnyArray, ArraySource, Window, as_picture, channel_windows, to_rgb
 from ..models.base import Embedding, Model, PartEncoder
 from ..planes import Plane
 from .frames import Area, Frame, Shape
@@ -74,7 +73,9 @@ class PlanePixels:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, image: ArraySource | Sequence[ArraySource]) -> PlanePixels:
+    def of(
+        cls, image: ArraySource | Sequence[ArraySource], channels: int | None = None
+    ) -> PlanePixels:
         """Wrap an array-like (H, W) or (H, W, C), or a list of its resolutions.
 
         Raises
@@ -82,17 +83,11 @@ class PlanePixels:
         InvalidImage
             For arrays of other axes, or of no pixel.
         """
-        levels: list[ArraySource] = (
-            list(image) if isinstance(image, (list, tuple)) else [cast(ArraySource, image)]
-        )
-        shape = tuple(getattr(levels[0], "shape", ())) if levels else ()
-        if len(shape) not in (2, 3) or (len(shape) == 3 and shape[2] > MOST_CHANNELS):
-            raise InvalidImage(
-                f"a plane is (H, W) or (H, W, channels), or a list of its resolutions; got "
-                f"{f'an array of shape {shape}' if shape else type(image).__name__}"
-            )
-        if 0 in shape:
-            raise InvalidImage(f"the image of shape {shape} holds no pixel")
+        given = list(image) if isinstance(image, (list, tuple)) else [image]
+        if not given:
+            raise InvalidImage("there is no resolution of the image; give one at least")
+        levels = [as_picture(cast(ArraySource, level), channels) for level in given]
+        shape = levels[0].shape
         return cls([levels], Plane((None, None), (0, 1), len(shape) == 3))
 
     def read(self, frame: Frame) -> AnyArray:

@@ -38,11 +38,15 @@ ROOM = BAND + 2
 """Frame pixels kept around an object, into which its border may move."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TiledEmbedding(Embedding):
-    """A big plane, whose frames are encoded when they are needed; it holds no features itself."""
+    """A big plane, whose frames are encoded when they are needed.
 
-    pixels: PlanePixels = field(kw_only=True, repr=False)
+    It holds no features itself, but knows where those of its frames are kept.
+    """
+
+    pixels: PlanePixels = field(kw_only=True)
+    frames: EmbeddingCache = field(kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,21 +98,23 @@ class TiledModel:
         """Return the words of the model."""
         return self.model.vocabulary()
 
-    def encode(self, image: PlaneImage) -> TiledEmbedding:
+    def encode(self, image: PlaneImage, channels: int | None = None) -> TiledEmbedding:
         """Prepare a plane for prompts; its pixels are read later.
 
         Parameters
         ----------
         image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
             numpy, dask, zarr, or any other array that slices.
+        channels : int, optional
+            Axis of the channels, as for `napari_seem.images.as_picture`.
 
         Raises
         ------
         InvalidImage
             The array is no image.
         """
-        pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
-        return TiledEmbedding(self.identity, pixels.shape, {}, pixels=pixels)
+        pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image, channels)
+        return TiledEmbedding(self.identity, pixels.shape, {}, pixels=pixels, frames=self.cache)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None

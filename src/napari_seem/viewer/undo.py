@@ -75,7 +75,7 @@ class NapariUndo:
         """As of `UndoBackend`."""
         private.drop_open_step(self._layer)
         data = self._layer.data
-        restore(data, edits, error, lambda edit: edit.revert(data))
+        restore(data, edits, error, lambda edit: edit.write(data, back=True))
         self._layer.refresh()
 
     def blocks(self, step: Step) -> list[Block]:

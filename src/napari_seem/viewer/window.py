@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ..edits import Edit
 from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
-from ..labels.undo import JournalUndo
+from ..labels.undo import StackUndo
 from ..planes import Plane
 from .coordinates import affine_matrix, resampled
 from .private import is_in_stroke, unwrap
@@ -124,7 +124,7 @@ class Window:
                 self.layer.refresh(extent=False, thumbnail=False, highlight=False)
             raise
         self._known = present.copy()
-        self.undo_backend.journal.add((edit,))
+        self.undo_backend.stack.add((edit,))
         self.shown.refresh(extent=False, thumbnail=False, highlight=False)
         self.noticed()
 
@@ -203,7 +203,7 @@ class Window:
             self._own = former
 
 
-class WindowUndo(JournalUndo):
+class WindowUndo(StackUndo):
     """Undo of labels in a folder that are painted on in a window.
 
     Parameters

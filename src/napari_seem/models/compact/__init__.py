@@ -12,7 +12,9 @@ from .model import CompactModel
 __all__ = ["CompactModel", "build"]
 
 
-def build(weights_path: Path, device: str = "cpu") -> CompactModel:
+def build(
+    weights_path: Path, device: str = "cpu", kind: type[CompactModel] = CompactModel
+) -> CompactModel:
     """Build the model from one safetensors file.
 
     Parameters
@@ -21,6 +23,8 @@ def build(weights_path: Path, device: str = "cpu") -> CompactModel:
         Written by `training/train.py`; sizes and vocabulary are in its metadata.
     device : str
         A torch device.
+    kind : type
+        Class of the model.
 
     Raises
     ------
@@ -61,4 +65,4 @@ def build(weights_path: Path, device: str = "cpu") -> CompactModel:
         if isinstance(module, ConvNorm):
             module.fuse()
     digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()[:12]
-    return CompactModel(network, words, f"compact@{digest}", device)
+    return kind(network, words, f"compact@{digest}", device)

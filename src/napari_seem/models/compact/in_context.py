@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...errors import InvalidPrompt
-from ..base import Embedding
+from ..base import Embedding, Named, check_embedding
 from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
 from . import by_example, teaching
 from .by_example import Lesson
 from .network import CompactNetwork
 
 
-class InContextMixin:
+class InContextMixin(Named):
     """Labelling by example, for the compact model.
 
     Parameters
@@ -29,12 +28,8 @@ class InContextMixin:
         self.identity = identity
 
     def check(self, embedding: Embedding) -> None:
-        """Raise `InvalidPrompt` for an embedding that another model made."""
-        if embedding.model != self.identity:
-            raise InvalidPrompt(
-                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
-                "encode the image again with the present model"
-            )
+        """Raise `InvalidPrompt` for what is no embedding of this model."""
+        check_embedding(self.identity, embedding)
 
     def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: object) -> Lesson:
         """Fit a lesson to labelled examples, for any number of targets; see `by_example`.

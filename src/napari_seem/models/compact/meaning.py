@@ -11,6 +11,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from ...errors import UnsupportedPrompt
 from ...prompts import Prompt, Reference, Text
 from ..base import Embedding
 from ..teachable import Word
@@ -53,23 +54,24 @@ def meaning_of_prompts(
     ------
     UnknownWord
         A word that the model was not taught.
+    UnsupportedPrompt
+        A negative word of the model's own vocabulary.
     InvalidPrompt
         A word taught on images of another number of channels, a reference of another model.
     """
     levels, config = pyramid.levels(embedding), model.network.config
     blank = torch.zeros(config.semantic_dim)
     said = [model.meaning_of(p.text) for p in prompts if isinstance(p, Text) and p.positive]
-    denied = [model.meaning_of(p.text) for p in prompts if isinstance(p, Text) and not p.positive]
+    denied = [_denied(model, p) for p in prompts if isinstance(p, Text) and not p.positive]
     taught = tuple(one for one in said if isinstance(one, Word))
-    refused = tuple(one for one in denied if isinstance(one, Word))
-    for one in (*taught, *refused):
+    for one in (*taught, *denied):
         check_shown(one, embedding, config)
     references = [p for p in prompts if isinstance(p, Reference)]
     regions = [_region(model, p) for p in references if p.positive]
     meanings = [concept_on(one.meaning, levels) for one in taught]
     sides = [r[2] for r in regions] + [one.side for one in meanings if one.side is not None]
     others = [_region(model, p)[1] for p in references if not p.positive]
-    others += [concept_on(one.meaning, levels).semantic for one in refused]
+    others += [concept_on(one.meaning, levels).semantic for one in denied]
     words = [model.word_vector(one) for one in said if isinstance(one, int)]
     # beside a click the semantic direction runs neighbours of a kind together; the other does not
     placed = any(p.positive and not isinstance(p, (Text, Reference)) for p in prompts)
@@ -84,7 +86,18 @@ def meaning_of_prompts(
         mean_direction(words, blank),
         float(np.median(sides)) if sides else None,
     )
-    return PromptMeaning(concept, taught, refused, bool(taught) and not regions and not words)
+    return PromptMeaning(concept, taught, tuple(denied), bool(taught) and not regions and not words)
+
+
+def _denied(model: CompactModel, prompt: Text) -> Word:
+    """Return the meaning of a negative word: only taught ones have examples to compare with."""
+    word = model.meaning_of(prompt.text)
+    if isinstance(word, Word):
+        return word
+    raise UnsupportedPrompt(
+        f"the word '{prompt.text}' can't be negative; show what is not meant with a click, a "
+        "region or a word that you taught"
+    )
 
 
 def _region(model: CompactModel, reference: Reference) -> tuple[Tensor, Tensor, float]:

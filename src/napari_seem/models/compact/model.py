@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import InvalidPrompt
 from ...images import AnyArray, to_rgb
 from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
-from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, mask_bbox
+from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, as_names, mask_bbox
 from ..teachable import Word
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .adapt import STEPS, Accepted, adapted
@@ -68,20 +68,22 @@ class CompactModel(InContextMixin, VocabularyMixin):
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
-    def encode(self, image: AnyArray) -> Embedding:
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
         """Encode an image once, for every turn on it.
 
         Parameters
         ----------
         image : (H, W) or (H, W, C) array of any real dtype
             Brought to RGB by `napari_seem.images.to_rgb`.
+        channels : int, optional
+            Axis of the channels, where it is not a short last one.
 
         Raises
         ------
         InvalidImage
             Where the array is no image.
         """
-        rgb = to_rgb(image)
+        rgb = to_rgb(image, channels=channels)
         return self._encoded(rgb, rgb)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
@@ -160,7 +162,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         Parameters
         ----------
         embedding : Embedding
-        names : sequence of str, optional
+        names : str or sequence of str, optional
             Words it was trained on or taught (`UnknownWord` otherwise).
 
         Returns
@@ -172,10 +174,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
         from .recognize import segmented, with_names
 
         self.check(embedding)
-        if names is None:
+        wanted = as_names(names)
+        if wanted is None:
             found = find_objects(self, embedding, None)
             return replace(found, instances=tuple(with_names(self, embedding, found.instances)))
-        chosen = [self.meaning_of(name) for name in names]
+        chosen = [self.meaning_of(name) for name in wanted]
         own = [one for one in chosen if isinstance(one, int)]
         taught = [one for one in chosen if isinstance(one, Word)]
         if taught:
@@ -335,6 +338,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """Name the object of these logits (H, W), and wrap them up."""
         from .recognize import name_of
 
+        logits.flags.writeable = False
         mask = logits > 0
         name = wanted.taught[0].name if wanted.taught and mask.any() else None
         if name is None and self.taught:

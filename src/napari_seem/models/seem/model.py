@@ -15,12 +15,19 @@ from torch import Tensor
 from ...errors import InvalidPrompt
 from ...images import AnyArray, to_rgb
 from ...prompts import Prompt, Reference, check_prompts
-from ..base import Capability, Embedding, Prediction, Segmentation
+from ..base import (
+    Capability,
+    Embedding,
+    Prediction,
+    Segmentation,
+    as_names,
+    check_embedding,
+)
 from ..teachable import NotTeachable
 from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
 from .checkpoint import load_network
-from .config import FOCAL_L, FOCAL_T, SeemConfig
+from .config import SeemConfig
 from .decoder import SCALES, Features
 from .names import Vocabulary
 from .network import STRIDE, Seem
@@ -92,7 +99,7 @@ class SeemModel(NotTeachable):
 
     def at_size(self, short_side: int, long_side: int) -> SeemModel:
         """Return a model of the same network that resizes its images to another size in pixels."""
-        return SeemModel(
+        return type(self)(
             self.network,
             self.tokenizer,
             self.name,
@@ -103,9 +110,9 @@ class SeemModel(NotTeachable):
         )
 
     @torch.inference_mode()
-    def encode(self, image: AnyArray) -> Embedding:
-        """Encode an image (H, W) or (H, W, C) of any real dtype, once."""
-        rgb = to_rgb(image)
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+        """Encode an image (H, W) or (H, W, C) of any real dtype, once; see `Model.encode`."""
+        rgb = to_rgb(image, channels=channels)
         pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device)
         x = pixels.permute(2, 0, 1)[None].float()  # (1, 3, H, W)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
@@ -129,8 +136,10 @@ class SeemModel(NotTeachable):
         Raises
         ------
         InvalidPrompt
-            A prompt outside the image, no prompt at all, a negative word or reference region, a
-            text of more than 77 tokens, or an embedding or a memory of another model.
+            A prompt outside the image, no prompt at all, a text of more than 77 tokens, or an
+            embedding or a memory of another model.
+        UnsupportedPrompt
+            A negative word or reference region.
         WeightsError
             A word is given, and the tokenizer's vocabulary is missing.
         """
@@ -214,9 +223,7 @@ class SeemModel(NotTeachable):
     ) -> tuple[tuple[str, ...], Tensor, Tensor, Frame]:
         """Return names, class logits (Q, K + 1) and mask logits (Q, h, w) of all object queries."""
         features, frame = self._open(embedding)
-        chosen = tuple(coco.NAMES if names is None else names)
-        if not chosen:
-            raise InvalidPrompt("there are no names to look for; give at least one")
+        chosen = as_names(names) or tuple(coco.NAMES)
         vocabulary = self.embed_names(chosen)
         decoder = self.network.decoder
         rows = turns.object_queries(decoder, features)
@@ -228,11 +235,7 @@ class SeemModel(NotTeachable):
         return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
     def _open(self, embedding: Embedding) -> tuple[Features, Frame]:
-        if embedding.model != self.identity:
-            raise InvalidPrompt(
-                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
-                "encode the image again with the present model"
-            )
+        check_embedding(self.identity, embedding)
         height, width = embedding.meta["resized"]
         padded = (height + -height % STRIDE, width + -width % STRIDE)
         frame = Frame(padded, (height, width), embedding.shape)
@@ -307,21 +310,13 @@ def _sign(network: Seem) -> int:
     return sign
 
 
-def build_focal_t(weights: Path, device: str) -> SeemModel:
-    """Load SEEM with Focal-T from its checkpoint."""
-    return build(weights, device, FOCAL_T, "seem-focal-t")
-
-
-def build_focal_l(weights: Path, device: str) -> SeemModel:
-    """Load SEEM with Focal-L from its checkpoint."""
-    return build(weights, device, FOCAL_L, "seem-focal-l")
-
-
-def build(weights: Path, device: str, config: SeemConfig, name: str) -> SeemModel:
+def build(
+    weights: Path, device: str, config: SeemConfig, name: str, kind: type[SeemModel] = SeemModel
+) -> SeemModel:
     """Load SEEM; the tokenizer's files lie beside the weights or in the cache folder."""
     network = load_network(weights, config, device)
     folders = (weights.parent, cache_folder() / "clip-vit-base-patch32")
-    return SeemModel(network, Tokenizer(folders, config.text_length), name, device)
+    return kind(network, Tokenizer(folders, config.text_length), name, device)
 
 
 def _tensors(features: Features) -> dict[str, Tensor]:

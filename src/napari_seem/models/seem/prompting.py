@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...errors import InvalidPrompt
+from ...errors import UnsupportedPrompt
 from ...prompts import (
     BoolArray,
     Box,
@@ -65,11 +65,11 @@ def references_of(prompts: Sequence[Prompt]) -> list[Reference]:
 
 
 def refuse_negative_meaning(prompts: Sequence[Prompt]) -> None:
-    """Raise `InvalidPrompt` for a negative word or reference, which SEEM does not take."""
+    """Raise `UnsupportedPrompt` for a negative word or reference, which SEEM does not take."""
     for prompt in prompts:
         if isinstance(prompt, (Text, Reference)) and not prompt.positive:
             kind = "word" if isinstance(prompt, Text) else "reference region"
-            raise InvalidPrompt(
+            raise UnsupportedPrompt(
                 f"SEEM takes no negative {kind}; mark what is wrong with a negative point, "
                 "scribble or box instead"
             )

@@ -17,7 +17,14 @@ from ...errors import InvalidPrompt, UnsupportedPrompt
 from ...images import AnyArray, to_rgb
 from ...prompts import Prompt
 from .. import weights
-from ..base import Capability, Embedding, Prediction, Segmentation, check_capabilities
+from ..base import (
+    Capability,
+    Embedding,
+    Prediction,
+    Segmentation,
+    check_capabilities,
+    check_embedding,
+)
 from ..in_context import (
     Box2D,
     Example,
@@ -94,14 +101,16 @@ class SegGptModel(NotTeachable):
         """Return no words."""
         return ()
 
-    def encode(self, image: AnyArray) -> Embedding:
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
         """Resize an image to the network's square; the network runs once there are examples.
 
         Parameters
         ----------
         image : (H, W) or (H, W, C) array of any real dtype
+        channels : int, optional
+            Axis of the channels, where it is not a short last one.
         """
-        rgb = to_rgb(image)
+        rgb = to_rgb(image, channels=channels)
         side = self.network.config.side
         whole = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
         small = F.interpolate(
@@ -223,12 +232,7 @@ class SegGptModel(NotTeachable):
         return torch.as_tensor(painted, dtype=torch.float32, device="cpu").clone()
 
     def _image(self, embedding: Embedding) -> Tensor:
-        if embedding.model != self.identity:
-            raise InvalidPrompt(
-                f"this embedding was made by '{embedding.model}', not by '{self.identity}'; "
-                "encode the image again with the present model"
-            )
-        image: Tensor = embedding.tensors["image"]
+        image: Tensor = check_embedding(self.identity, embedding).tensors["image"]
         return image
 
 

@@ -1,0 +1,288 @@
+"""What models answer: a prediction for one turn, a segmentation for everything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import InvalidPrompt
+from ..notebook import Picture, as_html, outlined
+from ..values import ArrayValue, read_only
+from .panoptic import Panoptic, panoptic_of
+
+FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int32]
+Array = npt.NDArray[Any]
+
+
+class OnPicture:
+    """An answer that knows a small picture of its image, to be shown on it in a notebook."""
+
+    picture: Picture | None
+
+    def on(self, picture: Picture | None) -> Self:
+        """Return the same answer, to be shown on a picture: uint8 (h, w, 3)."""
+        new = copy(self)
+        object.__setattr__(new, "picture", picture)
+        return new
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(ArrayValue, OnPicture):
+    """The answer to one turn. `np.asarray` of it is the mask.
+
+    Attributes
+    ----------
+    logits : float32 array of shape (H, W)
+        Greater than 0 inside the object, in the frame of the image; read-only.
+    score : float
+        The model's own estimate of its intersection over union, 0..1.
+    label : str or None
+        The name of the object, where the model knows one.
+    memory : object
+        Opaque; give it to the next turn's `predict`.
+    picture : uint8 array of shape (h, w, 3), or None
+        A small picture of the image, on which notebooks show the object.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> prediction = Prediction(np.pad(np.ones((4, 6), np.float32), 2, constant_values=-1), 0.9)
+    >>> prediction
+    Prediction(8 x 10, area=24, box=(2, 2, 6, 8), score=0.90)
+    >>> int(np.asarray(prediction).sum())
+    24
+    """
+
+    logits: FloatArray
+    score: float
+    label: str | None = None
+    memory: Any = field(default=None, compare=False)
+    picture: Picture | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "logits", read_only(np.asarray(self.logits)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _restore(self, state)
+
+    @cached_property
+    def mask(self) -> BoolArray:
+        """The object as a bool array of shape (H, W); read-only."""
+        return _locked(self.logits > 0)
+
+    @cached_property
+    def bbox(self) -> tuple[int, int, int, int] | None:
+        """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
+        return mask_bbox(self.mask)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels inside the mask."""
+        return int(self.cut_out()[0].sum())
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        height, width = self.logits.shape
+        return height, width
+
+    def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
+        """Return the mask within `bbox`, and the (y, x) of its corner in the image.
+
+        The array is of shape (y1 - y0, x1 - x0), and of shape (0, 0) where the mask is empty.
+        """
+        y0, x0, y1, x1 = self.bbox or (0, 0, 0, 0)
+        return self.mask[y0:y1, x0:x1], (y0, x0)
+
+    def overview(self) -> tuple[BoolArray, tuple[int, int], int]:
+        """Return what to show: a mask (h, w), its corner (y, x), image pixels a mask pixel."""
+        return self.mask, (0, 0), 1
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self.mask, dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        score = f"score={self.score:.2f}"
+        size = _size(self.shape)
+        return f"{type(self).__name__}({size}, area={self.area}, box={self.bbox}, {score}{name})"
+
+    def _repr_html_(self) -> str:
+        score = f"{self.score:.2f}"
+        row = {"name": self.label, "score": score, "area": self.area, "box": self.bbox}
+        mask, (y, x), step = self.overview()
+        shown = outlined(self.picture, self.shape, [(mask, (y, x), step)])
+        return as_html(repr(self), shown, [row])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Instance(ArrayValue):
+    """One proposed object. `np.asarray` of it is `mask`.
+
+    Attributes
+    ----------
+    mask : bool array of shape (y1 - y0, x1 - x0)
+        The object within `bbox`; read-only.
+    bbox : (int, int, int, int)
+        Half-open (y0, x0, y1, x1) in image pixels.
+    score : float
+        0..1.
+    label : str or None
+        The object's name.
+    thing : bool
+        False for stuff (sky, road), which has one region a name.
+    """
+
+    mask: BoolArray
+    bbox: tuple[int, int, int, int]
+    score: float
+    label: str | None = None
+    thing: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", read_only(np.asarray(self.mask, bool)))
+        y0, x0, y1, x1 = self.bbox
+        if self.mask.shape != (y1 - y0, x1 - x0):
+            raise InvalidPrompt(
+                f"the mask of an object has shape {self.mask.shape} but its box {self.bbox} is "
+                f"{y1 - y0} x {x1 - x0}; give the mask within the box"
+            )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _restore(self, state)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels inside the mask."""
+        return int(self.mask.sum())
+
+    def full_mask(self, shape: tuple[int, int]) -> BoolArray:
+        """Return the mask as a bool array of an image's `shape` (H, W)."""
+        out = np.zeros(shape, dtype=bool)
+        y0, x0, y1, x1 = self.bbox
+        out[y0:y1, x0:x1] = self.mask
+        return out
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self.mask, dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        name = f", label={self.label!r}" if self.label else ""
+        kind = "" if self.thing else ", stuff"
+        return f"Instance(area={self.area}, box={self.bbox}, score={self.score:.2f}{name}{kind})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(ArrayValue, OnPicture):
+    """Everything found in one image. `np.asarray` of it is the label image.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Height and width of the image in pixels.
+    instances : tuple of Instance
+        Best first; they do not overlap in `labels`.
+    semantic : int32 array of shape (H, W), or None
+        Index into `names` plus one; 0 where no name fits.
+    names : tuple of str
+        The vocabulary of `semantic`.
+    stuff : tuple of str
+        Those of `names` whose parts of `semantic` belong to `panoptic`.
+    picture : uint8 array of shape (h, w, 3), or None
+        A small picture of the image, on which notebooks show the objects.
+    """
+
+    shape: tuple[int, int]
+    instances: tuple[Instance, ...]
+    semantic: IntArray | None = None
+    names: tuple[str, ...] = ()
+    stuff: tuple[str, ...] = ()
+    picture: Picture | None = field(default=None, compare=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _restore(self, state)
+
+    @cached_property
+    def panoptic(self) -> Panoptic:
+        """Instances, and stuff where no instance is: every pixel in at most one region."""
+        return panoptic_of(self)
+
+    @cached_property
+    def labels(self) -> IntArray:
+        """Instance i as value i + 1 in an int32 array (H, W); the better instance wins overlaps.
+
+        Read-only; copy it to go on from there.
+        """
+        out = np.zeros(self.shape, dtype=np.int32)
+        for index in reversed(range(len(self.instances))):
+            y0, x0, y1, x1 = self.instances[index].bbox
+            out[y0:y1, x0:x1][self.instances[index].mask] = index + 1
+        return _locked(out)
+
+    def __len__(self) -> int:
+        return len(self.instances)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self.labels, dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        counts = Counter(i.label or "unnamed" for i in self.instances)
+        most = [f"{name} {count}" for name, count in counts.most_common(3)]
+        parts = [_size(self.shape), f"{len(self)} objects", *most]
+        if len(counts) > 3:
+            parts.append(f"{len(counts) - 3} more names")
+        if self.semantic is not None:
+            parts.append(f"semantic map of {len(self.names)} names")
+        return f"Segmentation({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"id": n, "name": i.label, "score": f"{i.score:.2f}", "area": i.area, "box": i.bbox}
+            for n, i in enumerate(self.instances, 1)
+        ]
+        masks = [(i.mask, (i.bbox[0], i.bbox[1]), 1) for i in self.instances]
+        return as_html(repr(self), outlined(self.picture, self.shape, masks), rows)
+
+
+def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
+    """Return the half-open box (y0, x0, y1, x1) around the True pixels of a mask.
+
+    Parameters
+    ----------
+    mask : bool array of shape (H, W)
+
+    Returns
+    -------
+    (int, int, int, int), or None where no pixel is True.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return None
+    cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
+
+
+def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a fresh array of any shape, made read-only."""
+    array.flags.writeable = False
+    return array
+
+
+def _restore(value: object, state: dict[str, Any]) -> None:
+    """Set the fields of a value that was copied or pickled; its arrays are read-only again."""
+    for name, field_value in state.items():
+        if isinstance(field_value, np.ndarray):
+            field_value.flags.writeable = False
+        object.__setattr__(value, name, field_value)
+
+
+def _size(shape: tuple[int, int]) -> str:
+    return f"{shape[0]} x {shape[1]}"

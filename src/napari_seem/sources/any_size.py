@@ -1,0 +1,109 @@
+"""The models that `load_model` gives: they take pictures of any size.
+
+Pictures that are too big for one pass become a `TiledEmbedding`, which the same calls take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy.typing as npt
+
+from ..images import ArraySource, as_picture, to_rgb
+from ..models import compact
+from ..models.base import Embedding, Model, Prediction, Segmentation, as_names
+from ..models.seem import config
+from ..models.seem import model as seem
+from ..notebook import small_picture
+from ..prompts import Prompt
+from .frames import is_big
+from .tiled import TiledEmbedding, TiledModel
+
+if TYPE_CHECKING:
+    _Whole = Model
+else:
+    _Whole = object
+
+PICTURE = "picture"
+"""Where in `Embedding.scratch` a small picture of the image is."""
+Answer = TypeVar("Answer", Prediction, Segmentation)
+
+
+class AnySize(_Whole):
+    """Pictures of any size for a model that encodes a picture as one; named before its class."""
+
+    def encode(self, image: npt.ArrayLike | ArraySource, channels: int | None = None) -> Embedding:
+        """Encode an image once, for every turn on it.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array of any real dtype
+            numpy, dask, zarr, or another array that slices. One with a side over 2048 pixels is
+            not read now: the parts that prompts need are, later, so that it must not be changed.
+        channels : int, optional
+            Axis of the channels. By default the last one, if it is at most 32 long.
+
+        Raises
+        ------
+        InvalidImage
+            The array is a stack, has its channels first, holds no pixel or no real numbers.
+        """
+        picture = as_picture(image, channels)
+        if is_big(picture.shape):
+            return TiledModel(self).encode(picture)
+        rgb = to_rgb(picture, channels=2 if len(picture.shape) == 3 else None)
+        embedding = super().encode(rgb)  # type: ignore[safe-super]
+        embedding.scratch[PICTURE] = small_picture(rgb)
+        return embedding
+
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
+    ) -> Prediction:
+        """Answer one turn: the one object (or region) that the prompts describe; see `Model`."""
+        if isinstance(embedding, TiledEmbedding):
+            return TiledModel(self, embedding.frames).predict(embedding, prompts, memory)
+        answer = super().predict(embedding, prompts, memory)  # type: ignore[safe-super]
+        return _on_picture(answer, embedding)
+
+    def segment(
+        self, embedding: Embedding, names: Sequence[str] | None = None, *options: float
+    ) -> Segmentation:
+        """Find everything in an image, or everything that one or several names name.
+
+        `options` are those of the family, for images that are encoded as one.
+        """
+        if isinstance(embedding, TiledEmbedding):
+            return TiledModel(self, embedding.frames).segment(embedding, as_names(names))
+        found = super().segment(embedding, as_names(names), *options)  # type: ignore[safe-super]
+        return _on_picture(found, embedding)
+
+
+class Compact(AnySize, compact.CompactModel):
+    """The compact model, on pictures of any size."""
+
+
+class Seem(AnySize, seem.SeemModel):
+    """SEEM, on pictures of any size."""
+
+
+def _on_picture(answer: Answer, embedding: Embedding) -> Answer:
+    """Return an answer, to be shown on a picture of its image where there is one."""
+    picture = embedding.scratch.get(PICTURE)
+    return answer if picture is None else answer.on(picture)
+
+
+def build_compact(weights: Path, device: str) -> Model:
+    """Load the compact model from its weights."""
+    return compact.build(weights, device, Compact)
+
+
+def build_focal_t(weights: Path, device: str) -> Model:
+    """Load SEEM with Focal-T from its checkpoint."""
+    return seem.build(weights, device, config.FOCAL_T, "seem-focal-t", Seem)
+
+
+def build_focal_l(weights: Path, device: str) -> Model:
+    """Load SEEM with Focal-L from its checkpoint."""
+    return seem.build(weights, device, config.FOCAL_L, "seem-focal-l", Seem)
