@@ -186,7 +186,7 @@ def _fitted(
         lots = [_window(levels, masks[i], boxes[i], rng) for i in picks]
         with torch.no_grad():
             inputs = _inputs(model, [view for view, _ in lots], [p for _, p in lots])
-        truth = torch.from_numpy(
+        truth = torch.tensor(
             np.stack([view.sample(masks[i]) for i, (view, _) in zip(picks, lots, strict=True)])
         ).float()
         with torch.enable_grad():

@@ -67,7 +67,7 @@ def directions(
     """
     at = config.coarse_slices
     weight = F.interpolate(
-        torch.from_numpy(mask)[None, None].float(), level.shape,
+        torch.tensor(mask)[None, None].float(), level.shape,
         mode="bilinear", antialias=True,
     )  # fmt: skip
     padding = (0, -level.shape[1] % pyramid.MULTIPLE, 0, -level.shape[0] % pyramid.MULTIPLE)

@@ -204,7 +204,7 @@ def _instance(
         return None
     rows, cols = ndimage.find_objects(parts, wanted)[wanted - 1]
     mask = parts[rows, cols] == wanted
-    sure = float(torch.sigmoid(values[rows, cols][torch.from_numpy(mask)]).mean())
+    sure = float(torch.sigmoid(values[rows, cols][torch.tensor(mask)]).mean())
     box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
     agreement = regions.overlap(mask, box, guess.mask, guess.bbox)
     rim = focus.rim_share(decoded.view, decoded.logits > 0)

@@ -60,7 +60,7 @@ def brightness(rgb: npt.NDArray[np.uint8]) -> Brightness:
 def normalize(rgb: npt.NDArray[np.uint8], by: Brightness) -> Tensor:
     """Scale uint8 (H, W, 3) to about zero mean and unit deviation: float32 (1, 3, H, W)."""
     mean, deviation = by
-    image = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
+    image = torch.tensor(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float()
     return ((image / 255 - mean) / deviation).clamp_(-5, 5)
 
 

@@ -113,7 +113,7 @@ class SeemModel(NotTeachable):
     def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once; see `Model.encode`."""
         rgb = to_rgb(image, channels=channels)
-        pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self.device)
+        pixels = torch.tensor(np.ascontiguousarray(rgb)).to(self.device)
         x = pixels.permute(2, 0, 1)[None].float()  # (1, 3, H, W)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
         size = self._input_size(shape)

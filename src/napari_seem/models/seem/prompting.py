@@ -42,14 +42,14 @@ def drawn(
         return None
     out = torch.zeros(padded, dtype=torch.bool)
     for prompt in chosen:
-        out[: resized[0], : resized[1]] |= torch.from_numpy(_resized(prompt, shape, resized))
+        out[: resized[0], : resized[1]] |= torch.tensor(_resized(prompt, shape, resized))
     return out
 
 
 def region(mask: BoolArray, resized: Size, padded: Size) -> Tensor:
     """Resize and pad an image's mask (H, W) to a bool map of the padded input."""
     out = torch.zeros(padded, dtype=torch.bool)
-    out[: resized[0], : resized[1]] = torch.from_numpy(resize_mask(mask, resized))
+    out[: resized[0], : resized[1]] = torch.tensor(resize_mask(mask, resized))
     return out
 
 
@@ -88,7 +88,7 @@ def resize_mask(mask: BoolArray, size: Size) -> BoolArray:
     """Resize a mask (H, W): by nearest neighbour where it grows, by maxima where it shrinks."""
     if mask.shape == size:
         return mask
-    x = torch.from_numpy(np.ascontiguousarray(mask)).float()[None, None]
+    x = torch.tensor(np.ascontiguousarray(mask)).float()[None, None]
     smaller = tuple(min(old, new) for old, new in zip(mask.shape, size, strict=True))
     x = F.adaptive_max_pool2d(x, smaller)
     return F.interpolate(x, size=size)[0, 0].bool().numpy()

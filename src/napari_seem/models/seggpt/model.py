@@ -112,7 +112,7 @@ class SegGptModel(NotTeachable):
         """
         rgb = to_rgb(image, channels=channels)
         side = self.network.config.side
-        whole = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
+        whole = torch.tensor(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None].float() / 255
         small = F.interpolate(
             whole, (side, side), mode="bicubic", antialias=True, align_corners=False
         ).clamp(0, 1)
