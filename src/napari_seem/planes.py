@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .checks import whole_number
+from .errors import InvalidArgument, InvalidLabels
+
 if TYPE_CHECKING:
     from .images import Sliceable
 
@@ -157,3 +160,45 @@ class Plane:
 
     def _slices(self) -> tuple[object, ...]:
         return tuple(slice(None) if position is None else position for position in self.index)
+
+
+def plane_of_labels(
+    shape: Sequence[int], offset: Sequence[int] | None = None, plane: Plane | None = None
+) -> Plane:
+    """Return where in labels of `shape` the plane of an image lies: over their last two axes.
+
+    Parameters
+    ----------
+    shape : sequence of int
+    offset : sequence of int, optional
+        Where its first pixel lies; needed for labels of more than two axes.
+    plane : Plane, optional
+        The plane itself, which may run along other axes.
+
+    Raises
+    ------
+    InvalidLabels
+        The labels have more axes and nothing is named, or other axes than what is named.
+    InvalidArgument
+        Both `offset` and `plane` are given, or `offset` holds no whole numbers.
+    """
+    axes = len(shape)
+    if plane is not None and offset is not None:
+        raise InvalidArgument("both offset and plane are given; give one of them")
+    if plane is None and offset is None and axes != 2:
+        example = ", ".join(["plane number", *["0"] * (axes - 1)])
+        raise InvalidLabels(
+            f"the labels of shape {tuple(shape)} have {axes} axes and the image is one "
+            f"plane; name it by offset=({example}) or by plane"
+        )
+    if offset is not None and len([whole_number(o, "the offset", 0) for o in offset]) != axes:
+        raise InvalidLabels(
+            f"offset {tuple(offset)} has {len(offset)} numbers but the labels have {axes} axes; "
+            "give one for each"
+        )
+    if plane is not None and plane.ndim != axes:
+        raise InvalidLabels(
+            f"the plane is one of {plane.ndim} axes but the labels have {axes}; give labels of the "
+            "image's own axes"
+        )
+    return plane or Plane.of(shape)

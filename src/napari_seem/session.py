@@ -16,14 +16,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from .checks import whole_number
 from .edits import Edit
-from .errors import InvalidArgument, InvalidLabels, InvalidPrompt
+from .errors import InvalidArgument, InvalidPrompt
 from .images import ArraySource
-from .models.base import Embedding, Model, Prediction, check_capabilities
-from .models.registry import capabilities_by_model
+from .models.base import Embedding, Model, Prediction
 from .notebook import as_html, outlined
-from .planes import Plane
+from .planes import Plane, plane_of_labels
 from .prompts import Prompt, check_prompts
 
 
@@ -64,7 +62,6 @@ class Request:
     def run(self) -> Prediction:
         """Compute the turns that lack; pure but for the first encoding, and safe in any thread."""
         model, embedding = self.resolve()
-        check_capabilities(model, self.prompts, capabilities_by_model())
         memory = self.memory
         for count in range(self.known + 1, len(self.prompts)):
             first = self.prompts[:count]
@@ -323,12 +320,12 @@ class Session:
         if prediction is None or prediction.bbox is None:
             raise InvalidPrompt("there is no object yet; add a prompt on it first")
         target = cast(ArraySource, np.zeros(self.shape, np.int32)) if labels is None else labels
-        where = _plane_in(target, self.shape, offset, plane)
+        where = plane_of_labels(target.shape, offset, plane)
         # pixels that `replace` clears may lie anywhere
         mask, corner = (prediction.mask, (0, 0)) if replace else prediction.cut_out()
         start, block = where.place(mask, corner)
         if offset is not None:
-            start = tuple(o + s for o, s in zip(offset, where.place(mask, corner)[0], strict=True))
+            start = tuple(o + s for o, s in zip(offset, start, strict=True))
         return Edit.from_mask(target, block, label_id, start, overwrite=overwrite, replace=replace)
 
     def __copy__(self) -> Session:
@@ -342,11 +339,9 @@ class Session:
         return copy(self)
 
     def __repr__(self) -> str:
-        counts = ", ".join(repr(prompt) for prompt in self.prompts) or "no prompts"
-        if len(self.prompts) > 3:
-            counts = f"{len(self.prompts)} prompts"
+        kinds = ", ".join(type(prompt).__name__.lower() for prompt in self.prompts)
         answer = "" if self.prediction is None else f", {self.prediction!r}"
-        return f"Session({self.shape[0]} x {self.shape[1]}, {counts}{answer})"
+        return f"Session({self.shape[0]} x {self.shape[1]}, prompts: {kinds or 'none'}{answer})"
 
     def _repr_html_(self) -> str:
         prediction = self.prediction
@@ -371,34 +366,6 @@ class Session:
             if known and turn.prompts == prompts[:count]:
                 best = turn
         return best
-
-
-def _plane_in(
-    labels: ArraySource, shape: tuple[int, int], offset: Sequence[int] | None, plane: Plane | None
-) -> Plane:
-    """Return where a plane of `shape` (H, W) lies in labels of any shape; over their last axes."""
-    if plane is not None:
-        if offset is not None:
-            raise InvalidArgument("both offset and plane are given; give one of them")
-        if plane.ndim != len(labels.shape):
-            raise InvalidLabels(
-                f"the plane is one of {plane.ndim} axes but the labels have {len(labels.shape)}; "
-                "give labels of the image's own axes"
-            )
-        return plane
-    axes = len(labels.shape)
-    if offset is None and axes != 2:
-        example = ", ".join(["plane number", *["0"] * (axes - 1)])
-        raise InvalidLabels(
-            f"the labels of shape {tuple(labels.shape)} have {axes} axes and the image is one "
-            f"plane; name it by offset=({example}) or by plane"
-        )
-    if offset is not None and len([whole_number(o, "the offset", 0) for o in offset]) != axes:
-        raise InvalidLabels(
-            f"offset {tuple(offset)} has {len(offset)} numbers but the labels have {axes} axes; "
-            "give one for each"
-        )
-    return Plane.of(labels.shape)
 
 
 def _step_title(before: Turn, after: Turn) -> str:

@@ -1,8 +1,9 @@
-"""What models answer: a prediction for one turn, a segmentation for everything."""
+"""What models give: an encoded image, the answer to a turn, everything that is in the image."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,44 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Embedding:
+    """An encoded image: opaque to all but the model that made it.
+
+    Attributes
+    ----------
+    model : str
+        Identity of the model and its weights; another model refuses the embedding.
+    shape : (int, int)
+        Height and width of the image in pixels: the frame of every prompt and mask.
+    tensors : mapping of str to tensor
+        The model's own cached features.
+    meta : mapping of str to plain values
+        The few numbers the model needs besides (scales, paddings).
+    lasting : bool
+        Whether it is worth keeping on disk: reading it takes less time than encoding again.
+    scratch : dict
+        What the model worked out last and may need again: never on disk, a megabyte at most. An
+        answer is the same without it.
+    """
+
+    model: str
+    shape: tuple[int, int]
+    tensors: Mapping[str, Any]
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    lasting: bool = True
+    scratch: dict[str, Any] = field(default_factory=dict, init=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the cached features in bytes."""
+        return sum(t.numel() * t.element_size() for t in self.tensors.values())
+
+    def __repr__(self) -> str:
+        size = f"{self.shape[0]} x {self.shape[1]}"
+        return f"{type(self).__name__}({size}, {self.model}, {self.nbytes / 1e6:.1f} MB)"
 
 
 class OnPicture:

@@ -7,9 +7,8 @@ work is kept inside a model, so that one model serves every image and every thre
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +16,16 @@ import numpy.typing as npt
 from ..errors import InvalidPrompt, UnsupportedPrompt
 from ..images import AnyArray
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
-from .answers import BoolArray, FloatArray, Instance, IntArray, Prediction, Segmentation, mask_bbox
+from .answers import (
+    BoolArray,
+    Embedding,
+    FloatArray,
+    Instance,
+    IntArray,
+    Prediction,
+    Segmentation,
+    mask_bbox,
+)
 
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
@@ -55,44 +63,6 @@ _NEEDS: dict[type, Capability] = {
     Text: Capability.TEXT,
     Reference: Capability.REFERENCE,
 }
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Embedding:
-    """An encoded image: opaque to all but the model that made it.
-
-    Attributes
-    ----------
-    model : str
-        Identity of the model and its weights; another model refuses the embedding.
-    shape : (int, int)
-        Height and width of the image in pixels: the frame of every prompt and mask.
-    tensors : mapping of str to tensor
-        The model's own cached features.
-    meta : mapping of str to plain values
-        The few numbers the model needs besides (scales, paddings).
-    lasting : bool
-        Whether it is worth keeping on disk: reading it takes less time than encoding again.
-    scratch : dict
-        What the model worked out last and may need again: never on disk, a megabyte at most. An
-        answer is the same without it.
-    """
-
-    model: str
-    shape: tuple[int, int]
-    tensors: Mapping[str, Any]
-    meta: Mapping[str, Any] = field(default_factory=dict)
-    lasting: bool = True
-    scratch: dict[str, Any] = field(default_factory=dict, init=False)
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the cached features in bytes."""
-        return sum(t.numel() * t.element_size() for t in self.tensors.values())
-
-    def __repr__(self) -> str:
-        size = f"{self.shape[0]} x {self.shape[1]}"
-        return f"{type(self).__name__}({size}, {self.model}, {self.nbytes / 1e6:.1f} MB)"
 
 
 class Named:

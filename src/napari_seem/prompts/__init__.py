@@ -3,8 +3,15 @@
 Coordinates are (row, column) in pixels, pixel centres at integers; boxes are half-open.
 """
 
-from .fitting import check_prompts
-from .geometry import CLICK_RADIUS, Extent, extent, pixel_box, rasterize, union
+from .geometry import (
+    CLICK_RADIUS,
+    Extent,
+    check_prompts,
+    extent,
+    pixel_box,
+    rasterize,
+    union,
+)
 from .kinds import (
     PROMPT_TYPES,
     BoolArray,
