@@ -16,6 +16,8 @@ Placed = tuple[npt.NDArray[np.bool_], tuple[int, int], int]
 """A mask (h, w), the (y, x) of its corner in the image, image pixels a mask pixel."""
 SIDE = 384
 """Longest side of a shown picture in pixels."""
+SHOWN = 240
+"""Smaller pictures are enlarged by a whole number, to at most this."""
 MOST_ROWS = 8
 """Rows of a table that are shown."""
 COLOURS = (
@@ -77,13 +79,14 @@ def as_html(title: str, picture: Picture, rows: Sequence[Mapping[str, object]]) 
 
 def _image(picture: Picture) -> str:
     """Return a picture (h, w, 3) as an HTML element that holds it."""
-    from PIL import Image
+    from skimage.io import imsave
 
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "png")
+    imsave(file, picture, check_contrast=False, extension=".png")
     data = base64.b64encode(file.getvalue()).decode()
-    height, width = picture.shape[:2]
-    return f'<img width="{width}" height="{height}" src="data:image/png;base64,{data}">'
+    width = picture.shape[1] * max(1, SHOWN // max(picture.shape[:2]))
+    style = f"width: {width}px; image-rendering: pixelated"
+    return f'<img style="{style}" src="data:image/png;base64,{data}">'
 
 
 def _stamp(ids: npt.NDArray[np.int32], number: int, placed: Placed, step: int) -> None:
