@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,10 @@ def _image(picture: Picture) -> str:
     """Return a picture (h, w, 3) as an HTML element that holds it."""
     from skimage.io import imsave
 
-    file = io.BytesIO()
-    imsave(file, picture, check_contrast=False, extension=".png")
-    data = base64.b64encode(file.getvalue()).decode()
+    with TemporaryDirectory() as folder:  # imsave takes no open file without a warning
+        path = Path(folder) / "picture.png"
+        imsave(path, picture, check_contrast=False)
+        data = base64.b64encode(path.read_bytes()).decode()
     width = picture.shape[1] * max(1, SHOWN // max(picture.shape[:2]))
     style = f"width: {width}px; image-rendering: pixelated"
     return f'<img style="{style}" src="data:image/png;base64,{data}">'
