@@ -16,7 +16,9 @@ def check_choice(value: object, choices: Collection[str], what: str) -> None:
         return
     near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    raise InvalidArgument(f"there is no {what} {value!r}; {hint}choose one of: {_listed(choices)}")
+    raise InvalidArgument(
+        f"there is no {what} {said(value)}; {hint}choose one of: {_listed(choices)}"
+    )
 
 
 def check_options(given: Iterable[str], known: Collection[str], what: str) -> None:
@@ -32,6 +34,21 @@ def check_options(given: Iterable[str], known: Collection[str], what: str) -> No
         )
 
 
+def check_is(value: object, kinds: type | tuple[type, ...], what: str, remedy: str) -> None:
+    """Raise `InvalidArgument`, saying what to do instead, unless `value` is of one of `kinds`."""
+    if not isinstance(value, kinds):
+        raise InvalidArgument(f"{what} is {said(value)}; {remedy}")
+
+
+def said(value: object) -> str:
+    """Return a value as an error names it: short, and of arrays their shape."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{type(value).__name__} of shape {shape}"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{type(value).__name__} {text[:50]}..."
+
+
 def whole_number(value: object, what: str, least: int | None = None) -> int:
     """Return a whole number, of any type that holds one.
 
@@ -43,9 +60,9 @@ def whole_number(value: object, what: str, least: int | None = None) -> int:
     number = value.item() if hasattr(value, "item") and getattr(value, "size", 0) == 1 else value
     whole = isinstance(number, numbers.Real) and not isinstance(number, bool)
     if not whole or not math.isfinite(number) or number != int(number):  # type: ignore[arg-type, call-overload]
-        raise InvalidArgument(f"{what} is {value!r}; give a whole number")
+        raise InvalidArgument(f"{what} is {said(value)}; give a whole number")
     if least is not None and number < least:  # type: ignore[operator]
-        raise InvalidArgument(f"{what} is {value!r}; give {least} or more")
+        raise InvalidArgument(f"{what} is {said(value)}; give {least} or more")
     return int(number)  # type: ignore[call-overload, no-any-return]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import whole_number
+from .checks import said, whole_number
 from .errors import InvalidLabels
 from .values import ArrayValue
 
@@ -95,10 +95,9 @@ class Edit(ArrayValue):
             Labels that are no integers, too small a dtype for the id, or a mask that does not fit.
         """
         check_labels(labels, label_id)
-        mask = np.asarray(mask)
-        if mask.dtype != bool:
+        if not isinstance(mask, np.ndarray) or mask.dtype != bool:
             raise InvalidLabels(
-                f"the mask of an object must be bool, got {mask.dtype}; give `values > 0`"
+                f"the mask of an object is {said(mask)}; give an array of bool, such as `values > 0`"
             )
         start = (0,) * mask.ndim if offset is None else tuple(int(o) for o in offset)
         _check_fit(labels, mask, start)
@@ -191,6 +190,7 @@ class Edit(ArrayValue):
 
     def _check(self, labels: WritableArray, expected: npt.NDArray[Any], since: str) -> None:
         """Raise `InvalidLabels` unless the changed pixels of labels have the `expected` values."""
+        check_labels(labels, 1)
         _check_fit(labels, self.changed, self.offset)
         there = np.asarray(labels[self.block])[self.changed]
         different = int((there != expected).sum())
@@ -215,7 +215,7 @@ def check_labels(labels: Any, label_id: int) -> None:
     """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
     if not hasattr(labels, "dtype") or not hasattr(labels, "shape"):
         raise InvalidLabels(
-            f"labels are {type(labels).__name__}; give an array of integers that can be written to"
+            f"labels are {said(labels)}; give an array of integers that can be written to"
         )
     label_id = whole_number(label_id, "an object's id")
     dtype = np.dtype(labels.dtype)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .checks import said
 from .errors import InvalidImage
 
 AnyArray = npt.NDArray[np.generic]
@@ -94,7 +95,9 @@ def to_rgb(
     """
     array = np.asarray(as_picture(image, channels))
     if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InvalidImage("the image holds no finite value (all NaN or infinite)")
+        raise InvalidImage(
+            "the image holds no finite value (all NaN or infinite); give one that does"
+        )
     shown = _choose(array[..., None] if array.ndim == 2 else array, bands)
     if shown.dtype == np.uint8 and window is None:
         return _as_three(shown.astype(np.uint8, copy=False))
@@ -132,9 +135,10 @@ def as_picture(image: npt.ArrayLike | ArraySource, channels: int | None = None) 
             "pass one plane of it"
         )
     if channels is not None:
-        if len(shape) == 2 or isinstance(channels, bool) or channels not in range(-3, 3):
+        axis = isinstance(channels, (int, np.integer)) and not isinstance(channels, bool)
+        if len(shape) == 2 or not axis or channels not in range(-3, 3):
             raise InvalidImage(
-                f"an image of shape {shape} has no axis of channels {channels!r}; "
+                f"an image of shape {shape} has no axis of channels {said(channels)}; "
                 + ("give None" if len(shape) == 2 else "give 0, 1 or 2, or None for the last")
             )
         if channels % 3 != 2:
@@ -142,7 +146,7 @@ def as_picture(image: npt.ArrayLike | ArraySource, channels: int | None = None) 
     elif len(shape) == 3 and shape[2] > MOST_CHANNELS:
         raise InvalidImage(_no_picture(shape))
     if 0 in shape:
-        raise InvalidImage(f"the image of shape {shape} holds no pixel")
+        raise InvalidImage(f"the image of shape {shape} holds no pixel; give one of at least 1 x 1")
     out: ArraySource = source
     return out
 

@@ -16,7 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from .edits import Edit
+from .checks import whole_number
+from .edits import Edit, check_labels
 from .errors import InvalidArgument, InvalidPrompt
 from .images import ArraySource
 from .models.base import Embedding, Model, Prediction
@@ -233,8 +234,11 @@ class Session:
     def drop(self, index: int) -> None:
         """Take prompt number `index` back without answering the rest."""
         count = len(self.prompts)
+        index = whole_number(index, "the number of a prompt")
         if not -count <= index < count:
-            raise InvalidPrompt(f"there is no prompt number {index}; the session has {count}")
+            raise InvalidPrompt(
+                f"there is no prompt number {index}; the session has {count}, give 0 to {count - 1}"
+            )
         index %= count
         self._step(self.prompts[:index] + self.prompts[index + 1 :])
 
@@ -320,6 +324,7 @@ class Session:
         if prediction is None or prediction.bbox is None:
             raise InvalidPrompt("there is no object yet; add a prompt on it first")
         target = cast(ArraySource, np.zeros(self.shape, np.int32)) if labels is None else labels
+        check_labels(target, label_id)
         where = plane_of_labels(target.shape, offset, plane)
         # pixels that `replace` clears may lie anywhere
         mask, corner = (prediction.mask, (0, 0)) if replace else prediction.cut_out()

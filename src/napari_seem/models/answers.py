@@ -12,8 +12,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InvalidPrompt
+from ..checks import said
+from ..errors import InvalidArgument, InvalidPrompt
 from ..notebook import Picture, as_html, outlined
+from ..prompts import as_mask
 from ..values import ArrayValue, read_only
 from .panoptic import Panoptic, panoptic_of
 
@@ -107,7 +109,17 @@ class Prediction(ArrayValue, OnPicture):
     picture: Picture | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "logits", read_only(np.asarray(self.logits)))
+        logits = self.logits
+        if (
+            not isinstance(logits, np.ndarray)
+            or logits.ndim != 2
+            or logits.dtype.kind not in "fiub"
+        ):
+            raise InvalidArgument(
+                f"the logits of a prediction are {said(logits)}; give numbers (H, W), over 0 inside "
+                "the object"
+            )
+        object.__setattr__(self, "logits", read_only(logits))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         _restore(self, state)
@@ -187,7 +199,7 @@ class Instance(ArrayValue):
     thing: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", read_only(np.asarray(self.mask, bool)))
+        object.__setattr__(self, "mask", as_mask(self.mask, "mask of an object"))
         y0, x0, y1, x1 = self.bbox
         if self.mask.shape != (y1 - y0, x1 - x0):
             raise InvalidPrompt(

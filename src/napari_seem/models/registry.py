@@ -10,9 +10,11 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 
+from ..checks import check_is, said
 from ..errors import UnknownDevice, UnknownModel
 from . import places
 from . import weights as weight_files
@@ -146,14 +148,16 @@ def capabilities_by_model() -> dict[str, frozenset[Capability]]:
 
 def model_spec(name: str) -> ModelSpec:
     """Return the entry of a model; raises `UnknownModel`, naming the nearest names."""
-    if name in MODELS:
+    if isinstance(name, str) and name in MODELS:
         return MODELS[name]
     near = difflib.get_close_matches(str(name).lower(), MODELS, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UnknownModel(f"there is no model '{name}'; {hint}known: {', '.join(MODELS)}")
 
 
-def load_model(name: str, device: str = "auto", weights: str | Path | None = None) -> Model:
+def load_model(
+    name: str, device: str = "auto", weights: str | PathLike[str] | None = None
+) -> Model:
     """Load a model.
 
     Parameters
@@ -175,8 +179,12 @@ def load_model(name: str, device: str = "auto", weights: str | Path | None = Non
     return build_model(model_spec(name), device, weights)
 
 
-def build_model(spec: ModelSpec, device: str = "auto", weights: str | Path | None = None) -> Model:
+def build_model(
+    spec: ModelSpec, device: str = "auto", weights: str | PathLike[str] | None = None
+) -> Model:
     """Load the model that `spec` describes; see `load_model`."""
+    if weights is not None:
+        check_is(weights, (str, PathLike), "weights", "give the path of a file or folder")
     path = weight_files.find(spec.weights, weights)
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
@@ -226,6 +234,8 @@ def resolve_device(device: str = "auto") -> str:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+    if not isinstance(device, str):
+        device = said(device)
     if device == "auto":
         return next(kind for kind in ("cuda", "mps", "cpu") if have[kind])
     kind, _, index = device.partition(":")

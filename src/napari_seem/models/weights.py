@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,7 +98,7 @@ class WeightsFile:
 PICKLED = frozenset({".pt", ".pth", ".bin"})
 
 
-def find(file: WeightsFile, given: str | Path | None = None) -> Path:
+def find(file: WeightsFile, given: str | PathLike[str] | None = None) -> Path:
     """Return the path of a weights file, verified if a digest of it is known.
 
     `given` is a path of the person's own (the file, or a folder that holds it), whose digest is not

@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import said
 from ..errors import InvalidPrompt
 from ..values import ArrayValue, read_only
 
@@ -102,11 +103,14 @@ class Polygon(Identified):
     def __post_init__(self) -> None:
         _check_sign(self)
         try:
-            vertices = np.array(self.vertices, dtype=float)
+            vertices = np.asarray(self.vertices)
+            vertices = np.array(vertices, dtype=None if vertices.dtype.kind == "c" else float)
         except (TypeError, ValueError):
+            vertices = np.empty(0, object)
+        if vertices.dtype != float:
             raise InvalidPrompt(
                 "the vertices of a polygon are not numbers; give an array (N, 2) of rows, columns"
-            ) from None
+            )
         if vertices.ndim != 2 or vertices.shape[1] != 2 or len(vertices) < 3:
             raise InvalidPrompt(
                 f"a polygon needs at least 3 (row, column) vertices, got an array of shape "
@@ -206,11 +210,12 @@ class Text(Identified):
 
     def __post_init__(self) -> None:
         _check_sign(self)
-        if not isinstance(self.text, str) or not self.text.strip():
+        if not isinstance(self.text, str):
             raise InvalidPrompt(
-                f"the text prompt is {self.text!r}; give a word such as 'nucleus'"
-                if self.text != "" else "the text prompt is empty; type a word such as 'nucleus'"
-            )  # fmt: skip
+                f"the text prompt is {said(self.text)}; give a word such as 'nucleus'"
+            )
+        if not self.text.strip():
+            raise InvalidPrompt("the text prompt is empty; type a word such as 'nucleus'")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -268,7 +273,10 @@ def as_mask(mask: object, what: str) -> BoolArray:
     """
     array = np.asarray(mask)
     if array.ndim != 2:
-        raise InvalidPrompt(f"a {what} must be a 2-D array (H, W), got shape {array.shape}")
+        raise InvalidPrompt(
+            f"a {what} must be a 2-D array (H, W), got shape {array.shape}; give a mask of the "
+            "image, or a part of it with its corner"
+        )
     if array.dtype == bool:
         return read_only(array)
     if array.dtype.kind not in "iu":
@@ -296,7 +304,7 @@ def _check_numbers(prompt: Point | Box, *names: str) -> None:
         value = getattr(prompt, name)
         if not isinstance(value, numbers.Real) or isinstance(value, (bool, np.bool_)):
             raise InvalidPrompt(
-                f"{name} of a {type(prompt).__name__.lower()} is {value!r}, a "
+                f"{name} of a {type(prompt).__name__.lower()} is {said(value)}, a "
                 f"{type(value).__name__}; give a number of pixels"
             )
 
@@ -308,7 +316,7 @@ def _check_sign(prompt: Identified) -> None:
         object.__setattr__(prompt, "positive", bool(positive))
     elif not isinstance(positive, bool):
         raise InvalidPrompt(
-            f"positive of a {type(prompt).__name__.lower()} is {positive!r}; give True or False"
+            f"positive of a {type(prompt).__name__.lower()} is {said(positive)}; give True or False"
         )
 
 
@@ -321,4 +329,4 @@ def _as_corner(corner: object) -> tuple[int, int]:
             return whole
     except (TypeError, ValueError, OverflowError):
         pass
-    raise InvalidPrompt(f"the corner of a mask is {corner!r}; give whole numbers (y, x)")
+    raise InvalidPrompt(f"the corner of a mask is {said(corner)}; give whole numbers (y, x)")
