@@ -37,8 +37,10 @@ WRONG: dict[str, Any] = {
     "another model's embedding": None,
     "another prediction": ns.Prediction(np.zeros((7, 9), np.float32), 0.5),
 }
-IMAGES = {"another shape", "floats"}
+IMAGES = {"another shape", "floats", "another prediction"}
 """Of these, what is an image all the same."""
+MASKS = {"an empty array", "another shape", "another prediction"}
+"""What is a mask of some image."""
 
 
 class Setting:
@@ -101,8 +103,8 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "Point(positive)": (lambda at, v: ns.Point(1, 3, v), set()),
     "Box(x1)": (lambda at, v: ns.Box(1, 1, 9, v), {"a number", "NaN", "a huge number"}),
     "Polygon": (lambda at, v: ns.Polygon(v), set()),
-    "Scribble": (lambda at, v: ns.Scribble(v), {"an empty array", "another shape"}),
-    "Mask": (lambda at, v: ns.Mask(v), {"an empty array", "another shape"}),
+    "Scribble": (lambda at, v: ns.Scribble(v), MASKS),
+    "Mask": (lambda at, v: ns.Mask(v), MASKS),
     "Mask(corner)": (lambda at, v: ns.Mask(at.mask, corner=v), {"None"}),
     "Text": (lambda at, v: ns.Text(v), {"text"}),
     "Reference(embedding)": (lambda at, v: ns.Reference(v, at.mask), {"another model's embedding"}),
@@ -128,9 +130,9 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "Wanted(min_score)": (lambda at, v: ns.Wanted(min_score=v), set()),
     "filtered(found)": (lambda at, v: ns.filtered(v, ns.Wanted()), set()),
     "Instance(mask)": (lambda at, v: ns.Instance(v, (0, 0, 5, 5), 0.5), set()),
-    "Prediction(logits)": (lambda at, v: ns.Prediction(v, 0.5), {"floats", "all NaN"}),
+    "Prediction(logits)": (lambda at, v: ns.Prediction(v, 0.5), {"an empty array", "another shape", "floats", "all NaN"}),
     "segment_tiled(image)": (
-        lambda at, v: ns.segment_tiled(at.model, v), IMAGES,
+        lambda at, v: ns.segment_tiled(at.model, v), {*IMAGES, "all NaN"},
     ),
 }  # fmt: skip
 
@@ -146,7 +148,7 @@ def test_what_cannot_be_meant_is_refused_with_a_remedy(call, at):
         except ns.NapariSeemError as error:
             if not (";" in str(error) and len(str(error)) > 30):
                 trouble.append(f"{kind}: no remedy in '{error}'")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is reported)
             trouble.append(f"{kind}: {type(error).__name__}: {error}")
         else:
             if kind not in fine:

@@ -97,7 +97,7 @@ class Edit(ArrayValue):
         check_labels(labels, label_id)
         if not isinstance(mask, np.ndarray) or mask.dtype != bool:
             raise InvalidLabels(
-                f"the mask of an object is {said(mask)}; give an array of bool, such as `values > 0`"
+                f"the mask of an object is {said(mask)}; give bool, such as `values > 0`"
             )
         start = (0,) * mask.ndim if offset is None else tuple(int(o) for o in offset)
         _check_fit(labels, mask, start)

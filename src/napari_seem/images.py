@@ -95,9 +95,7 @@ def to_rgb(
     """
     array = np.asarray(as_picture(image, channels))
     if array.dtype.kind == "f" and not np.isfinite(array).any():
-        raise InvalidImage(
-            "the image holds no finite value (all NaN or infinite); give one that does"
-        )
+        raise InvalidImage("the image holds no finite value (all NaN or infinite); give another")
     shown = _choose(array[..., None] if array.ndim == 2 else array, bands)
     if shown.dtype == np.uint8 and window is None:
         return _as_three(shown.astype(np.uint8, copy=False))

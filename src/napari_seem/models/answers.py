@@ -110,14 +110,11 @@ class Prediction(ArrayValue, OnPicture):
 
     def __post_init__(self) -> None:
         logits = self.logits
-        if (
-            not isinstance(logits, np.ndarray)
-            or logits.ndim != 2
-            or logits.dtype.kind not in "fiub"
-        ):
+        plane = isinstance(logits, np.ndarray) and logits.ndim == 2
+        if not plane or logits.dtype.kind not in "fiub":
             raise InvalidArgument(
-                f"the logits of a prediction are {said(logits)}; give numbers (H, W), over 0 inside "
-                "the object"
+                f"the logits of a prediction are {said(logits)}; give an array (H, W) of numbers, "
+                "over 0 inside the object"
             )
         object.__setattr__(self, "logits", read_only(logits))
 
