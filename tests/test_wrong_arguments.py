@@ -39,7 +39,8 @@ WRONG: dict[str, Any] = {
 }
 IMAGES = {"another shape", "floats", "another prediction"}
 """Of these, what is an image all the same."""
-MASKS = {"an empty array", "another shape", "another prediction"}
+ARRAYS = {"an empty array", "another shape"}
+MASKS = {*ARRAYS, "another prediction"}
 """What is a mask of some image."""
 
 
@@ -130,7 +131,7 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "Wanted(min_score)": (lambda at, v: ns.Wanted(min_score=v), set()),
     "filtered(found)": (lambda at, v: ns.filtered(v, ns.Wanted()), set()),
     "Instance(mask)": (lambda at, v: ns.Instance(v, (0, 0, 5, 5), 0.5), set()),
-    "Prediction(logits)": (lambda at, v: ns.Prediction(v, 0.5), {"an empty array", "another shape", "floats", "all NaN"}),
+    "Prediction(logits)": (lambda at, v: ns.Prediction(v, 0.5), {*ARRAYS, "floats", "all NaN"}),
     "segment_tiled(image)": (
         lambda at, v: ns.segment_tiled(at.model, v), {*IMAGES, "all NaN"},
     ),

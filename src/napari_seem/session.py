@@ -281,11 +281,16 @@ class Session:
         return Request(self.resolve, self.prompts, len(before.prompts), memory, self.revision)
 
     def deliver(self, request: Request, prediction: Prediction) -> bool:
-        """Store an answer where its prompts stand; False where they have changed meanwhile."""
-        if request.revision != self.revision:
-            return False
-        self._past[-1] = replace(self._past[-1], prediction=prediction)
-        return True
+        """Store an answer; False where its prompts are no longer the present ones.
+
+        Later turns may be built on it all the same.
+        """
+        if request.resolve is self.resolve:
+            for steps in (self._past, self._future):
+                for at, turn in enumerate(steps):
+                    if turn.prediction is None and turn.prompts == request.prompts:
+                        steps[at] = replace(turn, prediction=prediction)
+        return request.revision == self.revision
 
     def commit(
         self, label_id: int, labels: ArraySource | None = None,

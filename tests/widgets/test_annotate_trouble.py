@@ -26,7 +26,7 @@ def test_the_newest_prompt_wins_while_one_is_computed(dock, discs, model, settle
 
     assert len(dock.annotator.work.session.prompts) == 5
     assert dock.annotator.prediction is not None
-    assert model.answered == 2  # the first, and all the rest at once
+    assert model.answered == 6  # the first, and all the rest at once, a turn for each
     assert model.encoded == 1
 
 
