@@ -45,10 +45,11 @@ class Edit(ArrayValue):
     Examples
     --------
     >>> import numpy as np
+    >>> import napari_seem as ns
     >>> labels = np.zeros((1, 6), np.uint8)
     >>> labels[0, 4:] = 9
     >>> mask = np.array([[False, True, True, True, True, False]])
-    >>> edit = Edit.from_mask(labels, mask, 2)
+    >>> edit = ns.Edit.from_mask(labels, mask, 2)
     >>> edit.asked, edit.written, dict(edit.kept)
     (4, 3, {9: 1})
     >>> edit.apply(labels)
@@ -277,6 +278,12 @@ class ObjectRecord:
         The word or the taught concept it is an example of.
     time : str
         When its pixels were written, as `now` gives it; "" where nobody knows.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.ObjectRecord("nucleus", 0.9, "compact", prompts=2).name
+    'nucleus'
     """
 
     name: str = ""
@@ -330,7 +337,16 @@ def _cell(value: object, kind: type, unknown: object) -> Any:
 
 
 class ObjectTable:
-    """Object id -> record, as it stands in `labels.features` (background first)."""
+    """Object id -> record, as it stands in `labels.features` (background first).
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> table = ns.ObjectTable({1: ns.ObjectRecord("nucleus", 0.9)})
+    >>> table[2] = ns.ObjectRecord("axon")
+    >>> [table[number].name for number in table]
+    ['nucleus', 'axon']
+    """
 
     def __init__(self, records: Mapping[int, ObjectRecord] | None = None) -> None:
         self._records: dict[int, ObjectRecord] = dict(records or {})

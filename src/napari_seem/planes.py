@@ -32,6 +32,17 @@ class Plane:
         Whether the array has one more, last axis of channels, which every read keeps.
     spacing : (float, float)
         Size of a pixel along rows and columns, in whatever unit the image has.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> volume = np.arange(24).reshape(2, 3, 4)
+    >>> ns.Plane.across(0, 1).read(volume).shape
+    (3, 4)
+    >>> ns.Plane.across(-1, 2).read(volume)
+    array([[ 2,  6, 10],
+           [14, 18, 22]])
     """
 
     index: tuple[int | None, ...]

@@ -25,6 +25,16 @@ class EmbeddingCache:
         but not kept.
     store : EmbeddingStore, optional
         Embeddings are read from here if they are not in memory, and written to in the background.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> from skimage.data import coins
+    >>> model, cache = ns.load_model("compact"), ns.EmbeddingCache()
+    >>> key = (model.identity, "coins")
+    >>> first = cache.get_or_encode(key, lambda: model.encode(coins()))
+    >>> cache.get_or_encode(key, lambda: model.encode(coins())) is first
+    True
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES, store: EmbeddingStore | None = None) -> None:

@@ -95,7 +95,8 @@ class Prediction(ArrayValue, OnPicture):
     Examples
     --------
     >>> import numpy as np
-    >>> prediction = Prediction(np.pad(np.ones((4, 6), np.float32), 2, constant_values=-1), 0.9)
+    >>> import napari_seem as ns
+    >>> prediction = ns.Prediction(np.pad(np.ones((4, 6), np.float32), 2, constant_values=-1), 0.9)
     >>> prediction
     Prediction(8 x 10, area=24, box=(2, 2, 6, 8), score=0.90)
     >>> int(np.asarray(prediction).sum())
@@ -187,6 +188,13 @@ class Instance(ArrayValue):
         The object's name.
     thing : bool
         False for stuff (sky, road), which has one region a name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> ns.Instance(np.ones((3, 5), bool), (10, 20, 13, 25), 0.9, "nucleus")
+    Instance(area=15, box=(10, 20, 13, 25), score=0.90, label='nucleus')
     """
 
     mask: BoolArray
@@ -246,6 +254,17 @@ class Segmentation(ArrayValue, OnPicture):
         Those of `names` whose parts of `semantic` belong to `panoptic`.
     picture : uint8 array of shape (h, w, 3), or None
         A small picture of the image, on which notebooks show the objects.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> from skimage.data import coins
+    >>> model = ns.load_model("compact")
+    >>> found = model.segment(model.encode(coins()))
+    >>> found.labels.shape, int(found.labels.max()) == len(found)
+    ((303, 384), True)
+    >>> {instance.thing for instance in found.instances}
+    {True}
     """
 
     shape: tuple[int, int]

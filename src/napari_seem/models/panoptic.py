@@ -27,6 +27,12 @@ class Segment:
         Whether it can be counted; all stuff of a name is one region.
     area : int
         Pixels.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.Segment(1, "sky", None, thing=False, area=400).thing
+    False
     """
 
     label_id: int
@@ -47,6 +53,16 @@ class Panoptic:
         found.
     segments : tuple of Segment
         In the order of their ids.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> cell = ns.Instance(np.ones((2, 2), bool), (0, 0, 2, 2), 0.9, "cell")
+    >>> sky = np.ones((4, 4), np.int32)
+    >>> found = ns.Segmentation((4, 4), (cell,), sky, ("sky",), stuff=("sky",))
+    >>> [(segment.name, segment.area) for segment in found.panoptic.segments]
+    [('cell', 4), ('sky', 12)]
     """
 
     labels: npt.NDArray[np.int32] = field(repr=False)

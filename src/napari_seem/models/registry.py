@@ -132,7 +132,14 @@ MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in 
 
 
 def model_names() -> tuple[str, ...]:
-    """Return the names that `load_model` takes, the shipped model first."""
+    """Return the names that `load_model` takes, the shipped model first.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.model_names()
+    ('compact', 'seem-focal-t', 'seem-focal-l', 'seggpt-vit-l')
+    """
     return tuple(MODELS)
 
 
@@ -175,6 +182,16 @@ def load_model(
         The name or the device does not exist.
     WeightsError
         The weights are missing, damaged, or of another model.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> model = ns.load_model("compact")
+    >>> "text" in model.capabilities
+    True
+    >>> ns.load_model("compcat")
+    Traceback (most recent call last):
+    napari_seem.errors.UnknownModel: there is no model 'compcat'; did you mean compact ...
     """
     return build_model(model_spec(name), device, weights)
 
@@ -215,7 +232,14 @@ def use_file(name: str, path: Path) -> None:
 
 
 def available_devices() -> tuple[str, ...]:
-    """Return the devices that `load_model` takes on this machine."""
+    """Return the devices that `load_model` takes on this machine.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.available_devices()[:2]
+    ('auto', 'cpu')
+    """
     import torch
 
     graphics = torch.cuda.device_count()

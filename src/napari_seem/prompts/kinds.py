@@ -55,7 +55,8 @@ class Point(Identified):
 
     Examples
     --------
-    >>> Point(120, 80, positive=False)
+    >>> import napari_seem as ns
+    >>> ns.Point(120, 80, positive=False)
     Point(y=120, x=80, positive=False)
     """
 
@@ -75,6 +76,12 @@ class Box(Identified):
     ------
     InvalidPrompt
         A coordinate is no number.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.Box(10, 20, 30, 60) == ns.Box(10.0, 20.0, 30.0, 60.0)
+    True
     """
 
     y0: float
@@ -95,6 +102,12 @@ class Polygon(Identified):
     ------
     InvalidPrompt
         For fewer than three vertices, and those that are no finite numbers.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.Polygon([(0, 0), (0, 9), (9, 0)])
+    Polygon(3 vertices, rows 0 to 9, columns 0 to 9, positive=True)
     """
 
     vertices: npt.NDArray[np.float64]
@@ -163,6 +176,15 @@ class Scribble(Painted):
 
     `mask` is (H, W) bool, the size of the image; or, with `corner`, a part of it whose first pixel
     lies at (y, x). Raises `InvalidPrompt` as `Mask` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> stroke = np.zeros((64, 64), bool)
+    >>> stroke[30, 10:40] = True
+    >>> ns.Scribble(stroke)
+    Scribble(64 x 64, 30 pixels, positive=True)
     """
 
     __slots__ = ()
@@ -188,7 +210,8 @@ class Mask(Painted):
     Examples
     --------
     >>> import numpy as np
-    >>> Mask(np.ones((5, 8), bool), corner=(100, 20))
+    >>> import napari_seem as ns
+    >>> ns.Mask(np.ones((5, 8), bool), corner=(100, 20))
     Mask(5 x 8, 40 pixels, corner=(100, 20), positive=True)
     """
 
@@ -203,6 +226,12 @@ class Text(Identified):
     ------
     InvalidPrompt
         It is no string, or empty.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.Text("nucleus")
+    Text(text='nucleus', positive=True)
     """
 
     text: str
@@ -229,6 +258,18 @@ class Reference(Identified):
     InvalidPrompt
         `embedding` is an image that was not encoded, or `mask` is not bool, empty or not of the
         size of that image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> from skimage.data import coins
+    >>> model = ns.load_model("compact")
+    >>> shown = model.encode(coins()[:160, :200])
+    >>> one = ns.Session(model, shown).add(ns.Point(130, 120))
+    >>> others = model.encode(coins()[160:])
+    >>> model.predict(others, [ns.Reference(shown, one.mask)]).area > 1000
+    True
     """
 
     embedding: Embedding

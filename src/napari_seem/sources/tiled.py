@@ -83,6 +83,16 @@ class TiledModel:
         Keeps the encoded frames; by default one of its own.
     identity : str, optional
         The model's name in the cache; by default its own identity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> plane = np.random.default_rng(0).integers(60, 80, (3000, 3000)).astype(np.uint8)
+    >>> plane[1990:2020, 990:1020] = 200
+    >>> tiled = ns.TiledModel(ns.load_model("compact"))
+    >>> tiled.predict(tiled.encode(plane), [ns.Point(2005, 1005)]).bbox
+    (1990, 990, 2020, 1020)
     """
 
     def __init__(

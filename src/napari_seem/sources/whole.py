@@ -96,6 +96,16 @@ class PlaneRun:
     ------
     InvalidLabels
         `out` or `semantic` has another shape, or can't be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> run = ns.PlaneRun(ns.load_model("compact"), np.zeros((2100, 400), np.uint8))
+    >>> [done for done in run.run()][-1] == run.total
+    True
+    >>> run.objects
+    ()
     """
 
     def __init__(
@@ -315,6 +325,15 @@ def segment_tiled(
     Returns
     -------
     WholePlane
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> labels = np.zeros((2100, 400), np.uint16)
+    >>> blank = np.zeros(labels.shape, np.uint8)
+    >>> len(ns.segment_tiled(ns.load_model("compact"), blank, out=labels).objects)
+    0
     """
     work = PlaneRun(model, image, names, out=out, semantic=semantic)
     for done in work.run():
