@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
@@ -336,15 +336,15 @@ def _cell(value: object, kind: type, unknown: object) -> Any:
     return unknown if missing else kind(value)
 
 
-class ObjectTable:
-    """Object id -> record, as it stands in `labels.features` (background first).
+class ObjectTable(MutableMapping[int, ObjectRecord]):
+    """Object id -> record, in the order of the ids; of an unknown id an empty record.
 
     Examples
     --------
     >>> import napari_seem as ns
     >>> table = ns.ObjectTable({1: ns.ObjectRecord("nucleus", 0.9)})
     >>> table[2] = ns.ObjectRecord("axon")
-    >>> [table[number].name for number in table]
+    >>> [record.name for record in table.values()]
     ['nucleus', 'axon']
     """
 
@@ -363,13 +363,20 @@ class ObjectTable:
     def __setitem__(self, label_id: int, record: ObjectRecord) -> None:
         self._records[label_id] = record
 
+    def __delitem__(self, label_id: int) -> None:
+        del self._records[label_id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._records))
+
+    def __repr__(self) -> str:
+        names = sorted({record.name for record in self._records.values() if record.name})
+        more = ", ..." if len(names) > 5 else ""
+        return f"ObjectTable({len(self)} objects: {', '.join(names[:5])}{more})"
+
     def remove(self, label_id: int) -> None:
         """Forget an object; unknown ids are no error."""
         self._records.pop(label_id, None)
-
-    def items(self) -> list[tuple[int, ObjectRecord]]:
-        """Ids and records in the order of the ids."""
-        return sorted(self._records.items())
 
     def to_features(self) -> dict[str, list[object]]:
         """Columns with one row per object after a first row for the background (index 0)."""
