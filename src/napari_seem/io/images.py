@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import InvalidImage
+from ..errors import FileTrouble, InvalidImage
 from ..images import ArraySource
 from .files import ending, open_image, write_labels
 from .grid import Grid
@@ -56,18 +58,18 @@ def _lazy(data: ArraySource) -> Array:
     return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
+def read_array(path: str | PathLike[str]) -> npt.NDArray[Any]:
     """Read the array of an image file, channels last; `FileTrouble` where it can't be read."""
     return np.asarray(channels_last(open_image(path)))
 
 
-def open_plane(path: Path) -> tuple[npt.NDArray[np.generic], Grid]:
+def open_plane(path: str | PathLike[str]) -> tuple[npt.NDArray[np.generic], Grid]:
     """Read one image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
     image, grid = open_lazily(path)
     return np.asarray(image), grid
 
 
-def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
+def open_lazily(path: str | PathLike[str]) -> tuple[ArraySource, Grid]:
     """Open as `open_plane`; large files are read when their pixels are needed."""
     opened = open_image(path)
     image, grid = channels_last(opened), opened.grid
@@ -85,13 +87,16 @@ def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
     return image, grid
 
 
-def read_image(path: Path) -> npt.NDArray[np.generic]:
+def read_image(path: str | PathLike[str]) -> npt.NDArray[np.generic]:
     """Read one image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
     return open_plane(path)[0]
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: str | PathLike[str]) -> list[Path]:
     """Return the image files of a folder, sorted."""
+    folder = as_path(folder, "the folder")
+    if not folder.is_dir():
+        raise FileTrouble(f"there is no folder '{folder}'; check its name")
     found = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
     if not found:
         raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")

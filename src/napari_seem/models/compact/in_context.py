@@ -6,7 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from ...errors import InvalidPrompt
 from ..base import Embedding
-from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
+from ..in_context import (
+    Box2D,
+    Example,
+    FloatArray,
+    Kind,
+    Labelled,
+    Tuned,
+    check_kind,
+    check_lesson,
+)
 from . import by_example, teaching
 from .by_example import Lesson
 from .network import CompactNetwork
@@ -36,11 +45,12 @@ class InContextMixin:
                 "encode the image again with the present model"
             )
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: object) -> Lesson:
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic") -> Lesson:
         """Fit a lesson to labelled examples, for any number of targets; see `by_example`.
 
         Raises `InvalidLabels` for no example, no label, or labels of another shape.
         """
+        check_kind(kind)
         for example in examples:
             self.check(example.embedding)
         return by_example.learn(examples, self.network.config, kind)
@@ -49,6 +59,7 @@ class InContextMixin:
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
     ) -> Iterator[Tuned]:
         """Fit a lesson, and improve it by gradient steps; see `teaching`."""
+        check_kind(kind)
         for example in examples:
             self.check(example.embedding)
         return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
@@ -58,9 +69,11 @@ class InContextMixin:
     ) -> FloatArray:
         """Return the shares of background and of each class: float32 (K + 1, h, w)."""
         self.check(embedding)
+        check_lesson(lesson, self)
         return by_example.shares(lesson, embedding, self.network.config, within)
 
     def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
         """Label an image by a lesson."""
         self.check(embedding)
+        check_lesson(lesson, self)
         return by_example.label(lesson, embedding, self.network.config)
