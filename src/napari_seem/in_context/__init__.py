@@ -45,6 +45,7 @@ __all__ = [
 Learner = Model | InContextModel
 """A model that can label by example, as `load_model` gives it."""
 Examples = ExampleLike | Sequence[ExampleLike] | Lesson
+NO_TARGET = "there is no target; give an image, or a list of them"
 Shows = bool | Progress | None
 
 
@@ -154,7 +155,7 @@ def iter_label_like(
     elif isinstance(targets, Sized):
         every = [check_picture(one, f"target {n}") for n, one in enumerate(targets, 1)]
         if not every:
-            raise InvalidImage("there is no target; give an image, or a list of them")
+            raise InvalidImage(NO_TARGET)
     else:
         every = (check_picture(one, f"target {n}") for n, one in enumerate(targets, 1))
     return _labelled(able, lesson, every, cache, progress)
@@ -328,6 +329,8 @@ def _labelled(
                     yield found
                 done += 1
                 report(done)
+    if not done:
+        raise InvalidImage(NO_TARGET)
 
 
 def _followed(tuned: Iterator[Tuned], progress: Shows) -> Iterator[Tuned]:

@@ -143,13 +143,17 @@ def encoded_frame(
 
 
 def _labelled_frames(labels: IntArray) -> list[Frame]:
-    """Choose the frames of a label array (H, W) to learn from: every id, then the most labels."""
+    """Choose the frames of a label array (H, W) to learn from: every id, then the most labels.
+
+    They do not overlap, so that nothing counts twice, and are small enough to be learned from at
+    full resolution.
+    """
     candidates: list[tuple[int, frozenset[int], Frame]] = []
-    for core, frame in cores((labels.shape[0], labels.shape[1])):
+    for core, _ in cores((labels.shape[0], labels.shape[1])):
         own = labels[core[0] : core[2], core[1] : core[3]]
         if own.any():
             ids = frozenset(int(i) for i in np.unique(own) if i)
-            candidates.append((int(np.count_nonzero(own)), ids, frame))
+            candidates.append((int(np.count_nonzero(own)), ids, Frame(1, *core)))
     chosen: list[Frame] = []
     missing = frozenset[int]().union(*(ids for _, ids, _ in candidates))
     while candidates and len(chosen) < MOST_FRAMES:

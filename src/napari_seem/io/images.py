@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ from .opened import Opened
 if TYPE_CHECKING:
     from dask.array import Array
 
+LOG = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
 """Endings of the files of a folder that are taken as images."""
 MOST_CHANNELS = 32
@@ -97,9 +99,14 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
     folder = as_path(folder, "the folder")
     if not folder.is_dir():
         raise FileTrouble(f"there is no folder '{folder}'; check its name")
-    found = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
+    inside = sorted(folder.iterdir())
+    found = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
+    if len(found) < len(inside):
+        LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))
     if not found:
-        raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")
+        raise InvalidImage(
+            f"there is no image file in '{folder}'; give a folder with {', '.join(SUFFIXES)}"
+        )
     return found
 
 
