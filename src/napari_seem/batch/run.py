@@ -53,7 +53,7 @@ class Report:
         return f"Report({self.summary})"
 
     def __str__(self) -> str:
-        lines = [f"  {outcome.task.source}: {outcome.error}" for outcome in self.failed]
+        lines = [f"  {one.task.source}: {one.error.splitlines()[0]}" for one in self.failed]
         return "\n".join([self.summary, *lines])
 
 

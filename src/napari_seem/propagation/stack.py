@@ -43,6 +43,12 @@ class Stack:
                 f"an array of shape {shape} can't be propagated through; give three axes, or four "
                 "with 3 or 4 channels on the last"
             )
+        dtype = getattr(volume, "dtype", None)
+        if dtype is not None and np.dtype(dtype).kind not in "buif":
+            raise InvalidImage(
+                f"a stack of dtype {dtype} can't be shown to a model; convert it to integers or "
+                "floats (of complex data take the magnitude)"
+            )
         if 0 in shape:
             raise InvalidImage(f"the stack of shape {shape} holds no pixel; give another one")
         self.shape: tuple[int, ...] = shape[:3]
