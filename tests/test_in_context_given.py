@@ -1,4 +1,4 @@
-"""What `label_like` and `teach` are given: alone or in lists, in every form, and what is refused."""
+"""What `label_like` and `teach` are given: alone or in lists, and what is refused."""
 
 from __future__ import annotations
 
@@ -123,7 +123,8 @@ def test_options_that_do_not_exist_are_refused(model, keywords, said):
 
 
 @pytest.mark.parametrize(("keywords", "said"), [
-    ({"ensamble": "spatial"}, "did you mean 'ensemble'"), ({"ensemble": "both"}, "feature, spatial"),
+    ({"ensamble": "spatial"}, "did you mean 'ensemble'"),
+    ({"ensemble": "both"}, "feature, spatial"),
     ({"draws": 0}, "give 1 or more"), ({"draws": 1.5}, "whole number"), ({"seed": "a"}, "whole"),
 ])  # fmt: skip
 def test_options_of_seggpt_are_its_own(seggpt, keywords, said):
@@ -208,8 +209,7 @@ def test_progress_is_told_and_may_cancel(model):
 
     done = []
     with pytest.raises(Enough):
-        for one in ns.iter_label_like(model, PAIR, iter([IMAGE] * 5), progress=stop):
-            done.append(one)
+        done.extend(ns.iter_label_like(model, PAIR, iter([IMAGE] * 5), progress=stop))
     assert len(done) == 2
     assert done[0] == done[1]
 

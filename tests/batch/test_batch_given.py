@@ -9,7 +9,13 @@ import pytest
 from skimage.io import imsave
 
 from napari_seem.batch import Report, Task, plan, run
-from napari_seem.errors import FileTrouble, InvalidArgument, NapariSeemError, UnknownModel
+from napari_seem.errors import (
+    FileTrouble,
+    InvalidArgument,
+    InvalidImage,
+    NapariSeemError,
+    UnknownModel,
+)
 from napari_seem.intensity import IntensityWindow
 from napari_seem.io.files import read_labels
 from napari_seem.models.filters import Wanted
@@ -24,12 +30,16 @@ def folder(tmp_path, disc_image):
 
 
 @pytest.mark.parametrize(("kind", "options", "said"), [
-    ("segmnt", {}, "did you mean 'segment'"), (None, {}, "choose one of"), (["embed"], {}, "choose"),
+    ("segmnt", {}, "did you mean 'segment'"), (None, {}, "choose one of"),
+    (["embed"], {}, "choose"),
     ("segment", None, "a mapping"), ("segment", [("model", "compact")], "a mapping"),
-    ("segment", {"min_area": 300}, "its options: model"), ("segment", {"method": "copy"}, "option"),
-    ("segment", {"modell": "compact"}, "did you mean 'model'"), ("segment", {"model": 3}, "name of"),
+    ("segment", {"min_area": 300}, "its options: model"),
+    ("segment", {"method": "copy"}, "option"),
+    ("segment", {"modell": "compact"}, "did you mean 'model'"),
+    ("segment", {"model": 3}, "name of"),
     ("segment", {"wanted": {"min_aera": 3}}, "did you mean 'min_area'"),
-    ("segment", {"wanted": {"min_area": "3"}}, "whole number"), ("segment", {"wanted": 3}, "Wanted"),
+    ("segment", {"wanted": {"min_area": "3"}}, "whole number"),
+    ("segment", {"wanted": 3}, "Wanted"),
     ("segment", {"names": [3]}, "give one text"), ("segment", {"shown": 3}, "IntensityWindow"),
     ("segment", {"shown": {"window": "wide"}}, "no intensity window"),
     ("segment", {"library": 3}, "name of a file"), ("segment", {"device": 3}, "'auto'"),
@@ -66,7 +76,8 @@ def test_what_is_no_path_is_refused(inputs, output, suffix):
 def test_options_may_be_values_of_the_library(folder):
     window = IntensityWindow((10.0, 90.0))
     one = plan("segment", str(folder / "a.png"), "out",
-               {"wanted": Wanted(min_area=5, names="cell"), "shown": window, "names": "cell"})  # fmt: skip
+               {"wanted": Wanted(min_area=5, names="cell"), "shown": window,
+                "names": "cell"})  # fmt: skip
     two = plan("segment", [folder / "a.png"], "out",
                {"wanted": {"min_area": 5, "names": ["cell"]}, "shown": window.to_dict(),
                 "names": ["cell"], "model": None})  # fmt: skip
@@ -123,13 +134,37 @@ def test_the_report_lists_what_failed_and_why(folder, tmp_path):
 
 @pytest.mark.parametrize(("tasks", "keywords"), [
     (None, {}), (["a.tif"], {}), ("a.tif", {}), ([], {"workers": 0}), ([], {"workers": "2"}),
-    ([], {"progress": 3}),
+    ([], {"progress": 3}), ([], {"client": "tls://host:8786"}),
 ])  # fmt: skip
 def test_what_is_no_task_is_refused(tmp_path, tasks, keywords):
     with pytest.raises(InvalidArgument):
         run(tasks, tmp_path / "out", **keywords)
     with pytest.raises(InvalidArgument, match="choose one of"):
         Task("segmnt", "a", "b")
+
+
+def test_a_folder_of_other_files_is_a_task_that_fails(tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(InvalidImage, match="no image file"):
+        plan("segment", tmp_path / "in", tmp_path)
+    (tmp_path / "in" / "notes.txt").write_text("nothing")
+    report = run(plan("segment", tmp_path / "in", tmp_path), tmp_path)
+    assert len(report.failed) == 1
+
+
+def test_a_big_image_is_labelled_like_a_small_example(tmp_path):
+    rows, columns = np.mgrid[:2304, :192]
+    truth = (rows % 48 - 24) ** 2 + (columns % 48 - 24) ** 2 <= 81
+    image = (np.random.default_rng(0).normal(50, 5, truth.shape) + 140 * truth).astype(np.uint8)
+    for name, pixels in (("big", image), ("small", image[:384]), ("ids", truth[:384] * 1)):
+        imsave(tmp_path / f"{name}.tif", pixels.astype(np.uint8), check_contrast=False)
+    example = tmp_path / "small.tif", tmp_path / "ids.tif"
+    (task,) = plan("label-like", tmp_path / "big.tif", tmp_path / "out", {"examples": [example]})
+    report = run(task, tmp_path / "out")
+
+    assert str(report) == "1 files: 1 done, 0 done before, 0 failed"
+    found = np.asarray(read_labels(task.output)[0]) > 0
+    assert (found & truth).sum() / (found | truth).sum() > 0.85
 
 
 def test_an_empty_run_reports_nothing(tmp_path):

@@ -1,4 +1,4 @@
-"""What a propagation is given, and what it gives: checked before work, kept when it is cancelled."""
+"""What a propagation is given and gives: checked before work, kept when it is cancelled."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def test_volumes_that_are_none_are_refused(model, volume, said):
     ({"stop_below": float("nan")}, InvalidArgument, "finite number"),
     ({"stop_below": 40}, InvalidArgument, "from 0 to 1"),
     ({"cache": True}, InvalidArgument, "an EmbeddingCache"),
-    ({"out": LABELS}, InvalidLabels, "the stack has"), ({"out": [1]}, InvalidLabels, "the stack has"),
+    ({"out": LABELS}, InvalidLabels, "the stack has"),
+    ({"out": [1]}, InvalidLabels, "the stack has"),
     ({"progress": 3}, InvalidArgument, "True for a bar"),
 ])  # fmt: skip
 def test_options_that_can_t_be_meant_are_refused(model, keywords, error, said):

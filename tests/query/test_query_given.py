@@ -31,7 +31,7 @@ def test_images_paths_and_planes_are_searched_alone_or_in_lists(disc_model, imag
     assert expected
     for sources in (image, [image], path, str(path), [str(path)], np.stack([image]),
                     ns.plane_sources_of_array(image)[0], ns.plane_sources_of_files(str(path)),
-                    iter([path]), np.dstack([image] * 3)):  # fmt: skip
+                    iter([path]), np.dstack([image] * 3), path.parent):  # fmt: skip
         assert [one.bbox for one in ns.find(disc_model, sources, "disc")] == expected
     for words in (["disc"], ("disc",), " disc "):
         assert [one.bbox for one in ns.find(disc_model, image, words)] == expected
@@ -81,7 +81,8 @@ def test_what_is_no_model_for_words_is_refused(image):
 
 
 @pytest.mark.parametrize(("keywords", "said"), [
-    ({"axis": "z"}, "whole number"), ({"channels": "yes"}, "True or False"), ({"look": 3}, "look is"),
+    ({"axis": "z"}, "whole number"), ({"channels": "yes"}, "True or False"),
+    ({"look": 3}, "look is"),
     ({"axis": 7}, "no axis 7"),
 ])  # fmt: skip
 def test_planes_of_arrays_are_named_rightly(keywords, said):
@@ -122,8 +123,7 @@ def test_progress_is_told_and_may_cancel(disc_model, image):
 
     found = []
     with pytest.raises(Enough):
-        for one in ns.find(disc_model, [image] * 4, "disc", progress=stop):
-            found.append(one)
+        found.extend(ns.find(disc_model, [image] * 4, "disc", progress=stop))
     assert found
     assert told == [(n, 4, "find") for n in range(3)]
 

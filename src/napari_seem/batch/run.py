@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..checks import as_path, check_type, whole_number
-from ..errors import FileTrouble
+from ..errors import FileTrouble, InvalidArgument
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do
@@ -109,6 +109,8 @@ def run(
     """
     tasks = [tasks] if isinstance(tasks, Task) else list(_checked(tasks))
     workers = whole_number(workers, "workers", 1)
+    if client is not None and not hasattr(client, "submit"):
+        raise InvalidArgument(f"client is a {type(client).__name__}; give a distributed.Client")
     folder = as_path(folder, "the folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
 from ..io.files import ending
-from ..io.images import images_in, labels_beside
+from ..io.images import image_files, labels_beside
 from .options import KINDS, Kind, plain_options
 
 AnyPath = str | PathLike[str]
@@ -134,7 +134,7 @@ def plan(
     output = as_path(output, "the output")
     seeds = None if labels is None else as_path(labels, "labels")
     tasks = []
-    for source in _images(as_paths(inputs, "an input")):
+    for source in image_files(as_paths(inputs, "an input")):
         target = output if kind == "embed" else _target(output, source, suffix)
         more = {"seeds": str(_seeds(seeds, source))} if kind == "propagate" else {}
         tasks.append(Task(kind, source, target, {**plain, **more}))
@@ -148,30 +148,6 @@ def plan(
                     "them different names, or run them into different folders"
                 )
     return tasks
-
-
-def _images(inputs: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in inputs:
-        if path.is_dir() and not _is_one_image(path):
-            stores = [inner for inner in sorted(path.iterdir()) if inner.suffix == ".zarr"]
-            try:
-                found += images_in(path)
-            except InvalidImage:
-                if not stores:
-                    raise
-            found += stores
-        else:  # absent files are tasks too: they fail by themselves, and are summary of at the end
-            found.append(path)
-    if not found:
-        raise InvalidImage("there is no image to work on; name files or folders")
-    return found
-
-
-def _is_one_image(folder: Path) -> bool:
-    from ..io.ome_zarr import is_ome_zarr
-
-    return is_ome_zarr(folder) or any(folder.glob("*.dcm"))
 
 
 def _target(output: Path, source: Path, suffix: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage
 from ..images import ArraySource
+from . import ome_zarr
 from .files import ending, open_image, write_labels
 from .grid import Grid
 from .opened import Opened
@@ -107,6 +108,32 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
         raise InvalidImage(
             f"there is no image file in '{folder}'; give a folder with {', '.join(SUFFIXES)}"
         )
+    return found
+
+
+def image_files(paths: Iterable[Path]) -> list[Path]:
+    """Return images as they are, and those of folders that are no image by themselves.
+
+    Absent files are kept: opening them tells. So are folders without an image file, which may be
+    a DICOM series.
+
+    Raises
+    ------
+    InvalidImage
+        There is no image, or a folder is empty.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir() or ome_zarr.is_ome_zarr(path) or any(path.glob("*.dcm")):
+            found.append(path)
+            continue
+        inside = sorted(path.iterdir())
+        stores = [inner for inner in inside if inner.suffix == ".zarr"]
+        pictures = any(inner.name.lower().endswith(SUFFIXES) for inner in inside)
+        own = [*(images_in(path) if pictures or not inside else []), *stores]
+        found += own or [path]
+    if not found:
+        raise InvalidImage("there is no image to work on; name files or folders")
     return found
 
 

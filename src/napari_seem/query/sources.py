@@ -13,7 +13,7 @@ from ..checks import as_path, as_paths, check_flag, check_type, whole_number
 from ..errors import InvalidImage
 from ..intensity import IntensityWindow
 from ..io.files import open_image
-from ..io.images import MOST_CHANNELS, with_channels
+from ..io.images import MOST_CHANNELS, image_files, with_channels
 from ..planes import Plane
 from ..sources.source import ImageInput, ImageSource, PlaneSource
 from .finding import PlaneRef
@@ -125,7 +125,7 @@ def plane_sources_of_files(
     Parameters
     ----------
     paths : path, or iterable of paths
-        Image files, OME-Zarr or DICOM folders; text or Path.
+        Image files, OME-Zarr or DICOM folders, or folders of image files; text or Path.
     axis, look
         As for `plane_sources_of_array`; an axis takes three axes for a stack.
 
@@ -140,7 +140,7 @@ def plane_sources_of_files(
     >>> [found.problem for found in ns.plane_sources_of_files("absent.tif")]
     ["there is no file 'absent.tif'; check its name"]
     """
-    return _of_files(as_paths(paths), axis, look)
+    return _of_files(image_files(as_paths(paths)), axis, look)
 
 
 def _of_files(
