@@ -50,7 +50,7 @@ def test_one_or_several_examples_teach_the_same(model, word):
     (None, InvalidLabels, "no marked image"), ([], InvalidLabels, "no example"),
     (IMAGE, InvalidLabels, "no marked image"), ("a.png", InvalidLabels, "no marked image"),
     ([IMAGE], InvalidLabels, "example 1"), ([PAIR, None], InvalidLabels, "example 2"),
-    ((IMAGE, LABELS * 0), InvalidLabels, "nothing is marked"),
+    ((IMAGE, LABELS * 0), InvalidLabels, "no example has a label"),
     ((IMAGE, IMAGE), InvalidLabels, "not integers"), ((IMAGE, -LABELS), InvalidLabels, "negative"),
     ((IMAGE, LABELS[1:]), InvalidLabels, "shape"), ((IMAGE, LABELS * np.nan), InvalidLabels, "not"),
     ((np.stack([IMAGE] * 40), LABELS), InvalidImage, "of a stack"),

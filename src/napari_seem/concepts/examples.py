@@ -16,6 +16,7 @@ from ..errors import InvalidLabels
 from ..images import channel_windows, to_rgb
 from ..in_context.given import check_picture
 from ..models.base import Embedding
+from ..models.in_context import check_labelled
 from ..models.values import equal
 from ..sources import SIDE, is_big
 
@@ -147,8 +148,7 @@ def as_shown(given: object) -> list[Shown]:
     if not every:
         raise InvalidLabels("there is no example; mark at least one object in an image")
     found = [_one_shown(one, number) for number, one in enumerate(every, 1)]
-    if not any(np.any(one.labels) for one in found):
-        raise InvalidLabels("nothing is marked in any example; mark at least one object")
+    check_labelled(any(np.any(one.labels) for one in found))
     return found
 
 
