@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -113,11 +115,10 @@ def test_a_lesson_of_another_model_or_no_lesson_is_refused(model, examples, tmp_
     path = tmp_path / "a.safetensors"
     ns.save_lesson(path, model, lesson)
 
-    class Stranger:
-        identity, lesson_type = "another", model.lesson_type
-
+    stranger = copy.copy(model)
+    stranger.identity = "another"
     with pytest.raises(InvalidLabels, match=r"taught to .*, not to 'another'"):
-        ns.load_lesson(path, Stranger())
+        ns.load_lesson(path, stranger)
     with pytest.raises(InvalidLabels, match="there is no lesson file"):
         ns.load_lesson(tmp_path / "none", model)
     path.write_bytes(path.read_bytes()[:200])

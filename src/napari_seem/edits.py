@@ -354,7 +354,7 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
     def __len__(self) -> int:
         return len(self._records)
 
-    def __contains__(self, label_id: int) -> bool:
+    def __contains__(self, label_id: object) -> bool:
         return label_id in self._records
 
     def __getitem__(self, label_id: int) -> ObjectRecord:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import check_is, said, whole_number
+from .checks import check_type, said, whole_number
 from .errors import InvalidArgument, InvalidLabels
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def plane_of_labels(
     """
     axes = len(shape)
     if plane is not None:
-        check_is(plane, Plane, "plane", "give a napari_seem.Plane, such as Plane.across(0, 5)")
+        check_type(plane, Plane, "plane", "a napari_seem.Plane, such as Plane.across(0, 5)")
     if offset is not None and (isinstance(offset, str) or not isinstance(offset, Sequence)):
         raise InvalidArgument(
             f"offset is {said(offset)}; give whole numbers, one for each axis of the labels"

@@ -1,12 +1,16 @@
-"""Values that hold arrays: read-only, and equal where they say the same."""
+"""Values that hold arrays: read-only, equal where they hold the same, short to print."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+LISTED = 8
+"""Largest number of ids or names that a text lists."""
 
 
 class ArrayValue:
@@ -39,20 +43,35 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return out
 
 
+def listed(things: Collection[object]) -> str:
+    """Return the first of some ids or names, and how many there are if that is more."""
+    shown = ", ".join(str(thing) for thing in list(things)[:LISTED])
+    return f"[{shown}]" if len(things) <= LISTED else f"[{shown}, ... {len(things)} in all]"
+
+
 def _of(value: Any) -> list[object]:
     return [getattr(value, field.name) for field in fields(value) if field.compare]
 
 
 def _same(one: object, other: object) -> bool:
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one is other or np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if one is other:
+        return True
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if hasattr(one, "shape") and hasattr(other, "shape"):
+        first, second = np.asarray(one), np.asarray(other)
+        return np.array_equal(first, second, equal_nan=first.dtype.kind == "f")
     if isinstance(one, float) and one != one:  # NaN says "unknown"
         return isinstance(other, float) and other != other
-    return one is other or bool(one == other)
+    return bool(one == other)
 
 
 def _plain(value: object) -> object:
-    """Return what of a field goes into the hash: of arrays their shape, of mappings their keys."""
+    """Return what of a field goes into the hash: of arrays their shape."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return tuple(getattr(value, "shape"))  # noqa: B009
-    return tuple(value) if isinstance(value, dict) else value
+    if isinstance(value, Mapping):
+        return tuple(value)
+    return tuple(map(_plain, value)) if isinstance(value, (tuple, list)) else value

@@ -244,7 +244,7 @@ def test_scores_tell_worse_planes_from_better_ones(model):
         ({"seeds": {99: np.ones((80, 80), int)}}, InvalidLabels, "no plane 99: the stack has 16"),
         ({"seeds": {2: np.ones((4, 5), int)}}, InvalidLabels, r"shape \(4, 5\)"),
         ({"seeds": {2: np.ones((80, 80))}}, InvalidLabels, "whole numbers"),
-        ({"seeds": {2: -np.ones((80, 80), int)}}, InvalidLabels, "whole numbers"),
+        ({"seeds": {2: -np.ones((80, 80), int)}}, InvalidLabels, "negative"),
         ({"volume": np.zeros((8, 8))}, InvalidImage, "three axes"),
         ({"volume": np.zeros((4, 8, 8, 7))}, InvalidImage, "three axes"),
         ({"axis": 3}, InvalidImage, "no axis 3"),

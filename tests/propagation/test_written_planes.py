@@ -200,12 +200,12 @@ def test_the_planes_to_do_come_nearest_to_a_seed_first():
 
 @pytest.mark.parametrize("low", [(), (4,), (4, 6), (2, 8), (6,), (1, 9)])
 def test_nothing_is_carried_on_over_a_plane_of_a_low_score(low):
-    from napari_seem.propagation.run import _reachable
+    from napari_seem.propagation.order import reachable
 
     seeds = np.array([3, 7])
     indices = np.array([k for k in range(11) if k not in (*low, 3, 7)])
 
-    reached = _reachable(indices, seeds, np.array(low, int))
+    reached = reachable(indices, seeds, np.array(low, int))
 
     def leads(seed, k):
         return not any(min(seed, k) < one < max(seed, k) for one in low)

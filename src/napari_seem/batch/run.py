@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from .tasks import Outcome, Task
+from ..checks import as_path, check_type, whole_number
+from ..errors import FileTrouble, InvalidArgument
+from ..progress import Progress, tracked
+from .tasks import AnyPath, Outcome, Task
 from .work import do
+
+LOG = logging.getLogger(__name__)
 
 LEDGER = "batch.jsonl"
 """Lies in the output folder: a line per task that was done."""
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
-    """What became of a run.
+    """What became of a run; `str` lists the failures with their reasons.
 
     Attributes
     ----------
@@ -36,10 +42,25 @@ class Report:
         """0 where all went well, 1 otherwise."""
         return 1 if self.failed else 0
 
+    @property
+    def summary(self) -> str:
+        """How many files were done, done before, and failed, without the reasons."""
+        counts = len(self.done), len(self.skipped), len(self.failed)
+        done, skipped, failed = counts
+        return f"{sum(counts)} files: {done} done, {skipped} done before, {failed} failed"
+
+    def __repr__(self) -> str:
+        return f"Report({self.summary})"
+
+    def __str__(self) -> str:
+        lines = [f"  {one.task.source}: {one.error.splitlines()[0]}" for one in self.failed]
+        return "\n".join([self.summary, *lines])
+
 
 def run(
-    tasks: Sequence[Task], folder: Path, *, client: Any = None, workers: int = 1,
+    tasks: Task | Sequence[Task], folder: AnyPath, *, client: Any = None, workers: int = 1,
     again: bool = False, on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    progress: bool | Progress | None = None,
 ) -> Report:  # fmt: skip
     """Do tasks in threads here, or on a cluster.
 
@@ -48,8 +69,9 @@ def run(
 
     Parameters
     ----------
-    tasks : sequence of Task
-    folder : Path
+    tasks : Task, or sequence of Task
+        From `plan`.
+    folder : str or Path
         For the ledger; made where it is absent.
     client : distributed.Client, optional
         Of a cluster whose workers see the same files under the same names.
@@ -59,12 +81,43 @@ def run(
         Do everything again.
     on_outcome : callable
         Called with each outcome, in this thread.
+    progress : bool or callable, optional
+        True for a bar; a callable gets (done, total, what), and cancels by an exception. What is
+        done by then stays, and another run skips it.
 
     Returns
     -------
     Report
+        A file that fails ends no other; it stands in `failed` with the reason.
+
+    Raises
+    ------
+    InvalidArgument
+        Something else than tasks, or no whole number of workers.
+    FileTrouble
+        The folder can't be made.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from napari_seem import batch
+    >>> out = pathlib.Path(tempfile.mkdtemp())
+    >>> report = batch.run(batch.plan("segment", "absent.tif", out), out)
+    >>> print(report)
+    1 files: 0 done, 0 done before, 1 failed
+      absent.tif: there is no file 'absent.tif'; check its name
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    tasks = [tasks] if isinstance(tasks, Task) else list(_checked(tasks))
+    workers = whole_number(workers, "workers", 1)
+    if client is not None and not hasattr(client, "submit"):
+        raise InvalidArgument(f"client is a {type(client).__name__}; give a distributed.Client")
+    folder = as_path(folder, "the folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileTrouble(
+            f"there can be no folder '{folder}' ({error.strerror}); choose another one"
+        ) from error
     known = set() if again else done_before(folder)
     report = Report()
     left: list[Task] = []
@@ -72,14 +125,22 @@ def run(
         finished = task.fingerprint() in known and task.output.exists()
         (report.skipped if finished else left).append(task)
     outcomes = _on_cluster(client, left) if client is not None else _here(left, workers)
-    for outcome in outcomes:
+    for outcome in tracked(outcomes, progress, "batch", len(left)):
         if outcome.error:
+            LOG.warning("%s failed: %s", outcome.task.source, outcome.error)
             report.failed.append(outcome)
         else:
             report.done.append(outcome)
             _note(folder, outcome)
         on_outcome(outcome)
     return report
+
+
+def _checked(tasks: object) -> Iterable[Task]:
+    given = tasks if isinstance(tasks, Iterable) else [tasks]
+    for task in given:
+        check_type(task, Task, "a task", "what plan(...) returns")
+        yield cast(Task, task)
 
 
 def done_before(folder: Path) -> set[str]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any
 
-from ..errors import InvalidImage, NapariSeemError
+from ..checks import as_path, as_paths, check_choice
+from ..errors import InvalidArgument, InvalidImage
 from ..io.files import ending
-from ..io.images import images_in, labels_beside
+from ..io.images import image_files, labels_beside
+from .options import KINDS, Kind, plain_options
 
-Kind = Literal["embed", "segment", "propagate", "label-like"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+AnyPath = str | PathLike[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """One file and what to do with it.
 
@@ -30,13 +33,26 @@ class Task:
     output : Path
         Of the labels; of `embed` the folder of the store.
     options : mapping
-        Plain values; see `napari_seem.batch.work`.
+        Plain values; see `plan`.
+
+    Raises
+    ------
+    InvalidArgument
+        There is no such kind.
     """
 
     kind: Kind
     source: Path
     output: Path
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_choice(self.kind, KINDS, "kind of task")
+        object.__setattr__(self, "source", as_path(self.source, "the source"))
+        object.__setattr__(self, "output", as_path(self.output, "the output"))
+
+    def __repr__(self) -> str:
+        return f"Task('{self.kind}', '{self.source}' -> '{self.output}')"
 
     def fingerprint(self) -> str:
         """Differs where the file, what is asked, or where it goes differ."""
@@ -46,7 +62,7 @@ class Task:
         return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """What became of a task.
 
@@ -65,36 +81,63 @@ class Outcome:
     seconds: float = 0.0
     error: str = ""
 
+    def __repr__(self) -> str:
+        what = f"failed: {self.error.splitlines()[0][:100]}" if self.error else self.summary
+        task, seconds = self.task, f"{self.seconds:.1f} s"
+        return f"Outcome('{task.kind}', '{task.source}', {what!r}, {seconds})"
+
 
 def plan(
-    kind: Kind, inputs: Sequence[Path], output: Path, options: Mapping[str, object],
-    suffix: str = "", labels: Path | None = None,
+    kind: Kind, inputs: AnyPath | Iterable[AnyPath], output: AnyPath,
+    options: Mapping[str, object] = MappingProxyType({}), suffix: str = "",
+    labels: AnyPath | None = None,
 ) -> list[Task]:  # fmt: skip
-    """A task for every image of the inputs.
+    """Plan a task for every image of the inputs.
 
     Parameters
     ----------
     kind : str
-    inputs : sequence of Path
-        Image files, OME-Zarr or DICOM folders, or folders of image files.
-    output : Path
-        Folder for the labels.
+        'embed': encode images into a store; 'segment': find everything, or what words name;
+        'propagate': carry labelled planes through stacks; 'label-like': label as examples are.
+    inputs : path, or iterable of paths
+        Image files, OME-Zarr or DICOM folders, or folders of image files; text or Path.
+    output : str or Path
+        Folder for the labels; of 'embed' that of the store.
     options : mapping
+        Of all kinds `model`, `device` and `shown` (an `IntensityWindow`). Of 'embed' `axis` and
+        `megabytes`; of 'segment' `names`, `wanted` (a `Wanted`, or its values) and `library` (a
+        path); of 'propagate' `axis`, `method` and `find_new`; of 'label-like' `examples` (pairs of
+        an image's and its labels' path) and `kind`.
     suffix : str
         Format of the labels, such as ".geojson"; by default one that suits each image.
-    labels : Path, optional
+    labels : str or Path, optional
         For `propagate`: the folder of the seeds, files named like the images or with "_labels".
 
     Raises
     ------
     InvalidImage
         Nothing to do, or two images whose labels would be one file.
+    InvalidArgument
+        A kind or an option that does not exist, or a value that an option can't have.
+    UnknownModel
+        There is no such model.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from napari_seem import batch
+    >>> batch.plan("segment", "cells.tif", "labels", {"wanted": {"min_area": 30}})
+    [Task('segment', 'cells.tif' -> 'labels/cells_labels.tif')]
     """
+    check_choice(kind, KINDS, "kind of task")
+    plain = plain_options(kind, options)
+    output = as_path(output, "the output")
+    seeds = None if labels is None else as_path(labels, "labels")
     tasks = []
-    for source in _images(inputs):
+    for source in image_files(as_paths(inputs, "an input")):
         target = output if kind == "embed" else _target(output, source, suffix)
-        more = {"seeds": str(_seeds(labels, source))} if kind == "propagate" else {}
-        tasks.append(Task(kind, source, target, {**options, **more}))
+        more = {"seeds": str(_seeds(seeds, source))} if kind == "propagate" else {}
+        tasks.append(Task(kind, source, target, {**plain, **more}))
     if kind != "embed":
         by_target: dict[Path, Path] = {}
         for task in tasks:
@@ -105,30 +148,6 @@ def plan(
                     "them different names, or run them into different folders"
                 )
     return tasks
-
-
-def _images(inputs: Sequence[Path]) -> list[Path]:
-    found: list[Path] = []
-    for path in inputs:
-        if path.is_dir() and not _is_one_image(path):
-            stores = [inner for inner in sorted(path.iterdir()) if inner.suffix == ".zarr"]
-            try:
-                found += images_in(path)
-            except InvalidImage:
-                if not stores:
-                    raise
-            found += stores
-        else:  # absent files are tasks too: they fail by themselves, and are summary of at the end
-            found.append(path)
-    if not found:
-        raise InvalidImage("there is no image to work on; name files or folders")
-    return found
-
-
-def _is_one_image(folder: Path) -> bool:
-    from ..io.ome_zarr import is_ome_zarr
-
-    return is_ome_zarr(folder) or any(folder.glob("*.dcm"))
 
 
 def _target(output: Path, source: Path, suffix: str) -> Path:
@@ -143,7 +162,7 @@ def _target(output: Path, source: Path, suffix: str) -> Path:
 
 def _seeds(folder: Path | None, source: Path) -> Path:
     if folder is None:
-        raise NapariSeemError("propagate needs the labels to start from; give their folder")
+        raise InvalidArgument("propagate needs the labels to start from; give their folder")
     kind = ending(source)
     stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
     for name in (f"{stem}_labels", stem):

@@ -24,7 +24,7 @@ from ..commands.workspace import Workspace
 from ..concepts import ConceptLibrary
 from ..embeddings import EmbeddingCache
 from ..errors import InvalidImage, InvalidLabels, NapariSeemError
-from ..in_context import encoded_examples
+from ..in_context import label, learn
 from ..intensity import IntensityWindow
 from ..io.files import open_image, read_labels
 from ..io.images import channels_last, open_plane
@@ -57,11 +57,11 @@ def _cached_models(device: str, library: str | None) -> ModelCache:
 
 
 @lru_cache(maxsize=2)
-def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: object) -> Any:
+def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: Any) -> Any:
     """What a model learns from example files."""
     pairs = [(open_plane(Path(i))[0], np.asarray(read_labels(Path(p))[0])) for i, p in examples]
     model: Any = _cached_models(device, None).model(name)
-    return model.learn(encoded_examples(model, pairs, None), kind)
+    return learn(model, pairs, kind)
 
 
 def _models(task: Task) -> ModelCache:
@@ -115,14 +115,9 @@ def _label_like(task: Task) -> str:
     run = LearnedRun(name, kind, [])
 
     def like(workspace: Workspace, source: PlaneSource) -> None:
-        if source.is_big:
-            raise InvalidImage(
-                f"'{task.source}' is {source.shape[0]} x {source.shape[1]} pixels, too large for "
-                "one pass; cut it, or use segment"
-            )
         model: Any = workspace.models.model(name)
         lesson = _lesson(name, options.get("device", "auto"), examples, kind)
-        found = model.label(lesson, model.encode(source.read()))
+        found = label(model, lesson, source.pixels() if source.is_big else source.read())
         if kind == "instance":  # ids of different planes are different objects
             found = _shifted(found, workspace.document.next_id() - 1)
         run.label(workspace, source, source.plane, found)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from ..batch import Outcome, Report, plan, run
+from ..batch import Outcome, plan, run
 from ..batch.tasks import KINDS
-from ..concepts import ConceptLibrary
 from ..embeddings.cluster import Certificates, cluster
-from ..errors import ClusterTrouble, NapariSeemError
-from ..models.filters import Wanted
+from ..errors import ClusterTrouble, InvalidArgument
 from .options import add_bounds, add_library, add_window, window_from, words
 
 
@@ -35,18 +32,8 @@ def main(argv: Sequence[str]) -> int:
     with _client(options) as client:
         report = run(tasks, options.output, client=client, workers=options.workers,
                      again=options.again, on_outcome=show)  # fmt: skip
-    print(summary(report, total))
+    print(report)
     return report.exit_code
-
-
-def summary(report: Report, total: int) -> str:
-    """What became of a run, the failures last."""
-    lines = [
-        f"{total} files: {len(report.done)} done, {len(report.skipped)} done before, "
-        f"{len(report.failed)} failed"
-    ]
-    lines += [f"  {outcome.task.source}: {outcome.error}" for outcome in report.failed]
-    return "\n".join(lines)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +70,6 @@ def _parser() -> argparse.ArgumentParser:
 def _wanted(options: argparse.Namespace) -> dict[str, object]:
     bounds = {"min_area": options.min_area, "max_area": options.max_area,
               "min_score": options.min_score}  # fmt: skip
-    Wanted(**bounds)  # refused before anything is begun
     given: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
@@ -91,7 +77,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
         "shown": window_from(options).to_dict(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
-        "library": _library(options.library),
+        "library": options.library,
     }  # fmt: skip
     used = {
         "embed": ("axis", "shown"), "segment": ("names", "shown", "wanted", "library"),
@@ -99,19 +85,8 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:
-        raise NapariSeemError("label-like needs --example IMAGE LABELS")
-    chosen = {key: given[key] for key in ("model", "device", *used[options.kind])}
-    if chosen.get("library") is None:
-        chosen.pop("library", None)
-    return chosen
-
-
-def _library(path: Path | None) -> list[str] | None:
-    """Where a library is, and what it holds: a word taught again makes other results."""
-    if path is None:
-        return None
-    ConceptLibrary.load(path)  # refused before anything is begun
-    return [str(path.resolve()), hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()]
+        raise InvalidArgument("label-like needs --example IMAGE LABELS; give one or more")
+    return {key: given[key] for key in ("model", "device", *used[options.kind])}
 
 
 def _client(options: argparse.Namespace) -> Any:

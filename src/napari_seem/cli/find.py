@@ -6,7 +6,6 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def _find(options: argparse.Namespace) -> int:
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv or .json")
     if not 0 <= options.least <= 1:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
-    sources = plane_sources_of_files(_files(options.images), options.axis, window_from(options))
+    sources = plane_sources_of_files(options.images, options.axis, window_from(options))
     rows: list[dict[str, Any]] = []
     failed = 0
     model = models_for(options.library).model(options.model)
@@ -53,24 +52,6 @@ def _find(options: argparse.Namespace) -> int:
     rows.sort(key=lambda row: -row["score"])
     _write(options.output, rows, {"word": options.word, "model": options.model})
     return 2 if failed else 0
-
-
-def _files(given: Sequence[Path]) -> list[Path]:
-    """Files as they are, and those of folders that are no image by themselves."""
-    from ..errors import NapariSeemError
-    from ..io.images import images_in
-    from ..io.ome_zarr import is_ome_zarr
-
-    files: list[Path] = []
-    for path in given:
-        if not path.is_dir() or is_ome_zarr(path):
-            files.append(path)
-            continue
-        try:
-            files += images_in(path)
-        except NapariSeemError:  # perhaps the folder of a DICOM series; opening it tells
-            files.append(path)
-    return files
 
 
 def _row(finding: Finding) -> dict[str, object]:

@@ -136,7 +136,7 @@ def _label_like(options: argparse.Namespace) -> int:
     from ..commands.files import new_document, save_document
     from ..commands.in_context import LabelledExample, LearnedRun
     from ..commands.workspace import Workspace
-    from ..in_context import check_can_learn, encoded_examples
+    from ..in_context import check_can_learn, label, learn
     from ..io.images import labels_beside, open_plane, read_array
 
     models = models_for()
@@ -151,13 +151,13 @@ def _label_like(options: argparse.Namespace) -> int:
             LabelledExample(path.name, source.read(), read_array(labels), (number,), source)
         )
     pairs = [(one.image, one.labels) for one in examples]
-    lesson = model.learn(encoded_examples(model, pairs, models.cache), options.kind, **chosen)
+    lesson = learn(model, pairs, options.kind, models.cache, **chosen)
     run = LearnedRun(options.model, options.kind, examples, options=chosen)
     options.output.mkdir(parents=True, exist_ok=True)
     for target in options.targets:
         image, grid = open_plane(target)
         source = _source(target, image)
-        found = model.label(lesson, model.encode(source.read()))
+        found = label(model, lesson, source.read())
         document = new_document(tuple(grid.shape), target.stem, grid=grid)
         run.label(Workspace(document, models), source, source.plane, found)
         path = labels_beside(options.output, target)

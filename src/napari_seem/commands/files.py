@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..checks import as_path
 from ..edits import ObjectTable
-from ..io.files import beside, ending, read_labels, write_labels
+from ..io.files import OUTLINES, beside, ending, read_labels, write_labels
 from ..io.grid import Grid
 from ..io.table import COLOURS, read_json
 from ..labels.document import LabelDocument
@@ -47,12 +49,14 @@ def new_document(
     return LabelDocument(host, log, empty=empty)
 
 
-def open_document(path: Path, grid: Grid | None = None, *, logged: bool = True) -> LabelDocument:
+def open_document(
+    path: str | PathLike[str], grid: Grid | None = None, *, logged: bool = True
+) -> LabelDocument:
     """The labels of a file, with their objects and colours, in memory.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     grid : Grid, optional
         Of the image that they lie on, for formats that need it.
     logged : bool
@@ -62,6 +66,7 @@ def open_document(path: Path, grid: Grid | None = None, *, logged: bool = True) 
     FileTrouble, InvalidLabels
         The file can't be read, or lies on another grid.
     """
+    path = as_path(path)
     labels, table = read_labels(path, grid)
     palette = Palette.from_dict({"colours": provenance_of(path).get(COLOURS)})
     where = {} if grid is None else grid_values(grid)
@@ -70,10 +75,11 @@ def open_document(path: Path, grid: Grid | None = None, *, logged: bool = True) 
     return LabelDocument(host, log)
 
 
-def provenance_of(path: Path) -> dict[str, object]:
+def provenance_of(path: str | PathLike[str]) -> dict[str, object]:
     """What the JSON beside a label file says of how the labels came about; empty without one."""
-    side = beside(path)
-    return read_json(side)[1] if ending(path) and side.exists() else {}
+    path = as_path(path)
+    side, own = beside(path), ending(path) not in ("", *OUTLINES)
+    return read_json(side)[1] if own and side.exists() else {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +126,7 @@ class SaveLabels:
 
 
 def save_document(
-    document: LabelDocument, path: Path, grid: Grid | None = None,
+    document: LabelDocument, path: str | PathLike[str], grid: Grid | None = None,
     about: Mapping[str, object] | None = None, *, narrow: bool = False,
 ) -> list[Path]:  # fmt: skip
     """Write a document, its objects and its log; see `SaveLabels`.
@@ -128,9 +134,10 @@ def save_document(
     With `narrow` they are written in 16 bits where that is enough.
     """
     labels = narrowed(document.data) if narrow else document.data
+    place = as_path(path)
     return SaveLabels(
-        path, labels, document.table, document.host.palette, grid, about or {},
-        lambda: log_lines(document, path.name),
+        place, labels, document.table, document.host.palette, grid, about or {},
+        lambda: log_lines(document, place.name),
     ).run()  # fmt: skip
 
 
@@ -140,8 +147,9 @@ def log_lines(document: LabelDocument, name: str) -> list[Event]:
     return [] if log is None else log.saved(document.data, name, document.host.rows())
 
 
-def save_log(document: LabelDocument, path: Path) -> None:
+def save_log(document: LabelDocument, path: str | PathLike[str]) -> None:
     """Write a document's log beside a file that its labels were written to."""
+    path = as_path(path)
     events = log_lines(document, path.name)
     if events:
         write_log(log_path(path), events)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..embeddings import content_key
-from ..in_context import check_can_learn, encoded_examples
+from ..in_context import check_can_learn, label, learn
 from ..labels.patches import pack_ids, unpack_ids
 from ..models.in_context import Kind, Labelled
 from ..planes import Plane
@@ -92,8 +92,8 @@ class Learn(Command):
             seen = OnPlane(event="example", **values)
             pixels = workspace.pixels(seen, workspace.source(seen))
             pairs.append((pixels, unpack_ids(one["labels"])))
-        examples = encoded_examples(model, pairs, workspace.models.cache)
-        return model, model.learn(examples, self.kind, **(self.options or {}))
+        cache, options = workspace.models.cache, self.options or {}
+        return model, learn(model, pairs, self.kind, cache, **options)
 
 
 class LabelLike(OnPlane):
@@ -115,8 +115,7 @@ class LabelLike(OnPlane):
         """Label the plane; in any thread."""
         model, lesson = learned
         pixels = workspace.pixels(self, workspace.source(self))
-        labelled: Labelled = model.label(lesson, model.encode(pixels))
-        return labelled
+        return label(model, lesson, pixels)
 
     def apply(self, workspace: Workspace, found: Labelled) -> None:
         """Replace the labels of the plane in one transaction.

@@ -9,19 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from ..checks import as_names, check_flag
 from ..edits import now
 from ..embeddings import EmbeddingCache, encoded
 from ..errors import ConceptTrouble
 from ..images import AnyArray, to_rgb
-from ..models.base import Embedding, PartEncoder
+from ..models.base import Embedding, Model, PartEncoder
 from ..models.teachable import Marked, TeachableModel, Word, check_teachable, plain
-from .examples import Crop, Shown, at_full_resolution, crops_of, numbered
+from ..progress import Progress, tracked
+from ..values import ArrayValue, listed
+from .examples import Crop, Shown, as_shown, at_full_resolution, crops_of
 
+Marks = Shown | tuple[AnyArray, AnyArray]
+"""An image (H, W) or (H, W, C), and the objects marked in it, integers (H, W)."""
 LONGEST_NAME = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Concept:
+@dataclass(frozen=True, eq=False, repr=False)
+class Concept(ArrayValue):
     """A taught word.
 
     Attributes
@@ -49,7 +54,12 @@ class Concept:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", checked_name(self.name))
-        object.__setattr__(self, "synonyms", tuple(map(checked_name, self.synonyms)))
+        synonyms = as_names(self.synonyms, "synonyms")
+        object.__setattr__(self, "synonyms", tuple(map(checked_name, synonyms)))
+
+    def __repr__(self) -> str:
+        more = f", synonyms={listed(self.synonyms)}" if self.synonyms else ""
+        return f"Concept('{self.name}', objects={self.objects}, model='{self.model}'{more})"
 
     @property
     def names(self) -> frozenset[str]:
@@ -114,25 +124,29 @@ class Concept:
 
 
 def teach_word(
-    model: TeachableModel, name: str, examples: Sequence[Shown], synonyms: Sequence[str] = (),
-    cache: EmbeddingCache | None = None, keep_examples: bool = True,
+    model: Model | TeachableModel, name: str, examples: Marks | Sequence[Marks],
+    synonyms: str | Sequence[str] = (), cache: EmbeddingCache | None = None,
+    keep_examples: bool = True, *, progress: bool | Progress | None = None,
 ) -> Concept:  # fmt: skip
     """Teach a model a word by marked objects.
 
     Parameters
     ----------
-    model : TeachableModel
-        'compact'.
+    model : Model
+        'compact', from `load_model`.
     name : str
-    examples : sequence of Shown
+    examples : Shown or (image, labels), or a sequence of them
         One object is enough; several of different images are better.
-    synonyms : sequence of str
+    synonyms : str or sequence of str
         Further words that mean the same.
     cache : EmbeddingCache, optional
         Keeps encoded images.
     keep_examples : bool
         Keep the parts of each image with the marked objects (8 bits, at most 1024 pixels a side),
         so that the word can be taught to other models and more examples can be added.
+    progress : bool or callable, optional
+        True for a bar; a callable gets (done, total, what) after every encoded example, and
+        cancels by an exception.
 
     Returns
     -------
@@ -145,15 +159,29 @@ def teach_word(
         The name is empty or too long.
     InvalidLabels
         No example, nothing marked, or labels of another shape than their image.
+    InvalidImage
+        An image that is no picture.
     UnsupportedPrompt
         The model can't be taught words.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> image = np.random.default_rng(0).normal(50, 3, (96, 96))
+    >>> image[30:50, 30:50] += 100
+    >>> word = ns.teach_word(ns.load_model("compact"), "bright square", (image, image > 100))
+    >>> word.name, word.objects
+    ('bright square', 1)
     """
-    check_teachable(model)
+    able = check_teachable(model)
     name = checked_name(name)
-    shown = [part for one in examples for part in at_full_resolution(numbered(one))]
-    arrays, values = _learned(model, shown, cache)
-    crops = tuple(crop for one in shown for crop in crops_of(one, keep_examples))
-    return Concept(name, model.identity, now(), arrays, values, crops, tuple(synonyms))
+    keep = check_flag(keep_examples, "keep_examples")
+    more = tuple(map(checked_name, as_names(synonyms, "synonyms")))
+    shown = [part for one in as_shown(examples) for part in at_full_resolution(one)]
+    arrays, values = _learned(able, shown, cache, progress)
+    crops = tuple(crop for one in shown for crop in crops_of(one, keep))
+    return Concept(name, able.identity, now(), arrays, values, crops, more)
 
 
 def checked_name(name: str) -> str:
@@ -162,9 +190,14 @@ def checked_name(name: str) -> str:
     Raises
     ------
     ConceptTrouble
-        It is empty, longer than `LONGEST_NAME`, or holds a control character.
+        It is no text, empty, longer than `LONGEST_NAME`, or holds a control character.
     """
-    tidy = " ".join(str(name).split())
+    if not isinstance(name, str):
+        raise ConceptTrouble(
+            f"the name of a word can't be a {type(name).__name__}; give text such as "
+            "'bright vesicle'"
+        )
+    tidy = " ".join(name.split())
     if not tidy:
         raise ConceptTrouble("a taught word needs a name; type one such as 'bright vesicle'")
     if len(tidy) > LONGEST_NAME:
@@ -177,9 +210,13 @@ def checked_name(name: str) -> str:
 
 
 def _learned(
-    model: TeachableModel, examples: Sequence[Shown], cache: EmbeddingCache | None
-) -> tuple[Mapping[str, AnyArray], Mapping[str, object]]:
-    marked = [Marked(_encoded(model, one, cache), one.labels, one.others) for one in examples]
+    model: TeachableModel, examples: Sequence[Shown], cache: EmbeddingCache | None,
+    progress: bool | Progress | None = None,
+) -> tuple[Mapping[str, AnyArray], Mapping[str, object]]:  # fmt: skip
+    marked = [
+        Marked(_encoded(model, one, cache), np.asarray(one.labels, np.int32), one.others)
+        for one in tracked(examples, progress, "teach")
+    ]
     return model.written(model.teach(marked))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..checks import checked_labels
 from ..embeddings import content_key
 from ..errors import InvalidLabels
 from ..images import channel_windows, to_rgb
+from ..in_context.given import check_picture
+from ..models.base import Embedding
+from ..models.in_context import check_labelled
 from ..sources import SIDE, is_big
+from ..values import ArrayValue
 
 AROUND = 64
 """Pixels kept around the marked objects, as their surroundings."""
@@ -26,11 +31,11 @@ BoolArray = npt.NDArray[np.bool_]
 Part = tuple[slice, slice]
 
 
-@dataclass(frozen=True, eq=False)
-class Shown:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shown(ArrayValue):
     """An image on which objects of one kind are marked, to teach a word from.
 
-    Attributes
+    Parameters
     ----------
     image : (H, W) or (H, W, C) array of any real dtype
         As it is shown to the model.
@@ -44,18 +49,32 @@ class Shown:
         The mapping of its intensities; see `napari_seem.intensity.IntensityWindow.to_dict`.
     sample : uint8 array (h, w, 3), optional
         If the image is a part of a larger one: pixels of the whole, for its brightness.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> image = np.zeros((32, 32), np.uint8)
+    >>> image[8:20, 8:20] = 200
+    >>> ns.Shown(image, image > 100)
+    Shown(shape=(32, 32), objects=1)
     """
 
-    image: npt.NDArray[Any] = field(repr=False)
-    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    image: npt.NDArray[Any]
+    labels: npt.NDArray[np.integer[Any] | np.bool_]
     others: BoolArray | None = field(default=None, repr=False)
     source: str = ""
     look: Mapping[str, Any] = field(default_factory=dict)
     sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
+    def __repr__(self) -> str:
+        count = np.count_nonzero(np.unique(np.asarray(self.labels)))
+        source = f", source={self.source!r}" if self.source else ""
+        return f"Shown(shape={np.shape(self.image)}, objects={count}{source})"
+
 
 @dataclass(frozen=True, eq=False)
-class Crop:
+class Crop(ArrayValue):
     """The kept part of an example: enough to teach the word to another model.
 
     Attributes
@@ -90,21 +109,65 @@ class Crop:
 
 def numbered(shown: Shown) -> Shown:
     """Return the same with ids 1, 2, 3, ..., so that large ids take no memory."""
-    labels = np.asarray(shown.labels)
     shape = np.asarray(shown.image).shape[:2]
-    if labels.shape != shape:
-        raise InvalidLabels(
-            f"the labels have shape {labels.shape}, the image {shape}; mark objects on the "
-            "image's own grid"
-        )
-    if labels.dtype != bool and not np.issubdtype(labels.dtype, np.integer):
-        raise InvalidLabels(f"the labels are {labels.dtype}, not integers")
-    if labels.min(initial=0) < 0:
-        raise InvalidLabels("there are negative labels; use 0 where nothing is marked")
+    labels = checked_labels(shown.labels, shape, "the labels")
     ids, number = np.unique(labels, return_inverse=True)
     first = 0 if ids[0] == 0 else 1
     small = (number.reshape(labels.shape) + first).astype(np.int32)
-    return replace(shown, labels=small)
+    return replace(shown, labels=small, others=_others(shown.others, shape))
+
+
+def as_shown(given: object) -> list[Shown]:
+    """Return examples to teach a word from: one or several, each a `Shown` or (image, labels).
+
+    Raises
+    ------
+    InvalidLabels
+        There is none, something else, or nothing is marked in any.
+    InvalidImage
+        An image that is no picture (H, W) or (H, W, C).
+    """
+    pair = isinstance(given, (tuple, list)) and len(given) == 2 and hasattr(given[0], "shape")
+    if isinstance(given, (str, Mapping)) or hasattr(given, "shape"):
+        every: list[Any] = [None]
+    elif isinstance(given, Shown) or pair or not isinstance(given, Iterable):
+        every = [given]
+    else:
+        every = list(given)
+    if not every:
+        raise InvalidLabels("there is no example; mark at least one object in an image")
+    found = [_one_shown(one, number) for number, one in enumerate(every, 1)]
+    check_labelled(any(np.any(one.labels) for one in found))
+    return found
+
+
+def _one_shown(one: object, number: int) -> Shown:
+    if isinstance(one, (tuple, list)) and len(one) == 2:
+        one = Shown(*one)
+    if not isinstance(one, Shown):
+        raise InvalidLabels(
+            f"example {number} is no marked image; give Shown(image, labels), or (image, labels)"
+        )
+    image = check_picture(one.image, f"the image of example {number}")
+    if isinstance(image, Embedding):
+        raise InvalidLabels(
+            f"the image of example {number} is an embedding; give the image itself, whose marked "
+            "parts are kept with the word"
+        )
+    return numbered(replace(one, image=image))
+
+
+def _others(others: object, shape: tuple[int, ...]) -> BoolArray | None:
+    """Return the mask (H, W) of other objects."""
+    if others is None:
+        return None
+    mask = np.asarray(others)
+    if mask.dtype != bool or mask.shape != shape:
+        raise InvalidLabels(
+            f"the mask of other objects is {mask.dtype} of shape {mask.shape}; give True and False "
+            f"on the image's own grid {shape}"
+        )
+    return mask
 
 
 def at_full_resolution(shown: Shown) -> Iterator[Shown]:
@@ -132,8 +195,8 @@ def crops_of(shown: Shown, keep: bool) -> Iterator[Crop]:
     for part in parts(shown, SIDE):
         own = numbered(_cut(shown, part))
         yield replace(
-            about, objects=int(own.labels.max()), image=rgb[part].copy(), labels=own.labels,
-            others=own.others, sample=sample,
+            about, objects=int(own.labels.max()), image=rgb[part].copy(),
+            labels=np.asarray(own.labels, np.int32), others=own.others, sample=sample,
         )  # fmt: skip
 
 

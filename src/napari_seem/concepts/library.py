@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from os import PathLike
+from typing import Literal, get_args
 
+from ..checks import as_path, check_choice, check_type
 from ..errors import ConceptTrouble, NapariSeemError, SameName
 from ..models.teachable import TeachableModel, Word, check_teachable, plain
+from ..values import listed
 from . import files
 from .concept import LONGEST_NAME, Concept
 
@@ -16,24 +18,44 @@ SameNameChoice = Literal["ask", "replace", "rename", "join"]
 CHOICES = ("replace", "rename", "join")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class ConceptLibrary:
     """Taught words, no two of one name; an immutable value, whose methods return new ones.
 
     Parameters
     ----------
-    concepts : tuple of Concept
+    concepts : Concept, or iterable of Concept
 
     Raises
     ------
     SameName
         Two of them share a name or a synonym.
+    InvalidArgument
+        Something else is among them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> model = ns.load_model("compact")
+    >>> image = np.random.default_rng(0).normal(50, 3, (96, 96))
+    >>> image[30:50, 30:50] += 100
+    >>> word = ns.teach_word(model, "square", (image, image > 100))
+    >>> library = ns.ConceptLibrary((word,))
+    >>> library
+    ConceptLibrary(words=[square])
+    >>> "square" in model.with_words(library).vocabulary()
+    True
     """
 
     concepts: tuple[Concept, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "concepts", tuple(self.concepts))
+        given: object = self.concepts
+        concepts = tuple(given) if isinstance(given, Iterable) else (given,)
+        for one in concepts:
+            check_type(one, Concept, "a word of the library", "what teach_word returns")
+        object.__setattr__(self, "concepts", concepts)
         seen: dict[str, str] = {}
         for concept in self.concepts:
             for name in concept.names:
@@ -41,16 +63,20 @@ class ConceptLibrary:
                     raise _same(concept.name, seen[name])
                 seen[name] = concept.name
 
+    def __repr__(self) -> str:
+        return f"ConceptLibrary(words={listed(self.names)})"
+
     def __len__(self) -> int:
         return len(self.concepts)
 
     def __iter__(self) -> Iterator[Concept]:
         return iter(self.concepts)
 
-    def __contains__(self, name: str) -> bool:
-        return self._find(name) is not None
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
 
     def __getitem__(self, name: str) -> Concept:
+        check_type(name, str, "a word", "its name as text")
         found = self._find(name)
         if found is None:
             known = ", ".join(self.names[:8]) if self.concepts else "none; it is empty"
@@ -78,6 +104,8 @@ class ConceptLibrary:
         model : TeachableModel, optional
             Needed to join.
         """
+        check_type(concept, Concept, "the word", "what teach_word returns")
+        check_choice(same_name, get_args(SameNameChoice), "same_name")
         there = [one for one in self.concepts if one.names & concept.names]
         if not there:
             return ConceptLibrary((*self.concepts, concept))
@@ -100,6 +128,7 @@ class ConceptLibrary:
 
         A word of both that was taught at the same time from the same examples counts as one.
         """
+        check_type(other, ConceptLibrary, "the other library", "a ConceptLibrary")
         library = self
         for concept in other:
             if not any(_is_same(concept, one) for one in library.concepts):
@@ -138,14 +167,14 @@ class ConceptLibrary:
                 usable.append(own)
         return ConceptLibrary(tuple(usable)), tuple(reasons)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write one file; whole or not at all, `FileTrouble` if it can't be written."""
-        files.write(Path(path), self.concepts)
+        files.write(as_path(path), self.concepts)
 
     @classmethod
-    def load(cls, path: str | Path) -> ConceptLibrary:
+    def load(cls, path: str | PathLike[str]) -> ConceptLibrary:
         """Read a library; `FileTrouble` for another file, or a damaged one."""
-        return cls(files.read(Path(path)))
+        return cls(files.read(as_path(path)))
 
     def _find(self, name: str) -> Concept | None:
         return next((one for one in self.concepts if plain(name) in one.names), None)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from os import PathLike
 
 from ..models.base import Model
 from ..models.teachable import check_teachable
 from .library import ConceptLibrary
 
 
-def with_library(model: Model, path: Path | None) -> Model:
+def with_library(model: Model, path: str | PathLike[str] | None) -> Model:
     """Return a model that knows the words of a file; the model itself without one.
 
     Raises

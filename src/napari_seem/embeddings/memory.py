@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ..checks import check_type
 from ..images import AnyArray
 from ..models.base import Embedding
 from .keys import Encoder, Key, key_of
@@ -154,4 +155,5 @@ def encoded(model: Encoder, plane: AnyArray, cache: EmbeddingCache | None) -> Em
     """Encode a plane (H, W) or (H, W, C), or take its embedding from the cache."""
     if cache is None:
         return model.encode(plane)
+    check_type(cache, EmbeddingCache, "cache", "an EmbeddingCache")
     return cache.get_or_encode(key_of(model, plane), lambda: model.encode(plane))

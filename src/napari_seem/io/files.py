@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import as_path
 from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import ArraySource
 from . import dicom, geotiff, nifti, ome_zarr, tiff
-from .grid import Grid
+from .grid import Grid, LabelsLike, checked_ids
 from .opened import Opened
 from .table import read_json, write_json
 from .whole import replacing
@@ -30,7 +32,9 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "OME-Zarr labels": (".zarr",),
 }
 """Formats of labels -> endings of the file's name."""
-_NO_TABLE = (".geojson", ".coco.json", ".zarr")
+OUTLINES = (".geojson", ".coco.json")
+"""Endings of formats that hold outlines, not pixels."""
+_NO_TABLE = (*OUTLINES, ".zarr")
 """Endings of formats that hold the table of objects themselves."""
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -47,12 +51,12 @@ def beside(path: Path) -> Path:
     return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
 
 
-def open_image(path: Path, series: str | None = None) -> Opened:
+def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     series : str, optional
         Of a DICOM folder with several.
 
@@ -63,8 +67,11 @@ def open_image(path: Path, series: str | None = None) -> Opened:
     MissingPackage
         The format needs a library that is not installed.
     """
+    path = as_path(path)
     if not path.exists():
-        raise FileTrouble(f"there is no file '{path}'")
+        raise FileTrouble(f"there is no file '{path}'; check its name")
+    if ending(path) in OUTLINES:
+        raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if path.is_dir():
         opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
         return opener(path) if opener else dicom.open_series(path, series)
@@ -82,18 +89,18 @@ def open_image(path: Path, series: str | None = None) -> Opened:
 
 
 def write_labels(
-    path: Path, labels: ArraySource, grid: Grid | None = None, table: ObjectTable | None = None,
-    about: Mapping[str, object] | None = None,
+    path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None = None,
+    table: ObjectTable | None = None, about: Mapping[str, object] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
-    labels : integer array-like
-        On the grid: (y, x), (z, y, x) or (t, z, y, x).
+    labels : integer array-like, or anything that numpy.asarray makes one of
+        On the grid: (y, x), (z, y, x) or (t, z, y, x); also a `Labelled` or a `Propagation`.
     grid : Grid, optional
         Of the image they were made on; by default pixels without a place in the world.
     table : ObjectTable, optional
@@ -113,11 +120,26 @@ def write_labels(
         They don't lie on the grid, or the format can't hold them.
     FileTrouble
         The disk is full, the folder read-only; the files that were there are unchanged.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> from napari_seem.io.files import read_labels, write_labels
+    >>> labels = np.zeros((8, 8), np.uint16)
+    >>> labels[2:5, 2:5] = 3
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "cells.tif"
+    >>> [written.name for written in write_labels(path, labels)]
+    ['cells.tif', 'cells.json']
+    >>> np.array_equal(read_labels(path)[0], labels)
+    True
     """
+    path = as_path(path)
     kind = ending(path)
     if not kind:
         listed = ", ".join(e for group in FORMATS.values() for e in group)
         raise InvalidLabels(f"'{path.name}' does not end in a label format; use one of {listed}")
+    labels = checked_ids(labels)
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     known, notes = table or ObjectTable(), dict(about or {})
@@ -132,7 +154,7 @@ def write_labels(
             from .dicom_seg import write_dicom_seg
 
             write_dicom_seg(parts[0], values, grid, known, _version())
-        elif kind in (".geojson", ".coco.json"):
+        elif kind in OUTLINES:
             _write_outlines(parts[0], kind, values, grid, known, notes)
         elif kind in FORMATS["OME-TIFF"]:
             tiff.write_tiff(parts[0], values, grid, "ome")
@@ -167,7 +189,7 @@ class GrowingLabels:
 
 @contextmanager
 def growing_labels(
-    path: Path, grid: Grid, dtype: npt.DTypeLike = np.uint32
+    path: str | PathLike[str], grid: Grid, dtype: npt.DTypeLike = np.uint32
 ) -> Iterator[GrowingLabels]:
     """Create OME-Zarr labels to be filled in parts; they get their name when the block ends.
 
@@ -180,6 +202,7 @@ def growing_labels(
     FileTrouble
         The disk is full, the folder read-only.
     """
+    path = as_path(path)
     if ending(path) != ".zarr":
         raise InvalidLabels(f"'{path.name}' can't be written part by part; give a name in .zarr")
     path, home = _zarr_place(path, grid)
@@ -194,14 +217,19 @@ def growing_labels(
         ome_zarr.enlist(home, path.name)
 
 
-def read_labels(path: Path, grid: Grid | None = None) -> tuple[ArraySource, ObjectTable]:
+def read_labels(
+    path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
+) -> tuple[ArraySource, ObjectTable]:
     """Read labels and their objects, written by `write_labels` or by other software.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     grid : Grid, optional
-        Of the image; needed for a DICOM segmentation, checked where it is given.
+        Of the image, as `open_image(...).grid`; needed for a DICOM segmentation, checked where it
+        is given.
+    shape : (H, W), optional
+        Of the image, for outlines of other software that don't say it.
 
     Returns
     -------
@@ -215,7 +243,9 @@ def read_labels(path: Path, grid: Grid | None = None) -> tuple[ArraySource, Obje
     InvalidLabels
         Pixels that are no ids, or labels on another grid.
     """
-    if ending(path) == ".dcm":
+    path = as_path(path)
+    kind = ending(path)
+    if kind == ".dcm":
         from .dicom_seg import read_dicom_seg
 
         if grid is None:
@@ -224,13 +254,33 @@ def read_labels(path: Path, grid: Grid | None = None) -> tuple[ArraySource, Obje
         labels, table = read_dicom_seg(path, grid)
     elif path.is_dir():
         labels, table = ome_zarr.read_ome_labels(path)
+    elif kind in OUTLINES:
+        from .outlines_read import read_outlines
+
+        labels, table = read_outlines(path, kind, grid, shape)
     else:
-        labels, table = open_image(path).data, ObjectTable()
+        labels, table = _read_plain(path)
     side = beside(path)
-    if not path.is_dir() and side.exists():
+    if kind not in _NO_TABLE and not path.is_dir() and side.exists():
         table, _ = read_json(side)
+    if shape is not None and tuple(shape) != tuple(labels.shape):
+        raise InvalidLabels(
+            f"'{path}' holds labels of shape {tuple(labels.shape)}, not {tuple(shape)}; give the "
+            "labels that were made on this image"
+        )
     (grid or Grid.plain(labels.shape)).check(labels)
     return labels, table
+
+
+def _read_plain(path: Path) -> tuple[ArraySource, ObjectTable]:
+    """Read labels (..., H, W) of an image format."""
+    opened = open_image(path)
+    if opened.channel_axis is not None:
+        raise InvalidLabels(
+            f"'{path}' is an image with channels, of shape {tuple(opened.data.shape)}, and holds "
+            "no labels; give a file with one integer a pixel"
+        )
+    return opened.data, ObjectTable()
 
 
 def _open_picture(path: Path) -> Opened:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +109,23 @@ class Grid:
             raise InvalidLabels(
                 f"labels of dtype {labels.dtype} hold no ids; convert them to integers"
             )
+
+
+class LabelsLike(Protocol):
+    """A value that `numpy.asarray` makes labels of."""
+
+    def __array__(self) -> npt.NDArray[Any]: ...
+
+
+def checked_ids(labels: ArraySource | LabelsLike) -> ArraySource:
+    """Return labels (..., H, W) to be written; `InvalidLabels` for what is no array."""
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "i" and labels.min(initial=0) < 0:
+        raise InvalidLabels("negative ids can't be written; object ids are numbered from 1")
+    if all(hasattr(labels, name) for name in ("shape", "dtype", "__getitem__")):
+        return labels  # type: ignore[return-value]
+    if not hasattr(labels, "__array__"):
+        raise InvalidLabels(f"labels can't be a {type(labels).__name__}; give an integer array")
+    return checked_ids(np.asarray(labels))
 
 
 def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np.integer]:

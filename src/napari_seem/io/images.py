@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import InvalidImage
+from ..errors import FileTrouble, InvalidImage
 from ..images import MOST_CHANNELS, ArraySource
+from . import ome_zarr
 from .files import ending, open_image, write_labels
 from .grid import Grid
 from .opened import Opened
@@ -19,6 +23,7 @@ from .opened import Opened
 if TYPE_CHECKING:
     from dask.array import Array
 
+LOG = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
 """Endings of the files of a folder that are taken as images."""
 
@@ -54,18 +59,18 @@ def _lazy(data: ArraySource) -> Array:
     return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
+def read_array(path: str | PathLike[str]) -> npt.NDArray[Any]:
     """Read the array of an image file, channels last; `FileTrouble` where it can't be read."""
     return np.asarray(channels_last(open_image(path)))
 
 
-def open_plane(path: Path) -> tuple[npt.NDArray[np.generic], Grid]:
+def open_plane(path: str | PathLike[str]) -> tuple[npt.NDArray[np.generic], Grid]:
     """Read one image (H, W) or (H, W, channels) and its grid; `InvalidImage` for a stack."""
     image, grid = open_lazily(path)
     return np.asarray(image), grid
 
 
-def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
+def open_lazily(path: str | PathLike[str]) -> tuple[ArraySource, Grid]:
     """Open as `open_plane`; large files are read when their pixels are needed."""
     opened = open_image(path)
     image, grid = channels_last(opened), opened.grid
@@ -83,16 +88,50 @@ def open_lazily(path: Path) -> tuple[ArraySource, Grid]:
     return image, grid
 
 
-def read_image(path: Path) -> npt.NDArray[np.generic]:
+def read_image(path: str | PathLike[str]) -> npt.NDArray[np.generic]:
     """Read one image (H, W) or (H, W, channels); `InvalidImage` for a stack."""
     return open_plane(path)[0]
 
 
-def images_in(folder: Path) -> list[Path]:
+def images_in(folder: str | PathLike[str]) -> list[Path]:
     """Return the image files of a folder, sorted."""
-    found = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(SUFFIXES)]
+    folder = as_path(folder, "the folder")
+    if not folder.is_dir():
+        raise FileTrouble(f"there is no folder '{folder}'; check its name")
+    inside = sorted(folder.iterdir())
+    found = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
+    if len(found) < len(inside):
+        LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))
     if not found:
-        raise InvalidImage(f"there is no image file in '{folder}' ({', '.join(SUFFIXES)})")
+        raise InvalidImage(
+            f"there is no image file in '{folder}'; give a folder with {', '.join(SUFFIXES)}"
+        )
+    return found
+
+
+def image_files(paths: Iterable[Path]) -> list[Path]:
+    """Return images as they are, and those of folders that are no image by themselves.
+
+    Absent files are kept: opening them tells. So are folders without an image file, which may be
+    a DICOM series.
+
+    Raises
+    ------
+    InvalidImage
+        There is no image, or a folder is empty.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.is_dir() or ome_zarr.is_ome_zarr(path) or any(path.glob("*.dcm")):
+            found.append(path)
+            continue
+        inside = sorted(path.iterdir())
+        stores = [inner for inner in inside if inner.suffix == ".zarr"]
+        pictures = any(inner.name.lower().endswith(SUFFIXES) for inner in inside)
+        own = [*(images_in(path) if pictures or not inside else []), *stores]
+        found += own or [path]
+    if not found:
+        raise InvalidImage("there is no image to work on; name files or folders")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +44,11 @@ def outlines(labels: npt.NDArray[np.integer]) -> dict[int, list[list[Ring]]]:
             "format"
         )
     features = need("rasterio.features")
-    values = labels.astype(np.int32)
+    ids, number = np.unique(labels, return_inverse=True)  # GDAL reads 32 bits at most
+    values = number.reshape(labels.shape).astype(np.int32)
     found: dict[int, list[list[Ring]]] = {}
-    for shape, value in features.shapes(values, mask=values > 0, connectivity=4):
-        found.setdefault(int(value), []).append(shape["coordinates"])
+    for shape, value in features.shapes(values, mask=labels > 0, connectivity=4):
+        found.setdefault(int(ids[int(value)]), []).append(shape["coordinates"])
     return dict(sorted(found.items()))
 
 
@@ -67,7 +68,8 @@ def write_geojson(
     """
     place = map_coordinates(grid)
     square = abs(float(np.linalg.det(grid.matrix[:2, :2]))) if grid.format == "geotiff" else 1.0
-    counts = np.bincount(labels.ravel()) if labels.size else np.zeros(1, int)
+    ids, sizes = np.unique(labels, return_counts=True)
+    counts = dict(zip(ids.tolist(), sizes.tolist(), strict=True))
     features = []
     for label_id, polygons in outlines(labels).items():
         rings = [
@@ -84,8 +86,10 @@ def write_geojson(
             "type": "Feature", "id": label_id, "properties": properties,
             "geometry": {"type": kind, "coordinates": rings[0] if single else rings},
         })  # fmt: skip
-    document: dict[str, object] = {"type": "FeatureCollection", "features": features}
-    document["napari-seem"] = dict(about)
+    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    document["napari-seem"] = {**about, "shape": list(labels.shape)}
+    if grid.format == "geotiff":
+        document["napari-seem"]["transform"] = list(grid.native["transform"])[:6]
     if grid.format == "geotiff" and grid.native["crs"] is not None:
         document["crs"] = {"type": "name", "properties": {"name": _crs_name(grid.native["crs"])}}
     path.write_text(json.dumps(document) + "\n")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..checks import as_names, check_type, real_number, whole_number
 from ..errors import InvalidPrompt
 from .base import Instance, Segmentation
 
@@ -21,21 +22,37 @@ class Wanted:
         Pixels, both ends included; a `max_area` of 0 is no bound.
     min_score : float
         0..1.
-    names : collection of str, optional
-        Objects of other names, and those without one, are not wanted; '' stands for no name.
+    names : str or collection of str, optional
+        Objects of other names, and those without one, are not wanted; '' stands for no name. It is
+        kept as a sorted tuple.
 
     Raises
     ------
     InvalidPrompt
         For bounds that no object can meet.
+    InvalidArgument
+        For areas and scores that are no numbers, and names that are no text.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> wanted = ns.Wanted(min_area=20, names="nucleus")
+    >>> wanted.admits(100, 0.9, "nucleus"), wanted.admits(100, 0.9, "cat")
+    (True, False)
     """
 
     min_area: int = 0
     max_area: int = 0
     min_score: float = 0.0
-    names: Collection[str] | None = None
+    names: Collection[str] | str | None = None
 
     def __post_init__(self) -> None:
+        for key in ("min_area", "max_area"):
+            object.__setattr__(self, key, whole_number(getattr(self, key), key))
+        object.__setattr__(self, "min_score", real_number(self.min_score, "min_score"))
+        if self.names is not None:
+            names = tuple(sorted(set(as_names(self.names, "names"))))
+            object.__setattr__(self, "names", names)
         if self.min_area < 0 or self.max_area < 0:
             raise InvalidPrompt("areas are pixels; give 0 or more")
         if 0 < self.max_area < self.min_area:
@@ -44,7 +61,9 @@ class Wanted:
                 "give a largest area above the smallest"
             )
         if not 0 <= self.min_score <= 1:
-            raise InvalidPrompt(f"scores lie between 0 and 1; {self.min_score} does not")
+            raise InvalidPrompt(
+                f"scores lie between 0 and 1; {self.min_score} does not, so give another one"
+            )
 
     def holds(self, instance: Instance) -> bool:
         """Return whether an object is wanted."""
@@ -60,7 +79,25 @@ class Wanted:
 
 
 def filtered(found: Segmentation, wanted: Wanted) -> Segmentation:
-    """Keep the wanted objects of an image; its semantic map stays whole."""
+    """Keep the wanted objects of an image; its semantic map stays whole.
+
+    Raises
+    ------
+    InvalidArgument
+        For anything but what `segment` found, and a `Wanted`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> small = ns.Instance(np.ones((2, 2), bool), (0, 0, 2, 2), 0.9)
+    >>> large = ns.Instance(np.ones((5, 5), bool), (3, 3, 8, 8), 0.8)
+    >>> found = ns.Segmentation((8, 8), (small, large))
+    >>> [one.area for one in ns.filtered(found, ns.Wanted(min_area=10)).instances]
+    [25]
+    """
+    check_type(found, Segmentation, "what was found", "model.segment(...)")
+    check_type(wanted, Wanted, "what is wanted", "Wanted(min_area=20), for example")
     kept = tuple(instance for instance in found.instances if wanted.holds(instance))
     return replace(found, instances=kept)
 

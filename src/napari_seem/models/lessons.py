@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..errors import InvalidLabels
+from ..io.whole import replacing
 from .in_context import Lesson
 
 FORMAT = "napari-seem lesson 1"
@@ -28,7 +29,13 @@ def save(path: Path, lesson: Lesson, identity: str, name: str = "") -> None:
         Of the model that learned it.
     name : str
         A name for people.
+
+    Raises
+    ------
+    FileTrouble
+        The file can't be written; a file that was there is unchanged.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors: dict[str, Tensor] = {}
@@ -45,12 +52,11 @@ def save(path: Path, lesson: Lesson, identity: str, name: str = "") -> None:
     about = {
         "format": FORMAT, "model": identity, "name": name, "lesson": json.dumps(plain),
     }  # fmt: skip
-    part = path.with_name(path.name + ".part")
-    try:
-        save_file(tensors, part, metadata=about)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as (part,):
+        try:
+            save_file(tensors, part, metadata=about)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 def load(path: Path, kind: type[Kept], identity: str) -> Kept:
@@ -81,19 +87,18 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
         raise InvalidLabels(f"'{path}' is damaged or not a lesson file ({error})") from error
     if about.get("format") != FORMAT:
         raise InvalidLabels(f"'{path}' is not a lesson file; save one with Save taught ... first")
-    if about["model"] != identity:
+    if about.get("model") != identity:
         raise InvalidLabels(
-            f"'{path}' was taught to '{about['model']}', not to '{identity}'; teach this model "
+            f"'{path}' was taught to '{about.get('model')}', not to '{identity}'; teach this model "
             "from the examples again"
         )
-    values = json.loads(about["lesson"])
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    for field in fields(kind):
-        if field.name in values:
-            continue
-        series = [key for key in tensors if key.startswith(field.name + ".")]
-        if series:
-            values[field.name] = [tensors[f"{field.name}.{i}"] for i in range(len(series))]
-        else:
-            values[field.name] = tensors[field.name]
-    return kind(**values)
+    try:
+        values = {"model": identity, **json.loads(about["lesson"])}
+        values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        for name in (field.name for field in fields(kind) if field.name not in values):
+            series = sorted(key for key in tensors if key.startswith(f"{name}."))
+            several = [tensors[f"{name}.{i}"] for i in range(len(series))]
+            values[name] = several or tensors[name]
+        return kind(**values)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InvalidLabels(f"'{path}' is damaged or not a lesson file ({error})") from error

@@ -14,8 +14,14 @@ from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 
-from ..checks import check_is, said
-from ..errors import UnknownDevice, UnknownModel
+from ..checks import as_path, said
+from ..errors import (
+    InvalidArgument,
+    NapariSeemError,
+    UnknownDevice,
+    UnknownModel,
+    UnsupportedPrompt,
+)
 from . import places
 from . import weights as weight_files
 from .base import Capability, Model
@@ -148,6 +154,34 @@ def able_models(capability: Capability) -> list[str]:
     return [name for name, spec in MODELS.items() if capability in spec.capabilities]
 
 
+def unable(model: object, capability: Capability, task: str, why: str = "") -> NapariSeemError:
+    """Return the error of a model that lacks a capability: it names the models that have it.
+
+    Parameters
+    ----------
+    model : object
+        Anything that was given as a model.
+    capability : Capability
+    task : str
+        What was asked for, such as "label by example".
+    why : str
+        Added to the model's name: why it can't, or what to do instead.
+    """
+    if isinstance(model, str):
+        return InvalidArgument(
+            f"'{model}' is the name of a model; load it first, by load_model('{model}')"
+        )
+    name, owns = getattr(model, "name", None), getattr(model, "capabilities", None)
+    if not isinstance(name, str) or owns is None:
+        return InvalidArgument(f"{type(model).__name__} is no model; give what load_model returns")
+    if capability in owns:
+        return UnsupportedPrompt(
+            f"{type(model).__name__} can't {task}; give the model itself, as load_model returns it"
+        )
+    able = ", ".join(able_models(capability))
+    return UnsupportedPrompt(f"model '{name}' can't {task}{why}; choose one of: {able}")
+
+
 def capabilities_by_model() -> dict[str, frozenset[Capability]]:
     """Return the capabilities of each model, without loading any."""
     return {name: spec.capabilities for name, spec in MODELS.items()}
@@ -201,7 +235,7 @@ def build_model(
 ) -> Model:
     """Load the model that `spec` describes; see `load_model`."""
     if weights is not None:
-        check_is(weights, (str, PathLike), "weights", "give the path of a file or folder")
+        weights = as_path(weights, "weights")
     path = weight_files.find(spec.weights, weights)
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)

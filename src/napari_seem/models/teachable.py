@@ -9,13 +9,14 @@ from typing import Any, NoReturn, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import InvalidLabels, UnsupportedPrompt
+from ..errors import InvalidLabels
 from ..images import AnyArray
-from .base import Capability, Capable, Embedding, Model, Named
-from .registry import able_models
+from .base import Capability, Embedding, Model, Named
+from .registry import unable
 
 BoolArray = npt.NDArray[np.bool_]
 Arrays = Mapping[str, AnyArray]
+TASK = "be taught words"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +82,7 @@ class TeachableModel(Protocol):
     capabilities: frozenset[Capability]
     identity: str
 
-    def encode(self, image: AnyArray) -> Embedding:
+    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def teach(self, marked: Sequence[Marked]) -> object:
@@ -106,26 +107,18 @@ class NotTeachable(Named):
 
     def teach(self, marked: Sequence[Marked]) -> NoReturn:
         """Raise `UnsupportedPrompt`."""
-        raise refusal(self.name, self.instead)
+        raise unable(self, Capability.CONCEPTS, TASK, self.instead)
 
     def with_words(self, words: Words) -> NoReturn:
         """Raise `UnsupportedPrompt`."""
-        raise refusal(self.name, self.instead)
+        raise unable(self, Capability.CONCEPTS, TASK, self.instead)
 
 
-def refusal(name: str, instead: str = "") -> UnsupportedPrompt:
-    """Return the error of a model that can't be taught words."""
-    able = ", ".join(able_models(Capability.CONCEPTS))
-    return UnsupportedPrompt(
-        f"model '{name}' can't be taught words{instead}; choose one of: {able}"
-    )
-
-
-def check_teachable(model: Capable) -> TeachableModel:
+def check_teachable(model: object) -> TeachableModel:
     """Return the model; raise `UnsupportedPrompt` for one that can't be taught words."""
-    if Capability.CONCEPTS not in model.capabilities or not isinstance(model, TeachableModel):
-        raise refusal(model.name, getattr(model, "instead", ""))
-    return model
+    if isinstance(model, TeachableModel) and Capability.CONCEPTS in model.capabilities:
+        return model
+    raise unable(model, Capability.CONCEPTS, TASK, getattr(model, "instead", ""))
 
 
 def plain(name: str) -> str:

@@ -7,13 +7,15 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
-from ..images import WritableArray
+from ..images import AnyArray, WritableArray
+from ..values import listed
 from .shapes import IntArray
 from .stack import Stack
 
@@ -37,9 +39,9 @@ class Source(Protocol):
         """Return the labels of a plane: int32 (H, W)."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PlaneResult:
-    """One plane of a propagation.
+    """One plane of a propagation; `numpy.asarray` gives its labels.
 
     Attributes
     ----------
@@ -59,6 +61,24 @@ class PlaneResult:
     scores: Mapping[int, float]
     events: tuple[Event, ...] = ()
     accepted: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlaneResult) and _known(self) == _known(other) and bool(
+            np.array_equal(self.labels, other.labels)
+        )  # fmt: skip
+
+    def __hash__(self) -> int:
+        return hash((self.index, self.accepted))
+
+    def __repr__(self) -> str:
+        ids, state = listed(sorted(self.scores)), ", accepted" if self.accepted else ""
+        return f"PlaneResult(plane={self.index}, ids={ids}, score={self.score:.3f}{state})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return PlaneResult, (self.index, self.labels, dict(self.scores), self.events, self.accepted)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
+        return np.array(self.labels, dtype, copy=copy)
 
     @property
     def labels(self) -> IntArray:
@@ -104,6 +124,13 @@ class Results(MutableMapping[int, PlaneResult]):
         self._most = max(1, KEPT_BYTES // max(1, 4 * height * width))
         if out is not None:
             _check_out(out, stack.shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> PlaneResult:
         return self._results[index]
@@ -169,6 +196,11 @@ class Results(MutableMapping[int, PlaneResult]):
             self._near.move_to_end(index)
             while len(self._near) > self._most:
                 self._near.popitem(last=False)
+
+
+def _known(result: PlaneResult) -> tuple[object, ...]:
+    """Return what is known of a plane besides its labels."""
+    return result.index, dict(result.scores), result.events, result.accepted
 
 
 def _check_out(out: WritableArray, shape: tuple[int, ...]) -> None:

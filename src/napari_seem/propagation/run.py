@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
-from ..embeddings import EmbeddingCache, encoded
-from ..errors import InvalidLabels
+from ..checks import check_choice, check_flag, real_number
+from ..embeddings import EmbeddingCache
+from ..errors import InvalidArgument, InvalidLabels
 from ..images import AnyArray, Sliceable, WritableArray, shared_window, to_rgb
-from ..in_context import check_can_learn
-from ..models.base import Embedding
-from ..models.in_context import Example, InContextModel, Kind, Lesson
+from ..in_context import Learner, check_can_learn, frames
+from ..models.in_context import Example, Kind, Lesson, check_kind
+from ..progress import Progress, reporting
+from ..values import listed
 from . import carry, newcomers, shapes
 from .carry import ClassShares
+from .events import events_of
 from .motion import moves
+from .order import distances, reachable
 from .results import Event, PlaneResult, Results
+from .seeds import Seeds, seed_planes
 from .shapes import IntArray, Shape
 from .stack import Stack, has_contrast
 
 Method = Literal["model", "shape", "copy"]
-METHODS: tuple[Method, ...] = ("model", "shape", "copy")
+METHODS: tuple[Method, ...] = get_args(Method)
 MANY = 8
 """Least number of objects that are taken to be of one kind."""
 BLIND = 0.25
 """Factor on the score of a plane without contrast."""
 DOUBT = 0.5
 """Share of an object's score that comes from the plane it was carried from."""
-PART = 0.15
-"""Least share of an object's area of a separate piece that counts as a split."""
 
 
 class Propagation:
@@ -43,13 +45,14 @@ class Propagation:
 
     Parameters
     ----------
-    model : InContextModel or None
-        None only for methods that need none.
+    model : Model or None
+        'compact' or 'seggpt-vit-l', from `load_model`; None only for methods that need none.
     volume : array-like (..., H, W), (..., H, W, 3 or 4)
         Anything that slices; three axes, or four of which the last holds channels. Read plane by
         plane.
-    seeds : mapping of int to integer array (H, W)
-        Labelled planes by their index along `axis`; 0 is background.
+    seeds : mapping of int to integer array (H, W), or integer array-like of the stack's shape
+        Labelled planes by their index along `axis`, negative ones counted from the end; 0 is
+        background. Of an array those planes count that hold a label.
     axis : int
         Along which to carry.
     method : str
@@ -76,39 +79,67 @@ class Propagation:
     InvalidLabels
         No seed, seeds outside the stack or of another shape, or without any object; an `out` of
         another shape, that can't be written, or that can't hold an id.
+    InvalidArgument
+        A method, a kind or a bound that does not exist.
     UnsupportedPrompt
         The model can't label by example.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> volume = np.random.default_rng(0).normal(100, 5, (4, 48, 48))
+    >>> volume[:, 10:30, 10:30] += 80
+    >>> work = ns.Propagation(ns.load_model("compact"), volume, {0: volume[0] > 140})
+    >>> for plane in work.run():
+    ...     print(plane.index, plane.labels[20, 20])
+    1 1
+    2 1
+    3 1
+    >>> work
+    Propagation(shape=(4, 48, 48), axis=0, method='model', kind='semantic', done=4 of 4, ids=[1])
     """
 
     def __init__(
-        self, model: InContextModel | None, volume: Sliceable, seeds: Mapping[int, AnyArray],
-        axis: int = 0, *, method: Method = "model", kind: Kind | None = None,
+        self, model: Learner | None, volume: Sliceable, seeds: Seeds, axis: int = 0, *,
+        method: Method = "model", kind: Kind | None = None,
         within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
         cache: EmbeddingCache | None = None, out: WritableArray | None = None,
     ) -> None:  # fmt: skip
-        if method not in METHODS:
-            raise ValueError(f"there is no method '{method}'; choose one of {', '.join(METHODS)}")
-        self.method = method
+        check_choice(method, METHODS, "method")
+        if kind is not None:
+            check_kind(kind)
+        if method == "model" and model is None:
+            raise InvalidArgument("the method 'model' needs a model; give one, or another method")
+        self.method: Method = method
+        self.find_new = check_flag(find_new, "find_new")
+        self.stop_below = real_number(stop_below, "stop_below", 0, 1)
+        self._model = check_can_learn(model) if method == "model" else None
         self._stack = Stack(volume, axis)
-        if method == "model":
-            if model is None:
-                raise ValueError("the method 'model' needs a model; give one, or another method")
-            check_can_learn(model)
-        self._model = model
         self._range = self._stack.range(within)
         self._done = Results(self._stack, out)
         self._areas: dict[int, npt.NDArray[np.int64]] = {}
         self._lessons: dict[tuple[int, ...], Lesson] = {}
-        for index, labels in seeds.items():
-            self._accept(self._stack.position(index), labels)
+        for index, labels in seed_planes(seeds, self._stack):
+            self._accept(index, labels)
         ids = sorted({i for index in self._areas for i in self._ids_of(index)})
         if not ids:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
         self.kind: Kind = kind or ("instance" if len(ids) >= MANY else "semantic")
-        self.find_new, self.stop_below = find_new, stop_below
         self._first_new = ids[-1] + 1
         self._cache = cache
         self._window = shared_window(self._stack.read(k) for k in self._areas)
+
+    def __repr__(self) -> str:
+        shape, axis, count = self._stack.shape, self._stack.axis, self._stack.count
+        ids = sorted({i for result in self._done.values() for i in result.scores})
+        return (
+            f"Propagation(shape={shape}, axis={axis}, method='{self.method}', kind='{self.kind}', "
+            f"done={len(self._done)} of {count}, ids={listed(ids)})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": None}  # encoded images are encoded again
 
     @property
     def results(self) -> dict[int, PlaneResult]:
@@ -140,8 +171,8 @@ class Propagation:
         left = np.setdiff1d(np.arange(*self._range), list(self._done), assume_unique=True)
         if self.stop_below:
             low = [k for k, r in self._done.items() if not r.accepted and r.score < self.stop_below]
-            left = left[_reachable(left, seeds, np.array(sorted(low), int))]
-        nearest = np.argsort(_distances(left, seeds), kind="stable")
+            left = left[reachable(left, seeds, np.array(sorted(low), int))]
+        nearest = np.argsort(distances(left, seeds), kind="stable")
         return [int(index) for index in left[nearest]]
 
     def to_review(self) -> list[int]:
@@ -153,15 +184,24 @@ class Propagation:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.asarray(self.labels, dtype)
 
-    def run(self) -> Iterator[PlaneResult]:
+    def run(self, progress: bool | Progress | None = None) -> Iterator[PlaneResult]:
         """Do the planes that are pending, one at each step.
 
-        Stop iterating to cancel: finished planes stay, and another `run` goes on from there.
+        Stop iterating to cancel, or raise an exception in `progress`: finished planes stay, and
+        another `run` goes on from there.
+
+        Parameters
+        ----------
+        progress : bool or callable, optional
+            True for a bar; a callable gets (done, total, what).
         """
-        while pending := self.pending:
-            index = pending[0]
-            self._done[index] = self._plane(index)
-            yield self._done[index]
+        before = len(self._done)
+        with reporting(progress, len(self.pending), "propagate") as report:
+            while pending := self.pending:
+                index = pending[0]
+                self._done[index] = self._plane(index)
+                yield self._done[index]
+                report(len(self._done) - before)
 
     def limit(self, within: tuple[int, int] | None) -> None:
         """Label other planes from now on, first and last, half-open; finished planes stay."""
@@ -171,8 +211,8 @@ class Propagation:
         """Encode every plane that a run would, into the cache."""
         for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
-            if has_contrast(image):
-                self._embedding(image)
+            if has_contrast(image) and self._model is not None:
+                frames.encode_all(self._model, self._shown(image), self._cache)
 
     def correct(self, index: int, labels: AnyArray) -> list[int]:
         """Accept corrected labels (H, W) of a plane, which becomes a seed.
@@ -193,6 +233,8 @@ class Propagation:
     def accept(self, index: int) -> None:
         """Accept a plane as it is: it becomes a seed, and no plane has to be done again."""
         index = self._stack.position(index)
+        if index not in self._done:
+            raise InvalidLabels(f"plane {index} is not done yet; run the propagation first")
         self._accept(index, self._done[index].labels)
         self._lessons = {}
 
@@ -258,7 +300,7 @@ class Propagation:
         far = min(abs(k - index) for k in self._areas)
         there = np.unique(labels)
         scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
-        return PlaneResult(index, labels, scores, self._events(index, labels, expected))
+        return PlaneResult(index, labels, scores, events_of(index, labels, expected))
 
     def _by_model(
         self, index: int, image: AnyArray, expected: dict[int, Shape],
@@ -275,12 +317,12 @@ class Propagation:
             else shapes.joint_box(one.box for one in expected.values())
         )
         assert self._model is not None
-        seen = self._model.shares(lesson, self._embedding(image), box)
+        seen = frames.shares(self._model, lesson, self._shown(image), box, self._cache)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
-        events = self._events(index, labels, expected)
+        events = events_of(index, labels, expected)
         if self.find_new:
             found = newcomers.find(labels, seen, self._usual_area(), self._next_id())
             labels = np.where(found.labels > 0, found.labels, labels)
@@ -292,21 +334,6 @@ class Propagation:
         """Return the factor by which the neighbours' scores lower an object's score."""
         scores = [self._done[k].scores.get(number, 0.0) for k in beside]
         return 1 - DOUBT + DOUBT * max(scores, default=1.0)
-
-    def _events(
-        self, index: int, labels: IntArray, expected: Mapping[int, Shape]
-    ) -> tuple[Event, ...]:
-        """List the objects that ended or split in a plane of `labels` (H, W)."""
-        boxes = shapes.outlines(labels)
-        events = []
-        for number, shape in expected.items():
-            if number not in boxes:
-                events.append(Event("ended", number, index))
-                continue
-            y0, x0, y1, x1 = boxes[number]
-            if _pieces(labels[y0:y1, x0:x1] == number) > max(1, _pieces(shape.mask)):
-                events.append(Event("split", number, index))
-        return tuple(events)
 
     def _lesson(self, index: int) -> Lesson:
         """Learn from the nearest accepted planes on both sides, and others with further ids."""
@@ -322,22 +349,23 @@ class Propagation:
         key = tuple(sorted(chosen))
         if key not in self._lessons:
             assert self._model is not None
-            examples = [
-                Example(
-                    self._embedding(self._stack.read(k)), seed,
-                    None if self.find_new else shapes.surroundings(seed),
-                )
-                for k, seed in ((k, self._done[k].labels) for k in key)
-            ]  # fmt: skip
+            examples = [one for k in key for one in self._examples(k)]
             self._lessons[key] = self._model.learn(examples, self.kind)
         return self._lessons[key]
 
-    def _embedding(self, image: AnyArray) -> Embedding:
-        """Encode a plane (H, W) or (H, W, C), by the stack's intensity window."""
+    def _examples(self, index: int) -> list[Example]:
+        """Return what an accepted plane teaches."""
         assert self._model is not None
-        model, window = self._model, self._window
-        shown = image if window is None else to_rgb(image, window)
-        return encoded(model, shown, self._cache)
+        seed = self._done[index].labels
+        part = None if self.find_new else shapes.surroundings(seed)
+        shown = self._shown(self._stack.read(index))
+        return frames.examples_of(self._model, shown, seed, self._cache, part)
+
+    def _shown(self, image: AnyArray) -> frames.Shown:
+        """Return a plane (H, W) or (H, W, C) as the model gets it, by the stack's window."""
+        assert self._model is not None
+        shown = image if self._window is None else to_rgb(image, self._window)
+        return frames.prepared(self._model, shown, self._cache)
 
     def _ids_of(self, index: int) -> frozenset[int]:
         """Return the ids of an accepted plane."""
@@ -360,35 +388,3 @@ class Propagation:
                     self._done[k] = newcomers.renamed(result, old, new)
                     if result.accepted:
                         self._lessons = {}
-
-
-def _pieces(mask: npt.NDArray[np.bool_]) -> int:
-    """Count the pieces of a mask (h, w) that are large enough to count."""
-    parts, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())[1:]
-    return int((sizes > PART * sizes.sum()).sum()) if count else 0
-
-
-def _distances(
-    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    """Return how far each plane (n,) is from the nearest of the sorted seeds (m,): int64 (n,)."""
-    after = np.searchsorted(seeds, indices)
-    above = seeds[np.minimum(after, len(seeds) - 1)]
-    below = seeds[np.maximum(after - 1, 0)]
-    return np.minimum(np.abs(above - indices), np.abs(indices - below))
-
-
-def _reachable(
-    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], low: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Return which planes (n,) a seed leads to without passing a plane of a low score: bool (n,).
-
-    All indices are sorted: planes (n,), seeds (m,), low planes (k,).
-    """
-    after = np.searchsorted(seeds, indices)
-    ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not used
-    passed = np.searchsorted(low, indices) - np.searchsorted(low, ends[after])
-    ahead = np.searchsorted(low, ends[after + 1]) - np.searchsorted(low, indices)
-    from_below = (after > 0) & (passed == 0)
-    return np.asarray(from_below | ((after < len(seeds)) & (ahead == 0)), bool)

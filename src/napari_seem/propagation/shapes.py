@@ -53,11 +53,19 @@ class Shape:
 
 def outlines(labels: IntArray) -> dict[int, Box2D]:
     """Return the bounding box (y0, x0, y1, x1) of every id of `labels` (H, W)."""
+    ids: npt.NDArray[np.integer] | None = None
+    if labels.max(initial=0) > labels.size:  # sparse ids: a box for each number takes the memory
+        ids, numbered = np.unique(labels, return_inverse=True)
+        labels = numbered.reshape(labels.shape).astype(np.int32)
+        if ids[0]:
+            ids, labels = np.concatenate([[0], ids]), labels + 1
     return {
-        number: (found[0].start, found[1].start, found[0].stop, found[1].stop)
+        number if ids is None else int(ids[number]): (
+            found[0].start, found[1].start, found[0].stop, found[1].stop
+        )
         for number, found in enumerate(ndimage.find_objects(labels), 1)
         if found is not None
-    }
+    }  # fmt: skip
 
 
 def expected(

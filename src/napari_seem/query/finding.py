@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..images import AnyArray
 from ..models.base import Instance
 from ..planes import Plane
 
@@ -52,9 +53,9 @@ class PlaneRef:
         return next((at for at in self.plane.index if at is not None), None)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class Finding:
-    """One object that a word names.
+    """One object that a word names; `numpy.asarray` gives its mask.
 
     Attributes
     ----------
@@ -107,6 +108,15 @@ class Finding:
             (height, width, channels),
         )  # fmt: skip
 
+    def __repr__(self) -> str:
+        return (
+            f"Finding('{self.word}', score={self.score:.3f}, bbox={self.bbox}, area={self.area}, "
+            f"in '{self.place.title}')"
+        )
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
+        return np.asarray(self.mask, dtype)
+
     @property
     def mask(self) -> BoolArray:
         """The object within `bbox`: bool (y1 - y0, x1 - x0)."""
@@ -137,13 +147,17 @@ class Finding:
         return len(self._mask) + len(self._picture)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False)
 class PlaneFindings:
     """The findings on one plane, or why it could not be searched."""
 
     place: PlaneRef
     findings: tuple[Finding, ...] = ()
     problem: str = ""
+
+    def __repr__(self) -> str:
+        what = f"problem={self.problem[:100]!r}" if self.problem else f"{len(self.findings)} found"
+        return f"PlaneFindings('{self.place.title}', {what})"
 
 
 def frame_of(bbox: Area, shape: tuple[int, int]) -> Area:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import as_names, check_type, real_number
 from ..embeddings import EmbeddingCache, key_of
 from ..embeddings.ahead import StorageQuota
-from ..errors import InvalidImage, InvalidPrompt, NapariSeemError, StoreTrouble, UnsupportedPrompt
-from ..images import to_rgb
+from ..errors import InvalidImage, InvalidPrompt, NapariSeemError, StoreTrouble
+from ..images import AnyArray, to_rgb
 from ..models.base import Capability, Embedding, Instance, Model, Segmentation
+from ..models.in_context import InContextModel
+from ..models.registry import unable
+from ..models.teachable import TeachableModel
+from ..progress import Progress, tracked
 from ..sources import PlanePixels
 from ..sources.frames import Frame
 from ..sources.source import OpenPlane, PlaneSource, open_plane
@@ -28,31 +35,42 @@ from .finding import (
     frame_of,
     outlined,
 )
-from .sources import Unreadable, plane_ref
+from .sources import Unreadable, as_sources, plane_ref
 
+LOG = logging.getLogger(__name__)
 LONGEST_WORD = 100
 IN_MEMORY = 1 << 26
 """Planes of more pixels are labelled in a file that goes away again."""
 BLANK = 32
+Searcher = Model | InContextModel | TeachableModel
+"""A model that can be asked by words, as `load_model` and `with_words` give it."""
+
+
+Searched = PlaneSource | Unreadable | AnyArray | str | PathLike[str]
+"""A plane to be searched, an image or a stack, or the path of one."""
 
 
 def find(
-    model: Model, sources: Iterable[PlaneSource | Unreadable], words: Sequence[str] | str, *,
-    least: float = 0.0,
-    cache: EmbeddingCache | None = None,
+    model: Searcher, sources: Searched | Iterable[Searched], words: Sequence[str] | str, *,
+    least: float = 0.0, cache: EmbeddingCache | None = None,
+    progress: bool | Progress | None = None,
 ) -> Iterator[Finding]:  # fmt: skip
     """Find everything that words name, plane by plane; stop iterating to cancel.
 
     Parameters
     ----------
     model : Model
-    sources : iterable of PlaneSource
-        From `plane_sources_of_array`, `plane_sources_of_file` or `plane_sources_of_files`.
+    sources : PlaneSource, image or path, or an iterable of them
+        From `plane_sources_of_array`, `plane_sources_of_file` or `plane_sources_of_files`; or
+        arrays (H, W), (H, W, C) or (Z, H, W), or paths of such images.
     words : str or sequence of str
     least : float
-        Least score of a finding.
+        Least score of a finding, 0..1.
     cache : EmbeddingCache, optional
         Where planes are encoded already, or kept as far as there is room.
+    progress : bool or callable, optional
+        True for a bar; a callable gets (done, total, what) after every plane, and cancels by an
+        exception.
 
     Yields
     ------
@@ -61,27 +79,48 @@ def find(
 
     Raises
     ------
-    UnknownWord, InvalidPrompt, UnsupportedPrompt
-        Before anything is read; see `check_words`.
+    UnknownWord, InvalidPrompt, UnsupportedPrompt, InvalidArgument
+        At once, before anything is read; see `check_words`.
     InvalidImage
-        A plane that can't be read or shown to a model; `search` goes on instead.
+        At the end, if not a single plane could be searched. One that can't be read ends nothing: a
+        warning is logged, and the search goes on. `search` yields the reasons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> image = np.random.default_rng(0).normal(50, 3, (96, 96))
+    >>> image[30:50, 30:50] += 100
+    >>> all(0 <= one.score <= 1 for one in ns.find(ns.load_model("compact"), image, "nucleus"))
+    True
     """
-    for result in search(model, sources, words, least=least, cache=cache):
+    results = search(model, sources, words, least=least, cache=cache, progress=progress)
+    return _findings(results)
+
+
+def _findings(results: Iterable[PlaneFindings]) -> Iterator[Finding]:
+    searched, problem = False, ""
+    for result in results:
         if result.problem:
-            raise InvalidImage(f"{result.place.title}: {result.problem}")
+            problem = f"{result.place.title}: {result.problem}"
+            LOG.warning("not searched: %s", problem)
+            continue
+        searched = True
         yield from result.findings
+    if problem and not searched:
+        raise InvalidImage(f"no plane could be searched; give others ({problem})")
 
 
 def search(
-    model: Model, sources: Iterable[PlaneSource | Unreadable], words: Sequence[str] | str, *,
-    least: float = 0.0,
-    cache: EmbeddingCache | None = None, may_go_on: Callable[[], bool] = lambda: True,
+    model: Searcher, sources: Searched | Iterable[Searched], words: Sequence[str] | str, *,
+    least: float = 0.0, cache: EmbeddingCache | None = None,
+    may_go_on: Callable[[], bool] = lambda: True, progress: bool | Progress | None = None,
 ) -> Iterator[PlaneFindings]:  # fmt: skip
     """As `find`, plane by plane; what can't be read is told and ends nothing.
 
     Parameters
     ----------
-    model, sources, words, least, cache
+    model, sources, words, least, cache, progress
         As for `find`.
     may_go_on : callable
         Asked before every plane, and before every frame of a big one; it may wait. False ends.
@@ -92,7 +131,16 @@ def search(
         One for each plane.
     """
     wanted = check_words(model, words)
-    encode = _Encoder(model, cache)
+    real_number(least, "least", 0, 1)
+    every = as_sources(sources)
+    encode = _Encoder(_searcher(model), cache)
+    return _searched(encode, tracked(every, progress, "find"), wanted, least, may_go_on)
+
+
+def _searched(
+    encode: _Encoder, sources: Iterable[PlaneSource | Unreadable], words: Sequence[str],
+    least: float, may_go_on: Callable[[], bool],
+) -> Iterator[PlaneFindings]:  # fmt: skip
     for source in sources:
         if not may_go_on():
             return
@@ -102,7 +150,7 @@ def search(
         findings: tuple[Finding, ...] | None = ()
         problem = ""
         try:
-            findings = _on_plane(source, wanted, least, encode, may_go_on)
+            findings = _on_plane(source, words, least, encode, may_go_on)
         except _Unread as error:
             problem = str(error)
         except (NapariSeemError, OSError, ValueError, MemoryError) as error:
@@ -120,7 +168,7 @@ def _message(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
+def check_words(model: Searcher, words: Sequence[str] | str) -> list[str]:
     """Words as a model is to be asked, blanks around them gone.
 
     Raises
@@ -129,13 +177,16 @@ def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
         The model does not know one; the nearest are named.
     InvalidPrompt
         No word, or one that is too long.
+    InvalidArgument
+        Something else than words, or than a model.
     UnsupportedPrompt
         The model takes no words.
     """
-    given = [words] if isinstance(words, str) else list(words)
+    able = _searcher(model)
+    given = as_names(words, "words")
     wanted = [" ".join(word.split()) for word in given if word.strip()]
     if not wanted:
-        known = ", ".join(model.vocabulary()[:8])
+        known = ", ".join(able.vocabulary()[:8])
         raise InvalidPrompt(f"type a word to look for{f', such as {known}' if known else ''}")
     for word in wanted:
         if len(word) > LONGEST_WORD:
@@ -143,14 +194,16 @@ def check_words(model: Model, words: Sequence[str] | str) -> list[str]:
                 f"'{word[:40]}...' has {len(word)} characters; name what to look for in at most "
                 f"{LONGEST_WORD}"
             )
-    if Capability.TEXT not in model.capabilities:
-        from ..models.registry import able_models
-
-        able = ", ".join(able_models(Capability.TEXT))
-        raise UnsupportedPrompt(f"model '{model.name}' takes no words; choose one of: {able}")
     # asked of nothing, a model says at once which word it does not know
-    model.segment(model.encode(np.zeros((BLANK, BLANK), np.uint8)), wanted)
+    able.segment(able.encode(np.zeros((BLANK, BLANK), np.uint8)), wanted)
     return wanted
+
+
+def _searcher(model: object) -> Model:
+    """Return the model; raise `UnsupportedPrompt` for one that takes no words."""
+    if isinstance(model, Model) and Capability.TEXT in model.capabilities:
+        return model
+    raise unable(model, Capability.TEXT, "take words")
 
 
 def _on_plane(
@@ -234,6 +287,8 @@ class _Encoder:
 
     def __init__(self, model: Model, cache: EmbeddingCache | None) -> None:
         self._model, self._cache = model, cache
+        if cache is not None:
+            check_type(cache, EmbeddingCache, "cache", "an EmbeddingCache")
         self._quota = None if cache is None else StorageQuota(cache)
 
     def open(self, source: PlaneSource) -> tuple[OpenPlane, Callable[[Instance], Picture]]:

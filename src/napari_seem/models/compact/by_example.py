@@ -9,7 +9,7 @@ rims and middles are classes of their own, so that touching objects come apart.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from ..in_context import (
     Labelled,
     by_largest_share,
     check_examples,
+    lesson_line,
     scores_by_id,
 )
 from . import pyramid
@@ -42,15 +43,13 @@ SHARPNESS = 6.0
 """Factor of the softmax that turns the regression's answers into shares."""
 SAMPLES = 24_000
 """Number of pixels to learn from, over all examples."""
-FOURIER = 512
-BANDWIDTH = 0.35
-RIDGE = 0.1
+FOURIER, BANDWIDTH, RIDGE = 512, 0.35, 0.1
 RIM, MIDDLE = 2, 1
 """Classes of an object's outer pixels and of the rest, for the kind 'instance'."""
 UNKNOWN = -1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lesson:
     """The fitted classifier.
 
@@ -70,6 +69,8 @@ class Lesson:
         Area in pixels of the smallest object of the examples (instance).
     scale : float
         Level pixels per image pixel of the level learned from.
+    model : str
+        Identity of the model.
     """
 
     ids: tuple[int, ...]
@@ -82,6 +83,9 @@ class Lesson:
     kind: Kind
     smallest: float
     scale: float
+    model: str = field(default="", kw_only=True)
+
+    __repr__ = lesson_line
 
 
 def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Lesson:
@@ -94,9 +98,9 @@ def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Les
     """
     ids = check_examples(examples)
     scale = usual_scale(examples[0].embedding)
-    return fitted(
-        samples(examples, config, kind, ids, scale), kind, ids, smallest_area(examples), scale
-    )
+    chosen = samples(examples, config, kind, ids, scale)
+    lesson = fitted(chosen, kind, ids, smallest_area(examples), scale)
+    return replace(lesson, model=examples[0].embedding.model)
 
 
 def fitted(
@@ -346,8 +350,8 @@ def classes_of(
         one[axis], other[axis] = slice(None, -1), slice(1, None)
         edge[tuple(one)] |= change
         edge[tuple(other)] |= change
-    sides = np.sqrt(np.bincount(labels[inside].ravel())[1:])
-    width = max(1, round(float(np.median(sides[sides > 0])) / 12))
+    sides = np.sqrt(np.unique(labels[inside], return_counts=True)[1])
+    width = max(1, round(float(np.median(sides)) / 12)) if sides.size else 1
     near = ndimage.binary_dilation(edge, iterations=width) & inside
     return np.where(near, RIM, np.where(inside, MIDDLE, 0))
 
@@ -373,11 +377,9 @@ def _at_places(
 
 def smallest_area(examples: Sequence[Example]) -> float:
     """Return the area in pixels of the smallest object of the examples."""
-    areas = np.concatenate([
-        np.bincount(np.asarray(example.labels).astype(np.int64).ravel())[1:]
-        for example in examples
-    ])  # fmt: skip
-    return float(areas[areas > 0].min())
+    labelled = [np.asarray(example.labels) for example in examples]
+    areas = [np.unique(one[one > 0], return_counts=True)[1] for one in labelled]
+    return float(np.concatenate(areas).min())
 
 
 def _objects(share: FloatArray, smallest: float) -> Labelled:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..base import Embedding, Named, check_embedding
-from ..in_context import Box2D, Example, FloatArray, Kind, Labelled, Tuned
+from ..in_context import (
+    Box2D,
+    Example,
+    FloatArray,
+    Kind,
+    Labelled,
+    Tuned,
+    check_kind,
+    check_lesson,
+)
 from . import by_example, teaching
 from .by_example import Lesson
 from .network import CompactNetwork
@@ -31,11 +40,12 @@ class InContextMixin(Named):
         """Raise `InvalidPrompt` for what is no embedding of this model."""
         check_embedding(self.identity, embedding)
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic", **_: object) -> Lesson:
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic") -> Lesson:
         """Fit a lesson to labelled examples, for any number of targets; see `by_example`.
 
         Raises `InvalidLabels` for no example, no label, or labels of another shape.
         """
+        check_kind(kind)
         for example in examples:
             self.check(example.embedding)
         return by_example.learn(examples, self.network.config, kind)
@@ -44,6 +54,7 @@ class InContextMixin(Named):
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
     ) -> Iterator[Tuned]:
         """Fit a lesson, and improve it by gradient steps; see `teaching`."""
+        check_kind(kind)
         for example in examples:
             self.check(example.embedding)
         return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
@@ -53,9 +64,11 @@ class InContextMixin(Named):
     ) -> FloatArray:
         """Return the shares of background and of each class: float32 (K + 1, h, w)."""
         self.check(embedding)
+        check_lesson(lesson, self)
         return by_example.shares(lesson, embedding, self.network.config, within)
 
     def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
         """Label an image by a lesson."""
         self.check(embedding)
+        check_lesson(lesson, self)
         return by_example.label(lesson, embedding, self.network.config)

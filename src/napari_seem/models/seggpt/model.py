@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from ...checks import check_choice, whole_number
 from ...errors import InvalidPrompt, UnsupportedPrompt
 from ...images import AnyArray, to_rgb
 from ...prompts import Prompt
@@ -35,6 +36,9 @@ from ..in_context import (
     Tuned,
     by_largest_share,
     check_examples,
+    check_kind,
+    check_lesson,
+    lesson_line,
     scores_by_id,
 )
 from ..teachable import NotTeachable
@@ -45,7 +49,7 @@ from .network import SegGpt
 Ensemble = Literal["feature", "spatial"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Lesson:
     """Examples, prepared for SegGPT.
 
@@ -60,6 +64,8 @@ class Lesson:
     ids : tuple of int
         Label of each colour but the first; (1,) where objects of one kind are wanted.
     kind : str
+    model : str
+        Identity of the model.
     """
 
     images: Tensor
@@ -67,6 +73,9 @@ class Lesson:
     palettes: list[Tensor]
     ids: tuple[int, ...]
     kind: Kind
+    model: str = ""
+
+    __repr__ = lesson_line
 
 
 class SegGptModel(NotTeachable):
@@ -138,7 +147,7 @@ class SegGptModel(NotTeachable):
 
     def learn(
         self, examples: Sequence[Example], kind: Kind = "semantic", *,
-        ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0, **_: object,
+        ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0,
     ) -> Lesson:  # fmt: skip
         """Prepare examples.
 
@@ -157,14 +166,19 @@ class SegGptModel(NotTeachable):
         ------
         InvalidLabels
             No labels, labels of another shape, or more classes than distinguishable colours.
+        InvalidArgument
+            A kind or an ensemble that does not exist, or no draw.
         """
+        check_kind(kind)
+        check_choice(ensemble, get_args(Ensemble), "ensemble")
+        draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed")
         ids = check_examples(examples)
         if kind == "instance":
             ids = (1,)
         images = torch.stack([self._image(example.embedding) for example in examples])
         side = self.network.config.side
         paintings, palettes = [], []
-        for draw in range(max(1, draws)):
+        for draw in range(draws):
             palette = colours.palette(len(ids), draw, seed)
             painted = torch.stack([
                 colours.paint(_as_classes(example, kind), ids, palette, side)
@@ -175,7 +189,7 @@ class SegGptModel(NotTeachable):
         if ensemble == "spatial" and len(examples) > 1:
             images = _tiled(images, "bilinear")
             paintings = [_tiled(painting, "nearest-exact") for painting in paintings]
-        return Lesson(images, paintings, palettes, ids, kind)
+        return Lesson(images, paintings, palettes, ids, kind, self.identity)
 
     def tune(
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
@@ -193,6 +207,7 @@ class SegGptModel(NotTeachable):
         The painted picture is brought to the target's size first; distances are averaged over
         several draws of colours.
         """
+        check_lesson(lesson, self)
         target = self._image(embedding)
         y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
         total = torch.zeros(())

@@ -14,8 +14,8 @@ from ...commands.models import ModelCache
 from ...errors import InvalidLabels, NapariSeemError
 from ...in_context import (
     check_can_learn,
-    encoded,
-    encoded_examples,
+    label,
+    learn,
     load_lesson,
     save_lesson,
     teach,
@@ -181,11 +181,11 @@ class Labeller(QObject):
             lesson = taught.lesson
         else:
             pairs = [(one.image, one.labels) for one in examples]
-            lesson = model.learn(encoded_examples(model, pairs, cache), kind)
+            lesson = learn(model, pairs, kind, cache)
         for target in targets:
             try:
                 image = target.read()
-                yield Answer(target, model.label(lesson, encoded(model, image, cache)))
+                yield Answer(target, label(model, lesson, image, cache))
             except (NapariSeemError, OSError) as error:
                 yield Answer(target, None, str(error))
 

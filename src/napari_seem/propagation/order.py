@@ -1,0 +1,31 @@
+"""The order in which planes are done."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+
+def distances(
+    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return how far each plane (n,) is from the nearest of the sorted seeds (m,): int64 (n,)."""
+    after = np.searchsorted(seeds, indices)
+    above = seeds[np.minimum(after, len(seeds) - 1)]
+    below = seeds[np.maximum(after - 1, 0)]
+    return np.minimum(np.abs(above - indices), np.abs(indices - below))
+
+
+def reachable(
+    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], low: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Return which planes (n,) a seed leads to without passing a plane of a low score: bool (n,).
+
+    All indices are sorted: planes (n,), seeds (m,), low planes (k,).
+    """
+    after = np.searchsorted(seeds, indices)
+    ends = np.concatenate([[0], seeds, [0]])  # the outer ones are not used
+    passed = np.searchsorted(low, indices) - np.searchsorted(low, ends[after])
+    ahead = np.searchsorted(low, ends[after + 1]) - np.searchsorted(low, indices)
+    from_below = (after > 0) & (passed == 0)
+    return np.asarray(from_below | ((after < len(seeds)) & (ahead == 0)), bool)
