@@ -46,6 +46,7 @@ lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/mypy
+	@$(BIN)/python tools/pages.py
 
 check: test check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
 

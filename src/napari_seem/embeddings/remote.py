@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ClusterTrouble
-from ..images import AnyArray, to_rgb
+from ..images import AnyArray, ArraySource, to_rgb
 from ..models.base import Embedding
 from ..models.registry import load_model
 from ..models.teachable import Words
@@ -44,7 +44,7 @@ class RemoteEncoder:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) on the cluster.
 
         Raises
@@ -53,7 +53,7 @@ class RemoteEncoder:
             The cluster is gone, does not answer, or has other weights.
         """
         plain = image.dtype == np.uint8 and channels is None
-        seen = image if plain else to_rgb(image, channels=channels)  # an eighth of a float image
+        seen = np.asarray(image) if plain else to_rgb(image, channels=channels)  # an eighth of a float image
         return self._submit(encode_there, seen)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ..embeddings import EmbeddingCache
 from ..embeddings import encoded as encoded_whole
 from ..errors import InvalidPrompt, UnsupportedPrompt
-from ..images import AnyArray
+from ..images import AnyArray, ArraySource
 from ..models.base import Embedding, Instance, PartEncoder, Segmentation
 from ..models.in_context import (
     Box2D,
@@ -230,7 +230,7 @@ class _ByLesson:
         self._model, self._lesson = model, lesson
         self.name, self.identity, self.capabilities = model.name, model.identity, frozenset[Any]()
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode a frame (h, w, 3) by itself."""
         return self._model.encode(image, channels)
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidPrompt, UnsupportedPrompt
-from ..images import AnyArray
+from ..images import ArraySource
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 from .answers import (
     BoolArray,
@@ -102,7 +102,7 @@ class Model(Protocol):
     identity: str
     capabilities: frozenset[Capability]
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once for all turns.
 
         `channels` is the axis of the channels, where it is not a short last one.

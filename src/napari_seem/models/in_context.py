@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..checks import check_choice, checked_labels
 from ..errors import InvalidArgument, InvalidLabels
-from ..images import AnyArray
+from ..images import AnyArray, ArraySource
 from ..values import ArrayValue, listed, read_only
 from .base import Capability, Embedding
 from .registry import unable
@@ -174,7 +174,7 @@ class InContextModel(Protocol):
     def lesson_type(self) -> type[Lesson]:
         """Type of its lessons."""
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def tune(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels
-from ..images import AnyArray
+from ..images import AnyArray, ArraySource
 from .base import Capability, Embedding, Model, Named
 from .registry import unable
 
@@ -82,7 +82,7 @@ class TeachableModel(Protocol):
     capabilities: frozenset[Capability]
     identity: str
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def teach(self, marked: Sequence[Marked]) -> object:

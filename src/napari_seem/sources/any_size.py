@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy.typing as npt
-
 from ..images import ArraySource, as_picture, to_rgb
 from ..models import compact
 from ..models.base import Embedding, Model, Prediction, Segmentation, as_names
@@ -34,7 +32,7 @@ Answer = TypeVar("Answer", Prediction, Segmentation)
 class AnySize(_Whole):
     """Pictures of any size for a model that encodes a picture as one; named before its class."""
 
-    def encode(self, image: npt.ArrayLike | ArraySource, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image once, for every turn on it.
 
         Parameters

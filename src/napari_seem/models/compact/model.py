@@ -14,7 +14,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import AnyArray, to_rgb
+from ...images import ArraySource, to_rgb
 from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
 from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, as_names, mask_bbox
 from ..teachable import Word
@@ -68,7 +68,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             if parameter.ndim == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image once, for every turn on it.
 
         Parameters

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import AnyArray, to_rgb
+from ...images import ArraySource, to_rgb
 from ...prompts import Prompt, Reference, check_prompts
 from ..base import (
     Capability,
@@ -110,7 +110,7 @@ class SeemModel(NotTeachable):
         )
 
     @torch.inference_mode()
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once; see `Model.encode`."""
         rgb = to_rgb(image, channels=channels)
         pixels = torch.tensor(np.ascontiguousarray(rgb)).to(self.device)

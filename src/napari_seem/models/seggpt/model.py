@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...checks import check_choice, whole_number
 from ...errors import InvalidPrompt, UnsupportedPrompt
-from ...images import AnyArray, to_rgb
+from ...images import ArraySource, to_rgb
 from ...prompts import Prompt
 from .. import weights
 from ..base import (
@@ -110,7 +110,7 @@ class SegGptModel(NotTeachable):
         """Return no words."""
         return ()
 
-    def encode(self, image: AnyArray, channels: int | None = None) -> Embedding:
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Resize an image to the network's square; the network runs once there are examples.
 
         Parameters

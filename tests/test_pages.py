@@ -1,31 +1,48 @@
-"""The tutorials' programs, run as they are written."""
+"""The programs of README and docs run as they are written; `tools/pages.py` checks their types."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import PAGES, ROOT, blocks, program
+from seggpt_recipe import made_up_network
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+from napari_seem.models.seggpt.model import SegGptModel
 
 
-def follow(name: str, folder: Path, monkeypatch) -> dict:
-    """Run the marked blocks of a page, one after another, in a folder; what they left."""
+def follow(page: str, folder: Path, monkeypatch) -> dict:
+    """Run the program of a page in a folder; return what it left."""
     monkeypatch.chdir(folder)
-    text = (DOCS / name).read_text()
-    blocks = re.findall(r"<!-- run -->\n```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == text.count("```python")
-    left: dict = {}
-    for block in blocks:
-        exec(compile(block, name, "exec"), left)
+    left: dict = {"__name__": "page"}
+    exec(compile(program(page), page, "exec"), left)
     return left
 
 
 def iou(one, other) -> float:
     return float((one & other).sum() / (one | other).sum())
+
+
+def test_blocks_of_every_page_are_found():
+    for page in PAGES:
+        shown = [block for _, block in blocks(page) if block]
+        assert len(shown) == (ROOT / page).read_text().count("```python"), page
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "tutorial" not in page and "seggpt" not in page]
+)
+def test_a_page_runs_as_it_is_written(page, tmp_path, monkeypatch):
+    assert follow(page, tmp_path, monkeypatch)
+
+
+def test_the_page_of_seggpt_runs_with_a_small_network(tmp_path, monkeypatch):
+    model = SegGptModel(made_up_network(), "seggpt-small")
+    monkeypatch.setattr("napari_seem.models.registry.load_model", lambda name: model)
+
+    assert follow("docs/seggpt.md", tmp_path, monkeypatch)["model"] is model
 
 
 def test_an_organ_in_a_ct(tmp_path, monkeypatch):
@@ -34,7 +51,7 @@ def test_an_organ_in_a_ct(tmp_path, monkeypatch):
     pytest.importorskip("highdicom")
     from napari_seem.samples.files import ct_volume
 
-    left = follow("tutorial-ct.md", tmp_path, monkeypatch)
+    left = follow("docs/tutorial-ct.md", tmp_path, monkeypatch)
     _, organs = ct_volume()
     assert iou(left["labels"] > 0, organs == 1) > 0.8
     segmentation = pydicom.dcmread(tmp_path / "liver.dcm")
@@ -49,7 +66,7 @@ def test_roofs_in_a_mosaic(tmp_path, monkeypatch):
     rasterio = pytest.importorskip("rasterio")
     from napari_seem.samples import mosaic
 
-    left = follow("tutorial-roofs.md", tmp_path, monkeypatch)
+    left = follow("docs/tutorial-roofs.md", tmp_path, monkeypatch)
     truth = mosaic().truth
     for number, click in enumerate(left["clicks"], start=1):
         assert iou(left["labels"] == number, truth == truth[click]) > 0.85

@@ -1,0 +1,50 @@
+"""The Python programs of README and docs, and whether type checkers agree with them.
+
+All Python blocks of a page are one program. What a page takes for granted, such as an image of the
+reader's, stands before it in a comment that begins with `<!-- setup`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^<!-- setup\n(.*?)^-->|^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PAGES = [
+    path.relative_to(ROOT).as_posix()
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if "```python" in path.read_text()
+]
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Return the blocks of a page in order; of each the text of a setup, or that which is shown."""
+    return BLOCK.findall((ROOT / page).read_text())
+
+
+def program(page: str) -> str:
+    """Return the program of a page."""
+    return "\n".join(setup or shown for setup, shown in blocks(page))
+
+
+def main() -> int:
+    """Let mypy check the programs as a user's scripts: strictly, with the package's own types."""
+    from mypy import api
+
+    with TemporaryDirectory() as folder:
+        for page in PAGES:
+            name = re.sub(r"\W", "_", page.removesuffix(".md")) + ".py"
+            (Path(folder) / name).write_text(program(page))
+        options = ["--strict", "--ignore-missing-imports", "--config-file", ""]
+        options += ["--untyped-calls-exclude", "skimage"]  # it says it has types, and has few
+        options += ["--cache-dir", str(ROOT / ".mypy_cache" / "pages")]
+        said, trouble, status = api.run([*options, folder])
+    print(said if status == 0 else said.replace(folder, "") + trouble, end="")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
