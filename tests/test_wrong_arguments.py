@@ -126,7 +126,10 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "Edit.apply": (lambda at, v: at.committed().apply(v), set()),
     "Edit.revert": (lambda at, v: at.committed().revert(v), set()),
     "Edit.from_mask(mask)": (lambda at, v: ns.Edit.from_mask(at.labels, v, 1), set()),
-    "Wanted(names)": (lambda at, v: ns.Wanted(names=v), {"None", "text"}),
+    "Wanted(names)": (
+        lambda at, v: ns.Wanted(names=v),
+        {"None", "text", "empty text", "an empty list", "an empty array", "a list of texts", "a dict"},
+    ),
     "Wanted(min_area)": (lambda at, v: ns.Wanted(min_area=v), {"a number", "a huge number"}),
     "Wanted(min_score)": (lambda at, v: ns.Wanted(min_score=v), set()),
     "filtered(found)": (lambda at, v: ns.filtered(v, ns.Wanted()), set()),

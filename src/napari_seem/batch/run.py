@@ -31,6 +31,17 @@ class Report:
     done, failed : list of Outcome
     skipped : list of Task
         Done by an earlier run.
+
+    Examples
+    --------
+    >>> import os, numpy as np, napari_seem as ns
+    >>> from skimage.io import imsave
+    >>> os.mkdir("slides")
+    >>> imsave("slides/a.png", np.zeros((64, 64), np.uint8), check_contrast=False)
+    >>> _ = open("slides/b.tif", "w").write("no image")
+    >>> report = ns.run_batch(ns.plan_batch("segment", "slides", "labels"), "labels")
+    >>> len(report.done), len(report.failed)
+    (1, 1)
     """
 
     done: list[Outcome] = field(default_factory=list)

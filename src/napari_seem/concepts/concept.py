@@ -42,6 +42,16 @@ class Concept(ArrayValue):
         The meaning, as the model wrote it.
     examples : tuple of Crop
         The examples that it was taught from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> image = np.full((48, 48), 60, np.uint8)
+    >>> image[10:30, 10:30] = 200
+    >>> concept = ns.teach_word(ns.load_model("compact"), "square", ns.Shown(image, image > 100))
+    >>> concept.name, concept.model.partition("@")[0]
+    ('square', 'compact')
     """
 
     name: str

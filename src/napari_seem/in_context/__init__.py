@@ -236,6 +236,15 @@ def save_lesson(path: str | PathLike[str], model: Learner, lesson: Lesson, name:
         It is no lesson of this model.
     FileTrouble
         The file can't be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> model, image = ns.load_model("compact"), np.full((48, 48), 60, np.uint8)
+    >>> image[10:30, 10:30] = 200
+    >>> *_, last = ns.teach(model, (image, image > 100), steps=2)
+    >>> ns.save_lesson("squares.safetensors", model, last.lesson, "squares")
     """
     from ..models import lessons
 
@@ -251,6 +260,17 @@ def load_lesson(path: str | PathLike[str], model: Learner) -> Lesson:
     ------
     InvalidLabels
         The file is no lesson, is damaged, or was taught to another model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> model, image = ns.load_model("compact"), np.full((48, 48), 60, np.uint8)
+    >>> image[10:30, 10:30] = 200
+    >>> *_, last = ns.teach(model, (image, image > 100), steps=2)
+    >>> ns.save_lesson("squares.safetensors", model, last.lesson, "squares")
+    >>> ns.label_like(model, ns.load_lesson("squares.safetensors", model), image).labels.shape
+    (48, 48)
     """
     from ..models import lessons
 

@@ -66,6 +66,15 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         The file is absent, damaged, or of no format that is known here.
     MissingPackage
         The format needs a library that is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> _ = ns.write_labels("a.tif", np.ones((8, 9), np.uint16))
+    >>> opened = ns.open_image("a.tif")
+    >>> opened.data.shape, opened.grid.shape
+    ((8, 9), (8, 9))
     """
     path = as_path(path)
     if not path.exists():
@@ -242,6 +251,16 @@ def read_labels(
         A damaged file.
     InvalidLabels
         Pixels that are no ids, or labels on another grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> table = ns.ObjectTable({1: ns.ObjectRecord("nucleus")})
+    >>> _ = ns.write_labels("a.tif", np.ones((8, 9), np.uint16), table=table)
+    >>> labels, objects = ns.read_labels("a.tif")
+    >>> labels.shape, objects[1].name
+    ((8, 9), 'nucleus')
     """
     path = as_path(path)
     kind = ending(path)

@@ -86,6 +86,16 @@ class Labelled(ArrayValue):
         How surely each pixel has the label it has, 0..1; read-only.
     scores : mapping of int to float
         Mean confidence inside each id that occurs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> model, image = ns.load_model("compact"), np.full((48, 48), 60, np.uint8)
+    >>> image[10:30, 10:30] = 200
+    >>> found = ns.label_like(model, (image, image > 100), np.roll(image, 9))
+    >>> found.labels.dtype, np.asarray(found).shape, 0 < found.score <= 1
+    (dtype('int32'), (48, 48), True)
     """
 
     labels: IntArray

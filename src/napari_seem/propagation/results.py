@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
-from ..images import AnyArray, WritableArray
+from ..images import AnyArray, Window, WritableArray, to_rgb
+from ..notebook import as_html, outlined, small_picture
 from ..values import listed
 from .shapes import IntArray
 from .stack import Stack
@@ -216,3 +217,17 @@ def _check_out(out: WritableArray, shape: tuple[int, ...]) -> None:
         raise InvalidLabels("a dask array can't be written into; give a numpy or a zarr array")
     if getattr(out, "read_only", False):
         raise InvalidLabels("the label array is read-only; open it for writing (mode 'r+')")
+
+
+def html_of(results: Results, stack: Stack, window: Window | None, title: str) -> str:
+    """Return an HTML fragment: the accepted plane nearest to the middle, a row for each plane."""
+    accepted = [index for index, result in results.items() if result.accepted]
+    middle = min(accepted, key=lambda index: abs(2 * index - stack.count))
+    labels = results[middle].labels
+    masks = [(labels == i, (0, 0), 1) for i in results[middle].scores]
+    picture = small_picture(to_rgb(stack.read(middle), window))
+    rows = [
+        {"plane": k, "score": f"{r.score:.2f}", "objects": len(r.scores), "seed": r.accepted}
+        for k, r in sorted(results.items())
+    ]
+    return as_html(f"{title}, plane {middle}", outlined(picture, labels.shape, masks), rows)

@@ -21,7 +21,7 @@ from .carry import ClassShares
 from .events import events_of
 from .motion import moves
 from .order import distances, reachable
-from .results import Event, PlaneResult, Results
+from .results import Event, PlaneResult, Results, html_of
 from .seeds import Seeds, seed_planes
 from .shapes import IntArray, Shape
 from .stack import Stack, has_contrast
@@ -137,6 +137,9 @@ class Propagation:
             f"Propagation(shape={shape}, axis={axis}, method='{self.method}', kind='{self.kind}', "
             f"done={len(self._done)} of {count}, ids={listed(ids)})"
         )
+
+    def _repr_html_(self) -> str:
+        return html_of(self._done, self._stack, self._window, repr(self))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": None}  # encoded images are encoded again

@@ -72,6 +72,15 @@ class Finding:
         Its number among all that the model found on the plane, from 1.
     content : str
         The content key of the plane; empty for planes too big for one pass.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> from skimage.data import coins
+    >>> for finding in ns.find(ns.load_model("compact"), coins(), "nucleus"):
+    ...     assert finding.mask.sum() == finding.area
+    ...     assert 0 <= finding.score <= 1
     """
 
     place: PlaneRef
