@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from copy import copy
 
 import numpy as np
@@ -231,3 +233,23 @@ def test_an_edit_is_applied_to_the_labels_it_was_made_for(session, labels):
         edit.apply(drawn)
     edit.revert(drawn)
     assert np.array_equal(drawn, before)
+
+
+def test_the_answer_is_the_same_in_another_process():
+    program = """
+import hashlib, sys
+import napari_seem as ns
+from skimage.data import coins
+model = ns.load_model("compact", "cpu")
+session = ns.Session(model, model.encode(coins()[:160, :200]))
+for prompt in (ns.Point(130, 120), ns.Point(155, 120, positive=False), ns.Box(100, 80, 158, 125)):
+    session.add(prompt)
+print(hashlib.sha256(session.prediction.logits.tobytes()).hexdigest(), session.prediction.score)
+"""
+    command = [sys.executable, "-c", program]
+    said = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
+    ]
+
+    assert said[0] == said[1]
+    assert said[0].strip()

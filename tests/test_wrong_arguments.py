@@ -40,6 +40,7 @@ WRONG: dict[str, Any] = {
 IMAGES = {"another shape", "floats", "another prediction"}
 """Of these, what is an image all the same."""
 ARRAYS = {"an empty array", "another shape"}
+NOTHING = {"an empty list", "an empty array"}
 MASKS = {*ARRAYS, "another prediction"}
 """What is a mask of some image."""
 
@@ -128,7 +129,7 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "Edit.from_mask(mask)": (lambda at, v: ns.Edit.from_mask(at.labels, v, 1), set()),
     "Wanted(names)": (
         lambda at, v: ns.Wanted(names=v),
-        {"None", "text", "empty text", "an empty list", "an empty array", "a list of texts", "a dict"},
+        {"None", "text", "empty text", "a list of texts", "a dict", *NOTHING},
     ),
     "Wanted(min_area)": (lambda at, v: ns.Wanted(min_area=v), {"a number", "a huge number"}),
     "Wanted(min_score)": (lambda at, v: ns.Wanted(min_score=v), set()),
