@@ -245,8 +245,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """
         config, count = self.network.config, len(views)
         cut = [view.features() for view in views]
-        coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
-        fine = torch.stack([f for _, f in cut]).to(self._device).float()
+        coarse = windows.together([c for c, _ in cut]).to(self._device)
+        fine = windows.together([f for _, f in cut]).to(self._device)
         prompts = WindowPrompts(
             torch.from_numpy(maps).to(self._device),
             self._repeated(concept.instance, count),
