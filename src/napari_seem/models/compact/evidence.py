@@ -237,7 +237,9 @@ def _all_nearness(seeds: Tensor, boundary: Tensor, grid: int) -> Tensor:
         seeds, boundary = F.max_pool2d(seeds, pooled), F.max_pool2d(boundary, pooled)
     cell = GRID // seeds.shape[-1]
     cost = cell * (1 + BOUNDARY_COST * boundary.float())
-    distance = _cheapest_paths(torch.where(seeds > 0.5, 0.0, FARTHEST), cost, GEODESIC_STEPS // cell)
+    distance = _cheapest_paths(
+        torch.where(seeds > 0.5, 0.0, FARTHEST), cost, GEODESIC_STEPS // cell
+    )
     nearness = torch.exp(-distance / 12)
     if pooled > 1:
         nearness = F.interpolate(nearness, scale_factor=pooled, mode="bilinear")
