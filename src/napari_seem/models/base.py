@@ -6,7 +6,7 @@ work is kept inside a model, so that one model serves every image and every thre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -230,7 +230,7 @@ class Model(Protocol):
 
     `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
     told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
-    `TeachableModel`, `AdaptableModel` and `PartEncoder`.
+    `TeachableModel`, `AdaptableModel`, `BatchPredictor` and `PartEncoder`.
 
     Attributes
     ----------
@@ -260,6 +260,30 @@ class Model(Protocol):
         """Return the words that the model was trained on.
 
         It is empty for a model that takes any word, and for one that takes none.
+        """
+
+
+@runtime_checkable
+class BatchPredictor(Protocol):
+    """A model that answers for several objects faster together than one by one."""
+
+    def predict_many(
+        self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
+    ) -> Iterator[Prediction]:
+        """Answer the first turn of each object.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            From this model's `encode`.
+        objects : sequence of sequence of Prompt
+            The prompts of each.
+
+        Yields
+        ------
+        Prediction
+            One for each object, in their order, with the mask that `predict` gives. Logits outside
+            of the object and `memory` may be left out.
         """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +32,8 @@ SHORT_SIDE, LONG_SIDE = 512, 1024
 """Sides in pixels to which images are resized, as in the authors' demo."""
 OUTSIDE = -10.0
 """Logit of an empty mask."""
+TOGETHER = 8
+"""Objects that `predict_many` decodes together."""
 CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
 
 
@@ -173,6 +175,20 @@ class SeemModel(NotTeachable):
         strokes = [self._strokes(features, frame, prompts) for prompts in objects]
         answers = self._strokes_turn(features, strokes, memories or [None] * len(objects))
         return [self._prediction(answer, frame, None) for answer in answers]
+
+    def predict_many(
+        self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
+    ) -> Iterator[Prediction]:
+        """Answer the first turn of many objects, several at a time; see `BatchPredictor`.
+
+        Objects with a word or a reference region are answered one at a time.
+        """
+        for start in range(0, len(objects), TOGETHER):
+            some = objects[start : start + TOGETHER]
+            if any(prompting.sentence_of(p) or prompting.references_of(p) for p in some):
+                yield from (self.predict(embedding, prompts) for prompts in some)
+            else:
+                yield from self.predict_objects(embedding, some)
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, threshold: float = 0.4
