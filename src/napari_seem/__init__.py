@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
     from .models.registry import MODELS, load_model, model_names
+    from .objects import Objects, segment_objects
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -38,6 +39,7 @@ _HOMES = {
     "models.in_context": ("Example", "Labelled"),
     "models.panoptic": ("Panoptic", "Segment"),
     "models.registry": ("MODELS", "load_model", "model_names"),
+    "objects": ("Objects", "segment_objects"),
     "planes": ("Plane",),
     "propagation": ("Propagation", "propagate"),
     "query": ("Finding", "find", "plane_sources_of_array", "plane_sources_of_files"),
@@ -54,6 +56,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
+    "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson",

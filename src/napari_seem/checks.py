@@ -49,5 +49,20 @@ def whole_number(value: object, what: str, least: int | None = None) -> int:
     return int(number)  # type: ignore[call-overload, no-any-return]
 
 
+def number_within(value: object, what: str, least: float, most: float) -> float:
+    """Return a number from `least` to `most`, of any type that holds one.
+
+    Raises
+    ------
+    InvalidArgument
+        For anything else, NaN included.
+    """
+    number = value.item() if hasattr(value, "item") and getattr(value, "size", 0) == 1 else value
+    real = isinstance(number, numbers.Real) and not isinstance(number, bool)
+    if not real or not least <= number <= most:  # type: ignore[operator]
+        raise InvalidArgument(f"{what} is {value!r}; give a number from {least:g} to {most:g}")
+    return float(number)  # type: ignore[arg-type]
+
+
 def _listed(choices: Iterable[str]) -> str:
     return ", ".join(str(choice) for choice in choices)
