@@ -29,7 +29,7 @@ def add_prompts(segment: argparse.ArgumentParser) -> None:
     segment.add_argument("--table", type=Path, metavar="CSV",
                          help="with --prompts: also write what became of each object")  # fmt: skip
     segment.add_argument("--overlap", default="score", metavar="score|first|last",
-                         help="with --prompts: which of two objects gets their shared pixels")  # fmt: skip
+                         help="with --prompts: which object gets the pixels of two")  # fmt: skip
     segment.add_argument("--skip-bad-rows", action="store_true",
                          help="with --prompts: leave out rows that can't be used")  # fmt: skip
 
