@@ -253,6 +253,7 @@ def test_a_bad_row_is_named_or_left_out(disc_model, tmp_path, text, error, messa
     assert objects.table["area"][0] > 50
     assert objects.table["area"][1] == 0
     assert objects.table["note"].tolist() == ["", str(caught.value)]
+    assert objects.table["score"].isna().tolist() == [False, True]
 
 
 IMAGE = disc_image()[0]

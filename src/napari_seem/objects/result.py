@@ -31,10 +31,10 @@ class Objects:
         The first object that was asked for as 1, the second as 2, and so on.
     table : pandas.DataFrame
         One row an object, in the order asked for: `id`; `name`; `score`, the model's estimate of
-        its intersection over union, 0..1; `y0`, `x0`, `y1` and `x1`, the half-open box around its
-        pixels in `labels`; `area`, their number; `asked`, the pixels of its own mask; `lost`, how
-        many of these others have; `to`, the ids of these others; `prompts`, how many it had;
-        `note`, why it has no pixel, else "".
+        its intersection over union, 0..1, NaN where it was not asked; `y0`, `x0`, `y1` and `x1`,
+        the half-open box around its pixels in `labels`; `area`, their number; `asked`, the pixels
+        of its own mask; `lost`, how many of these others have; `to`, the ids of these others;
+        `prompts`, how many it had; `note`, why it has no pixel, else "".
     instances : tuple of Instance
         The masks of all objects, before overlaps were settled.
     """
@@ -99,7 +99,8 @@ def arranged(
         held = _part(labels, instance)[instance.mask]
         others = np.unique(held[(held > 0) & (held != number)])
         rows.append((
-            number, one.name or instance.label or "", instance.score, y0, x0, y1, x1,
+            number, one.name or instance.label or "",
+            instance.score if one.error is None else float("nan"), y0, x0, y1, x1,
             int(areas[number]), instance.area, int(np.isin(held, others).sum()),
             tuple(others.tolist()), len(one.prompts), _note(one, instance, box, min_score),
         ))  # fmt: skip

@@ -29,7 +29,7 @@ from .network import CompactNetwork, compute_type
 from .vocabulary import VocabularyMixin
 
 TOGETHER = 8
-"""Objects whose windows are decoded together; more take no less time each, and more memory."""
+"""Objects that are answered in step, so that few batches of windows are not full."""
 NAME_AT, CLEAR_BY = 0.75, 0.2
 """Least probability of a word that names an object, and least distance to the next best word."""
 CAPABILITIES = frozenset(Capability)

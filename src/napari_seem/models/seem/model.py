@@ -159,10 +159,13 @@ class SeemModel(NotTeachable):
         embedding: Embedding,
         objects: Sequence[Sequence[Prompt]],
         memories: Sequence[object] | None = None,
+        *,
+        alike: bool = False,
     ) -> list[Prediction]:
         """Answer one turn for several objects at once; each has visual prompts only.
 
-        `memories` are those of the objects' previous predictions, in order.
+        `memories` are those of the objects' previous predictions, in order. The authors start each
+        object from other queries; `alike` starts all from the first's, as `predict` does.
         """
         features, frame = self._open(embedding)
         for prompts in objects:
@@ -173,7 +176,8 @@ class SeemModel(NotTeachable):
                     "segment objects with a word or a reference region one at a time"
                 )
         strokes = [self._strokes(features, frame, prompts) for prompts in objects]
-        answers = self._strokes_turn(features, strokes, memories or [None] * len(objects))
+        before = memories or [None] * len(objects)
+        answers = self._strokes_turn(features, strokes, before, alike)
         return [self._prediction(answer, frame, None) for answer in answers]
 
     def predict_many(
@@ -188,7 +192,7 @@ class SeemModel(NotTeachable):
             if any(prompting.sentence_of(p) or prompting.references_of(p) for p in some):
                 yield from (self.predict(embedding, prompts) for prompts in some)
             else:
-                yield from self.predict_objects(embedding, some)
+                yield from self.predict_objects(embedding, some, alike=True)
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, threshold: float = 0.4
@@ -278,8 +282,9 @@ class SeemModel(NotTeachable):
         return sentence
 
     def _strokes_turn(
-        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object]
-    ) -> list[turns.Answer | None]:
+        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object],
+        alike: bool = False,
+    ) -> list[turns.Answer | None]:  # fmt: skip
         """Answer by the rules of v1, first turns apart from later ones; None for no object."""
         answers: list[turns.Answer | None] = [None] * len(objects)
         shown = [
@@ -291,7 +296,7 @@ class SeemModel(NotTeachable):
                 continue
             strokes = [each for k in chosen if (each := objects[k]) is not None]
             before = [self._memory(memories[k]).logits for k in chosen] if again else None
-            done = turns.strokes_turn(self.network.decoder, features, strokes, before)
+            done = turns.strokes_turn(self.network.decoder, features, strokes, before, alike=alike)
             for k, answer in zip(chosen, done, strict=True):
                 answers[k] = answer
         return answers
