@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from napari_seem import Box, Mask, Point, Polygon, Reference, Scribble, Text
 from napari_seem.errors import InvalidPrompt, WeightsError
 from napari_seem.models import registry
-from napari_seem.models.base import BatchPredictor, Embedding, Model
+from napari_seem.models.base import Embedding, Model
 from napari_seem.models.seem import turns
 from napari_seem.models.seem.checkpoint import load_network
 from napari_seem.models.seem.config import FOCAL_T, TINY
@@ -126,21 +126,6 @@ def test_objects_of_one_turn_do_not_see_each_other(model: SeemModel, embedding: 
     memories = [prediction.memory for prediction in together]
     again = model.predict_objects(embedding, [one, two], memories)
     assert [prediction.logits.shape for prediction in again] == [SHAPE, SHAPE]
-
-
-def test_many_objects_are_answered_in_order_with_words_among_them(
-    model: SeemModel, embedding: Embedding
-) -> None:
-    clicks = [[Point(20 + 2 * number, 30)] for number in range(10)]
-    objects = [*clicks, [Point(40, 60), Text("dog")], [Box(10, 10, 30, 40)]]
-
-    together = list(model.predict_many(embedding, objects))
-
-    assert isinstance(model, BatchPredictor)
-    for prediction, prompts in zip(together, objects, strict=True):
-        alone = model.predict(embedding, prompts)
-        np.testing.assert_allclose(prediction.logits, alone.logits, atol=1e-3)
-        assert prediction.label == alone.label
 
 
 def test_what_is_left_out_of_a_turn_cannot_influence_it(tiny: Seem, image: np.ndarray) -> None:
