@@ -40,9 +40,9 @@ class DiscModel:
     def __init__(self) -> None:
         self.encoded = 0
 
-    def encode(self, image: np.ndarray) -> Embedding:
+    def encode(self, image: np.ndarray, channels: int | None = None) -> Embedding:
         self.encoded += 1
-        gray = to_rgb(image).mean(axis=2).astype(np.float32) / 255
+        gray = to_rgb(image, channels=channels).mean(axis=2).astype(np.float32) / 255
         return Embedding(self.name, gray.shape, {"gray": torch.from_numpy(gray)})
 
     def predict(

@@ -5,6 +5,7 @@ From a script:
 Models      load_model, model_names, MODELS, download_model, available_devices
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
 One object  Session (turn by turn; its `commit` gives an Edit)
+Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
     from .models.registry import MODELS, available_devices, download_model, load_model, model_names
+    from .objects import Objects, segment_objects
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -92,6 +94,7 @@ _HOMES = {
     "models.registry": (
         "MODELS", "available_devices", "download_model", "load_model", "model_names",
     ),
+    "objects": ("Objects", "segment_objects"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -110,7 +113,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS", "download_model", "available_devices", "Model",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
-    "Session", "Edit",
+    "Session", "Edit", "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson",

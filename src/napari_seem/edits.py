@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .checks import said, whole_number
 from .errors import InvalidLabels
-from .values import ArrayValue
+from .values import ArrayValue, listed
 
 if TYPE_CHECKING:
     from .images import ArraySource, WritableArray
@@ -55,9 +55,6 @@ class Edit(ArrayValue):
     >>> edit.apply(labels)
     >>> labels
     array([[0, 2, 2, 2, 9, 9]], dtype=uint8)
-    >>> edit.revert(labels)
-    >>> labels
-    array([[0, 0, 0, 0, 9, 9]], dtype=uint8)
     """
 
     offset: tuple[int, ...]
@@ -106,7 +103,8 @@ class Edit(ArrayValue):
         old_block = np.asarray(labels[block])
         free = mask & ((old_block == 0) | (old_block == label_id))
         writable = mask if overwrite else free
-        others = _counts(old_block[mask & ~free])
+        ids, counts = np.unique(old_block[mask & ~free], return_counts=True)
+        others = dict(zip(ids.tolist(), counts.tolist(), strict=True))
         new_block = old_block.copy()
         if replace:
             new_block[(old_block == label_id) & ~mask] = 0
@@ -207,8 +205,7 @@ class Edit(ArrayValue):
             parts.append(f"{self.written} of {self.asked} written")
         for word, others in (("kept by", self.kept), ("taken from", self.taken)):
             if others:
-                ids = ", ".join(map(str, list(others)[:5])) + ", ..." * (len(others) > 5)
-                parts.append(f"{sum(others.values())} {word} {ids}")
+                parts.append(f"{sum(others.values())} {word} {listed(list(others))}")
         return f"Edit({'; '.join(parts)})"
 
 
@@ -253,12 +250,6 @@ def _check_fit(labels: ArraySource, mask: BoolArray, start: tuple[int, ...]) -> 
             f"a mask of shape {mask.shape} at {start} does not fit into labels of shape {shape}; "
             "choose a labels layer of the image's own size"
         )
-
-
-def _counts(values: npt.NDArray[np.integer]) -> dict[int, int]:
-    """Return how often each value occurs in an array (N,)."""
-    found, counts = np.unique(values, return_counts=True)
-    return {int(value): int(count) for value, count in zip(found, counts, strict=True)}
 
 
 @dataclass(frozen=True)
@@ -370,9 +361,8 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
         return iter(sorted(self._records))
 
     def __repr__(self) -> str:
-        names = sorted({record.name for record in self._records.values() if record.name})
-        more = ", ..." if len(names) > 5 else ""
-        return f"ObjectTable({len(self)} objects: {', '.join(names[:5])}{more})"
+        names = {record.name for record in self._records.values() if record.name}
+        return f"ObjectTable({len(self)} objects, names={listed(sorted(names))})"
 
     def remove(self, label_id: int) -> None:
         """Forget an object; unknown ids are no error."""

@@ -16,11 +16,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from .checks import whole_number
+from .checks import said, whole_number
 from .edits import Edit, check_labels
 from .errors import InvalidArgument, InvalidPrompt
 from .images import ArraySource
-from .models.base import Embedding, Model, Prediction
+from .models.base import Embedding, Model, Prediction, check_owner, predict_in_turns
 from .notebook import as_html, outlined
 from .planes import Plane, plane_of_labels
 from .prompts import Prompt, check_prompts
@@ -63,12 +63,7 @@ class Request:
     def run(self) -> Prediction:
         """Compute the turns that lack; pure but for the first encoding, and safe in any thread."""
         model, embedding = self.resolve()
-        memory = self.memory
-        for count in range(self.known + 1, len(self.prompts)):
-            first = self.prompts[:count]
-            if any(prompt.positive for prompt in first):  # otherwise there is nothing to remember
-                memory = model.predict(embedding, first, memory).memory
-        return model.predict(embedding, self.prompts, memory)
+        return predict_in_turns(model, embedding, self.prompts, self.memory, self.known)
 
 
 class Session:
@@ -106,21 +101,11 @@ class Session:
     """
 
     def __init__(self, model: Model, embedding: Embedding) -> None:
-        if not isinstance(embedding, Embedding):
-            raise InvalidPrompt(
-                f"a session needs an encoded image, not {type(embedding).__name__}; give "
-                "model.encode(image)"
-            )
         if not hasattr(model, "predict"):
             raise InvalidArgument(
-                f"{type(model).__name__} is no model that takes prompts; give what load_model "
-                "returned"
+                f"{said(model)} is no model that takes prompts; give what load_model returned"
             )
-        if embedding.model != getattr(model, "identity", embedding.model):
-            raise InvalidPrompt(
-                f"this embedding was made by '{embedding.model}', not by '{model.identity}'; "
-                "encode the image again with the present model"
-            )
+        check_owner(model.identity, embedding)
         self._begin(embedding.shape, lambda: (model, embedding))
 
     @classmethod
@@ -159,11 +144,6 @@ class Session:
     def turn(self) -> int:
         """How many steps led here; 0 at the start."""
         return len(self._past) - 1
-
-    @property
-    def turns(self) -> tuple[int, ...]:
-        """How many of the present prompts each turn had that led to the answer, the first first."""
-        return () if self.prediction is None else tuple(range(1, len(self.prompts) + 1))
 
     @property
     def can_undo(self) -> bool:

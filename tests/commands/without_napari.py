@@ -77,7 +77,7 @@ def on_discs(folder):
 
     prompts = [Point(*CENTRES[1])]
     command = Commit(
-        **workspace.fields("compact", known), **Commit.of_prompts(prompts, [1]), name="cell"
+        **workspace.fields("compact", known), **Commit.of_prompts(prompts), name="cell"
     )
     command.apply(workspace, plane.predict(prompts))
     query = {"words": ["disc"], "area": None, "whole": False, "numbers": [1, 2]}

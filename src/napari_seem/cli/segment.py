@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .image_files import segment_image
+from .many import add_prompts, segment_rows
 from .options import (
     WRITTEN,
     add_bounds,
@@ -18,24 +19,22 @@ from .options import (
     numbers,
     show_progress,
     usage,
-    window_from,
     words,
 )
 
 if TYPE_CHECKING:
     from ..commands.models import KnownPlane
     from ..commands.workspace import Workspace
-    from ..io.grid import Grid
     from ..labels.document import LabelDocument
     from ..prompts import Prompt
-    from ..sources.source import PlaneSource
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
-    segment = commands.add_parser("segment", help="segment one image file")
+    segment = commands.add_parser("segment", help="segment an image file")
     segment.set_defaults(run=_segment)
-    segment.add_argument("image", type=Path)
+    segment.add_argument("image", type=Path, nargs="+",
+                         help="several with --prompts, by its column image")  # fmt: skip
     segment.add_argument(
         "-o",
         "--output",
@@ -47,6 +46,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     segment.add_argument("--point", action="append", default=[], metavar="Y,X")
     segment.add_argument("--not-point", action="append", default=[], metavar="Y,X")
     segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
+    add_prompts(segment)
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
     add_bounds(segment)
@@ -62,76 +62,26 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels, their table and the log."""
-    from ..commands.files import save_document, save_log
-    from ..commands.models import KnownPlane
-    from ..commands.workspace import Workspace
-
+    if options.prompts is not None:
+        return segment_rows(options)
+    if len(options.image) > 1 or options.table:
+        raise usage("several images, and --table, need --prompts; see also napari-seem batch")
     prompts = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
     if not prompts and not whole:
-        raise usage("give --point, --box, --word or --everything")
+        raise usage("give --point, --box, --word, --everything or --prompts")
     paths = _paths(options)
     query = _query(options, whole, [name for name in paths if name != "objects"])
     models = models_for(options.library)
     models.model(options.model)
-    source, grid = _open_image(options)
-    known = KnownPlane(source)
-    about = {
-        "image": options.image.name, "model": options.model,
-        "shown": source.input.resolved[0].to_dict(),
-    }  # fmt: skip
-    with _target(paths["objects"], grid, source.is_big) as target:
-        document, growing = target
-        workspace = Workspace(document, models)
-        maps = (
-            _find(workspace, options.model, known, query, list(paths))
-            if whole else _one_object(workspace, options.model, known, prompts)
-        )  # fmt: skip
-        if growing is None:
-            written = save_document(document, paths["objects"], grid, about, narrow=True)[0]
-        else:
-            growing.table, growing.about = document.table, about
-            written = growing.path
-        _report(document, "objects", paths["objects"])
-    if growing is not None:
-        save_log(document, written)
-    for kind, labels in maps.items():
-        save_document(labels, paths[kind], grid, about, narrow=True)
-        _report(labels, f"regions, {kind}", paths[kind])
+
+    def work(workspace: Workspace, known: KnownPlane) -> dict[str, LabelDocument]:
+        if whole:
+            return _find(workspace, options.model, known, query, list(paths))
+        return _one_object(workspace, options.model, known, prompts)
+
+    segment_image(options, options.image[0], paths, models, work)
     return 0
-
-
-def _open_image(options: argparse.Namespace) -> tuple[PlaneSource, Grid]:
-    """The image as a plane that is not read yet, and its grid."""
-    from ..io.images import open_lazily
-    from ..sources.source import source_of_array
-
-    image, grid = open_lazily(options.image)
-    source = source_of_array(
-        image, window=window_from(options), colours=image.ndim == 3, name=options.image.stem,
-        path=str(options.image.absolute()),
-    )  # fmt: skip
-    return source, grid
-
-
-@contextmanager
-def _target(path: Path, grid: Grid, big: bool) -> Iterator[tuple[LabelDocument, Any]]:
-    """The document to write to; that of a big image grows in a .zarr, on disk."""
-    from ..commands.files import new_document
-    from ..io.files import ending, growing_labels
-
-    if not big or ending(path) != ".zarr":
-        yield new_document(tuple(grid.shape), path.stem, grid=grid), None
-        return
-    with growing_labels(path, grid) as growing:
-        yield new_document(growing.array, path.stem, grid=grid), growing
-
-
-def _report(document: LabelDocument, what: str, path: Path) -> None:
-    from ..commands.files import labelled_pixels
-
-    pixels = labelled_pixels(document.data)
-    print(f"{len(document.table)} {what}, {pixels} pixels -> {path}")
 
 
 def _find(
@@ -169,10 +119,11 @@ def _one_object(
 ) -> dict[str, LabelDocument]:
     """Write the object that prompts describe."""
     from ..commands.commit import Commit
+    from ..models.base import predict_in_turns
 
     plane = workspace.models.open(model, known)
-    command = Commit(**workspace.fields(model, known), **Commit.of_prompts(prompts, [len(prompts)]))
-    prediction = plane.predict(prompts)
+    command = Commit(**workspace.fields(model, known), **Commit.of_prompts(prompts))
+    prediction = predict_in_turns(plane.model, plane.embedding, prompts)
     if prediction.bbox is not None:
         command.apply(workspace, prediction)
     return {}

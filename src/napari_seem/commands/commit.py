@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from ..edits import ObjectRecord
@@ -14,6 +15,9 @@ from ..labels.document import LabelDocument
 from ..labels.objects import NewObject, object_mask
 from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ..models.base import Prediction
+from ..models.cropped import CroppedPrediction
+from ..objects import Objects, Prompted
+from ..objects.result import writing_order
 from ..planes import Plane
 from ..prompts import Mask, Prompt, Text
 from .base import Command, OnPlane
@@ -58,9 +62,10 @@ class Commit(OnPlane):
     ids: list[int] | None = None
 
     @staticmethod
-    def of_prompts(prompts: Sequence[Prompt], turns: Sequence[int]) -> dict[str, Any]:
-        """The fields that tell of prompts and turns."""
-        return {"prompts": prompts_to_dict(prompts), "turns": list(turns)}
+    def of_prompts(prompts: Sequence[Prompt]) -> dict[str, Any]:
+        """The fields that tell of prompts, each of which was answered in a turn of its own."""
+        turns = list(range(1, len(prompts) + 1))
+        return {"prompts": prompts_to_dict(prompts), "turns": turns}
 
     def run(self, workspace: Workspace) -> Prediction:
         """Answer the prompts again, turn by turn; in any thread.
@@ -115,6 +120,39 @@ class Commit(OnPlane):
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
         return replace(record, name=self.name or record.name)
+
+
+def commit_objects(
+    workspace: Workspace, fields: Mapping[str, Any], asked: Sequence[Prompted], found: Objects,
+    overlap: str,
+) -> None:  # fmt: skip
+    """Commit many objects of a plane, each with its number in `found` as its id.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        Its document has no objects yet.
+    fields : mapping
+        What the commits say of image, plane and model; see `Workspace.fields`.
+    asked : sequence of Prompted
+        What the objects were segmented by.
+    found : Objects
+    overlap : str
+        How overlaps were settled; see `segment_objects`.
+    """
+    for index in reversed(writing_order(found.instances, overlap)):  # others' pixels stay theirs
+        instance, one = found.instances[index], asked[index]
+        if not found.table["area"].iloc[index]:
+            continue
+        command = Commit(
+            **fields, **Commit.of_prompts(one.prompts), name=one.name,
+            label_id=index + 1,
+        )  # fmt: skip
+        values = np.where(instance.mask, np.float32(1), np.float32(-1))
+        prediction = CroppedPrediction(
+            values, instance.bbox[:2], 1, found.labels.shape, instance.score, instance.label
+        )
+        command.apply(workspace, prediction)
 
 
 class PickUp(Command):

@@ -23,6 +23,8 @@ FloatArray = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int32]
 Array = npt.NDArray[Any]
+PICTURE = "picture"
+"""Where in `Embedding.scratch` the small picture of the image is."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +56,11 @@ class Embedding:
     scratch: dict[str, Any] = field(default_factory=dict, init=False)
 
     @property
+    def picture(self) -> Picture | None:
+        """A small picture of the image, uint8 (h, w, 3), on which notebooks show answers."""
+        return self.scratch.get(PICTURE)
+
+    @property
     def nbytes(self) -> int:
         """Size of the cached features in bytes."""
         return sum(t.numel() * t.element_size() for t in self.tensors.values())
@@ -70,6 +77,8 @@ class OnPicture:
 
     def on(self, picture: Picture | None) -> Self:
         """Return the same answer, to be shown on a picture: uint8 (h, w, 3)."""
+        if picture is self.picture:
+            return self
         new = copy(self)
         object.__setattr__(new, "picture", picture)
         return new

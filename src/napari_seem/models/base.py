@@ -6,13 +6,14 @@ work is kept inside a model, so that one model serves every image and every thre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import as_names
 from ..errors import InvalidPrompt, UnsupportedPrompt
 from ..images import ArraySource
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
@@ -29,8 +30,9 @@ from .answers import (
 
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
-    "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation", "as_names",
-    "check_capabilities", "check_embedding", "mask_bbox",
+    "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
+    "check_capabilities", "check_embedding", "check_owner", "mask_bbox", "predict_in_turns",
+    "words_of",
 ]  # fmt: skip
 
 OUTSIDE = -12.0
@@ -87,7 +89,7 @@ class Model(Protocol):
 
     `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
     told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
-    `TeachableModel`, `AdaptableModel` and `PartEncoder`.
+    `TeachableModel`, `AdaptableModel`, `BatchPredictor` and `PartEncoder`.
 
     Attributes
     ----------
@@ -120,6 +122,30 @@ class Model(Protocol):
         """Return the words that the model was trained on.
 
         It is empty for a model that takes any word, and for one that takes none.
+        """
+
+
+@runtime_checkable
+class BatchPredictor(Protocol):
+    """A model that answers for several objects faster together than one by one."""
+
+    def predict_many(
+        self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
+    ) -> Iterator[Prediction]:
+        """Answer the first turn of each object.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            From this model's `encode`.
+        objects : sequence of sequence of Prompt
+            The prompts of each.
+
+        Yields
+        ------
+        Prediction
+            One for each object, in their order, with the mask that `predict` gives. Logits outside
+            of the object and `memory` may be left out.
         """
 
 
@@ -164,8 +190,32 @@ def check_capabilities(
             )
 
 
-def check_embedding(identity: str, embedding: object) -> Embedding:
-    """Return an embedding; raise `InvalidPrompt` unless the model of this identity made it whole.
+def predict_in_turns(
+    model: Model,
+    embedding: Embedding,
+    prompts: Sequence[Prompt],
+    memory: object = None,
+    known: int = 0,
+) -> Prediction:
+    """Answer prompts one after another, each in a turn with the memory of the turn before.
+
+    Parameters
+    ----------
+    model : Model
+    embedding : Embedding
+    prompts : sequence of Prompt
+    memory : object, optional
+        Of the answer to the first `known` prompts.
+    known : int
+    """
+    for count in range(known + 1, len(prompts)):
+        if any(prompt.positive for prompt in prompts[:count]):  # otherwise nothing to remember
+            memory = model.predict(embedding, prompts[:count], memory).memory
+    return model.predict(embedding, prompts, memory)
+
+
+def check_owner(identity: str, embedding: object) -> Embedding:
+    """Return an embedding; raise `InvalidPrompt` unless the model of this identity made it.
 
     Parameters
     ----------
@@ -183,6 +233,12 @@ def check_embedding(identity: str, embedding: object) -> Embedding:
             f"this embedding was made by '{embedding.model}', not by '{identity}'; "
             "encode the image again with the present model"
         )
+    return embedding
+
+
+def check_embedding(identity: str, embedding: object) -> Embedding:
+    """Return an embedding of the model, as `check_owner`, of an image that was encoded as one."""
+    embedding = check_owner(identity, embedding)
     if not embedding.tensors:
         height, width = embedding.shape
         raise InvalidPrompt(
@@ -192,23 +248,21 @@ def check_embedding(identity: str, embedding: object) -> Embedding:
     return embedding
 
 
-def as_names(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
+def words_of(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """Take one name or several, without blanks around them; None is every name.
 
     Raises
     ------
     InvalidPrompt
-        There is none, or one that is no text or empty.
+        There is none, or an empty one.
+    InvalidArgument
+        One is no text.
     """
     if names is None:
         return None
-    given = (names,) if isinstance(names, str) else names
-    if not isinstance(given, Iterable):
-        raise InvalidPrompt(f"names are {names!r}; give a word, or a list of words")
-    chosen = tuple(given)
-    for name in chosen:
-        if not isinstance(name, str) or not name.strip():
-            raise InvalidPrompt(f"{name!r} is no name; give words such as 'nucleus'")
+    chosen = tuple(name.strip() for name in as_names(names, "names"))
+    if not all(chosen):
+        raise InvalidPrompt("a name is empty; give words such as 'nucleus'")
     if not chosen:
         raise InvalidPrompt("there are no names to look for; give at least one")
-    return tuple(name.strip() for name in chosen)
+    return chosen

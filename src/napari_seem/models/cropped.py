@@ -101,6 +101,15 @@ class CroppedPrediction(Prediction):
         return whole[y0:y1, x0:x1].copy(), (y + y0, x + x0)
 
 
+def cropped(prediction: Prediction) -> CroppedPrediction:
+    """Return an answer without the pixels around its object, and without its memory."""
+    y0, x0, y1, x1 = prediction.bbox or (0, 0, 0, 0)
+    return CroppedPrediction(
+        prediction.logits[y0:y1, x0:x1].copy(), (y0, x0), 1, prediction.shape,
+        prediction.score, prediction.label,
+    )  # fmt: skip
+
+
 def enlarge(values: FloatArray, factor: int) -> FloatArray:
     """Interpolate logits (h, w) bilinearly to (h * factor, w * factor)."""
     if factor == 1 or not values.size:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from ..images import ArraySource, as_picture, to_rgb
 from ..models import compact
-from ..models.base import Embedding, Model, Prediction, Segmentation, as_names
+from ..models.answers import PICTURE
+from ..models.base import Embedding, Model, Prediction, Segmentation, words_of
 from ..models.seem import config
 from ..models.seem import model as seem
 from ..notebook import small_picture
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     _Whole = Model
 else:
     _Whole = object
-
-PICTURE = "picture"
-"""Where in `Embedding.scratch` a small picture of the image is."""
-Answer = TypeVar("Answer", Prediction, Segmentation)
 
 
 class AnySize(_Whole):
@@ -63,7 +60,7 @@ class AnySize(_Whole):
         if isinstance(embedding, TiledEmbedding):
             return TiledModel(self, embedding.frames).predict(embedding, prompts, memory)
         answer = super().predict(embedding, prompts, memory)  # type: ignore[safe-super]
-        return _on_picture(answer, embedding)
+        return answer.on(embedding.picture)
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, *options: float
@@ -73,9 +70,9 @@ class AnySize(_Whole):
         `options` are those of the family, for images that are encoded as one.
         """
         if isinstance(embedding, TiledEmbedding):
-            return TiledModel(self, embedding.frames).segment(embedding, as_names(names))
-        found = super().segment(embedding, as_names(names), *options)  # type: ignore[safe-super]
-        return _on_picture(found, embedding)
+            return TiledModel(self, embedding.frames).segment(embedding, words_of(names))
+        found = super().segment(embedding, words_of(names), *options)  # type: ignore[safe-super]
+        return found.on(embedding.picture)
 
 
 class Compact(AnySize, compact.CompactModel):
@@ -84,12 +81,6 @@ class Compact(AnySize, compact.CompactModel):
 
 class Seem(AnySize, seem.SeemModel):
     """SEEM, on pictures of any size."""
-
-
-def _on_picture(answer: Answer, embedding: Embedding) -> Answer:
-    """Return an answer, to be shown on a picture of its image where there is one."""
-    picture = embedding.scratch.get(PICTURE)
-    return answer if picture is None else answer.on(picture)
 
 
 def build_compact(weights: Path, device: str) -> Model:

@@ -18,6 +18,7 @@ from ..models.base import (
     Model,
     Prediction,
     Segmentation,
+    check_owner,
     mask_bbox,
 )
 from ..models.cropped import CroppedPrediction
@@ -199,10 +200,10 @@ class TiledModel:
         )
 
     def _checked(self, embedding: Embedding) -> TiledEmbedding:
-        if not isinstance(embedding, TiledEmbedding) or embedding.model != self.identity:
+        embedding = check_owner(self.identity, embedding)
+        if not isinstance(embedding, TiledEmbedding):
             raise InvalidPrompt(
-                "this embedding is of another model, or of a plane that was encoded as one; encode "
-                "the image anew"
+                "this embedding is of a plane that was encoded as one; encode the image anew"
             )
         return embedding
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -10,27 +10,26 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
 from ...images import ArraySource, to_rgb
-from ...prompts import Extent, Point, Prompt, Scribble, check_prompts, extent
-from ..base import OUTSIDE, Capability, Embedding, Prediction, Segmentation, as_names, mask_bbox
+from ...prompts import Prompt, check_prompts
+from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox, words_of
+from ..cropped import cropped
 from ..teachable import Word
-from . import canvas, corrections, focus, magnify, pyramid, windows
+from . import magnify, pyramid, turn, windows
 from .adapt import STEPS, Accepted, adapted
 from .canvas import View
-from .choice import Decoded, choose
+from .choice import Decoded
 from .concept import Concept, best_level
 from .evidence import WindowPrompts, gather, strokes
 from .in_context import InContextMixin
-from .meaning import PromptMeaning, meaning_of_prompts
 from .network import CompactNetwork, compute_type
 from .vocabulary import VocabularyMixin
 
-GROW_AT = 0.06
-"""Share of a window's rim inside the object from which a larger window is tried."""
+TOGETHER = 8
+"""Objects that are answered in step, so that few batches of windows are not full."""
 NAME_AT, CLEAR_BY = 0.75, 0.2
 """Least probability of a word that names an object, and least distance to the next best word."""
 CAPABILITIES = frozenset(Capability)
@@ -126,35 +125,27 @@ class CompactModel(InContextMixin, VocabularyMixin):
         UnknownWord
             A text that is no word of the vocabulary, and was not taught.
         """
+        self._check_turn(embedding, prompts)
+        turn.check_memory(memory, embedding.shape)
+        return turn.run(self, [turn.answer(self, embedding, prompts, memory)])[0]
+
+    def predict_many(
+        self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
+    ) -> Iterator[Prediction]:
+        """Answer the first turn of many objects, several at a time; see `BatchPredictor`."""
+        for start in range(0, len(objects), TOGETHER):
+            some = objects[start : start + TOGETHER]
+            for prompts in some:
+                self._check_turn(embedding, prompts)
+            turns = [turn.answer(self, embedding, prompts, None) for prompts in some]
+            for prediction in turn.run(self, turns):
+                yield cropped(prediction)
+
+    def _check_turn(self, embedding: Embedding, prompts: Sequence[Prompt]) -> None:
         self.check(embedding)
         check_prompts(prompts, embedding.shape)
         if not prompts:
             raise InvalidPrompt("there is no prompt; give at least one")
-        wanted = meaning_of_prompts(self, prompts, embedding)
-        levels, concept = pyramid.levels(embedding), wanted.concept
-        where = extent(prompts, embedding.shape)
-        previous = None if memory is None else np.asarray(memory, np.float32)
-        if where is None and not concept.given:
-            return _nothing(embedding.shape)
-        if where is None:
-            return self._finish(embedding, wanted, *self._everywhere(wanted, prompts, embedding))
-        known = focus.known_extent(where, previous)
-        smallest = windows.SMALLEST
-        if focus.gives_size(prompts, known, previous):
-            levels = magnify.around(self.network, embedding, known, self.compute) + levels
-            smallest = windows.CLOSEST
-        decoded = self._decode_object(levels, prompts, concept, known, previous, smallest)
-        decoded = _keep_prompted(decoded, prompts)
-
-        def closer(center: tuple[float, float], side: float) -> npt.NDArray[np.float32]:
-            view = focus.view_around(levels, center, side, smallest)
-            found = self._decode_views([view], prompts, concept, previous)[0]
-            return _pasted(found, embedding.shape)
-
-        answer = _pasted(decoded, embedding.shape)
-        given = corrections.hints(prompts, embedding.shape)
-        logits = corrections.corrected(answer, previous, given, decoded.view.side, closer)
-        return self._finish(embedding, wanted, logits, decoded.score)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
         """Find all objects, or all objects that `names` name.
@@ -174,7 +165,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         from .recognize import segmented, with_names
 
         self.check(embedding)
-        wanted = as_names(names)
+        wanted = words_of(names)
         if wanted is None:
             found = find_objects(self, embedding, None)
             return replace(found, instances=tuple(with_names(self, embedding, found.instances)))
@@ -203,8 +194,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return new
 
     def decode(
-        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept,
-        decoder: torch.nn.Module | None = None,
+        self, views: Sequence[View], maps: npt.NDArray[np.float32],
+        concept: Concept | Sequence[Concept], decoder: torch.nn.Module | None = None,
     ) -> list[Decoded]:  # fmt: skip
         """Decode a batch of windows.
 
@@ -213,7 +204,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         views : sequence of View
         maps : float32 (B, M, S, S)
             The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
-        concept : Concept
+        concept : Concept, or one for each window
         decoder : Module, optional
             By default the network's own.
         """
@@ -230,8 +221,9 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return [Decoded(v, g, s) for v, g, s in zip(views, grids, scores, strict=True)]
 
     def decoder_inputs(
-        self, views: Sequence[View], maps: npt.NDArray[np.float32], concept: Concept
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, views: Sequence[View], maps: npt.NDArray[np.float32],
+        concept: Concept | Sequence[Concept],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         """Return the decoder's inputs for a batch of windows.
 
         Parameters
@@ -246,104 +238,22 @@ class CompactModel(InContextMixin, VocabularyMixin):
         fine : (B, D, FINE_GRID, FINE_GRID)
         drawn : (B, 3, FINE_GRID, FINE_GRID)
         """
-        config, count = self.network.config, len(views)
+        config = self.network.config
+        concepts = [concept] * len(views) if isinstance(concept, Concept) else concept
         cut = [view.features() for view in views]
-        coarse = torch.stack([c for c, _ in cut]).to(self._device).float()
-        fine = torch.stack([f for _, f in cut]).to(self._device).float()
+        coarse = windows.together([c for c, _ in cut]).to(self._device)
+        fine = windows.together([f for _, f in cut]).to(self._device)
         prompts = WindowPrompts(
             torch.from_numpy(maps).to(self._device),
-            self._repeated(concept.instance, count),
-            self._repeated(concept.semantic, count),
-            self._repeated(concept.other_semantic, count),
-            self._repeated(concept.word, count),
+            torch.stack([one.instance for one in concepts]).to(self._device),
+            torch.stack([one.semantic for one in concepts]).to(self._device),
+            torch.stack([one.other_semantic for one in concepts]).to(self._device),
+            torch.stack([one.word for one in concepts]).to(self._device),
             torch.tensor([windows.relative_cells(v.window) for v in views], device=self._device),
             None if self.accepted is None else self.accepted.as_context(views, self._device),
         )
         evidence = gather(coarse, fine, prompts, config)
         return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)
-
-    def _repeated(self, vector: Tensor, count: int) -> Tensor:
-        """Repeat a vector (D,) for a batch: (count, D)."""
-        return vector.to(self._device).expand(count, -1)
-
-    def _everywhere(
-        self, wanted: PromptMeaning, prompts: Sequence[Prompt], embedding: Embedding
-    ) -> tuple[npt.NDArray[np.float32], float]:
-        """Find all pixels of what is wanted: logits (H, W), and a score."""
-        from .everything import sweep
-        from .recognize import region
-
-        if wanted.only_taught:
-            return region(self, wanted, prompts, embedding)
-        levels = pyramid.levels(embedding)
-        return sweep(self, levels, prompts, wanted.concept, embedding.shape)
-
-    def _decode_object(
-        self, levels: list[pyramid.Level], prompts: Sequence[Prompt], concept: Concept,
-        known: Extent, previous: npt.NDArray[np.float32] | None, smallest: int,
-    ) -> Decoded:  # fmt: skip
-        """Choose windows and decode; enlarge the window while the object runs out of it.
-
-        `previous` holds the logits (H, W) of the turn before, or is None.
-        """
-        if previous is None and _only_hints(prompts):
-            candidates = focus.ladder(levels, known, self.network.config)
-            found = self._decode_views([c.view for c in candidates], prompts, concept, previous)
-            decoded = choose(found, [c.prior for c in candidates])
-            closer = focus.tight_view(levels, decoded, known)
-            if closer is not None:
-                again = self._decode_views([closer], prompts, concept, previous)[0]
-                decoded = max(decoded, again, key=lambda d: d.score)
-            return decoded
-        if previous is None:
-            view = focus.around_extent(levels, known, focus.REGION_REACH, smallest)
-            return self._decode_twice(view, prompts, concept)
-        view = focus.around_extent(levels, known, focus.REACH, smallest)
-        decoded = self._decode_views([view], prompts, concept, previous)[0]
-        for _ in range(2):
-            if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
-                break
-            reach = 2 * decoded.view.side / max(focus.lengths(known))
-            larger = focus.around_extent(levels, known, reach, smallest)
-            if larger == decoded.view:
-                break
-            decoded = self._decode_views([larger], prompts, concept, previous)[0]
-        return decoded
-
-    def _decode_twice(self, view: View, prompts: Sequence[Prompt], concept: Concept) -> Decoded:
-        """Decode a region, then again beside the first answer, which settles its border."""
-        maps = canvas.draw(prompts, view, None)[None]
-        first = self.decode([view], maps, concept, self.first_decoder)[0]
-        if self.first_decoder is not None or maps[0, canvas.PREVIOUS].any():
-            return first
-        canvas.remember(maps[0], first.logits)
-        return self.decode([view], maps, concept)[0]
-
-    def _decode_views(
-        self, views: Sequence[View], prompts: Sequence[Prompt], concept: Concept,
-        previous: npt.NDArray[np.float32] | None,
-    ) -> list[Decoded]:  # fmt: skip
-        """Decode windows with the drawn prompts and the logits (H, W) of the turn before."""
-        maps = np.stack([canvas.draw(prompts, view, previous) for view in views])
-        decoder = self.first_decoder if previous is None else None
-        return self.decode(views, maps, concept, decoder)
-
-    def _finish(
-        self,
-        embedding: Embedding,
-        wanted: PromptMeaning,
-        logits: npt.NDArray[np.float32],
-        score: float,
-    ) -> Prediction:
-        """Name the object of these logits (H, W), and wrap them up."""
-        from .recognize import name_of
-
-        logits.flags.writeable = False
-        mask = logits > 0
-        name = wanted.taught[0].name if wanted.taught and mask.any() else None
-        if name is None and self.taught:
-            name = name_of(self, embedding, mask)
-        return Prediction(logits, float(score), name or self.name_of(embedding, mask), logits)
 
     def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
         """Return the word that fits a region (H, W) best, or None if no word fits well."""
@@ -367,36 +277,3 @@ class CompactModel(InContextMixin, VocabularyMixin):
         rivals[best] = 0
         clear = float(fit[best] - rivals.max()) >= CLEAR_BY
         return self._words[best] if clear and float(fit[best]) >= NAME_AT else None
-
-
-def _pasted(decoded: Decoded, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """Return a window's logits in the image: (H, W), `OUTSIDE` around the window."""
-    values, (y0, x0, y1, x1) = decoded.view.paste(decoded.logits, shape)
-    logits = np.full(shape, OUTSIDE, np.float32)
-    logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
-    return logits
-
-
-def _only_hints(prompts: Sequence[Prompt]) -> bool:
-    """Return whether only clicks and strokes say where the object is: its size is unknown."""
-    return all(isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts))
-
-
-def _nothing(shape: tuple[int, int]) -> Prediction:
-    """Return an empty mask without memory, for negative prompts only."""
-    return Prediction(np.full(shape, OUTSIDE, np.float32), 0.0)
-
-
-def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
-    """Drop parts of the mask that no positive prompt touches, if any part is touched."""
-    positive = canvas.draw([p for p in canvas.spatial(prompts) if p.positive], decoded.view, None)
-    touched = (positive[[canvas.POSITIVE, canvas.BOX, canvas.LASSO, canvas.PREVIOUS]] > 0).any(0)
-    parts, count = ndimage.label(decoded.logits > 0, np.ones((3, 3)))
-    if count < 2:
-        return decoded
-    wanted = np.unique(parts[touched & (parts > 0)])
-    if not len(wanted):
-        return decoded
-    dropped = (parts > 0) & ~np.isin(parts, wanted)
-    logits = np.where(dropped, np.minimum(decoded.logits, -0.5), decoded.logits)
-    return Decoded(decoded.view, logits.astype(np.float32), decoded.score)

@@ -249,7 +249,7 @@ class Decoder(nn.Module):
         quality : (B,)
             Logit of the estimated intersection over union.
         """
-        x = torch.cat([_channels_last(features), _channels_last(evidence.to(features.dtype))], 1)
+        x = torch.cat([channels_last(features), channels_last(evidence.to(features.dtype))], 1)
         x = self.first(self.enter(x))
         skips = [x]
         for stage in self.down:
@@ -262,8 +262,8 @@ class Decoder(nn.Module):
         core = self.core_logits(x)
         logits = _doubled(core)
         if refined:
-            plain = _channels_last(torch.cat([fine.to(x.dtype), strokes.to(x.dtype)], 1))
-            logits = logits + self.refine(torch.cat([_doubled(self.lift(x)), plain], 1))
+            plain = [channels_last(part.to(x.dtype)) for part in (fine, strokes)]
+            logits = logits + self.refine(torch.cat([_doubled(self.lift(x)), *plain], 1))
         return logits[:, 0], core[:, 0], self._score(x, bottom, logits)
 
     def _score(self, features: Tensor, bottom: Tensor, logits: Tensor) -> Tensor:
@@ -317,9 +317,15 @@ def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def _channels_last(x: Tensor) -> Tensor:
+def channels_last(x: Tensor) -> Tensor:
     """Lay (B, C, H, W) out in memory with channels last."""
-    return x.contiguous(memory_format=torch.channels_last)
+    if x.stride(1) == 1 or x.requires_grad or x.device.type != "cpu":
+        return x.contiguous(memory_format=torch.channels_last)
+    out = torch.empty_like(x, memory_format=torch.channels_last)
+    for rows, planes in zip(out, x.contiguous(), strict=True):
+        # torch transposes arrays of two axes in blocks, and others several times as slowly
+        rows.permute(1, 2, 0).flatten(0, 1).copy_(planes.flatten(1).T)
+    return out
 
 
 def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:

@@ -6,6 +6,7 @@ feature maps exactly; what lies outside the image reads as zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
+from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID, channels_last
 
 SMALLEST = 16
 """Fewest coarse cells along a window."""
@@ -114,7 +115,21 @@ def _cut(features: Tensor, row: int, col: int, cells: int, grid: int) -> Tensor:
         part = F.pad(part, padding)
     if cells == grid:
         return part
-    return F.interpolate(part[None], (grid, grid), mode="bilinear", align_corners=False)[0]
+    # with channels last the same values take a third of the time
+    part = channels_last(part[None])
+    return F.interpolate(part, (grid, grid), mode="bilinear", align_corners=False)[0]
+
+
+def together(parts: Sequence[Tensor]) -> Tensor:
+    """Stack windows' features (C, G, G) to (B, C, G, G), laid out with channels last."""
+    first = parts[0]
+    size = len(parts), *first.shape
+    out = torch.empty(
+        size, dtype=first.dtype, device=first.device, memory_format=torch.channels_last
+    )
+    for place, part in zip(out, parts, strict=True):
+        place.copy_(channels_last(part[None])[0])
+    return out
 
 
 def paste(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from ..base import (
     Embedding,
     Prediction,
     Segmentation,
-    as_names,
     check_embedding,
+    words_of,
 )
 from ..teachable import NotTeachable
 from ..weights import cache_folder
@@ -39,6 +39,8 @@ SHORT_SIDE, LONG_SIDE = 512, 1024
 """Sides in pixels to which images are resized, as in the authors' demo."""
 OUTSIDE = -10.0
 """Logit of an empty mask."""
+TOGETHER = 8
+"""Objects that `predict_many` decodes together."""
 CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
 
 
@@ -166,10 +168,13 @@ class SeemModel(NotTeachable):
         embedding: Embedding,
         objects: Sequence[Sequence[Prompt]],
         memories: Sequence[object] | None = None,
+        *,
+        alike: bool = False,
     ) -> list[Prediction]:
         """Answer one turn for several objects at once; each has visual prompts only.
 
-        `memories` are those of the objects' previous predictions, in order.
+        `memories` are those of the objects' previous predictions, in order. The authors start each
+        object from other queries; `alike` starts all from the first's, as `predict` does.
         """
         features, frame = self._open(embedding)
         for prompts in objects:
@@ -180,8 +185,23 @@ class SeemModel(NotTeachable):
                     "segment objects with a word or a reference region one at a time"
                 )
         strokes = [self._strokes(features, frame, prompts) for prompts in objects]
-        answers = self._strokes_turn(features, strokes, memories or [None] * len(objects))
+        before = memories or [None] * len(objects)
+        answers = self._strokes_turn(features, strokes, before, alike)
         return [self._prediction(answer, frame, None) for answer in answers]
+
+    def predict_many(
+        self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
+    ) -> Iterator[Prediction]:
+        """Answer the first turn of many objects, several at a time; see `BatchPredictor`.
+
+        Objects with a word or a reference region are answered one at a time.
+        """
+        for start in range(0, len(objects), TOGETHER):
+            some = objects[start : start + TOGETHER]
+            if any(prompting.sentence_of(p) or prompting.references_of(p) for p in some):
+                yield from (self.predict(embedding, prompts) for prompts in some)
+            else:
+                yield from self.predict_objects(embedding, some, alike=True)
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, threshold: float = 0.4
@@ -223,7 +243,7 @@ class SeemModel(NotTeachable):
     ) -> tuple[tuple[str, ...], Tensor, Tensor, Frame]:
         """Return names, class logits (Q, K + 1) and mask logits (Q, h, w) of all object queries."""
         features, frame = self._open(embedding)
-        chosen = as_names(names) or tuple(coco.NAMES)
+        chosen = words_of(names) or tuple(coco.NAMES)
         vocabulary = self.embed_names(chosen)
         decoder = self.network.decoder
         rows = turns.object_queries(decoder, features)
@@ -265,8 +285,9 @@ class SeemModel(NotTeachable):
         return sentence
 
     def _strokes_turn(
-        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object]
-    ) -> list[turns.Answer | None]:
+        self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object],
+        alike: bool = False,
+    ) -> list[turns.Answer | None]:  # fmt: skip
         """Answer by the rules of v1, first turns apart from later ones; None for no object."""
         answers: list[turns.Answer | None] = [None] * len(objects)
         shown = [
@@ -278,7 +299,7 @@ class SeemModel(NotTeachable):
                 continue
             strokes = [each for k in chosen if (each := objects[k]) is not None]
             before = [self._memory(memories[k]).logits for k in chosen] if again else None
-            done = turns.strokes_turn(self.network.decoder, features, strokes, before)
+            done = turns.strokes_turn(self.network.decoder, features, strokes, before, alike=alike)
             for k, answer in zip(chosen, done, strict=True):
                 answers[k] = answer
         return answers

@@ -79,6 +79,7 @@ def strokes_turn(
     memories: Sequence[Tensor] | None = None,
     *,
     rules: str = "v1",
+    alike: bool = False,
 ) -> list[Answer]:
     """Answer one turn for several objects at once, by their strokes (rule sets v1 and v0).
 
@@ -92,6 +93,8 @@ def strokes_turn(
         The logits of the previous turn, one for each object.
     rules : 'v1' or 'v0'
         In v1 the objects share the memory tokens and each has a few queries; in v0 each has all.
+    alike : bool
+        Start every object from the queries of the first, as it would start alone.
     """
     rows: dict[str, Rows] = {}
     tokens_of = memory_tokens(decoder.spatial_featured.num_embeddings, len(objects), rules)
@@ -105,7 +108,9 @@ def strokes_turn(
                 attends_to=(f"memories {k}",),
                 inside=_inside(features, memories[k]),
             )
-        rows[f"queries {k}"] = _queries(decoder, attends_to, k if rules == "v1" else None)
+        rows[f"queries {k}"] = _queries(
+            decoder, attends_to, None if rules == "v0" else 0 if alike else k
+        )
     tokens = {f"tokens {k}": strokes.tokens for k, strokes in enumerate(objects)}
     done = decoder.run(features, rows, tokens)
     return [

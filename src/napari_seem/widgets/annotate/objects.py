@@ -59,7 +59,7 @@ class Objects:
             session = work.session
             command = Commit(
                 **workspace.fields(work.question.model, work.known),
-                **Commit.of_prompts(session.prompts, session.turns), name=name or work.name,
+                **Commit.of_prompts(session.prompts), name=name or work.name,
                 label_id=wanted, replaces=work.label_id is not None,
                 overwrite=annotator.overwrite,
             )  # fmt: skip

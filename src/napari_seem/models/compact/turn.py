@@ -1,0 +1,281 @@
+"""One turn of the compact model, as steps that one object or many take together.
+
+A turn is a generator: it yields windows that it needs decoded, is sent what the decoder made of
+them, and returns the answer. `run` drives any number of turns in step, so that windows of several
+objects go through the decoder at once; each object is answered as it would be alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ...checks import said
+from ...errors import InvalidPrompt
+from ...prompts import Extent, Point, Prompt, Scribble, extent
+from ..base import OUTSIDE, Embedding, Prediction
+from . import canvas, corrections, focus, magnify, pyramid, windows
+from .canvas import View
+from .choice import Decoded, choose
+from .concept import Concept
+from .meaning import PromptMeaning, meaning_of_prompts
+
+if TYPE_CHECKING:
+    from .model import CompactModel
+
+GROW_AT = 0.06
+"""Share of a window's rim inside the object from which a larger window is tried."""
+BATCH = 5
+"""Most windows that a processor decodes at once: more take no less time each, and more memory."""
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """Windows of one object that are to be decoded.
+
+    Attributes
+    ----------
+    views : sequence of View
+    maps : float32 (N, M, S, S)
+        The drawn prompts in each, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
+    concept : Concept
+    opening : bool
+        Whether a model that was adapted uses the decoder of its first answers.
+    """
+
+    views: Sequence[View]
+    maps: FloatArray
+    concept: Concept
+    opening: bool = False
+
+
+Step = Generator[Windows, list[Decoded], Decoded]
+Turn = Generator[Windows, list[Decoded], Prediction]
+
+
+def run(model: CompactModel, turns: Sequence[Turn]) -> list[Prediction]:
+    """Take turns to their ends, decoding the windows of all of them together.
+
+    Parameters
+    ----------
+    model : CompactModel
+    turns : sequence of Turn
+        See `answer`.
+
+    Returns
+    -------
+    list of Prediction
+        In the order of the turns.
+    """
+    answers: dict[int, Prediction] = {}
+    waiting: dict[int, Windows] = {}
+
+    def go_on(number: int, found: list[Decoded] | None) -> None:
+        try:
+            waiting[number] = turns[number].send(found)  # type: ignore[arg-type]
+        except StopIteration as end:
+            answers[number] = end.value
+
+    for number in range(len(turns)):
+        go_on(number, None)
+    while waiting:
+        asked, waiting = waiting, {}
+        for number, found in zip(asked, _decoded(model, list(asked.values())), strict=True):
+            go_on(number, found)
+    return [answers[number] for number in range(len(turns))]
+
+
+def _decoded(model: CompactModel, asked: Sequence[Windows]) -> list[list[Decoded]]:
+    """Decode the windows that several turns ask for: all at once, or by `BATCH` on a processor."""
+    found: list[list[Decoded]] = [[] for _ in asked]
+    for opening in (False, True):
+        flat = [
+            (number, index)
+            for number, one in enumerate(asked)
+            if one.opening == opening
+            for index in range(len(one.views))
+        ]
+        on_cpu = asked[0].views[0].level.coarse.device.type == "cpu"
+        size = BATCH if on_cpu else max(1, len(flat))
+        for start in range(0, len(flat), size):
+            some = flat[start : start + size]
+            answers = model.decode(
+                [asked[number].views[index] for number, index in some],
+                np.stack([asked[number].maps[index] for number, index in some]),
+                [asked[number].concept for number, _ in some],
+                model.first_decoder if opening else None,
+            )
+            for (number, _), answer in zip(some, answers, strict=True):
+                found[number].append(answer)
+    return found
+
+
+def answer(
+    model: CompactModel, embedding: Embedding, prompts: Sequence[Prompt], memory: object
+) -> Turn:
+    """Answer one turn; see `CompactModel.predict`.
+
+    Yields
+    ------
+    Windows
+        To be decoded; the generator is sent a list of `Decoded`.
+    """
+    wanted = meaning_of_prompts(model, prompts, embedding)
+    where = extent(prompts, embedding.shape)
+    previous = None if memory is None else np.asarray(memory, np.float32)
+    if where is None and not wanted.concept.given:
+        return Prediction(np.full(embedding.shape, OUTSIDE, np.float32), 0.0)
+    if where is None:
+        return _named(model, embedding, wanted, *_everywhere(model, embedding, wanted, prompts))
+    levels, known = pyramid.levels(embedding), focus.known_extent(where, previous)
+    smallest = windows.SMALLEST
+    if focus.gives_size(prompts, known, previous):
+        levels = magnify.around(model.network, embedding, known, model.compute) + levels
+        smallest = windows.CLOSEST
+    there = _Object(levels, prompts, wanted.concept, known, previous, smallest)
+    decoded = _keep_prompted((yield from there.decoded(model)), prompts)
+
+    def closer(center: tuple[float, float], side: float) -> FloatArray:
+        view = focus.view_around(levels, center, side, smallest)
+        return _pasted(_decoded(model, [there.drawn([view])])[0][0], embedding.shape)
+
+    given = corrections.hints(prompts, embedding.shape)
+    logits = corrections.corrected(
+        _pasted(decoded, embedding.shape), previous, given, decoded.view.side, closer
+    )
+    return _named(model, embedding, wanted, logits, decoded.score)
+
+
+@dataclass(frozen=True, eq=False)
+class _Object:
+    """An object that has a place in the image, and how to decode it.
+
+    `previous` holds the logits (H, W) of the turn before, or is None.
+    """
+
+    levels: list[pyramid.Level]
+    prompts: Sequence[Prompt]
+    concept: Concept
+    known: Extent
+    previous: FloatArray | None
+    smallest: int
+
+    def decoded(self, model: CompactModel) -> Step:
+        """Choose windows and decode; enlarge the window while the object runs out of it."""
+        if self.previous is None and _only_hints(self.prompts):
+            return (yield from self._searched(model))
+        if self.previous is None:
+            return (yield from self._decoded_twice(model))
+        (decoded,) = yield self.drawn([self._around(focus.REACH)])
+        for _ in range(2):
+            if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
+                break
+            larger = self._around(2 * decoded.view.side / max(focus.lengths(self.known)))
+            if larger == decoded.view:
+                break
+            (decoded,) = yield self.drawn([larger])
+        return decoded
+
+    def drawn(self, views: Sequence[View]) -> Windows:
+        """Draw the prompts, and the answer of the turn before, into windows."""
+        maps = np.stack([canvas.draw(self.prompts, view, self.previous) for view in views])
+        return Windows(views, maps, self.concept, self.previous is None)
+
+    def _around(self, reach: float) -> View:
+        return focus.around_extent(self.levels, self.known, reach, self.smallest)
+
+    def _searched(self, model: CompactModel) -> Step:
+        """Decode windows of several sizes around clicks, then one fitted to the best answer."""
+        candidates = focus.ladder(self.levels, self.known, model.network.config)
+        found = yield self.drawn([candidate.view for candidate in candidates])
+        decoded = choose(found, [candidate.prior for candidate in candidates])
+        closer = focus.tight_view(self.levels, decoded, self.known)
+        if closer is not None:
+            (again,) = yield self.drawn([closer])
+            decoded = max(decoded, again, key=lambda d: d.score)
+        return decoded
+
+    def _decoded_twice(self, model: CompactModel) -> Step:
+        """Decode a region, then again beside the first answer, which settles its border."""
+        asked = self.drawn([self._around(focus.REGION_REACH)])
+        (first,) = yield asked
+        if model.first_decoder is not None or asked.maps[0, canvas.PREVIOUS].any():
+            return first
+        canvas.remember(asked.maps[0], first.logits)
+        (again,) = yield Windows(asked.views, asked.maps, self.concept)
+        return again
+
+
+def check_memory(memory: object, shape: tuple[int, int]) -> None:
+    """Raise `InvalidPrompt` unless `memory` is None, or of an answer on an image of `shape`."""
+    if memory is None:
+        return
+    fits = isinstance(memory, np.ndarray) and memory.dtype == np.float32 and memory.shape == shape
+    if not fits:
+        raise InvalidPrompt(
+            f"the memory is {said(memory)}, not that of an answer on this image of {shape[0]} x "
+            f"{shape[1]} pixels; give the `memory` of its last prediction, or None"
+        )
+
+
+def _everywhere(
+    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, prompts: Sequence[Prompt]
+) -> tuple[FloatArray, float]:
+    """Find all pixels of what is wanted: logits (H, W), and a score."""
+    from .everything import sweep
+    from .recognize import region
+
+    if wanted.only_taught:
+        return region(model, wanted, prompts, embedding)
+    levels = pyramid.levels(embedding)
+    return sweep(model, levels, prompts, wanted.concept, embedding.shape)
+
+
+def _named(
+    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, logits: FloatArray,
+    score: float,
+) -> Prediction:  # fmt: skip
+    """Name the object of these logits (H, W), and wrap them up."""
+    from .recognize import name_of
+
+    logits.flags.writeable = False  # the answer and its memory share them
+    mask = logits > 0
+    name = wanted.taught[0].name if wanted.taught and mask.any() else None
+    if name is None and model.taught:
+        name = name_of(model, embedding, mask)
+    return Prediction(logits, float(score), name or model.name_of(embedding, mask), logits)
+
+
+def _pasted(decoded: Decoded, shape: tuple[int, int]) -> FloatArray:
+    """Return a window's logits in the image: (H, W), `OUTSIDE` around the window."""
+    values, (y0, x0, y1, x1) = decoded.view.paste(decoded.logits, shape)
+    logits = np.full(shape, OUTSIDE, np.float32)
+    logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
+    return logits
+
+
+def _only_hints(prompts: Sequence[Prompt]) -> bool:
+    """Return whether only clicks and strokes say where the object is: its size is unknown."""
+    return all(isinstance(p, (Point, Scribble)) for p in canvas.spatial(prompts))
+
+
+def _keep_prompted(decoded: Decoded, prompts: Sequence[Prompt]) -> Decoded:
+    """Drop parts of the mask that no positive prompt touches, if any part is touched."""
+    positive = canvas.draw([p for p in canvas.spatial(prompts) if p.positive], decoded.view, None)
+    touched = (positive[[canvas.POSITIVE, canvas.BOX, canvas.LASSO, canvas.PREVIOUS]] > 0).any(0)
+    parts, count = ndimage.label(decoded.logits > 0, np.ones((3, 3)))
+    if count < 2:
+        return decoded
+    wanted = np.unique(parts[touched & (parts > 0)])
+    if not len(wanted):
+        return decoded
+    dropped = (parts > 0) & ~np.isin(parts, wanted)
+    logits = np.where(dropped, np.minimum(decoded.logits, -0.5), decoded.logits)
+    return Decoded(decoded.view, logits.astype(np.float32), decoded.score)
