@@ -20,7 +20,7 @@ from .checks import said, whole_number
 from .edits import Edit, check_labels
 from .errors import InvalidArgument, InvalidPrompt
 from .images import ArraySource
-from .models.base import Embedding, Model, Prediction, check_owner, predict_in_turns
+from .models.base import Embedding, Model, Prediction, check_owner
 from .notebook import as_html, outlined
 from .planes import Plane, plane_of_labels
 from .prompts import Prompt, check_prompts
@@ -64,6 +64,30 @@ class Request:
         """Compute the turns that lack; pure but for the first encoding, and safe in any thread."""
         model, embedding = self.resolve()
         return predict_in_turns(model, embedding, self.prompts, self.memory, self.known)
+
+
+def predict_in_turns(
+    model: Model,
+    embedding: Embedding,
+    prompts: Sequence[Prompt],
+    memory: object = None,
+    known: int = 0,
+) -> Prediction:
+    """Answer prompts one after another, each in a turn with the memory of the turn before.
+
+    Parameters
+    ----------
+    model : Model
+    embedding : Embedding
+    prompts : sequence of Prompt
+    memory : object, optional
+        Of the answer to the first `known` prompts.
+    known : int
+    """
+    for count in range(known + 1, len(prompts)):
+        if any(prompt.positive for prompt in prompts[:count]):  # otherwise nothing to remember
+            memory = model.predict(embedding, prompts[:count], memory).memory
+    return model.predict(embedding, prompts, memory)
 
 
 class Session:

@@ -119,7 +119,7 @@ def _one_object(
 ) -> dict[str, LabelDocument]:
     """Write the object that prompts describe."""
     from ..commands.commit import Commit
-    from ..models.base import predict_in_turns
+    from ..session import predict_in_turns
 
     plane = workspace.models.open(model, known)
     command = Commit(**workspace.fields(model, known), **Commit.of_prompts(prompts))

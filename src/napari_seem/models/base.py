@@ -31,8 +31,7 @@ from .answers import (
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
     "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
-    "check_capabilities", "check_embedding", "check_owner", "mask_bbox", "predict_in_turns",
-    "words_of",
+    "check_capabilities", "check_embedding", "check_owner", "mask_bbox", "words_of",
 ]  # fmt: skip
 
 OUTSIDE = -12.0
@@ -188,30 +187,6 @@ def check_capabilities(
                 f"model '{model.name}' takes no {' '.join(reversed(missing))} prompts; "
                 + (f"choose one of: {', '.join(able)}" if able else "no other model does either")
             )
-
-
-def predict_in_turns(
-    model: Model,
-    embedding: Embedding,
-    prompts: Sequence[Prompt],
-    memory: object = None,
-    known: int = 0,
-) -> Prediction:
-    """Answer prompts one after another, each in a turn with the memory of the turn before.
-
-    Parameters
-    ----------
-    model : Model
-    embedding : Embedding
-    prompts : sequence of Prompt
-    memory : object, optional
-        Of the answer to the first `known` prompts.
-    known : int
-    """
-    for count in range(known + 1, len(prompts)):
-        if any(prompt.positive for prompt in prompts[:count]):  # otherwise nothing to remember
-            memory = model.predict(embedding, prompts[:count], memory).memory
-    return model.predict(embedding, prompts, memory)
 
 
 def check_owner(identity: str, embedding: object) -> Embedding:

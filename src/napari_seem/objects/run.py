@@ -17,10 +17,10 @@ from ..models.base import (
     Model,
     Prediction,
     check_owner,
-    predict_in_turns,
 )
 from ..progress import Progress, reporting
 from ..prompts import Reference, Text
+from ..session import predict_in_turns
 from ..sources.frames import is_big
 from ..sources.tiled import TiledEmbedding, TiledModel
 from .prompted import Prompted
