@@ -30,6 +30,13 @@ def program(page: str) -> str:
     return "\n".join(setup or shown for setup, shown in blocks(page))
 
 
+def run(page: str) -> dict[str, object]:
+    """Run the program of a page in the present folder; return what it left."""
+    left: dict[str, object] = {"__name__": "page"}
+    exec(compile(program(page), page, "exec"), left)
+    return left
+
+
 def main() -> int:
     """Let mypy check the programs as a user's scripts: strictly, with the package's own types."""
     from mypy import api

@@ -53,7 +53,7 @@ class ArraySource(Sliceable, Protocol):
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the values."""
 
-    def __array__(self) -> npt.NDArray[Any]: ...
+    def __array__(self) -> Any: ...
 
 
 class WritableArray(ArraySource, Protocol):

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 import torch
 import torch.nn.functional as F
@@ -388,3 +389,15 @@ def test_the_registry_says_what_to_download(
         registry.load_model("seem-focal-t")
     assert "https://huggingface.co/xdecoder/SEEM" in str(caught.value)
     assert str(tmp_path / "seem_focalt_v1.pt") in str(caught.value)
+
+
+def test_the_page_of_seem_runs_with_a_small_network(model, tmp_path, monkeypatch):
+    fetched: list[str] = []
+    monkeypatch.setattr(registry, "load_model", lambda name: model)
+    monkeypatch.setattr(registry, "download_model", fetched.append)
+    monkeypatch.chdir(tmp_path)
+
+    left = pages.run("docs/seem.md")
+
+    assert fetched == ["seem-focal-t"]
+    assert left["second"].shape == SHAPE

@@ -7,9 +7,11 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.files import ending
 from ..io.ome_zarr import is_ome_zarr
@@ -80,7 +82,7 @@ def plain(value: object) -> Any:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def read_log(path: Path) -> list[SessionLog]:
+def read_log(path: str | PathLike[str]) -> list[SessionLog]:
     """Read the sessions of a log, oldest first.
 
     Raises
@@ -88,6 +90,7 @@ def read_log(path: Path) -> list[SessionLog]:
     LogTrouble
         An empty file, a damaged or missing line, a file of another kind or a newer version.
     """
+    path = as_path(path)
     *lines, last = _text(path).split("\n")
     sessions: list[list[Event]] = []
     for number, line in enumerate(lines, start=1):

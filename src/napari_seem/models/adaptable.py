@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
-from .base import BoolArray, Embedding
+from .base import BoolArray, Embedding, Model
 
 
 @runtime_checkable
-class AdaptableModel(Protocol):
+class AdaptableModel(Model, Protocol):
     """A model that first clicks can be fitted for, by objects that were accepted."""
 
     is_adapted: bool
 
-    def adapted(self, embedding: Embedding, masks: Sequence[BoolArray]) -> Any:
+    def adapted(self, embedding: Embedding, masks: Sequence[BoolArray]) -> Self:
         """The same model, fitted to objects: bool masks (H, W) of the encoded image."""
 
-    def plain(self) -> Any:
+    def plain(self) -> Self:
         """The model as it was shipped."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, overload
 
 from ..checks import as_path, said
 from ..errors import (
@@ -26,6 +27,9 @@ from . import places
 from . import weights as weight_files
 from .base import Capability, Model
 from .weights import Cancel, Progress, WeightsFile
+
+if TYPE_CHECKING:
+    from .abilities import EveryAbility, ExampleModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,18 @@ def model_spec(name: str) -> ModelSpec:
     raise UnknownModel(f"there is no model '{name}'; {hint}known: {', '.join(MODELS)}")
 
 
+@overload
+def load_model(
+    name: Literal["compact"], device: str = "auto", weights: str | PathLike[str] | None = None
+) -> EveryAbility: ...
+@overload
+def load_model(
+    name: Literal["seggpt-vit-l"], device: str = "auto", weights: str | PathLike[str] | None = None
+) -> ExampleModel: ...
+@overload
+def load_model(
+    name: str, device: str = "auto", weights: str | PathLike[str] | None = None
+) -> Model: ...
 def load_model(
     name: str, device: str = "auto", weights: str | PathLike[str] | None = None
 ) -> Model:

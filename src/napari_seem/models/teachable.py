@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels
-from ..images import AnyArray, ArraySource
+from ..images import AnyArray
 from .base import Capability, Embedding, Model, Named
 from .registry import unable
 
@@ -75,20 +75,13 @@ class Words(Protocol):
 
 
 @runtime_checkable
-class TeachableModel(Protocol):
+class TeachableModel(Model, Protocol):
     """A model that can be taught words."""
-
-    name: str
-    capabilities: frozenset[Capability]
-    identity: str
-
-    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
-        """Encode an image (H, W) or (H, W, C) once; see `Model`."""
 
     def teach(self, marked: Sequence[Marked]) -> object:
         """Learn what the marked objects have in common: the meaning of a word."""
 
-    def with_words(self, words: Words) -> Model:
+    def with_words(self, words: Words) -> Self:
         """Return a model that knows these words besides its own; this one is not changed."""
 
     def written(self, meaning: Any) -> tuple[Arrays, Mapping[str, object]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -89,10 +89,13 @@ def accepted_on(model: CompactModel, embedding: Embedding, masks: Sequence[BoolA
     return Accepted(instance, semantic, float(np.mean(np.log2(sides))))
 
 
+Compact = TypeVar("Compact", bound="CompactModel")
+
+
 def adapted(
-    model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray], steps: int = STEPS,
+    model: Compact, embedding: Embedding, masks: Sequence[BoolArray], steps: int = STEPS,
     seed: int = 0,
-) -> CompactModel:  # fmt: skip
+) -> Compact:  # fmt: skip
     """Fit a model to accepted objects; the given model is not changed.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -178,7 +179,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS
-    ) -> CompactModel:
+    ) -> Self:
         """Return a model fitted to accepted objects (H, W) on an image; see `adapt.adapted`."""
         return adapted(self.plain(), embedding, masks, steps)
 
@@ -187,7 +188,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """Whether the model answers otherwise than as shipped, after `adapted`."""
         return self.first_decoder is not None or self.accepted is not None
 
-    def plain(self) -> CompactModel:
+    def plain(self) -> Self:
         """Return the model as it was before it was adapted."""
         new = copy(self)
         new.first_decoder = new.accepted = None
