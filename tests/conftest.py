@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,8 +26,10 @@ SHARED = ROOT.parent / "shared" / "data"
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process of a parallel run a screen of its own, and any run one where there is none.
 
-    On a shared one a window of one process takes the mouse and the focus of another's.
+    On a shared one a window of one process takes the mouse and the focus of another's. napari keeps
+    its settings in memory: it would write the person's own with every viewer.
     """
+    os.environ["NAPARI_CONFIG"] = ""
     hands_out = bool(config.getoption("numprocesses", None))
     if hasattr(config, "workerinput") or not (hands_out or has_display()):
         screen = open_screen()
@@ -56,24 +59,48 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def delete_windows() -> None:
+    """Let Qt delete what is marked for it; without an event loop of its own it would wait."""
+    if "qtpy.QtWidgets" in sys.modules:
+        from qtpy.QtCore import QCoreApplication, QEvent
+
+        if QCoreApplication.instance() is not None:
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """Free what a test leaves behind, and let later collections pass over what libraries keep.
 
     Few objects may hold large arrays, so that Python would not collect them for long. And napari
     collects several times a viewer: through the million objects of the libraries that took longer
-    than the tests. Only here has pytest let go of the test's own objects.
+    than the tests, and so did what a viewer never gives back. Only here has pytest let go of the
+    test's own objects.
     """
     done = yield
     if "napari.utils" in sys.modules:
         from napari.utils import resize_dask_cache
 
         resize_dask_cache().cache.clear()  # it keeps planes up to a quarter of all memory
+    delete_windows()
     gc.collect()
-    if nextitem is None or nextitem.path != item.path:  # the module's fixtures are gone as well
+    last = nextitem is None or nextitem.path != item.path  # the module's fixtures are gone as well
+    if last or "napari._qt" in sys.modules:
         gc.freeze()
     give_memory_back()
     return done
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests() -> Iterator[None]:
+    """Read the manifests of plugins once a process instead of with every viewer."""
+    from npe2 import PluginManifest
+
+    read = PluginManifest.discover
+    found = cache(lambda paths: list(read(paths)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): iter(found(tuple(paths))))
+        yield
 
 
 @pytest.fixture(scope="session")
