@@ -22,14 +22,14 @@ if TYPE_CHECKING:  # else the process that only hands out tests would load torch
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
+os.environ["NAPARI_CONFIG"] = ""  # else every viewer writes the person's own settings
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give each process of a parallel run a screen of its own, and any run one where there is none.
 
-    On a shared one a window of one process takes the mouse and the focus of another's. napari keeps
-    its settings in memory: it would write the person's own with every viewer.
+    On a shared one a window of one process takes the mouse and the focus of another's.
     """
-    os.environ["NAPARI_CONFIG"] = ""
     hands_out = bool(config.getoption("numprocesses", None))
     if hasattr(config, "workerinput") or not (hands_out or has_display()):
         screen = open_screen()
