@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
@@ -21,6 +22,16 @@ if TYPE_CHECKING:  # else the process that only hands out tests would load torch
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+BEGIN_WITH = {
+    "test_adapt", "test_adaptation", "test_big_images", "test_cli_big", "test_cluster",
+    "test_cluster_setting", "test_embedding_store", "test_geometry", "test_labels_on_disk",
+    "test_learner", "test_measures", "test_mouse", "test_one_gpu", "test_record_stacks",
+    "test_replay_command", "test_scale", "test_seem_parity", "test_stack_benches",
+    "test_teach_words", "test_teaching", "test_tiling", "test_tiling_compact",
+    "test_tiling_whole", "test_together", "test_tutorials",
+}  # fmt: skip
+"""Modules that take long for how few tests they have: begun last, one process would wait."""
 
 os.environ["NAPARI_CONFIG"] = ""  # else every viewer writes the person's own settings
 
@@ -53,6 +64,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
         if item.get_closest_marker("needs_slices") and os.environ.get("NAPARI_ASYNC") == "1":
             item.add_marker(unsliced)
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in BEGIN_WITH, -tests[item.path]))
 
 
 def pytest_collection_finish() -> None:
