@@ -127,11 +127,11 @@ def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests keep on disk does not go to the person's own folders."""
     own = next(_kept)
-    for name in ("LABELS", "CACHE", "LOGS"):
-        folder = own / name.lower()
-        folder.mkdir(parents=True)
-        monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(folder))
-    monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(own / "concepts.zip"))
+    own.mkdir()
+    for name, within in (
+        ("LABELS", "labels"), ("CACHE", "cache"), ("LOGS", "logs"), ("LIBRARY", "concepts.zip"),
+    ):  # fmt: skip
+        monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(own / within))
 
 
 @pytest.fixture
