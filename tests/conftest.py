@@ -7,11 +7,11 @@ import gc
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from screen import has_display, open_screen
 
 if TYPE_CHECKING:  # else the process that only hands out tests would load torch
     from discs import DiscModel
+    from napari import Viewer
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -132,6 +133,27 @@ def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
         ("LABELS", "labels"), ("CACHE", "cache"), ("LOGS", "logs"), ("LIBRARY", "concepts.zip"),
     ):  # fmt: skip
         monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(own / within))
+
+
+@pytest.fixture
+def make_napari_viewer(
+    make_napari_viewer: Callable[..., Viewer],
+) -> Iterator[Callable[..., Viewer]]:
+    """napari's own, of whose viewers nothing is left when they are closed.
+
+    A window keeps each worker it has had, and the worker's signals keep the window, its layers and
+    docks: Python does not see that they hold nothing but each other.
+    """
+    windows = []
+
+    def make(*args: Any, **options: Any) -> Viewer:
+        viewer = make_napari_viewer(*args, **options)
+        windows.append(viewer.window)
+        return viewer
+
+    yield make
+    for window in windows:
+        window._task_status_manager._tasks.clear()
 
 
 @pytest.fixture
