@@ -8,12 +8,13 @@ SCREEN := tools/with-screen.sh
 
 # Two workers, each of one thread: torch's own threads would only wait for each other. One arena:
 # glibc keeps what each thread has freed apart, a hundred megabytes in a few files of tests.
-TESTS := OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+TESTS := OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	--no-loadscope-reorder
 DOCKS := tests/viewer tests/widgets tests/demo
 OLDEST := .venv-oldest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test suite lint check check-oldest check-async check-wheel clean
+.PHONY: help setup system demo test suite lint check check-long check-oldest check-async check-wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,7 +40,7 @@ test: setup ## Check style, types and imports and run all tests: about 8 minutes
 # The docks apart: napari's windows never give all their memory back, processes do.
 suite: setup
 	@$(TESTS) $(DOCKS); docks=$$?; \
-	$(TESTS) $(addprefix --ignore=,$(DOCKS)) && exit $$docks
+	$(TESTS) -m "not long" $(addprefix --ignore=,$(DOCKS)) && exit $$docks
 
 lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/ruff check --quiet .
@@ -48,7 +49,10 @@ lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/mypy
 	@$(BIN)/python tools/pages.py
 
-check: test check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
+check: test check-long check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
+
+check-long: setup # what takes long for what a shorter test shows too
+	@$(TESTS) -m long
 
 check-async: setup # the docks while napari slices in threads
 	@NAPARI_ASYNC=1 $(TESTS) $(DOCKS)

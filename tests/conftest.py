@@ -6,10 +6,12 @@ import ctypes
 import gc
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,9 +19,22 @@ from screen import has_display, open_screen
 
 if TYPE_CHECKING:  # else the process that only hands out tests would load torch
     from discs import DiscModel
+    from napari import Viewer
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
+
+BEGIN_WITH = {
+    "test_adapt", "test_adaptation", "test_big_images", "test_cli_big", "test_cluster",
+    "test_cluster_setting", "test_embedding_store", "test_geometry", "test_labels_on_disk",
+    "test_learner", "test_measures", "test_mouse", "test_one_gpu", "test_record_stacks",
+    "test_replay_command", "test_scale", "test_seem_parity", "test_stack_benches",
+    "test_teach_words", "test_teaching", "test_tiling", "test_tiling_compact",
+    "test_tiling_whole", "test_together", "test_tutorials",
+}  # fmt: skip
+"""Modules that take long for how few tests they have: begun last, one process would wait."""
+
+os.environ["NAPARI_CONFIG"] = ""  # else every viewer writes the person's own settings
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,10 +65,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(absent)
         if item.get_closest_marker("needs_slices") and os.environ.get("NAPARI_ASYNC") == "1":
             item.add_marker(unsliced)
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.stem not in BEGIN_WITH, -tests[item.path]))
 
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+
+
+def delete_windows() -> None:
+    """Let Qt delete what is marked for it; without an event loop of its own it would wait."""
+    if "qtpy.QtWidgets" in sys.modules:
+        from qtpy.QtCore import QCoreApplication, QEvent
+
+        if QCoreApplication.instance() is not None:
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -62,18 +88,33 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
     Few objects may hold large arrays, so that Python would not collect them for long. And napari
     collects several times a viewer: through the million objects of the libraries that took longer
-    than the tests. Only here has pytest let go of the test's own objects.
+    than the tests, and so did what a viewer never gives back. Only here has pytest let go of the
+    test's own objects.
     """
     done = yield
     if "napari.utils" in sys.modules:
         from napari.utils import resize_dask_cache
 
         resize_dask_cache().cache.clear()  # it keeps planes up to a quarter of all memory
+    delete_windows()
     gc.collect()
-    if nextitem is None or nextitem.path != item.path:  # the module's fixtures are gone as well
+    last = nextitem is None or nextitem.path != item.path  # the module's fixtures are gone as well
+    if last or "napari._qt" in sys.modules:
         gc.freeze()
     give_memory_back()
     return done
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _manifests() -> Iterator[None]:
+    """Read the manifests of plugins once a process instead of with every viewer."""
+    from npe2 import PluginManifest
+
+    read = PluginManifest.discover
+    found = cache(lambda paths: list(read(paths)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): iter(found(tuple(paths))))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -87,11 +128,32 @@ def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests keep on disk does not go to the person's own folders."""
     own = next(_kept)
-    for name in ("LABELS", "CACHE", "LOGS"):
-        folder = own / name.lower()
-        folder.mkdir(parents=True)
-        monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(folder))
-    monkeypatch.setenv("NAPARI_SEEM_LIBRARY", str(own / "concepts.zip"))
+    own.mkdir()
+    for name, within in (
+        ("LABELS", "labels"), ("CACHE", "cache"), ("LOGS", "logs"), ("LIBRARY", "concepts.zip"),
+    ):  # fmt: skip
+        monkeypatch.setenv(f"NAPARI_SEEM_{name}", str(own / within))
+
+
+@pytest.fixture
+def make_napari_viewer(
+    make_napari_viewer: Callable[..., Viewer],
+) -> Iterator[Callable[..., Viewer]]:
+    """napari's own, of whose viewers nothing is left when they are closed.
+
+    A window keeps each worker it has had, and the worker's signals keep the window, its layers and
+    docks: Python does not see that they hold nothing but each other.
+    """
+    windows = []
+
+    def make(*args: Any, **options: Any) -> Viewer:
+        viewer = make_napari_viewer(*args, **options)
+        windows.append(viewer.window)
+        return viewer
+
+    yield make
+    for window in windows:
+        window._task_status_manager._tasks.clear()
 
 
 @pytest.fixture

@@ -97,12 +97,12 @@ def test_labels_that_were_begun_and_not_ended_leave_nothing(tmp_path):
 @pytest.fixture
 def plane(tmp_path):
     """A plane too long for one pass, three bands first, with two discs."""
-    rows, cols = np.ogrid[:600, :2300]
-    image = np.full((600, 2300), 30, np.uint16)
+    rows, cols = np.ogrid[:420, :2300]
+    image = np.full((420, 2300), 30, np.uint16)
     for y, x in ((300, 800), (350, 1700)):
         image[(rows - y) ** 2 + (cols - x) ** 2 <= 60**2] = 900
     bands = np.stack([image, image * 0, image // 2])
-    return ome_image(tmp_path / "plane.zarr", bands, "cyx", (1, 512, 512))
+    return ome_image(tmp_path / "plane.zarr", bands, "cyx", (1, 256, 512))
 
 
 def test_a_click_on_a_big_plane_is_written_into_zarr(plane, tmp_path):
@@ -112,7 +112,7 @@ def test_a_click_on_a_big_plane_is_written_into_zarr(plane, tmp_path):
 
     labels, table = read_labels(out)
     np.testing.assert_array_equal(labels[:], read_labels(tmp_path / "one.tif")[0])
-    rows, cols = np.ogrid[:600, :2300]
+    rows, cols = np.ogrid[:420, :2300]
     truth = (rows - 300) ** 2 + (cols - 800) ** 2 <= 60**2
     assert (truth & (labels[:] == 1)).sum() / (truth | (labels[:] == 1)).sum() > 0.8
     assert table[1].prompts == 1

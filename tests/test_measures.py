@@ -21,9 +21,18 @@ LARGE_CLASSES = {"Session": 16}
 """Classes of more than `code.MOST_METHODS` (15) public methods today; the goal is none."""
 
 
+@pytest.fixture(scope="module")
+def _traces():
+    return []
+
+
 @pytest.fixture
-def clicks(make_napari_viewer):
-    return click_path.trace_two_clicks(make_napari_viewer())
+def clicks(_traces, request):
+    """The traces of two clicks, made once."""
+    if not _traces:
+        viewer = request.getfixturevalue("make_napari_viewer")()
+        _traces.extend(click_path.trace_two_clicks(viewer))
+    return _traces
 
 
 def test_modules_import_each_other_in_no_circle():

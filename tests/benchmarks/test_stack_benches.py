@@ -114,7 +114,7 @@ def test_the_in_context_bench_writes_its_figures(collection, tmp_path, capsys):
 
 
 def test_the_adaptation_bench_counts_clicks(tmp_path, capsys, monkeypatch):
-    quick = partialmethod(CompactModel.adapted, steps=3)
+    quick = partialmethod(CompactModel.adapted, steps=1)
     monkeypatch.setattr(CompactModel, "adapted", quick)
     rows, columns = np.mgrid[:200, :200]
     labels = np.zeros((200, 200), np.uint8)

@@ -58,7 +58,9 @@ def focal_t64(kept: dict[str, Tensor]) -> Seem:
     return frugal_network(FOCAL_T, torch.float64, kept)
 
 
-@pytest.fixture(scope="module", params=["focalt_v1", "focall_v1"])
+@pytest.fixture(
+    scope="module", params=["focalt_v1", pytest.param("focall_v1", marks=pytest.mark.long)]
+)
 def case(
     request: pytest.FixtureRequest, kept: dict[str, Tensor], focal_t64: Seem
 ) -> tuple[str, Seem]:

@@ -12,7 +12,7 @@ from napari_seem.prompts import Point
 from napari_seem.sources import TiledModel, segment_tiled
 from napari_seem.sources.frames import cores
 
-SMALL, BIG, AT = 2048, 4200, 1000
+SMALL, BIG, AT = 1600, 2600, 500
 """Sides of a plane that is seen as one, and of one that is not; where the first lies in it."""
 
 

@@ -6,7 +6,7 @@ at that point again.
 
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -60,28 +60,11 @@ def in_layer(layer, image, pixel, viewer):
 
 @settings(max_examples=25, deadline=None)
 @given(seen())
-def test_points_become_prompts_at_their_pixel(scene):
+def test_points_boxes_and_strokes_become_prompts_at_their_pixels(scene):
     viewer, image, pixel, order = scene
+    plane = shown_plane(image, viewer.dims)
     layers = PromptLayers(viewer, image, lambda: None, pytest.fail)
     layers.points.add(in_layer(layers.points, image, pixel, viewer))
-    plane = shown_plane(image, viewer.dims)
-    (drawn,) = layers.on(plane)
-
-    assert isinstance(drawn.prompt, Point)
-    assert plane.axes == tuple(order[-2:])
-    wanted = [pixel[axis] for axis in plane.axes]
-    assert (drawn.prompt.y, drawn.prompt.x) == pytest.approx(wanted, abs=1e-6)
-    assert [p for p in plane.index if p is not None] == [
-        p for axis, p in enumerate(pixel) if axis not in plane.axes
-    ]
-
-
-@settings(max_examples=20, deadline=None)
-@given(seen())
-def test_boxes_and_strokes_cover_their_pixels(scene):
-    viewer, image, pixel, _ = scene
-    plane = shown_plane(image, viewer.dims)
-    layers = PromptLayers(viewer, image, lambda: None, pytest.fail)
     corners = []
     for dy, dx in ((-1.5, -1.5), (-1.5, 1.5), (1.5, 1.5), (1.5, -1.5)):
         corner = np.array(pixel, float)
@@ -91,9 +74,15 @@ def test_boxes_and_strokes_cover_their_pixels(scene):
     layers.scribbles.brush_size = 1
     with layers.scribbles.block_history():
         layers.scribbles.paint(in_layer(layers.scribbles, image, pixel, viewer), 1)
-    box, stroke = (drawn.prompt for drawn in layers.on(plane))
+    point, box, stroke = (drawn.prompt for drawn in layers.on(plane))
 
+    assert plane.axes == tuple(order[-2:])
+    assert [p for p in plane.index if p is not None] == [
+        p for axis, p in enumerate(pixel) if axis not in plane.axes
+    ]
     y, x = (pixel[axis] for axis in plane.axes)
+    assert isinstance(point, Point)
+    assert (point.y, point.x) == pytest.approx((y, x), abs=1e-6)
     assert isinstance(box, Box)
     assert (box.y0, box.x0, box.y1, box.x1) == pytest.approx((y - 1, x - 1, y + 2, x + 2), abs=1e-6)
     assert isinstance(stroke, Scribble)
@@ -122,15 +111,14 @@ def test_labels_and_preview_are_found_where_they_were_written(scene):
     assert preview.layer.get_value(world, world=True) == 2
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 4), st.integers(0, 2), st.integers(0, 3))
-def test_channels_are_a_slider_like_any_other(z, channel, time):
+def test_channels_are_a_slider_like_any_other():
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((4, 3, 5, 8, 9)), scale=(30, 1, 2, 0.5, 0.5))
-    viewer.dims.set_point((0, 1, 2), (time * 30, channel, z * 2))
     layers = PromptLayers(viewer, image, lambda: None, pytest.fail)
-    layers.points.add(in_layer(layers.points, image, (time, channel, z, 3, 4), viewer))
-    plane = shown_plane(image, viewer.dims)
+    for time, channel, z in product((0, 3), range(3), (0, 1, 4)):
+        viewer.dims.set_point((0, 1, 2), (time * 30, channel, z * 2))
+        layers.points.add(in_layer(layers.points, image, (time, channel, z, 3, 4), viewer))
+        plane = shown_plane(image, viewer.dims)
 
-    assert plane.index == (time, channel, z, None, None)
-    assert len(layers.on(plane)) == 1
+        assert plane.index == (time, channel, z, None, None)
+        assert len(layers.on(plane)) == 1

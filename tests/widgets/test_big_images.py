@@ -7,7 +7,7 @@ import pytest
 
 from napari_seem.viewer.coordinates import affine_matrix
 
-SIZE = 6000
+SIZE = 4400
 SMALL, LARGE = (1000, 1030, 60), (3000, 3000, 700)
 
 

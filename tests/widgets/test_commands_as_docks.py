@@ -34,7 +34,8 @@ def commands(tmp_path_factory):
     folder = tmp_path_factory.mktemp("commands")
     script = str(COMMANDS / "without_napari.py")
     words = str(folder / "words.zip")
-    environment = {**os.environ, "PYTHONPATH": str(COMMANDS.parent), "NAPARI_SEEM_LIBRARY": words}
+    path = os.pathsep.join([str(COMMANDS.parent), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "NAPARI_SEEM_LIBRARY": words}
     done = subprocess.run(
         [sys.executable, script, str(folder)], env=environment, capture_output=True, text=True
     )
