@@ -30,7 +30,7 @@ BEGIN_WITH = {
     "test_learner", "test_measures", "test_mouse", "test_one_gpu", "test_record_stacks",
     "test_replay_command", "test_scale", "test_seem_parity", "test_stack_benches",
     "test_teach_words", "test_teaching", "test_tiling", "test_tiling_compact",
-    "test_tiling_whole", "test_together", "test_tutorials",
+    "test_pages", "test_tiling_whole", "test_together",
 }  # fmt: skip
 """Modules that take long for how few tests they have: begun last, one process would wait."""
 
