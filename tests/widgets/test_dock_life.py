@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from functools import partial
+
 import numpy as np
 import pytest
 from napari.settings import get_plugin_settings
@@ -10,6 +14,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_seem.widgets._shared.actions import ACTIONS
+from napari_seem.widgets._shared.runner import Job, LatestRunner
+from napari_seem.widgets._shared.steps import Steps
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 
@@ -184,3 +190,22 @@ def test_a_key_works_from_the_canvas(dock, discs, settle):
 
     assert dock.annotator.labels is not None
     assert np.array_equal(dock.annotator.labels.data == 1, discs[1] == 1)
+
+
+@pytest.mark.parametrize("steps", [False, True])
+def test_a_window_keeps_nothing_of_work_that_is_done(make_napari_viewer, qtbot, steps):
+    viewer = make_napari_viewer()
+    plane = np.zeros((4, 4))
+    kept, ended = weakref.ref(plane), []
+    if steps:
+        work = Steps(viewer.window._qt_window)
+        work.ended.connect(ended.append)
+        work.start("Looking", 1, partial(iter, [plane]))
+    else:
+        work = LatestRunner(viewer.window._qt_window)
+        work.submit(Job(partial(np.sum, plane), ended.append, ended.append))
+    del plane
+    qtbot.waitUntil(lambda: bool(ended))
+    gc.collect()
+
+    assert kept() is None

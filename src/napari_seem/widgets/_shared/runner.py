@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
@@ -12,6 +12,8 @@ from qtpy.QtCore import QObject
 
 from ...commands.idle_gate import IdleGate
 from .progress import Progress
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,20 @@ def report_crash(error: Exception) -> None:
     Raising it in a Qt slot would end the whole program where napari's own handler is not installed.
     """
     notification_manager.dispatch(ErrorNotification(error))
+
+
+def called_once(work: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that does `work` and lets go of it.
+
+    A window of napari keeps every worker that it had, and with it the worker's function: the planes
+    and prompts of an hour.
+    """
+    held = [work]
+
+    def call() -> T:
+        return held.pop()()
+
+    return call
 
 
 def _deliver(job: Job, cancelled: bool, outcome: Any, error: Exception | None) -> None:
@@ -102,7 +118,7 @@ class LatestRunner(QObject):
         self._gate.shut(self)
         if job.title:
             self.progress.start(job.title)
-        worker = create_worker(job.work, _start_thread=False, _ignore_errors=True)
+        worker = create_worker(called_once(job.work), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker

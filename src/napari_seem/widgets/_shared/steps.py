@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ...errors import NapariSeemError
 from .progress import Progress
-from .runner import report_crash
+from .runner import called_once, report_crash
 
 
 class Steps(QObject):
@@ -90,8 +90,10 @@ class Steps(QObject):
 
 
 def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable[[], Any]:
+    begin = called_once(work)
+
     def run() -> Iterator[Any]:
-        for outcome in work():
+        for outcome in begin():
             yield outcome
             if stop.is_set():
                 return
