@@ -40,6 +40,8 @@ WRONG: dict[str, Any] = {
 IMAGES = {"another shape", "floats", "another prediction"}
 """Of these, what is an image all the same."""
 ARRAYS = {"an empty array", "another shape"}
+NAMES = {"text", "a list of texts", "a dict"}
+"""What may be names of files; that they are missing is told when they are read."""
 NOTHING = {"an empty list", "an empty array"}
 MASKS = {*ARRAYS, "another prediction"}
 """What is a mask of some image."""
@@ -139,11 +141,87 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "segment_tiled(image)": (
         lambda at, v: ns.segment_tiled(at.model, v), {*IMAGES, "all NaN"},
     ),
+    "segment_objects(model)": (lambda at, v: ns.segment_objects(v, at.image, [[20, 20]]), set()),
+    "segment_objects(image)": (
+        lambda at, v: ns.segment_objects(at.model, v, [[3, 3]]),
+        {*IMAGES, "another image's embedding"},
+    ),
+    "segment_objects(prompts)": (
+        lambda at, v: ns.segment_objects(at.model, at.image, v), NOTHING,
+    ),
+    "TiledModel(model)": (lambda at, v: ns.TiledModel(v), set()),
+    "PlaneRun(model)": (lambda at, v: ns.PlaneRun(v, at.image), set()),
+    "segment_tiled(out)": (lambda at, v: ns.segment_tiled(at.model, at.image, out=v), {"None"}),
+    "propagate(model)": (
+        lambda at, v: ns.propagate(v, np.stack([at.image] * 2), {0: at.labels}), set(),
+    ),
+    "propagate(volume)": (
+        lambda at, v: ns.propagate(at.model, v, {0: at.labels}, method="copy"), {"channels first"},
+    ),
+    "propagate(seeds)": (
+        lambda at, v: ns.propagate(at.model, np.stack([at.image] * 2), v, method="copy"), set(),
+    ),
+    "label_like(model)": (
+        lambda at, v: ns.label_like(v, (at.image, at.labels), at.image), set(),
+    ),
+    "label_like(examples)": (lambda at, v: ns.label_like(at.model, v, at.image), set()),
+    "label_like(targets)": (
+        lambda at, v: ns.label_like(at.model, (at.image, at.labels), v),
+        {*IMAGES, "an empty list", "another image's embedding"},
+    ),
+    "label_like(kind)": (
+        lambda at, v: ns.label_like(at.model, (at.image, at.labels), at.image, v), set(),
+    ),
+    "teach(model)": (lambda at, v: list(ns.teach(v, (at.image, at.labels), steps=1)), set()),
+    "teach(examples)": (lambda at, v: list(ns.teach(at.model, v, steps=1)), set()),
+    "find(model)": (lambda at, v: list(ns.find(v, at.image, "nucleus")), set()),
+    "find(sources)": (
+        lambda at, v: list(ns.find(at.model, v, "nucleus")),
+        {*IMAGES, "an empty list", "a stack", "channels first"},
+    ),
+    "find(words)": (lambda at, v: list(ns.find(at.model, at.image, v)), {"text"}),
+    "plane_sources_of_array": (
+        lambda at, v: list(ns.plane_sources_of_array(v)),
+        {*IMAGES, "a stack", "channels first", "all NaN"},
+    ),
+    "plane_sources_of_files": (
+        lambda at, v: list(ns.plane_sources_of_files(v)), {"an empty list", *NAMES},
+    ),
+    "teach_word(model)": (
+        lambda at, v: ns.teach_word(v, "square", ns.Shown(at.image, at.mask)), set(),
+    ),
+    "teach_word(name)": (
+        lambda at, v: ns.teach_word(at.model, v, ns.Shown(at.image, at.mask)), {"text"},
+    ),
+    "teach_word(shown)": (lambda at, v: ns.teach_word(at.model, "square", v), set()),
+    "Shown(image)": (lambda at, v: ns.teach_word(at.model, "a", ns.Shown(v, at.mask)), {"floats"}),
+    "Shown(labels)": (lambda at, v: ns.teach_word(at.model, "a", ns.Shown(at.image, v)), set()),
+    "ConceptLibrary": (lambda at, v: ns.ConceptLibrary(v), NOTHING - {"an empty array"}),
+    "save_lesson(lesson)": (lambda at, v: ns.save_lesson("a.safetensors", at.model, v), set()),
+    "load_lesson(path)": (lambda at, v: ns.load_lesson(v, at.model), set()),
+    "plan_batch(kind)": (lambda at, v: ns.plan_batch(v, "slides", "labels"), set()),
+    "plan_batch(inputs)": (
+        lambda at, v: ns.plan_batch("segment", v, "labels"), {"an empty list", *NAMES},
+    ),
+    "plan_batch(options)": (lambda at, v: ns.plan_batch("segment", "slides", "labels", v), set()),
+    "run_batch(tasks)": (lambda at, v: ns.run_batch(v, "labels"), NOTHING),
+    "open_image": (lambda at, v: ns.open_image(v), set()),
+    "read_labels": (lambda at, v: ns.read_labels(v), set()),
+    "write_labels(path)": (lambda at, v: ns.write_labels(v, at.labels), set()),
+    "write_labels(labels)": (
+        lambda at, v: ns.write_labels("a.tif", v), {"another shape", "a stack", "channels first"},
+    ),
+    "write_labels(table)": (lambda at, v: ns.write_labels("a.tif", at.labels, table=v), {"None"}),
+    "filtered(wanted)": (
+        lambda at, v: ns.filtered(at.model.segment(at.embedding), v), set(),
+    ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_cannot_be_meant_is_refused_with_a_remedy(call, at):
+def test_what_cannot_be_meant_is_refused_with_a_remedy(call, at, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slides").mkdir()
     ask, fine = CALLS[call]
     trouble = []
     for kind in WRONG:

@@ -148,7 +148,7 @@ def run(
 
 
 def _checked(tasks: object) -> Iterable[Task]:
-    given = tasks if isinstance(tasks, Iterable) else [tasks]
+    given = tasks if isinstance(tasks, Iterable) and not isinstance(tasks, str) else [tasks]
     for task in given:
         check_type(task, Task, "a task", "what plan(...) returns")
         yield cast(Task, task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from ..checks import as_path, check_choice, check_type
 from ..errors import ConceptTrouble, NapariSeemError, SameName
@@ -52,7 +52,8 @@ class ConceptLibrary:
 
     def __post_init__(self) -> None:
         given: object = self.concepts
-        concepts = tuple(given) if isinstance(given, Iterable) else (given,)
+        single = isinstance(given, str) or not isinstance(given, Iterable)
+        concepts = (given,) if single else tuple(cast(Iterable[object], given))
         for one in concepts:
             check_type(one, Concept, "a word of the library", "what teach_word returns")
         object.__setattr__(self, "concepts", concepts)

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import as_path
+from ..checks import as_path, check_type
 from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import ArraySource
@@ -149,6 +150,7 @@ def write_labels(
         listed = ", ".join(e for group in FORMATS.values() for e in group)
         raise InvalidLabels(f"'{path.name}' does not end in a label format; use one of {listed}")
     labels = checked_ids(labels)
+    check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     known, notes = table or ObjectTable(), dict(about or {})

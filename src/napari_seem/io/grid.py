@@ -122,6 +122,9 @@ def checked_ids(labels: ArraySource | LabelsLike) -> ArraySource:
     if isinstance(labels, np.ndarray) and labels.dtype.kind == "i" and labels.min(initial=0) < 0:
         raise InvalidLabels("negative ids can't be written; object ids are numbered from 1")
     if all(hasattr(labels, name) for name in ("shape", "dtype", "__getitem__")):
+        shape = tuple(getattr(labels, "shape"))  # noqa: B009
+        if len(shape) < 2 or 0 in shape:
+            raise InvalidLabels(f"labels of shape {shape} are no image; give (H, W), or more axes")
         return labels  # type: ignore[return-value]
     if not hasattr(labels, "__array__"):
         raise InvalidLabels(f"labels can't be a {type(labels).__name__}; give an integer array")

@@ -13,8 +13,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import as_names
-from ..errors import InvalidPrompt, UnsupportedPrompt
+from ..checks import as_names, said
+from ..errors import InvalidArgument, InvalidPrompt, UnsupportedPrompt
 from ..images import ArraySource
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 from .answers import (
@@ -31,7 +31,7 @@ from .answers import (
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
     "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
-    "check_capabilities", "check_embedding", "check_owner", "mask_bbox", "words_of",
+    "check_capabilities", "check_embedding", "check_model", "check_owner", "mask_bbox", "words_of",
 ]  # fmt: skip
 
 OUTSIDE = -12.0
@@ -187,6 +187,13 @@ def check_capabilities(
                 f"model '{model.name}' takes no {' '.join(reversed(missing))} prompts; "
                 + (f"choose one of: {', '.join(able)}" if able else "no other model does either")
             )
+
+
+def check_model(model: object) -> Model:
+    """Return a model; raise `InvalidArgument` for anything else."""
+    if not isinstance(model, Model):
+        raise InvalidArgument(f"{said(model)} is no model; give what load_model('compact') returns")
+    return model
 
 
 def check_owner(identity: str, embedding: object) -> Embedding:

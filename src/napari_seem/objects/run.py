@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..checks import check_choice, real_number
-from ..errors import InvalidArgument, NapariSeemError
+from ..errors import NapariSeemError
 from ..images import ArraySource, as_picture, to_rgb
 from ..models.base import (
     BatchPredictor,
@@ -16,6 +16,7 @@ from ..models.base import (
     Instance,
     Model,
     Prediction,
+    check_model,
     check_owner,
 )
 from ..progress import Progress, reporting
@@ -104,7 +105,7 @@ def segment_objects(
     >>> bool((objects.table["area"] > 500).all())
     True
     """
-    _check_model(model)
+    check_model(model)
     check_choice(overlap, OVERLAPS, "overlap")
     check_choice(errors, ERRORS, "errors")
     min_score = real_number(min_score, "min_score", 0.0, 1.0)
@@ -124,11 +125,6 @@ def segment_objects(
                 instances[index] = _instance(answer)
             report(done)
     return arranged(embedding.shape, asked, instances, overlap, min_score).on(embedding.picture)
-
-
-def _check_model(model: object) -> None:
-    if not isinstance(model, Model):
-        raise InvalidArgument(f"{model!r} is not a model; give what load_model('compact') returns")
 
 
 def _encoded(

@@ -46,9 +46,10 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
             names = _checked_columns(reader.fieldnames or (), f"'{file.name}'")
             found = [(f"line {reader.line_num} of '{file.name}'", cells) for cells in reader]
     except (UnicodeError, csv.Error) as error:
-        raise FileTrouble(f"'{file}' is no CSV file of prompts ({error})") from None
+        raise FileTrouble(f"'{file}' is no CSV file ({error}); save it as text") from None
     except OSError as error:
-        raise FileTrouble(f"'{file}' can't be read ({error.strerror or error})") from None
+        reason = error.strerror or error
+        raise FileTrouble(f"'{file}' can't be read ({reason}); give a CSV file") from None
     for where, cells in found:
         if None in cells:
             raise FileTrouble(f"{where} has more cells than there are columns; mend the file")

@@ -187,7 +187,7 @@ def check_words(model: Searcher, words: Sequence[str] | str) -> list[str]:
     wanted = [" ".join(word.split()) for word in given if word.strip()]
     if not wanted:
         known = ", ".join(able.vocabulary()[:8])
-        raise InvalidPrompt(f"type a word to look for{f', such as {known}' if known else ''}")
+        raise InvalidPrompt(f"there is no word; type one{f', such as {known}' if known else ''}")
     for word in wanted:
         if len(word) > LONGEST_WORD:
             raise InvalidPrompt(

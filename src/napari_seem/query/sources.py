@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from ..checks import as_path, as_paths, check_flag, check_type, whole_number
 from ..errors import InvalidImage
 from ..intensity import IntensityWindow
@@ -82,6 +84,8 @@ def plane_sources_of_array(
         raise InvalidImage(
             f"a {type(array).__name__} can't be searched; give an array (H, W) or (Z, H, W)"
         )
+    if np.dtype(array.dtype).kind not in "buif":
+        raise InvalidImage(f"an image of dtype {array.dtype} can't be searched; convert it first")
     axis, channels = whole_number(axis, "axis"), check_flag(channels, "channels")
     check_type(look, IntensityWindow, "look", "an IntensityWindow")
     shape = tuple(int(n) for n in array.shape)

@@ -18,6 +18,7 @@ from ..models.base import (
     Model,
     Prediction,
     Segmentation,
+    check_model,
     check_owner,
     mask_bbox,
 )
@@ -99,7 +100,7 @@ class TiledModel:
     def __init__(
         self, model: Model, cache: EmbeddingCache | None = None, identity: str = ""
     ) -> None:
-        self.model = model
+        self.model = check_model(model)
         self.name = model.name
         self.capabilities = model.capabilities
         self.cache = EmbeddingCache() if cache is None else cache

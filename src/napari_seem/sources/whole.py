@@ -13,7 +13,7 @@ from scipy import ndimage
 from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
 from ..images import AnyArray, WritableArray
-from ..models.base import Instance, Model, Segmentation
+from ..models.base import Instance, Model, Segmentation, check_model
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
 from .stitch import Found, Groups, Ids, Part, Spill, common, compare
@@ -113,7 +113,7 @@ class PlaneRun:
         out: WritableArray | None = None, semantic: WritableArray | None = None,
         halo: int = HALO, order: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
-        self._model = model
+        self._model = check_model(model)
         self._pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
         self._names = names
         self.labels: WritableArray = np.zeros(self._pixels.shape, np.uint32) if out is None else out
@@ -375,12 +375,12 @@ def _is_blank(pixels: AnyArray) -> bool:
 
 def _check_out(labels: WritableArray, shape: tuple[int, int]) -> None:
     """Raise `InvalidLabels` unless `labels` (H, W) can be written to."""
+    check_labels(labels, 1)
     if tuple(labels.shape) != shape:
         raise InvalidLabels(
             f"the label array has the shape {tuple(labels.shape)} but the plane has {shape}; give "
             "one of the plane's own size"
         )
-    check_labels(labels, 1)
     check_writable(labels)
 
 
