@@ -196,7 +196,7 @@ CALLS: dict[str, tuple[Call, set[str]]] = {
     "teach_word(shown)": (lambda at, v: ns.teach_word(at.model, "square", v), set()),
     "Shown(image)": (lambda at, v: ns.teach_word(at.model, "a", ns.Shown(v, at.mask)), {"floats"}),
     "Shown(labels)": (lambda at, v: ns.teach_word(at.model, "a", ns.Shown(at.image, v)), set()),
-    "ConceptLibrary": (lambda at, v: ns.ConceptLibrary(v), NOTHING - {"an empty array"}),
+    "ConceptLibrary": (lambda at, v: ns.ConceptLibrary(v), NOTHING),
     "save_lesson(lesson)": (lambda at, v: ns.save_lesson("a.safetensors", at.model, v), set()),
     "load_lesson(path)": (lambda at, v: ns.load_lesson(v, at.model), set()),
     "plan_batch(kind)": (lambda at, v: ns.plan_batch(v, "slides", "labels"), set()),

@@ -6,14 +6,20 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .errors import InvalidArgument
 
 Progress = Callable[[int, int | None, str], object]
 """Called with steps done, steps in all (None: nobody knows) and what is being done."""
-Step = Callable[[int], object]
 T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Called with steps done, and with steps in all where that was not known before."""
+
+    def __call__(self, done: int, total: int | None = None) -> object:
+        """Report."""
 
 
 @contextmanager
@@ -35,16 +41,16 @@ def reporting(progress: bool | Progress | None, total: int | None, what: str) ->
         `progress` is neither a bool nor callable.
     """
     if progress is None or progress is False:
-        yield lambda done: None
+        yield lambda done, total=None: None
     elif progress is True:
         from tqdm.auto import tqdm
 
         with tqdm(total=total, desc=what) as bar:
-            yield lambda done: bar.update(done - bar.n)
+            yield lambda done, total=None: _show(bar, done, total)
     elif callable(progress):
         report = _of_three(progress)
         report(0, total, what)
-        yield lambda done: report(done, total, what)
+        yield lambda done, in_all=None: report(done, in_all or total, what)
     else:
         raise InvalidArgument(
             f"progress is {progress!r}; give True for a bar, or a callable (done, total, what)"
@@ -63,6 +69,11 @@ def tracked(
         for done, item in enumerate(items, 1):
             yield item
             report(done)
+
+
+def _show(bar: Any, done: int, total: int | None) -> None:
+    bar.total = total or bar.total
+    bar.update(done - bar.n)
 
 
 def _of_three(progress: Callable[..., object]) -> Progress:

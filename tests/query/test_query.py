@@ -196,7 +196,7 @@ def test_an_unknown_word_names_the_nearest_before_anything_is_read(disc_model, v
     assert array.read == []
 
 
-@pytest.mark.parametrize(("word", "told"), [("x" * 500, "500 characters"), ("  ", "type a word")])
+@pytest.mark.parametrize(("word", "told"), [("x" * 500, "500 characters"), ("  ", "type one")])
 def test_words_that_are_none(disc_model, word, told):
     with pytest.raises(InvalidPrompt, match=told):
         check_words(disc_model, word)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
+import pages
 import pytest
 
 from napari_seem import Box, Point, Reference
+from napari_seem.models import registry
 from napari_seem.models.base import BatchPredictor
 from napari_seem.models.seem.model import SeemModel
-from napari_seem.models.seem.network import Seem
-from napari_seem.models.seem.tokenizer import Tokenizer
 
+pytest.importorskip("tokenizers")
 SHAPE = (50, 70)
-
-
-@pytest.fixture(scope="module")
-def model(tiny: Seem) -> SeemModel:
-    return SeemModel(tiny, Tokenizer([Path("no words")]), "tiny", short_side=64, long_side=128)
 
 
 def test_objects_together_have_the_answers_that_they_have_alone(model: SeemModel) -> None:
@@ -41,3 +35,15 @@ def test_objects_together_have_the_answers_that_they_have_alone(model: SeemModel
         alone = model.predict(embedding, prompts)
         np.testing.assert_allclose(prediction.logits, alone.logits, atol=1e-3)
         np.testing.assert_allclose(prediction.score, alone.score, atol=1e-4)
+
+
+def test_the_page_of_seem_runs_with_a_small_network(model, tmp_path, monkeypatch):
+    fetched: list[str] = []
+    monkeypatch.setattr(registry, "load_model", lambda name: model)
+    monkeypatch.setattr(registry, "download_model", fetched.append)
+    monkeypatch.chdir(tmp_path)
+
+    left = pages.run("docs/seem.md")
+
+    assert fetched == ["seem-focal-t"]
+    assert left["second"].area >= 0

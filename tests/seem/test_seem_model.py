@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pages
 import pytest
 import torch
 import torch.nn.functional as F
@@ -23,33 +21,10 @@ from napari_seem.models.seem.decoder import Decoder, Features
 from napari_seem.models.seem.model import SeemModel, build
 from napari_seem.models.seem.network import Seem
 from napari_seem.models.seem.strokes import Strokes, points_of
-from napari_seem.models.seem.tokenizer import END, START, Tokenizer
+from napari_seem.models.seem.tokenizer import Tokenizer
 
 pytest.importorskip("tokenizers")
 SHAPE = (48, 70)
-
-
-def byte_letters() -> list[str]:
-    """The 256 letters that byte-level tokenizers write bytes with."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    extra = (256 + n for n in range(256 - len(plain)))
-    return [chr(b) if b in plain else chr(next(extra)) for b in range(256)]
-
-
-@pytest.fixture(scope="session")
-def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a small vocabulary: all bytes, and the word 'dog'."""
-    folder = tmp_path_factory.mktemp("vocabulary")
-    letters = byte_letters()
-    tokens = [*letters, *(letter + "</w>" for letter in letters), "do", "dog</w>", START, END]
-    (folder / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\nd o\ndo g</w>\n")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def model(tiny: Seem, words: Path) -> SeemModel:
-    return SeemModel(tiny, Tokenizer([words]), "tiny", short_side=64, long_side=128)
 
 
 @pytest.fixture(scope="session")
@@ -389,15 +364,3 @@ def test_the_registry_says_what_to_download(
         registry.load_model("seem-focal-t")
     assert "https://huggingface.co/xdecoder/SEEM" in str(caught.value)
     assert str(tmp_path / "seem_focalt_v1.pt") in str(caught.value)
-
-
-def test_the_page_of_seem_runs_with_a_small_network(model, tmp_path, monkeypatch):
-    fetched: list[str] = []
-    monkeypatch.setattr(registry, "load_model", lambda name: model)
-    monkeypatch.setattr(registry, "download_model", fetched.append)
-    monkeypatch.chdir(tmp_path)
-
-    left = pages.run("docs/seem.md")
-
-    assert fetched == ["seem-focal-t"]
-    assert left["second"].shape == SHAPE

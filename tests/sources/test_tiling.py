@@ -249,7 +249,7 @@ def test_what_is_no_plane_is_refused(tiled, plane, disc_model):
         tiled.predict(tiled.encode(plane), [Point(6000, 1)])
     with pytest.raises(InvalidPrompt, match="reaches out"):
         tiled.predict(tiled.encode(plane), [Mask(np.ones((9, 9), bool), corner=(5995, 0))])
-    with pytest.raises(InvalidPrompt, match="another model"):
+    with pytest.raises(InvalidPrompt, match="encoded as one"):
         tiled.predict(disc_model.encode(plane[:99, :99]), [Point(3, 3)])
     with pytest.raises(InvalidPrompt, match="another image"):
         tiled.predict(tiled.encode(plane), [Point(3, 3)], memory=(1,))

@@ -170,7 +170,7 @@ def test_lazy_stacks(find_on, found, volume):
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("dics", "no word of model"), ("x" * 500, "no word of model"), ("", "type a word")],
+    [("dics", "no word of model"), ("x" * 500, "no word of model"), ("", "type one")],
 )
 def test_words_that_are_none_are_reported(find_on, found, volume, word, told):
     dock = find_on(volume)

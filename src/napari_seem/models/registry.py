@@ -23,10 +23,11 @@ from ..errors import (
     UnknownModel,
     UnsupportedPrompt,
 )
+from ..progress import Progress, reporting
 from . import places
 from . import weights as weight_files
 from .base import Capability, Model
-from .weights import Cancel, Progress, WeightsFile
+from .weights import Cancel, WeightsFile
 
 if TYPE_CHECKING:
     from .abilities import EveryAbility, ExampleModel
@@ -259,13 +260,31 @@ def build_model(
 
 
 def download_model(
-    name: str, progress: Progress | None = None, cancel: Cancel | None = None
+    name: str, progress: bool | Progress | None = None, cancel: Cancel | None = None
 ) -> Path:
-    """Download the files of a model that are not here yet; return the path of its weights."""
+    """Download the files of a model that are not here yet; return the path of its weights.
+
+    Parameters
+    ----------
+    name : str
+        One of `model_names()`.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets bytes of the weights done, in all, and what is being done.
+    cancel : callable, optional
+        Asked now and then whether to stop; what has arrived is kept and gone on from later.
+
+    Raises
+    ------
+    UnknownModel
+        There is no such model.
+    WeightsError
+        The files can't be had, or are not what they should be.
+    """
     spec = model_spec(name)
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
-    return weight_files.fetch(spec.weights, progress=progress, cancel=cancel)
+    with reporting(progress, None, f"download {name}") as report:
+        return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
 
 
 def use_file(name: str, path: Path) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
-Progress = Callable[[int, int | None], None]
+Progress = Callable[[int, int | None], object]
 """Called with (bytes on disk, bytes in all, or None if the server does not state them)."""
 Cancel = Callable[[], bool]
 

@@ -16,6 +16,7 @@ from ..models.base import Embedding, Model, Prediction, Segmentation, words_of
 from ..models.seem import config
 from ..models.seem import model as seem
 from ..notebook import small_picture
+from ..progress import Progress
 from ..prompts import Prompt
 from .frames import is_big
 from .tiled import TiledEmbedding, TiledModel
@@ -63,14 +64,17 @@ class AnySize(_Whole):
         return answer.on(embedding.picture)
 
     def segment(
-        self, embedding: Embedding, names: Sequence[str] | None = None, *options: float
-    ) -> Segmentation:
+        self, embedding: Embedding, names: Sequence[str] | None = None, *options: float,
+        progress: bool | Progress | None = None,
+    ) -> Segmentation:  # fmt: skip
         """Find everything in an image, or everything that one or several names name.
 
-        `options` are those of the family, for images that are encoded as one.
+        `options` are those of the family, for images that are encoded as one. `progress` is shown
+        for those that are worked through in tiles; see `segment_tiled`.
         """
         if isinstance(embedding, TiledEmbedding):
-            return TiledModel(self, embedding.frames).segment(embedding, words_of(names))
+            tiled = TiledModel(self, embedding.frames)
+            return tiled.segment(embedding, words_of(names), progress=progress)
         found = super().segment(embedding, words_of(names), *options)  # type: ignore[safe-super]
         return found.on(embedding.picture)
 

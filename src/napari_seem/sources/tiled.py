@@ -23,6 +23,7 @@ from ..models.base import (
     mask_bbox,
 )
 from ..models.cropped import CroppedPrediction
+from ..progress import Progress
 from ..prompts import Extent, Prompt, Reference, check_prompts, extent, union
 from .frames import (
     Area,
@@ -151,8 +152,9 @@ class TiledModel:
         return refined(prediction, prompts, lambda f, p: self._answer(tiled, f, p, None))
 
     def segment(
-        self, embedding: Embedding, names: Sequence[str] | None = None, area: Area | None = None
-    ) -> Segmentation:
+        self, embedding: Embedding, names: Sequence[str] | None = None, area: Area | None = None,
+        progress: bool | Progress | None = None,
+    ) -> Segmentation:  # fmt: skip
         """Find everything in an area of the plane, or everything that one of `names` names.
 
         Parameters
@@ -162,6 +164,8 @@ class TiledModel:
         area : (y0, x0, y1, x1), optional
             Half-open. It is one frame, as coarse as necessary: what a viewer shows. By default the
             plane is processed as by `segment_tiled`.
+        progress : bool or callable, optional
+            As for `segment_tiled`.
 
         Returns
         -------
@@ -171,7 +175,9 @@ class TiledModel:
         tiled = self._checked(embedding)
         if area is None:
             semantic = np.zeros(tiled.shape, np.int32)
-            found = segment_tiled(self.model, tiled.pixels, names, semantic=semantic)
+            found = segment_tiled(
+                self.model, tiled.pixels, names, semantic=semantic, progress=progress
+            )
             return Segmentation(
                 tiled.shape, instances_of(found), semantic, found.names, found.stuff
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
 from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation, check_model
+from ..progress import Progress, reporting
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
 from .stitch import Found, Groups, Ids, Part, Spill, common, compare
@@ -309,7 +310,7 @@ class _Sum:
 def segment_tiled(
     model: Model, image: PlaneImage, names: Sequence[str] | None = None, *,
     out: WritableArray | None = None, semantic: WritableArray | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Progress | None = None,
 ) -> WholePlane:  # fmt: skip
     """Find everything on a plane of any size.
 
@@ -319,8 +320,8 @@ def segment_tiled(
     image : array-like (H, W) or (H, W, C), list of its resolutions, or PlanePixels
     names, out, semantic
         As for `PlaneRun`.
-    progress : callable, optional
-        Called with steps done and steps in all.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is being done.
 
     Returns
     -------
@@ -336,9 +337,9 @@ def segment_tiled(
     0
     """
     work = PlaneRun(model, image, names, out=out, semantic=semantic)
-    for done in work.run():
-        if progress is not None:
-            progress(done, work.total)
+    with reporting(progress, work.total, "segment the plane") as report:
+        for done in work.run():
+            report(done)
     return WholePlane(work.labels, work.objects, work.vocabulary, work.semantic, work.stuff)
 
 

@@ -13,7 +13,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...models.registry import MODELS, ModelSpec, available_devices, download_model, use_file
+from ...models.registry import MODELS, ModelSpec, available_devices, use_file
 from .._shared.dock import Dock
 from .._shared.forms import row
 from .._shared.model_cache import ModelCache, model_cache_of
@@ -21,7 +21,7 @@ from .._shared.preferences import MEGABYTE, plugin_page
 from .._shared.runner import report_crash
 from .card import ModelCard
 from .disk_row import DiskRow
-from .downloads import Download, Fetch
+from .downloads import Download, Fetch, fetched
 
 REFRESH_MS = 1000
 
@@ -42,7 +42,7 @@ class ModelsWidget(Dock):
 
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None,
-        specs: Sequence[ModelSpec] = tuple(MODELS.values()), fetch: Fetch = download_model,
+        specs: Sequence[ModelSpec] = tuple(MODELS.values()), fetch: Fetch = fetched,
     ) -> None:  # fmt: skip
         super().__init__(napari_viewer)
         self.model_cache = model_cache or model_cache_of(self.viewer)

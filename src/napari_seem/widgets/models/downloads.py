@@ -25,6 +25,11 @@ EVERY = 0.1
 """Seconds between two reports of progress."""
 
 
+def fetched(name: str, report: Report, cancel: Cancel) -> Path:
+    """Download a model; `report` is called with bytes done and bytes in all."""
+    return download_model(name, lambda done, total, what: report(done, total), cancel)
+
+
 class Download(QObject):
     """Fetches the weights of one model at a time; what has arrived is kept when it is stopped.
 
@@ -32,7 +37,7 @@ class Download(QObject):
     ----------
     parent : QObject
     fetch : callable
-        `fetch(name, progress, cancel)`; by default `registry.download_model`.
+        `fetch(name, progress, cancel)`; by default `fetched`.
 
     Attributes
     ----------
@@ -45,7 +50,7 @@ class Download(QObject):
     _reported = Signal(object, object)
     ended = Signal(str, str)
 
-    def __init__(self, parent: QObject, fetch: Fetch = download_model) -> None:
+    def __init__(self, parent: QObject, fetch: Fetch = fetched) -> None:
         super().__init__(parent)
         self._fetch = fetch
         self._stop = threading.Event()
