@@ -281,9 +281,9 @@ WRONG = {
     "another's mask": (
         {"prompts": [ns.Mask(np.ones((3, 3), bool))]}, InvalidPrompt, "object 0: .*shape"),
     "a missing file": ({"prompts": "nowhere.csv"}, FileTrouble, "nowhere.csv"),
-    "unknown columns": (
-        {"prompts": pd.DataFrame({"y": [1], "x": [1], "size": [3]})}, InvalidArgument,
-        "'size'; its columns may be: y, x"),
+    "a column that is nearly one": (
+        {"prompts": pd.DataFrame({"y": [32], "x": [20], "positve": [0]})}, InvalidArgument,
+        "is it 'positive'"),
     "missing columns": (
         {"prompts": pd.DataFrame({"y": [1], "name": ["a"]})}, InvalidArgument, "needs y and x"),
     "a column twice": (
@@ -292,8 +292,8 @@ WRONG = {
     "several images": (
         {"prompts": pd.DataFrame({"y": [1, 2], "x": [1, 2], "image": ["a", "b"]})},
         InvalidArgument, "2 images"),
-    "too few names": ({"names": ["a"]}, InvalidArgument, "1 names for 2 objects"),
-    "one name": ({"names": "ab"}, InvalidArgument, "'ab' for 2 objects"),
+    "too few names": ({"names": ["a"]}, InvalidArgument, "1 for 2 objects"),
+    "one name": ({"names": "ab"}, InvalidArgument, "a list with one for each"),
     "an overlap": ({"overlap": "best"}, InvalidArgument, "score, first, last"),
     "errors": ({"errors": "ignore"}, InvalidArgument, "raise, skip"),
     "a score": ({"min_score": np.nan}, InvalidArgument, "min_score is"),
@@ -364,3 +364,31 @@ def test_an_object_of_a_thousand_needs_only_its_own_pixels(compact, embedding, s
     kept = sum(one.mask.nbytes for one in objects.instances)
     assert kept < objects.labels.nbytes
     assert (objects.table["area"] > 0).sum() == 4  # the same clicks again get no pixel
+
+
+def test_other_columns_are_passed_over(disc_model):
+    table = pd.DataFrame({"label": [7], "y": [32], "centroid-0": [1.5], "x": [20]})
+
+    found = ns.segment_objects(disc_model, disc_image()[0], table)
+
+    assert found == ns.segment_objects(disc_model, disc_image()[0], [[32, 20]])
+
+
+def test_names_and_scores_are_written_with_the_labels(disc_model, tmp_path):
+    found = ns.segment_objects(
+        disc_model, disc_image()[0], [[32, 20], [32, 58]], names=["one", None]
+    )
+    ns.write_labels(tmp_path / "a.tif", found)
+
+    labels, objects = ns.read_labels(tmp_path / "a.tif")
+
+    assert np.array_equal(labels, found.labels)
+    assert objects[1].name == "one"
+    assert objects[2].score == pytest.approx(found.table["score"][1])
+
+
+def test_masked_coordinates_are_refused(disc_model):
+    rows = np.ma.masked_array([[32, 20], [32, 58]], mask=[[0, 0], [1, 1]])
+
+    with pytest.raises(InvalidArgument, match="masked"):
+        ns.segment_objects(disc_model, disc_image()[0], rows)

@@ -147,7 +147,7 @@ def test_there_is_nothing_to_commit_before_the_first_prompt(session, labels):
     with pytest.raises(InvalidPrompt, match="no object yet"):
         session.commit(1)
     session.add(LEFT)
-    with pytest.raises(InvalidLabels, match="does not fit"):
+    with pytest.raises(InvalidLabels, match="own size"):
         session.commit(1, np.zeros((3, 3), np.uint8))
 
 

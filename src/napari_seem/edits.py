@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .checks import said, whole_number
+from .checks import check_flag, check_type, said, whole_number
 from .errors import InvalidLabels
-from .values import ArrayValue, listed
+from .values import ArrayValue, listed, read_only
 
 if TYPE_CHECKING:
     from .images import ArraySource, WritableArray
@@ -52,9 +52,6 @@ class Edit(ArrayValue):
     >>> edit = ns.Edit.from_mask(labels, mask, 2)
     >>> edit.asked, edit.written, dict(edit.kept)
     (4, 3, {9: 1})
-    >>> edit.apply(labels)
-    >>> labels
-    array([[0, 2, 2, 2, 9, 9]], dtype=uint8)
     """
 
     offset: tuple[int, ...]
@@ -64,6 +61,10 @@ class Edit(ArrayValue):
     asked: int = field(default=0, compare=False)
     kept: Mapping[int, int] = field(default_factory=dict, compare=False)
     taken: Mapping[int, int] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("changed", "old", "new"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def from_mask(
@@ -93,11 +94,14 @@ class Edit(ArrayValue):
             Labels that are no integers, too small a dtype for the id, or a mask that does not fit.
         """
         check_labels(labels, label_id)
+        overwrite, replace = check_flag(overwrite, "overwrite"), check_flag(replace, "replace")
         if not isinstance(mask, np.ndarray) or mask.dtype != bool:
             raise InvalidLabels(
                 f"the mask of an object is {said(mask)}; give bool, such as `values > 0`"
             )
-        start = (0,) * mask.ndim if offset is None else tuple(int(o) for o in offset)
+        given = (0,) * mask.ndim if offset is None else offset
+        check_type(given, Sequence, "the offset", "whole numbers, one for each axis")
+        start = tuple(whole_number(o, "the offset") for o in given)
         _check_fit(labels, mask, start)
         block = tuple(slice(o, o + s) for o, s in zip(start, mask.shape, strict=True))
         old_block = np.asarray(labels[block])
@@ -165,6 +169,7 @@ class Edit(ArrayValue):
         InvalidLabels
             The pixels are not those that the edit was made for, or can't be written.
         """
+        check_labels(labels, max(1, int(self.new.max(initial=0))))
         self._check(labels, self.old, "made")
         self.write(labels)
 
@@ -212,9 +217,7 @@ class Edit(ArrayValue):
 def check_labels(labels: Any, label_id: int) -> None:
     """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
     if not hasattr(labels, "dtype") or not hasattr(labels, "shape"):
-        raise InvalidLabels(
-            f"labels are {said(labels)}; give an array of integers that can be written to"
-        )
+        raise InvalidLabels(f"labels are {said(labels)}; give an array of integers")
     label_id = whole_number(label_id, "an object's id")
     dtype = np.dtype(labels.dtype)
     if dtype.kind not in "iu":
@@ -252,8 +255,8 @@ def _check_fit(labels: ArraySource, mask: BoolArray, start: tuple[int, ...]) -> 
         )
 
 
-@dataclass(frozen=True)
-class ObjectRecord:
+@dataclass(frozen=True, eq=False)
+class ObjectRecord(ArrayValue):
     """What is known of one object besides its pixels.
 
     Attributes
@@ -333,10 +336,8 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
     Examples
     --------
     >>> import napari_seem as ns
-    >>> table = ns.ObjectTable({1: ns.ObjectRecord("nucleus", 0.9)})
-    >>> table[2] = ns.ObjectRecord("axon")
-    >>> [record.name for record in table.values()]
-    ['nucleus', 'axon']
+    >>> ns.ObjectTable({1: ns.ObjectRecord("nucleus", 0.9), 2: ns.ObjectRecord("axon")})
+    ObjectTable(2 objects, names=[axon, nucleus])
     """
 
     def __init__(self, records: Mapping[int, ObjectRecord] | None = None) -> None:

@@ -9,6 +9,7 @@ in any thread and be dropped when it is no longer wanted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from .checks import said, whole_number
+from .checks import whole_number
 from .edits import Edit, check_labels
-from .errors import InvalidArgument, InvalidPrompt
+from .errors import InvalidArgument, InvalidLabels, InvalidPrompt
 from .images import ArraySource
-from .models.base import Embedding, Model, Prediction, check_owner
+from .models.base import Embedding, Model, Prediction, check_model, check_owner
 from .notebook import as_html, outlined
 from .planes import Plane, plane_of_labels
 from .prompts import Prompt, check_prompts
@@ -125,11 +126,7 @@ class Session:
     """
 
     def __init__(self, model: Model, embedding: Embedding) -> None:
-        if not hasattr(model, "predict"):
-            raise InvalidArgument(
-                f"{said(model)} is no model that takes prompts; give what load_model returned"
-            )
-        check_owner(model.identity, embedding)
+        check_owner(check_model(model).identity, embedding)
         self._begin(embedding.shape, lambda: (model, embedding))
 
     @classmethod
@@ -335,6 +332,11 @@ class Session:
         target = cast(ArraySource, np.zeros(self.shape, np.int32)) if labels is None else labels
         check_labels(target, label_id)
         where = plane_of_labels(target.shape, offset, plane)
+        if offset is None and where.shape(target.shape) != self.shape:
+            raise InvalidLabels(
+                f"the plane has {where.shape(target.shape)} pixels in the labels and {self.shape} "
+                "in the image; choose labels of the image's own size, or say where by offset"
+            )
         # pixels that `replace` clears may lie anywhere
         mask, corner = (prediction.mask, (0, 0)) if replace else prediction.cut_out()
         start, block = where.place(mask, corner)
@@ -349,11 +351,17 @@ class Session:
         new.revision = self.revision
         return new
 
+    def __reduce__(self) -> str | tuple[object, ...]:
+        raise InvalidArgument(
+            "a session holds a model and is not pickled; send session.prompts and the embedding"
+        )
+
     def __deepcopy__(self, memo: dict[int, object]) -> Session:
         return copy(self)
 
     def __repr__(self) -> str:
-        kinds = ", ".join(type(prompt).__name__.lower() for prompt in self.prompts)
+        counts = Counter(type(prompt).__name__.lower() for prompt in self.prompts)
+        kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         answer = "" if self.prediction is None else f", {self.prediction!r}"
         return f"Session({self.shape[0]} x {self.shape[1]}, prompts: {kinds or 'none'}{answer})"
 

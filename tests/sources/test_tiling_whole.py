@@ -51,12 +51,12 @@ def image():
 def test_each_object_has_one_id_and_no_seam(image, disc_model):
     seen = []
 
-    found = segment_tiled(disc_model, image, progress=lambda done, of: seen.append((done, of)))
+    found = segment_tiled(disc_model, image, progress=lambda *of: seen.append(of[:2]))
 
     assert disc_model.encoded > 4
     assert same_objects(found.labels, image)
     assert [one.label_id for one in found.objects] == list(range(1, found.labels.max() + 1))
-    assert seen == [(n, seen[-1][1]) for n in range(1, seen[-1][1] + 1)]
+    assert seen == [(n, seen[-1][1]) for n in range(seen[-1][1] + 1)]
     areas = np.bincount(found.labels.ravel())
     for one in found.objects:
         y0, x0, y1, x1 = one.bbox

@@ -133,7 +133,7 @@ def run(
     report = Report()
     left: list[Task] = []
     for task in tasks:
-        finished = task.fingerprint() in known and task.output.exists()
+        finished = task.fingerprint() in known and _is_there(task.output)
         (report.skipped if finished else left).append(task)
     outcomes = _on_cluster(client, left) if client is not None else _here(left, workers)
     for outcome in tracked(outcomes, progress, "batch", len(left)):
@@ -145,6 +145,11 @@ def run(
             _note(folder, outcome)
         on_outcome(outcome)
     return report
+
+
+def _is_there(output: Path) -> bool:
+    """Return whether a result is there; a file cut to nothing is none."""
+    return output.exists() and (output.is_dir() or output.stat().st_size > 0)
 
 
 def _checked(tasks: object) -> Iterable[Task]:

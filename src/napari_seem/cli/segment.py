@@ -29,6 +29,16 @@ if TYPE_CHECKING:
     from ..prompts import Prompt
 
 
+class InOrder(argparse._AppendAction):
+    """Appends to its own list, and to one of all such options, in the order in which they stand."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, *rest: Any) -> None:
+        """Append a value."""
+        super().__call__(parser, namespace, values, *rest)
+        before = getattr(namespace, "in_order", [])
+        namespace.in_order = [*before, (self.dest, values)]
+
+
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     segment = commands.add_parser("segment", help="segment an image file")
@@ -43,9 +53,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help=WRITTEN,
     )
     segment.add_argument("--model", default="compact")
-    segment.add_argument("--point", action="append", default=[], metavar="Y,X")
-    segment.add_argument("--not-point", action="append", default=[], metavar="Y,X")
-    segment.add_argument("--box", action="append", default=[], metavar="Y0,X0,Y1,X1")
+    segment.add_argument("--point", action=InOrder, default=[], metavar="Y,X")
+    segment.add_argument("--not-point", action=InOrder, default=[], metavar="Y,X")
+    segment.add_argument("--box", action=InOrder, default=[], metavar="Y0,X0,Y1,X1")
     add_prompts(segment)
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
@@ -160,11 +170,13 @@ def _prompts(options: argparse.Namespace) -> list[Prompt]:
     from ..prompts import Box, Point, Text
 
     prompts: list[Prompt] = []
-    for positive, texts in ((True, options.point), (False, options.not_point)):
-        for y, x in (numbers(text, 2) for text in texts):
-            prompts.append(Point(y, x, positive))
-    for y0, x0, y1, x1 in (numbers(text, 4) for text in options.box):
-        prompts.append(Box(y0, x0, y1, x1))
+    for kind, text in getattr(options, "in_order", ()):
+        if kind == "box":
+            y0, x0, y1, x1 = numbers(text, 4)
+            prompts.append(Box(y0, x0, y1, x1))
+        else:
+            y, x = numbers(text, 2)
+            prompts.append(Point(y, x, kind == "point"))
     if options.word and prompts:
         prompts.append(Text(options.word))
     return prompts

@@ -6,8 +6,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
-from ..checks import check_type
+from ..checks import check_type, whole_number
 from ..images import AnyArray
 from ..models.base import Embedding
 from .keys import Encoder, Key, key_of
@@ -39,13 +40,14 @@ class EmbeddingCache:
     """
 
     def __init__(self, max_bytes: int = DEFAULT_BYTES, store: EmbeddingStore | None = None) -> None:
-        if max_bytes < 0:
-            raise ValueError(f"max_bytes must not be negative, got {max_bytes}")
-        self.max_bytes = max_bytes
+        self.max_bytes = whole_number(max_bytes, "max_bytes", 0)
         self.store = store
         self._entries: OrderedDict[Key, Embedding] = OrderedDict()
         self._running: dict[Key, Future[Embedding]] = {}
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EmbeddingCache, (self.max_bytes,)  # what it holds is encoded anew elsewhere
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -149,14 +149,15 @@ def write_labels(
     if not kind:
         listed = ", ".join(e for group in FORMATS.values() for e in group)
         raise InvalidLabels(f"'{path.name}' does not end in a label format; use one of {listed}")
-    labels = checked_ids(labels)
-    check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
+    known, notes = _table_of(labels, table), dict(about or {})
+    labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
+    check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
-    known, notes = table or ObjectTable(), dict(about or {})
     if kind == ".zarr":
         return [_write_zarr(path, labels, grid, known, notes)]
     finals = [path] if kind in _NO_TABLE else [path, beside(path)]
+    _spare_foreign(finals[1:])
     values = np.asarray(labels)
     with replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
@@ -226,6 +227,20 @@ def growing_labels(
         ome_zarr.describe_ome_labels(part, growing.table, about)
     if home is not None:
         ome_zarr.enlist(home, path.name)
+
+
+def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
+    """Return the table to write: the given one, or that of what a model found."""
+    check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
+    own = getattr(labels, "objects", None)
+    return table or (own if isinstance(own, ObjectTable) else ObjectTable())
+
+
+def _spare_foreign(tables: Sequence[Path]) -> None:
+    """Raise `FileTrouble` where a file that is no table of ours would be replaced."""
+    for path in tables:
+        if path.exists():
+            read_json(path)
 
 
 def read_labels(

@@ -16,6 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 STRAIGHT = 1e-6
 """Off-diagonal parts of a direction below this are rounding, not rotation."""
 
+HIGHEST = 2**32 - 1
+"""Largest id in formats that other programs read."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:
@@ -117,18 +120,26 @@ class LabelsLike(Protocol):
     def __array__(self) -> npt.NDArray[Any]: ...
 
 
-def checked_ids(labels: ArraySource | LabelsLike) -> ArraySource:
-    """Return labels (..., H, W) to be written; `InvalidLabels` for what is no array."""
+def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> ArraySource:
+    """Return labels (..., H, W) to be written; `InvalidLabels` for what is no array.
+
+    Unless ids of `any_size` can be written, they are at most `HIGHEST`.
+    """
     if isinstance(labels, np.ndarray) and labels.dtype.kind == "i" and labels.min(initial=0) < 0:
         raise InvalidLabels("negative ids can't be written; object ids are numbered from 1")
     if all(hasattr(labels, name) for name in ("shape", "dtype", "__getitem__")):
         shape = tuple(getattr(labels, "shape"))  # noqa: B009
         if len(shape) < 2 or 0 in shape:
             raise InvalidLabels(f"labels of shape {shape} are no image; give (H, W), or more axes")
+        wide = isinstance(labels, np.ndarray) and labels.dtype.itemsize > 2
+        if wide and not any_size and labels.max(initial=0) > HIGHEST:  # type: ignore[union-attr]
+            raise InvalidLabels(
+                f"the format holds no id above {HIGHEST}; number the objects anew, or write .tif"
+            )
         return labels  # type: ignore[return-value]
     if not hasattr(labels, "__array__"):
         raise InvalidLabels(f"labels can't be a {type(labels).__name__}; give an integer array")
-    return checked_ids(np.asarray(labels))
+    return checked_ids(np.asarray(labels), any_size)
 
 
 def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np.integer]:

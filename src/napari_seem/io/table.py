@@ -62,4 +62,7 @@ def read_json(path: Path) -> tuple[ObjectTable, dict[str, object]]:
         document = json.loads(path.read_text())
         return table_of(document.pop("objects")), document
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise FileTrouble(f"'{path}' is no table of objects of napari-seem ({error})") from error
+        raise FileTrouble(
+            f"'{path}' is no table of objects of napari-seem ({error}); move it, or choose another "
+            "name for the labels"
+        ) from error

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import said
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidArgument, InvalidPrompt
 from ..notebook import Picture, as_html, outlined
 from ..prompts import as_mask
@@ -28,7 +29,7 @@ PICTURE = "picture"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Embedding:
+class Embedding(ArrayValue):
     """An encoded image: opaque to all but the model that made it.
 
     Attributes
@@ -52,8 +53,8 @@ class Embedding:
     shape: tuple[int, int]
     tensors: Mapping[str, Any]
     meta: Mapping[str, Any] = field(default_factory=dict)
-    lasting: bool = True
-    scratch: dict[str, Any] = field(default_factory=dict, init=False)
+    lasting: bool = field(default=True, compare=False)
+    scratch: dict[str, Any] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def picture(self) -> Picture | None:
@@ -127,9 +128,6 @@ class Prediction(ArrayValue, OnPicture):
                 "over 0 inside the object"
             )
         object.__setattr__(self, "logits", read_only(logits))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _restore(self, state)
 
     @cached_property
     def mask(self) -> BoolArray:
@@ -221,9 +219,6 @@ class Instance(ArrayValue):
                 f"{y1 - y0} x {x1 - x0}; give the mask within the box"
             )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _restore(self, state)
-
     @cached_property
     def area(self) -> int:
         """Pixels inside the mask."""
@@ -283,8 +278,11 @@ class Segmentation(ArrayValue, OnPicture):
     stuff: tuple[str, ...] = ()
     picture: Picture | None = field(default=None, compare=False)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        _restore(self, state)
+    def __post_init__(self) -> None:
+        if isinstance(self.semantic, np.ndarray):  # may be as large as the plane: not copied
+            seen = self.semantic.view()
+            seen.flags.writeable = False
+            object.__setattr__(self, "semantic", seen)
 
     @cached_property
     def panoptic(self) -> Panoptic:
@@ -302,6 +300,14 @@ class Segmentation(ArrayValue, OnPicture):
             y0, x0, y1, x1 = self.instances[index].bbox
             out[y0:y1, x0:x1][self.instances[index].mask] = index + 1
         return _locked(out)
+
+    @property
+    def objects(self) -> ObjectTable:
+        """Names and scores, as `write_labels` keeps them beside the labels."""
+        return ObjectTable({
+            number: ObjectRecord(one.label or "", float(one.score))
+            for number, one in enumerate(self.instances, 1)
+        })  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.instances)
@@ -350,14 +356,6 @@ def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return a fresh array of any shape, made read-only."""
     array.flags.writeable = False
     return array
-
-
-def _restore(value: object, state: dict[str, Any]) -> None:
-    """Set the fields of a value that was copied or pickled; its arrays are read-only again."""
-    for name, field_value in state.items():
-        if isinstance(field_value, np.ndarray):
-            field_value.flags.writeable = False
-        object.__setattr__(value, name, field_value)
 
 
 def _size(shape: tuple[int, int]) -> str:

@@ -46,9 +46,6 @@ class CroppedPrediction(Prediction):
     factor: int
     _shape: tuple[int, int]
 
-    def __repr__(self) -> str:
-        return f"CroppedPrediction(bbox={self.bbox}, score={self.score}, label={self.label!r})"
-
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width of the image in pixels."""

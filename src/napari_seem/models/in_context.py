@@ -68,6 +68,7 @@ class Example(ArrayValue):
                 f"the embedding of an example is a {type(self.embedding).__name__}; give what "
                 "model.encode(image) returns, or the pair (image, labels) instead of the example"
             )
+        object.__setattr__(self, "labels", read_only(np.asarray(self.labels)))
 
     def __repr__(self) -> str:
         ids = np.unique(np.asarray(self.labels))

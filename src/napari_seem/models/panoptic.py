@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ..values import ArrayValue, listed, read_only
 
 if TYPE_CHECKING:
     from .base import Segmentation
@@ -42,8 +44,8 @@ class Segment:
     area: int
 
 
-@dataclass(frozen=True, eq=False)
-class Panoptic:
+@dataclass(frozen=True, eq=False, repr=False)
+class Panoptic(ArrayValue):
     """Every pixel in at most one region.
 
     Attributes
@@ -65,8 +67,19 @@ class Panoptic:
     [('cell', 4), ('sky', 12)]
     """
 
-    labels: npt.NDArray[np.int32] = field(repr=False)
+    labels: npt.NDArray[np.int32]
     segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", read_only(self.labels))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
+        return np.array(self.labels, dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        names = listed([segment.name for segment in self.segments])
+        return f"Panoptic({height} x {width}, {len(self.segments)} regions: {names})"
 
 
 def panoptic_of(found: Segmentation) -> Panoptic:

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..edits import ObjectRecord, ObjectTable
 from ..models.answers import OnPicture
 from ..models.base import Instance
 from ..notebook import Picture, Placed, as_html, outlined
+from ..values import ArrayValue
 from .prompted import Prompted
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ OVERLAPS = ("score", "first", "last")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Objects(OnPicture):
+class Objects(OnPicture, ArrayValue):
     """Many objects of one image.
 
     `numpy.asarray` gives the labels; `numpy.array` a copy of them that can be changed.
@@ -61,10 +63,20 @@ class Objects(OnPicture):
     def __len__(self) -> int:
         return len(self.instances)
 
+    @property
+    def objects(self) -> ObjectTable:
+        """Names and scores, as `write_labels` keeps them beside the labels."""
+        columns = ("id", "name", "score", "prompts")
+        rows = self.table[self.table["area"] > 0][list(columns)].itertuples(index=False)
+        return ObjectTable({
+            int(number): ObjectRecord(str(name), float(score), prompts=int(prompts))
+            for number, name, score, prompts in rows
+        })  # fmt: skip
+
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
-        return np.array(self.labels, dtype) if copy else np.asarray(self.labels, dtype)
+        return np.array(self.labels, dtype, copy=copy)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Objects):

@@ -29,14 +29,14 @@ from .result import OVERLAPS, Objects, arranged
 from .wanted import prompted_objects
 
 if TYPE_CHECKING:
-    from .wanted import Wanted
+    from .wanted import PromptsLike
 
 ERRORS = ("raise", "skip")
 
 
 def segment_objects(
-    model: Model, image: ArraySource | Embedding, prompts: Wanted, *,
-    names: Sequence[str] | None = None, overlap: str = "score", min_score: float = 0.0,
+    model: Model, image: ArraySource | Embedding, prompts: PromptsLike, *,
+    names: Sequence[str | None] | None = None, overlap: str = "score", min_score: float = 0.0,
     errors: str = "raise", channels: int | None = None,
     progress: bool | Progress | None = None,
 ) -> Objects:  # fmt: skip

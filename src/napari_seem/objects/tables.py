@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import logging
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from .prompted import Prompted
 if TYPE_CHECKING:
     import pandas as pd
 
+LOG = logging.getLogger(__name__)
 Row = tuple[str, Mapping[str, object]]
 """Where a row stands, for messages, and its cells by the columns' names."""
 POINT, BOX = ("y", "x"), ("y0", "x0", "y1", "x1")
@@ -98,13 +101,17 @@ def _checked_columns(columns: Sequence[str], what: str) -> dict[str, str]:
         column: RENAMED[column] if napari and column in RENAMED else column.strip().lower()
         for column in columns
     }
+    for column, name in names.items():
+        near = get_close_matches(name, COLUMNS, n=1, cutoff=0.75)
+        if name and name not in COLUMNS and near:
+            raise InvalidArgument(
+                f"{what} has the column {column!r}; is it '{near[0]}'? rename it, or leave it out"
+            )
+    passed = [column for column, name in names.items() if name and name not in COLUMNS]
+    if passed:
+        LOG.info("%s: passed over the columns %s", what, ", ".join(passed))
+    names = {column: "" if column in passed else name for column, name in names.items()}
     known = [name for name in names.values() if name]
-    unknown = [column for column, name in names.items() if name and name not in COLUMNS]
-    if unknown:
-        raise InvalidArgument(
-            f"{what} has the unknown column {unknown[0]!r}; its columns may be: "
-            f"{', '.join(COLUMNS)}"
-        )
     if len(set(known)) < len(columns) - list(names.values()).count(""):
         raise InvalidArgument(f"{what} has a column twice; leave one of them out")
     if not any(set(needed) <= set(known) for needed in KINDS.values()):

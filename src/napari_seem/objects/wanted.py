@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import NoneType
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import check_type, said
 from ..errors import InvalidArgument
 from ..prompts import PROMPT_TYPES, Box, Point, Prompt
 from .prompted import Prompted
@@ -18,17 +20,20 @@ from .tables import objects_of_rows, read_rows, rows_of_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-    Wanted: TypeAlias = (
+    PromptsLike: TypeAlias = (
         npt.ArrayLike | Prompt | Sequence[Prompt | Sequence[Prompt]] | Sequence[Prompted]
         | pd.DataFrame | str | os.PathLike[str]
     )  # fmt: skip
 CHOICES = (
     "give an array (N, 2) of coordinates (row, column), an array (N, 4) of boxes "
-    "(y0, x0, y1, x1), prompts, a table, or the path of a CSV file"
+    "(y0, x0, y1, x1), prompts such as Point(y, x) or Text('nucleus'), a table, or the path of a "
+    "CSV file"
 )
 
 
-def prompted_objects(prompts: Wanted, names: Sequence[str] | None = None) -> list[Prompted]:
+def prompted_objects(
+    prompts: PromptsLike, names: Sequence[str | None] | None = None
+) -> list[Prompted]:
     """Read the prompts of many objects.
 
     Parameters
@@ -48,13 +53,17 @@ def prompted_objects(prompts: Wanted, names: Sequence[str] | None = None) -> lis
     found = _found(prompts)
     if names is None:
         return found
+    check_type(names, (list, tuple, np.ndarray), "names", "a list with one for each object")
     if isinstance(names, str) or len(names) != len(found):
-        given = f"'{names}'" if isinstance(names, str) else f"{len(names)} names"
-        raise InvalidArgument(f"names is {given} for {len(found)} objects; give one for each")
-    return [replace(one, name=str(name)) for one, name in zip(found, names, strict=True)]
+        raise InvalidArgument(
+            f"names are {len(names)} for {len(found)} objects; give one for each, None for no name"
+        )
+    for name in names:
+        check_type(name, (str, NoneType), "a name", "a text, or None for no name")
+    return [replace(one, name=name or one.name) for one, name in zip(found, names, strict=True)]
 
 
-def _found(prompts: Wanted) -> list[Prompted]:
+def _found(prompts: PromptsLike) -> list[Prompted]:
     if isinstance(prompts, (str, os.PathLike)):
         return objects_of_rows(read_rows(prompts))
     if hasattr(prompts, "columns") and hasattr(prompts, "to_dict"):
@@ -78,7 +87,7 @@ def _of_item(number: int, item: object) -> Prompted:
     given = tuple(item) if isinstance(item, (list, tuple)) else (item,)
     wrong = [each for each in given if not isinstance(each, PROMPT_TYPES)]
     if wrong or not given:
-        what = f"{wrong[0]!r} is not a prompt" if wrong else "there is no prompt"
+        what = f"{said(wrong[0])} is not a prompt" if wrong else "there is no prompt"
         error = InvalidArgument(f"{what}; give prompts such as Point(y, x)")
         return Prompted(f"object {number}", ()).failed(error)
     return Prompted(f"object {number}", given)
@@ -90,6 +99,8 @@ def _of_numbers(values: object) -> list[Prompted]:
         array = np.asarray(values)
     except ValueError:
         raise InvalidArgument(f"the prompts are rows of several lengths; {CHOICES}") from None
+    if np.ma.is_masked(values):
+        raise InvalidArgument("some coordinates are masked; leave these rows out, or fill them")
     if not array.size and array.ndim in (1, 2):
         return []
     if array.dtype.kind not in "iuf":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..checks import said
 from ..errors import InvalidPrompt
 from .kinds import (
     PROMPT_TYPES,
@@ -145,7 +146,7 @@ def check_prompts(prompts: Sequence[Prompt], shape: tuple[int, int]) -> None:
             )
         elif not isinstance(prompt, PROMPT_TYPES):
             raise InvalidPrompt(
-                f"{prompt!r} is not a prompt; use one of "
+                f"{said(prompt)} is not a prompt; use one of "
                 + ", ".join(kind.__name__ for kind in PROMPT_TYPES)
             )
 

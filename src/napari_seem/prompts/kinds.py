@@ -163,6 +163,9 @@ class Painted(Identified):
         if self.corner is not None:
             object.__setattr__(self, "corner", _as_corner(self.corner))
 
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
+        return np.array(self.mask, dtype, copy=copy)
+
     def __repr__(self) -> str:
         place = f", corner={self.corner}" if self.corner else ""
         shape = " x ".join(map(str, self.mask.shape))
@@ -312,7 +315,10 @@ def as_mask(mask: object, what: str) -> BoolArray:
     InvalidPrompt
         For other values, such as probabilities, logits and label images, and for other axes.
     """
-    array = np.asarray(mask)
+    try:
+        array = np.asarray(mask)
+    except ValueError:  # rows of several lengths
+        array = np.asarray(None)
     if array.ndim != 2:
         raise InvalidPrompt(
             f"a {what} must be a 2-D array (H, W), got shape {array.shape}; give a mask of the "
@@ -348,6 +354,8 @@ def _check_numbers(prompt: Point | Box, *names: str) -> None:
                 f"{name} of a {type(prompt).__name__.lower()} is {said(value)}, a "
                 f"{type(value).__name__}; give a number of pixels"
             )
+        if isinstance(value, np.generic):
+            object.__setattr__(prompt, name, value.item())
 
 
 def _check_sign(prompt: Identified) -> None:

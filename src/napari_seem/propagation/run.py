@@ -153,9 +153,13 @@ class Propagation:
     def labels(self) -> WritableArray:
         """Labels of the whole stack in the array's own axis order; 0 where not done yet.
 
-        `out` itself where there is one, else a new int32 array.
+        `out` itself where there is one, with what stood there where nothing is done; otherwise a
+        new int32 array, read-only since it is not the one that the run keeps.
         """
-        return self._done.whole()
+        labels = self._done.whole()
+        if self._done.out is None and isinstance(labels, np.ndarray):
+            labels.flags.writeable = False
+        return labels
 
     @property
     def scores(self) -> dict[int, float]:
@@ -185,7 +189,7 @@ class Propagation:
         return sorted(computed, key=lambda index: results[index].score)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
-        return np.asarray(self.labels, dtype)
+        return np.array(self.labels, dtype, copy=copy)
 
     def run(self, progress: bool | Progress | None = None) -> Iterator[PlaneResult]:
         """Do the planes that are pending, one at each step.

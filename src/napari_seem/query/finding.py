@@ -124,7 +124,7 @@ class Finding:
         )
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
-        return np.asarray(self.mask, dtype)
+        return np.array(self.mask, dtype, copy=copy)
 
     @property
     def mask(self) -> BoolArray:
@@ -132,7 +132,9 @@ class Finding:
         y0, x0, y1, x1 = self.bbox
         bits = np.frombuffer(zlib.decompress(self._mask), np.uint8)
         count = (y1 - y0) * (x1 - x0)
-        return np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool)
+        mask = np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool)
+        mask.flags.writeable = False
+        return mask
 
     @property
     def instance(self) -> Instance:

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..images import ArraySource, as_picture, to_rgb
 from ..models import compact
 from ..models.answers import PICTURE
@@ -18,6 +20,7 @@ from ..models.seem import model as seem
 from ..notebook import small_picture
 from ..progress import Progress
 from ..prompts import Prompt
+from ..values import read_only
 from .frames import is_big
 from .tiled import TiledEmbedding, TiledModel
 
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     _Whole = Model
 else:
     _Whole = object
+
+
+COPIED = 256 << 20
+"""Largest array in bytes that is copied, so that it may be changed after it is encoded."""
 
 
 class AnySize(_Whole):
@@ -37,7 +44,8 @@ class AnySize(_Whole):
         ----------
         image : (H, W) or (H, W, C) array of any real dtype
             numpy, dask, zarr, or another array that slices. One with a side over 2048 pixels is
-            not read now: the parts that prompts need are, later, so that it must not be changed.
+            not read now: the parts that prompts need are, later. It must not be changed then,
+            unless it is a numpy array of at most 256 MB, which is copied.
         channels : int, optional
             Axis of the channels. By default the last one, if it is at most 32 long.
 
@@ -48,7 +56,7 @@ class AnySize(_Whole):
         """
         picture = as_picture(image, channels)
         if is_big(picture.shape):
-            return TiledModel(self).encode(picture)
+            return TiledModel(self).encode(_own(picture))
         rgb = to_rgb(picture, channels=2 if len(picture.shape) == 3 else None)
         embedding = super().encode(rgb)  # type: ignore[safe-super]
         embedding.scratch[PICTURE] = small_picture(rgb)
@@ -85,6 +93,13 @@ class Compact(AnySize, compact.CompactModel):
 
 class Seem(AnySize, seem.SeemModel):
     """SEEM, on pictures of any size."""
+
+
+def _own(picture: ArraySource) -> ArraySource:
+    """Return a copy of an array (H, W) or (H, W, C) in memory, if it is not too large."""
+    if type(picture) is not np.ndarray or picture.nbytes > COPIED:
+        return picture
+    return read_only(picture)
 
 
 def build_compact(weights: Path, device: str) -> Model:

@@ -90,6 +90,13 @@ class PlanePixels:
         shape = levels[0].shape
         return cls([levels], Plane((None, None), (0, 1), len(shape) == 3))
 
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in self.__dict__.items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
     def read(self, frame: Frame) -> AnyArray:
         """Read the pixels of a frame: (h, w) or (h, w, C), of the arrays' own dtype."""
         parts = [self._read(levels, frame) for levels in self._images]

@@ -69,6 +69,10 @@ class WholePlane:
     semantic: Any = field(default=None, repr=False)
     stuff: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        height, width = self.labels.shape
+        return f"WholePlane({height} x {width}, {len(self.objects)} objects)"
+
 
 class PlaneRun:
     """A run over a whole plane; `run` does it and yields its progress.

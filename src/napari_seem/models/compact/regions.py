@@ -128,7 +128,14 @@ def find_regions(
             for threshold in FOREGROUND_AT:
                 found.extend(_regions(maps, level, shape, threshold, word))
     order = {level: number for number, level in enumerate(levels)}
-    found.sort(key=lambda r: r.size_mismatch + 0.2 * order[r.level])
+    several = words is not None and len(words) > 1
+
+    def fitness(region: Region) -> tuple[float, float]:
+        """Among several words the order in which they are given does not count."""
+        surer = -region.foreground if several else 0.0
+        return region.size_mismatch + 0.2 * order[region.level], surer
+
+    found.sort(key=fitness)
     kept = distinct(found)
     return sorted(kept, key=lambda r: -r.foreground)[:MOST]
 
