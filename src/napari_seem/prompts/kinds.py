@@ -48,6 +48,8 @@ class Identified(ArrayValue):
 class Point(Identified):
     """A click at (`y`, `x`): on the object, or (`positive=False`) on what is not the object.
 
+    The centre of the first pixel is (0, 0), so that an image begins at -0.5.
+
     Raises
     ------
     InvalidPrompt
@@ -71,6 +73,8 @@ class Point(Identified):
 @dataclass(frozen=True, slots=True, eq=False)
 class Box(Identified):
     """The half-open rectangle [`y0`, `y1`) x [`x0`, `x1`) around the object.
+
+    Opposite corners may be given in either order; what lies outside of the image is cut off.
 
     Raises
     ------

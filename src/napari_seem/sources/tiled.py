@@ -77,7 +77,8 @@ class TiledModel:
     A prompt encodes the one frame of `SIDE` pixels that it lies well inside. If the object reaches
     the frame's rim, a larger frame is decoded, of twice as coarse pixels where necessary, until the
     object or the plane ends. Its border is then refined in frames of finer pixels. Frames are kept
-    in a cache by their content.
+    in a cache by their content. On a plane that fits into one frame answers may differ by a few
+    pixels from the model's own: the brightness of a plane is that of patches of it.
 
     Parameters
     ----------
