@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
+from ..errors import InvalidArgument
 from ..models.base import Embedding
 from ..models.places import cache_folder
 from . import packing
@@ -68,7 +69,7 @@ class EmbeddingStore:
     ) -> None:
         packing.check_zarr()
         if max_bytes < 0:
-            raise ValueError(f"max_bytes must not be negative, got {max_bytes}")
+            raise InvalidArgument(f"max_bytes is {max_bytes}; give 0 or more")
         self.folder = Path(folder).expanduser() if folder else default_folder()
         self.max_bytes = max_bytes
         self._waiting: deque[tuple[Key, Embedding]] = deque()

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..checks import said, whole_number
 from ..edits import check_labels, check_writable
-from ..errors import InvalidLabels
+from ..errors import InvalidArgument, InvalidLabels
 from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation, check_model
 from ..progress import Progress, reporting
@@ -125,10 +126,12 @@ class PlaneRun:
         self.semantic: Any = semantic
         for array in [self.labels] if semantic is None else [self.labels, semantic]:
             _check_out(array, self._pixels.shape)
-        self._frames = cores(self._pixels.shape, 1, halo)
+        self._frames = cores(self._pixels.shape, 1, whole_number(halo, "halo", 0))
         self._order = list(range(len(self._frames)) if order is None else order)
         if sorted(self._order) != list(range(len(self._frames))):
-            raise ValueError(f"order must name each of the {len(self._frames)} frames once")
+            raise InvalidArgument(
+                f"order is {said(order)}; name each of the {len(self._frames)} frames once"
+            )
         self._waiting: dict[int, Found] = {}
         self._not_compared = {n: set(self._neighbours(n)) for n in range(len(self._frames))}
         self._groups = Groups()
