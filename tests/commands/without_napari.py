@@ -126,7 +126,7 @@ def on_a_stack(folder):
     from napari_seem.commands.taught_words import TaughtWords
     from napari_seem.commands.workspace import Workspace
     from napari_seem.embeddings import EmbeddingCache
-    from napari_seem.in_context import encoded_examples
+    from napari_seem.in_context import learn
     from napari_seem.models.registry import load_model
     from napari_seem.planes import Plane
     from napari_seem.sources.source import source_of_array
@@ -151,7 +151,7 @@ def on_a_stack(folder):
     model = models.model("compact")
     taught = LabelledExample("3", example.read(), document.read_plane(example.plane), (), example)
     pairs = [(taught.image, taught.labels)]
-    lesson = model.learn(encoded_examples(model, pairs, models.cache), "semantic")
+    lesson = learn(model, pairs, "semantic", models.cache)
     target = source.at(Plane.across(0, 6))
     known = KnownPlane(target)
     found = model.label(lesson, models.open("compact", known).embedding)
