@@ -110,14 +110,10 @@ class Session:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from skimage.data import coins
-    >>> from napari_seem import Point, Session, load_model
-    >>> model, image = load_model("compact"), coins()[:160, :160]
-    >>> session = Session(model, model.encode(image))
-    >>> _ = session.add(Point(130, 120))
-    >>> session.add(Point(155, 120, positive=False)).bbox is not None
-    True
+    >>> import skimage.data, numpy as np, napari_seem as ns
+    >>> model, image = ns.load_model("compact"), skimage.data.coins()[:160, :160]
+    >>> session = ns.Session(model, model.encode(image))
+    >>> _ = session.add(ns.Point(130, 120))
     >>> labels = np.zeros(image.shape, np.uint16)
     >>> edit = session.commit(1, labels)
     >>> edit.apply(labels)
@@ -165,6 +161,11 @@ class Session:
     def turn(self) -> int:
         """How many steps led here; 0 at the start."""
         return len(self._past) - 1
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """How many of the prompts each turn had that led to the answer, the first first."""
+        return () if self.prediction is None else tuple(range(1, len(self.prompts) + 1))
 
     @property
     def can_undo(self) -> bool:
@@ -366,11 +367,10 @@ class Session:
         return f"Session({self.shape[0]} x {self.shape[1]}, prompts: {kinds or 'none'}{answer})"
 
     def _repr_html_(self) -> str:
-        prediction = self.prediction
         rows = [{"prompt": n, "what": repr(p)} for n, p in enumerate(self.prompts)]
-        picture = None if prediction is None else prediction.picture
-        masks = [] if prediction is None else [prediction.overview()]
-        return as_html(repr(self), outlined(picture, self.shape, masks), rows)
+        answer = self.prediction
+        shown = (None, []) if answer is None else (answer.picture, [answer.overview()])
+        return as_html(repr(self), outlined(shown[0], self.shape, shown[1]), rows)
 
     def _step(self, prompts: tuple[Prompt, ...]) -> None:
         before = self._answered(prompts)
