@@ -14,7 +14,7 @@ DOCKS := tests/viewer tests/widgets tests/demo
 OLDEST := .venv-oldest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test suite lint check check-long check-oldest check-async check-wheel clean
+.PHONY: help setup system demo test suite lint check check-long check-pages check-oldest check-async check-wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,13 +46,16 @@ lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/mypy
-	@$(BIN)/python tools/pages.py
+	@$(BIN)/python tools/pages.py --write build/programs
+	@$(BIN)/mypy src/napari_seem build/programs
 
-check: test check-long check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
+check: test check-long check-pages check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
 
 check-long: setup # what takes long for what a shorter test shows too
 	@$(TESTS) -m long
+
+check-pages: setup # the programs of README and docs by mypy as users run it
+	@$(BIN)/python tools/pages.py
 
 check-async: setup # the docks while napari slices in threads
 	@NAPARI_ASYNC=1 $(TESTS) $(DOCKS)

@@ -6,7 +6,9 @@ reader's, stands before it in a comment that begins with `<!-- setup`.
 
 from __future__ import annotations
 
+import argparse
 import re
+import shutil
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,19 +40,33 @@ def run(page: str) -> dict[str, object]:
 
 
 def main() -> int:
-    """Let mypy check the programs as a user's scripts: strictly, with the package's own types."""
+    """Write the programs into a folder, or let mypy check them as a user's scripts: strictly."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="write them only")
+    folder = parser.parse_args().write
+    if folder is not None:
+        write(folder)
+        return 0
     from mypy import api
 
-    with TemporaryDirectory() as folder:
-        for page in PAGES:
-            name = re.sub(r"\W", "_", page.removesuffix(".md")) + ".py"
-            (Path(folder) / name).write_text(program(page))
+    with TemporaryDirectory() as made:
+        write(Path(made) / "programs")
         options = ["--strict", "--ignore-missing-imports", "--config-file", ""]
         options += ["--untyped-calls-exclude", "skimage"]  # it says it has types, and has few
         options += ["--cache-dir", str(ROOT / ".mypy_cache" / "pages")]
-        said, trouble, status = api.run([*options, folder])
-    print(said if status == 0 else said.replace(folder, "") + trouble, end="")
+        said, trouble, status = api.run([*options, made])
+    print(said if status == 0 else said.replace(made, "") + trouble, end="")
     return status
+
+
+def write(folder: Path) -> None:
+    """Write the program of each page into a folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").touch()
+    for page in PAGES:
+        name = re.sub(r"\W", "_", page.removesuffix(".md")) + ".py"
+        (folder / name).write_text(program(page))
 
 
 if __name__ == "__main__":

@@ -51,11 +51,12 @@ class Plane:
     spacing: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
-        index, axes = self.index, self.axes
-        check_type(index, tuple, "index", "a tuple with a position or None for every axis")
-        check_type(axes, tuple, "axes", "the two shown axes, such as (1, 2)")
-        shown = tuple(i for i, position in enumerate(index) if position is None)
-        if set(shown) != set(axes) or len(axes) != 2:
+        try:
+            shown = tuple(i for i, position in enumerate(self.index) if position is None)
+            fits = shown == tuple(sorted(self.axes))
+        except TypeError:
+            fits = False
+        if not fits:
             raise InvalidArgument(
                 f"axes {said(self.axes)} are not the open axes of index {said(self.index)}; give "
                 "None in the index along the two shown axes only"
