@@ -247,9 +247,8 @@ for prompt in (ns.Point(130, 120), ns.Point(155, 120, positive=False), ns.Box(10
 print(hashlib.sha256(session.prediction.logits.tobytes()).hexdigest(), session.prediction.score)
 """
     command = [sys.executable, "-c", program]
-    said = [
-        subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2)
-    ]
+    there = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    here: list[str] = []
+    exec(program, {"print": lambda *said: here.append(" ".join(map(str, said)))})
 
-    assert said[0] == said[1]
-    assert said[0].strip()
+    assert there.strip() == here[0]

@@ -113,6 +113,7 @@ def test_the_in_context_bench_writes_its_figures(collection, tmp_path, capsys):
     assert "video/discs" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_the_adaptation_bench_counts_clicks(tmp_path, capsys, monkeypatch):
     quick = partialmethod(CompactModel.adapted, steps=1)
     monkeypatch.setattr(CompactModel, "adapted", quick)

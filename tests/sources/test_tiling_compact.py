@@ -34,7 +34,7 @@ def iou(one, other):
     return (one & other).sum() / (one | other).sum()
 
 
-@pytest.mark.parametrize("side", [500, 1300])
+@pytest.mark.parametrize("side", [500, pytest.param(1300, marks=pytest.mark.long)])
 def test_an_object_is_as_whole_as_on_a_plane_seen_as_one(model, side):
     rng = np.random.default_rng(0)
     plane = 80 + 12 * rng.standard_normal((BIG, BIG), np.float32)

@@ -122,6 +122,7 @@ def test_losses_that_are_not_finite_end_the_run(capsys):
     assert "mask nan" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_two_runs_of_the_whole_script(tmp_path, monkeypatch, capsys):
     pictures = [discs(seed, side=64, count=3) for seed in range(4)]
     files = write_packs(pictures, tmp_path / "pack", parts=2, quality=80, most=1)
