@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,10 @@ def test_the_manifest_is_valid_and_its_commands_exist():
 
     assert manifest.contributions.commands
     manifest.validate_imports()
+
+
+def test_no_two_test_modules_have_one_name():
+    """pytest imports them by their names, and collects only one of two in one run."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, count in names.items() if count > 1] == []
