@@ -26,8 +26,7 @@ def check_choice(value: object, choices: Collection[str], what: str) -> None:
     """Raise `InvalidArgument` unless `value` is one of `choices`; the nearest is suggested."""
     if isinstance(value, str) and value in choices:
         return
-    near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.6)
-    hint = f"did you mean '{near[0]}'? " if near else ""
+    hint = _nearest(value, choices)
     raise InvalidArgument(
         f"there is no {what} {said(value)}; {hint}choose one of: {_listed(choices)}"
     )
@@ -38,10 +37,8 @@ def check_options(given: Iterable[str], known: Collection[str], what: str) -> No
     for name in given:
         if name in known:
             continue
-        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.6)
-        hint = f"did you mean '{near[0]}'? " if near else ""
         raise InvalidArgument(
-            f"{what} has no option {name!r}; {hint}"
+            f"{what} has no option {name!r}; {_nearest(name, known)}"
             + (f"its options: {_listed(known)}" if known else "it takes none")
         )
 
@@ -197,6 +194,12 @@ def _number(value: object) -> int | float | None:
     if not isinstance(given, numbers.Real) or isinstance(given, bool) or not math.isfinite(given):
         return None
     return given if isinstance(given, (int, float)) else float(given)
+
+
+def _nearest(value: object, known: Collection[str]) -> str:
+    """Return a question that suggests what may have been meant; "" where nothing is near."""
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.6)
+    return f"did you mean '{near[0]}'? " if near else ""
 
 
 def _listed(choices: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .checks import check_flag, check_type, said, whole_number
 from .errors import InvalidLabels
-from .values import ArrayValue, listed, read_only
+from .values import ArrayValue, listed, locked, read_only
 
 if TYPE_CHECKING:
     from .images import ArraySource, WritableArray
@@ -134,7 +134,7 @@ class Edit(ArrayValue):
         inner = tuple(slice(int(a), int(b)) for a, b in bounds)
         corner = tuple(int(s + a) for s, (a, _) in zip(start, bounds, strict=True))
         tight = changed[inner]
-        return cls(corner, tight, old[inner][tight], new[inner][tight])
+        return cls(corner, tight, locked(old[inner][tight]), locked(new[inner][tight]))
 
     @property
     def turned(self) -> Edit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -226,3 +226,14 @@ def plane_of_labels(
             "image's own axes"
         )
     return plane or Plane.of(shape)
+
+
+def boxes(labels: npt.NDArray[np.integer]) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Yield each positive value of labels (h, w), and its bounding box."""
+    from scipy import ndimage
+
+    values, packed = np.unique(labels, return_inverse=True)
+    packed = packed.reshape(labels.shape) + (1 if values[0] else 0)
+    places = ndimage.find_objects(packed)
+    for value, place in zip(values[values > 0], places, strict=True):
+        yield int(value), place

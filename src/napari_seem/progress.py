@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
+from .checks import said
 from .errors import InvalidArgument
 
 Progress = Callable[[int, int | None, str], object]
@@ -53,7 +54,7 @@ def reporting(progress: bool | Progress | None, total: int | None, what: str) ->
         yield lambda done, in_all=None: report(done, in_all or total, what)
     else:
         raise InvalidArgument(
-            f"progress is {progress!r}; give True for a bar, or a callable (done, total, what)"
+            f"progress is {said(progress)}; give True for a bar, or a callable (done, total, what)"
         )
 
 

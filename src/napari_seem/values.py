@@ -24,13 +24,12 @@ class ArrayValue:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        pairs = zip(_of(self), _of(other), strict=True)
-        return self is other or all(_same(*pair) for pair in pairs)
+        return self is other or all(map(_same, _of(self), _of(other)))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():  # of copies and pickles
             if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+                locked(value)
             object.__setattr__(self, name, value)
 
     def __hash__(self) -> int:
@@ -44,9 +43,13 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         base = base.base
     if base is None:
         return array
-    out = array.copy()
-    out.flags.writeable = False
-    return out
+    return locked(array.copy())
+
+
+def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a fresh array of any shape, made read-only."""
+    array.flags.writeable = False
+    return array
 
 
 def listed(things: Collection[object]) -> str:

@@ -53,9 +53,8 @@ class RemoteEncoder:
             The cluster is gone, does not answer, or has other weights.
         """
         plain = image.dtype == np.uint8 and channels is None
-        seen = (
-            np.asarray(image) if plain else to_rgb(image, channels=channels)
-        )  # an eighth of a float image
+        # of a float image an eighth is sent
+        seen = np.asarray(image) if plain else to_rgb(image, channels=channels)
         return self._submit(encode_there, seen)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:

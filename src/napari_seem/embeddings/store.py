@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import __version__
-from ..errors import InvalidArgument
+from ..checks import whole_number
 from ..models.base import Embedding
 from ..models.places import cache_folder
 from . import packing
@@ -68,10 +68,8 @@ class EmbeddingStore:
         self, folder: str | Path | None = None, max_bytes: int = DEFAULT_DISK_BYTES
     ) -> None:
         packing.check_zarr()
-        if max_bytes < 0:
-            raise InvalidArgument(f"max_bytes is {max_bytes}; give 0 or more")
         self.folder = Path(folder).expanduser() if folder else default_folder()
-        self.max_bytes = max_bytes
+        self.max_bytes = whole_number(max_bytes, "max_bytes", 0)
         self._waiting: deque[tuple[Key, Embedding]] = deque()
         self._writer: threading.Thread | None = None
         self._warned = False

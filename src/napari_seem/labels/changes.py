@@ -145,15 +145,8 @@ def differences(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[Any
     """What differs between two mappings: key -> (before, after), None for absent."""
     keys = [*before, *(key for key in after if key not in before)]
     return {
-        key: (before.get(key), after.get(key))
-        for key in keys
-        if not _equal(before.get(key), after.get(key))
+        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
     }
-
-
-def _equal(one: object, other: object) -> bool:
-    """Whether two records are equal; an unknown score equals another."""
-    return bool(one == other) or repr(one) == repr(other)
 
 
 def new_uid() -> str:

@@ -17,7 +17,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidArgument, InvalidPrompt
 from ..notebook import Picture, as_html, outlined
 from ..prompts import as_mask
-from ..values import ArrayValue, read_only
+from ..values import ArrayValue, locked, read_only
 from .panoptic import Panoptic, panoptic_of
 
 FloatArray = npt.NDArray[np.float32]
@@ -132,7 +132,9 @@ class Prediction(ArrayValue, OnPicture):
     @cached_property
     def mask(self) -> BoolArray:
         """The object as a bool array of shape (H, W); read-only."""
-        return _locked(self.logits > 0)
+        mask = self.logits > 0
+        mask.flags.writeable = False
+        return mask
 
     @cached_property
     def bbox(self) -> tuple[int, int, int, int] | None:
@@ -280,9 +282,7 @@ class Segmentation(ArrayValue, OnPicture):
 
     def __post_init__(self) -> None:
         if isinstance(self.semantic, np.ndarray):  # may be as large as the plane: not copied
-            seen = self.semantic.view()
-            seen.flags.writeable = False
-            object.__setattr__(self, "semantic", seen)
+            object.__setattr__(self, "semantic", locked(self.semantic.view()))
 
     @cached_property
     def panoptic(self) -> Panoptic:
@@ -299,7 +299,7 @@ class Segmentation(ArrayValue, OnPicture):
         for index in reversed(range(len(self.instances))):
             y0, x0, y1, x1 = self.instances[index].bbox
             out[y0:y1, x0:x1][self.instances[index].mask] = index + 1
-        return _locked(out)
+        return locked(out)
 
     @property
     def objects(self) -> ObjectTable:
@@ -350,12 +350,6 @@ def mask_bbox(mask: BoolArray) -> tuple[int, int, int, int] | None:
         return None
     cols = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
     return int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1
-
-
-def _locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a fresh array of any shape, made read-only."""
-    array.flags.writeable = False
-    return array
 
 
 def _size(shape: tuple[int, int]) -> str:

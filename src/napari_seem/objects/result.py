@@ -13,8 +13,9 @@ from scipy import ndimage
 from ..edits import ObjectRecord, ObjectTable
 from ..models.answers import OnPicture
 from ..models.base import Instance
-from ..notebook import Picture, Placed, as_html, outlined
-from ..values import ArrayValue
+from ..notebook import Picture, as_html, outlined
+from ..planes import boxes
+from ..values import ArrayValue, locked
 from .prompted import Prompted
 
 if TYPE_CHECKING:
@@ -95,13 +96,9 @@ class Objects(OnPicture, ArrayValue):
     def _repr_html_(self) -> str:
         columns = ["id", "name", "score", "area", "lost", "note"]
         rows = self.table[columns].round({"score": 2}).to_dict("records")
-        ids = self.table["id"][self.table["area"] > 0]
-        parts = ndimage.find_objects(self.labels)
-        masks: list[Placed] = [
-            (self.labels[parts[i - 1]] == i, tuple(side.start for side in parts[i - 1]), 1)
-            for i in ids
-        ]
-        return as_html(repr(self), outlined(self.picture, self.labels.shape, masks), rows)
+        labels = self.labels
+        masks = [(labels[at] == i, (at[0].start, at[1].start), 1) for i, at in boxes(labels)]
+        return as_html(repr(self), outlined(self.picture, labels.shape, masks), rows)
 
 
 def arranged(
@@ -142,8 +139,7 @@ def arranged(
             int(areas[number]), instance.area, int(np.isin(held, others).sum()),
             tuple(others.tolist()), len(one.prompts), _note(one, instance, box, min_score),
         ))  # fmt: skip
-    labels.setflags(write=False)
-    return Objects(labels, _table(rows), tuple(instances))
+    return Objects(locked(labels), _table(rows), tuple(instances))
 
 
 def writing_order(instances: Sequence[Instance], overlap: str) -> list[int]:

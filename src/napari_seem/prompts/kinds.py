@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..checks import said
 from ..errors import InvalidPrompt
-from ..values import ArrayValue, read_only
+from ..values import ArrayValue, locked, read_only
 
 if TYPE_CHECKING:
     from ..models.base import Embedding
@@ -341,7 +341,7 @@ def as_mask(mask: object, what: str) -> BoolArray:
             f"a {what} must be bool, got {array.dtype} of several values; of a label image give "
             "`labels == number`"
         )
-    return read_only(array != 0)
+    return locked(array != 0)
 
 
 def _rebuilt(kind: type[Prompt], values: dict[str, Any]) -> Prompt:

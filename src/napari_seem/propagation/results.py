@@ -16,6 +16,7 @@ from ..edits import check_labels, check_writable
 from ..errors import InvalidLabels
 from ..images import AnyArray, Window, WritableArray, to_rgb
 from ..notebook import as_html, outlined, small_picture
+from ..planes import boxes
 from ..values import listed
 from .shapes import IntArray
 from .stack import Stack
@@ -224,7 +225,7 @@ def html_of(results: Results, stack: Stack, window: Window | None, title: str) -
     accepted = [index for index, result in results.items() if result.accepted]
     middle = min(accepted, key=lambda index: abs(2 * index - stack.count))
     labels = results[middle].labels
-    masks = [(labels == i, (0, 0), 1) for i in results[middle].scores]
+    masks = [(labels[at] == i, (at[0].start, at[1].start), 1) for i, at in boxes(labels)]
     picture = small_picture(to_rgb(stack.read(middle), window))
     rows = [
         {"plane": k, "score": f"{r.score:.2f}", "objects": len(r.scores), "seed": r.accepted}

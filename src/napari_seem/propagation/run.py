@@ -15,7 +15,7 @@ from ..images import AnyArray, Sliceable, WritableArray, shared_window, to_rgb
 from ..in_context import Learner, check_can_learn, frames
 from ..models.in_context import Example, Kind, Lesson, check_kind
 from ..progress import Progress, reporting
-from ..values import listed
+from ..values import listed, locked
 from . import carry, newcomers, shapes
 from .carry import ClassShares
 from .events import events_of
@@ -158,7 +158,7 @@ class Propagation:
         """
         labels = self._done.whole()
         if self._done.out is None and isinstance(labels, np.ndarray):
-            labels.flags.writeable = False
+            locked(labels)
         return labels
 
     @property

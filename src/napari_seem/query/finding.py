@@ -13,6 +13,7 @@ from scipy import ndimage
 from ..images import AnyArray
 from ..models.base import Instance
 from ..planes import Plane
+from ..values import locked
 
 Area = tuple[int, int, int, int]
 BoolArray = npt.NDArray[np.bool_]
@@ -132,9 +133,7 @@ class Finding:
         y0, x0, y1, x1 = self.bbox
         bits = np.frombuffer(zlib.decompress(self._mask), np.uint8)
         count = (y1 - y0) * (x1 - x0)
-        mask = np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool)
-        mask.flags.writeable = False
-        return mask
+        return locked(np.unpackbits(bits, count=count).reshape(y1 - y0, x1 - x0).astype(bool))
 
     @property
     def instance(self) -> Instance:

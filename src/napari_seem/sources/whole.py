@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from ..checks import said, whole_number
 from ..edits import check_labels, check_writable
 from ..errors import InvalidArgument, InvalidLabels
 from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation, check_model
+from ..planes import boxes
 from ..progress import Progress, reporting
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
@@ -261,7 +261,7 @@ class PlaneRun:
         block = table[local]
         for spill in sorted((s for s in self._spills if s.into == number), key=lambda s: s.part):
             self._spill(block, table[local], core, spill, ids)
-        for final, where_it_is in _boxes(block):
+        for final, where_it_is in boxes(block):
             inside = block[where_it_is] == final
             parts = scores.get(final, [])
             pieces = [
@@ -360,15 +360,6 @@ def instances_of(found: WholePlane) -> tuple[Instance, ...]:
         )
         for one in ordered
     )  # fmt: skip
-
-
-def _boxes(block: npt.NDArray[np.int64]) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Yield each positive value of a block (h, w), and its bounding box."""
-    values, packed = np.unique(block, return_inverse=True)
-    packed = packed.reshape(block.shape) + (1 if values[0] else 0)
-    places = ndimage.find_objects(packed)
-    for value, place in zip(values[values > 0], places, strict=True):
-        yield int(value), place
 
 
 def _is_blank(pixels: AnyArray) -> bool:

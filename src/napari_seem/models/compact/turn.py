@@ -18,6 +18,7 @@ from scipy import ndimage
 from ...checks import said
 from ...errors import InvalidPrompt
 from ...prompts import Extent, Point, Prompt, Scribble, extent
+from ...values import locked
 from ..base import OUTSIDE, Embedding, Prediction
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
@@ -245,8 +246,7 @@ def _named(
     """Name the object of these logits (H, W), and wrap them up."""
     from .recognize import name_of
 
-    logits.flags.writeable = False  # the answer and its memory share them
-    mask = logits > 0
+    mask = locked(logits) > 0  # the answer and its memory share them
     name = wanted.taught[0].name if wanted.taught and mask.any() else None
     if name is None and model.taught:
         name = name_of(model, embedding, mask)
