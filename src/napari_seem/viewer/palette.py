@@ -10,7 +10,6 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
-from ..io.table import COLOURS
 from ..labels.plans import classes_of
 from ..palette import NEUTRAL, Palette, rgb
 from .coordinates import full_data
@@ -34,8 +33,7 @@ CLEAR = np.zeros(4, np.float32)
 def palette_of(labels: Labels) -> Palette:
     """The palette kept with a layer, or with the file it came from."""
     metadata = unwrap(labels).metadata
-    filed = {"colours": metadata.get(ABOUT, {}).get(COLOURS)}
-    return Palette.from_dict(metadata.get(CLASSES, filed))
+    return Palette.from_dict(metadata.get(CLASSES, metadata.get(ABOUT)))
 
 
 def keep_palette(labels: Labels, palette: Palette) -> None:
