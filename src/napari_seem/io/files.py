@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from ..checks import as_path, check_type
 from ..edits import ObjectTable
-from ..errors import FileTrouble, InvalidLabels
+from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from . import dicom, geotiff, nifti, ome_zarr, tiff
 from .formats import (
@@ -33,6 +34,10 @@ from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
 from .zarr_labels import write_zarr
+
+LOG = logging.getLogger(__name__)
+STRIP = 1024
+"""Rows of labels that are compared at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -140,6 +145,7 @@ def write_labels(
     grid.check(labels)
     if kind == ".zarr":
         return [write_zarr(path, labels, grid, known, notes)]
+    known = _with_kept_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
@@ -169,6 +175,29 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     own = getattr(labels, "objects", None)
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
+
+
+def _with_kept_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
+    """Add what the file that is replaced knows of objects that `labels` (..., H, W) still hold.
+
+    Labels that another program, or napari itself, made of the file's numbers have no names.
+    """
+    try:
+        old = open_labels(path, grid) if find_labels(path) == path else None
+    except NapariSeemError:  # damaged, or labels of another image
+        return table
+    lost = [] if old is None else [i for i in old.table if i not in table]
+    if old is None or not lost or old.data.shape != tuple(labels.shape):
+        return table
+    kept: set[int] = set()
+    for part in range(0, labels.shape[0], STRIP if len(labels.shape) == 2 else 1):
+        rows = slice(part, part + (STRIP if len(labels.shape) == 2 else 1))
+        there = np.asarray(labels[rows])
+        same = there[(there == np.asarray(old.data[rows])) & np.isin(there, lost)]
+        kept.update(np.unique(same).tolist())
+    if kept:
+        LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
+    return ObjectTable({**dict(table.items()), **{i: old.table[i] for i in kept}})
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:

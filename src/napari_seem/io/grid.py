@@ -105,6 +105,12 @@ class Grid:
             return self
         return replace(self, axes=tuple(axes), matrix=matrix, units=tuple(units))
 
+    @property
+    def plane(self) -> Grid:
+        """The grid of one plane: that of the last two axes."""
+        inner = self.matrix[-3:, -3:]
+        return Grid(self.shape[-2:], self.axes[-2:], inner, self.units[-2:])
+
     def layer_options(self) -> dict[str, object]:
         """Return the keyword arguments that put a napari layer onto the grid."""
         options: dict[str, Any] = {"units": self.units, "axis_labels": self.axes}

@@ -235,6 +235,11 @@ def matrix_of(about: Mapping[str, object], ndim: int) -> npt.NDArray[np.float64]
     return matrix if matrix.shape == (ndim + 1, ndim + 1) else None
 
 
+def is_kept(about: Mapping[str, object]) -> bool:
+    """Return whether labels were written to their folder while a person worked on them."""
+    return MATRIX in about
+
+
 def _unused(home: Path, name: str) -> Path:
     stem = re.sub(r"[^\w .-]+", "_", name).strip(" .") or "labels"
     start = f"{datetime.now():%Y-%m-%d %H.%M.%S} {stem[:80]}"

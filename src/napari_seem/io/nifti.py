@@ -94,10 +94,12 @@ def write_nifti(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None
 
 
 def holds_labels(path: Path) -> bool:
-    """Return whether a NIfTI file says by its intent that it holds labels; its header is read."""
+    """Return whether a NIfTI file says by its intent that it holds ids; its header is read."""
     nibabel = need("nibabel")
     try:
-        return nibabel.load(path).header.get_intent(code_repr="code")[0] == LABEL_INTENT
+        header = nibabel.load(path).header
+        whole = header.get_data_dtype().kind in "ui"
+        return whole and header.get_intent(code_repr="code")[0] == LABEL_INTENT
     except (OSError, EOFError, ValueError, zlib.error, AttributeError,
             nibabel.filebasedimages.ImageFileError):  # fmt: skip
         return False

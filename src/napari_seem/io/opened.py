@@ -29,7 +29,8 @@ class Opened:
     channels : tuple of str
         Their names, as far as the file has them.
     about : mapping
-        Further facts of the file that a person may want to know: modality, nodata, warnings.
+        Further facts of the file that a person may want to know: modality, nodata, warnings, and
+        the "window" (low, high) of intensities that the file wants to be shown.
     """
 
     name: str
