@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..models.base import mask_bbox
 from ..planes import Plane
 from .coordinates import affine_matrix, resampled, spatial_shape
-from .roles import PREVIEW, adopt, in_use, release, slide_under_prompts, spare_layer
+from .roles import PREVIEW, adopt, draw_last, in_use, release, spare_layer
 from .timeline import bind_undo, timeline_of
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ COLOURS, AWAY = 253, 255
 """Objects in a preview of many have the values 1 to `COLOURS`; `AWAY` is shown as left out."""
 EDGE = 256
 """Added to the values along an outline; alone it is the dark line around all of them."""
-PIXELS_A_LINE, WIDEST = 500, 4
-"""Pixels of an image's longer side for each pixel of a line's width, and the widest line."""
+SIDES, SPANS, WIDEST = 300, 16, 4
+"""Pixels of an image's longer side, and of what is shown, for each pixel of a line's width; and
+the widest line."""
 FILL, LINE, CASING, LEFT_OUT = "#ffffff48", "#ffffff", "#000000c0", "#000000d0"
 """No label colour is white with a dark rim, and the two are seen on bright and dark images."""
 FILL_ALPHA = 0.35
@@ -79,8 +81,7 @@ class Preview:
             return
         shape = plane.shape(spatial_shape(image))
         values, corner = _with_rim(values, corner, factor, shape)
-        width = round(max(shape) / factor / PIXELS_A_LINE)
-        _, block = plane.place(_outlined(values, min(max(width, 1), WIDEST)))
+        _, block = plane.place(_outlined(values, max(shape) // factor))
         layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint16)
@@ -129,7 +130,7 @@ class Preview:
             layer.units = image.units
         if self._shown is not None and self._shown is not layer:
             self._shown.visible = False
-        slide_under_prompts(self._viewer, layer, image)
+        draw_last(self._viewer)
         self._shown, self._plane, self._image = layer, plane, image
         return layer
 
@@ -168,16 +169,27 @@ def _with_rim(
     return np.pad(values, list(zip(before, after, strict=True))), (y, x)
 
 
-def _outlined(values: Values, width: int) -> npt.NDArray[np.uint16]:
-    """Return values (h, w) of at most 8 bits with `EDGE` added near where two of them meet."""
-    values = np.asarray(values, np.uint8)
-    edge = np.zeros(values.shape, bool)
-    for one, other, grid in ((values, edge, 0), (values.T, edge.T, 1)):
-        for step in range(1, min(width, values.shape[grid] - 1) + 1):
+def _outlined(values: Values, side: int) -> npt.NDArray[np.uint16]:
+    """Return values (h, w) of at most 8 bits with `EDGE` added near where two of them meet.
+
+    `side` is the longer side of the plane that they lie in, in their pixels.
+    """
+    shown = np.asarray(values, np.uint8).astype(np.uint16)
+    bbox = mask_bbox(shown > 0)
+    if bbox is None:
+        return shown
+    y0, x0, y1, x1 = bbox
+    width = min(max(round(min(side / SIDES, max(y1 - y0, x1 - x0) / SPANS)), 1), WIDEST)
+    area = (slice(max(y0 - width, 0), y1 + width), slice(max(x0 - width, 0), x1 + width))
+    part = shown[area].copy()
+    edge = np.zeros(part.shape, bool)
+    for one, other in ((part, edge), (part.T, edge.T)):
+        for step in range(1, min(width, len(one) - 1) + 1):
             differs = one[step:] != one[:-step]
             other[step:] |= differs
             other[:-step] |= differs
-    return values + edge.astype(np.uint16) * np.uint16(EDGE)
+    shown[area] += edge * np.uint16(EDGE)
+    return shown
 
 
 def _one_colour() -> Any:

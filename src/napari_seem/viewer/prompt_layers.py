@@ -83,7 +83,7 @@ class PromptLayers:
             return
         viewer, image = self.viewer, self.image
         active = viewer.layers.selection.active
-        size = float(np.clip(max(_height_and_width(image)) / 50, 3, 40))
+        size = float(np.clip(max(_height_and_width(image)) / 40, 4, 40))
         self.scribbles = scribbles_layer(viewer, image, self._grain)
         self.scribbles.brush_size = int(np.clip(max(self._grain.shape[-2:]) / 80, 2, 40))
         self.shapes = shapes_layer(viewer, image)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 ROLE = "napari-seem role"
 IN_USE = "napari-seem in use"
 POINTS, SHAPES, SCRIBBLES, PREVIEW = "points", "shapes", "scribbles", "preview"
-PROMPT_ROLES = (POINTS, SHAPES, SCRIBBLES)
 DRAWN_LAST = (PREVIEW, SCRIBBLES, SHAPES, POINTS)
 """Roles of the layers that are drawn over all others, in the order in which they are drawn."""
 
@@ -65,15 +64,15 @@ def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:
 
 
 def slide_under_prompts(viewer: ViewerModel, layer: Layer, image: Image) -> None:
-    """Move a layer to just below the prompt layers, so that prompts stay readable above it."""
+    """Move a layer to just below our own, so that prompts and previews are seen above it."""
     layers = viewer.layers
     above = layers.index(image) if image in layers else -1
-    prompts = [
+    ours = [
         index
         for index, other in enumerate(layers)
-        if index > above and other.metadata.get(ROLE) in PROMPT_ROLES
+        if index > above and other is not layer and other.metadata.get(ROLE) in DRAWN_LAST
     ]
-    now, wanted = layers.index(layer), min(prompts, default=len(layers))
+    now, wanted = layers.index(layer), min(ours, default=len(layers))
     if now > wanted or now < above:
         layers.move(now, wanted)
 
