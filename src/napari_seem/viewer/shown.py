@@ -66,25 +66,24 @@ def covers(viewer: ViewerModel, image: Image, other: Image) -> bool:
     """Whether an image lies above another and hides at least a part of it in the shown plane."""
     if viewer.canvas.grid.enabled or not any(one is image for one in _above(viewer, other)):
         return False
-    least = min(image.ndim, other.ndim)
-    axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
-    axes = [axis for axis in axes if -axis <= least]
-    boxes = [np.asarray(layer.extent.world)[:, axes] for layer in (image, other)]
-    return bool((boxes[0][0] < boxes[1][1]).all() and (boxes[1][0] < boxes[0][1]).all())
+    (low, high), (other_low, other_high) = _extents(viewer, image, other)
+    return bool((low < other_high).all() and (other_low < high).all())
 
 
 def show_image(viewer: ViewerModel, image: Image) -> None:
     """Bring an image before a person's eyes: select it, and hide the images that hide it.
 
-    Labels that were made for one of those are hidden with it, and its own are shown again.
+    Its own labels are shown again; those of images that are not seen any more are hidden.
     """
-    hiding = [other for other in _above(viewer, image) if covers(viewer, other, image)]
     image.visible = True
+    above = [other for other in _above(viewer, image) if covers(viewer, other, image)]
+    below = [x for x in image_layers(viewer) if covers(viewer, image, x)]
+    unseen = [*above, *(x for x in below if _lies_within(viewer, x, image))]
     for layer in list(viewer.layers):
         owner = owner_of(layer)
         if owner is not None and same_picture(owner, image):
             layer.visible = True
-        elif any(other is layer or other is owner for other in hiding):
+        elif any(owner is one for one in unseen) or any(layer is one for one in above):
             layer.visible = False
     viewer.layers.selection.active = image
 
@@ -131,6 +130,18 @@ def _above(viewer: ViewerModel, image: Image) -> Iterable[Image]:
         opaque = layer.blending in COVERING and layer.opacity > MOST_TRANSPARENT
         if layer.visible and opaque:
             yield layer
+
+
+def _extents(viewer: ViewerModel, *images: Image) -> list[npt.NDArray[np.float64]]:
+    """Return the lowest and the highest corner of each image, (2, K) along the shown axes."""
+    least = min(image.ndim for image in images)
+    axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
+    return [np.asarray(x.extent.world)[:, [a for a in axes if -a <= least]] for x in images]
+
+
+def _lies_within(viewer: ViewerModel, image: Image, other: Image) -> bool:
+    (low, high), (other_low, other_high) = _extents(viewer, image, other)
+    return bool((low >= other_low).all() and (high <= other_high).all())
 
 
 def _holds(viewer: ViewerModel, image: Image, world: npt.ArrayLike) -> bool:

@@ -50,6 +50,11 @@ class LayerBox(QComboBox):
         index = self.currentIndex() - bool(self._none)
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
+    @property
+    def layers(self) -> list[Any]:
+        """The layers that are offered, the lowest first."""
+        return list(self._layers)
+
     def follow(self, viewer: Any, events: Followed) -> None:
         """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
         self.offer(viewer)
@@ -97,7 +102,7 @@ class LayerBox(QComboBox):
         if kind == "inserted":
             self._on_added(event.value)
         elif kind == "visible":
-            self._on_visible(event.source)
+            self._on_visible(self._viewer.layers[event.index])
 
     def _usual(self) -> Any:
         """What is chosen where nobody chose."""
@@ -210,7 +215,8 @@ class LabelsBox(LayerBox):
 
     def _take_added(self) -> None:
         added, self._added = self._added, []
-        for layer in added:
+        active = unwrap(self._viewer.layers.selection.active)
+        for layer in (*added, active):  # a map beside the objects is not selected, they are
             self._take_fitting(layer)
 
     def _take_fitting(self, layer: Any) -> None:
