@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
 from .events import Followed, later
+from .focus import KeysToCanvas
 from .progress import Progress, ProgressRow
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
@@ -109,6 +110,7 @@ class Dock(QWidget):
 
     def place(self, widget: QWidget, *running: Progress) -> None:
         """Show a widget as a page that scrolls, and below it the work that runs."""
+        KeysToCanvas(widget, self.viewer)
         self.fill(Page(widget))
         for progress in running:
             self._column.addWidget(ProgressRow(progress, self))
