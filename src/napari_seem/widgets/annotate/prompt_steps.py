@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...viewer.camera import show_plane
+
 if TYPE_CHECKING:
     from .annotator import Annotator
     from .plane_sessions import PlaneSession
@@ -30,7 +32,16 @@ class PromptSteps:
     def undo(self) -> None:
         """Take the last step of the prompts back."""
         self._annotator.travel(self._work, lambda session: session.step_back())
+        show_work(self._annotator, self._work)
 
     def redo(self) -> None:
         """Bring it back."""
         self._annotator.travel(self._work, lambda session: session.step_forward())
+        show_work(self._annotator, self._work)
+
+
+def show_work(annotator: Annotator, work: PlaneSession) -> None:
+    """Show the plane of an object in the making, where another plane or image is shown."""
+    if work is not annotator.work:
+        annotator.choose_image(work.image)
+        show_plane(annotator.viewer, work.image, work.plane)
