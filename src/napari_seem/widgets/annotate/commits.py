@@ -211,6 +211,8 @@ class Commits(QObject):
         Where there is none, the next commit begins it.
         """
         self.continued = self._to_continue() if wanted else None
+        if self.continued is not None and self.continued.label_id is not None:
+            self._annotator.classes.choose(self.continued.concept)
         self._show_continued()
 
     def when_written(self, then: Callable[[], None]) -> None:
@@ -223,11 +225,12 @@ class Commits(QObject):
         annotator, work = self._annotator, self._written.get(change.uid)
         if work is None or work.image not in annotator.viewer.layers or change.state == "done":
             return
-        if change.state == "undone" and annotator.sessions.put_back(work):
-            annotator.redraw(work)
-        elif change.state == "redone" and work in annotator.sessions:
+        if change.state == "undone":
+            annotator.sessions.put_back(work)
+        elif work in annotator.sessions:
             annotator.sessions.put_away(work)
-            annotator.redraw(work)
+        annotator.redraw(work)
+        show_work(annotator, work)
 
     def has_place(self, one: PressedCommit) -> bool:
         """Whether the image of a commit is there."""

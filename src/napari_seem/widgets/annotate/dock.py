@@ -26,6 +26,7 @@ from .ahead import EmbedAhead
 from .annotator import Annotator
 from .label_folder import LabelFolder
 from .panel import Panel
+from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .teaching import Teaching
 
@@ -136,7 +137,7 @@ class AnnotateWidget(Dock):
     def clear(self) -> None:
         """Forget the object in the making."""
         self.proposals.clear()
-        self.annotator.clear()
+        clear_prompts(self.annotator)
         self.panel.name.clear()
 
     def commit(self) -> int | None:
@@ -351,7 +352,9 @@ class AnnotateWidget(Dock):
             self.panel.name.setText(work.name)
 
     def _on_classes(self) -> None:
-        classes = self.annotator.classes
+        classes, commits = self.annotator.classes, self.annotator.commits
+        if commits.title and commits.continued and classes.active != commits.continued.concept:
+            commits.go_on(False)  # the object that was gone on with is of another class
         self.panel.classes.offer(classes.names, classes.colours, classes.active)
 
     def _on_continued(self) -> None:

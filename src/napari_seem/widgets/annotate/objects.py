@@ -16,6 +16,7 @@ from ...viewer.model_input import note_model_input
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
+from .prompt_steps import clear_prompts
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -92,7 +93,7 @@ class Objects:
             document = document_of(annotator.labels)
             command = PickUp(label_id=label_id, plane=annotator.plane.to_dict())
             prompt = command.run(document)
-            annotator.clear()
+            clear_prompts(annotator)
             work = annotator.ensure_work()
             if work is None:
                 return None

@@ -191,7 +191,7 @@ class Panel(QWidget):
 
     def _make_commit(self) -> None:
         self.name, self.label_id, self.classes = QLineEdit(), QSpinBox(), ClassBox()
-        self.name.setPlaceholderText("name, if it has one of its own")
+        self.name.setPlaceholderText("name (optional)")
         self.name.setToolTip("Name of this object; if empty, it is called as its class")
         self.go_on, self.save = _toggle(GO_ON), QPushButton("Save")
         self.save.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -238,9 +238,8 @@ class Panel(QWidget):
         column.addLayout(row(self.name, self.label_id, stretch=0))
         column.addWidget(self.overwrite)
         column.addLayout(row(self.commit, self.clear, stretch=0))
-        column.addWidget(self.go_on)
+        column.addLayout(row(self.go_on, self.save, stretch=0))
         column.addLayout(row(self.undo, self.redo))
-        column.addWidget(self.save)
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
