@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,6 +100,28 @@ def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
     viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
     centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
     viewer.scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
+
+
+def show_one_of(viewer: ViewerModel, layer: Layer, planes: Collection[tuple[int, ...]]) -> None:
+    """Show the nearest of some planes of a layer, unless one of them is shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Layer
+    planes : collection of tuple of int
+        Positions along all axes but the last two; none leaves the viewer as it is.
+    """
+    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
+    hidden = [axis for axis in range(layer.ndim - 2) if axis + first not in dims.displayed]
+    if not planes or not hidden:
+        return
+    now = np.round(world_to_data(layer, dims.point, dims))
+    nearest = min(planes, key=lambda at: float(np.abs(np.subtract(at, now[:-2]))[hidden].sum()))
+    point = np.where(np.isin(np.arange(layer.ndim), hidden), np.append(nearest, (0, 0)), now)
+    if (point != now).any():
+        world = data_to_world(layer, point, dims)
+        dims.set_point([axis + first for axis in hidden], [world[axis] for axis in hidden])
 
 
 def affine_matrix(layer: Layer) -> FloatArray:

@@ -23,11 +23,13 @@ from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, plugin_page, read_preferences
+from ..menus.files import save
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
 from .label_folder import LabelFolder
 from .panel import Panel
+from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .teaching import Teaching
 
@@ -97,6 +99,7 @@ class AnnotateWidget(Dock):
         self._bind_keys()
         self._apply_capabilities()
         self.use_tool(self.tool)
+        self._on_classes()
 
     @property
     def slots(self) -> Mapping[str, Callable[[], object]]:
@@ -104,6 +107,7 @@ class AnnotateWidget(Dock):
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
             "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
+            "next_class": self.annotator.classes.step, "go_on": self.go_on, "save": self.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
         }  # fmt: skip
 
@@ -131,19 +135,34 @@ class AnnotateWidget(Dock):
     def clear(self) -> None:
         """Forget the object in the making."""
         self.proposals.clear()
-        self.annotator.clear()
+        clear_prompts(self.annotator)
         self.panel.name.clear()
 
     def commit(self) -> int | None:
-        """Write the object; gives its id."""
-        label_id = self.annotator.objects.commit(
+        """Write the object; gives its id, or None where its mask is not there yet or never will."""
+        pressed = self.annotator.commits.press(
             self.panel.name.text().strip(), self.panel.chosen_id()
         )
-        if label_id is not None:
-            self.panel.name.clearFocus()
-            self.panel.label_id.setValue(0)
-            self.panel.name.clear()
-        return label_id
+        if pressed is None:
+            return None
+        self.panel.name.clearFocus()
+        self.panel.label_id.setValue(0)
+        self.panel.name.clear()
+        return pressed.label_id if pressed.state == "written" else None
+
+    def choose_class(self, name: str) -> None:
+        """Let what is committed belong to a class from now on; "" for none."""
+        with self.annotator.reporting():
+            self.annotator.classes.choose(name)
+
+    def go_on(self, wanted: bool | None = None) -> None:
+        """Add what is committed to the object committed last, or end that; None: the other."""
+        commits = self.annotator.commits
+        commits.go_on(commits.continued is None if wanted is None else wanted)
+
+    def save(self) -> None:
+        """Save the labels that are written to, once no commit waits any more."""
+        self.annotator.commits.when_written(self._save)
 
     def find_word(self, word: str | None = None) -> None:
         """Propose everything that a word names; without one, that of the word field."""
@@ -163,6 +182,13 @@ class AnnotateWidget(Dock):
     def take_all(self) -> list[int]:
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
+
+    def _save(self) -> None:
+        annotator = self.annotator
+        if annotator.labels is None:
+            annotator.say("there are no labels yet; commit an object first", error=True)
+        else:
+            save(annotator.labels, annotator.image, self._on_said)
 
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
@@ -189,8 +215,12 @@ class AnnotateWidget(Dock):
         on_click((
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
-            (panel.take_all, self.take_all),
+            (panel.take_all, self.take_all), (panel.save, self.save),
         ))  # fmt: skip
+        panel.go_on.clicked.connect(self.go_on)
+        panel.classes.chosen.connect(self.choose_class)
+        annotator.classes.changed.connect(self._on_classes)
+        annotator.commits.changed.connect(self._on_continued)
         panel.word.returnPressed.connect(without_arguments(self.find_word))
         panel.name.returnPressed.connect(without_arguments(self.commit))
         panel.suggested.connect(self.find_word)
@@ -346,15 +376,27 @@ class AnnotateWidget(Dock):
         session = work.session if work else None
         self.panel.show_state(
             positive=self.annotator.positive,
-            can_commit=bool(session and session.prediction is not None),
+            can_commit=bool(session and session.prompts),
             undo=self.annotator.timeline.undo_title,
             redo=self.annotator.timeline.redo_title,
             object_id=work.label_id if work else None,
+            continued=self.annotator.commits.title,
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)
+
+    def _on_classes(self) -> None:
+        classes, commits = self.annotator.classes, self.annotator.commits
+        if commits.title and commits.continued and classes.active != commits.continued.concept:
+            commits.go_on(False)  # the object that was gone on with is of another class
+        self.panel.classes.offer(classes.names, classes.colours, classes.active)
+
+    def _on_continued(self) -> None:
+        commits = self.annotator.commits
+        self.panel.show_continued(commits.continued is not None, commits.title)
+        self._on_changed()
 
     def _on_timeline(self) -> None:
         timeline = self.annotator.timeline

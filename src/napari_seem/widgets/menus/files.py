@@ -24,8 +24,8 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SOURCE
-from ...viewer.on_disk import open_labels
+from ...viewer.metadata import GRID, SAVED, SOURCE
+from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
@@ -125,19 +125,60 @@ def save_as(viewer: Viewer) -> None:
     if not isinstance(active, Labels):
         show_warning("Choose a labels layer in the list first, then save it.")
         return
-    wanted = "Labels (" + " ".join(f"*{kind}" for kind in WRITTEN) + ")"
-    path, _ = QFileDialog.getSaveFileName(None, "Save labels", suggested(active), wanted)
-    if path:
-        save_to(active, Path(path))
+    path = _ask_file(active)
+    if path is not None:
+        save_to(active, path)
 
 
-def save_to(layer: Labels, path: Path) -> None:
-    """Write a Labels layer in a thread, and say what was written."""
+def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
+    """Write a Labels layer to the file it was saved to last; the first time, ask for one.
+
+    Parameters
+    ----------
+    layer : Labels
+    image : Image or None
+        Beside whose file it is to lie.
+    say : callable
+        Is told what was saved where, or what went wrong, and whether it is an error.
+    """
+    saved, store = layer.metadata.get(SAVED), store_of(layer)
+    if store is not None and not saved:
+        say(
+            f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
+            "choose File > IO Utilities > Save labels as",
+            False,
+        )
+        return
+    source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
+    path = Path(saved) if saved else _ask_file(layer, Path(source).parent if source else None)
+    if path is not None:
+        save_to(layer, path, say)
+
+
+def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
+    """Write a Labels layer in a thread, and say what was written; by default as a notification."""
+    tell = say or (lambda text, wrong: (show_error if wrong else show_info)(text))
+    order = labels_to_save(layer, path)
+    count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        show_info("Written: " + ", ".join(str(one) for one in paths))
+        layer.metadata = {**layer.metadata, SAVED: str(path.absolute())}
+        what = "1 object" if count == 1 else f"{count} objects"
+        tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
-    _in_thread(labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False)
+    _in_thread(
+        order.run, written, f"Writing {path.name}", can_cancel=False,
+        wrong=lambda text: tell(text, True),
+    )  # fmt: skip
+
+
+def _ask_file(layer: Labels, folder: Path | None = None) -> Path | None:
+    """The file that a person wants a Labels layer to be written to, or None."""
+    wanted = "Labels (" + " ".join(f"*{kind}" for kind in WRITTEN) + ")"
+    first = suggested(layer)
+    start = first if folder is None else str(folder / first)
+    path, _ = QFileDialog.getSaveFileName(None, "Save labels", start, wanted)
+    return Path(path) if path else None
 
 
 def suggested(layer: Labels) -> str:
@@ -178,8 +219,9 @@ def _ask_series(names: list[str]) -> int:
 
 
 def _in_thread(
-    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True
-) -> None:
+    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True,
+    wrong: Callable[[str], None] = show_error,
+) -> None:  # fmt: skip
     """Run something in a thread, with a row in the status bar; errors are shown.
 
     Where it is cancelled, its outcome is dropped.
@@ -187,7 +229,7 @@ def _in_thread(
 
     def failed(error: Exception) -> None:
         if isinstance(error, NapariSeemError):
-            show_error(str(error))
+            wrong(str(error))
         else:
             report_crash(error)
 
