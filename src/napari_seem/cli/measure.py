@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import show_progress, usage
+from .options import usage
 
 if TYPE_CHECKING:
     from ..images import ArraySource
@@ -42,9 +42,7 @@ def _measure(options: argparse.Namespace) -> int:
     grid = _grid(options, tuple(labels.shape), opened)
     image = None if opened is None else _channel(opened, options.channel)
     shown = options.output is not None and sys.stderr.isatty()
-    found = measure(
-        labels, image, grid=grid, table=table, progress=show_progress if shown else None
-    )
+    found = measure(labels, image, grid=grid, table=table, progress=shown)
     if options.output is None:
         write_rows(sys.stdout, found)
     else:

@@ -134,12 +134,13 @@ def blocks_of(grid: Grid) -> list[tuple[slice, ...]]:
     """Return slices that divide an array into blocks of at most about `BLOCK` pixels."""
     frames, shape = frame_axes(grid), grid.shape
     plane = int(np.prod(shape[-2:]))
+    steps: list[tuple[slice, ...]] = [()]
     if grid.ndim - frames == 3:
         step, rows = max(1, BLOCK // max(1, plane)), shape[-2]
         step, rows = (step, rows) if plane <= BLOCK else (1, max(1, BLOCK // shape[-1]))
         steps = [(slice(z, min(z + step, shape[-3])),) for z in range(0, shape[-3], step)]
     else:
-        steps, rows = [()], max(1, BLOCK // max(1, shape[-1]))
+        rows = max(1, BLOCK // max(1, shape[-1]))
     strips = [slice(y, min(y + rows, shape[-2])) for y in range(0, shape[-2], rows)]
     lead = product(*(range(count) for count in shape[:frames]))
     return [
