@@ -144,6 +144,11 @@ class LayerBox(QComboBox):
         index = self.currentIndex() - bool(self._none)
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
+    @property
+    def layers(self) -> list[Any]:
+        """The layers that are offered, the lowest first."""
+        return list(self._layers)
+
     def offer(self, viewer: Any, present: Any = OWN) -> None:
         """Offer a viewer's layers but for our own; the present choice stays where it is there."""
         present = self.layer if present is OWN else present
