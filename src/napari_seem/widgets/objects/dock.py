@@ -32,7 +32,7 @@ from .._shared.dock import Dock
 from .._shared.events import later, layers_of
 from .._shared.forms import on_click
 from .measures import Measures
-from .panel import PLANE, ClassesPanel
+from .panel import PLANE, SCORE, ClassesPanel
 from .tables import ClassRow, ObjectRow
 from .work import NO_LAYER, ObjectsWork
 
@@ -268,7 +268,9 @@ class ObjectsWidget(Dock):
         panel.objects.source.show_measures(self.measures.titles)
         panel.objects.source.show([self._row(i, table[i], found.get(i)) for i in ids])
         panel.objects.choose(lambda row: row.label_id in kept)
-        panel.objects.setColumnHidden(PLANE, self.layer.ndim < 3)
+        measuring = bool(self.measures.titles)  # a narrow dock has no room for all columns
+        panel.objects.setColumnHidden(SCORE, measuring)
+        panel.objects.setColumnHidden(PLANE, measuring or self.layer.ndim < 3)
         panel.heading.setText(_heading(len(ids), self._chosen))
         if panel.only.isChecked():
             self._show_only()

@@ -23,8 +23,8 @@ from .._shared.message import Message
 from .table import Table
 from .tables import ClassModel, ObjectModel
 
-PLANE = 3
-"""The column of objects that only stacks have."""
+SCORE, PLANE = 2, 3
+"""Columns of objects that are not always shown."""
 
 
 class ClassesPanel(QWidget):
