@@ -72,6 +72,8 @@ class Propagation:
         The axis is time, and objects that fall apart have divided: their pieces get ids of their
         own, and `parents` names what they came from. Planes are then done in the order of time.
         Otherwise an object that splits, as an organ that forks, stays one object.
+    first_id : int
+        New objects and daughters get ids from this one on, and above those of the seeds.
     cache : EmbeddingCache, optional
     out : integer array (numpy, zarr), optional
         Of the stack's shape without channels. Finished planes are written to it at once, and only a
@@ -110,7 +112,8 @@ class Propagation:
         self, model: Learner | None, volume: Sliceable, seeds: Seeds, axis: int = 0, *,
         method: Method = "model", kind: Kind | None = None,
         within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
-        divide: bool = False, cache: EmbeddingCache | None = None, out: WritableArray | None = None,
+        divide: bool = False, first_id: int = 1, cache: EmbeddingCache | None = None,
+        out: WritableArray | None = None,
     ) -> None:  # fmt: skip
         check_choice(method, METHODS, "method")
         if kind is not None:
@@ -135,7 +138,7 @@ class Propagation:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
         alike = self.divide or len(ids) >= MANY
         self.kind: Kind = kind or ("instance" if alike else "semantic")
-        self._first_new = ids[-1] + 1
+        self._first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
         self._window = shared_window(self._stack.read(k) for k in self._areas)
         if method == "model":
             learner = check_can_learn(model)
@@ -189,8 +192,7 @@ class Propagation:
     @property
     def pending(self) -> list[int]:
         """The planes to do, in their order: nearest to an accepted plane first."""
-        labelled = [k for k, areas in self._areas.items() if areas.size]
-        seeds = np.array(sorted(labelled or self._areas))
+        seeds = np.array(sorted([k for k, areas in self._areas.items() if areas.size] or [0]))
         left = np.setdiff1d(np.arange(*self._range), list(self._done), assume_unique=True)
         if self.stop_below:
             low = [k for k, r in self._done.items() if not r.accepted and r.score < self.stop_below]
@@ -232,7 +234,7 @@ class Propagation:
                     yield self._done[self._renumbered.pop()]
 
     def limit(self, within: tuple[int, int] | None) -> None:
-        """Label other planes from now on, first and last, half-open; finished planes stay."""
+        """Label other planes, first and last, half-open, from now on; finished ones stay."""
         self._range = self._stack.range(within)
 
     def encode_all(self) -> None:
@@ -250,7 +252,6 @@ class Propagation:
         they are pending again.
         """
         index = self._stack.position(index)
-        labels = self._stack.checked(index, labels)
         lower = max((k for k in self._areas if k < index), default=-1)
         upper = min((k for k in self._areas if k > index), default=self._stack.count)
         former = self._done.get(index)
