@@ -33,7 +33,9 @@ def plain_row(label_id: int, record: ObjectRecord) -> dict[str, object]:
     known = {
         key: value
         for key, value in asdict(record).items()
-        if value != "" and not (isinstance(value, float) and math.isnan(value))
+        if value != ""
+        and (key, value) != ("parent", 0)
+        and not (isinstance(value, float) and math.isnan(value))
     }
     return {"index": label_id, "name": record.name, **known}
 

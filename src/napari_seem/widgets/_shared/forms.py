@@ -108,23 +108,36 @@ class WordButtons(QGridLayout):
 
 
 class PlaneRange(QWidget):
-    """First and last plane of a stack, both included."""
+    """First and last plane of a stack as the slider numbers them, both included."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._numbers: list[int] = [0]
         self.first, self.last = QSpinBox(), QSpinBox()
         layout = row(self.first, QLabel("to"), self.last)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
 
-    def offer(self, count: int) -> None:
-        """Offer the planes of a stack of `count`; a choice that still fits stays."""
-        whole = self.first.value() == 0 and self.last.value() in (self.last.maximum(), 0)
+    @property
+    def within(self) -> tuple[int, int]:
+        """The chosen planes by their index in the array, half-open."""
+        ends = [
+            min(range(len(self._numbers)), key=lambda k: abs(self._numbers[k] - box.value()))
+            for box in (self.first, self.last)
+        ]
+        return min(ends), max(ends) + 1
+
+    def offer(self, numbers: Sequence[int]) -> None:
+        """Offer planes by the slider's number of each; a choice that still fits stays."""
+        lowest, highest = self.first.minimum(), self.last.maximum()
+        whole = self.first.value() == lowest and self.last.value() in (highest, 0)
+        self._numbers = list(numbers) or [0]
+        lowest, highest = min(self._numbers), max(self._numbers)
         for box in (self.first, self.last):
-            box.setRange(0, max(0, count - 1))
+            box.setRange(lowest, highest)
         if whole or self.last.value() < self.first.value():
-            self.first.setValue(0)
-            self.last.setValue(max(0, count - 1))
+            self.first.setValue(lowest)
+            self.last.setValue(highest)
 
 
 class AxisBox(QComboBox):

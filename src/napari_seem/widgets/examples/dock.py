@@ -25,7 +25,7 @@ from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, model_input_of, note_model_input
 from ...viewer.shown import image_layers
-from ...viewer.stacks import read_labels, shown_stack
+from ...viewer.stacks import plane_text, read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
@@ -77,8 +77,7 @@ class ExamplesWidget(Dock):
                     f"nothing is labelled on the shown plane of '{labels.name}'; paint at least "
                     "one object there"
                 )
-            at = [str(i) for i in plane.index if i is not None]
-            title = f"{image.name} {', '.join(at)}".strip()
+            title = f"{image.name} {plane_text(image, self.viewer.dims, plane)}".strip()
             source = self._shown(image).source(plane, title)
             pixels = source.read().copy()
             example = LabelledExample(title, pixels, values, _key(image, plane), source)
@@ -218,7 +217,8 @@ class ExamplesWidget(Dock):
             mine = key in self._places  # labelled by an earlier run, not by the person
             if key in known or (not mine and read_labels(labels, plane).any()):
                 continue
-            targets.append(self._plane_target(f"plane {k}", image, labels, plane))
+            title = plane_text(image, self.viewer.dims, plane, stack.axis)
+            targets.append(self._plane_target(title, image, labels, plane))
         return targets
 
     def _images(self) -> list[Target]:

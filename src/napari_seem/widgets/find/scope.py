@@ -14,10 +14,11 @@ from ...errors import InvalidImage
 from ...io.images import images_in
 from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
 from ...sources.source import ImageSource
-from ...viewer.coordinates import channel_layers, spatial_shape
+from ...viewer.coordinates import channel_layers
 from ...viewer.model_input import image_source, model_input_of
 from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
 from ...viewer.shown import image_layers
+from ...viewer.stacks import slider_numbers
 from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel
 
@@ -87,7 +88,7 @@ class Scope(QObject):
         else:
             sources = plane_sources_of_stack(
                 images[0], self._viewer.dims, layers, axis=panel.along.axis,
-                within=(panel.first.value(), panel.last.value() + 1), together=self.several,
+                within=panel.planes.within, together=self.several,
             )  # fmt: skip
         return sources, len(sources), images
 
@@ -166,7 +167,8 @@ class Scope(QObject):
 
     def _refresh_range(self) -> None:
         image, axis = self._panel.image.layer, self._panel.along.axis
-        count = 1 if image is None or axis is None else spatial_shape(image)[axis]
-        self._panel.show_scope(count, len(self._panel.along.axes))
+        dims = self._viewer.dims
+        numbers = [0] if image is None or axis is None else slider_numbers(image, dims, axis)
+        self._panel.show_scope(numbers, len(self._panel.along.axes))
         channels = 0 if image is None else len(channel_layers(image, self._viewer.layers))
         self._panel.show_channels(channels)
