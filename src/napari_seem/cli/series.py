@@ -21,17 +21,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     series.set_defaults(run=_series)
     series.add_argument("images", type=Path, nargs="+", help="a folder, or files")
     series.add_argument("--labels", type=Path, metavar="FOLDER",
-                        help="for labels and marks; by default `labels` beside the images")  # fmt: skip
+                        help="for labels and marks; else `labels` beside the images")  # fmt: skip
     series.add_argument("--annotator", default="", metavar="NAME",
-                        help="noted with what is marked; by default the user's name")  # fmt: skip
+                        help="noted with marks; by default the user's name")  # fmt: skip
     series.add_argument("--status", action="store_true",
-                        help="print progress and the objects of each class; opens no window")  # fmt: skip
+                        help="print progress and objects of each class, no window")  # fmt: skip
     series.add_argument("--compare", type=Path, nargs=2, metavar=("A", "B"),
-                        help="compare two people's labels folders; opens no window")  # fmt: skip
+                        help="compare two people's labels folders, no window")  # fmt: skip
     series.add_argument("--iou", type=float, default=0.5,
                         help="objects agree from this overlap on (0.5)")  # fmt: skip
     series.add_argument("-o", "--output", type=Path,
-                        help="with --status or --compare: what was found, as .csv or .json")  # fmt: skip
+                        help="with --status or --compare: .csv or .json to write")  # fmt: skip
 
 
 def _series(options: argparse.Namespace) -> int:

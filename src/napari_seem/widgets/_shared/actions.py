@@ -1,4 +1,4 @@
-"""Everything the Annotate dock can be told by a key: one table for buttons, keys and help."""
+"""What docks can be told by a key: one table for buttons, keys and help."""
 
 from __future__ import annotations
 
@@ -32,9 +32,17 @@ ACTIONS = (
     Action("use_pick", "Pick an existing object", ".", "."),
     Action("toggle_preview", "Hide / show the preview", "`", "`"),
 )
+SERIES_ACTIONS = (
+    Action("series_next", "Next image of a series", "Alt-Right", "Alt-Right"),
+    Action("series_previous", "Previous image of a series", "Alt-Left", "Alt-Left"),
+    Action("series_done", "Image done, and the next one", "Alt-D", "Alt-D"),
+    Action("series_skip", "Skip the image", "Alt-S", "Alt-S"),
+)
+"""What the Series dock can be told by a key."""
+EVERY_ACTION = (*ACTIONS, *SERIES_ACTIONS)
 PRESETS = ("napari-seem", "micro-sam")
 
 
 def keys_of(preset: str) -> dict[str, str]:
     """Method -> key of a preset."""
-    return {a.method: a.micro_sam if preset == "micro-sam" else a.key for a in ACTIONS}
+    return {a.method: a.micro_sam if preset == "micro-sam" else a.key for a in EVERY_ACTION}

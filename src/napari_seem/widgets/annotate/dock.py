@@ -30,7 +30,7 @@ from .teaching import Teaching
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from ...models.base import Prediction
 
@@ -119,6 +119,12 @@ class AnnotateWidget(Dock):
         self.viewer.layers.selection.active = layer
         layer.mode = mode
         layers.set_positive(self.annotator.positive)
+
+    def work_on(self, image: Image, labels: Labels) -> None:
+        """Choose an image and its labels, and go on with the tool in use."""
+        self.panel.image.select(image)
+        self._on_image(image)
+        self.annotator.choose_labels(labels)
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""
