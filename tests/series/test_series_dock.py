@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import tifffile
@@ -14,7 +16,9 @@ from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.io.files import read_labels, write_labels
 from napari_seem.prompts import Box, Point, Polygon
 from napari_seem.series.marks import DONE, IN_WORK, SKIPPED, TO_DO
+from napari_seem.series.opening import open_in
 from napari_seem.series.series import Series
+from napari_seem.viewer.documents import logs_folder
 from napari_seem.viewer.roles import is_ours
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.series.dock import SeriesWidget
@@ -35,8 +39,8 @@ def open_on(make_napari_viewer, qtbot):
     """`open_on(folder)` gives the docks Annotate and Series; the first image is shown."""
     docks = []
 
-    def make(folder, **options):
-        viewer = make_napari_viewer()
+    def make(folder, show=False, **options):
+        viewer = make_napari_viewer(show=show)
         model = DiscModel()
         annotate = AnnotateWidget(viewer, loader=lambda _: model)
         series = SeriesWidget(viewer)
@@ -123,13 +127,13 @@ def test_only_one_image_and_one_set_of_prompt_layers_is_there(open_on, folder, q
 def test_the_next_images_are_encoded_ahead_for_the_first_click(open_on, folder, qtbot):
     annotate, dock = open_on(folder)
     model = annotate.annotator.model_cache.model("compact")
-    assert model.encodes == 2
+    assert model.encoded == 2
     dock.series_next()
     settle(qtbot, dock)
     click(qtbot, annotate, 32, 20)
 
     assert annotate.annotator.prediction is not None
-    assert model.encodes == 3  # the fourth image meanwhile, and not the second again
+    assert model.encoded == 3  # the fourth image meanwhile, and not the second again
 
 
 def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
@@ -186,7 +190,7 @@ def test_strokes_are_saved_by_themselves(open_on, folder, qtbot):
 
 
 def test_closing_the_window_saves(open_on, folder):
-    _, dock = open_on(folder)
+    _, dock = open_on(folder, show=True)
     dock.player.shown.labels.data_setitem((np.array([3]), np.array([4])), 2)
     dock.viewer.close()
 
@@ -302,3 +306,28 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     assert shown(dock) == "d2"
     assert "only theirs" in dock.panel.disagreements.text()
     assert "d0 ben" not in dock.viewer.layers
+
+
+def test_after_a_crash_everything_is_there_again(open_on, folder, tmp_path, qtbot):
+    annotate, dock = open_on(folder, name="anna")
+    click(qtbot, annotate, 32, 20)
+    annotate.panel.name.setText("left")
+    annotate.commit()
+    labels = dock.player.shown.labels
+    labels.data_setitem((np.array([3, 3]), np.array([4, 5])), 9)
+    click(qtbot, annotate, 32, 58)
+    dock.player.saver.wait(0)
+    assert not (folder / "labels" / "d0_labels.tif").exists()  # not saved yet
+    after = tmp_path.with_name("after")  # what a machine that dies now leaves
+    shutil.copytree(folder, after)
+    logs = shutil.copytree(logs_folder(), after / "logs")
+
+    found = open_in(Series.of_files([after]), 0, logs)
+    assert np.array_equal(found.labels, labels.data)
+    assert found.table[1].name == "left"
+    (line,) = found.prompts
+    assert [(one["y"], one["x"]) for one in line["prompts"]] == [(32, 58)]
+    assert "brought back" in found.recovered
+    assert "commit" in (after / "labels" / "d0_labels.log.jsonl").read_text()
+    elsewhere = open_in(Series.of_files([after]), 0, after / "no logs here")
+    assert elsewhere.labels is None

@@ -17,7 +17,7 @@ from ..edits import ObjectTable
 from ..errors import InvalidLabels, NapariSeemError
 from ..io.files import open_image
 from ..io.opened import Opened
-from ..labels.log import SUFFIX, SessionLog, read_log
+from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
 from .listing import read_labels_of, stem_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
@@ -196,6 +196,8 @@ def _recovered(found: OpenedImage, session: SessionLog) -> OpenedImage:
         found.labels.shape != done.labels.shape or np.array_equal(found.labels, done.labels)
     ):
         return found
+    found.path.parent.mkdir(parents=True, exist_ok=True)
+    write_log(log_path(found.path), session.events)  # the record of the labels goes on from it
     return replace(
         found, labels=_editable(done.labels, found.path), table=done.table,
         recovered="what was not saved when the program ended is brought back from its log",

@@ -9,6 +9,7 @@ from typing import Any
 import napari
 from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
+from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog
 
 from ...io.images import SUFFIXES
@@ -98,6 +99,17 @@ class SeriesWidget(Dock):
             self.open_files([image.path for image in series.images if image.path], folder)
         else:
             self.open_layers(folder)
+
+    def showEvent(self, event: Any) -> None:
+        """Know the window, to save before it closes."""
+        super().showEvent(event)
+        self.window().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Save before the window closes: napari doesn't tell its docks."""
+        if event is not None and event.type() == QEvent.Type.Close and not self.is_released:
+            self.player.save_now()
+        return bool(super().eventFilter(watched, event))
 
     def _let_go(self) -> None:
         let_go(self.viewer, self)

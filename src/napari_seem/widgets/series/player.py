@@ -168,7 +168,7 @@ class SeriesPlayer(QObject):
     def save(self, **changes: Any) -> None:
         """Save labels that were changed, in a thread; with further fields of the mark."""
         shown = self.shown
-        if shown is None or not (shown.dirty or changes) or shown.labels not in self.viewer.layers:
+        if shown is None or not (shown.dirty or changes):
             return
         self._save_soon.stop()
         labels = shown.to_save() if shown.dirty else None
@@ -177,6 +177,12 @@ class SeriesPlayer(QObject):
         shown.dirty, file = False, shown.file
         work = partial(_silent, file.mark) if labels is None else partial(file.save, labels)
         self.saver.submit(shown.index, partial(work, **changes), keep=True)
+
+    def save_now(self) -> None:
+        """Save, and wait until it is done, as before the program ends."""
+        self.save()
+        if self.shown is not None:
+            self.saver.wait(self.shown.index)
 
     def look(self) -> None:
         """Read the marks that others made."""
@@ -251,6 +257,7 @@ class SeriesPlayer(QObject):
         self._events.close()
         events = shown.labels.events
         self._events.follow(self._on_change, events.paint, events.data, events.features)
+        self._events.follow(self._on_removing, self.viewer.layers.events.removing)
         large = getattr(full_data(shown.labels), "nbytes", 0) > LARGE
         self._save_soon.setInterval(SLOW_SAVE_AFTER if large else SAVE_AFTER)
 
@@ -316,10 +323,19 @@ class SeriesPlayer(QObject):
         if shown is None or series is None:
             return
         if not shown.dirty and series.mark_of(shown.index).state == TO_DO:
-            shown.dirty = True
-            self._mark(series, shown.index, {"state": IN_WORK})
+            name = series.images[shown.index].name
+            series.marks[name] = replace(series.marks[name], state=IN_WORK)
+            begun = partial(shown.file.mark, state=IN_WORK, session=_session(shown.labels))
+            self.saver.submit(shown.index, partial(_silent, begun))
+            self.changed.emit()
         shown.dirty = True
         self._save_soon.start()
+
+    def _on_removing(self, event: Any) -> None:
+        """Save before a layer goes, as when the viewer closes: its prompts would go with it."""
+        shown = self.shown
+        if shown is not None and self.viewer.layers[event.index] in (*shown.images, shown.labels):
+            self.save_now()
 
     def _on_saved(self, _: int, said: str) -> None:
         if said:
