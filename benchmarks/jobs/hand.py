@@ -64,7 +64,9 @@ class Hand:
         self.stumbles: list[str] = []
         self._photos = photos
 
-    def click(self, at: Pair, button: Any = LEFT, modifiers: Any = PLAIN, wait: bool = True) -> None:
+    def click(
+        self, at: Pair, button: Any = LEFT, modifiers: Any = PLAIN, wait: bool = True
+    ) -> None:
         """Click on the canvas at (row, column) of the shown world."""
         if not self.mouse.reaches(at):
             self._home()
@@ -85,7 +87,9 @@ class Hand:
 
     def press(self, text: str, dock: str = "", then: Callable[[], None] | None = None) -> None:
         """Press the button whose text begins so; `then` answers the dialog that it opens."""
-        button = self._find(QAbstractButton, lambda b: _plain(b.text()).startswith(text), dock, text)
+        button = self._find(
+            QAbstractButton, lambda b: _plain(b.text()).startswith(text), dock, text
+        )
         self._reach(button, text)
         with self._action():
             if not button.isEnabled():
