@@ -214,5 +214,6 @@ def test_saving_over_a_file_keeps_the_rows_of_its_objects(tmp_path):
 
     values, table = read_labels(path)
     np.testing.assert_array_equal(values, data)
-    assert [i for i, _ in table.items()] == [1]
+    assert list(table) == [1, 7]  # every object has a row
     assert table[1] == TABLE[1]
+    assert table[7].name == ""
