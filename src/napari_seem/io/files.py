@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import as_path, check_type
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from . import dicom, geotiff, nifti, ome_zarr, tiff
@@ -36,8 +36,8 @@ from .whole import replacing
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
-STRIP = 1024
-"""Rows of labels that are compared at a time."""
+STEP = 1 << 22
+"""Pixels of labels that are counted at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -145,7 +145,7 @@ def write_labels(
     grid.check(labels)
     if kind == ".zarr":
         return [write_zarr(path, labels, grid, known, notes)]
-    known = _with_kept_rows(path, labels, grid, known)
+    known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
@@ -177,27 +177,41 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
 
 
-def _with_kept_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
-    """Add what the file that is replaced knows of objects that `labels` (..., H, W) still hold.
+def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
+    """Add rows of objects that `labels` (..., H, W) in memory hold and that the table lacks.
 
-    Labels that another program, or napari itself, made of the file's numbers have no names.
+    They are those of the file that is replaced, where it has the object at the same place: labels
+    that another program, or napari itself, made of the file's numbers have no names.
     """
+    if not isinstance(labels, np.ndarray):
+        return table
+    unknown = _ids_in(labels) - set(table)
+    if not unknown:
+        return table
+    fresh = {label_id: ObjectRecord() for label_id in unknown}
     try:
         old = open_labels(path, grid) if find_labels(path) == path else None
     except NapariSeemError:  # damaged, or labels of another image
-        return table
-    lost = [] if old is None else [i for i in old.table if i not in table]
-    if old is None or not lost or old.data.shape != tuple(labels.shape):
-        return table
-    kept: set[int] = set()
-    for part in range(0, labels.shape[0], STRIP if len(labels.shape) == 2 else 1):
-        rows = slice(part, part + (STRIP if len(labels.shape) == 2 else 1))
-        there = np.asarray(labels[rows])
-        same = there[(there == np.asarray(old.data[rows])) & np.isin(there, lost)]
-        kept.update(np.unique(same).tolist())
-    if kept:
+        old = None
+    lost = sorted(unknown & set(old.table)) if old is not None else []
+    if old is not None and lost and tuple(old.data.shape) == labels.shape:
+        alike = labels[labels == np.asarray(old.data)]
+        kept = _ids_in(alike[np.isin(alike, lost)])
         LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
-    return ObjectTable({**dict(table.items()), **{i: old.table[i] for i in kept}})
+        fresh |= {label_id: old.table[label_id] for label_id in kept}
+    return ObjectTable({**dict(table.items()), **fresh})
+
+
+def _ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
+    """Return the ids in labels of any shape."""
+    found: set[int] = set()
+    flat = labels.ravel(order="K")  # as it lies in memory
+    for start in range(0, flat.size, STEP):
+        part = flat[start : start + STEP]
+        few = part.dtype.itemsize <= 2 or int(part.max(initial=0)) < STEP
+        counts = np.bincount(part.astype(np.intp, copy=False)) if few else part
+        found.update((np.flatnonzero(counts) if few else np.unique(part)).tolist())
+    return found - {0}
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:

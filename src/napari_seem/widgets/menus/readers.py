@@ -99,4 +99,5 @@ def _as_labels(viewer: Any, layer: Any, path: Path) -> None:
     labels = Layer.create(*labels_layer(opened, path))
     viewer.layers.insert(viewer.layers.index(layer), labels)
     viewer.layers.remove(layer)
+    labels.name = opened.name  # which the other had
     show_info(f"'{path.name}' holds labels; it is shown as a labels layer with its objects.")
