@@ -81,7 +81,8 @@ class Preview:
             return
         shape = plane.shape(spatial_shape(image))
         values, corner = _with_rim(values, corner, factor, shape)
-        _, block = plane.place(_outlined(values, max(shape) // factor))
+        shown: Any = _outlined(values, max(shape) // factor)
+        _, block = plane.place(shown)
         layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint16)
