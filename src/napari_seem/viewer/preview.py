@@ -59,6 +59,13 @@ class Preview:
         """The layer shown now, or None."""
         return self._shown
 
+    def prepare(self, image: Image) -> None:
+        """Make the layer for an image, so that the first click on it need not."""
+        if self._layers.get(image.ndim) not in self._viewer.layers:
+            matrix = affine_matrix(image)
+            self._layers[image.ndim] = self._made(image, (1,) * image.ndim, matrix)
+            draw_last(self._viewer)
+
     def show(
         self, image: Image, plane: Plane, values: npt.NDArray[np.generic],
         corner: tuple[int, int] = (0, 0), factor: int = 1,

@@ -217,7 +217,9 @@ class LabelsBox(LayerBox):
             self._take_fitting(layer)
 
     def _on_added(self, layer: Any) -> None:
-        if isinstance(layer, Labels):  # taken once whoever makes it is done with it
+        if isinstance(layer, Labels) and not is_ours(
+            layer
+        ):  # taken once whoever makes it is done with it
             self._added.append(layer)
             self._soon.start()
 

@@ -74,6 +74,7 @@ class Hand(QObject):
         if layers is not None:
             take_tool(self._viewer, layers, tool)
             layers.set_positive(self._annotator.positive)
+        self._soon.stop()
         self._show()
 
     def look(self, _: object = None) -> None:
