@@ -39,11 +39,13 @@ class Page(QScrollArea):
     Parameters
     ----------
     inner : QWidget
+    keys : KeysToCanvas
+        Of the same widget.
     """
 
-    def __init__(self, inner: QWidget) -> None:
+    def __init__(self, inner: QWidget, keys: KeysToCanvas) -> None:
         super().__init__()
-        self._inner = inner
+        self._inner, self._keys = inner, keys
         self._settle = later(self, 0, lambda: self.setViewportMargins(0, 0, 0, 0))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -67,9 +69,12 @@ class Page(QScrollArea):
             self._settle.start()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Ask for another width where the widgets do."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+        """Ask for another width where the widgets do; give the keys back from new ones, too."""
+        kind = None if event is None else event.type()
+        if kind == QEvent.Type.LayoutRequest:
             self.updateGeometry()
+        elif kind in (QEvent.Type.Show, QEvent.Type.ChildPolished):
+            self._keys.look()
         return bool(super().eventFilter(watched, event))
 
     def _room(self, hint: QSize, lines: int) -> QSize:
@@ -119,8 +124,7 @@ class Dock(QWidget):
 
     def place(self, widget: QWidget, *running: Progress) -> None:
         """Show a widget as a page that scrolls, and below it the work that runs."""
-        KeysToCanvas(widget, self.viewer)
-        self.fill(Page(widget))
+        self.fill(Page(widget, KeysToCanvas(widget, self.viewer)))
         for progress in running:
             self._column.addWidget(ProgressRow(progress, self))
 

@@ -26,7 +26,7 @@ from ...viewer.new_prompt_layers import COLOURS
 from .._shared.actions import ACTIONS
 from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .classes import ClassBox
 from .guide import HelpWindow
@@ -56,8 +56,7 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
@@ -81,6 +80,10 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window = None
         self._set_tips()
+
+    def key_of(self, method: str) -> str:
+        """The key of an action."""
+        return self._keys[method]
 
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""

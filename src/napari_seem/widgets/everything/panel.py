@@ -24,7 +24,7 @@ from ...models.filters import Wanted
 from ...query.run import LONGEST_WORD
 from .._shared.forms import form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 
 LARGEST_AREA = 2**31 - 1
@@ -53,8 +53,7 @@ class EverythingPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.model, self.words = QComboBox(), QLineEdit()
         self.model.addItems(list(models))
         self.words.setPlaceholderText("everything; or: nucleus, cell")

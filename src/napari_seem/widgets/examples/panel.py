@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 
 from ...models.in_context import Kind
 from .._shared.forms import form, row, set_tips
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .loss_curve import LossCurve
 from .strip import ExampleStrip
@@ -37,8 +37,7 @@ class ExamplesPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image)
+        self.image, self.labels = image_and_labels()
         self.kind = ComboBox(
             label="Ids are", choices=list(KINDS.items()),
             tooltip="Whether the ids are classes, or objects that are all of one kind",

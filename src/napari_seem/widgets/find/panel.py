@@ -26,7 +26,7 @@ from .._shared.forms import (
     row,
     set_tips,
 )
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
@@ -64,8 +64,7 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
         self.first, self.last = self.planes.first, self.planes.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")

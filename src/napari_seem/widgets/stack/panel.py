@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .score_plot import ScorePlot
 
@@ -33,8 +33,7 @@ class StackPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image = ImageBox(least_ndim=3)
-        self.labels = LabelsBox(self.image, least_ndim=3)
+        self.image, self.labels = image_and_labels(least_ndim=3)
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.first, self.last = self.planes.first, self.planes.last
