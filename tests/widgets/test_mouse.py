@@ -14,7 +14,7 @@ from napari_seem.prompts import Box, Point, Polygon, Scribble
 from napari_seem.viewer.prompt_layers import COLOURS
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
-GREEN, RED = (COLOURS[sign] for sign in (True, False))
+BLUE, ORANGE = (COLOURS[sign] for sign in (True, False))
 
 
 def to_hex(colour):
@@ -78,13 +78,13 @@ def test_the_sign_of_each_prompt_shows_in_its_colour(shown, settle):
     mouse.click((5, 48))
     settle(dock)
 
-    assert [to_hex(colour) for colour in layers.points.face_color] == [GREEN, RED, RED, RED]
+    assert [to_hex(colour) for colour in layers.points.face_color] == [BLUE, ORANGE, ORANGE, ORANGE]
     assert list(layers.points.features["sign"]) == ["positive"] + ["negative"] * 3
     assert [p.positive for p in dock.annotator.work.session.prompts] == [True] + [False] * 3
 
     dock.use_tool("box")
     mouse.drag((2, 60), (8, 70))
-    assert to_hex(layers.shapes.edge_color[-1]) == RED
+    assert to_hex(layers.shapes.edge_color[-1]) == ORANGE
     assert not dock.annotator.work.session.prompts[-1].positive
 
 

@@ -120,14 +120,18 @@ class Commit(OnPlane):
         )  # fmt: skip
 
     def _record(self, workspace: Workspace, prediction: Prediction, label_id: int) -> ObjectRecord:
-        """What is known of the object; a name that a model only guesses is none."""
+        """What is known of the object; a name that a model only guesses is none.
+
+        An object that was there before keeps its name and class unless it is given others.
+        """
         prompts = prompts_from_dict(self.prompts) or []
         words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
-        former = workspace.document.table[label_id].concept if self.replaces else ""
-        word = self.concept or ((prediction.label or words[0]) if words else former)
+        former = ObjectRecord() if self.label_id is None else workspace.document.table[label_id]
+        word = self.concept or ((prediction.label or words[0]) if words else former.concept)
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
-        return replace(record, name=self.name or record.name)
+        kept = "" if words else former.name
+        return replace(record, name=self.name or kept or record.name)
 
 
 def commit_objects(

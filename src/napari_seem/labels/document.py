@@ -206,7 +206,7 @@ class LabelDocument:
         return written
 
     def write_plane(
-        self, plane: Plane, values: npt.NDArray[np.integer], only: int | None = None,
+        self, plane: Plane, values: npt.NDArray[np.integer], only: Sequence[int] | None = None,
         *, title: str = "labels of a plane", entry: Mapping[str, object] | None = None,
         rows: Mapping[int, ObjectRecord | None] | None = None,
     ) -> npt.NDArray[np.int32]:  # fmt: skip
@@ -218,8 +218,8 @@ class LabelDocument:
         ----------
         plane : Plane
         values : integer array (H, W)
-        only : int, optional
-            Change pixels of this object, and empty ones, only.
+        only : sequence of int, optional
+            Change pixels of these objects, and empty ones, only.
         title, entry
             As for `transaction`.
         rows : mapping, optional
@@ -238,8 +238,8 @@ class LabelDocument:
         present = self.read_plane(plane)
         wanted = np.asarray(values)
         if only is not None:
-            free = (present == 0) | (present == only)
-            wanted = np.where(free, np.where(wanted == only, only, 0), present)
+            free = (present == 0) | np.isin(present, only)
+            wanted = np.where(free, np.where(np.isin(wanted, only), wanted, 0), present)
         changed = wanted != present
         if not changed.any() and not rows:
             return present

@@ -31,7 +31,7 @@ def resolutions(layer: Layer) -> list[ArraySource]:
     return list(layer.data) if getattr(layer, "multiscale", False) else [layer.data]
 
 
-def spatial_shape(layer: Image) -> tuple[int, ...]:
+def spatial_shape(layer: Layer) -> tuple[int, ...]:
     """The image's shape without its colour axis."""
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
 
@@ -54,15 +54,20 @@ def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
 
     if image.rgb:
         return (image,)
-    shape, matrix = spatial_shape(image), affine_matrix(image)
     return tuple(
         layer
         for layer in layers
         if isinstance(layer, Image)
         and (layer is image or (layer.visible and not layer.rgb))
-        and spatial_shape(layer) == shape
-        and np.allclose(affine_matrix(layer), matrix)
+        and lie_alike(layer, image)
     )
+
+
+def lie_alike(one: Layer, other: Layer) -> bool:
+    """Whether the pixels of two layers, images or labels, lie on each other one by one."""
+    if one.ndim != other.ndim or spatial_shape(one) != spatial_shape(other):
+        return False
+    return bool(np.allclose(affine_matrix(one), affine_matrix(other)))
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Everything the Annotate dock can be told by a key: one table for buttons, keys and help."""
+"""What docks can be told by a key: one table for buttons, keys and help."""
 
 from __future__ import annotations
 
@@ -37,10 +37,18 @@ ACTIONS = (
     Action("toggle_preview", "Hide / show the preview", "`", "`", "`"),
     Action("save", "Save the labels", "Shift-S", "Shift-S", "Shift-S"),
 )
+SERIES_ACTIONS = (
+    Action("series_next", "Next image of a series", *["Alt-Right"] * 3),
+    Action("series_previous", "Previous image of a series", *["Alt-Left"] * 3),
+    Action("series_done", "Image done, and the next one", *["Alt-D"] * 3),
+    Action("series_skip", "Skip the image", *["Alt-S"] * 3),
+)
+"""What the Series dock can be told by a key."""
+EVERY_ACTION = (*ACTIONS, *SERIES_ACTIONS)
 PRESETS = ("napari-seem", "left hand", "micro-sam")
 
 
 def keys_of(preset: str) -> dict[str, str]:
     """Method -> key of a preset."""
     column = {"micro-sam": "micro_sam", "left hand": "left"}.get(preset, "key")
-    return {action.method: getattr(action, column) for action in ACTIONS}
+    return {action.method: getattr(action, column) for action in EVERY_ACTION}

@@ -132,7 +132,7 @@ class Annotator(QObject):
         if image is self.image:
             return
         if self.prompt_layers is not None:
-            self.prompt_layers.set_visible(False)
+            self.prompt_layers.detach()
         self.runner.drop_waiting()
         self.preview.clear()
         self.image, self._plane = image, None
@@ -145,9 +145,8 @@ class Annotator(QObject):
                     partial(QTimer.singleShot, 0),
                 )  # fmt: skip
                 self._prompt_layers[image] = known
-            known.restore()
-            known.set_visible(True)
             known.set_positive(self.positive)
+            known.attach()
             self._follow_plane()
         self.changed.emit()
 
@@ -229,7 +228,7 @@ class Annotator(QObject):
         self.viewer.layers.events.disconnect(self._on_layers)
         self.preview.close()
         for layers in self._prompt_layers.values():
-            layers.close()
+            layers.detach()
         self._prompt_layers.clear()
         self.sessions.close()
 
@@ -358,7 +357,7 @@ class Annotator(QObject):
         self.sessions.forget(layer)
         layers = self._prompt_layers.pop(layer, None)
         if layers is not None:
-            layers.close()
+            layers.detach()
         self.changed.emit()
 
     def say(self, message: str, error: bool = False) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -23,9 +22,11 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
+from ...viewer.new_prompt_layers import COLOURS
 from .._shared.actions import ACTIONS
-from .._shared.forms import LayerBox, WordButtons, form, row
+from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
+from .._shared.layer_box import ImageBox, LabelsBox
 from .._shared.message import Message
 from .classes import ClassBox
 from .guide import HelpWindow
@@ -55,7 +56,8 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image = ImageBox()
+        self.labels = LabelsBox(self.image, "new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
@@ -92,8 +94,10 @@ class Panel(QWidget):
             button.setEnabled(bool(title))
 
     def show_tool(self, tool: str) -> None:
-        """Mark a tool as the one in use."""
-        self.tools[tool].setChecked(True)
+        """Mark a tool as the one that clicks are for, or with "" none."""
+        self._tool_group.setExclusive(bool(tool))
+        for name, button in self.tools.items():
+            button.setChecked(name == tool)
 
     def allow_tool(self, tool: str, allowed: bool, others: Sequence[str]) -> None:
         """Enable a tool, or say which models have it."""
@@ -152,15 +156,16 @@ class Panel(QWidget):
 
     def _make_tools(self, tools: list[str]) -> None:
         self.tools: dict[str, QPushButton] = {}
-        group = QButtonGroup(self)
+        self._tool_group = QButtonGroup(self)
         for tool in tools:
             button = _toggle(tool.capitalize())
             button.clicked.connect(lambda _=False, tool=tool: self.tool_chosen.emit(tool))
-            group.addButton(button)
+            self._tool_group.addButton(button)
             self.tools[tool] = button
         self.positive, self.negative = _toggle("+  object"), _toggle("\N{MINUS SIGN}  not object")
-        self.positive.setStyleSheet("QPushButton:checked { background: #1f7a43; color: white }")
-        self.negative.setStyleSheet("QPushButton:checked { background: #a32a3a; color: white }")
+        for button, sign, text in ((self.positive, True, "white"), (self.negative, False, "black")):
+            look = f"background: {COLOURS[sign]}; color: {text}"
+            button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)

@@ -12,11 +12,18 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
 from ...io.dicom import describe, series_in
-from ...io.files import FORMATS, ending, open_image
-from ...io.label_store import default_home
+from ...io.files import open_image
+from ...io.formats import READ, WRITTEN, ending, find_labels
+from ...io.label_store import default_home, is_kept
 from ...io.ome_zarr import is_ome_zarr
-from ...io.opened import Opened
-from ...viewer.files import as_layers, labels_to_save
+from ...io.opened import Opened, OpenedLabels
+from ...viewer.files import (
+    as_layers,
+    image_grids,
+    labels_layer,
+    labels_to_save,
+    open_labels_on,
+)
 from ...viewer.metadata import GRID, SAVED, SOURCE
 from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
@@ -27,19 +34,23 @@ from .._shared.runner import Job, LatestRunner, report_crash
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-IMAGES = "Images (*.nii *.nii.gz *.tif *.tiff);;All files (*)"
+KINDS = (
+    "Images and labels (*.nii *.nii.gz *.tif *.tiff "
+    + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
+    + " *.json);;All files (*)"
+)
 
 
 def open_file(viewer: Viewer) -> None:
-    """Ask for an image file and open it with its geometry."""
-    path, _ = QFileDialog.getOpenFileName(None, "Open with geometry", "", IMAGES)
+    """Ask for a file of an image or of labels, and open it with its geometry."""
+    path, _ = QFileDialog.getOpenFileName(None, "Open with geometry", "", KINDS)
     if path:
         open_path(viewer, Path(path))
 
 
 def open_folder(viewer: Viewer) -> None:
-    """Ask for the folder of a DICOM series or an OME-Zarr image and open it."""
-    path = QFileDialog.getExistingDirectory(None, "Open a DICOM series or an OME-Zarr image")
+    """Ask for the folder of a DICOM series, or of an OME-Zarr image or labels, and open it."""
+    path = QFileDialog.getExistingDirectory(None, "Open a DICOM series or an OME-Zarr folder")
     if path:
         open_path(viewer, Path(path))
 
@@ -48,7 +59,7 @@ def open_path(
     viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None,
     then: Callable[[list[Any]], None] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Open an image in a thread and add its layers.
+    """Open an image or labels in a thread and add the layers.
 
     Parameters
     ----------
@@ -61,6 +72,15 @@ def open_path(
         Given the layers that were added.
     """
     viewer = unwrap(viewer)
+    found = find_labels(path)
+    if found is not None:
+        images = image_grids(viewer)
+        _in_thread(
+            lambda: open_labels_on(found, images),
+            lambda opened: then([_add_labels(viewer, opened, found)]),
+            found.name,
+        )
+        return
     if not path.is_dir() or is_ome_zarr(path):
         _in_thread(
             lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
@@ -154,7 +174,7 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
 
 def _ask_file(layer: Labels, folder: Path | None = None) -> Path | None:
     """The file that a person wants a Labels layer to be written to, or None."""
-    wanted = "Labels (" + " ".join(f"*{e}" for group in FORMATS.values() for e in group) + ")"
+    wanted = "Labels (" + " ".join(f"*{kind}" for kind in WRITTEN) + ")"
     first = suggested(layer)
     start = first if folder is None else str(folder / first)
     path, _ = QFileDialog.getSaveFileName(None, "Save labels", start, wanted)
@@ -181,6 +201,14 @@ def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
     if warning:
         show_warning(f"{opened.name}: {warning}")
     return added
+
+
+def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
+    """Add labels that were opened; those that were kept in a folder are worked on there."""
+    if is_kept(opened.about):
+        return open_labels(viewer, path)
+    data, options, _ = labels_layer(opened, path)
+    return viewer.add_labels(data, **options)
 
 
 def _ask_series(names: list[str]) -> int:
