@@ -98,7 +98,8 @@ class AnnotateWidget(Dock):
         self.place(self.panel, self.annotator.runner.progress, self.ahead.steps.progress)
         self._keys = Bindings(self.slots)
         self._covered = self._hindered = ""
-        self._soon = later(self, 0, self._show_tool)
+        self._selected: tuple[object, ...] = ()
+        self._soon = later(self, 0, self._look_at_selected)
         self._connect()
         self._bind_keys()
         self._complain()
@@ -318,9 +319,18 @@ class AnnotateWidget(Dock):
         if getattr(event, "type", "") == "mode":
             self._soon.start()
 
+    def _look_at_selected(self) -> None:
+        """Show the tool anew, unless a layer was selected for a moment only."""
+        if self._selection() != self._selected:
+            self._show_tool()
+
+    def _selection(self) -> tuple[object, ...]:
+        active = self.viewer.layers.selection.active
+        return active, getattr(active, "mode", ""), self.annotator.image
+
     def _show_tool(self) -> None:
         """Show the tool that a click is for; where it is for another layer, say so."""
-        layers = self.annotator.prompt_layers
+        layers, self._selected = self.annotator.prompt_layers, self._selection()
         if self.is_released or layers is None:
             self.panel.show_tool(self.tool)
             return
