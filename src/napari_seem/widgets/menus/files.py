@@ -24,7 +24,7 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SAVED, SOURCE
+from ...viewer.metadata import GRID, SOURCE
 from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
 from .._shared.preferences import read_preferences
@@ -131,7 +131,7 @@ def save_as(viewer: Viewer) -> None:
 
 
 def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
-    """Write a Labels layer to the file it was saved to last; the first time, ask for one.
+    """Write a Labels layer to the file it came from or was saved to; without one, ask for it.
 
     Parameters
     ----------
@@ -141,8 +141,8 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
     say : callable
         Is told what was saved where, or what went wrong, and whether it is an error.
     """
-    saved, store = layer.metadata.get(SAVED), store_of(layer)
-    if store is not None and not saved:
+    saved, store = str(layer.metadata.get(SOURCE, "")), store_of(layer)
+    if store is not None:
         say(
             f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
             "choose File > IO Utilities > Save labels as",
@@ -150,7 +150,8 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
         )
         return
     source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
-    path = Path(saved) if saved else _ask_file(layer, Path(source).parent if source else None)
+    folder = Path(source).parent if source else None
+    path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
     if path is not None:
         save_to(layer, path, say)
 
@@ -162,7 +163,7 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        layer.metadata = {**layer.metadata, SAVED: str(path.absolute())}
+        layer.metadata = {**layer.metadata, SOURCE: str(path.absolute())}
         what = "1 object" if count == 1 else f"{count} objects"
         tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
