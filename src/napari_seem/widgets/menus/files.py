@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
@@ -20,6 +19,7 @@ from ...viewer.files import as_layers, labels_to_save
 from ...viewer.metadata import GRID, SOURCE
 from ...viewer.on_disk import open_labels
 from ...viewer.private import unwrap
+from .._shared.message import notify
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
 from .._shared.runner import Job, LatestRunner, report_crash
@@ -94,7 +94,7 @@ def open_labels_at(viewer: Viewer, path: Path) -> None:
     try:
         open_labels(unwrap(viewer), path)
     except NapariSeemError as error:
-        show_error(str(error))
+        notify(str(error), problem=True)
 
 
 def save_as(viewer: Viewer) -> None:
@@ -103,7 +103,7 @@ def save_as(viewer: Viewer) -> None:
 
     active = unwrap(viewer).layers.selection.active
     if not isinstance(active, Labels):
-        show_warning("Choose a labels layer in the list first, then save it.")
+        notify("Choose a labels layer in the list first, then save it.", problem=True)
         return
     wanted = "Labels (" + " ".join(f"*{e}" for group in FORMATS.values() for e in group) + ")"
     path, _ = QFileDialog.getSaveFileName(None, "Save labels", suggested(active), wanted)
@@ -115,7 +115,7 @@ def save_to(layer: Labels, path: Path) -> None:
     """Write a Labels layer in a thread, and say what was written."""
 
     def written(paths: list[Path]) -> None:
-        show_info("Written: " + ", ".join(str(one) for one in paths))
+        notify(f"Written: {', '.join(str(one) for one in paths)}")
 
     _in_thread(labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False)
 
@@ -138,7 +138,7 @@ def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
         added.append(viewer.add_image(data, **options))
     warning = opened.about.get("warning")
     if warning:
-        show_warning(f"{opened.name}: {warning}")
+        notify(f"{opened.name}: {warning}", problem=True)
     return added
 
 
@@ -159,7 +159,7 @@ def _in_thread(
 
     def failed(error: Exception) -> None:
         if isinstance(error, NapariSeemError):
-            show_error(str(error))
+            notify(str(error), problem=True)
         else:
             report_crash(error)
 

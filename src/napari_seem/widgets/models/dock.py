@@ -8,7 +8,6 @@ from pathlib import Path
 
 import napari
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_info, show_warning
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -16,6 +15,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLay
 from ...models.registry import MODELS, ModelSpec, available_devices, use_file
 from .._shared.dock import Dock
 from .._shared.forms import row
+from .._shared.message import notify
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
 from .._shared.runner import report_crash
@@ -68,7 +68,10 @@ class ModelsWidget(Dock):
     def start_download(self, name: str) -> None:
         """Download the weights of a model, or go on with it."""
         if self.transfer.running:
-            show_warning(f"'{self.transfer.name}' is still being downloaded; stop it or wait")
+            notify(
+                f"'{self.transfer.name}' is still being downloaded; cancel that or wait",
+                problem=True,
+            )
             return
         self.cards[name].show_running()
         self.transfer.start(name, self.cards[name].spec.title)
@@ -138,9 +141,9 @@ class ModelsWidget(Dock):
         card = self.cards[name]
         card.refresh()
         if problem:
-            show_warning(f"{card.spec.title}: {problem}")
+            notify(f"{card.spec.title}: {problem}", problem=True)
         else:
-            show_info(f"{card.spec.title} is ready")
+            notify(f"{card.spec.title} is ready")
 
     def _file_taken(self, name: str, problem: str) -> None:
         if not isalive(self):
@@ -150,7 +153,7 @@ class ModelsWidget(Dock):
         card.refresh()
         self.model_cache.forget(name)
         if problem:
-            show_warning(problem)
+            notify(problem, problem=True)
 
     def _offer_devices(self, devices: Sequence[str]) -> None:
         if not isalive(self):
