@@ -25,8 +25,9 @@ from qtpy.QtWidgets import (
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
 from .events import Followed, later
-from .forms import LayerBox
+from .focus import KeysToCanvas
 from .intensity_box import WindowBox
+from .layer_box import LayerBox
 from .message import Message, notify
 from .progress import Progress, ProgressRow
 
@@ -126,6 +127,7 @@ class Dock(QWidget):
 
         A problem that is shown there goes away as soon as a person makes another choice.
         """
+        KeysToCanvas(widget, self.viewer)
         self.fill(Page(widget))
         for box in widget.findChildren(QComboBox):
             if not isinstance(box, WindowBox):  # a choice there is carried out, and may fail

@@ -221,6 +221,7 @@ class ObjectsWidget(Dock):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        self.panel.labels.follow(self.viewer, self.events)
 
     def _watch(self, layer: Labels | None) -> None:
         """Show another layer; None for none."""
@@ -334,11 +335,9 @@ class ObjectsWidget(Dock):
             self._soon.start()
 
     def _refresh_layers(self, _: object = None) -> None:
-        box = self.panel.labels
         self.measures.image.offer(self.viewer)
-        box.offer(self.viewer)
-        if self.layer is None or self.layer is not box.layer:
-            self._watch(box.layer)
+        if self.layer is None or self.layer is not self.panel.labels.layer:
+            self._watch(self.panel.labels.layer)
 
 
 def _hint(classes: Iterable[str]) -> str:

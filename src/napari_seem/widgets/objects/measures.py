@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
@@ -25,7 +24,8 @@ from ...labels.measure import (
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.metadata import grid_of
 from .._shared.events import Followed, later
-from .._shared.forms import LayerBox, on_click, row, set_tips, without_arguments
+from .._shared.forms import on_click, row, set_tips, without_arguments
+from .._shared.layer_box import ImageBox
 from .._shared.steps import Steps
 from .work import NO_LAYER, ObjectsWork
 
@@ -61,7 +61,7 @@ class Measures(QWidget):
         super().__init__(parent)
         self._work = work
         self.wanted, self.save = QCheckBox("Measure"), QPushButton("Save table…")
-        self.image = LayerBox(Image, "shape only")
+        self.image = ImageBox("shape only")
         self.steps = Steps(self)
         self._parts: dict[int, Part] = {}
         self._changed: set[int] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,7 +17,8 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from .._shared.forms import LayerBox, form, row, set_tips
+from .._shared.forms import form, row, set_tips
+from .._shared.layer_box import LabelsBox
 from .._shared.message import Message
 from .table import Table
 from .tables import ClassModel, ObjectModel
@@ -32,7 +32,7 @@ class ClassesPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.labels = LayerBox(Labels, least_ndim=2)
+        self.labels = LabelsBox(least_ndim=2)
         self.by_object, self.by_class = QRadioButton("object"), QRadioButton("class")
         self.by_object.setChecked(True)
         self.classes, self.objects = Table(ClassModel(), 5), Table(ObjectModel(), 6)
