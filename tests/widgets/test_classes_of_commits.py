@@ -268,7 +268,7 @@ def test_keys_for_the_left_hand_work_on_every_layer(
         assert layer.mode == mode
         for key, tool in {
             "D": "point",
-            "B": "box",
+            "R": "box",
             "F": "scribble",
             "C": "lasso",
             "E": "pick",
