@@ -223,14 +223,14 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     qtbot.wait(20)
     assert dock.panel.curve.losses
     assert dock.panel.message.text() == ""
-    assert dock.panel.method.text() == "labels by: taught from 2 examples"
+    assert dock.panel.method.text() == "Labels by: taught from 2 examples"
 
     dock.save_taught(tmp_path / "classes")
     dock.panel.strip.clear()
     dock._on_examples()
-    assert dock.panel.method.text() == "labels by: no example yet"
+    assert dock.panel.method.text() == "Labels by: no example yet"
     dock.open_taught(tmp_path / "classes.safetensors")
-    assert dock.panel.method.text() == "labels by: as in classes.safetensors"
+    assert dock.panel.method.text() == "Labels by: as in classes.safetensors"
     dock.run()
     settle(dock)
 

@@ -121,7 +121,7 @@ class ModelsWidget(Dock):
         self.clear_cache.setToolTip("Forget encoded images in memory; prompts and labels stay")
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.addLayout(row(QLabel("Run on"), self.device))
+        column.addLayout(row(QLabel("Device"), self.device))
         column.addLayout(row(self.cache, self.clear_cache, stretch=0))
         column.addWidget(self.disk)
         for card in self.cards.values():
