@@ -12,13 +12,13 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...models.registry import MODELS, ModelSpec, available_devices, use_file
+from ...models.registry import MODELS, ModelSpec, available_devices, check_file, remember_file
 from .._shared.dock import Dock
 from .._shared.forms import row
 from .._shared.message import notify
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
-from .._shared.runner import report_crash
+from .._shared.runner import Job, LatestRunner, report_crash
 from .card import ModelCard
 from .disk_row import DiskRow
 from .downloads import Download, Fetch, fetched
@@ -51,6 +51,7 @@ class ModelsWidget(Dock):
         self.clear_cache = QPushButton("Clear")
         self.disk = DiskRow(self.model_cache.cache.store)
         self.transfer = Download(self, fetch)
+        self.checking = LatestRunner(self)
         self._arrange()
         self._connect()
         self._offer_devices(("auto", "cpu"))
@@ -86,14 +87,18 @@ class ModelsWidget(Dock):
             if not chosen:
                 return
             path = chosen
-        card = self.cards[name]
+        file, card = Path(path), self.cards[name]
         card.setEnabled(False)
-        worker = create_worker(
-            partial(use_file, name, Path(path)), _start_thread=False, _ignore_errors=True
-        )
-        worker.returned.connect(lambda _: self._file_taken(name, ""))
-        worker.errored.connect(lambda error: self._file_taken(name, str(error)))
-        worker.start()
+
+        def fits(_: None) -> None:
+            remember_file(name, file)
+            self._file_taken(name, "")
+
+        self.checking.submit(
+            Job(partial(check_file, name, file), fits,
+                lambda error: self._file_taken(name, str(error)),
+                f"Checking {file.name}", lambda: self._file_taken(name, ""), lane=name)
+        )  # fmt: skip
 
     def empty_cache(self) -> None:
         """Forget the encoded images in memory; those on disk are read when next needed."""
@@ -111,6 +116,7 @@ class ModelsWidget(Dock):
     def _let_go(self) -> None:
         """Stop a download; what has arrived stays."""
         self.transfer.cancel()
+        self.checking.close()
         self._timer.stop()
 
     def _arrange(self) -> None:
@@ -127,7 +133,7 @@ class ModelsWidget(Dock):
         for card in self.cards.values():
             column.addWidget(card)
         column.addStretch(1)
-        self.place(inner, self.transfer.progress)
+        self.place(inner, self.transfer.progress, self.checking.progress)
 
     def _connect(self) -> None:
         for card in self.cards.values():
