@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,8 +168,7 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
         tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
     _in_thread(
-        order.run, written, f"Writing {path.name}", can_cancel=False,
-        wrong=lambda text: tell(text, True),
+        order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
     )  # fmt: skip
 
 
@@ -223,12 +223,12 @@ def _warn(text: str) -> None:
 
 
 def _in_thread(
-    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True,
-    wrong: Callable[[str], None] = _warn,
+    work: Callable[..., Any], done: Callable[[Any], None], title: str,
+    wrong: Callable[[str], None] = _warn, *, reports: bool = False,
 ) -> None:  # fmt: skip
     """Run something in a thread, with a row in the status bar; errors are shown.
 
-    Where it is cancelled, its outcome is dropped.
+    Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
 
     def failed(error: Exception) -> None:
@@ -242,11 +242,10 @@ def _in_thread(
     bar = None if window is None else window.statusBar()
     if bar is not None:
         row = ProgressRow(runner.progress, bar, flat=True)
-        row.cancel.setVisible(can_cancel)
         bar.addPermanentWidget(row)
         runner.progress.ended.connect(row.deleteLater)
     runner.progress.ended.connect(runner.deleteLater)
-    runner.submit(Job(work, done, failed, title))
+    runner.submit(Job(partial(work, runner.report) if reports else work, done, failed, title))
 
 
 def _window() -> QMainWindow | None:
