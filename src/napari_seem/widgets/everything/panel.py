@@ -65,18 +65,7 @@ class EverythingPanel(QWidget):
             QCheckBox(),
             QCheckBox("the whole plane, not what is shown"),
         )
-        self.score = FloatSlider(
-            label="Minimum score", min=0, max=1, step=0.01,
-            tooltip="Offer only objects that score at least this much",
-        )  # fmt: skip
-        self.smallest, self.largest = QSpinBox(), QSpinBox()
-        for box in (self.smallest, self.largest):
-            box.setRange(0, LARGEST_AREA)
-            box.setGroupSeparatorShown(True)
-            box.setSuffix(" px")
-        self.smallest.setToolTip("Offer only objects of at least this many pixels")
-        self.largest.setToolTip("Offer only objects of at most this many pixels")
-        self.largest.setSpecialValueText("no limit")
+        self._make_bounds()
         self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
         self.map = QComboBox()
         for title, kind in MAPS.items():
@@ -97,6 +86,20 @@ class EverythingPanel(QWidget):
             box.valueChanged.connect(self.filtered)
         self.show_offer(0, 0, can_step_back=False, has_map=False)
         self.show_choices(0, big=False)
+
+    def _make_bounds(self) -> None:
+        self.score = FloatSlider(
+            label="Minimum score", min=0, max=1, step=0.01,
+            tooltip="Offer only objects that score at least this much",
+        )  # fmt: skip
+        self.smallest, self.largest = QSpinBox(), QSpinBox()
+        for box in (self.smallest, self.largest):
+            box.setRange(0, LARGEST_AREA)
+            box.setGroupSeparatorShown(True)
+            box.setSuffix(" px")
+        self.smallest.setToolTip("Offer only objects of at least this many pixels")
+        self.largest.setToolTip("Offer only objects of at most this many pixels")
+        self.largest.setSpecialValueText("no limit")
 
     @property
     def words_typed(self) -> list[str]:
