@@ -10,6 +10,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import (
+    QApplication,
     QComboBox,
     QDockWidget,
     QFrame,
@@ -207,6 +208,16 @@ def open_dock(viewer: Any, kind: type[Dock]) -> Dock | None:
     dock = None if known is None else known()
     works = dock is not None and isalive(dock) and not dock.is_released
     return dock if works else None
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Show by the mouse pointer that the viewer is at work."""
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        yield
+    finally:
+        QApplication.restoreOverrideCursor()
 
 
 def _join_tabs(frame: QDockWidget) -> None:
