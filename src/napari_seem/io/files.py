@@ -16,6 +16,7 @@ from ..checks import as_path, check_type
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
+from ..progress import Progress, reporting
 from . import dicom, geotiff, nifti, ome_zarr, tiff
 from .formats import (
     FORMATS,
@@ -88,7 +89,8 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
 
 def write_labels(
     path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None = None,
-    table: ObjectTable | None = None, about: Mapping[str, object] | None = None,
+    table: ObjectTable | None = None, about: Mapping[str, object] | None = None, *,
+    progress: bool | Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
@@ -106,6 +108,10 @@ def write_labels(
         file beside.
     about : mapping, optional
         Provenance of the labels; plain values.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is done. An exception
+        that it raises, the last time before the files are put in place, leaves those that were
+        there.
 
     Returns
     -------
@@ -144,13 +150,14 @@ def write_labels(
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [write_zarr(path, labels, grid, known, notes)]
+        return [write_zarr(path, labels, grid, known, notes, progress)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
     values = np.asarray(labels)
-    with replacing(*finals) as parts:
+    told = reporting(progress, 1, f"write {path.name}")
+    with told as report, replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
@@ -167,6 +174,7 @@ def write_labels(
             tiff.write_tiff(parts[0], values, grid, "imagej")
         if len(parts) > 1:
             write_json(parts[1], known, notes)
+        report(1)
     return finals
 
 

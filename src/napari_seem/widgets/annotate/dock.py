@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
-from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from ...commands.models import Loader, ModelCache
@@ -270,9 +269,7 @@ class AnnotateWidget(Dock):
 
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
-        self.panel.message.say(message, problem=error)
-        if error:
-            show_warning(message)
+        self.tell(message, error)
 
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work

@@ -47,7 +47,7 @@ class StackPanel(QWidget):
         )
         self.stop_below = FloatSpinBox(
             label="Stop below", min=0, max=1, step=0.05,
-            tooltip="Stop propagating at a plane whose score is lower",
+            tooltip="Stop carrying at a plane whose score is lower",
         )  # fmt: skip
         self.stop_below.native.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
@@ -55,7 +55,7 @@ class StackPanel(QWidget):
         self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
-        self.take_back = QPushButton("Take back the run")
+        self.take_back = QPushButton("Undo the run")
         self._tips()
         self._arrange()
         self.show_running(False)
@@ -70,7 +70,7 @@ class StackPanel(QWidget):
             (
                 (self.labels, "Planes in which something is labelled are where carrying starts"),
                 (self.along, "The axis to carry along: depth or time"),
-                (self.model, "Who looks at the planes"),
+                (self.model, "What carries the objects from plane to plane"),
                 (self.backward, "From the shown plane towards the first"),
                 (self.forward, "From the shown plane towards the last"),
                 (self.both, "The whole range"),
@@ -87,7 +87,7 @@ class StackPanel(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(form(
             ("Image", self.image), ("Labels", self.labels), ("Along", self.along),
-            ("By", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
+            ("Model", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
             self.stop_below,
         ))  # fmt: skip
         column.addLayout(row(self.backward, self.both, self.forward))
