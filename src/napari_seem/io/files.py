@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import as_path, check_type
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import ArraySource
-from . import dicom, geotiff, nifti, ome_zarr, tiff
+from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
 from .grid import Grid, LabelsLike, checked_ids
 from .opened import Opened
 from .table import read_json, write_json
@@ -31,6 +31,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "COCO outlines": (".coco.json",),
     "DICOM segmentation": (".dcm",),
     "OME-Zarr labels": (".zarr",),
+    "Cell Tracking Challenge": (tracks.TRACKS,),
 }
 """Formats of labels -> endings of the file's name."""
 OUTLINES = (".geojson", ".coco.json")
@@ -49,7 +50,8 @@ def ending(path: Path) -> str:
 
 def beside(path: Path) -> Path:
     """Return the path of a label file's table of objects."""
-    return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
+    kind = ".txt" if ending(path) == tracks.TRACKS else ending(path)
+    return path.with_name(path.name[: len(path.name) - len(kind)] + ".json")
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -82,9 +84,11 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
+    if ending(path) == tracks.TRACKS:
+        return tracks.open_tracks(path)
     if path.is_dir():
-        opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
-        return opener(path) if opener else dicom.open_series(path, series)
+        zarr = ome_zarr.is_ome_zarr(path)
+        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES):
         return nifti.open_nifti(path)
@@ -109,6 +113,8 @@ def write_labels(
     path : str or Path
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
+        `man_track.txt` or `res_track.txt`: tracks of the Cell Tracking Challenge, with a mask for
+        every frame.
     labels : integer array-like, or anything that numpy.asarray makes one of
         On the grid: (y, x), (z, y, x) or (t, z, y, x); also a `Labelled` or a `Propagation`.
     grid : Grid, optional
@@ -158,6 +164,8 @@ def write_labels(
         return [_write_zarr(path, labels, grid, known, notes)]
     finals = [path] if kind in _NO_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
+    if kind == tracks.TRACKS:
+        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
     values = np.asarray(labels)
     with replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
@@ -233,6 +241,8 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     """Return the table to write: the given one, or that of what a model found."""
     check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     own = getattr(labels, "objects", None)
+    if isinstance(parents := getattr(labels, "parents", None), Mapping):  # of a propagation
+        own = ObjectTable({i: ObjectRecord(parent=parent) for i, parent in parents.items()})
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
 
 
@@ -288,6 +298,8 @@ def read_labels(
             raise InvalidLabels("a DICOM segmentation is read onto its images; open their series")
         labels: ArraySource
         labels, table = read_dicom_seg(path, grid)
+    elif kind == tracks.TRACKS:
+        labels, table = tracks.read_tracks(path)
     elif path.is_dir():
         labels, table = ome_zarr.read_ome_labels(path)
     elif kind in OUTLINES:
@@ -297,7 +309,7 @@ def read_labels(
     else:
         labels, table = _read_plain(path)
     side = beside(path)
-    if kind not in _NO_TABLE and not path.is_dir() and side.exists():
+    if kind not in (*_NO_TABLE, tracks.TRACKS) and not path.is_dir() and side.exists():
         table, _ = read_json(side)
     if shape is not None and tuple(shape) != tuple(labels.shape):
         raise InvalidLabels(
