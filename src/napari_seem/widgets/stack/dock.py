@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -14,6 +14,7 @@ from ...commands.models import ModelCache
 from ...errors import NapariSeemError
 from ...models.base import Capability
 from ...models.registry import able_models
+from ...propagation import Event
 from ...sources.stack import StackSource
 from ...viewer.coordinates import data_to_world
 from ...viewer.model_input import model_input_of
@@ -264,8 +265,8 @@ class StackWidget(Dock):
         queue.clear()
         for plane in work.to_review():
             result = work.results[plane]
-            events = ", ".join(f"{event.id} {event.kind}" for event in result.events[:3])
-            more = " ..." if len(result.events) > 3 else ""
+            happened = _happened(result.events)
+            events, more = ", ".join(happened[:3]), " ..." if len(happened) > 3 else ""
             item = QListWidgetItem(
                 f"{self._name(plane)}   score {result.score:.2f}   {events}{more}".rstrip()
             )
@@ -320,9 +321,23 @@ def _end_text(who: str, here: str, planes: int, holds: bool) -> str:
     return f"{who.capitalize()} may be carried beyond {here} again."
 
 
-def _events_text(events: Any) -> str:
-    """How many objects ended, split, or are new."""
-    kinds = ("ended", "split", "new")
-    counts = {kind: len({e.id for e in events if e.kind == kind}) for kind in kinds}
+def _happened(events: Sequence[Event]) -> list[str]:
+    """What happened to the objects of a plane: "3 divided into 11 and 12", "4 ended"."""
+    daughters: dict[int, list[str]] = {}
+    for event in events:
+        if event.parent:
+            daughters.setdefault(event.parent, []).append(str(event.id))
+    divided = [f"{one} divided into {' and '.join(ids)}" for one, ids in daughters.items()]
+    others = [e for e in events if not e.parent and not (e.kind == "split" and e.id in daughters)]
+    return divided + [f"{event.id} {event.kind}" for event in others]
+
+
+def _events_text(events: Sequence[Event]) -> str:
+    """How many objects ended, split, divided, or are new."""
+    parents = {event.parent for event in events if event.parent}
+    counts = {"divided": len(parents)}
+    for kind in ("ended", "split", "new"):
+        ids = {event.id for event in events if event.kind == kind and not event.parent}
+        counts[kind] = len(ids - parents)
     said = [f"{count} {kind}" for kind, count in counts.items() if count]
     return f"Objects: {', '.join(said)}." if said else ""
