@@ -7,6 +7,7 @@ import pytest
 import tifffile
 
 import napari_seem as ns
+from napari_seem.cli import main
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.grid import Grid
 from napari_seem.samples import video
@@ -131,3 +132,31 @@ def test_files_that_break_the_rules_are_not_read_as_labels(tmp_path):
 def test_ids_of_more_than_16_bits_are_refused(tmp_path):
     with pytest.raises(InvalidLabels, match="number the objects anew"):
         ns.write_labels(tmp_path / "man_track.txt", np.full((2, 4, 4), 70_000, np.uint32))
+
+
+def test_the_command_line_converts_and_checks(tmp_path, cells, capsys):
+    labels, table = cells
+    ns.write_labels(tmp_path / "cells.tif", labels.astype(np.uint16), table=table)
+    text = tmp_path / "man_track.txt"
+
+    assert main(["tracks", str(tmp_path / "cells.tif"), "-o", str(text)]) == 0
+    assert main(["tracks", str(text)]) == 0
+    assert "keeps the rules" in capsys.readouterr().out
+    text.write_text(text.read_text() + "999 0 0 0\n")
+    assert main(["tracks", str(text)]) == 1
+    assert "track 999 is absent from 'man_track000.tif'" in capsys.readouterr().out
+
+
+def test_the_command_line_divides_along_time(tmp_path, cells):
+    labels, _ = cells
+    video_file, seeds, out = (tmp_path / name for name in ("v.tif", "s.tif", "res_track.txt"))
+    picture = np.where(labels > 0, 200, 40).astype(np.uint8)
+    seed = np.zeros_like(labels, np.uint16)
+    seed[0] = labels[0]
+    for path, data in ((video_file, picture), (seeds, seed)):
+        tifffile.imwrite(path, data, imagej=True, metadata={"axes": "TYX"})
+
+    assert main(["propagate", str(video_file), str(seeds), "-o", str(out)]) == 0
+
+    assert ns.check_tracks(out) == []
+    assert any(int(line.split()[3]) for line in out.read_text().splitlines())

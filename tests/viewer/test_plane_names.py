@@ -58,9 +58,9 @@ def test_layers_of_fewer_axes_and_of_other_units_are_named_in_the_viewers_unit()
     image = viewer.add_image(
         np.zeros((10, 8, 9)), units=("nm", "um", "um"), scale=(1000, 1, 1)
     )  # fmt: skip
-    viewer.dims.set_point(1, 4)
+    viewer.dims.set_current_step(1, 4)
 
-    assert plane_text(image, viewer.dims, shown_plane(image, viewer.dims)) == "plane 4 (4.0 um)"
+    assert plane_text(image, viewer.dims, shown_plane(image, viewer.dims)) == "plane 4 (4000.0 nm)"
 
 
 def test_all_axes_that_are_not_shown_are_named():

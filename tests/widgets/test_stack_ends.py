@@ -285,7 +285,8 @@ def test_ends_are_replayed_from_the_log(opened, settle, rods, model_cache, tmp_p
     dock.viewer.dims.set_current_step(0, 5)
     choose(dock.panel.ended, 0)
     layer = dock.viewer.layers["organ"]
-    layer.data_setitem((np.array([3]), np.array([30]), np.array([30])), 0)
+    rows, columns = np.mgrid[28:34, 26:38].reshape(2, -1)
+    layer.data_setitem((np.full(rows.size, 3), rows, columns), 0)  # half of object 2
     click(dock.panel.resume)
     settle(dock.runner.steps)
     path = save_labels(layer, tmp_path / "organ.tif")[-1]
