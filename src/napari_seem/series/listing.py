@@ -12,7 +12,8 @@ from pathlib import Path
 from ..edits import ObjectTable
 from ..errors import InvalidImage
 from ..images import ArraySource
-from ..io.files import FORMATS, OUTLINES, ending, open_image, read_labels
+from ..io.files import open_image, read_labels
+from ..io.formats import FORMATS, OUTLINES, ending
 from ..io.grid import Grid
 from ..io.images import image_files, labels_beside
 
