@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from discs import DiscModel, disc_image
+from napari.components import ViewerModel
 from qtpy.compat import isalive
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
@@ -35,17 +36,22 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def open_on(make_napari_viewer, qtbot):
-    """`open_on(folder)` gives the docks Annotate and Series; the first image is shown."""
+def open_on(request, qtbot):
+    """`open_on(folder)` gives the docks Annotate and Series; the first image is shown.
+
+    With `window=True` in a viewer that is shown; without, they work on a viewer that has no window.
+    """
     docks = []
 
-    def make(folder, show=False, **options):
-        viewer = make_napari_viewer(show=show)
+    def make(folder, window=False, **options):
+        make_viewer = request.getfixturevalue("make_napari_viewer") if window else None
+        viewer = make_viewer(show=True) if window else ViewerModel()
         model = DiscModel()
         annotate = AnnotateWidget(viewer, loader=lambda _: model)
         series = SeriesWidget(viewer)
         for dock, name in ((annotate, "Annotate"), (series, "Series")):
-            viewer.window.add_dock_widget(dock, name=name)
+            if window:
+                viewer.window.add_dock_widget(dock, name=name)
         docks.extend((series, annotate))
         if folder is not None:
             series.open_files([folder], **options)
@@ -79,36 +85,43 @@ def press(dock, key, modifier=Qt.KeyboardModifier.AltModifier):
 
 
 def test_a_folder_is_labelled_with_one_key_between_two_images(open_on, folder, qtbot):
-    annotate, dock = open_on(folder, name="anna")
-    for number in range(4):
-        assert shown(dock) == f"d{number}"
+    (folder / "d3.tif").unlink()
+    annotate, dock = open_on(folder, window=True, name="anna")
+    for name in ("d0", "d1"):
+        assert shown(dock) == name
         assert annotate.annotator.image is dock.player.shown.images[0]
         click(qtbot, annotate, 32, 20)
         annotate.commit()
         press(dock, Qt.Key.Key_D)
         settle(qtbot, dock)
-    dock.release()
-
-    series = Series.of_files([folder], annotator="ben")
-    assert series.within((DONE,)) == [0, 1, 2, 3]
-    assert {mark.annotator for mark in series.marks.values()} == {"anna"}
-    assert sum(series.counts().values()) == 4
-    for number in range(4):
-        labels, _ = read_labels(folder / "labels" / f"d{number}_labels.tif")
-        assert np.array_equal(labels > 0, TRUTH == 1)
-        assert (folder / "labels" / f"d{number}_labels.log.jsonl").exists()
-    assert "done 4 of 4" in dock.panel.bar.format()
-    assert "done or skipped" in dock.panel.message.text()
-
-
-def test_keys_go_on_back_and_skip(open_on, folder, qtbot):
-    _, dock = open_on(folder)
-    for key, name in ((Qt.Key.Key_Right, "d1"), (Qt.Key.Key_S, "d2"), (Qt.Key.Key_Left, "d1")):
+    for key, name in ((Qt.Key.Key_Left, "d1"), (Qt.Key.Key_Right, "d2"), (Qt.Key.Key_S, "d2")):
         press(dock, key)
         settle(qtbot, dock)
         assert shown(dock) == name
-    assert [dock.player.series.mark_of(k).state for k in range(3)] == [TO_DO, SKIPPED, TO_DO]
-    assert not (folder / "labels" / "d0_labels.tif").exists()  # it was only looked at
+    assert "done or skipped" in dock.panel.message.text()
+    assert dock.panel.bar.format() == "done 2 of 3, 1 skipped"
+    dock.release()
+
+    series = Series.of_files([folder], annotator="ben")
+    assert series.within((DONE,)) == [0, 1]
+    assert series.within((SKIPPED,)) == [2]
+    assert {mark.annotator for mark in series.marks.values()} == {"anna"}
+    assert sum(series.counts().values()) == 2
+    for number in range(2):
+        labels, _ = read_labels(folder / "labels" / f"d{number}_labels.tif")
+        assert np.array_equal(labels > 0, TRUTH == 1)
+        assert (folder / "labels" / f"d{number}_labels.log.jsonl").exists()
+
+
+def test_images_that_are_only_looked_at_leave_nothing(open_on, folder, qtbot):
+    _, dock = open_on(folder)
+    for step in (dock.series_next, dock.series_next, dock.series_previous):
+        step()
+        settle(qtbot, dock)
+    assert shown(dock) == "d1"
+    assert dock.player.series.states()[TO_DO] == 4
+    dock.release()
+    assert not (folder / "labels").exists()
 
 
 def test_only_one_image_and_one_set_of_prompt_layers_is_there(open_on, folder, qtbot):
@@ -134,6 +147,29 @@ def test_the_next_images_are_encoded_ahead_for_the_first_click(open_on, folder, 
 
     assert annotate.annotator.prediction is not None
     assert model.encoded == 3  # the fourth image meanwhile, and not the second again
+
+
+STACK = np.stack([IMAGE, IMAGE // 2, IMAGE])
+
+
+@pytest.mark.parametrize("data", [STACK, np.stack([IMAGE] * 3, -1), STACK.astype(np.uint16) * 9],
+                         ids=["stack", "colours", "16 bits"])  # fmt: skip
+def test_what_is_encoded_ahead_is_what_is_asked_for(open_on, tmp_path, qtbot, data):
+    for number in range(2):
+        photometric = "rgb" if data.shape[-1] == 3 else "minisblack"
+        image = data + data.dtype.type(number)
+        tifffile.imwrite(tmp_path / f"s{number}.tif", image, photometric=photometric)
+    annotate, dock = open_on(tmp_path)
+    model = annotate.annotator.model_cache.model("compact")
+    assert model.encoded == 1
+    dock.series_next()
+    settle(qtbot, dock)
+    place = (1, 32, 20) if dock.player.shown.images[0].ndim == 3 else (32, 20)
+    annotate.annotator.prompt_layers.points.add([place])
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+
+    assert annotate.annotator.work.session.prompts
+    assert model.encoded == 1
 
 
 def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
@@ -190,7 +226,7 @@ def test_strokes_are_saved_by_themselves(open_on, folder, qtbot):
 
 
 def test_closing_the_window_saves(open_on, folder):
-    _, dock = open_on(folder, show=True)
+    _, dock = open_on(folder, window=True)
     dock.player.shown.labels.data_setitem((np.array([3]), np.array([4])), 2)
     dock.viewer.close()
 
@@ -300,7 +336,7 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     assert "only yours" in dock.panel.disagreements.text()
     center = tuple(dock.viewer.scene.camera.center)[-2:]
     assert np.hypot(center[0] - 32, center[1] - 58) < 2
-    assert "d0 ben" in dock.viewer.layers
+    assert dock.viewer.layers["d0 ben"].contour > 0
     dock.comparison.step(1)
     settle(qtbot, dock)
     assert shown(dock) == "d2"

@@ -103,7 +103,9 @@ class SeriesWidget(Dock):
     def showEvent(self, event: Any) -> None:
         """Know the window, to save before it closes."""
         super().showEvent(event)
-        self.window().installEventFilter(self)
+        window = self.window()
+        if window is not None:
+            window.installEventFilter(self)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Save before the window closes: napari doesn't tell its docks."""

@@ -205,6 +205,7 @@ class SeriesPlayer(QObject):
         self.series, self._layers, self.position = series, layers, -1
         self._look.start()
         self.changed.emit()
+        self.saver.submit(-1, partial(_silent, series.count))
         self.go(series.first())
 
     def _mark(self, series: Series, index: int, changes: dict[str, Any]) -> None:
