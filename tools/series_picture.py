@@ -12,6 +12,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import skimage.data
 import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_seem.demo.gestures import perform, wait_until
 from napari_seem.demo.script import Click
@@ -54,7 +56,10 @@ def main(picture: Path) -> None:
         perform(annotate, Click((125, 115)))
         player.save_now()
         wait_until(lambda: not player.ahead.steps.running, 300)
-        dock.parent().raise_()
+        viewer.window._qt_window.resizeDocks(
+            [annotate.parent(), dock.parent()], [380, 560], Qt.Orientation.Vertical
+        )
+        QApplication.processEvents()
         viewer.screenshot(str(picture), canvas_only=False, flash=False)
         viewer.close()
 
