@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..commands.files import SaveLabels, provenance_of
+from ..commands.files import SaveLabels
 from ..commands.replay import replay
 from ..edits import ObjectTable
 from ..errors import InvalidLabels, NapariSeemError
-from ..io.files import open_image
+from ..io.files import open_image, open_labels
 from ..io.opened import Opened
 from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
-from .listing import read_labels_of, stem_of
+from .listing import stem_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
 
@@ -81,9 +81,9 @@ def open_in(series: Series, index: int, logs: Path, opened: Opened | None = None
         opened = open_image(source.path)
     found = OpenedImage(index, opened, path, prompts=list(mark.prompts), stamp=stamp_of(path))
     if path.exists() and not _is_worked_in(path):
-        labels, table = read_labels_of(source, path, None if opened is None else opened.grid)
+        labels = open_labels(path, None if opened is None else opened.grid)
         found = replace(
-            found, labels=_editable(labels, path), table=table, about=provenance_of(path)
+            found, labels=_editable(labels.data, path), table=labels.table, about=labels.about
         )
     return _with_journal(found, mark, logs)
 
