@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -43,10 +44,10 @@ def open_on(request, qtbot):
     """
     docks = []
 
-    def make(folder, window=False, **options):
+    def make(folder, window=False, model=None, **options):
         make_viewer = request.getfixturevalue("make_napari_viewer") if window else None
         viewer = make_viewer(show=True) if window else ViewerModel()
-        model = DiscModel()
+        model = model or DiscModel()
         annotate = AnnotateWidget(viewer, loader=lambda _: model)
         series = SeriesWidget(viewer)
         for dock, name in ((annotate, "Annotate"), (series, "Series")):
@@ -225,6 +226,39 @@ def test_strokes_are_saved_by_themselves(open_on, folder, qtbot):
     assert Series.of_files([folder]).counts() == {"": 1}
 
 
+def test_saving_by_the_annotate_dock_is_no_conflict(open_on, folder, qtbot):
+    annotate, dock = open_on(folder)
+    click(qtbot, annotate, 32, 20)
+    annotate.commit()
+    annotate.save()
+    qtbot.waitUntil(lambda: "saved" in annotate.panel.message.text())
+    click(qtbot, annotate, 32, 58)
+    annotate.commit()
+    dock.player.save_now()
+
+    inside = sorted(path.name for path in (folder / "labels").glob("*.tif"))
+    assert inside == ["d0_labels.tif"]
+    assert np.array_equal(read_labels(folder / "labels" / inside[0])[0], TRUTH)
+
+
+def test_a_fast_hand_commits_and_goes_on_before_the_mask_is_there(open_on, folder, qtbot):
+    held = threading.Event()
+    model = DiscModel()
+    predict = model.predict
+    model.predict = lambda *given, **named: held.wait(20) and predict(*given, **named)
+    annotate, dock = open_on(folder, model=model)
+    annotate.annotator.prompt_layers.points.add([(32, 20)])
+    annotate.commit()
+    dock.series_done()
+    dock.series_done()  # the next image is not there yet
+    held.set()
+    qtbot.waitUntil(lambda: dock.player.shown.index == 1)
+    dock.player.saver.wait(0)
+
+    assert np.array_equal(read_labels(folder / "labels" / "d0_labels.tif")[0] > 0, TRUTH == 1)
+    assert dock.player.series.within((DONE,)) == [0]
+
+
 def test_closing_the_window_saves(open_on, folder):
     _, dock = open_on(folder, window=True)
     dock.player.shown.labels.data_setitem((np.array([3]), np.array([4])), 2)
@@ -327,7 +361,7 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     write_labels(theirs / "d0_labels.tif", (TRUTH == 1).astype(np.uint16))
     write_labels(mine / "d2_labels.tif", (TRUTH == 1).astype(np.uint16))
     write_labels(theirs / "d2_labels.tif", TRUTH.astype(np.uint16))
-    _, dock = open_on(folder)
+    annotate, dock = open_on(folder)
     dock.comparison.begin(theirs)
     qtbot.waitUntil(lambda: not dock.comparison.steps.running)
     settle(qtbot, dock)
@@ -337,6 +371,7 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     center = tuple(dock.viewer.scene.camera.center)[-2:]
     assert np.hypot(center[0] - 32, center[1] - 58) < 2
     assert dock.viewer.layers["d0 ben"].contour > 0
+    assert annotate.annotator.labels is dock.player.shown.labels  # theirs are not written to
     dock.comparison.step(1)
     settle(qtbot, dock)
     assert shown(dock) == "d2"
@@ -359,8 +394,8 @@ def test_after_a_crash_everything_is_there_again(open_on, folder, tmp_path, qtbo
     logs = shutil.copytree(logs_folder(), after / "logs")
 
     found = open_in(Series.of_files([after]), 0, logs)
-    assert np.array_equal(found.labels, labels.data)
-    assert found.table[1].name == "left"
+    assert np.array_equal(found.labels.data, labels.data)
+    assert found.labels.table[1].name == "left"
     (line,) = found.prompts
     assert [(one["y"], one["x"]) for one in line["prompts"]] == [(32, 58)]
     assert "brought back" in found.recovered

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..edits import ObjectTable
 from ..errors import NapariSeemError
-from ..images import ArraySource
-from .listing import SeriesImage, labels_for, list_images, read_labels_of
+from ..io.opened import OpenedLabels
+from .listing import SeriesImage, labels_for, list_images, open_labels_of
 from .marks import DONE, IN_WORK, STATES, TO_DO, Mark, MarkFolder
 
 LABELS = "labels"
@@ -134,7 +133,7 @@ class Series:
             if not path.exists() or stamp_of(path) == tuple(mark.counted):
                 continue
             with suppress(NapariSeemError):  # told when it is opened
-                counts = counts_of(*read_labels_of(image, path))
+                counts = counts_of(open_labels_of(image, path))
                 self._read[image.name] = mark.counted, counts
 
     def _take_over(self, orphans: dict[str, Mark], marks: dict[str, Mark]) -> None:
@@ -153,16 +152,15 @@ class Series:
                     break
 
 
-def counts_of(labels: ArraySource, table: ObjectTable) -> dict[str, int]:
-    """Count the objects of labels (..., H, W) by class; "" for those of none.
+def counts_of(labels: OpenedLabels) -> dict[str, int]:
+    """Count the objects of labels by class; "" for those of none.
 
     Rows of the table without a pixel do not count.
     """
     found: set[int] = set()
-    planes = np.ndindex(*labels.shape[:-2])
-    for index in planes:
-        found.update(np.unique(np.asarray(labels[index])).tolist())
-    return dict(Counter(table[label_id].class_name for label_id in found if label_id > 0))
+    for index in np.ndindex(*labels.data.shape[:-2]):
+        found.update(np.unique(np.asarray(labels.data[index])).tolist())
+    return dict(Counter(labels.table[label_id].class_name for label_id in found if label_id > 0))
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from ...planes import Plane
 from ...series.compare import ObjectPair, agreement, compare_folders, disagreements
-from ...series.listing import labels_for, read_labels_of
+from ...series.listing import labels_for, open_labels_of
 from ...viewer.camera import show_place
 from ...viewer.series_layers import ShownImage, add_labels
 from .._shared.runner import Job
@@ -19,9 +19,11 @@ from .._shared.steps import Steps
 from .player import SeriesPlayer
 
 if TYPE_CHECKING:
-    from ...edits import ObjectTable
+    from ...io.opened import OpenedLabels
     from ...series.series import Series
 
+COMPARED = "compared"
+"""Role of layers with another person's labels."""
 OUTLINE = 2
 """Width of the outlines by which another person's labels are shown."""
 
@@ -117,16 +119,17 @@ class Comparison(QObject):
         show_place(player.viewer, shown.images[0], plane, pair.box)
         if not shown.others and player.series is not None and self.folder is not None:
             source = player.series.images[shown.index]
-            read = partial(read_labels_of, source, labels_for(source, self.folder))
-            show = partial(self._show_theirs, shown, self.folder.name)
+            path = labels_for(source, self.folder)
+            read = partial(open_labels_of, source, path)
+            show = partial(self._show_theirs, shown, path)
             player.loader.submit(Job(read, show, self._on_trouble, lane="theirs"))
 
-    def _show_theirs(self, shown: ShownImage, who: str, read: tuple[Any, ObjectTable]) -> None:
+    def _show_theirs(self, shown: ShownImage, path: Path, opened: OpenedLabels) -> None:
         viewer = self._player.viewer
         if self._player.shown is not shown or shown.others:
             return
-        name = f"{shown.images[0].name} {who}"
-        layer = add_labels(viewer, shown.images[0], read[0], name, read[1], {})
+        name = f"{shown.images[0].name} {path.parent.name}"
+        layer = add_labels(viewer, shown.images[0], opened, name, path, COMPARED)
         layer.contour, layer.editable = OUTLINE, False
         shown.others.append(layer)
         viewer.layers.selection.active = shown.labels
