@@ -340,7 +340,8 @@ class SeriesPlayer(QObject):
             self.saver.submit(shown.index, partial(_silent, begun))
             self.changed.emit()
         shown.dirty = True
-        self._save_soon.start()
+        if not self._save_soon.isActive():
+            self._save_soon.start()
 
     def _on_removing(self, event: Any) -> None:
         """Save before a layer goes, as when the viewer closes: its prompts would go with it."""
