@@ -1,88 +1,21 @@
-"""The Series dock in a real viewer, with real files and keys."""
+"""The Series dock: from one image to the next, with real files and keys."""
 
 from __future__ import annotations
 
-import shutil
 import threading
 
 import numpy as np
 import pytest
 import tifffile
-from discs import DiscModel, disc_image
-from napari.components import ViewerModel
-from qtpy.compat import isalive
+from discs import DiscModel
 from qtpy.QtCore import Qt
-from qtpy.QtTest import QTest
+from series_docks import IMAGE, TRUTH, click, press, settle, shown
 
-from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.io.files import read_labels, write_labels
-from napari_seem.prompts import Box, Point, Polygon
-from napari_seem.series.marks import DONE, IN_WORK, SKIPPED, TO_DO
-from napari_seem.series.opening import open_in
+from napari_seem.series.marks import DONE, SKIPPED, TO_DO
 from napari_seem.series.series import Series
-from napari_seem.viewer.documents import logs_folder
 from napari_seem.viewer.roles import is_ours
-from napari_seem.widgets.annotate.dock import AnnotateWidget
-from napari_seem.widgets.series.dock import SeriesWidget
 from napari_seem.widgets.series.panel import KEEP
-
-IMAGE, TRUTH = disc_image()
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for number in range(4):
-        tifffile.imwrite(tmp_path / f"d{number}.tif", IMAGE + np.uint8(number))
-    return tmp_path
-
-
-@pytest.fixture
-def open_on(request, qtbot):
-    """`open_on(folder)` gives the docks Annotate and Series; the first image is shown.
-
-    With `window=True` in a viewer that is shown; without, they work on a viewer that has no window.
-    """
-    docks = []
-
-    def make(folder, window=False, model=None, **options):
-        make_viewer = request.getfixturevalue("make_napari_viewer") if window else None
-        viewer = make_viewer(show=True) if window else ViewerModel()
-        model = model or DiscModel()
-        annotate = AnnotateWidget(viewer, loader=lambda _: model)
-        series = SeriesWidget(viewer)
-        for dock, name in ((annotate, "Annotate"), (series, "Series")):
-            if window:
-                viewer.window.add_dock_widget(dock, name=name)
-        docks.extend((series, annotate))
-        if folder is not None:
-            series.open_files([folder], **options)
-            settle(qtbot, series)
-        return annotate, series
-
-    yield make
-    for dock in docks:
-        if isalive(dock):
-            dock.release()
-
-
-def settle(qtbot, dock):
-    """Wait until what is asked for is shown, and encoded."""
-    player = dock.player
-    qtbot.waitUntil(lambda: not player.loader.busy and not player.ahead.steps.running)
-
-
-def click(qtbot, annotate, y, x):
-    """Put a point as the point tool does, and wait for its mask."""
-    annotate.annotator.prompt_layers.points.add([(y, x)])
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
-
-
-def shown(dock):
-    return dock.player.shown.images[0].name
-
-
-def press(dock, key, modifier=Qt.KeyboardModifier.AltModifier):
-    QTest.keyClick(dock.viewer.window._qt_viewer.canvas.native, key, modifier)
 
 
 def test_a_folder_is_labelled_with_one_key_between_two_images(open_on, folder, qtbot):
@@ -173,74 +106,6 @@ def test_what_is_encoded_ahead_is_what_is_asked_for(open_on, tmp_path, qtbot, da
     assert model.encoded == 1
 
 
-def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
-    annotate, dock = open_on(folder)
-    click(qtbot, annotate, 32, 20)
-    shapes = annotate.annotator.prompt_layers.shapes
-    shapes.add_rectangles(np.array([[10, 4], [10, 38], [50, 38], [50, 4]]))
-    shapes.add_polygons(np.array([[2.0, 2], [2, 9], [9, 9]]))
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
-    before = annotate.annotator.work.session.prompts
-    dock.series_next()
-    settle(qtbot, dock)
-    assert annotate.annotator.work is None or not annotate.annotator.work.session.prompts
-    dock.series_previous()
-    settle(qtbot, dock)
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
-
-    after = annotate.annotator.work.session.prompts
-    assert [type(p) for p in after] == [Point, Box, Polygon]
-    assert [p.uid for p in after] == [p.uid for p in before]
-    assert (after[1].y0, after[1].x1) == (before[1].y0, before[1].x1)
-    assert len(annotate.annotator.prompt_layers.points.data) == 1
-    assert len(shapes.data) == 2
-    assert annotate.annotator.prediction is not None
-
-
-def test_names_and_ids_go_on_where_another_person_stopped(open_on, folder, qtbot):
-    labels = folder / "labels" / "d0.nii.gz"
-    labels.parent.mkdir()
-    table = ObjectTable({7: ObjectRecord("left", concept="disc")})
-    write_labels(labels, np.where(TRUTH == 1, 7, 0).astype(np.uint16), table=table)
-    annotate, dock = open_on(folder)
-    click(qtbot, annotate, 32, 58)
-    assert annotate.commit() == 8
-    dock.release()
-
-    data, table = read_labels(labels)
-    assert sorted(np.unique(data)) == [0, 7, 8]
-    assert table[7].concept == "disc"
-    assert not (folder / "labels" / "d0_labels.tif").exists()
-
-
-def test_strokes_are_saved_by_themselves(open_on, folder, qtbot):
-    _, dock = open_on(folder)
-    layer = dock.player.shown.labels
-    layer.data_setitem((np.array([3, 3]), np.array([4, 5])), 2)
-    assert dock.player.series.mark_of(0).state == IN_WORK
-    dock.player.save()
-    dock.player.saver.wait(0)
-
-    saved, _ = read_labels(folder / "labels" / "d0_labels.tif")
-    assert saved[3, 4] == 2
-    assert Series.of_files([folder]).counts() == {"": 1}
-
-
-def test_saving_by_the_annotate_dock_is_no_conflict(open_on, folder, qtbot):
-    annotate, dock = open_on(folder)
-    click(qtbot, annotate, 32, 20)
-    annotate.commit()
-    annotate.save()
-    qtbot.waitUntil(lambda: "saved" in annotate.panel.message.text())
-    click(qtbot, annotate, 32, 58)
-    annotate.commit()
-    dock.player.save_now()
-
-    inside = sorted(path.name for path in (folder / "labels").glob("*.tif"))
-    assert inside == ["d0_labels.tif"]
-    assert np.array_equal(read_labels(folder / "labels" / inside[0])[0], TRUTH)
-
-
 def test_a_fast_hand_commits_and_goes_on_before_the_mask_is_there(open_on, folder, qtbot):
     held = threading.Event()
     model = DiscModel()
@@ -257,27 +122,6 @@ def test_a_fast_hand_commits_and_goes_on_before_the_mask_is_there(open_on, folde
 
     assert np.array_equal(read_labels(folder / "labels" / "d0_labels.tif")[0] > 0, TRUTH == 1)
     assert dock.player.series.within((DONE,)) == [0]
-
-
-def test_closing_the_window_saves(open_on, folder):
-    _, dock = open_on(folder, window=True)
-    dock.player.shown.labels.data_setitem((np.array([3]), np.array([4])), 2)
-    dock.viewer.close()
-
-    assert read_labels(folder / "labels" / "d0_labels.tif")[0][3, 4] == 2
-
-
-def test_labels_that_somebody_else_wrote_meanwhile_stay(open_on, folder, qtbot):
-    _, dock = open_on(folder, name="anna")
-    theirs = folder / "labels" / "d0_labels.tif"
-    theirs.parent.mkdir(exist_ok=True)
-    write_labels(theirs, (TRUTH == 2).astype(np.uint16))
-    dock.player.shown.labels.data_setitem((np.array([3]), np.array([4])), 2)
-    dock.player.save()
-    qtbot.waitUntil(lambda: "somebody else" in dock.panel.message.text())
-
-    assert np.array_equal(read_labels(theirs)[0] > 0, TRUTH == 2)
-    assert read_labels(folder / "labels" / "d0_labels-anna.tif")[0][3, 4] == 2
 
 
 def test_zoom_and_contrast_are_kept_where_it_is_wanted(open_on, folder, qtbot):
@@ -377,28 +221,3 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     assert shown(dock) == "d2"
     assert "only theirs" in dock.panel.disagreements.text()
     assert "d0 ben" not in dock.viewer.layers
-
-
-def test_after_a_crash_everything_is_there_again(open_on, folder, tmp_path, qtbot):
-    annotate, dock = open_on(folder, name="anna")
-    click(qtbot, annotate, 32, 20)
-    annotate.panel.name.setText("left")
-    annotate.commit()
-    labels = dock.player.shown.labels
-    labels.data_setitem((np.array([3, 3]), np.array([4, 5])), 9)
-    click(qtbot, annotate, 32, 58)
-    dock.player.saver.wait(0)
-    assert not (folder / "labels" / "d0_labels.tif").exists()  # not saved yet
-    after = tmp_path.with_name("after")  # what a machine that dies now leaves
-    shutil.copytree(folder, after)
-    logs = shutil.copytree(logs_folder(), after / "logs")
-
-    found = open_in(Series.of_files([after]), 0, logs)
-    assert np.array_equal(found.labels.data, labels.data)
-    assert found.labels.table[1].name == "left"
-    (line,) = found.prompts
-    assert [(one["y"], one["x"]) for one in line["prompts"]] == [(32, 58)]
-    assert "brought back" in found.recovered
-    assert "commit" in (after / "labels" / "d0_labels.log.jsonl").read_text()
-    elsewhere = open_in(Series.of_files([after]), 0, after / "no logs here")
-    assert elsewhere.labels is None

@@ -35,7 +35,7 @@ from .teaching import Teaching
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image
     from napari.utils.events import Event
 
     from ...models.base import Prediction
@@ -121,12 +121,6 @@ class AnnotateWidget(Dock):
             take_tool(self.viewer, layers, name)
             layers.set_positive(self.annotator.positive)
         self._show_tool()
-
-    def work_on(self, image: Image, labels: Labels) -> None:
-        """Choose an image and its labels, and go on with the tool in use."""
-        self.panel.image.select(image)
-        self._on_image(image)
-        self.annotator.choose_labels(labels)
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""

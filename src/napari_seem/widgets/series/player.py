@@ -277,7 +277,9 @@ class SeriesPlayer(QObject):
         dock = self._annotate()
         self._waiting_prompts = prompts
         if dock is not None:
-            dock.work_on(shown.images[0], shown.labels)
+            dock.panel.image.select(shown.images[0])
+            dock.panel.image.chosen.emit(shown.images[0])
+            dock.annotator.choose_labels(shown.labels)
             resume(dock.annotator, prompts)
             self._waiting_prompts = []
 
