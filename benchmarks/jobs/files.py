@@ -116,9 +116,7 @@ def _largest(truth: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
     return np.where(np.isin(truth, np.argsort(-sizes)[:most]), truth, 0)
 
 
-def _judge_geojson(
-    path: Path, transform: Any, truth: npt.NDArray[np.int64]
-) -> tuple[str, bool]:
+def _judge_geojson(path: Path, transform: Any, truth: npt.NDArray[np.int64]) -> tuple[str, bool]:
     """Draw the polygons by their map coordinates, and compare."""
     import json
 
@@ -132,5 +130,3 @@ def _judge_geojson(
     named = sum("roof" in json.dumps(feature["properties"]) for feature in features)
     text = f"by map coordinates {agreement(drawn, truth)}; {named} named"
     return text, len(matches(drawn, truth)) >= 0.75 * ROOFS and named == len(features)
-
-

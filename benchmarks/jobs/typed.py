@@ -54,8 +54,7 @@ def command_line(shell: Shell, folder: Path) -> Result:
         f"segment {one.path.name} -o found.tif --everything --min-area 30",
         f"segment {one.path.name} -o found.geojson --everything --min-area 30",
         "propagate stack.tif seeds.tif -o carried.tif --find-new",
-        f"label-like {other.path.name} --example {one.path.name} found.tif -o like "
-        "--kind instance",
+        f"label-like {other.path.name} --example {one.path.name} found.tif -o like --kind instance",
         f"find nucleus {one.path.name} -o words.csv",
     )
     worked = [shell.type(line) for line in lines]
