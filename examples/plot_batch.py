@@ -1,0 +1,42 @@
+"""
+A whole folder
+==============
+
+The work of the docks for a folder of images, with a report. What is done is noted, so that the same
+call goes on where it was interrupted; a file that can't be read ends nothing.
+"""
+
+from pathlib import Path
+from tempfile import mkdtemp
+
+from skimage.io import imsave
+
+import napari_seem as ns
+from napari_seem.samples import stack
+
+# %%
+# Three planes of a drawn stack as files, and one file that is no image.
+folder = Path(mkdtemp())
+(folder / "slides").mkdir()
+for z in (6, 12, 18):
+    plane = stack().image[z, :128, :128]
+    imsave(folder / "slides" / f"plane-{z}.tif", plane, check_contrast=False)
+(folder / "slides" / "broken.tif").write_bytes(b"not an image")
+
+# %%
+# Every nucleus of every file. What went wrong is in the report.
+request = {"names": "nucleus", "wanted": {"min_area": 30}}
+tasks = ns.plan_batch("segment", folder / "slides", folder / "labels", request)
+report = ns.run_batch(tasks, folder / "labels")
+print(str(report).replace(str(folder), "FOLDER"))
+
+# %%
+# The same in a shell:
+#
+# .. code-block:: console
+#
+#     napari-seem batch segment slides/ -o labels/ --names nucleus
+#
+# Label files lie beside a table of their objects.
+labels, table = ns.read_labels(folder / "labels" / "plane-12.tif")
+print(labels.shape, len(table), "objects")
