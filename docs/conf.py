@@ -59,7 +59,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "filename_pattern": r"plot_",
     "image_scrapers": (site_gallery.scrape,),
-    "capture_repr": ("_repr_html_", "_repr_png_"),
+    "capture_repr": ("_repr_html_",),
     "reset_modules": (site_gallery.reset,),
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,

@@ -219,7 +219,7 @@ def test_propagate_labels_every_plane_and_scores_them(stack):
 
 
 def test_propagate_names_what_does_not_fit(stack, capsys):
-    tifffile.imwrite(stack / "small.tif", np.ones((7, 3, 3), np.uint8))
+    tifffile.imwrite(stack / "small.tif", np.ones((7, 5, 5), np.uint8))
 
     assert main(["propagate", str(stack / "stack.tif"), str(stack / "small.tif"),
                  "-o", str(stack / "out.tif")]) == 2  # fmt: skip

@@ -17,15 +17,8 @@ LAST = "___"
 os.environ["NAPARI_CONFIG"] = ""  # else every viewer writes the person's own settings
 
 
-def pictures(values: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield what a block of an example shows, as PNG: its last value, and an open viewer.
-
-    Parameters
-    ----------
-    values : mapping
-        The example's names. An answer of napari-seem shows itself as in a notebook.
-    """
-    shown = values.get(LAST)
+def pictures(shown: object) -> Iterator[bytes]:
+    """Yield the pictures by which a value shows itself in a notebook, as PNG."""
     if hasattr(shown, "_repr_html_"):
         for encoded in PICTURE.findall(shown._repr_html_()):
             yield base64.b64decode(encoded)
@@ -38,23 +31,32 @@ def window() -> Any:
     return sys.modules["napari"].current_viewer() if "napari" in sys.modules else None
 
 
-def scrape(block: object, block_vars: Mapping[str, Any], gallery_conf: Mapping[str, Any]) -> str:
+def scrape(block: Any, block_vars: Mapping[str, Any], gallery_conf: Mapping[str, Any]) -> str:
     """Save the pictures of a block; give the lines of the page that show them.
 
-    What the last value shows stands on the page already: its picture is kept for the list of
-    examples only.
+    An answer of napari-seem stands on the page already, with its table: its picture is kept for the
+    list of examples only.
     """
     paths = block_vars["image_path_iterator"]
-    for picture in pictures(block_vars["example_globals"]):
-        Path(next(paths)).write_bytes(picture)
+    shown = block_vars["example_globals"].get(LAST)
+    lines = ""
+    for picture in pictures(shown):
+        path = Path(next(paths))
+        path.write_bytes(picture)
+        if not hasattr(shown, "_repr_html_"):
+            lines += _line(path, gallery_conf)
     viewer = window()
-    if viewer is None or "napari.run()" not in block[1]:  # type: ignore[index]
-        return ""
-    path = Path(next(paths))
-    photograph(viewer, path)
-    viewer.close()
+    if viewer is not None and "napari.run()" in block[1]:
+        path = Path(next(paths))
+        photograph(viewer, path)
+        viewer.close()
+        lines += _line(path, gallery_conf)
+    return lines
+
+
+def _line(path: Path, gallery_conf: Mapping[str, Any]) -> str:
     relative = path.relative_to(gallery_conf["src_dir"]).as_posix()
-    return f"\n.. image-sg:: /{relative}\n   :alt: The napari window of this example\n\n"
+    return f"\n.. image:: /{relative}\n   :alt: What this part of the example shows\n\n"
 
 
 def photograph(viewer: Any, path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
+from napari_seem.viewer.new_prompt_layers import COLOURS
 
 FIRST, SECOND = 1, 2
 
@@ -113,7 +114,7 @@ def test_the_sign_shows_in_colour_and_buttons(dock):
     dock.toggle_polarity()
 
     assert dock.panel.negative.isChecked()
-    assert points(dock).current_face_color == "#ff4961ff"
+    assert points(dock).current_face_color == f"{COLOURS[False]}ff"
     assert dock.annotator.prompt_layers.scribbles.selected_label == 2
 
     dock.toggle_polarity()

@@ -9,11 +9,21 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
 from .events import Followed, later
+from .focus import KeysToCanvas
 from .progress import Progress, ProgressRow
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
@@ -87,7 +97,7 @@ class Dock(QWidget):
 
     panel: Any
     """Its widgets; has a `message`."""
-    _released = False
+    _released = _placed = False
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -109,6 +119,7 @@ class Dock(QWidget):
 
     def place(self, widget: QWidget, *running: Progress) -> None:
         """Show a widget as a page that scrolls, and below it the work that runs."""
+        KeysToCanvas(widget, self.viewer)
         self.fill(Page(widget))
         for progress in running:
             self._column.addWidget(ProgressRow(progress, self))
@@ -139,6 +150,14 @@ class Dock(QWidget):
             self.events.close()
             self._let_go()
 
+    def showEvent(self, event: Any) -> None:
+        """Share the room of a dock that is open already, as a tab; once, for docks can be moved."""
+        super().showEvent(event)
+        frame = self.parent()
+        if not self._placed and isinstance(frame, QDockWidget):
+            self._placed = True
+            later(self, 0, lambda: _join_tabs(frame)).start()
+
     def closeEvent(self, event: Any) -> None:
         """Let go of the viewer; what is written stays."""
         self.release()
@@ -161,3 +180,17 @@ def open_dock(viewer: Any, kind: type[Dock]) -> Dock | None:
     dock = None if known is None else known()
     works = dock is not None and isalive(dock) and not dock.is_released
     return dock if works else None
+
+
+def _join_tabs(frame: QDockWidget) -> None:
+    """Put a dock beside another of ours in its area, as a tab: half a screen is too low for one."""
+    window = frame.parent()
+    if not isinstance(window, QMainWindow) or frame.isFloating():
+        return
+    area = window.dockWidgetArea(frame)
+    for other in window.findChildren(QDockWidget):
+        fits = window.dockWidgetArea(other) == area and not other.isFloating()
+        if other is not frame and fits and other.isVisible() and isinstance(other.widget(), Dock):
+            window.tabifyDockWidget(other, frame)
+            frame.raise_()
+            return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -20,7 +19,6 @@ from superqt import QLabeledDoubleSlider
 from ...query.run import LONGEST_WORD
 from .._shared.forms import (
     AxisBox,
-    LayerBox,
     PlaneRange,
     WordButtons,
     form,
@@ -28,6 +26,7 @@ from .._shared.forms import (
     row,
     set_tips,
 )
+from .._shared.layer_box import ImageBox, LabelsBox
 from .._shared.message import Message
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
@@ -56,7 +55,7 @@ class FindPanel(QWidget):
     def __init__(self, models: Sequence[str], findings: Findings) -> None:
         super().__init__()
         self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
-        self.along, self._range = AxisBox(), PlaneRange()
+        self.along, self.planes = AxisBox(), PlaneRange()
         self.model.addItems(list(models))
         self.scope.addItems([STACK, IMAGES, FOLDER])
         self.sort.addItems([BY_SCORE, BY_PLACE])
@@ -65,9 +64,10 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image = ImageBox()
+        self.labels = LabelsBox(self.image, "new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
-        self.first, self.last = self._range.first, self._range.last
+        self.first, self.last = self.planes.first, self.planes.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
         self.begin, self.again = QPushButton("Find"), QPushButton("Again")
         self.message, self.count = Message(), QLabel()
@@ -82,7 +82,7 @@ class FindPanel(QWidget):
         self._tips()
         self._arrange()
         self.show_running(False)
-        self.show_scope(1, 0)
+        self.show_scope([0], 0)
         self.show_channels(0)
         self.show_counts(0, 0, 0)
 
@@ -91,17 +91,17 @@ class FindPanel(QWidget):
         self.begin.setEnabled(not running)
         self.again.setEnabled(not running)
 
-    def show_scope(self, count: int, axes: int) -> None:
-        """Show the rows that the scope needs, for `count` planes along one of so many axes."""
+    def show_scope(self, numbers: Sequence[int], axes: int) -> None:
+        """Show the rows that the scope needs, for planes of these numbers along one of `axes`."""
         scope = self.scope.currentText()
         rows = (
             (self.image, scope == STACK), (self.along, scope == STACK and axes > 1),
-            (self._range, scope == STACK and count > 1), (self._folder, scope == FOLDER),
+            (self.planes, scope == STACK and len(numbers) > 1), (self._folder, scope == FOLDER),
             (self.labels, scope == STACK),
         )  # fmt: skip
         for widget, wanted in rows:
             self._form.setRowVisible(widget, wanted)
-        self._range.offer(count)
+        self.planes.offer(numbers)
 
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""
@@ -163,7 +163,7 @@ class FindPanel(QWidget):
         self._form = form(
             ("Find", self.word), ("", self._suggestions), ("In", self.scope),
             ("Image", self.image), ("", self.channels), ("Along", self.along),
-            ("Planes", self._range), ("Folder", self._folder), ("Model", self.model),
+            ("Planes", self.planes), ("Folder", self._folder), ("Model", self.model),
             ("Write to", self.labels), ("", self.overwrite),
         )  # fmt: skip
         column.addLayout(self._form)
