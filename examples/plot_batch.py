@@ -38,5 +38,6 @@ print(str(report).replace(str(folder), "FOLDER"))
 #     napari-seem batch segment slides/ -o labels/ --names nucleus
 #
 # Label files lie beside a table of their objects.
-labels, table = ns.read_labels(folder / "labels" / "plane-12.tif")
+written = sorted((folder / "labels").glob("plane-12*.tif"))
+labels, table = ns.read_labels(written[0])
 print(labels.shape, len(table), "objects")

@@ -11,17 +11,17 @@ import skimage.data
 import napari_seem as ns
 
 model = ns.load_model("compact")
-embedding = model.encode(skimage.data.chelsea())
+embedding = model.encode(skimage.data.coffee())
 
 # %%
 # A prediction: the mask, its score, and what the model takes it for.
-model.predict(embedding, [ns.Box(95, 130, 130, 190)])
+model.predict(embedding, [ns.Box(5, 70, 380, 485)])
 
 # %%
 # A session: its prompts and the present mask.
 session = ns.Session(model, embedding)
-session.add(ns.Point(112, 170))
-session.add(ns.Point(112, 300))
+session.add(ns.Point(195, 265))
+session.add(ns.Point(330, 265, positive=False))
 session
 
 # %%

@@ -1,7 +1,7 @@
-"""Run the shell steps of the workflows' Linux jobs here, in a clean clone: run_workflow.py [JOB ...].
+"""Run the shell steps of the Linux jobs of ci.yml, in a clean clone each: run_workflow.py [JOB ...].
 
-What other people's machines do with `uses:` (checkout, Python) is there already. Each job begins in a
-clone of its own; a matrix is run for the Python that runs this script.
+What `uses:` does elsewhere (checkout, Python) is there already. A matrix is run for the Python
+that runs this script.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ ROOT = Path(__file__).resolve().parents[1]
 HERE = {"os": "ubuntu-latest", "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
 """What stands for these keys of a matrix; of other keys every value is run."""
 AS_ROOT = 'sudo() { "$@"; }\n'
-OUTSIDE = ("publish", "release.yml")
-"""Jobs and workflows that only make sense where they are published."""
 
 
 def jobs(path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:

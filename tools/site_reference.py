@@ -54,7 +54,10 @@ def _directive(name: str) -> list[str]:
     if inspect.isclass(thing):
         kind = "exception" if issubclass(thing, Exception) else "class"
         return [f".. auto{kind}:: {name}", "   :members:"]
-    return [f".. auto{'function' if inspect.isroutine(thing) else 'data'}:: {name}"]
+    if inspect.isroutine(thing):
+        return [f".. autofunction:: {name}"]
+    home = napari_seem._HOME_OF[name]  # where the text of data stands, below it
+    return [f".. autodata:: napari_seem.{home}.{name}", "   :no-value:"]
 
 
 def page_of_commands() -> str:
