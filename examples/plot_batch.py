@@ -9,7 +9,11 @@ call goes on where it was interrupted; a file that can't be read ends nothing.
 from pathlib import Path
 from tempfile import mkdtemp
 
-from skimage.io import imsave
+from PIL import Image
+from skimage.color import label2rgb
+from skimage.exposure import rescale_intensity
+from skimage.io import imread, imsave
+from skimage.util import img_as_ubyte
 
 import napari_seem as ns
 from napari_seem.samples import stack
@@ -41,3 +45,8 @@ print(str(report).replace(str(folder), "FOLDER"))
 written = sorted((folder / "labels").glob("plane-12*.tif"))
 labels, table = ns.read_labels(written[0])
 print(labels.shape, len(table), "objects")
+
+# %%
+# One of them on its image.
+plane = rescale_intensity(imread(folder / "slides" / "plane-12.tif"), out_range=(0.0, 1.0))
+Image.fromarray(img_as_ubyte(label2rgb(labels, plane, bg_label=0))).resize((384, 384))

@@ -24,7 +24,9 @@ found
 
 # %%
 # ``found.labels`` is an ordinary array of ids, and each instance has its box, area and score.
-hit = sum(bool((found.labels[truth == number] > 0).mean() > 0.5) for number in set(truth[truth > 0]))
+hit = sum(
+    bool((found.labels[truth == number] > 0).mean() > 0.5) for number in set(truth[truth > 0])
+)
 print(f"{hit} of {len(set(truth[truth > 0]))} nuclei are covered by more than half")
 
 # %%

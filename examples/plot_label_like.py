@@ -7,6 +7,9 @@ A labelled example says what to label, without a word. The rest is labelled like
 
 import numpy as np
 import skimage.data
+from PIL import Image
+from skimage.color import label2rgb
+from skimage.util import img_as_ubyte
 
 import napari_seem as ns
 
@@ -26,3 +29,6 @@ shown
 coins = (shown.labels > 0).astype(np.uint16)
 result = ns.label_like(model, (upper, coins), lower)
 print(f"{np.mean(result.labels > 0):.0%} of the lower half is coin, sure by {result.score:.2f}")
+
+# %%
+Image.fromarray(img_as_ubyte(label2rgb(result.labels, lower, bg_label=0)))

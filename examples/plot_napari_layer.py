@@ -39,8 +39,8 @@ table = ns.ObjectTable({i: ns.ObjectRecord("nucleus", model=model.name) for i in
 layer.features = table.to_features()
 
 # %%
-# Through the stack from there.
-work = ns.propagate(model, image.data, {12: labels[12]})
+# Some planes up and down from there.
+work = ns.propagate(model, image.data, {12: labels[12]}, within=(9, 15))
 layer.data = np.asarray(work.labels, np.uint16)
 
 napari.run()

@@ -11,7 +11,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import skimage.data
+from PIL import Image
 from skimage.io import imsave
+from skimage.segmentation import mark_boundaries
+from skimage.util import img_as_ubyte
 
 import napari_seem as ns
 from napari_seem.cli import main
@@ -38,3 +41,4 @@ print(main(["replay", str(folder / "labels.log.jsonl"), "-o", str(folder / "agai
 # Both files hold the same object.
 again, _ = ns.read_labels(folder / "again.tif")
 print((again == ns.read_labels(labels)[0]).all())
+Image.fromarray(img_as_ubyte(mark_boundaries(skimage.data.coins(), again)))

@@ -28,7 +28,7 @@ def in_toctrees() -> Counter[Path]:
     found: Counter[Path] = Counter()
     for page in PAGES:
         for tree in TOCTREE.findall(page.read_text(encoding="utf-8")):
-            entries = [line for line in tree.split() if not line.startswith(":")]
+            entries = [line for line in tree.splitlines() if line and not line.startswith(":")]
             found.update((page.parent / f"{entry}.md").resolve() for entry in entries)
     return found
 
