@@ -237,7 +237,7 @@ def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
     plugin = PluginManager.instance().get_manifest("napari-seem")
     shown = [widget.display_name for widget in plugin.contributions.widgets]
     assert {"Annotate", "Models", "Objects"} <= set(shown)
-    assert len(plugin.contributions.sample_data) == 5
+    assert len(plugin.contributions.sample_data) == 6
 
     viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-seem", "Annotate")
