@@ -223,7 +223,7 @@ class StackWidget(Dock):
 
     def _refresh_range(self) -> None:
         stack = self._stack()
-        self.panel.planes.offer(stack.shape[0] if stack is not None else 0)
+        self.panel.planes.offer(range(stack.shape[0] if stack is not None else 0))
 
 
 def _events_text(events: Any) -> str:
