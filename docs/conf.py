@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("site_gallery.scrape",),
     "capture_repr": ("_repr_html_",),
     "reset_modules": ("site_gallery.reset",),
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "site_gallery.Order",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
     "remove_config_comments": True,

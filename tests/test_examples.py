@@ -49,7 +49,8 @@ def _docks():
 
 def test_there_are_enough():
     assert len(EXAMPLES) >= FEWEST
-    assert LONG < {path.stem for path in EXAMPLES}
+    assert sorted(site_gallery.ORDER) == [path.stem.removeprefix("plot_") for path in EXAMPLES]
+    assert {path.stem for path in EXAMPLES} > LONG
 
 
 @pytest.mark.parametrize("path", [

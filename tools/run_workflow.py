@@ -1,4 +1,4 @@
-"""Run the shell steps of the Linux jobs of ci.yml, in a clean clone each: run_workflow.py [JOB ...].
+"""Run the shell steps of Linux jobs of ci.yml, in a clean clone each: run_workflow.py [JOB ...].
 
 What `uses:` does elsewhere (checkout, Python) is there already. A matrix is run for the Python
 that runs this script.

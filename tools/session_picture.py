@@ -24,7 +24,8 @@ from napari_seem.widgets.stack.dock import StackWidget
 
 WINDOW, SHOWN = (1180, 760), (1000, 644)
 PLANE = 12
-COLOURS = 96
+COLOURS = 120
+"""Of the palette, by each of two ways to choose them."""
 LARGEST = 3_000_000
 """Bytes that a page may carry for it."""
 POINTER = ((0, 0), (0, 19), (5, 15), (8, 22), (11, 21), (8, 14), (14, 14))
@@ -70,7 +71,10 @@ class Film:
     def save(self, path: Path) -> None:
         """Write an animated GIF of one palette, so that what stays the same costs nothing."""
         sheet = Image.fromarray(np.concatenate([np.asarray(f)[::2, ::2] for f in self.frames]))
-        palette = sheet.quantize(COLOURS)
+        palette, colours = Image.new("P", (1, 1)), []
+        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE):  # grays, and labels
+            colours += (sheet.quantize(COLOURS, method=method).getpalette() or [])[: 3 * COLOURS]
+        palette.putpalette(colours)
         still = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in self.frames]
         still[0].save(path, save_all=True, append_images=still[1:], duration=self.times, loop=0,
                       optimize=False)  # fmt: skip
@@ -96,6 +100,8 @@ def main(target: Path) -> None:
     hand.rest(0.5)
     film = Film(hand)
     spots, boxes = nuclei(sample)
+    hand.click(spots[0])  # the model is loaded and the plane encoded before the film begins
+    hand.press("Clear", "Annotate")
     _by_prompts(film, hand, spots, boxes)
     _by_word(film, hand, dock)
     _through_the_stack(film, hand, viewer)
@@ -146,9 +152,10 @@ def _through_the_stack(film: Film, hand: Hand, viewer: Any) -> None:
     stacked = StackWidget(viewer)
     viewer.window.add_dock_widget(stacked, name="Stack", area="right", tabify=True)
     hand.rest(0.5)
+    hand.press("look for new objects too", "Stack")
     hand.press("Both ways", "Stack")
     film.take("Carry them through the stack, both ways", seconds=1.6)
-    for plane in (PLANE + 2, PLANE + 4, PLANE + 6):
+    for plane in (PLANE + 1, PLANE + 2, PLANE + 3):
         hand.go_to(plane)
         film.take(f"Plane {plane}", seconds=0.7)
     film.take("Look at the planes it is least sure of first", seconds=2.2)

@@ -11,10 +11,27 @@ from pathlib import Path
 from typing import Any
 
 PICTURE = re.compile(r'src="data:image/png;base64,([^"]+)"')
+ORDER = (
+    "clicks", "box_and_correction", "scribbles", "reference", "words", "teach_word", "everything",
+    "label_like", "ct_organ", "roofs", "big_plane", "batch", "record_and_replay", "notebook",
+    "napari_layer", "annotate_dock",
+)  # fmt: skip
+"""The examples as the gallery lists them."""
 LAST = "___"
 """The name under which sphinx-gallery keeps the value of a block's last line."""
 
 os.environ["NAPARI_CONFIG"] = ""  # else every viewer writes the person's own settings
+
+
+class Order:
+    """The sorting key of the examples for sphinx-gallery; one that `ORDER` lacks is refused."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def __call__(self, name: str) -> int:
+        """Return the place of an example by its file name."""
+        return ORDER.index(name.removeprefix("plot_").removesuffix(".py"))
 
 
 def pictures(shown: object) -> Iterator[bytes]:
