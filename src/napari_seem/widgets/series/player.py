@@ -227,6 +227,10 @@ class SeriesPlayer(QObject):
     def _show(self, series: Series, then: Callable[[], None], found: OpenedImage) -> None:
         if series is not self.series:
             return
+        dock = self._annotate()
+        if dock is not None and dock.annotator.commits.waiting:
+            dock.annotator.commits.when_written(partial(self._show, series, then, found))
+            return
         self.save()
         former = self.shown
         file = LabelFile(series, found.index, found.path, found.stamp)
@@ -266,9 +270,13 @@ class SeriesPlayer(QObject):
         dock = self._annotate()
         self._waiting_prompts = prompts
         if dock is not None:
-            dock.work_on(shown.images[0], shown.labels)
+            dock.work_on(shown.images[0], shown.labels, partial(self._saved_to, shown))
             resume(dock.annotator, prompts)
             self._waiting_prompts = []
+
+    def _saved_to(self, shown: ShownImage) -> Path:
+        self.save()
+        return shown.file.path
 
     def _unfinished(self, shown: ShownImage) -> list[dict[str, Any]]:
         dock = self._annotate()
