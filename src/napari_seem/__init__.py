@@ -2,20 +2,24 @@
 
 From a script:
 
-Models      load_model, model_names, MODELS, download_model, available_devices
+Models      load_model, model_names, MODELS, download_model, available_devices, Model, Capability
+Images      Embedding (what `model.encode` gives), EmbeddingCache, Plane
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
 One object  Session (turn by turn; its `commit` gives an Edit)
 Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
-Words       find, Finding, teach_word, Shown, Concept, ConceptLibrary
+Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
+            Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
 Folders     plan_batch, run_batch, Report
 Files       open_image, read_labels, write_labels, check_tracks, ObjectTable, ObjectRecord
 Measures    measure
 Answers     Prediction, Segmentation, Instance, Panoptic, Segment
-Errors      NapariSeemError, and the kinds of it that the documentation names
+Errors      NapariSeemError, and its kinds: ConceptTrouble, FileTrouble, InvalidArgument,
+            InvalidImage, InvalidLabels, InvalidName, InvalidPrompt, LogTrouble, MissingPackage,
+            UnknownDevice, UnknownModel, UnknownWord, UnsupportedPrompt, WeightsError
 
     >>> import napari_seem as ns
     >>> from skimage.data import coins

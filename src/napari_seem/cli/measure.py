@@ -19,7 +19,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to a parser."""
     measures = commands.add_parser("measure", help="measure the objects of a label file")
     measures.set_defaults(run=_measure)
-    measures.add_argument("labels", type=Path, metavar="LABELS")
+    measures.add_argument("labels", type=Path, metavar="LABELS",
+                          help="label file, of any format that is read")  # fmt: skip
     measures.add_argument("--image", type=Path,
                           help="measure the intensities of this image, too")  # fmt: skip
     measures.add_argument("--channel", type=int, metavar="N",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_window, models_for, show_progress, window_from
+from .options import WRITTEN, add_model, add_window, models_for, show_progress, window_from
 
 if TYPE_CHECKING:
     from ..labels.document import LabelDocument
@@ -36,8 +36,8 @@ def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         required=True,
         help=WRITTEN,
     )
-    carry.add_argument("--model", default="compact")
-    carry.add_argument("--axis", type=int, default=0)
+    add_model(carry)
+    carry.add_argument("--axis", type=int, default=0, help="axis of the planes (0)")
     carry.add_argument("--method", default="model", help="model, shape or copy")
     carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
     carry.add_argument("--divide", action=argparse.BooleanOptionalAction,
@@ -60,12 +60,14 @@ def _add_tracks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     like = commands.add_parser("label-like", help="label images like a few labelled examples")
     like.set_defaults(run=_label_like)
-    like.add_argument("targets", type=Path, nargs="+")
+    like.add_argument("targets", type=Path, nargs="+", help="images to label")
     like.add_argument("--example", type=Path, nargs=2, action="append", required=True,
-                      metavar=("IMAGE", "LABELS"))  # fmt: skip
+                      metavar=("IMAGE", "LABELS"),
+                      help="an image and its labels; may be given several times")  # fmt: skip
     like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
-    like.add_argument("--model", default="compact")
-    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
+    add_model(like)
+    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"],
+                      help="whether ids are classes (semantic) or objects of one kind")  # fmt: skip
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
 
