@@ -37,7 +37,7 @@ def organ(hand: Hand, folder: Path) -> Result:
     hand.drop(case.path)
     open_dock(hand, ANNOTATE)
     image = layer_of(hand, "example_ct_sm")
-    hand.choose(hand.field("Seen as", ANNOTATE), "CT soft tissue")
+    hand.choose(hand.field("Intensity", ANNOTATE), "CT soft tissue")
     inside = np.flatnonzero(truth.any((1, 2)))
     planes = inside[np.linspace(1, len(inside) - 2, PLANES).astype(int)]
     for number, plane in enumerate(planes):
