@@ -13,6 +13,7 @@ Words       find, Finding, teach_word, Shown, Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
 Folders     plan_batch, run_batch, Report
 Files       open_image, read_labels, write_labels, check_tracks, ObjectTable, ObjectRecord
+Measures    measure
 Answers     Prediction, Segmentation, Instance, Panoptic, Segment
 Errors      NapariSeemError, and the kinds of it that the documentation names
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .io.files import open_image, read_labels, write_labels
     from .io.tracks import check_tracks
+    from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
@@ -89,6 +91,7 @@ _HOMES = {
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "io.files": ("open_image", "read_labels", "write_labels"),
     "io.tracks": ("check_tracks",),
+    "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
     "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
@@ -122,7 +125,8 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
-    "open_image", "read_labels", "write_labels", "check_tracks", "ObjectTable", "ObjectRecord",
+    "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",
+    "ObjectRecord",
     "Capability", "Embedding", "EmbeddingCache", "Plane", "Prediction", "Instance",
     "Segmentation", "Panoptic", "Segment", "Wanted", "filtered",
     "NapariSeemError", "ConceptTrouble", "FileTrouble", "InvalidArgument", "InvalidImage",

@@ -79,7 +79,10 @@ def show(dock, *planes):
 
 def test_the_rest_of_a_stack_is_labelled_like_its_examples(dock, settle):
     show(dock, 1, 4)
-    assert [example.title for example in dock.panel.strip.examples] == ["stack plane 1", "stack plane 4"]
+    assert [example.title for example in dock.panel.strip.examples] == [
+        "stack plane 1",
+        "stack plane 4",
+    ]
 
     dock.run()
     settle(dock)

@@ -7,7 +7,7 @@ from importlib.resources import files
 import yaml
 from npe2 import PluginManifest
 
-from napari_seem.widgets._shared.actions import ACTIONS, PRESETS, keys_of
+from napari_seem.widgets._shared.actions import EVERY_ACTION, PRESETS, keys_of
 from napari_seem.widgets._shared.preferences import is_key
 
 TAKEN = {*"1234567EPFLZMXB-=[]SADRTICVYO", "Shift-A", "Shift-L", "Shift-P", "Shift-V"}
@@ -21,7 +21,7 @@ def page():
 
 def test_the_preferences_show_the_key_of_every_action():
     properties = page()
-    for action in ACTIONS:
+    for action in EVERY_ACTION:
         title = properties[f"key_{action.method}"]["title"]
         assert f"({action.key}" in title
         assert action.micro_sam in title
@@ -31,7 +31,7 @@ def test_the_preferences_show_the_key_of_every_action():
 def test_every_action_has_a_key_of_its_own_in_both_sets():
     for preset in PRESETS:
         keys = keys_of(preset)
-        assert len(set(keys.values())) == len(ACTIONS)
+        assert len(set(keys.values())) == len(EVERY_ACTION)
         assert all(is_key(key) for key in keys.values())
     assert not TAKEN & set(keys_of("napari-seem").values())
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
-from ..io.files import ending
+from ..io.formats import ending
 from ..io.images import image_files, labels_beside
 from .options import KINDS, Kind, plain_options
 

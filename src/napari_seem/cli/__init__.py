@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, replay, segment, stacks, teach, words
+from . import embed, find, measure, replay, segment, series, stacks, teach, words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("batch", help="process whole folders: batch segment DIR -o OUT, ...")
     models = commands.add_parser("models", help="list the models")
     models.set_defaults(run=_models)
-    for command in (segment, stacks, embed, find, replay, teach, words):
+    for command in (segment, stacks, embed, find, series, measure, replay, teach, words):
         command.add_to(commands)
     return parser
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_window, models_for, show_progress, usage, window_from
+from .options import WRITTEN, add_window, models_for, show_progress, window_from
 
 if TYPE_CHECKING:
     from ..labels.document import LabelDocument
@@ -73,31 +73,26 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
 def _propagate(options: argparse.Namespace) -> int:
     """Propagate labels through a stack; write labels, a table of planes and the log."""
     from ..commands.files import new_document, save_document, save_log
-    from ..io.files import ending, growing_labels, open_image
-    from ..io.grid import Grid
-    from ..io.images import channels_last
+    from ..io.files import open_image
+    from ..io.formats import ending
+    from ..io.images import channels_last, open_seeds
+    from ..io.zarr_labels import growing_labels
 
     opened = open_image(options.stack)
-    stack, seeds = channels_last(opened), channels_last(open_image(options.labels))
-    if tuple(seeds.shape) != tuple(stack.shape[: seeds.ndim]) or seeds.ndim != 3:
-        raise usage(
-            f"'{options.labels}' has the shape {tuple(seeds.shape)}, '{options.stack}' "
-            f"{tuple(stack.shape)}; give labels on the stack's own grid"
-        )
-    grid = opened.grid if opened.grid.shape == tuple(seeds.shape) else Grid.plain(seeds.shape)
+    stack = channels_last(opened)
+    labels = open_seeds(options.labels, stack, opened.grid)
+    seeds, grid, path = labels.data, labels.grid, options.output
     if options.divide is None:
         options.divide = grid.axes[options.axis % 3] == "t"
-    path = options.output
     if ending(path) == ".zarr":
         with growing_labels(path, grid) as growing:
             for number in range(seeds.shape[0]):
                 growing.array[number] = np.asarray(seeds[number])
-            document = new_document(growing.array, path.stem, grid=grid, empty=False)
+            document = new_document(growing.array, path.stem, grid=grid, known=labels)
             growing.about, done = _run(document, stack, options, path)
         save_log(document, growing.path)
     else:
-        labels = np.array(seeds, np.uint32)
-        document = new_document(labels, path.stem, grid=grid, empty=False)
+        document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)
         save_document(document, path, grid, about, narrow=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
@@ -151,15 +146,15 @@ def _run(
 
 def _tracks(options: argparse.Namespace) -> int:
     """Check files of tracks, or convert labels."""
-    from ..io.files import open_image, read_labels, write_labels
+    from ..io.files import open_labels, write_labels
     from ..io.tracks import check_tracks
 
     if options.output is None:
         problems = check_tracks(options.labels)
         print("\n".join(problems) or f"'{options.labels}' keeps the rules")
         return int(bool(problems))
-    labels, table = read_labels(options.labels)
-    written = write_labels(options.output, labels, open_image(options.labels).grid, table)
+    labels = open_labels(options.labels)
+    written = write_labels(options.output, labels.data, labels.grid, labels.table, labels.about)
     print(f"{len(written)} files -> {options.output}")
     return 0
 
@@ -170,7 +165,8 @@ def _label_like(options: argparse.Namespace) -> int:
     from ..commands.in_context import LabelledExample, LearnedRun
     from ..commands.workspace import Workspace
     from ..in_context import check_can_learn, label, learn
-    from ..io.images import labels_beside, open_plane, read_array
+    from ..io.files import read_labels
+    from ..io.images import labels_beside, open_plane
 
     models = models_for()
     model: Any = models.model(options.model)
@@ -179,10 +175,10 @@ def _label_like(options: argparse.Namespace) -> int:
     chosen = {key: value for key, value in wanted.items() if value is not None}
     examples = []
     for number, (path, labels) in enumerate(options.example):
-        source = _source(path, open_plane(path)[0])
-        examples.append(
-            LabelledExample(path.name, source.read(), read_array(labels), (number,), source)
-        )
+        image, _ = open_plane(path)
+        source = _source(path, image)
+        known = np.asarray(read_labels(labels, shape=image.shape[:2])[0])
+        examples.append(LabelledExample(path.name, source.read(), known, (number,), source))
     pairs = [(one.image, one.labels) for one in examples]
     lesson = learn(model, pairs, options.kind, models.cache, **chosen)
     run = LearnedRun(options.model, options.kind, examples, options=chosen)

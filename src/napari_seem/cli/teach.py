@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import add_window, numbers, usage, window_from
+import numpy as np
+
+from .options import add_window, numbers, window_from
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,18 +38,14 @@ def _teach(options: argparse.Namespace) -> int:
     from ..commands.vocabulary import Teach, marked_examples, marks
     from ..concepts import default_library
     from ..embeddings import EmbeddingCache
-    from ..io.images import open_plane, read_array
+    from ..io.files import read_labels
+    from ..io.images import open_plane
     from ..sources.source import source_of_array
 
     path = options.library or default_library()
     words = TaughtWords(path)
     image, _ = open_plane(options.image)
-    labels = read_array(options.labels)
-    if labels.shape != image.shape[:2]:
-        raise usage(
-            f"'{options.labels}' has the shape {labels.shape}, '{options.image}' "
-            f"{image.shape[:2]}; give labels on the image's own grid"
-        )
+    labels = np.asarray(read_labels(options.labels, shape=image.shape[:2])[0])
     marked, others = marks(labels, _ids(options.ids), _ids(options.not_ids) or ())
     source = source_of_array(
         image, window=window_from(options), colours=image.ndim == 3, name=options.image.name

@@ -218,12 +218,22 @@ def enlist(image: Path, name: str) -> None:
         zarr.consolidate_metadata(image)
 
 
-def read_ome_labels(path: Path) -> tuple[ArraySource, ObjectTable]:
-    """Return the full-size array (..., y, x) of a label group, unread, and its objects."""
+def holds_labels(path: Path) -> bool:
+    """Return whether a folder is a label group; its description is read."""
+    for name in (".zattrs", "zarr.json"):  # without zarr, which may be missing
+        if (path / name).is_file():
+            known = json.loads((path / name).read_text())
+            known = known.get("attributes", known)
+            return "image-label" in known.get("ome", known)
+    return False
+
+
+def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
+    """Open a label group, its pixels unread; also its objects and their provenance."""
     opened = open_ome_zarr(path)
-    about, _ = _about(_group(path))
-    rows = about.get("image-label", {}).get("properties", [])
-    return opened.data, table_of([{**row, "index": row["label-value"]} for row in rows])
+    known = _about(_group(path))[0].get("image-label", {})
+    rows = [{**row, "index": row["label-value"]} for row in known.get("properties", [])]
+    return opened, table_of(rows), dict(known.get("napari-seem", {}))
 
 
 def attributes(path: Path) -> dict[str, Any]:

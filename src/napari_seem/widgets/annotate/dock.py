@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +20,19 @@ from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, plugin_page, read_preferences
+from ..menus.files import save
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
+from .hand import Hand
 from .label_folder import LabelFolder
 from .panel import Panel
+from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .teaching import Teaching
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from ...models.base import Prediction
 
@@ -75,8 +77,8 @@ class AnnotateWidget(Dock):
         self.annotator = Annotator(self.viewer, model_cache, self)
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
-        self.tool = "point"
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
         self.label_folder = LabelFolder(self.annotator, self.panel)
@@ -87,8 +89,14 @@ class AnnotateWidget(Dock):
         self._bound: list[tuple[Any, str]] = []
         self._connect()
         self._bind_keys()
-        self._refresh_layers()
         self._apply_capabilities()
+        self.use_tool(self.tool)
+        self._on_classes()
+
+    @property
+    def tool(self) -> str:
+        """The tool in use: a key of `TOOLS`."""
+        return self.hand.tool
 
     @property
     def slots(self) -> Mapping[str, Callable[[], object]]:
@@ -96,29 +104,21 @@ class AnnotateWidget(Dock):
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
             "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
+            "next_class": self.annotator.classes.step, "go_on": self.go_on, "save": self.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
         }  # fmt: skip
 
     def use_tool(self, name: str) -> None:
         """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
-        self.tool = name
-        self.panel.show_tool(name)
-        layers = self.annotator.prompt_layers
         if name == "word":
             self.panel.word.setFocus()
-        if layers is None:
-            return
-        layers.restore()
-        points, shapes, scribbles = layers.layers
-        layer, mode = {
-            "point": (points, "add"), "box": (shapes, "add_rectangle"),
-            "lasso": (shapes, "add_polygon_lasso"), "scribble": (scribbles, "paint"),
-        }.get(name, (points, "pan_zoom"))  # fmt: skip
-        if not layer.visible:
-            layer.visible = True
-        self.viewer.layers.selection.active = layer
-        layer.mode = mode
-        layers.set_positive(self.annotator.positive)
+        self.hand.use(name)
+
+    def work_on(self, image: Image, labels: Labels) -> None:
+        """Choose an image and its labels, and go on with the tool in use."""
+        self.panel.image.select(image)
+        self._on_image(image)
+        self.annotator.choose_labels(labels)
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""
@@ -133,19 +133,34 @@ class AnnotateWidget(Dock):
     def clear(self) -> None:
         """Forget the object in the making."""
         self.proposals.clear()
-        self.annotator.clear()
+        clear_prompts(self.annotator)
         self.panel.name.clear()
 
     def commit(self) -> int | None:
-        """Write the object; gives its id."""
-        label_id = self.annotator.objects.commit(
+        """Write the object; gives its id, or None where its mask is not there yet or never will."""
+        pressed = self.annotator.commits.press(
             self.panel.name.text().strip(), self.panel.chosen_id()
         )
-        if label_id is not None:
-            self.panel.name.clearFocus()
-            self.panel.label_id.setValue(0)
-            self.panel.name.clear()
-        return label_id
+        if pressed is None:
+            return None
+        self.panel.name.clearFocus()
+        self.panel.label_id.setValue(0)
+        self.panel.name.clear()
+        return pressed.label_id if pressed.state == "written" else None
+
+    def choose_class(self, name: str) -> None:
+        """Let what is committed belong to a class from now on; "" for none."""
+        with self.annotator.reporting():
+            self.annotator.classes.choose(name)
+
+    def go_on(self, wanted: bool | None = None) -> None:
+        """Add what is committed to the object committed last, or end that; None: the other."""
+        commits = self.annotator.commits
+        commits.go_on(commits.continued is None if wanted is None else wanted)
+
+    def save(self) -> None:
+        """Save the labels that are written to, once no commit waits any more."""
+        self.annotator.commits.when_written(self._save)
 
     def find_word(self, word: str | None = None) -> None:
         """Propose everything that a word names; without one, that of the word field."""
@@ -166,10 +181,17 @@ class AnnotateWidget(Dock):
         """Write all proposals above the threshold; gives their ids."""
         return self.proposals.take_all()
 
+    def _save(self) -> None:
+        annotator = self.annotator
+        if annotator.labels is None:
+            annotator.say("there are no labels yet; commit an object first", error=True)
+        else:
+            save(annotator.labels, annotator.image, self._on_said)
+
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         self._unbind_keys()
-        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
@@ -191,8 +213,12 @@ class AnnotateWidget(Dock):
         on_click((
             (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
-            (panel.take_all, self.take_all),
+            (panel.take_all, self.take_all), (panel.save, self.save),
         ))  # fmt: skip
+        panel.go_on.clicked.connect(self.go_on)
+        panel.classes.chosen.connect(self.choose_class)
+        annotator.classes.changed.connect(self._on_classes)
+        annotator.commits.changed.connect(self._on_continued)
         panel.word.returnPressed.connect(without_arguments(self.find_word))
         panel.name.returnPressed.connect(without_arguments(self.commit))
         panel.suggested.connect(self.find_word)
@@ -206,7 +232,10 @@ class AnnotateWidget(Dock):
         self.proposals.updated.connect(self._on_proposals)
         self.proposals.unknown.connect(self._on_unknown_word)
         annotator.layers_changed.connect(self._refresh_layers)
-        self.viewer.mouse_drag_callbacks.append(self._on_press)
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
+        panel.image.activated.connect(lambda _: self.use_tool(self.tool))
+        self.hand.follow(self.events)
         page = plugin_page()
         if page is not None:
             self.events.follow(self._on_preferences, page.events)
@@ -252,8 +281,7 @@ class AnnotateWidget(Dock):
         self.annotator.choose_image(image)
         self.panel.show_channels(self.annotator.channel_count)
         self._bind_layer_keys()
-        if image is not None:
-            self.use_tool(self.tool)
+        self.hand.look()
 
     def _on_model(self, name: str) -> None:
         self.annotator.choose_model(name)
@@ -268,29 +296,7 @@ class AnnotateWidget(Dock):
             self.panel.allow_tool(tool, needed is None or needed in able, others)
 
     def _refresh_layers(self) -> None:
-        self.panel.labels.offer(self.viewer, self.annotator.labels)
-        self.panel.image.offer(self.viewer, self.annotator.image)
         self.panel.show_channels(self.annotator.channel_count)
-
-    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        """Runs before the active layer's own mouse handling."""
-        layers = self.annotator.prompt_layers
-        if layers is None:
-            return
-        if self.viewer.layers.selection.active in layers.layers:
-            negative = event.button == 2 or "Control" in event.modifiers
-            wanted = self.annotator.positive and not negative
-            if layers.positive != wanted:
-                layers.set_positive(wanted)
-        if event.button != 1 or self.tool not in ("pick", "word"):
-            return
-        yield
-        if event.type == "mouse_move":  # a drag moves the picture
-            return
-        if self.tool == "pick":
-            self.annotator.objects.pick(event.position)
-        elif self.proposals.active:
-            self.proposals.take_at(event.position)
 
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
@@ -304,21 +310,34 @@ class AnnotateWidget(Dock):
         self.panel.show_status(
             turn, self.annotator.turns.last_ms, prediction.score, prediction.label
         )
-        self.panel.message.say("")
+        self.panel.message.say(self.hand.covered)
 
     def _on_changed(self) -> None:
         work = self.annotator.work
         session = work.session if work else None
         self.panel.show_state(
             positive=self.annotator.positive,
-            can_commit=bool(session and session.prediction is not None),
+            can_commit=bool(session and session.prompts),
             undo=self.annotator.timeline.undo_title,
             redo=self.annotator.timeline.redo_title,
             object_id=work.label_id if work else None,
+            continued=self.annotator.commits.title,
         )
+        self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)
+
+    def _on_classes(self) -> None:
+        classes, commits = self.annotator.classes, self.annotator.commits
+        if commits.title and commits.continued and classes.active != commits.continued.concept:
+            commits.go_on(False)  # the object that was gone on with is of another class
+        self.panel.classes.offer(classes.names, classes.colours, classes.active)
+
+    def _on_continued(self) -> None:
+        commits = self.annotator.commits
+        self.panel.show_continued(commits.continued is not None, commits.title)
+        self._on_changed()
 
     def _on_timeline(self) -> None:
         timeline = self.annotator.timeline

@@ -109,6 +109,8 @@ class EverythingWidget(Dock):
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._on_removed, self.viewer.layers.events.removed)
         self.events.follow(self._on_image, *axes_of(self.viewer))
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
 
     def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
@@ -164,8 +166,6 @@ class EverythingWidget(Dock):
         self.panel.show_choices(channels, big)
 
     def _refresh_layers(self, _: object = None) -> None:
-        for box in (self.panel.image, self.panel.labels):
-            box.offer(self.viewer)
         self._on_image()
 
 

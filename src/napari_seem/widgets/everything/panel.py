@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from magicgui.widgets import FloatSlider
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -23,8 +22,9 @@ from qtpy.QtWidgets import (
 from ...commands.segment import PANOPTIC, SEMANTIC
 from ...models.filters import Wanted
 from ...query.run import LONGEST_WORD
-from .._shared.forms import LayerBox, form, row, set_tips, without_arguments
+from .._shared.forms import form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 
 LARGEST_AREA = 2**31 - 1
@@ -53,7 +53,7 @@ class EverythingPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.model, self.words = QComboBox(), QLineEdit()
         self.model.addItems(list(models))
         self.words.setPlaceholderText("everything; or: nucleus, cell")

@@ -24,13 +24,11 @@ from ...models.registry import able_models
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, model_input_of, note_model_input
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
+from ...viewer.shown import image_layers
 from ...viewer.stacks import plane_text, read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
-from .._shared.events import layers_of
 from .._shared.forms import on_click
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
@@ -63,7 +61,6 @@ class ExamplesWidget(Dock):
         labeller = self.labeller
         self.place(self.panel, labeller.steps.progress, labeller.teaching.progress)
         self._connect()
-        self._refresh_layers()
         self._show_method()
 
     def add_plane(self) -> None:
@@ -161,7 +158,8 @@ class ExamplesWidget(Dock):
         panel.results.currentItemChanged.connect(self._on_item)
         self.labeller.answered.connect(self._on_answer)
         self.labeller.ended.connect(self._on_end)
-        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self.panel.message.say("")
@@ -226,10 +224,7 @@ class ExamplesWidget(Dock):
     def _images(self) -> list[Target]:
         known = {example.key for example in self.panel.strip.examples}
         targets = []
-        for layer in self.viewer.layers:
-            image = unwrap(layer)
-            if not isinstance(image, Image) or is_ours(image) or image.ndim != 2:
-                continue
+        for image in (one for one in image_layers(self.viewer) if one.ndim == 2):
             plane = Plane.of(spatial_shape(image))
             plane = Plane(plane.index, plane.axes, bool(image.rgb))
             if _key(image, plane) not in known:
@@ -310,10 +305,6 @@ class ExamplesWidget(Dock):
             panel.message.say(
                 "stopped; press Label to continue" if outcome else "everything is labelled"
             )
-
-    def _refresh_layers(self, _: object = None) -> None:
-        for box in (self.panel.image, self.panel.labels):
-            box.offer(self.viewer)
 
 
 def _key(image: Image, plane: Plane) -> tuple[object, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magicgui.widgets import ComboBox
-from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QLabel,
     QListWidget,
@@ -15,7 +14,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.in_context import Kind
-from .._shared.forms import LayerBox, form, row, set_tips
+from .._shared.forms import form, row, set_tips
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .loss_curve import LossCurve
 from .strip import ExampleStrip
@@ -37,7 +37,7 @@ class ExamplesPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels)
+        self.image, self.labels = image_and_labels()
         self.kind = ComboBox(
             label="Ids are", choices=list(KINDS.items()),
             tooltip="Whether the ids are classes, or objects that are all of one kind",

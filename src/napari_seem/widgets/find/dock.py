@@ -273,10 +273,7 @@ class FindWidget(Dock):
         show_place(self.viewer, image, plane, finding.bbox)
         in_a_layer = not isinstance(finding.place.source, Path)
         if entry.state in (State.OPEN, State.REJECTED) or not in_a_layer:
-            known = self.preview.layer
             self.preview.show(image, plane, finding.mask, finding.corner)
-            if known is None:  # it was offered as a labels layer before it was known as ours
-                self.scope.refresh()
         else:
             self.preview.clear()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -20,7 +19,6 @@ from superqt import QLabeledDoubleSlider
 from ...query.run import LONGEST_WORD
 from .._shared.forms import (
     AxisBox,
-    LayerBox,
     PlaneRange,
     WordButtons,
     form,
@@ -28,6 +26,7 @@ from .._shared.forms import (
     row,
     set_tips,
 )
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
@@ -65,7 +64,7 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
         self.first, self.last = self.planes.first, self.planes.last
         self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")

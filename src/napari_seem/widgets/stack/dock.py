@@ -156,6 +156,8 @@ class StackWidget(Dock):
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._refresh_plane, dims.point, dims.order)
         self.events.follow(self._on_range, dims.range)
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
         self._claim_keys()
 
     def _claim_keys(self) -> None:
@@ -276,8 +278,6 @@ class StackWidget(Dock):
         queue.blockSignals(False)
 
     def _refresh_layers(self, _: object = None) -> None:
-        for box in (self.panel.image, self.panel.labels):
-            box.offer(self.viewer)
         self._refresh_plane()
 
     def _refresh_plane(self, _: object = None) -> None:

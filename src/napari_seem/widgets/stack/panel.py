@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magicgui.widgets import CheckBox, FloatSpinBox
-from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
@@ -16,7 +15,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .._shared.forms import AxisBox, LayerBox, PlaneRange, form, row, set_tips
+from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .score_plot import ScorePlot
 
@@ -34,7 +34,7 @@ class StackPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = (LayerBox(kind, least_ndim=3) for kind in (Image, Labels))
+        self.image, self.labels = image_and_labels(least_ndim=3)
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.first, self.last = self.planes.first, self.planes.last

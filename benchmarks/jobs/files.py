@@ -1,0 +1,132 @@
+"""Jobs about files: roofs of a map, a folder of ten images, an image of three channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Labels
+
+from . import data
+from .hand import Hand, Stuck
+from .judge import agreement, matches
+from .person import (
+    ANNOTATE,
+    Result,
+    commit,
+    layer_of,
+    open_dock,
+    outline,
+    reopen,
+    save,
+    spots,
+    told,
+)
+
+FOLDER = (
+    "1bd0f2b3000b7c77", "3441821ebea04fac", "b0defa611b75645c", "c9f305be17312bdb",
+    "cdab367b30db4706", "d8607b21411c9c8a", "f0c9f135c62572f3", "40946065f7e4b603",
+    "13f2bec0a24c7034", "a6515d7307786680",
+)  # fmt: skip
+ROOFS, EACH, CELLS = 8, 3, 8
+"""How many roofs are outlined, how many nuclei of each image of the folder, how many cells."""
+
+
+def geotiff(hand: Hand, folder: Path) -> Result:
+    """Outline roofs of a GeoTIFF, and save them as GeoJSON in the map's coordinates."""
+    case, transform = data.roofs(folder)
+    title = "Open image with its geometry... (SEEM)"
+    hand.menu("File", "IO Utilities", title, then=hand.answering(case.path))
+    hand.wait()
+    open_dock(hand, ANNOTATE)
+    image = layer_of(hand, "town")
+    wanted = _largest(case.truth, ROOFS)
+    for number in np.unique(wanted)[1:]:
+        outline(hand, wanted == number, spots(image))
+        commit(hand, "roof")
+    hand.photo("geotiff")
+    layer = layer_of(hand, "labels", Labels)
+    path = folder / "roofs.geojson"
+    save(hand, layer.name, path)
+    text, good = _judge_geojson(path, transform, wanted)
+    return told(good, text, reopen(hand, path, ["roof"]))
+
+
+def ten(hand: Hand, folder: Path) -> Result:
+    """Label some nuclei on each of ten images, save each, and open one again."""
+    cases = [data.shared("microscopy/dsb2018", item, folder) for item in FOLDER]
+    good, objects = 0, 0
+    for number, case in enumerate(cases):
+        hand.drop(case.path)
+        if number == 0:
+            open_dock(hand, ANNOTATE)
+        _work_on(hand, case.path.stem)
+        wanted = _largest(case.truth, EACH)
+        for one in np.unique(wanted)[1:]:
+            outline(hand, wanted == one, spots(layer_of(hand, case.path.stem)))
+            commit(hand)
+        layer = layer_of(hand, f"{case.path.stem} labels", Labels)
+        save(hand, layer.name, folder / f"{case.path.stem}-labels.tif")
+        good += len(matches(np.asarray(layer.data), wanted))
+        objects += EACH
+    hand.photo("ten")
+    wrong = reopen(hand, folder / f"{cases[0].path.stem}-labels.tif", [])
+    return told(good >= 0.9 * objects, f"{good} of {objects} objects, {len(cases)} files", wrong)
+
+
+def channels(hand: Hand, folder: Path) -> Result:
+    """Outline cells that no channel shows alone, with three channel layers as one image."""
+    paths, truth = data.channels(folder)
+    hand.drop(*paths)
+    open_dock(hand, ANNOTATE)
+    hand.press("all 3 channels", ANNOTATE)
+    hand.photo("channels-open")
+    image = layer_of(hand, paths[-1].stem)
+    wanted = _largest(truth, CELLS)
+    for number in np.unique(wanted)[1:]:
+        outline(hand, wanted == number, spots(image))
+        commit(hand)
+    hand.photo("channels")
+    layer = layer_of(hand, "labels", Labels)
+    drawn = np.array(layer.data)
+    path = folder / "cells-labels.tif"
+    save(hand, layer.name, path)
+    wrong = reopen(hand, path, [])
+    return told(len(matches(drawn, wanted)) >= 0.9 * CELLS, agreement(drawn, wanted), wrong)
+
+
+def _work_on(hand: Hand, name: str) -> None:
+    """See to it that the dock works on an image, and writes to labels of its own."""
+    image = hand.field("Image", ANNOTATE)
+    if image.currentText() != name:
+        hand.note(f"the dock still worked on '{image.currentText()}'")
+        hand.choose(image, name)
+    write_to = hand.field("Write to", ANNOTATE)
+    if write_to.currentText() not in ("new layer", f"{name} labels"):
+        hand.note(f"'Write to' was '{write_to.currentText()}'")
+        hand.choose(write_to, "new layer")
+
+
+def _largest(truth: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """The largest objects of labels, numbered as they were; array (H, W)."""
+    sizes = np.bincount(truth.ravel())
+    sizes[0] = 0
+    return np.where(np.isin(truth, np.argsort(-sizes)[:most]), truth, 0)
+
+
+def _judge_geojson(path: Path, transform: Any, truth: npt.NDArray[np.int64]) -> tuple[str, bool]:
+    """Draw the polygons by their map coordinates, and compare."""
+    import json
+
+    from rasterio.features import rasterize
+
+    features = json.loads(path.read_text())["features"]
+    if not features:
+        raise Stuck("the GeoJSON holds no polygon")
+    shapes = [(feature["geometry"], n) for n, feature in enumerate(features, 1)]
+    drawn = rasterize(shapes, truth.shape, transform=transform, dtype="int32")
+    named = sum("roof" in json.dumps(feature["properties"]) for feature in features)
+    text = f"by map coordinates {agreement(drawn, truth)}; {named} named"
+    return text, len(matches(drawn, truth)) >= 0.75 * ROOFS and named == len(features)

@@ -1,0 +1,129 @@
+"""What several jobs have in common: where a person clicks, how they save and look again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from napari.layers import Labels
+from qtpy.QtCore import Qt
+
+from ..person import iou, next_click
+from .hand import Hand, Stuck
+from .judge import names_of
+from .mouse import RIGHT
+
+BoolArray = npt.NDArray[np.bool_]
+Spot = Callable[[Any], Any]
+
+ANNOTATE, EVERYTHING, STACK = "Annotate", "Everything", "Stack"
+ENOUGH, MOST_CLICKS = 0.8, 4
+"""A person clicks again below this IoU, and gives up after so many clicks."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a job: whether it is right, and in words."""
+
+    right: bool
+    text: str
+
+
+def open_dock(hand: Hand, name: str) -> None:
+    """Open a dock of ours by its menu."""
+    hand.menu("Plugins", "SEEM", f"{name} (SEEM)")
+    hand.rest(0.3)
+
+
+def spots(layer: Any, *before: int) -> Spot:
+    """Turn (row, column) of a plane of a layer into what is shown; array (2,) or (N, 2)."""
+
+    def spot(at: Any) -> Any:
+        pairs = np.atleast_2d(np.asarray(at, float))
+        points = np.array([layer.data_to_world((*before, *pair))[-2:] for pair in pairs])
+        return points if np.ndim(at) > 1 else points[0]
+
+    return spot
+
+
+def layer_of(hand: Hand, ending: str, kind: Any = None) -> Any:
+    """The newest layer whose name ends so, or of a kind."""
+    for layer in reversed(hand.viewer.layers):
+        if layer.name.endswith(ending) and (kind is None or isinstance(layer, kind)):
+            return layer
+    raise Stuck(f"there is no layer whose name ends in '{ending}'")
+
+
+def preview(hand: Hand, shape: tuple[int, ...]) -> BoolArray:
+    """The mask that the preview shows, array (H, W)."""
+    layers = [one for one in hand.viewer.layers if one.name.startswith("SEEM preview")]
+    for layer in layers:
+        shown = np.squeeze(np.asarray(layer.data)) > 0
+        if layer.visible and shown.shape == tuple(shape):
+            return shown
+    return np.zeros(shape, bool)
+
+
+def outline(
+    hand: Hand, truth: BoolArray, spot: Spot, enough: float = ENOUGH, most: int = MOST_CLICKS
+) -> float:
+    """Click on an object until its preview is good enough; gives the IoU of the preview."""
+    mask = np.zeros(truth.shape, bool)
+    for _ in range(most):
+        click = next_click(truth, mask)
+        if click is None:
+            break
+        where = spot((click.y, click.x))
+        if click.positive:
+            hand.click(where)
+        else:
+            hand.click(where, RIGHT)
+        mask = preview(hand, truth.shape)
+        if iou(mask, truth) >= enough:
+            break
+    return iou(mask, truth)
+
+
+def commit(hand: Hand, name: str = "", label_id: int = 0) -> None:
+    """Press the key that commits, after typing a name and an id where they are wanted."""
+    if name:
+        hand.type(hand.field("name", ANNOTATE), name, enter=False)
+    if label_id:
+        hand.type(hand.field("next free id", ANNOTATE), str(label_id), enter=False)
+    if name or label_id:
+        hand.press("Commit object", ANNOTATE)
+    else:
+        hand.key(Qt.Key.Key_K)
+
+
+def save(hand: Hand, layer: str, path: Path) -> None:
+    """Choose a labels layer in the list and save it by the menu."""
+    hand.select(layer)
+    title = "Save labels as... (SEEM)"
+    hand.menu("File", "IO Utilities", title, then=hand.answering(path))
+    hand.wait()
+    if not path.exists():
+        raise Stuck(f"'{path.name}' was not written")
+
+
+def reopen(hand: Hand, path: Path, names: list[str]) -> str:
+    """Drop a saved file onto the viewer; says what does not come back, or nothing."""
+    before = len(hand.viewer.layers)
+    hand.drop(path)
+    if len(hand.viewer.layers) == before:
+        return "the file does not open"
+    layer = hand.viewer.layers[-1]
+    if not isinstance(layer, Labels):
+        return f"it opens as {type(layer).__name__}"
+    back = names_of(layer)
+    lost = [name for name in names if name not in back]
+    return f"the names {lost} are lost" if lost else ""
+
+
+def told(good: bool, text: str, wrong: str = "") -> Result:
+    """Put a result together; `wrong` says what went wrong besides."""
+    return Result(good and not wrong, f"{text}; reopened: {wrong or 'all there'}")

@@ -1,0 +1,204 @@
+"""An image of a series with its labels: opened as it was left, also after a crash, and saved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..commands.files import SaveLabels
+from ..commands.replay import replay
+from ..edits import ObjectTable
+from ..errors import InvalidLabels, NapariSeemError
+from ..io.files import open_image, open_labels
+from ..io.opened import Opened
+from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
+from .listing import stem_of
+from .marks import Mark
+from .series import Series, counts_of, stamp_of
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedImage:
+    """An image of a series as it was left.
+
+    Attributes
+    ----------
+    index : int
+    image : Opened or None
+        None where it is not to be opened.
+    path : Path
+        Of the label file.
+    labels : integer array (..., H, W) or None
+        None where nothing is labelled, or where the labels lie in a folder that is worked in.
+    table : ObjectTable
+    about : mapping
+        Provenance of the labels.
+    prompts : list of dict
+        Prompts that were not committed, a line for each plane.
+    recovered : str
+        What was brought back from the log of a session that was not ended; "" for nothing.
+    stamp : (int, int)
+        Of the label file, by which changes of others are noticed.
+    """
+
+    index: int
+    image: Opened | None
+    path: Path
+    labels: npt.NDArray[np.integer] | None = field(default=None, repr=False)
+    table: ObjectTable = field(default_factory=ObjectTable)
+    about: Mapping[str, Any] = field(default_factory=dict)
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+    recovered: str = ""
+    stamp: tuple[int, int] = (0, 0)
+
+
+def open_in(series: Series, index: int, logs: Path, opened: Opened | None = None) -> OpenedImage:
+    """Open an image of a series and its labels; in any thread.
+
+    Parameters
+    ----------
+    series : Series
+    index : int
+    logs : Path
+        The folder of the logs of sessions on this machine; what was done after the labels were
+        saved last is taken from there.
+    opened : Opened, optional
+        The image, where it is open; by default its file is opened.
+
+    Raises
+    ------
+    FileTrouble, InvalidLabels
+        The image or its labels can't be read, or the labels lie on another grid.
+    """
+    source, mark, path = series.images[index], series.mark_of(index), series.labels_path(index)
+    if opened is None and source.path is not None:
+        opened = open_image(source.path)
+    found = OpenedImage(index, opened, path, prompts=list(mark.prompts), stamp=stamp_of(path))
+    if path.exists() and not _is_worked_in(path):
+        labels = open_labels(path, None if opened is None else opened.grid)
+        found = replace(
+            found, labels=_editable(labels.data, path), table=labels.table, about=labels.about
+        )
+    return _with_journal(found, mark, logs)
+
+
+class LabelFile:
+    """The label file of an image that is worked on.
+
+    Parameters
+    ----------
+    series : Series
+    index : int
+        Of the image.
+    path : Path
+    stamp : (int, int)
+        Of the file when it was read, by which changes of others are noticed.
+    """
+
+    def __init__(self, series: Series, index: int, path: Path, stamp: tuple[int, int]) -> None:
+        self.series, self.index, self.path, self.stamp = series, index, path, stamp
+
+    def save(self, labels: SaveLabels, **changes: Any) -> str:
+        """Write labels, and then the mark with their counts; in any thread, one at a time.
+
+        Where somebody else changed the file meanwhile, theirs stays, and this and all later labels
+        go into a file with the annotator's name beside it; the text that is given back says so.
+
+        Parameters
+        ----------
+        labels : SaveLabels
+        **changes
+            Fields of the mark.
+
+        Raises
+        ------
+        InvalidLabels, FileTrouble
+            As `napari_seem.io.files.write_labels`; what was there is unchanged.
+        """
+        said = ""
+        if self.path.exists() and stamp_of(self.path) != self.stamp:
+            theirs, self.path = self.path, own_path(self.path, self.series.annotator)
+            said = (
+                f"'{theirs.name}' was changed by somebody else since it was opened; your labels "
+                f"are in '{self.path.name}' beside it"
+            )
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = replace(labels, path=self.path).run()[0]
+        self.stamp = stamp_of(self.path)
+        counts = counts_of(labels.labels, labels.table)
+        self.mark(**changes, counts=counts, counted=self.stamp)
+        return said
+
+    def mark(self, **changes: Any) -> None:
+        """Change the mark of the image, which knows the file from then on."""
+        if self.path.is_relative_to(self.series.folder) and self.path.exists():
+            changes["labels"] = self.path.relative_to(self.series.folder).as_posix()
+        self.series.change(self.index, **changes)
+
+
+def own_path(path: Path, annotator: str) -> Path:
+    """A free name for labels of an annotator beside somebody else's."""
+    stem, kind = stem_of(path), path.name[len(stem_of(path)) :]
+    who = re.sub(r"\W+", "_", annotator) or "own"
+    names = (f"{stem}-{who}{'' if k == 1 else f'-{k}'}{kind}" for k in range(1, 1000))
+    return next(one for one in map(path.with_name, names) if not one.exists())
+
+
+def journal_of(session: str, logs: Path) -> Path | None:
+    """The log of a session as it was kept while it went on; None where there is none."""
+    return next(logs.glob(f"*-{session}{SUFFIX}"), None) if session else None
+
+
+def _is_worked_in(path: Path) -> bool:
+    """Whether labels lie in a folder whose pixels change while they are worked on."""
+    return path.is_dir()
+
+
+def _editable(labels: Any, path: Path) -> npt.NDArray[np.integer]:
+    """Labels (..., H, W) in memory, wide enough for further objects."""
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iub":
+        raise InvalidLabels(
+            f"'{path}' holds {array.dtype} values and no labels; give a file with one integer a "
+            "pixel, or choose another labels folder"
+        )
+    return array.astype(np.uint16) if array.dtype.itemsize == 1 else np.array(array)
+
+
+def _with_journal(found: OpenedImage, mark: Mark, logs: Path) -> OpenedImage:
+    """With what the log of the last session knows and the files don't."""
+    journal = journal_of(mark.session, logs)
+    if journal is None:
+        return found
+    written = journal.stat().st_mtime
+    try:
+        session = read_log(journal)[-1]
+        if found.path.is_dir() or (found.path.exists() and found.path.stat().st_mtime >= written):
+            return found
+        return _recovered(found, session)
+    except (NapariSeemError, OSError):  # it helps, but is not needed
+        return found
+
+
+def _recovered(found: OpenedImage, session: SessionLog) -> OpenedImage:
+    prompts = session.uncommitted or ([] if session.prompts else found.prompts)
+    found = replace(found, prompts=prompts)
+    done = replay(session)
+    if found.labels is None and not done.labels.any():
+        return found
+    if found.labels is not None and (
+        found.labels.shape != done.labels.shape or np.array_equal(found.labels, done.labels)
+    ):
+        return found
+    found.path.parent.mkdir(parents=True, exist_ok=True)
+    write_log(log_path(found.path), session.events)  # the record of the labels goes on from it
+    return replace(
+        found, labels=_editable(done.labels, found.path), table=done.table,
+        recovered="what was not saved when the program ended is brought back from its log",
+    )  # fmt: skip
