@@ -229,9 +229,8 @@ class LabelsBox(LayerBox):
                 self._take_fitting(layer)
 
     def _take_fitting(self, layer: Any) -> None:
-        if self._beside is None or (
-            isinstance(layer, Labels) and belongs_to(layer, self._beside.layer)
-        ):
+        beside = self._beside
+        if self._offers(layer) and (beside is None or belongs_to(layer, beside.layer)):
             self._take(layer)
 
 
