@@ -50,7 +50,6 @@ def coins() -> IntArray:
     import skimage.data
     from scipy import ndimage
     from skimage.filters import sobel
-    from skimage.morphology import remove_small_objects
     from skimage.segmentation import watershed
 
     image = skimage.data.coins()

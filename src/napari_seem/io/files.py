@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import as_path, check_type
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
+from ..progress import Progress, reporting
 from . import dicom, geotiff, nifti, ome_zarr, tiff
 from .formats import (
     FORMATS,
@@ -36,8 +37,8 @@ from .whole import replacing
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
-STRIP = 1024
-"""Rows of labels that are compared at a time."""
+STEP = 1 << 22
+"""Pixels of labels that are counted at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -88,7 +89,8 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
 
 def write_labels(
     path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None = None,
-    table: ObjectTable | None = None, about: Mapping[str, object] | None = None,
+    table: ObjectTable | None = None, about: Mapping[str, object] | None = None, *,
+    progress: bool | Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
@@ -106,6 +108,10 @@ def write_labels(
         file beside.
     about : mapping, optional
         Provenance of the labels; plain values.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is done. An exception
+        that it raises, the last time before the files are put in place, leaves those that were
+        there.
 
     Returns
     -------
@@ -144,13 +150,14 @@ def write_labels(
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [write_zarr(path, labels, grid, known, notes)]
-    known = _with_kept_rows(path, labels, grid, known)
+        return [write_zarr(path, labels, grid, known, notes, progress)]
+    known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
     values = np.asarray(labels)
-    with replacing(*finals) as parts:
+    told = reporting(progress, 1, f"write {path.name}")
+    with told as report, replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
@@ -167,6 +174,7 @@ def write_labels(
             tiff.write_tiff(parts[0], values, grid, "imagej")
         if len(parts) > 1:
             write_json(parts[1], known, notes)
+        report(1)
     return finals
 
 
@@ -177,27 +185,41 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
 
 
-def _with_kept_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
-    """Add what the file that is replaced knows of objects that `labels` (..., H, W) still hold.
+def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
+    """Add rows of objects that `labels` (..., H, W) in memory hold and that the table lacks.
 
-    Labels that another program, or napari itself, made of the file's numbers have no names.
+    They are those of the file that is replaced, where it has the object at the same place: labels
+    that another program, or napari itself, made of the file's numbers have no names.
     """
+    if not isinstance(labels, np.ndarray):
+        return table
+    unknown = _ids_in(labels) - set(table)
+    if not unknown:
+        return table
+    fresh = {label_id: ObjectRecord() for label_id in unknown}
     try:
         old = open_labels(path, grid) if find_labels(path) == path else None
     except NapariSeemError:  # damaged, or labels of another image
-        return table
-    lost = [] if old is None else [i for i in old.table if i not in table]
-    if old is None or not lost or old.data.shape != tuple(labels.shape):
-        return table
-    kept: set[int] = set()
-    for part in range(0, labels.shape[0], STRIP if len(labels.shape) == 2 else 1):
-        rows = slice(part, part + (STRIP if len(labels.shape) == 2 else 1))
-        there = np.asarray(labels[rows])
-        same = there[(there == np.asarray(old.data[rows])) & np.isin(there, lost)]
-        kept.update(np.unique(same).tolist())
-    if kept:
+        old = None
+    lost = sorted(unknown & set(old.table)) if old is not None else []
+    if old is not None and lost and tuple(old.data.shape) == labels.shape:
+        alike = labels[labels == np.asarray(old.data)]
+        kept = _ids_in(alike[np.isin(alike, lost)])
         LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
-    return ObjectTable({**dict(table.items()), **{i: old.table[i] for i in kept}})
+        fresh |= {label_id: old.table[label_id] for label_id in kept}
+    return ObjectTable({**dict(table.items()), **fresh})
+
+
+def _ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
+    """Return the ids in labels of any shape."""
+    found: set[int] = set()
+    flat = labels.ravel(order="K")  # as it lies in memory
+    for start in range(0, flat.size, STEP):
+        part = flat[start : start + STEP]
+        few = part.dtype.itemsize <= 2 or int(part.max(initial=0)) < STEP
+        counts = np.bincount(part.astype(np.intp, copy=False)) if few else part
+        found.update((np.flatnonzero(counts) if few else np.unique(part)).tolist())
+    return found - {0}
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
-from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
 from ...models.base import Capability
 from ...models.registry import MODELS, capabilities_by_model
-from ...viewer.shown import covering_image
-from ...viewer.tools import MODES, drawing_tool, hindrance, take_tool
 from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
-from .._shared.events import later
 from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.keys import Bindings
@@ -28,6 +24,7 @@ from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
 from .committing import Committing
+from .hand import Hand
 from .label_folder import LabelFolder
 from .panel import Panel
 from .prompt_steps import clear_prompts
@@ -35,12 +32,9 @@ from .proposals import Proposals
 from .teaching import Teaching
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
     from napari.layers import Image, Labels
-    from napari.utils.events import Event
 
     from ...models.base import Prediction
-    from ...viewer.prompt_layers import PromptLayers
 
 TOOLS: dict[str, tuple[Capability | None, str]] = {
     "point": (Capability.POINT, "Click on the object. Right click or Ctrl+click: not the object"),
@@ -50,7 +44,6 @@ TOOLS: dict[str, tuple[Capability | None, str]] = {
     "word": (Capability.TEXT, "Type a word below; then click single proposals to take them"),
     "pick": (Capability.MASK, "Click a labelled object to change it"),
 }
-COVERED = "'{0.name}' lies above '{1.name}' here. Choose '{0.name}' as the image, or hide it."
 
 
 class AnnotateWidget(Dock):
@@ -86,8 +79,8 @@ class AnnotateWidget(Dock):
         self.annotator = Annotator(self.viewer, model_cache, self)
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
-        self.tool = "point"
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
@@ -97,14 +90,16 @@ class AnnotateWidget(Dock):
             self.panel.extra.addWidget(row)
         self.place(self.panel, self.annotator.runner.progress, self.ahead.steps.progress)
         self._keys = Bindings(self.slots)
-        self._covered = self._hindered = ""
-        self._selected: tuple[object, ...] = ()
-        self._soon = later(self, 0, self._look_at_selected)
         self._connect()
         self._bind_keys()
         self._complain()
         self._apply_capabilities()
         self.use_tool(self.tool)
+
+    @property
+    def tool(self) -> str:
+        """The tool in use: a key of `TOOLS`."""
+        return self.hand.tool
 
     @property
     def slots(self) -> Mapping[str, Callable[[], object]]:
@@ -119,14 +114,9 @@ class AnnotateWidget(Dock):
 
     def use_tool(self, name: str) -> None:
         """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
-        self.tool = name
-        layers = self.annotator.prompt_layers
         if name == "word":
             self.panel.word.setFocus()
-        if layers is not None:
-            take_tool(self.viewer, layers, name)
-            layers.set_positive(self.annotator.positive)
-        self._show_tool()
+        self.hand.use(name)
 
     def work_on(
         self, image: Image, labels: Labels, save_to: Callable[[], object] | None = None
@@ -187,7 +177,7 @@ class AnnotateWidget(Dock):
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         self._keys.let_go()
-        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
@@ -226,9 +216,7 @@ class AnnotateWidget(Dock):
         for box in (panel.image, panel.labels):
             box.follow(self.viewer, self.events)
         panel.image.activated.connect(lambda _: self.use_tool(self.tool))
-        self.viewer.mouse_drag_callbacks.append(self._on_press)
-        self.events.follow(self._on_selected, self.viewer.layers.selection.events.active)
-        self.events.follow(self._on_mode, self.viewer.layers.events)
+        self.hand.follow(self.events)
         page = plugin_page()
         if page is not None:
             self.events.follow(self._on_preferences, page.events)
@@ -262,7 +250,7 @@ class AnnotateWidget(Dock):
         self.annotator.choose_image(image)
         self.panel.show_channels(self.annotator.channel_count)
         self._bind_keys()
-        self._soon.start()
+        self.hand.look()
 
     def _on_model(self, name: str) -> None:
         self.annotator.choose_model(name)
@@ -279,75 +267,9 @@ class AnnotateWidget(Dock):
     def _refresh_layers(self) -> None:
         self.panel.show_channels(self.annotator.channel_count)
 
-    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        """Runs before the active layer's own mouse handling."""
-        layers = self.annotator.prompt_layers
-        if layers is None:
-            return
-        in_the_way = hindrance(self.viewer, layers, self.tool)
-        if not in_the_way and event.button in (1, 2) and "Alt" not in event.modifiers:
-            self._begin_click(layers, event.position)
-        if self.viewer.layers.selection.active in layers.layers:
-            negative = event.button == 2 or "Control" in event.modifiers
-            wanted = self.annotator.positive and not negative
-            if layers.positive != wanted:
-                layers.set_positive(wanted)
-        if event.button != 1 or in_the_way or self.tool not in ("pick", "word"):
-            return
-        yield
-        if event.type == "mouse_move":  # a drag moves the picture
-            return
-        if self.tool == "pick":
-            self.annotator.objects.pick(event.position)
-        elif self.proposals.active:
-            self.proposals.take_at(event.position)
-
-    def _begin_click(self, layers: PromptLayers, world: Sequence[float]) -> None:
-        """The click is the tool's, whichever layer is selected; say what hides its image."""
-        if self.tool in MODES and self.viewer.dims.ndisplay == 2:
-            take_tool(self.viewer, layers, self.tool)
-        image = self.annotator.image
-        above = None if image is None else covering_image(self.viewer, image, world)
-        self._covered = "" if above is None or image is None else COVERED.format(above, image)
-        if self._covered:
-            self._on_said(self._covered, False)
-
-    def _on_selected(self, _: object) -> None:
-        self._soon.start()
-
-    def _on_mode(self, event: Event) -> None:
-        if getattr(event, "type", "") == "mode":
-            self._soon.start()
-
-    def _look_at_selected(self) -> None:
-        """Show the tool anew, unless a layer was selected for a moment only."""
-        if self._selection() != self._selected:
-            self._show_tool()
-
-    def _selection(self) -> tuple[object, ...]:
-        active = self.viewer.layers.selection.active
-        return active, getattr(active, "mode", ""), self.annotator.image
-
-    def _show_tool(self) -> None:
-        """Show the tool that a click is for; where it is for another layer, say so."""
-        layers, self._selected = self.annotator.prompt_layers, self._selection()
-        if self.is_released or layers is None:
-            self.panel.show_tool(self.tool)
-            return
-        self.tool = drawing_tool(self.viewer, layers) or self.tool
-        reason = hindrance(self.viewer, layers, self.tool)
-        self.panel.show_tool("" if reason else self.tool)
-        key = self.preferences.keys[f"use_{self.tool}"]
-        said = f"{reason} Press {key} to go on with {self.tool.capitalize()}." if reason else ""
-        if said or self.panel.message.text() == self._hindered:
-            self.panel.message.say(said)
-        self._hindered = said
-
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
-        self.panel.message.say(message, problem=error)
-        if error:
-            show_warning(message)
+        self.tell(message, error)
 
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work
@@ -355,7 +277,7 @@ class AnnotateWidget(Dock):
         self.panel.show_status(
             turn, self.annotator.turns.last_ms, prediction.score, prediction.label
         )
-        self.panel.message.say(self._covered)
+        self.panel.message.say(self.hand.covered)
 
     def _on_changed(self) -> None:
         work = self.annotator.work

@@ -56,7 +56,9 @@ class StackWidget(Dock):
         with self.reporting():
             planned = self.runner.propagate(self._order(direction))
             panel.show_running(True)
-            panel.message.say(f"{planned} planes ..." if planned else "every plane is done")
+            panel.message.say(
+                f"carrying, {planned} planes ..." if planned else "every plane is done"
+            )
 
     def accept_plane(self) -> None:
         """The shown plane is right: it becomes one to start from."""
@@ -76,7 +78,7 @@ class StackWidget(Dock):
     def take_back(self) -> None:
         """Give all planes the labels they had before the run."""
         count = self.runner.restore()
-        said = f"{count} planes are as before" if count else "nothing to take back"
+        said = f"{count} planes are as before" if count else "nothing to undo"
         self.panel.message.say(said)
         self._show_results()
 

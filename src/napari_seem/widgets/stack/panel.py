@@ -15,7 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .score_plot import ScorePlot
 
@@ -33,8 +33,7 @@ class StackPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image = ImageBox(least_ndim=3)
-        self.labels = LabelsBox(self.image, least_ndim=3)
+        self.image, self.labels = image_and_labels(least_ndim=3)
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.first, self.last = self.planes.first, self.planes.last
@@ -48,7 +47,7 @@ class StackPanel(QWidget):
         )
         self.stop_below = FloatSpinBox(
             label="Stop below", min=0, max=1, step=0.05,
-            tooltip="Stop propagating at a plane whose score is lower",
+            tooltip="Stop carrying at a plane whose score is lower",
         )  # fmt: skip
         self.stop_below.native.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
@@ -56,7 +55,7 @@ class StackPanel(QWidget):
         self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
-        self.take_back = QPushButton("Take back the run")
+        self.take_back = QPushButton("Undo the run")
         self._tips()
         self._arrange()
         self.show_running(False)
@@ -71,7 +70,7 @@ class StackPanel(QWidget):
             (
                 (self.labels, "Planes in which something is labelled are where carrying starts"),
                 (self.along, "The axis to carry along: depth or time"),
-                (self.model, "Who looks at the planes"),
+                (self.model, "What carries the objects from plane to plane"),
                 (self.backward, "From the shown plane towards the first"),
                 (self.forward, "From the shown plane towards the last"),
                 (self.both, "The whole range"),
@@ -88,7 +87,7 @@ class StackPanel(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(form(
             ("Image", self.image), ("Labels", self.labels), ("Along", self.along),
-            ("By", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
+            ("Model", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
             self.stop_below,
         ))  # fmt: skip
         column.addLayout(row(self.backward, self.both, self.forward))

@@ -139,7 +139,7 @@ class StackRunner(QObject):
             run = self.run = fresh
         self.request = request
         planned = run.planned
-        self.steps.start(f"Propagating '{request.labels.name}'", planned, run.run)
+        self.steps.start(f"Carrying '{request.labels.name}'", planned, run.run)
         return planned
 
     def accept(self, plane: int) -> None:
