@@ -98,7 +98,9 @@ class SeriesPanel(QWidget):
         self._list(series, position, states)
         classes = series.counts()
         said = " \N{MIDDLE DOT} ".join(f"{name or 'no class'} {n}" for name, n in classes.items())
-        self.counts.setText(f"Objects: {said}" if said else "Objects: none yet")
+        gone = f"\n{len(series.missing)} images are missing" if series.missing else ""
+        self.counts.setText(f"Objects: {said or 'none yet'}{gone}")
+        self.counts.setToolTip("\n".join(series.missing))
 
     def show_pair(self, pair: ObjectPair | None, number: int, total: int) -> None:
         """Show a disagreement, and which one of how many it is."""
@@ -165,22 +167,25 @@ class SeriesPanel(QWidget):
         self.list.itemClicked.connect(self._on_item)
         column = QVBoxLayout(self)
         column.addLayout(row(self.folder, self.files, self.layers))
-        column.addLayout(form(
-            ("Labels in", row(self.labels, self.labels_folder, stretch=0)),
-            ("Annotator", self.annotator),
-        ))  # fmt: skip
         column.addWidget(self.bar)
         column.addLayout(row(self.previous, self.next, self.skip))
         column.addWidget(self.done)
-        column.addWidget(self.note)
-        column.addLayout(form(("Show", self.filter), ("View", self.view)))
+        column.addWidget(self.message)
         column.addWidget(self.list, 1)
+        column.addWidget(self.note)
         column.addWidget(self.counts)
+        column.addLayout(
+            form(
+                ("Show", self.filter),
+                ("View", self.view),
+                ("Labels in", row(self.labels, self.labels_folder, stretch=0)),
+                ("Annotator", self.annotator),
+            )
+        )
         column.addWidget(self.ahead)
         column.addWidget(self.compare)
         column.addWidget(self.disagreements)
         column.addLayout(row(self.former_pair, self.next_pair))
-        column.addWidget(self.message)
 
     def _on_item(self, _: object) -> None:
         self.chosen.emit(self._numbers[self.list.currentRow()])
