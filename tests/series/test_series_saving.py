@@ -22,14 +22,14 @@ def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
     shapes = annotate.annotator.prompt_layers.shapes
     shapes.add_rectangles(np.array([[10, 4], [10, 38], [50, 38], [50, 4]]))
     shapes.add_polygons(np.array([[2.0, 2], [2, 9], [9, 9]]))
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy, timeout=20_000)
     before = annotate.annotator.work.session.prompts
     dock.series_next()
     settle(qtbot, dock)
     assert annotate.annotator.work is None or not annotate.annotator.work.session.prompts
     dock.series_previous()
     settle(qtbot, dock)
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy, timeout=20_000)
 
     after = annotate.annotator.work.session.prompts
     assert [type(p) for p in after] == [Point, Box, Polygon]
