@@ -10,6 +10,7 @@ import tifffile
 from discs import disc_image
 from skimage.io import imsave
 
+import napari_seem as ns
 from napari_seem.cli import main
 
 
@@ -216,6 +217,21 @@ def test_propagate_labels_every_plane_and_scores_them(stack):
     table = json.loads(out.with_suffix(".json").read_text())["planes"]
     assert [row["plane"] for row in table] == list(range(7))
     assert [row["seed"] for row in table] == [k == 3 for k in range(7)]
+
+
+def test_propagate_takes_seeds_of_any_format_and_keeps_their_names(stack):
+    pytest.importorskip("rasterio")
+    seeds, out = tifffile.imread(stack / "seeds.tif"), stack / "out.tif"
+    table = ns.ObjectTable({1: ns.ObjectRecord("left disc")})
+    ns.write_labels(stack / "seeds.zip", seeds, table=table, about={"colours": {"a": "#ff0000"}})
+
+    assert main(["propagate", str(stack / "stack.tif"), str(stack / "seeds.zip"),
+                 "-o", str(out)]) == 0  # fmt: skip
+
+    labels, objects = ns.read_labels(out)
+    assert (labels == 1).any((1, 2)).all()
+    assert objects[1].name == "left disc"
+    assert json.loads(out.with_suffix(".json").read_text())["colours"] == {"a": "#ff0000"}
 
 
 def test_propagate_names_what_does_not_fit(stack, capsys):

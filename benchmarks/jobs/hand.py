@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDropEvent
 from qtpy.QtTest import QTest
@@ -166,7 +167,7 @@ class Hand:
             field = dialog.findChild(QLineEdit, "fileNameEdit")
             QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
             QTest.keyClicks(field, str(path))
-            QTest.keyClick(field, Qt.Key.Key_Return)
+            QTimer.singleShot(50, lambda: _accept(dialog))
 
         return lambda: QTimer.singleShot(50, answer)
 
@@ -183,6 +184,11 @@ class Hand:
             view.scrollTo(wanted)
         with self._action():
             press_widget(view.viewport(), view.visualRect(wanted).center())
+
+    def new_labels(self) -> None:
+        """Press napari's own button for a new Labels layer."""
+        with self._action():
+            press_widget(self.viewer.window._qt_viewer.layerButtons.newLabelsButton)
 
     def go_to(self, plane: int, axis: int = 0) -> None:
         """Type a plane's number beside the dimension slider."""
@@ -300,6 +306,17 @@ class Hand:
             yield
         finally:
             self.program += time.perf_counter() - start
+
+
+def _accept(dialog: QFileDialog) -> None:
+    """Press Enter in a file dialog, again where a list of suggestions took the first one."""
+    if isalive(dialog) and dialog.isVisible():
+        QTimer.singleShot(200, lambda: _accept(dialog))
+        field = dialog.findChild(QLineEdit, "fileNameEdit")
+        completer = field.completer()
+        if completer is not None:
+            completer.popup().hide()
+        QTest.keyClick(field, Qt.Key.Key_Return)
 
 
 def answer_dialogs(press: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import platform
@@ -31,7 +32,7 @@ JOBS = {
 }
 """By name: title, module and function, whether it needs the shared images."""
 SIZE = (1366, 768)
-LIMIT = 560
+LIMIT = int(os.environ.get("JOB_SECONDS", 400))
 """Seconds after which a job is ended."""
 HEADER = "| job | actions | seconds | program | result |\n|---|---|---|---|---|"
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--here", metavar="JSON", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.here is not None:
+        faulthandler.dump_traceback_later(LIMIT - 15, exit=True)
         row = run_here(options.only[0], options.screenshots)
         options.here.write_text(json.dumps(row))
         return 0
@@ -137,7 +139,7 @@ def _run_apart(name: str, photos: Path | None) -> Row:
         except subprocess.TimeoutExpired:
             return {"job": title, "broke": f"it had not ended after {LIMIT} s"}
         if not told.exists():
-            return {"job": title, "broke": (done.stderr or "no output").strip()[-700:]}
+            return {"job": title, "broke": (done.stderr or "no output").strip()[-6000:]}
         row: Row = json.loads(told.read_text())
         row["stderr"] = done.stderr[-2000:]
         return row

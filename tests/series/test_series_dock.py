@@ -224,3 +224,30 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
     assert shown(dock) == "d2"
     assert "only theirs" in dock.panel.disagreements.text()
     assert "d0 ben" not in dock.viewer.layers
+
+
+def test_the_next_image_waits_for_commits_that_wait(open_on, folder, qtbot, monkeypatch):
+    annotate, series = open_on(folder)
+    go, predict = threading.Event(), DiscModel.predict
+
+    def held(self, *given):
+        assert go.wait(20)
+        return predict(self, *given)
+
+    monkeypatch.setattr(DiscModel, "predict", held)
+    annotate.annotator.prompt_layers.points.add([(32, 20)])
+    press(series, Qt.Key.Key_K, Qt.KeyboardModifier.NoModifier)
+    press(series, Qt.Key.Key_Right)
+    qtbot.waitUntil(lambda: not series.player.loader.busy)
+    assert shown(series) == "d0"
+    go.set()
+    qtbot.waitUntil(lambda: shown(series) == "d1", timeout=20_000)
+    press(series, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: shown(series) == "d0", timeout=20_000)
+
+    assert (series.player.shown.labels.data[TRUTH == 1] == 1).all()
+    annotate.committing.save()
+    file = series.player.shown.file.path
+    assert annotate.panel.message.text().endswith(f"is saved to {file}")
+    series.player.save_now()
+    assert (read_labels(file)[0] == 1).any()

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
 from napari_seem.viewer.new_prompt_layers import COLOURS
+from napari_seem.viewer.rows import set_table, table_of
 
 FIRST, SECOND = 1, 2
 
@@ -145,6 +147,7 @@ def test_an_existing_object_is_reopened_whatever_made_it_and_replaced(dock, disc
     row, col = middle(discs[1], FIRST).astype(int)
     labels.data[row - 3 : row + 30, col - 3 : col + 3] = 5  # a brush that ran out of the disc
     labels.data[0, 0] = 9
+    set_table(labels, ObjectTable({5: ObjectRecord("cell", concept="round")}))
     dock.annotator.choose_labels(labels)
 
     assert dock.annotator.objects.pick((row, col)) == 5
@@ -158,6 +161,8 @@ def test_an_existing_object_is_reopened_whatever_made_it_and_replaced(dock, disc
     assert dock.commit() == 5
     assert np.array_equal(labels.data == 5, discs[1] == FIRST)
     assert labels.data[0, 0] == 9
+    assert dock.panel.name.text() == ""
+    assert (table_of(labels)[5].name, table_of(labels)[5].concept) == ("cell", "round")
     labels.undo()
     assert (labels.data == 5).sum() == 33 * 6
 

@@ -62,7 +62,7 @@ def test_commits_belong_to_the_active_class_until_another_is_chosen(dock, commit
     assert known(labels, 1) == known(labels, 2) == ("cell", "cell")
     assert colour_shown(dock) == document_of(labels).palette.of("cell")
 
-    dock.choose_class("nucleus")
+    dock.committing.choose_class("nucleus")
     dock.panel.name.setText("the large one")
     dock.annotator.overwrite = True
     commit(dock, RIGHT)
@@ -75,7 +75,7 @@ def test_the_key_steps_from_the_class_used_last_to_those_before(dock, commit):
     window = dock.viewer.window._qt_window
     dock.panel.overwrite.setChecked(True)
     for name in ("a", "b", "c"):
-        dock.choose_class(name)
+        dock.committing.choose_class(name)
         commit(dock, RIGHT)
     dock.viewer.layers.selection.active = dock.annotator.labels
     stepped = []
@@ -99,7 +99,7 @@ def test_classes_of_labels_are_offered_in_their_colours(dock, commit):
 
 def test_a_class_has_one_colour_on_all_images(dock, commit):
     for name in ("first", "second"):
-        dock.choose_class(name)
+        dock.committing.choose_class(name)
     commit(dock, LEFT)
     first = dock.annotator.labels
     dock.annotator.choose_image(dock.viewer.add_image(disc_image()[0], name="other"))
@@ -113,9 +113,9 @@ def test_a_class_has_one_colour_on_all_images(dock, commit):
 
 def test_going_on_is_one_object_on_three_planes(stack, commit):
     dock = stack
-    dock.choose_class("liver")
+    dock.committing.choose_class("liver")
     commit(dock, (1, *RIGHT))
-    dock.go_on()
+    dock.committing.go_on()
     assert dock.panel.commit.text() == "Add to object 1 'liver'"
     for plane in (0, 2):
         dock.viewer.dims.set_point(0, plane)
@@ -124,7 +124,7 @@ def test_going_on_is_one_object_on_three_planes(stack, commit):
     assert [np.unique(plane[plane > 0]).tolist() for plane in labels.data] == [[1]] * 3
     assert known(labels, 1) == ("liver", "liver")
 
-    dock.go_on()
+    dock.committing.go_on()
     assert commit(dock, (2, *RIGHT)) == 2
     assert (labels.data[2] == 1).any()
 
@@ -138,7 +138,7 @@ def test_going_on_may_begin_with_the_next_commit_and_while_it_waits(stack, model
         dock.annotator.prompt_layers.points.add((plane, *LEFT))
         dock.commit()
         if plane == 0:
-            dock.go_on()  # with the object that waits
+            dock.committing.go_on()  # with the object that waits
     model.go.set()
     settle(dock)
 
@@ -152,7 +152,7 @@ def test_going_on_keeps_id_and_name_over_images_but_joins_no_other_object(dock, 
     commit(dock, LEFT)
     dock.panel.name.setText("aorta")
     commit(dock, RIGHT)
-    dock.go_on()
+    dock.committing.go_on()
     viewer = dock.viewer
     dock.annotator.choose_image(viewer.add_image(disc_image()[0], name="second"))
     assert commit(dock, LEFT) == 2
@@ -168,10 +168,10 @@ def test_going_on_keeps_id_and_name_over_images_but_joins_no_other_object(dock, 
 
 
 def test_another_class_ends_going_on(dock, commit):
-    dock.choose_class("liver")
+    dock.committing.choose_class("liver")
     commit(dock, LEFT)
-    dock.go_on()
-    dock.choose_class("spleen")
+    dock.committing.go_on()
+    dock.committing.choose_class("spleen")
 
     assert not dock.panel.go_on.isChecked()
     assert commit(dock, RIGHT) == 2
@@ -179,12 +179,12 @@ def test_another_class_ends_going_on(dock, commit):
 
 def test_a_picked_up_object_stays_in_its_class_and_can_be_gone_on_with(stack, commit, settle):
     dock = stack
-    dock.choose_class("liver")
+    dock.committing.choose_class("liver")
     commit(dock, (1, *LEFT))
-    dock.choose_class("spleen")
+    dock.committing.choose_class("spleen")
     dock.annotator.objects.pick((1, *LEFT))
     settle(dock)
-    dock.go_on(True)
+    dock.committing.go_on(True)
     assert dock.commit() == 1
     dock.viewer.dims.set_point(0, 2)
     assert commit(dock, (2, *RIGHT)) == 1
@@ -192,7 +192,7 @@ def test_a_picked_up_object_stays_in_its_class_and_can_be_gone_on_with(stack, co
 
 
 def test_the_class_of_a_commit_is_replayable(dock, commit):
-    dock.choose_class("cell")
+    dock.committing.choose_class("cell")
     commit(dock, LEFT)
 
     (log,) = logs_folder().glob("*.log.jsonl")
@@ -208,11 +208,11 @@ def test_save_asks_once_and_then_saves_to_that_file(dock, commit, monkeypatch, t
         return str(tmp_path / "mine.tif"), ""
 
     monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
-    dock.save()
+    dock.committing.save()
     assert "commit an object first" in dock.panel.message.text()
     dock.annotator.image.metadata = {"napari-seem source": "/data/scan.tif"}
     commit(dock, LEFT)
-    dock.save()
+    dock.committing.save()
     said = f"1 object of 'discs labels' saved: {tmp_path / 'mine.tif'}"
     qtbot.waitUntil(lambda: dock.panel.message.text().startswith(said), timeout=20_000)
     commit(dock, RIGHT)
@@ -229,7 +229,7 @@ def test_save_waits_for_commits_that_wait(dock, model, settle, monkeypatch, tmp_
     model.go.clear()
     dock.annotator.prompt_layers.points.add(LEFT)
     dock.commit()
-    dock.save()
+    dock.committing.save()
     assert not (tmp_path / "mine.tif").exists()
     model.go.set()
     qtbot.waitUntil(lambda: "1 object of" in dock.panel.message.text(), timeout=20_000)
@@ -240,7 +240,7 @@ def test_a_save_that_fails_says_why(dock, commit, monkeypatch, tmp_path, qtbot):
     place = tmp_path / "no folder" / "mine.tif"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place), ""))
     commit(dock, LEFT)
-    dock.save()
+    dock.committing.save()
     qtbot.waitUntil(lambda: "no folder" in dock.panel.message.text(), timeout=20_000)
 
 
@@ -268,7 +268,7 @@ def test_keys_for_the_left_hand_work_on_every_layer(
         assert layer.mode == mode
         for key, tool in {
             "D": "point",
-            "B": "box",
+            "R": "box",
             "F": "scribble",
             "C": "lasso",
             "E": "pick",

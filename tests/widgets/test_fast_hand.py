@@ -101,12 +101,12 @@ def test_a_commit_is_carried_out_as_it_was_pressed(docked, model, settle):
     image, middles = many_discs()
     dock = docked(image)
     model.go.clear()
-    dock.choose_class("cell")
+    dock.committing.choose_class("cell")
     click(dock, middles[0])
     dock.panel.name.setText("first")
     dock.panel.label_id.setValue(7)
     assert dock.commit() is None
-    dock.choose_class("nucleus")
+    dock.committing.choose_class("nucleus")
     dock.panel.name.setText("second")
     click(dock, middles[1])
     assert len(prompts(dock)) == 1  # the next object has begun

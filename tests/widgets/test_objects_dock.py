@@ -308,7 +308,7 @@ def test_a_large_stack_on_disk_is_counted_in_a_thread_and_changed_as_a_whole(obj
     dock = objects(large, {1: "cell", 2: "vein"})
     assert dock.work.counter.running
     dock.delete_classes()
-    assert "choose what to delete" in said(dock)
+    assert "Choose what to delete" in said(dock)
     choose_classes(dock, "vein")
     dock.delete_classes()
     assert "still being counted" in said(dock)
@@ -366,52 +366,3 @@ def test_the_dock_lets_go_of_layer_and_viewer(dock, viewer):
     layer.selected_label = 3
     set_table(layer, ObjectTable())
     viewer.layers.remove(layer)
-
-
-def test_objects_are_measured_when_asked_for_and_again_where_they_change(objects, viewer, qtbot):
-    viewer.add_image(np.full((40, 60), 7.0), scale=(0.5, 0.5), units=("um", "um"))
-    dock = objects(plane(), {1: "cell"}, scale=(0.5, 0.5), units=("um", "um"))
-    table = dock.panel.objects
-    assert len(cells(table)[0]) == 4
-
-    dock.measures.wanted.click()
-    qtbot.waitUntil(lambda: len(cells(table)[0]) == 12, timeout=20_000)
-    titles = [table.source.headers[column] for column in (5, 6, 8, 10)]
-    assert titles == ["Area (µm²)", "Extent y (µm)", "Centre y (µm)", "Intensity mean"]
-    first = dict(
-        zip(
-            [h for h in table.source.headers if h not in ("Plane", "Score")],
-            cells(table)[0],
-            strict=True,
-        )
-    )
-    assert (first["Area (µm²)"], first["Pixels"]) == ("2.25", "9")  # 3 x 3 of 0.25
-    assert (first["Extent y (µm)"], first["Centre y (µm)"]) == ("1.5", "2.5")
-    assert (first["Intensity mean"], first["Intensity sd"]) == ("7", "0")
-
-    dock.layer.brush_size = 1
-    dock.layer.paint((0, 0), 1)
-    qtbot.waitUntil(lambda: cells(table)[0][3] == "2.5", timeout=20_000)
-
-    table.sortByColumn(5, Qt.SortOrder.DescendingOrder)
-    assert cells(table)[0][0] == "5"
-    dock.measures.wanted.click()
-    qtbot.waitUntil(lambda: len(cells(table)[0]) == 4)
-
-
-def test_measurements_are_saved_as_a_table(objects, tmp_path, qtbot):
-    dock = objects(plane(), {1: "cell", 2: "cell"})
-    dock.measures.save_table(tmp_path / "cells")
-    qtbot.waitUntil((tmp_path / "cells.csv").exists, timeout=20_000)
-    lines = (tmp_path / "cells.csv").read_text().splitlines()
-    assert len(lines) == 6
-    assert lines[1].startswith("1,cell,cell,9,9,")
-    qtbot.waitUntil(lambda: "5 objects written to" in dock.panel.message.text())
-
-
-def test_an_image_of_another_size_is_not_measured(objects, viewer):
-    viewer.add_image(np.zeros((9, 9)), name="small")
-    dock = objects(plane())
-    dock.measures.image.setCurrentIndex(1)
-    dock.measures.wanted.click()
-    assert "does not lie on the labels' grid" in dock.panel.message.text()

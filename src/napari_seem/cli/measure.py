@@ -19,7 +19,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to a parser."""
     measures = commands.add_parser("measure", help="measure the objects of a label file")
     measures.set_defaults(run=_measure)
-    measures.add_argument("labels", type=Path, metavar="LABELS")
+    measures.add_argument("labels", type=Path, metavar="LABELS",
+                          help="label file, of any format that is read")  # fmt: skip
     measures.add_argument("--image", type=Path,
                           help="measure the intensities of this image, too")  # fmt: skip
     measures.add_argument("--channel", type=int, metavar="N",
@@ -53,7 +54,8 @@ def _measure(options: argparse.Namespace) -> int:
 
 def _grid(options: argparse.Namespace, shape: tuple[int, ...], image: Opened | None) -> Grid:
     """The grid of the image, of the label file, or of what the options say."""
-    from ..io.files import OUTLINES, ending, open_image
+    from ..io.files import open_image
+    from ..io.formats import OUTLINES, ending
     from ..io.grid import Grid
     from .options import numbers
 

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from .options import add_window, numbers, window_from
+from .options import add_model, add_window, numbers, window_from
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     teach = commands.add_parser("teach", help="teach a word by labelled objects of an image")
     teach.set_defaults(run=_teach)
-    teach.add_argument("image", type=Path)
+    teach.add_argument("image", type=Path, help="the image in which objects are marked")
     teach.add_argument("labels", type=Path, help="labels of the same size; each id is one object")
-    teach.add_argument("--name", required=True, metavar="WORD")
-    teach.add_argument("--synonym", action="append", default=[], metavar="WORD")
+    teach.add_argument("--name", required=True, metavar="WORD", help="the word to teach")
+    teach.add_argument("--synonym", action="append", default=[], metavar="WORD",
+                       help="another word for it; may be given several times")  # fmt: skip
     teach.add_argument("--library", type=Path, metavar="FILE",
                        help="library of words; by default the docks' own")  # fmt: skip
     teach.add_argument("--ids", metavar="ID,ID", help="learn from these objects only")
@@ -26,7 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                        help="what to do if the library has a word of that name")  # fmt: skip
     teach.add_argument("--no-examples", action="store_true",
                        help="keep no pieces of the image in the library")  # fmt: skip
-    teach.add_argument("--model", default="compact")
+    add_model(teach)
     add_window(teach)
 
 

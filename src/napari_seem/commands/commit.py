@@ -130,7 +130,7 @@ class Commit(OnPlane):
         word = self.concept or ((prediction.label or words[0]) if words else former.concept)
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
-        kept = "" if words else former.name
+        kept = "" if words and former.name == former.concept else former.name
         return replace(record, name=self.name or kept or record.name)
 
 

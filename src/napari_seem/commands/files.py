@@ -20,6 +20,7 @@ from ..labels.hosts import ArrayHost
 from ..labels.log import Event, log_path, write_log
 from ..labels.recorder import Recorder
 from ..palette import Palette
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..images import ArraySource
@@ -111,8 +112,13 @@ class SaveLabels:
     about: Mapping[str, Any] = field(default_factory=dict)
     events: Callable[[], Sequence[Event]] = list
 
-    def run(self) -> list[Path]:
+    def run(self, progress: bool | Progress | None = None) -> list[Path]:
         """Write the files, all or none, in any thread; gives those that were written.
+
+        Parameters
+        ----------
+        progress : bool or callable, optional
+            As of `napari_seem.io.files.write_labels`.
 
         Raises
         ------
@@ -123,7 +129,9 @@ class SaveLabels:
         if self.palette != Palette():
             notes |= self.palette.to_dict()
         events = self.events()
-        written = write_labels(self.path, self.labels, self.grid, self.table, notes)
+        written = write_labels(
+            self.path, self.labels, self.grid, self.table, notes, progress=progress
+        )  # fmt: skip
         return [*written, write_log(log_path(written[0]), events)] if events else written
 
 

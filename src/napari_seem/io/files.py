@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..checks import as_path, check_type
-from ..edits import ObjectTable
+from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
-from . import dicom, geotiff, nifti, ome_zarr, tiff
+from ..progress import Progress, reporting
+from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
@@ -36,8 +37,8 @@ from .whole import replacing
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
-STRIP = 1024
-"""Rows of labels that are compared at a time."""
+STEP = 1 << 22
+"""Pixels of labels that are counted at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -70,9 +71,11 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
+    if ending(path) == tracks.TRACKS:
+        return tracks.open_tracks(path)
     if path.is_dir():
-        opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
-        return opener(path) if opener else dicom.open_series(path, series)
+        zarr = ome_zarr.is_ome_zarr(path)
+        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES):
         return nifti.open_nifti(path)
@@ -88,7 +91,8 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
 
 def write_labels(
     path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None = None,
-    table: ObjectTable | None = None, about: Mapping[str, object] | None = None,
+    table: ObjectTable | None = None, about: Mapping[str, object] | None = None, *,
+    progress: bool | Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
@@ -97,6 +101,8 @@ def write_labels(
     path : str or Path
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
+        `man_track.txt` or `res_track.txt`: tracks of the Cell Tracking Challenge, with a mask for
+        every frame.
     labels : integer array-like, or anything that numpy.asarray makes one of
         On the grid: (y, x), (z, y, x) or (t, z, y, x); also a `Labelled` or a `Propagation`.
     grid : Grid, optional
@@ -106,6 +112,10 @@ def write_labels(
         file beside.
     about : mapping, optional
         Provenance of the labels; plain values.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is done. An exception
+        that it raises, the last time before the files are put in place, leaves those that were
+        there.
 
     Returns
     -------
@@ -144,13 +154,16 @@ def write_labels(
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [write_zarr(path, labels, grid, known, notes)]
-    known = _with_kept_rows(path, labels, grid, known)
+        return [write_zarr(path, labels, grid, known, notes, progress)]
+    known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
+    if kind == tracks.TRACKS:
+        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
     values = np.asarray(labels)
-    with replacing(*finals) as parts:
+    told = reporting(progress, 1, f"write {path.name}")
+    with told as report, replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
@@ -167,6 +180,7 @@ def write_labels(
             tiff.write_tiff(parts[0], values, grid, "imagej")
         if len(parts) > 1:
             write_json(parts[1], known, notes)
+        report(1)
     return finals
 
 
@@ -174,30 +188,46 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     """Return the table to write: the given one, or that of what a model found."""
     check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     own = getattr(labels, "objects", None)
+    if isinstance(parents := getattr(labels, "parents", None), Mapping):  # of a propagation
+        own = ObjectTable({i: ObjectRecord(parent=parent) for i, parent in parents.items()})
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
 
 
-def _with_kept_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
-    """Add what the file that is replaced knows of objects that `labels` (..., H, W) still hold.
+def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
+    """Add rows of objects that `labels` (..., H, W) in memory hold and that the table lacks.
 
-    Labels that another program, or napari itself, made of the file's numbers have no names.
+    They are those of the file that is replaced, where it has the object at the same place: labels
+    that another program, or napari itself, made of the file's numbers have no names.
     """
+    if not isinstance(labels, np.ndarray):
+        return table
+    unknown = _ids_in(labels) - set(table)
+    if not unknown:
+        return table
+    fresh = {label_id: ObjectRecord() for label_id in unknown}
     try:
         old = open_labels(path, grid) if find_labels(path) == path else None
     except NapariSeemError:  # damaged, or labels of another image
-        return table
-    lost = [] if old is None else [i for i in old.table if i not in table]
-    if old is None or not lost or old.data.shape != tuple(labels.shape):
-        return table
-    kept: set[int] = set()
-    for part in range(0, labels.shape[0], STRIP if len(labels.shape) == 2 else 1):
-        rows = slice(part, part + (STRIP if len(labels.shape) == 2 else 1))
-        there = np.asarray(labels[rows])
-        same = there[(there == np.asarray(old.data[rows])) & np.isin(there, lost)]
-        kept.update(np.unique(same).tolist())
-    if kept:
+        old = None
+    lost = sorted(unknown & set(old.table)) if old is not None else []
+    if old is not None and lost and tuple(old.data.shape) == labels.shape:
+        alike = labels[labels == np.asarray(old.data)]
+        kept = _ids_in(alike[np.isin(alike, lost)])
         LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
-    return ObjectTable({**dict(table.items()), **{i: old.table[i] for i in kept}})
+        fresh |= {label_id: old.table[label_id] for label_id in kept}
+    return ObjectTable({**dict(table.items()), **fresh})
+
+
+def _ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
+    """Return the ids in labels of any shape."""
+    found: set[int] = set()
+    flat = labels.ravel(order="K")  # as it lies in memory
+    for start in range(0, flat.size, STEP):
+        part = flat[start : start + STEP]
+        few = part.dtype.itemsize <= 2 or int(part.max(initial=0)) < STEP
+        counts = np.bincount(part.astype(np.intp, copy=False)) if few else part
+        found.update((np.flatnonzero(counts) if few else np.unique(part)).tolist())
+    return found - {0}
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:
@@ -282,6 +312,9 @@ def _open_labels(
         from .dicom_seg import read_dicom_seg
 
         return OpenedLabels(name, *read_dicom_seg(path, grid))
+    if kind == tracks.TRACKS:
+        labels, table = tracks.read_tracks(path)
+        return OpenedLabels(name, labels, table, tracks.open_tracks(path).grid)
     if path.is_dir():
         group, table, about = ome_zarr.read_ome_labels(path)
         return OpenedLabels(name, group.data, table, group.grid, about, group.levels)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, MissingPackage
-from . import nifti, ome_zarr
+from . import nifti, ome_zarr, tracks
 from .table import FILE, VERSION, read_json
 
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -21,6 +21,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "ImageJ ROI set": (".zip",),
     "DICOM segmentation": (".dcm",),
     "OME-Zarr labels": (".zarr",),
+    "Cell Tracking Challenge": (tracks.TRACKS,),
 }
 """Formats of labels -> endings of the file's name."""
 WRITTEN = tuple(ending for group in FORMATS.values() for ending in group)
@@ -45,7 +46,8 @@ def ending(path: Path) -> str:
 
 def beside(path: Path) -> Path:
     """Return the path of a label file's table of objects."""
-    return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
+    kind = ".txt" if ending(path) == tracks.TRACKS else ending(path)
+    return path.with_name(path.name[: len(path.name) - len(kind)] + ".json")
 
 
 def format_of(path: Path) -> str:
@@ -97,8 +99,8 @@ def _holds_labels(path: Path, kind: str) -> bool:
         return is_dicom_seg(path)
     if kind == ".geojson":
         return '"features"' in _head(path) or '"FeatureCollection"' in _head(path)
-    if not kind:
-        return False
+    if kind == tracks.TRACKS or not kind:
+        return bool(kind)
     return own_table(path) is not None or (kind in nifti.SUFFIXES and nifti.holds_labels(path))
 
 
@@ -113,7 +115,9 @@ def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
         The table is damaged.
     """
     side = beside(path)
-    if ending(path) in OWN_TABLE or not side.is_file() or f'"{VERSION}"' not in _head(side):
+    if ending(path) in (*OWN_TABLE, tracks.TRACKS):
+        return None
+    if not side.is_file() or f'"{VERSION}"' not in _head(side):
         return None
     table, about = read_json(side)
     return (table, about) if _is_of(path, about) else None

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import AnyArray, ArraySource, WritableArray
+from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
 from .opened import Opened
@@ -85,8 +86,9 @@ def open_ome_zarr(path: Path) -> Opened:
 
 
 def write_ome_labels(
-    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
-) -> None:
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
+    progress: bool | Progress | None = None,
+) -> None:  # fmt: skip
     """Write a label group: as many levels as the image has, each by nearest neighbour.
 
     Parameters
@@ -100,9 +102,12 @@ def write_ome_labels(
     table : ObjectTable
         Names and scores go into `image-label/properties`.
     about : mapping
+    progress : bool or callable, optional
+        An exception that it raises ends the work.
     """
     levels = begin_ome_labels(path, grid, np.dtype(labels.dtype))
-    for block in _blocks(levels[0].shape, levels[0].chunks):
+    blocks = list(_blocks(levels[0].shape, levels[0].chunks))
+    for block in tracked(blocks, progress, "write labels"):
         levels[0][block] = np.asarray(labels[block])
     coarsen(levels)
     describe_ome_labels(path, table, about)

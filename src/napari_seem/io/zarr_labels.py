@@ -16,6 +16,7 @@ from ..checks import as_path
 from ..edits import ObjectTable
 from ..errors import InvalidLabels
 from ..images import ArraySource
+from ..progress import Progress
 from . import ome_zarr
 from .formats import ending
 from .grid import Grid
@@ -73,12 +74,14 @@ def growing_labels(
 
 
 def write_zarr(
-    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
-) -> Path:
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
+    progress: bool | Progress | None = None,
+) -> Path:  # fmt: skip
     """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
     path, home = _zarr_place(path, grid)
     with replacing(path) as (part,):
-        ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})
+        notes = {**about, "name": path.name}
+        ome_zarr.write_ome_labels(part, labels, grid, table, notes, progress)
     if home is not None:
         ome_zarr.enlist(home, path.name)
     return path

@@ -59,6 +59,13 @@ class Preview:
         """The layer shown now, or None."""
         return self._shown
 
+    def prepare(self, image: Image) -> None:
+        """Make the layer for an image, so that the first click on it need not."""
+        if self._layers.get(image.ndim) not in self._viewer.layers:
+            matrix = affine_matrix(image)
+            self._layers[image.ndim] = self._made(image, (1,) * image.ndim, matrix)
+            draw_last(self._viewer)
+
     def show(
         self, image: Image, plane: Plane, values: npt.NDArray[np.generic],
         corner: tuple[int, int] = (0, 0), factor: int = 1,
@@ -81,7 +88,8 @@ class Preview:
             return
         shape = plane.shape(spatial_shape(image))
         values, corner = _with_rim(values, corner, factor, shape)
-        _, block = plane.place(_outlined(values, max(shape) // factor))
+        shown: Any = _outlined(values, max(shape) // factor)
+        _, block = plane.place(shown)
         layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ COVERING = ("translucent", "translucent_no_depth", "opaque")
 MOST_TRANSPARENT = 0.5
 """Images of less opacity let those below be seen."""
 _MADE_FOR: WeakKeyDictionary[Labels, ref[Image]] = WeakKeyDictionary()
+_MAPS: WeakSet[Labels] = WeakSet()
+"""Labels of every pixel that lie beside those of the objects."""
 
 
 def image_layers(viewer: ViewerModel, least_ndim: int = 0) -> list[Image]:
@@ -99,6 +101,16 @@ def note_owner(labels: Labels, image: Image) -> None:
     _MADE_FOR[unwrap(labels)] = ref(unwrap(image))
 
 
+def note_map(labels: Labels) -> None:
+    """Remember that objects are written elsewhere, unless a person wants them here."""
+    _MAPS.add(unwrap(labels))
+
+
+def is_map(layer: Layer) -> bool:
+    """Whether a layer says what every pixel is, beside the labels of the objects."""
+    return unwrap(layer) in _MAPS
+
+
 def owner_of(layer: Layer) -> Image | None:
     """The image that labels were made for, where that is known and still exists."""
     found = _MADE_FOR.get(unwrap(layer))
@@ -118,8 +130,8 @@ def belongs_to(labels: Labels, image: Image | None) -> bool:
 def labels_for(viewer: ViewerModel, image: Image | None) -> Labels | None:
     """The topmost visible labels that were made for an image, or None."""
     layers = (unwrap(layer) for layer in reversed(viewer.layers))
-    return next((x for x in layers if x.visible and owner_of(x) is not None
-                 and belongs_to(x, image)), None)  # fmt: skip
+    made = (x for x in layers if x.visible and owner_of(x) is not None and not is_map(x))
+    return next((layer for layer in made if belongs_to(layer, image)), None)
 
 
 def _above(viewer: ViewerModel, image: Image) -> Iterable[Image]:

@@ -20,9 +20,9 @@ from .series.dock import SeriesWidget
 from .stack.dock import StackWidget
 
 PAGES: dict[str, type[Dock]] = {
-    "Annotate": AnnotateWidget, "Everything": EverythingWidget, "Find": FindWidget,
-    "Stack": StackWidget, "Examples": ExamplesWidget, "Objects": ObjectsWidget,
-    "Series": SeriesWidget, "Models": ModelsWidget,
+    "Annotate": AnnotateWidget, "Series": SeriesWidget, "Everything": EverythingWidget,
+    "Find": FindWidget, "Stack": StackWidget, "Examples": ExamplesWidget,
+    "Objects": ObjectsWidget, "Models": ModelsWidget,
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QObject, Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractSlider,
@@ -28,23 +28,17 @@ class KeysToCanvas(QObject):
     Parameters
     ----------
     widget : QWidget
-        With everything in it, also what comes later.
+        With everything in it.
     viewer : Viewer
     """
 
     def __init__(self, widget: QWidget, viewer: Any) -> None:
         super().__init__(widget)
         self._widget, self._viewer = widget, viewer
-        widget.installEventFilter(self)
-        self._connect()
+        self.look()
 
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Look for new widgets where the layout changes."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
-            self._connect()
-        return bool(super().eventFilter(watched, event))
-
-    def _connect(self) -> None:
+    def look(self) -> None:
+        """Look for widgets that are new."""
         for kind in (QAbstractButton, QComboBox, QAbstractSlider, QLineEdit):
             for child in self._widget.findChildren(kind):
                 if not child.property(CONNECTED):

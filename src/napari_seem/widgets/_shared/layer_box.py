@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QComboBox
 
 from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
-from ...viewer.shown import belongs_to, covers, image_meant, labels_for, show_image
-from .events import Followed, later
+from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for, show_image
+from .events import Followed, later, layers_of
 
 OWN: Any = object()
 """Stands for what a box shows already."""
@@ -41,6 +41,7 @@ class LayerBox(QComboBox):
         self._none, self._least = none, least_ndim
         self._layers: list[Any] = []
         self._viewer: Any = None
+        self._events: Any = None
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.currentIndexChanged.connect(lambda _: self._on_index())
 
@@ -58,9 +59,11 @@ class LayerBox(QComboBox):
     def follow(self, viewer: Any, events: Followed) -> None:
         """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
         self.offer(viewer)
-        layers = self._viewer.layers
-        events.follow(self._on_layers, layers.events)
+        self._events, layers = events, self._viewer.layers
+        events.follow(self._on_layers, *layers_of(self._viewer))
         events.follow(self._on_active, layers.selection.events.active)
+        for layer in layers:
+            self._watch(layer)
         self._on_active()
 
     def offer(self, viewer: Any, present: Any = OWN) -> None:
@@ -96,13 +99,18 @@ class LayerBox(QComboBox):
             self.chosen.emit(layer)
 
     def _on_layers(self, event: Any) -> None:
-        kind = getattr(event, "type", "")
-        if kind in ("inserted", "removed", "reordered", "name"):
-            self.offer(self._viewer)
-        if kind == "inserted":
+        self.offer(self._viewer)
+        if event.type == "inserted":
+            self._watch(event.value)
             self._on_added(event.value)
-        elif kind == "visible":
-            self._on_visible(self._viewer.layers[event.index])
+
+    def _watch(self, layer: Any) -> None:
+        """Notice when a layer is renamed, shown or hidden."""
+        self._events.follow(self._on_visible, layer.events.visible)
+        self._events.follow(self._on_name, layer.events.name)
+
+    def _on_name(self, _: object) -> None:
+        self.offer(self._viewer)
 
     def _usual(self) -> Any:
         """What is chosen where nobody chose."""
@@ -120,7 +128,7 @@ class LayerBox(QComboBox):
         """A layer came."""
         raise NotImplementedError
 
-    def _on_visible(self, layer: Any) -> None:
+    def _on_visible(self, event: Any) -> None:
         """A layer was shown or hidden."""
 
 
@@ -149,8 +157,8 @@ class ImageBox(LayerBox):
         if isinstance(layer, Image) and layer.visible:
             self._take(layer)
 
-    def _on_visible(self, layer: Any) -> None:
-        present = self.layer
+    def _on_visible(self, event: Any) -> None:
+        present, layer = self.layer, event.source
         if layer is present and not layer.visible:
             self._take(self._usual())
         elif self._offers(layer) and layer.visible and covers(self._viewer, layer, present):
@@ -209,18 +217,25 @@ class LabelsBox(LayerBox):
             self._take_fitting(layer)
 
     def _on_added(self, layer: Any) -> None:
-        if isinstance(layer, Labels):  # taken once whoever makes it is done with it
+        if isinstance(layer, Labels) and not is_ours(
+            layer
+        ):  # taken once whoever makes it is done with it
             self._added.append(layer)
             self._soon.start()
 
     def _take_added(self) -> None:
         added, self._added = self._added, []
-        active = unwrap(self._viewer.layers.selection.active)
-        for layer in (*added, active):  # a map beside the objects is not selected, they are
-            self._take_fitting(layer)
+        for layer in added:
+            if not is_map(layer):
+                self._take_fitting(layer)
 
     def _take_fitting(self, layer: Any) -> None:
-        if self._beside is None or (
-            isinstance(layer, Labels) and belongs_to(layer, self._beside.layer)
-        ):
+        beside = self._beside
+        if self._offers(layer) and (beside is None or belongs_to(layer, beside.layer)):
             self._take(layer)
+
+
+def image_and_labels(none: str = "", least_ndim: int = 0) -> tuple[ImageBox, LabelsBox]:
+    """The choices of an image and of labels that lie on it; the rest as of `LayerBox`."""
+    image = ImageBox(least_ndim=least_ndim)
+    return image, LabelsBox(image, none, least_ndim)

@@ -8,12 +8,17 @@ from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from ...commands.idle_gate import IdleGate
+from ...errors import NapariSeemError
 from .progress import Progress
 
 T = TypeVar("T")
+
+
+class Cancelled(NapariSeemError):
+    """A person cancelled the work; raised in its thread by what reports its steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +27,8 @@ class Job:
 
     `work` must not touch layers or widgets. With a `title`, or one that is asked for as it begins,
     the job shows as `progress`, where it can be cancelled: its outcome is then dropped and
-    `dropped` called. A waiting job gives way to newer ones of its own `lane` only; one without a
-    lane to none.
+    `dropped` called; work that reports its steps to `LatestRunner.report` ends there. A waiting job
+    gives way to newer ones of its own `lane` only; one without a lane to none.
     """
 
     work: Callable[[], Any]
@@ -80,6 +85,8 @@ class LatestRunner(QObject):
         Of a job with a title.
     """
 
+    _reported = Signal(int, int)
+
     def __init__(self, parent: QObject | None = None, gate: IdleGate | None = None) -> None:
         super().__init__(parent)
         self._gate = gate or IdleGate()
@@ -87,12 +94,19 @@ class LatestRunner(QObject):
         self._waiting: list[Job] = []
         self._worker: Any = None
         self.progress = Progress(self)
+        self._reported.connect(self.progress.show_done)
         self._closed = False
 
     @property
     def busy(self) -> bool:
         """Whether a job runs or waits."""
         return self._running is not None
+
+    def report(self, done: int, total: int | None = None, what: str = "") -> None:
+        """Show in the thread of a job how much is done; `Cancelled` where it is to end."""
+        if self._closed or self.progress.is_cancelled:
+            raise Cancelled(f"{what or 'the work'} was cancelled")
+        self._reported.emit(done, total or 0)
 
     def submit(self, job: Job) -> None:
         """Run a job now, or as soon as the present one has ended."""

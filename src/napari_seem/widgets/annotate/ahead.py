@@ -55,7 +55,7 @@ class EmbedAhead(QWidget):
         self._annotator = annotator
         self.steps = Steps(self)
         self._events = Followed()
-        self.begin = QPushButton("Embed the rest of the stack")
+        self.begin = QPushButton("Encode the rest of the stack")
         self.pause = QPushButton("Pause")
         self.message = Message()
         self._going = threading.Event()
@@ -92,7 +92,7 @@ class EmbedAhead(QWidget):
         self._show_running(True)
         self._say(f"{stack.shape[0]} planes ...")
         run = partial(self._run, stack, question.model, annotator.model_cache)
-        self.steps.start(f"Embedding '{image.name}'", stack.shape[0], run)
+        self.steps.start(f"Encoding '{image.name}'", stack.shape[0], run)
 
     def toggle_pause(self) -> None:
         """Pause after the plane that is being encoded, or go on."""

@@ -147,6 +147,7 @@ class Annotator(QObject):
                 self._prompt_layers[image] = known
             known.set_positive(self.positive)
             known.attach()
+            self.preview.prepare(image)
             self._follow_plane()
         self.changed.emit()
 

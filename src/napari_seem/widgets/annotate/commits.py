@@ -262,6 +262,7 @@ class Commits(QObject):
                 f"{what} not written: the Annotate dock was closed before the masks were there",
                 error=True,
             )
+        self._call_waiting()
 
     def _wait(self, one: PressedCommit) -> None:
         """Write a commit after those before it, once its mask is there."""

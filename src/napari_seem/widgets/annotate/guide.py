@@ -22,8 +22,8 @@ last one first; napari's own brush edits what is written.</li>
 <li><b>Go on with this object</b> adds the next commits to it, on other planes and images, too.</li>
 <li><b>Save</b> writes the labels to a file; you are asked for it once.</li>
 </ol>
-<p><b>Words:</b> type one and press Enter; move the slider until the right proposals are left; take
-all, or click single ones. An empty field proposes everything.</p>
+<p><b>Words:</b> type one and press Enter; move the slider until the right proposals are left;
+accept all, or click single ones. An empty field proposes everything.</p>
 <p><b>Pick</b> an object of the labels layer to change it, whatever made it.</p>
 <p>Keys can be changed under File &gt; Preferences &gt; SEEM.</p>
 <h3>Keys</h3>

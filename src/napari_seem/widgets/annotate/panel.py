@@ -26,7 +26,7 @@ from ...viewer.new_prompt_layers import COLOURS
 from .._shared.actions import ACTIONS
 from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .classes import ClassBox
 from .guide import HelpWindow
@@ -56,8 +56,7 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
@@ -81,6 +80,10 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window = None
         self._set_tips()
+
+    def key_of(self, method: str) -> str:
+        """The key of an action."""
+        return self._keys[method]
 
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""
@@ -137,7 +140,7 @@ class Panel(QWidget):
         for widget in (self.threshold, self.take_all):
             widget.setVisible(total > 0)
         self.take_all.setEnabled(offered > 0)
-        self.take_all.setText(f"Take all {offered} of {total}")
+        self.take_all.setText(f"Accept {offered} of {total}")
 
     def show_suggestions(self, words: Sequence[str]) -> None:
         """Offer words as buttons."""
@@ -171,19 +174,19 @@ class Panel(QWidget):
             signs.addButton(button)
 
     def _make_words(self) -> None:
-        self.word, self.find_word = QLineEdit(), QPushButton("Find")
-        self.teach = QPushButton("Teach ...")
+        self.word, self.find_word = QLineEdit(), QPushButton("Propose")
+        self.teach = QPushButton("Teach word…")
         self.teach.setToolTip("Teach the model a word for marked objects, to find more of them")
-        self.word.setPlaceholderText("a word; empty: everything")
+        self.word.setPlaceholderText("a word, or empty")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 1)
         self.threshold.setDecimals(2)
         self.threshold.setValue(0.45)
-        self.threshold.setToolTip("Offer only proposals that score at least this much")
-        self.take_all = QPushButton("Take all")
-        self.take_all.setToolTip("Write every offered proposal as a separate object")
+        self.threshold.setToolTip("Minimum score of the proposals that are offered")
+        self.take_all = QPushButton("Accept")
+        self.take_all.setToolTip("Write every offered proposal as an object of its own")
         self._suggestions = WordButtons()
         self._suggestions.chosen.connect(self.suggested)
 
@@ -210,7 +213,7 @@ class Panel(QWidget):
         self.learn.setCheckable(True)
         self.learn.setToolTip(
             "Fit the model to the objects on this plane, so that first clicks on others of their "
-            "kind do better; press again to take it back"
+            "kind do better; press again to undo it"
         )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
@@ -221,7 +224,7 @@ class Panel(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         self._form = form(
-            ("Image", self.image), ("", self.channels), ("Seen as", self.look),
+            ("Image", self.image), ("", self.channels), ("Intensity", self.look),
             ("Model", self.model), ("Write to", self.labels),
         )  # fmt: skip
         column.addLayout(self._form)
@@ -258,7 +261,9 @@ class Panel(QWidget):
         """Write the keys into tooltips and help line."""
         for button in (self.positive, self.negative):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
-        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
+        self.word.setToolTip(
+            self._tip("use_word", "What to propose on this plane; every object, if empty")
+        )
         self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
         self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
         tip = "Class of the objects committed from now on; choose one, or type a new one"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from napari.utils.notifications import show_warning
 
 from ...errors import InvalidPrompt
 from ...models.base import Capability
@@ -61,7 +60,7 @@ class EverythingWidget(Dock):
         """Look for everything on the shown plane."""
         image = self.panel.image.layer
         if image is None:
-            self._say("choose an image layer first", True)
+            self.tell("choose an image layer first", True)
             return
         panel = self.panel
         panel.words.clearFocus()  # keys and clicks go to the picture again
@@ -102,7 +101,7 @@ class EverythingWidget(Dock):
         panel.look_box.chosen.connect(self.choose_window)
         panel.filtered.connect(lambda: review.want(panel.wanted()))
         review.updated.connect(self._on_updated)
-        review.said.connect(self._say)
+        review.said.connect(self.tell)
         review.written.connect(panel.labels.select)
         review.steps.ended.connect(lambda _: panel.look.setEnabled(True))
         self.viewer.mouse_drag_callbacks.append(self._on_press)
@@ -144,11 +143,6 @@ class EverythingWidget(Dock):
             len(self.review.offered()), self.review.total,
             can_step_back=self.review.can_step_back, has_map=self.review.has_map,
         )  # fmt: skip
-
-    def _say(self, text: str, error: bool) -> None:
-        self.panel.message.say(text, problem=error)
-        if error:
-            show_warning(text)
 
     def _on_removed(self, event: Event) -> None:
         self.review.forget(unwrap(event.value))

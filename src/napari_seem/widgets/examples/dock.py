@@ -35,7 +35,7 @@ from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
 from .panel import FOLDER, IMAGES, STACK, ExamplesPanel
 
-LESSONS = "Taught (*.safetensors)"
+LESSONS = "Lesson (*.safetensors)"
 FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
 
 
@@ -116,7 +116,7 @@ class ExamplesWidget(Dock):
             targets = self._targets(folder)
             count = labeller.start(model, panel.kind.value, panel.strip.examples, targets)
             panel.show_running(True)
-            panel.message.say(f"{count} to label ..." if count else "everything is labelled")
+            panel.message.say(f"labelling {count} ..." if count else "everything is labelled")
 
     def teach(self) -> None:
         """Fit what the model is given to the examples; the curve falls meanwhile."""
@@ -129,14 +129,14 @@ class ExamplesWidget(Dock):
     def save_taught(self, path: str | Path | None = None) -> None:
         """Keep what was taught as a file; asked for where not given."""
         if path is None:
-            path, _ = QFileDialog.getSaveFileName(self, "Save what was taught", "", LESSONS)
+            path, _ = QFileDialog.getSaveFileName(self, "Save lesson", "", LESSONS)
         if path:
             self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
 
     def open_taught(self, path: str | Path | None = None) -> None:
         """Label by a saved file from now on; asked for where not given."""
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(self, "What was taught", "", LESSONS)
+            path, _ = QFileDialog.getOpenFileName(self, "Open lesson", "", LESSONS)
         if path:
             model = self.panel.model.value
             self._guarded(lambda: self.labeller.open(Path(path), model))
@@ -187,7 +187,7 @@ class ExamplesWidget(Dock):
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
         by_taught = taught is not None and taught.model == self.panel.model.value
-        self.panel.method.setText(f"labels by: {taught.title if by_taught and taught else plain}")
+        self.panel.method.setText(f"Labels by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
         chosen = self.panel.targets.value

@@ -26,7 +26,7 @@ from .._shared.forms import (
     row,
     set_tips,
 )
-from .._shared.layer_box import ImageBox, LabelsBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
@@ -64,18 +64,17 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image = ImageBox()
-        self.labels = LabelsBox(self.image, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
         self.first, self.last = self.planes.first, self.planes.last
-        self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
-        self.begin, self.again = QPushButton("Find"), QPushButton("Again")
+        self.folder, self.choose = QLineEdit(), QPushButton("Choose…")
+        self.begin, self.again = QPushButton("Find"), QPushButton("Start over")
         self.message, self.count = Message(), QLabel()
         self.least = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.view = FindingsView(findings)
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.reject, self.accept = QPushButton("Reject"), QPushButton("Accept")
-        self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Take back")
+        self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Undo")
         self._suggestions = WordButtons()
         self._suggestions.chosen.connect(self.suggested)
         self._prepare()
@@ -141,17 +140,17 @@ class FindPanel(QWidget):
         set_tips((
             (self.word, "What to look for; Enter begins"),
             (self.scope, "Where to look for it"),
-            (self.channels, "Show the model these layers as channels of one picture"),
+            (self.channels, "Give the model these layers as channels of one image"),
             (self.along, "The axis along which the planes follow each other"),
-            (self.begin, "Look through the planes that were not looked at yet"),
-            (self.again, "Forget what was found, and look at everything again"),
+            (self.begin, "Search the planes that were not searched yet"),
+            (self.again, "Forget what was found, and search everything again"),
             (self.least, "Show only what scores at least this much"),
             (self.previous, "Go to the finding before [Shift+B]"),
             (self.next, "Go to the next finding [Shift+N]"),
             (self.accept, "Write it into the labels [Shift+K; K in the list]"),
             (self.reject, "It is something else [Shift+J; J in the list]"),
-            (self.accept_all, "Write all that score at least so much and are undecided"),
-            (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
+            (self.accept_all, "Write all findings that are listed and undecided"),
+            (self.take_back, "Undo the last decision [Ctrl+Z in the list]"),
             (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
             (self.labels, "Labels layer into which accepted findings are written"),
         ))  # fmt: skip
@@ -161,7 +160,7 @@ class FindPanel(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         self._form = form(
-            ("Find", self.word), ("", self._suggestions), ("In", self.scope),
+            ("Word", self.word), ("", self._suggestions), ("Where", self.scope),
             ("Image", self.image), ("", self.channels), ("Along", self.along),
             ("Planes", self.planes), ("Folder", self._folder), ("Model", self.model),
             ("Write to", self.labels), ("", self.overwrite),
@@ -169,7 +168,7 @@ class FindPanel(QWidget):
         column.addLayout(self._form)
         column.addLayout(row(self.begin, self.again))
         column.addWidget(self.message)
-        column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
+        column.addLayout(row(QLabel("Minimum score"), self.least, stretch=1))
         column.addLayout(row(self.count, self.sort, stretch=0))
         column.addWidget(self.view, 1)
         column.addLayout(row(self.previous, self.next, self.reject, self.accept))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
@@ -24,9 +24,10 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SAVED, SOURCE
+from ...viewer.metadata import GRID, SOURCE
 from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
+from .._shared.message import notify
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
 from .._shared.runner import Job, LatestRunner, report_crash
@@ -114,7 +115,7 @@ def open_labels_at(viewer: Viewer, path: Path) -> None:
     try:
         open_labels(unwrap(viewer), path)
     except NapariSeemError as error:
-        show_error(str(error))
+        notify(str(error), problem=True)
 
 
 def save_as(viewer: Viewer) -> None:
@@ -123,7 +124,7 @@ def save_as(viewer: Viewer) -> None:
 
     active = unwrap(viewer).layers.selection.active
     if not isinstance(active, Labels):
-        show_warning("Choose a labels layer in the list first, then save it.")
+        notify("Choose a labels layer in the list first, then save it.", problem=True)
         return
     path = _ask_file(active)
     if path is not None:
@@ -131,7 +132,7 @@ def save_as(viewer: Viewer) -> None:
 
 
 def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
-    """Write a Labels layer to the file it was saved to last; the first time, ask for one.
+    """Write a Labels layer to the file it came from or was saved to; without one, ask for it.
 
     Parameters
     ----------
@@ -141,8 +142,8 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
     say : callable
         Is told what was saved where, or what went wrong, and whether it is an error.
     """
-    saved, store = layer.metadata.get(SAVED), store_of(layer)
-    if store is not None and not saved:
+    saved, store = str(layer.metadata.get(SOURCE, "")), store_of(layer)
+    if store is not None:
         say(
             f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
             "choose File > IO Utilities > Save labels as",
@@ -150,25 +151,25 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
         )
         return
     source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
-    path = Path(saved) if saved else _ask_file(layer, Path(source).parent if source else None)
+    folder = Path(source).parent if source else None
+    path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
     if path is not None:
         save_to(layer, path, say)
 
 
 def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
     """Write a Labels layer in a thread, and say what was written; by default as a notification."""
-    tell = say or (lambda text, wrong: (show_error if wrong else show_info)(text))
+    tell = say or (lambda text, wrong: notify(text, problem=wrong))
     order = labels_to_save(layer, path)
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        layer.metadata = {**layer.metadata, SAVED: str(path.absolute())}
+        layer.metadata = {**layer.metadata, SOURCE: str(path.absolute())}
         what = "1 object" if count == 1 else f"{count} objects"
         tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
     _in_thread(
-        order.run, written, f"Writing {path.name}", can_cancel=False,
-        wrong=lambda text: tell(text, True),
+        order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
     )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
         added.append(viewer.add_image(data, **options))
     warning = opened.about.get("warning")
     if warning:
-        show_warning(f"{opened.name}: {warning}")
+        notify(f"{opened.name}: {warning}", problem=True)
     return added
 
 
@@ -218,13 +219,17 @@ def _ask_series(names: list[str]) -> int:
     return names.index(name) if sure else -1
 
 
+def _warn(text: str) -> None:
+    notify(text, problem=True)
+
+
 def _in_thread(
-    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True,
-    wrong: Callable[[str], None] = show_error,
+    work: Callable[..., Any], done: Callable[[Any], None], title: str,
+    wrong: Callable[[str], None] = _warn, *, reports: bool = False,
 ) -> None:  # fmt: skip
     """Run something in a thread, with a row in the status bar; errors are shown.
 
-    Where it is cancelled, its outcome is dropped.
+    Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
 
     def failed(error: Exception) -> None:
@@ -238,11 +243,10 @@ def _in_thread(
     bar = None if window is None else window.statusBar()
     if bar is not None:
         row = ProgressRow(runner.progress, bar, flat=True)
-        row.cancel.setVisible(can_cancel)
         bar.addPermanentWidget(row)
         runner.progress.ended.connect(row.deleteLater)
     runner.progress.ended.connect(runner.deleteLater)
-    runner.submit(Job(work, done, failed, title))
+    runner.submit(Job(partial(work, runner.report) if reports else work, done, failed, title))
 
 
 def _window() -> QMainWindow | None:

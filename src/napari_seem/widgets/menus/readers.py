@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari import current_viewer
 from napari.layers import Image, Labels, Layer
-from napari.utils.notifications import show_error, show_info, show_warning
 from npe2 import PluginManager
 
 from ...errors import NapariSeemError
@@ -21,6 +20,7 @@ from ...io.formats import find_labels
 from ...viewer.files import image_grids, labels_layer, open_labels_on, read_file
 from ...viewer.metadata import SOURCE
 from ...viewer.private import unwrap
+from .._shared.message import notify
 from .files import open_path
 
 if TYPE_CHECKING:
@@ -81,10 +81,10 @@ def take_up(viewer: Any) -> None:
             continue
         path = Path(source.path)
         if path.is_dir() and is_series(path):
-            show_warning(
+            notify(
                 f"napari opened '{layer.name}' without the spacing and the intensities that its "
-                "DICOM files state. Open the folder again to have them."
-            )
+                "DICOM files state. Open the folder again to have them.", problem=True,
+            )  # fmt: skip
         elif isinstance(layer, (Image, Labels)) and (found := find_labels(path)) is not None:
             _as_labels(unwrap(viewer), layer, found)
 
@@ -94,9 +94,10 @@ def _as_labels(viewer: Any, layer: Any, path: Path) -> None:
     try:
         opened = open_labels_on(path, image_grids(viewer))
     except NapariSeemError as error:
-        show_error(str(error))
+        notify(str(error), problem=True)
         return
     labels = Layer.create(*labels_layer(opened, path))
     viewer.layers.insert(viewer.layers.index(layer), labels)
     viewer.layers.remove(layer)
-    show_info(f"'{path.name}' holds labels; it is shown as a labels layer with its objects.")
+    labels.name = opened.name  # which the other had
+    notify(f"'{path.name}' holds labels; it is shown as a labels layer with its objects.")

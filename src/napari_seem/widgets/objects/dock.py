@@ -28,7 +28,7 @@ from ...labels.plans import clean_name, counted, look_alikes, quoted
 from ...palette import Palette
 from ...viewer.coordinates import go_to
 from ...viewer.palette import palette_of
-from .._shared.dock import Dock
+from .._shared.dock import Dock, busy
 from .._shared.events import later, layers_of
 from .._shared.forms import on_click
 from .measures import Measures
@@ -240,7 +240,8 @@ class ObjectsWidget(Dock):
     def _do(self, command: NameCommand, choose: str = "") -> None:
         """Make a change, say what it was, and show the class it led to."""
         with self.reporting():
-            change = self.work.do(command)
+            with busy():  # millions of pixels take seconds
+                change = self.work.do(command)
             if choose:
                 self._chosen = {clean_name(choose)}
             self.refresh()
@@ -251,7 +252,8 @@ class ObjectsWidget(Dock):
 
     def _travel(self, act: Callable[[], str], said: str) -> None:
         with self.reporting():
-            title = act()
+            with busy():
+                title = act()
             self.refresh()
             self.panel.message.say(f"{said}: {title}" if title else "there is nothing more")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog
@@ -139,7 +138,7 @@ class SeriesWidget(Dock):
         )
         panel.ahead.toggled.connect(lambda wanted: setattr(player, "encode_next", wanted))
         player.changed.connect(self._show)
-        player.said.connect(self._say)
+        player.said.connect(self.tell)
         self.comparison.moved.connect(self._show_pair)
         page = plugin_page()
         if page is not None:
@@ -178,11 +177,6 @@ class SeriesWidget(Dock):
         pair = queue[number] if 0 <= number < len(queue) else None
         self.panel.show_pair(pair, number + 1, len(queue))
 
-    def _say(self, text: str, error: bool) -> None:
-        self.panel.message.say(text, problem=error)
-        if error:
-            show_warning(text)
-
     def _home(self) -> Path:
         """Where the labels of open layers go: beside the file of the first that has one."""
         sources = [layer.metadata.get(SOURCE) or layer.source.path for layer in self.viewer.layers]
@@ -208,7 +202,7 @@ class SeriesWidget(Dock):
     def _with_folder(self, title: str, then: Any) -> None:
         series: Series | None = self.player.series
         if series is None:
-            self._say("Choose a folder of images first.", True)
+            self.tell("Choose a folder of images first.", True)
             return
         path = QFileDialog.getExistingDirectory(self, title, str(series.folder))
         if path:

@@ -55,9 +55,9 @@ class SeriesPanel(QWidget):
 
     def __init__(self, keys: Mapping[str, str]) -> None:
         super().__init__()
-        self.folder, self.files = QPushButton("Folder ..."), QPushButton("Files ...")
+        self.folder, self.files = QPushButton("Folder…"), QPushButton("Files…")
         self.layers = QPushButton("Open layers")
-        self.labels, self.labels_folder = QElidingLabel(), QPushButton("...")
+        self.labels, self.labels_folder = QElidingLabel(), QPushButton("…")
         self.annotator = QLineEdit()
         self.bar, self.filter, self.list = QProgressBar(), QComboBox(), QListWidget()
         self.previous, self.skip = QPushButton("Previous"), QPushButton("Skip")
@@ -65,7 +65,7 @@ class SeriesPanel(QWidget):
         self.note, self.view = QLineEdit(), QComboBox()
         self.ahead = QCheckBox("encode the next images")
         self.counts, self.message = QLabel(), Message()
-        self.compare, self.disagreements = QPushButton("Compare with ..."), QLabel()
+        self.compare, self.disagreements = QPushButton("Compare with…"), QLabel()
         self.former_pair, self.next_pair = QPushButton("Previous"), QPushButton("Next")
         self._numbers: list[int] = []
         self._set_up()

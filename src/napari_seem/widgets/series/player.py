@@ -277,12 +277,14 @@ class SeriesPlayer(QObject):
         dock = self._annotate()
         self._waiting_prompts = prompts
         if dock is not None:
-            dock.panel.image.select(shown.images[0])
-            dock.panel.image.chosen.emit(shown.images[0])
-            dock.annotator.choose_labels(shown.labels)
+            dock.work_on(shown.images[0], shown.labels, partial(self._saved_to, shown))
             resume(dock.annotator, prompts)
             dock.use_tool(dock.tool)
             self._waiting_prompts = []
+
+    def _saved_to(self, shown: ShownImage) -> Path:
+        self.save()
+        return shown.file.path
 
     def _unfinished(self, shown: ShownImage) -> list[dict[str, Any]]:
         dock = self._annotate()
