@@ -14,6 +14,7 @@ from napari_seem.series.marks import IN_WORK
 from napari_seem.series.opening import open_in
 from napari_seem.series.series import Series
 from napari_seem.viewer.documents import logs_folder
+from napari_seem.widgets.menus.files import save_to
 
 
 def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
@@ -73,10 +74,16 @@ def test_saving_by_the_annotate_dock_is_no_conflict(open_on, folder, qtbot):
     annotate, dock = open_on(folder)
     click(qtbot, annotate, 32, 20)
     annotate.commit()
-    annotate.save()
-    qtbot.waitUntil(lambda: "saved" in annotate.panel.message.text())
+    annotate.committing.save()
+    assert "saved to" in annotate.panel.message.text()
     click(qtbot, annotate, 32, 58)
     annotate.commit()
+    dock.player.saver.wait(0)
+    said = []  # and by the menu
+    path = folder / "labels" / "d0_labels.tif"
+    save_to(dock.player.shown.labels, path, lambda text, _: said.append(text))
+    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    dock.player.shown.dirty = True
     dock.player.save_now()
 
     inside = sorted(path.name for path in (folder / "labels").glob("*.tif"))
