@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.compat import isalive
-from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QApplication,
+    QCheckBox,
     QComboBox,
-    QDialog,
+    QDialogButtonBox,
     QFileDialog,
     QFormLayout,
     QLineEdit,
     QMenu,
+    QRadioButton,
     QWidget,
 )
 
@@ -97,7 +99,7 @@ class Hand:
                 raise Stuck(f"the button '{text}' is greyed out")
             if then is not None:
                 then()
-            press_widget(button)
+            press_widget(button, _target(button))
 
     def choose(self, box: QComboBox, text: str) -> None:
         """Open a combo box and click on an entry: two actions."""
@@ -147,13 +149,30 @@ class Hand:
 
     def drop(self, *paths: Path) -> None:
         """Drag files from the desktop onto the canvas."""
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        target = self.viewer.window._qt_viewer
+        place, copy = QPointF(target.rect().center()), Qt.DropAction.CopyAction
         with self._action():
-            data = QMimeData()
-            data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-            target = self.viewer.window._qt_viewer
-            place = QPointF(target.rect().center())
-            event = QDropEvent(place, Qt.DropAction.CopyAction, data, LEFT, PLAIN)
-            target.dropEvent(event)
+            watch = QTimer()
+            watch.timeout.connect(self._choose_reader)
+            watch.start(100)
+            enter = QDragEnterEvent(place.toPoint(), copy, data, LEFT, PLAIN)
+            QApplication.sendEvent(target, enter)
+            QApplication.sendEvent(target, QDropEvent(place, copy, data, LEFT, PLAIN))
+            watch.stop()
+
+    def _choose_reader(self) -> None:
+        """Where napari asks which reader to take, take ours and press OK: two actions."""
+        dialog = QApplication.activeModalWidget()
+        if dialog is None or type(dialog).__name__ != "QtReaderDialog":
+            return
+        choices = {button.text(): button for button in dialog.findChildren(QRadioButton)}
+        self.note(f"napari asked which reader to take: {', '.join(choices)}", 2)
+        ours = next((b for text, b in choices.items() if "SEEM" in text), None)
+        if ours is not None:
+            press_widget(ours, _target(ours))
+        press_widget(dialog.findChild(QDialogButtonBox).buttons()[0])
 
     def answering(self, path: Path) -> Callable[[], None]:
         """What types a file name into the file dialog that is about to open: one action."""
@@ -164,10 +183,7 @@ class Hand:
                 QTimer.singleShot(50, answer)
                 return
             self.actions += 1
-            field = dialog.findChild(QLineEdit, "fileNameEdit")
-            QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-            QTest.keyClicks(field, str(path))
-            QTimer.singleShot(50, lambda: _accept(dialog))
+            QTimer.singleShot(200, lambda: _fill(dialog, path))
 
         return lambda: QTimer.singleShot(50, answer)
 
@@ -190,10 +206,12 @@ class Hand:
         with self._action():
             press_widget(self.viewer.window._qt_viewer.layerButtons.newLabelsButton)
 
-    def go_to(self, plane: int, axis: int = 0) -> None:
-        """Type a plane's number beside the dimension slider."""
-        slider = self.viewer.window._qt_viewer.dims.slider_widgets[axis]
-        self.type(slider.curslice_label, str(plane))
+    def go_to(self, layer: Any, plane: int) -> None:
+        """Type the number that the slider has for a plane of a layer's first axis."""
+        dims = self.viewer.dims
+        world = layer.data_to_world((plane, *[0] * (layer.ndim - 1)))[0]
+        number = round((world - dims.range[0].start) / dims.range[0].step)
+        self.type(self.viewer.window._qt_viewer.dims.slider_widgets[0].curslice_label, str(number))
 
     def wait(self) -> None:
         """Wait until the program has nothing more to do."""
@@ -293,6 +311,9 @@ class Hand:
     @contextmanager
     def _action(self, wait: bool = True) -> Iterator[None]:
         self.actions += 1
+        if QApplication.activeWindow() is None:  # a window manager would see to that
+            self.window.activateWindow()
+            self.rest(0.2)
         with self._timed():
             yield
             QApplication.processEvents()
@@ -308,30 +329,25 @@ class Hand:
             self.program += time.perf_counter() - start
 
 
-def _accept(dialog: QFileDialog) -> None:
-    """Press Enter in a file dialog, again where a list of suggestions took the first one."""
-    if isalive(dialog) and dialog.isVisible():
-        QTimer.singleShot(200, lambda: _accept(dialog))
-        field = dialog.findChild(QLineEdit, "fileNameEdit")
-        completer = field.completer()
-        if completer is not None:
-            completer.popup().hide()
-        QTest.keyClick(field, Qt.Key.Key_Return)
+def _fill(dialog: QFileDialog, path: Path) -> None:
+    """Type a file name into a dialog, again where its list of the folder came in between."""
+    if not (isalive(dialog) and dialog.isVisible()):
+        return
+    QTimer.singleShot(500, lambda: _fill(dialog, path))
+    field = dialog.findChild(QLineEdit, "fileNameEdit")
+    field.selectAll()
+    QTest.keyClicks(field, str(path))
+    completer = field.completer()
+    if completer is not None:
+        completer.popup().hide()
+    field.setText(str(path))  # what the list of suggestions made of it
+    QTest.keyClick(field, Qt.Key.Key_Return)
 
 
-def answer_dialogs(press: str) -> None:
-    """Press a button of whatever dialog comes up next."""
-
-    def look() -> None:
-        dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, QDialog):
-            for button in dialog.findChildren(QAbstractButton):
-                if _plain(button.text()) == press:
-                    press_widget(button)
-                    return
-        QTimer.singleShot(50, look)
-
-    QTimer.singleShot(50, look)
+def _target(button: QAbstractButton) -> QPoint:
+    """Where to press a button: a box that is ticked takes clicks at its left end only."""
+    middle = button.rect().center()
+    return QPoint(10, middle.y()) if isinstance(button, QCheckBox | QRadioButton) else middle
 
 
 def _plain(text: str) -> str:

@@ -31,8 +31,20 @@ def send(
     """Send one mouse event to a widget, at a position in its own pixels."""
     everywhere = QPointF(widget.mapToGlobal(at.toPoint()))
     event = QMouseEvent(kind, at, everywhere, button, buttons, modifiers)
+    if kind == PRESS:
+        _take_focus(widget)
     QApplication.sendEvent(widget, event)
     QApplication.processEvents()
+
+
+def _take_focus(widget: QWidget) -> None:
+    """Move the focus as Qt does for a real press: to the first widget upwards that takes clicks."""
+    at: Any = widget
+    while at is not None and not at.isWindow():
+        if at.isEnabled() and at.focusPolicy().value & Qt.FocusPolicy.ClickFocus.value:
+            at.setFocus(Qt.FocusReason.MouseFocusReason)
+            return
+        at = at.parentWidget()
 
 
 def press_widget(

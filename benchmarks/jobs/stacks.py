@@ -41,7 +41,7 @@ def organ(hand: Hand, folder: Path) -> Result:
     inside = np.flatnonzero(truth.any((1, 2)))
     planes = inside[np.linspace(1, len(inside) - 2, PLANES).astype(int)]
     for number, plane in enumerate(planes):
-        hand.go_to(int(plane))
+        hand.go_to(image, int(plane))
         outline(hand, truth[plane], spots(image, int(plane)))
         commit(hand, "" if number else "kidney right", int(number > 0))
     hand.photo("organ-planes")
@@ -65,7 +65,7 @@ def video(hand: Hand, folder: Path) -> Result:
     """Find cells on the first frame of a video, carry them through time with new ones, save."""
     case = data.video(folder)
     hand.drop(case.path)
-    hand.go_to(0)
+    hand.go_to(layer_of(hand, "cells"), 0)
     open_dock(hand, EVERYTHING)
     hand.press("Segment everything", EVERYTHING)
     hand.press("Accept", EVERYTHING)
