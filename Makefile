@@ -12,9 +12,12 @@ TESTS := OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m pytest -n 2 --dis
 	--no-loadscope-reorder
 DOCKS := tests/viewer tests/widgets tests/demo
 OLDEST := .venv-oldest
+NEWEST := .venv-newest
+SITE := .venv-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test suite lint check check-long check-pages check-oldest check-async check-wheel clean
+.PHONY: help setup system demo test suite lint docs check check-long check-pages check-oldest check-newest check-async \
+	check-wheel clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,7 +52,17 @@ lint: setup ## Check style, types and import directions: half a minute
 	@$(BIN)/python tools/pages.py --write build/programs
 	@$(BIN)/mypy src/napari_seem build/programs
 
-check: test check-long check-pages check-async check-wheel check-oldest ## What `make test` has no time for: about 25 minutes
+docs: system $(SITE)/.installed ## Build the documentation site into docs/_build/html, with no network; any warning fails
+	@sh $(SCREEN) $(SITE)/bin/python -m sphinx -W --keep-going -n -q -E docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+$(SITE)/.installed: pyproject.toml constraints.txt
+	@sh tools/make-venv.sh "$(PYTHON)" $(SITE)
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
+check: test check-long check-pages check-async check-wheel check-oldest docs ## What `make test` has no time for: about 30 minutes
 
 check-long: setup # what takes long for what a shorter test shows too
 	@$(TESTS) -m long
@@ -67,5 +80,11 @@ check-oldest: setup # all tests with the oldest napari of pyproject.toml
 	@sh tools/oldest-napari.sh "$(PYTHON)" $(OLDEST)
 	@$(subst $(BIN),$(OLDEST)/bin,$(TESTS))
 
-clean: ## Remove the virtual environment and what the demo wrote
-	rm -rf $(VENV) $(OLDEST) demo-output
+check-newest: setup # all tests with the newest napari that is allowed, and the newest of everything
+	@sh tools/make-venv.sh "$(PYTHON)" $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check torch
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+	@$(subst $(BIN),$(NEWEST)/bin,$(TESTS))
+
+clean: ## Remove the virtual environments, the site, and what the demo wrote
+	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(SITE) docs/_build docs/gallery docs/reference demo-output

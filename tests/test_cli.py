@@ -10,6 +10,7 @@ import tifffile
 from discs import disc_image
 from skimage.io import imsave
 
+import napari_seem as ns
 from napari_seem.cli import main
 
 
@@ -218,8 +219,23 @@ def test_propagate_labels_every_plane_and_scores_them(stack):
     assert [row["seed"] for row in table] == [k == 3 for k in range(7)]
 
 
+def test_propagate_takes_seeds_of_any_format_and_keeps_their_names(stack):
+    pytest.importorskip("rasterio")
+    seeds, out = tifffile.imread(stack / "seeds.tif"), stack / "out.tif"
+    table = ns.ObjectTable({1: ns.ObjectRecord("left disc")})
+    ns.write_labels(stack / "seeds.zip", seeds, table=table, about={"colours": {"a": "#ff0000"}})
+
+    assert main(["propagate", str(stack / "stack.tif"), str(stack / "seeds.zip"),
+                 "-o", str(out)]) == 0  # fmt: skip
+
+    labels, objects = ns.read_labels(out)
+    assert (labels == 1).any((1, 2)).all()
+    assert objects[1].name == "left disc"
+    assert json.loads(out.with_suffix(".json").read_text())["colours"] == {"a": "#ff0000"}
+
+
 def test_propagate_names_what_does_not_fit(stack, capsys):
-    tifffile.imwrite(stack / "small.tif", np.ones((7, 3, 3), np.uint8))
+    tifffile.imwrite(stack / "small.tif", np.ones((7, 5, 5), np.uint8))
 
     assert main(["propagate", str(stack / "stack.tif"), str(stack / "small.tif"),
                  "-o", str(stack / "out.tif")]) == 2  # fmt: skip

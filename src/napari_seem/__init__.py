@@ -2,19 +2,24 @@
 
 From a script:
 
-Models      load_model, model_names, MODELS, download_model, available_devices
+Models      load_model, model_names, MODELS, download_model, available_devices, Model, Capability
+Images      Embedding (what `model.encode` gives), EmbeddingCache, Plane
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
 One object  Session (turn by turn; its `commit` gives an Edit)
 Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
-Words       find, Finding, teach_word, Shown, Concept, ConceptLibrary
+Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
+            Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
 Folders     plan_batch, run_batch, Report
-Files       open_image, read_labels, write_labels, ObjectTable, ObjectRecord
+Files       open_image, read_labels, write_labels, check_tracks, ObjectTable, ObjectRecord
+Measures    measure
 Answers     Prediction, Segmentation, Instance, Panoptic, Segment
-Errors      NapariSeemError, and the kinds of it that the documentation names
+Errors      NapariSeemError, and its kinds: ConceptTrouble, FileTrouble, InvalidArgument,
+            InvalidImage, InvalidLabels, InvalidName, InvalidPrompt, LogTrouble, MissingPackage,
+            UnknownDevice, UnknownModel, UnknownWord, UnsupportedPrompt, WeightsError
 
     >>> import napari_seem as ns
     >>> from skimage.data import coins
@@ -62,6 +67,8 @@ if TYPE_CHECKING:
     )
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .io.files import open_image, read_labels, write_labels
+    from .io.tracks import check_tracks
+    from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
@@ -87,6 +94,8 @@ _HOMES = {
     ),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "io.files": ("open_image", "read_labels", "write_labels"),
+    "io.tracks": ("check_tracks",),
+    "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
     "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
@@ -120,7 +129,8 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
-    "open_image", "read_labels", "write_labels", "ObjectTable", "ObjectRecord",
+    "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",
+    "ObjectRecord",
     "Capability", "Embedding", "EmbeddingCache", "Plane", "Prediction", "Instance",
     "Segmentation", "Panoptic", "Segment", "Wanted", "filtered",
     "NapariSeemError", "ConceptTrouble", "FileTrouble", "InvalidArgument", "InvalidImage",

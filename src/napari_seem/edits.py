@@ -272,6 +272,8 @@ class ObjectRecord(ArrayValue):
         The word or the taught concept it is an example of.
     time : str
         When its pixels were written, as `now` gives it; "" where nobody knows.
+    parent : int
+        The object that it is a daughter of, where one divided; 0 for none.
 
     Examples
     --------
@@ -286,6 +288,7 @@ class ObjectRecord(ArrayValue):
     prompts: int = 0
     concept: str = ""
     time: str = ""
+    parent: int = 0
 
     @property
     def class_name(self) -> str:
@@ -293,9 +296,11 @@ class ObjectRecord(ArrayValue):
         return self.concept or self.name
 
     @classmethod
-    def made(cls, word: str | None, score: float, model: str, prompts: int = 0) -> ObjectRecord:
+    def made(
+        cls, word: str | None, score: float, model: str, prompts: int = 0, parent: int = 0
+    ) -> ObjectRecord:
         """Of an object that a model found just now, by a word or not."""
-        return cls(word or "", round(score, 3), model, prompts, word or "", now())
+        return cls(word or "", round(score, 3), model, prompts, word or "", now(), parent)
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> ObjectRecord:
@@ -312,7 +317,7 @@ class ObjectRecord(ArrayValue):
 
 _CELLS: dict[str, tuple[type, Any]] = {
     "name": (str, ""), "score": (float, float("nan")), "model": (str, ""), "prompts": (int, 0),
-    "concept": (str, ""), "time": (str, ""),
+    "concept": (str, ""), "time": (str, ""), "parent": (int, 0),
 }  # fmt: skip
 """Columns of a record in their order: what they hold, and what stands for nothing known."""
 

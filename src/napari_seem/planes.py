@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .images import Sliceable
 
 BoolArray = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +130,13 @@ class Plane:
         return np.swapaxes(part, 0, 1)
 
     def place(
-        self, mask: BoolArray, corner: tuple[int, int] = (0, 0)
-    ) -> tuple[tuple[int, ...], BoolArray]:
-        """A mask of the plane as a block of the array.
+        self, mask: npt.NDArray[Scalar], corner: tuple[int, int] = (0, 0)
+    ) -> tuple[tuple[int, ...], npt.NDArray[Scalar]]:
+        """A mask of the plane, or other values of it, as a block of the array.
 
         Parameters
         ----------
-        mask : bool (h, w)
+        mask : (h, w) array
         corner : (y, x)
             Where the mask's first pixel lies in the plane.
 
@@ -143,7 +144,7 @@ class Plane:
         -------
         offset : tuple of int
             First index of the block along every axis of the array.
-        block : bool array with one axis per axis of the array
+        block : array of the mask's dtype, with one axis per axis of the array
         """
         offset = [0 if position is None else int(position) for position in self.index]
         offset[self.axes[0]], offset[self.axes[1]] = corner

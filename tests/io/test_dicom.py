@@ -29,6 +29,25 @@ def test_slices_are_sorted_by_place_and_rescaled(make_series):
     np.testing.assert_allclose(opened.grid.origin, (75.7, -179.035797, -158.135803))
 
 
+def test_a_ct_begins_with_the_window_of_its_file_or_soft_tissue(make_series):
+    from napari_seem.images import WINDOWS
+    from napari_seem.viewer.files import as_layers
+    from napari_seem.viewer.model_input import CONTRAST, LOOK
+
+    def windowed(centre, width):
+        def change(_, dataset):
+            dataset.WindowCenter, dataset.WindowWidth = centre, width
+
+        ((_, options, _),) = as_layers(open_image(make_series(EVEN[:2], f"w{width}", change)))
+        return tuple(options["contrast_limits"]), options["metadata"][LOOK]
+
+    assert windowed([40, 300], [350, 2000]) == ((-135, 215), CONTRAST)
+    limits, look = windowed(300, 1500)
+    assert (limits, look.name, look.window) == ((-450, 1050), "bone", WINDOWS["bone"])
+    limits, look = windowed("", "")
+    assert (limits, look.name) == (WINDOWS["soft tissue"], "soft tissue")
+
+
 def test_a_segmentation_refers_to_its_images_and_keeps_ids_and_names(tmp_path, make_series, table):
     folder = make_series(EVEN)
     grid = open_image(folder).grid

@@ -8,7 +8,8 @@ import tifffile
 from files import some_labels
 
 from napari_seem.errors import FileTrouble, InvalidLabels
-from napari_seem.io.files import beside, open_image, read_labels, write_labels
+from napari_seem.io.files import open_image, read_labels, write_labels
+from napari_seem.io.formats import beside
 
 
 def test_ome_tiff_keeps_sizes_axes_and_channel_names(tmp_path, table):

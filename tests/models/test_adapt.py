@@ -98,6 +98,21 @@ def test_fitting_that_does_not_help_is_not_used(model, embedding, targets, monke
     assert suited.first_decoder is None
 
 
+def test_fitting_reports_its_steps_and_ends_where_it_is_told_to(model, embedding, targets):
+    _, masks = targets
+    seen = []
+
+    def report(done, total, what):
+        seen.append((done, total))
+        if done == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        model.adapted(embedding, masks[:6], steps=2, progress=report)
+    assert seen == [(0, 12), (1, 12), (2, 12), (3, 12)]
+    assert model.fewest_objects == 4
+
+
 def test_few_objects_change_nothing_and_wrong_ones_are_reported(model, embedding, targets):
     _, masks = targets
 

@@ -20,7 +20,7 @@ from napari_seem.viewer.coordinates import (
     world_to_data,
 )
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.preview import Preview
+from napari_seem.viewer.preview import EDGE, Preview
 from napari_seem.viewer.prompt_layers import PromptLayers
 from napari_seem.viewer.targets import new_labels
 
@@ -141,7 +141,7 @@ def test_the_preview_lies_on_its_plane_and_is_made_once():
 
     viewer.dims.set_point(0, image.data_to_world((1, 0, 0))[0])
     assert preview.layer is first
-    assert first.get_value(image.data_to_world((1, 2, 3)), world=True) == 1
+    assert first.get_value(image.data_to_world((1, 2, 3)), world=True) % EDGE == 1
     assert np.array_equal(preview.values(), mask)
     preview.clear()
     assert not first.data.any()

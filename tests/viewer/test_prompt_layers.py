@@ -106,7 +106,7 @@ def test_a_selected_point_keeps_its_colour_when_the_sign_changes(layers):
 def test_layers_are_used_again_and_the_viewer_stays_where_it_is(layers, viewer):
     layers.points.add((2, 10, 10))
     ours = layers.layers
-    layers.close()
+    layers.detach()
     image = viewer.add_image(np.zeros((9, 8, 7)), name="next", scale=(0.5, 3, 3))
     viewer.dims.set_point(0, 3.5)
     again = PromptLayers(viewer, image, lambda: None, pytest.fail)

@@ -12,11 +12,12 @@ class Fitted:
 
     def __init__(self, model):
         self.inner, self.is_adapted, self.masks = model, False, []
+        self.fewest_objects = 1
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
 
-    def adapted(self, embedding, masks):
+    def adapted(self, embedding, masks, *, progress=None):
         assert isinstance(embedding, Embedding)
         new = Fitted(self.inner)
         new.masks, new.is_adapted = masks, len(masks) > 1
@@ -58,7 +59,7 @@ def test_a_fit_that_is_no_help_is_reported(dock, model, discs, settle):
 
 def test_without_labels_or_with_another_model_it_is_reported(dock, discs, settle):
     dock.panel.learn.click()
-    assert "commit some objects first" in dock.panel.message.text()
+    assert "Commit some objects first" in dock.panel.message.text()
     assert not dock.panel.learn.isChecked()
 
     labels = dock.viewer.add_labels(discs[1])
@@ -66,4 +67,13 @@ def test_without_labels_or_with_another_model_it_is_reported(dock, discs, settle
     dock.panel.learn.click()
     settle(dock)
     assert "can't be fitted" in dock.panel.message.text()
+    assert not dock.panel.learn.isChecked()
+
+
+def test_too_few_objects_are_told_before_the_work(dock, model, discs, settle):
+    prepared(dock, model, discs, [1, 2])
+    dock.annotator.model_cache.model("compact").fewest_objects = 4
+    dock.panel.learn.click()
+    settle(dock)
+    assert "2 objects of 16 pixels or more lie on this plane" in dock.panel.message.text()
     assert not dock.panel.learn.isChecked()

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
+from napari_seem.viewer.new_prompt_layers import COLOURS
+from napari_seem.viewer.rows import set_table, table_of
 
 FIRST, SECOND = 1, 2
 
@@ -113,7 +116,7 @@ def test_the_sign_shows_in_colour_and_buttons(dock):
     dock.toggle_polarity()
 
     assert dock.panel.negative.isChecked()
-    assert points(dock).current_face_color == "#ff4961ff"
+    assert points(dock).current_face_color == f"{COLOURS[False]}ff"
     assert dock.annotator.prompt_layers.scribbles.selected_label == 2
 
     dock.toggle_polarity()
@@ -144,6 +147,7 @@ def test_an_existing_object_is_reopened_whatever_made_it_and_replaced(dock, disc
     row, col = middle(discs[1], FIRST).astype(int)
     labels.data[row - 3 : row + 30, col - 3 : col + 3] = 5  # a brush that ran out of the disc
     labels.data[0, 0] = 9
+    set_table(labels, ObjectTable({5: ObjectRecord("cell", concept="round")}))
     dock.annotator.choose_labels(labels)
 
     assert dock.annotator.objects.pick((row, col)) == 5
@@ -157,6 +161,8 @@ def test_an_existing_object_is_reopened_whatever_made_it_and_replaced(dock, disc
     assert dock.commit() == 5
     assert np.array_equal(labels.data == 5, discs[1] == FIRST)
     assert labels.data[0, 0] == 9
+    assert dock.panel.name.text() == ""
+    assert (table_of(labels)[5].name, table_of(labels)[5].concept) == ("cell", "round")
     labels.undo()
     assert (labels.data == 5).sum() == 33 * 6
 
@@ -236,7 +242,7 @@ def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
     plugin = PluginManager.instance().get_manifest("napari-seem")
     shown = [widget.display_name for widget in plugin.contributions.widgets]
     assert {"Annotate", "Models", "Objects"} <= set(shown)
-    assert len(plugin.contributions.sample_data) == 5
+    assert len(plugin.contributions.sample_data) == 6
 
     viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-seem", "Annotate")

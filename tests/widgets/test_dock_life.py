@@ -85,7 +85,7 @@ def test_the_next_image_gets_the_layers_of_one_that_has_gone(dock, discs, settle
 
     layers = dock.annotator.prompt_layers
     assert layers.layers == ours
-    assert layers.points.name == "turned points"
+    assert layers.points.name == "SEEM points"
     assert np.allclose(layers.scribbles.scale, (3, 3))
     assert layers.scribbles.data.shape == turned.shape
     assert len(layers.points.data) == 0
@@ -150,7 +150,7 @@ def test_prompts_stay_above_the_preview_and_results_below_it(dock, discs, settle
     names = [layer.name for layer in dock.viewer.layers]
     assert names[0] == "discs"
     assert set(names[1:3]) == {"discs labels", "SEEM preview"}
-    assert set(names[3:]) == {"discs points", "discs shapes", "discs scribbles"}
+    assert set(names[3:]) == {"SEEM points", "SEEM shapes", "SEEM scribbles"}
 
 
 def test_our_own_layers_are_offered_neither_as_image_nor_as_target(dock, discs, settle):

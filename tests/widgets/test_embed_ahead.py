@@ -109,7 +109,7 @@ def test_it_is_cancelled_and_keeps_what_is_done(opened, qtbot, paused):
     opened.let(1)
     until(qtbot, done(opened))
 
-    assert "stopped: " in opened.ahead.message.text()
+    assert "Stopped: " in opened.ahead.message.text()
     assert opened.annotator.model_cache.cache.store.usage().images == len(opened.order) <= 3
     assert not opened.ahead.begin.isHidden()
     assert opened.ahead.pause.isHidden()

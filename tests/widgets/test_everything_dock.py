@@ -143,7 +143,7 @@ def test_an_unknown_word_is_reported(open_everything, find):
 def test_without_an_image_nothing_is_looked_for(make_napari_viewer):
     dock = EverythingWidget(make_napari_viewer())
     dock.look()
-    assert "choose an image" in dock.panel.message.text()
+    assert "Choose an image" in dock.panel.message.text()
     dock.release()
 
 

@@ -91,7 +91,7 @@ def test_a_long_search_can_be_stopped(open_everything, qtbot, far_apart):
     dock.review.steps.progress.cancel()
     qtbot.waitUntil(lambda: not dock.review.steps.running, timeout=20_000)
 
-    assert dock.panel.message.text() == "cancelled"
+    assert dock.panel.message.text() == "Cancelled."
     assert dock.review.total == 0
     assert dock.panel.look.isEnabled()
 

@@ -79,7 +79,10 @@ def show(dock, *planes):
 
 def test_the_rest_of_a_stack_is_labelled_like_its_examples(dock, settle):
     show(dock, 1, 4)
-    assert [example.title for example in dock.panel.strip.examples] == ["stack 1", "stack 4"]
+    assert [example.title for example in dock.panel.strip.examples] == [
+        "stack plane 1",
+        "stack plane 4",
+    ]
 
     dock.run()
     settle(dock)
@@ -89,7 +92,7 @@ def test_the_rest_of_a_stack_is_labelled_like_its_examples(dock, settle):
         assert iou(labels[k] == 1, truth == 1) > 0.7
         assert iou(labels[k] == 2, truth == 2) > 0.6
     assert dock.panel.results.count() == 4
-    assert dock.panel.message.text() == "everything is labelled"
+    assert dock.panel.message.text() == "Everything is labelled."
 
 
 def test_planes_that_a_person_labelled_stay_as_they_are(dock, settle):
@@ -189,15 +192,15 @@ def test_the_same_plane_replaces_itself_and_delete_takes_it_out(dock, qtbot):
     strip.item(0).setSelected(True)
     qtbot.keyClick(strip, Qt.Key.Key_Delete)
 
-    assert [example.title for example in strip.examples] == ["stack 1"]
+    assert [example.title for example in strip.examples] == ["stack plane 1"]
 
 
 @pytest.mark.parametrize(
     ("act", "told"),
     [
-        (lambda dock, _: dock.run(), "there is no example"),
-        (lambda dock, _: show(dock, 0), "nothing is labelled on the shown plane"),
-        (lambda dock, path: dock.add_files(path / "no.png", path / "no.tif"), "there is no file"),
+        (lambda dock, _: dock.run(), "There is no example"),
+        (lambda dock, _: show(dock, 0), "Nothing is labelled on the shown plane"),
+        (lambda dock, path: dock.add_files(path / "no.png", path / "no.tif"), "There is no file"),
     ],
 )
 def test_what_is_missing_is_reported(dock, tmp_path, act, told):
@@ -223,14 +226,14 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     qtbot.wait(20)
     assert dock.panel.curve.losses
     assert dock.panel.message.text() == ""
-    assert dock.panel.method.text() == "labels by: taught from 2 examples"
+    assert dock.panel.method.text() == "Labels by: taught from 2 examples"
 
     dock.save_taught(tmp_path / "classes")
     dock.panel.strip.clear()
     dock._on_examples()
-    assert dock.panel.method.text() == "labels by: no example yet"
+    assert dock.panel.method.text() == "Labels by: no example yet"
     dock.open_taught(tmp_path / "classes.safetensors")
-    assert dock.panel.method.text() == "labels by: as in classes.safetensors"
+    assert dock.panel.method.text() == "Labels by: as in classes.safetensors"
     dock.run()
     settle(dock)
 
@@ -244,7 +247,7 @@ def test_a_file_that_holds_nothing_taught_is_reported(dock, tmp_path):
     dock.open_taught(tmp_path / "x.safetensors")
     assert "not a lesson file" in dock.panel.message.text()
     dock.save_taught(tmp_path / "y")
-    assert "nothing was taught yet" in dock.panel.message.text()
+    assert "Nothing was taught yet" in dock.panel.message.text()
 
 
 def test_thumbnails_show_labels_in_colour():

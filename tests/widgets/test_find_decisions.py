@@ -89,7 +89,7 @@ def test_rejected_ones_stay_out_and_the_next_is_chosen(find_on, found, volume, q
     press(qtbot, dock, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     assert states(dock).count("open") == 9
     press(qtbot, dock, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
-    assert "nothing to take back" in dock.panel.message.text()
+    assert "Nothing to undo" in dock.panel.message.text()
 
 
 def test_accepting_all_takes_what_scores_enough(find_on, found, volume):

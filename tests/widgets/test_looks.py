@@ -50,6 +50,19 @@ def test_a_window_is_what_the_model_sees_and_what_the_labels_tell(docked, seen, 
     assert dock.annotator.labels.metadata[ABOUT]["shown"] == [about["shown"], {}]
 
 
+def test_a_ct_window_is_what_the_person_sees_too(docked):
+    picture = np.linspace(-1000, 1000, 64 * 64).reshape(64, 64)
+    dock = docked(picture)
+    image = dock.annotator.image
+    choose(dock, "CT bone")
+    assert tuple(image.contrast_limits) == (-450, 1050)
+    choose(dock, "whole volume")
+    low, high = image.contrast_limits
+    assert (low, high) == pytest.approx(tuple(np.percentile(picture, (1, 99))), abs=2)
+    choose(dock, "as it is")
+    assert tuple(image.contrast_limits) == (low, high)
+
+
 def test_another_look_answers_the_present_prompts_anew(dock, seen, settle):
     click(dock, settle)
     assert len(seen) == 1

@@ -7,8 +7,10 @@ from importlib.resources import files
 import yaml
 from npe2 import PluginManifest
 
-from napari_seem.widgets._shared.actions import ACTIONS, PRESETS, keys_of
+from napari_seem.widgets._shared.actions import EVERY_ACTION, PRESETS, keys_of
 from napari_seem.widgets._shared.preferences import is_key
+from napari_seem.widgets.find.dock import KEYS as FIND_KEYS
+from napari_seem.widgets.stack.dock import KEYS as STACK_KEYS
 
 TAKEN = {*"1234567EPFLZMXB-=[]SADRTICVYO", "Shift-A", "Shift-L", "Shift-P", "Shift-V"}
 """Single keys that napari 0.9 binds on some layer, or on the viewer."""
@@ -21,19 +23,27 @@ def page():
 
 def test_the_preferences_show_the_key_of_every_action():
     properties = page()
-    for action in ACTIONS:
+    for action in EVERY_ACTION:
         title = properties[f"key_{action.method}"]["title"]
         assert f"({action.key}" in title
         assert action.micro_sam in title
+        assert action.left in title
     assert properties["key_preset"]["enum"] == list(PRESETS)
 
 
-def test_every_action_has_a_key_of_its_own_in_both_sets():
+def test_every_action_has_a_key_of_its_own_in_each_set():
     for preset in PRESETS:
         keys = keys_of(preset)
-        assert len(set(keys.values())) == len(ACTIONS)
+        assert len(set(keys.values())) == len(EVERY_ACTION)
         assert all(is_key(key) for key in keys.values())
-    assert not TAKEN & set(keys_of("napari-seem").values())
+    for preset in ("napari-seem", "left hand"):
+        assert not TAKEN & set(keys_of(preset).values())
+
+
+def test_no_two_docks_want_the_same_key():
+    others = {*STACK_KEYS.values(), *FIND_KEYS.values()}
+    for preset in PRESETS:
+        assert not others & set(keys_of(preset).values())
 
 
 def test_commands_and_samples_can_be_imported():

@@ -102,7 +102,7 @@ def test_a_download_can_be_stopped_and_goes_on(dock, spec, site, qtbot, home):
     card = dock.cards[spec.name]
     dock.held.clear()
     card.download.click()
-    (row,) = dock.findChildren(ProgressRow)
+    row = next(r for r in dock.findChildren(ProgressRow) if not r.isHidden())
     qtbot.waitUntil(lambda: not row.isHidden() and row.bar.value() > 0)
     assert row.bar.format().endswith(" of 1.0 MB")
     row.cancel.click()
@@ -148,7 +148,8 @@ def test_a_chosen_file_is_found_from_then_on(monkeypatch, tmp_path):
     mine.parent.mkdir()
     mine.write_bytes(b"weights")
     monkeypatch.setattr(registry, "build_model", lambda spec, device, path: path)
-    registry.use_file("seem-focal-t", mine)
+    registry.check_file("seem-focal-t", mine)
+    registry.remember_file("seem-focal-t", mine)
     assert MODELS["seem-focal-t"].weights.located() == mine
     assert MODELS["seem-focal-l"].weights.located() is None
     mine.unlink()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from canvas import RIGHT, Mouse, lay_out
 from discs import DiscModel, disc_image
-from qtpy.QtCore import QEvent, QPointF, Qt
-from qtpy.QtGui import QMouseEvent
+from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -14,54 +14,11 @@ from napari_seem.prompts import Box, Point, Polygon, Scribble
 from napari_seem.viewer.prompt_layers import COLOURS
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
-LEFT, RIGHT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.NoButton
-PLAIN = Qt.KeyboardModifier.NoModifier
-GREEN, RED = (COLOURS[sign] for sign in (True, False))
+BLUE, ORANGE = (COLOURS[sign] for sign in (True, False))
 
 
 def to_hex(colour):
     return "#" + "".join(f"{round(float(part) * 255):02x}" for part in colour[:3])
-
-
-class Mouse:
-    """Presses, moves and releases at pixels of the image."""
-
-    def __init__(self, viewer):
-        self.canvas = viewer.window._qt_viewer.canvas
-
-    def hover(self, at):
-        self._send(QEvent.Type.MouseMove, at, NONE, NONE)
-
-    def click(self, at, button=LEFT, modifiers=PLAIN):
-        self.hover(at)
-        self._send(QEvent.Type.MouseButtonPress, at, button, button, modifiers)
-        self._send(QEvent.Type.MouseButtonRelease, at, button, NONE, modifiers)
-
-    def double_click(self, at):
-        self.click(at)
-        self._send(QEvent.Type.MouseButtonDblClick, at, LEFT, LEFT)
-        self._send(QEvent.Type.MouseButtonRelease, at, LEFT, NONE)
-
-    def drag(self, start, stop, button=LEFT):
-        shares = np.linspace(0, 1, 8)[:, None]
-        self.trace(np.multiply(start, 1 - shares) + np.multiply(stop, shares), button)
-
-    def trace(self, path, button=LEFT):
-        self.hover(path[0])
-        self._send(QEvent.Type.MouseButtonPress, path[0], button, button)
-        for at in path[1:]:
-            self._send(QEvent.Type.MouseMove, at, NONE, button)
-        self._send(QEvent.Type.MouseButtonRelease, path[-1], button, NONE)
-
-    def _send(self, kind, at, button, buttons, modifiers=PLAIN):
-        mapped = self.canvas.view.scene.transform.map([at[1], at[0], 0, 1])
-        x, y = mapped[:2] / mapped[3] + np.array(self.canvas.view.pos)
-        native = self.canvas.native
-        place = QPointF(float(x), float(y))
-        everywhere = QPointF(native.mapToGlobal(place.toPoint()))
-        event = QMouseEvent(kind, place, everywhere, button, buttons, modifiers)
-        QApplication.sendEvent(native, event)
-        QApplication.processEvents()
 
 
 @pytest.fixture
@@ -71,12 +28,7 @@ def shown(make_napari_viewer, qtbot):
     model = DiscModel()
     dock = AnnotateWidget(viewer, loader=lambda name: model)
     viewer.window.add_dock_widget(dock, name="Annotate")
-    QApplication.processEvents()
-    viewer.reset_view()
-    canvas, sizes = viewer.window._qt_viewer.canvas.native, []
-    while len(sizes) < 3 or sizes[-1] != sizes[-3]:  # until the canvas has its final size
-        qtbot.wait(100)
-        sizes.append((canvas.width(), canvas.height()))
+    lay_out(viewer, qtbot)
     yield dock, Mouse(viewer)
     qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
     dock.release()
@@ -126,13 +78,13 @@ def test_the_sign_of_each_prompt_shows_in_its_colour(shown, settle):
     mouse.click((5, 48))
     settle(dock)
 
-    assert [to_hex(colour) for colour in layers.points.face_color] == [GREEN, RED, RED, RED]
+    assert [to_hex(colour) for colour in layers.points.face_color] == [BLUE, ORANGE, ORANGE, ORANGE]
     assert list(layers.points.features["sign"]) == ["positive"] + ["negative"] * 3
     assert [p.positive for p in dock.annotator.work.session.prompts] == [True] + [False] * 3
 
     dock.use_tool("box")
     mouse.drag((2, 60), (8, 70))
-    assert to_hex(layers.shapes.edge_color[-1]) == RED
+    assert to_hex(layers.shapes.edge_color[-1]) == ORANGE
     assert not dock.annotator.work.session.prompts[-1].positive
 
 

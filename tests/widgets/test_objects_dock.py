@@ -308,7 +308,7 @@ def test_a_large_stack_on_disk_is_counted_in_a_thread_and_changed_as_a_whole(obj
     dock = objects(large, {1: "cell", 2: "vein"})
     assert dock.work.counter.running
     dock.delete_classes()
-    assert "choose what to delete" in said(dock)
+    assert "Choose what to delete" in said(dock)
     choose_classes(dock, "vein")
     dock.delete_classes()
     assert "still being counted" in said(dock)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from canvas import CTRL, SHIFT, press
+from discs import DiscModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
+from napari_seem.commands.models import ModelCache
+from napari_seem.embeddings import EmbeddingCache
 from napari_seem.labels.log import read_log
 from napari_seem.viewer.documents import document_of, logs_folder
 from napari_seem.viewer.timeline import timeline_of
+from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
 LEFT, RIGHT = (32.0, 20.0), (32.0, 58.0)
@@ -175,3 +180,109 @@ def test_prompts_that_were_not_committed_are_in_the_log_of_a_crash(dock, click):
 
     dock.viewer.layers.remove(dock.annotator.labels)
     assert read_log(log)[0].is_closed
+
+
+def test_undo_works_whatever_is_selected_and_wherever_the_focus_is(dock, click, settle):
+    click(LEFT)
+    dock.commit()
+    canvas = dock.viewer.window._qt_viewer.canvas.native
+    labels, image = dock.annotator.labels, dock.annotator.image
+    layers = [*dock.viewer.layers, dock.viewer.add_points([[1, 1]]), None]
+    assert {labels, image, dock.annotator.preview.layer} < set(layers)
+    for layer in layers:
+        dock.viewer.layers.selection.active = layer
+        for widget in (canvas,) if layer else (canvas, dock.panel.commit, dock.panel.undo):
+            press(widget, "Z", CTRL)
+            settle(dock)
+            assert not labels.data.any(), (layer, widget)
+            assert len(prompts(dock)) == 1
+            press(widget, "Z", CTRL | SHIFT)
+            settle(dock)
+            assert (labels.data == 1).any(), (layer, widget)
+            assert not prompts(dock)
+    assert dock.panel.message.text() == "redone: object 1"
+
+
+def test_undo_shows_the_plane_and_the_image_where_it_did_something(docked, discs, settle):
+    dock = docked(np.stack([discs[0]] * 4))
+    viewer, first = dock.viewer, dock.annotator.image
+    canvas = viewer.window._qt_viewer.canvas.native
+    for plane in (0, 3):
+        viewer.dims.set_point(0, plane)
+        dock.annotator.prompt_layers.points.add((plane, *LEFT))
+        settle(dock)
+        dock.commit()
+    labels = dock.annotator.labels
+    other = viewer.add_image(discs[0], name="other")
+    dock.annotator.choose_image(other)
+    dock.annotator.choose_model("another")
+    dock.annotator.prompt_layers.points.add(RIGHT)
+    settle(dock)
+    dock.annotator.choose_image(first)
+    viewer.dims.set_point(0, 1)
+
+    press(canvas, "Z", CTRL)
+    settle(dock)
+    assert dock.annotator.image is other
+    assert prompts(dock) == []
+    press(canvas, "Z", CTRL)  # object 2
+    settle(dock)
+    assert viewer.dims.current_step[0] == 3
+    assert not labels.data[3].any()
+    assert dock.annotator.image is first
+    assert len(prompts(dock)) == 1
+    press(canvas, "Z", CTRL)
+    press(canvas, "Z", CTRL)  # object 1
+    settle(dock)
+    assert viewer.dims.current_step[0] == 0
+    assert not labels.data.any()
+    assert len(prompts(dock)) == 1
+    assert np.array_equal(dock.annotator.preview.values() > 0, discs[1] == 1)
+
+    viewer.dims.set_point(0, 2)
+    for plane in (0, 3, 3):  # object 1, the point, object 2
+        press(canvas, "Z", CTRL | SHIFT)
+        settle(dock)
+        assert viewer.dims.current_step[0] == plane
+    assert labels.data[3].any()
+
+
+def test_what_other_docks_wrote_is_undone_by_the_same_key(dock, click, settle, find):
+    click(LEFT)
+    dock.commit()
+    viewer = dock.viewer
+    everything = EverythingWidget(
+        viewer, ModelCache(lambda _: DiscModel(), EmbeddingCache(1 << 24))
+    )
+    find(everything)
+    assert everything.accept()
+    click(RIGHT)
+    made = [layer for layer in viewer.layers if type(layer).__name__ == "Labels" and layer.editable]
+    canvas = viewer.window._qt_viewer.canvas.native
+    viewer.layers.selection.active = everything.review.preview.layer
+    for title in ("point", "objects", "object 1"):
+        assert timeline_of(viewer).undo_title.endswith(title)
+        press(canvas, "Z", CTRL)
+        settle(dock)
+    assert not any(layer.data.any() for layer in made if layer not in ours(dock))
+    everything.release()
+
+
+def ours(dock):
+    return dock.annotator.prompt_layers.layers
+
+
+def test_clearing_can_be_undone(dock, click, undo):
+    click(LEFT)
+    points = dock.annotator.prompt_layers.points
+    dock.clear()
+    assert dock.panel.undo.text() == "Undo clear"
+    undo(points)
+    assert len(prompts(dock)) == len(points.data) == 1
+    assert dock.annotator.preview.values().any()
+    undo(points, again=True)
+    assert prompts(dock) == []
+    assert not dock.annotator.preview.values().any()
+    undo(points)
+    undo(points)
+    assert prompts(dock) == []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from npe2 import PluginManifest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton
 
 from napari_seem.widgets._shared.dock import Page
 from napari_seem.widgets.annotate.dock import AnnotateWidget
-from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.stack.dock import StackWidget
 from napari_seem.widgets.workbench import PAGES, Workbench
 
@@ -32,25 +33,37 @@ def workbench(viewer):
 
 
 def check_fits(viewer, qtbot) -> None:
-    """The window is no larger than the screen, and the plane slider lies in it."""
+    """The window is no larger than the screen; slider and layer list lie in it; nothing is cut."""
     window = viewer.window._qt_window
-    slider = window._qt_viewer.dims
-    qtbot.waitUntil(lambda: slider.isVisible() and slider.height() > 0)
+    parts = window._qt_viewer.dims, window._qt_viewer.layers
+    qtbot.waitUntil(lambda: all(part.isVisible() and part.height() > 0 for part in parts))
     size = window.size()
     assert (size.width(), size.height()) == SCREEN
-    assert slider.mapTo(window, slider.rect().bottomLeft()).y() < SCREEN[1]
+    for part in parts:
+        assert part.mapTo(window, part.rect().bottomLeft()).y() < SCREEN[1]
+    for page in window.findChildren(Page):
+        if page.isVisible():
+            wide = page.widget().minimumSizeHint().width
+            qtbot.waitUntil(lambda page=page, wide=wide: wide() <= page.viewport().width())
 
 
-def test_two_docks_leave_the_plane_slider_on_a_small_screen(viewer, qtbot):
-    docks = AnnotateWidget(viewer), EverythingWidget(viewer)
-    for dock in docks:
-        viewer.window.add_dock_widget(dock, name=type(dock).__name__)
-    check_fits(viewer, qtbot)
+def test_docks_share_a_place_as_tabs_on_a_small_screen(viewer, qtbot):
+    window, docks = viewer.window._qt_window, []
+    for title, kind in PAGES.items():
+        dock = kind(viewer)
+        viewer.window.add_dock_widget(dock, name=title)
+        docks.append(dock)
+        qtbot.waitUntil(lambda dock=dock: dock.isVisible() and dock.height() > SCREEN[1] / 2)
+        check_fits(viewer, qtbot)
 
-    pages = [dock.findChild(Page) for dock in docks]
-    for page in pages:
-        qtbot.waitUntil(lambda page=page: page.widget().width() <= page.viewport().width())
-    assert any(page.verticalScrollBar().maximum() > 0 for page in pages)
+    first = docks[0].parent()
+    assert len(window.tabifiedDockWidgets(first)) == len(docks) - 1
+    moved = docks[1].parent()
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, moved)  # as a person drags it
+    moved.hide()
+    moved.show()
+    qtbot.wait(20)
+    assert moved not in window.tabifiedDockWidgets(first)
     for dock in docks:
         dock.release()
 
@@ -60,6 +73,13 @@ def test_every_page_fits_as_a_tab_of_one_dock(workbench, viewer, qtbot):
         workbench.tabs.setCurrentIndex(number)
         assert isinstance(workbench.page(title), PAGES[title])
         check_fits(viewer, qtbot)
+
+
+def test_tabs_come_in_the_order_of_the_menu(workbench):
+    manifest = PluginManifest.from_distribution("napari-seem")
+    menu = [widget.display_name for widget in manifest.contributions.widgets]
+    tabs = [workbench.tabs.tabText(number) for number in range(workbench.tabs.count())]
+    assert menu == ["SEEM", *tabs]
 
 
 def test_a_page_is_made_when_it_is_first_shown(workbench):

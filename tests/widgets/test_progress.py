@@ -78,7 +78,7 @@ def test_where_the_end_is_unknown_a_row_says_so_and_has_no_bar(shown):
     row = shown(progress)
     progress.start("Reading the image")
 
-    assert row.title.text() == "Reading the image ..."
+    assert row.title.text() == "Reading the image\N{HORIZONTAL ELLIPSIS} 0 s"
     assert row.bar.isHidden()
 
 
@@ -143,3 +143,45 @@ def test_a_file_that_is_read_shows_in_the_status_bar(
     assert row.progress.title == "image.tif"
     qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=20_000)
     qtbot.waitUntil(lambda: not bar.findChildren(ProgressRow), timeout=20_000)
+
+
+def test_what_is_left_is_told_by_the_steps_so_far(qtbot, shown, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("napari_seem.widgets._shared.progress.time.monotonic", lambda: now[0])
+    progress = Progress(None)
+    row = shown(progress)
+    progress.start("Embedding", 12)
+    assert progress.left is None
+
+    now[0] += 8
+    progress.show_done(1)  # 8 seconds, in which a model was loaded
+    assert progress.left == pytest.approx(88)
+    now[0] += 4
+    progress.show_done(3)
+    assert progress.left == pytest.approx(18)  # 2 seconds a step since
+    qtbot.waitUntil(lambda: row.bar.format() == "3 of 12, about 20 s left")
+    progress.show_done(11)
+    qtbot.waitUntil(lambda: row.bar.format() == "11 of 12, a few seconds left")
+    progress.end()
+
+
+def test_a_job_that_reports_its_steps_ends_when_it_is_cancelled(qtbot, shown):
+    runner, done, dropped, go = LatestRunner(), [], [], threading.Event()
+    row = shown(runner.progress)
+    steps = []
+
+    def work():
+        for step in range(1000):
+            runner.report(step, 1000)
+            steps.append(step)
+            if step:
+                assert go.wait(20)
+
+    runner.submit(Job(work, done.append, done.append, "Learning", lambda: dropped.append(True)))
+    qtbot.waitUntil(lambda: runner.progress.total == 1000, timeout=20_000)
+    row.cancel.click()
+    go.set()
+    qtbot.waitUntil(lambda: bool(dropped), timeout=20_000)
+    assert not done
+    assert len(steps) == 2
+    runner.close()

@@ -156,7 +156,7 @@ def test_a_word_taught_twice_is_asked_about(open_dock, wait):
         (lambda box: box.name.setText("  "), "needs a name"),
         (lambda box: box.ids.setText("3-x"), "no id"),
         (lambda box: box.ids.setText("77"), "no object 77"),
-        (lambda box: box.objects.setChecked(False), "no object is marked"),
+        (lambda box: box.objects.setChecked(False), "No object is marked"),
     ],
 )
 def test_what_cant_be_taught_is_reported(open_dock, change, told):

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
-from ..io.files import ending
+from ..io.formats import ending
 from ..io.images import image_files, labels_beside
 from .options import KINDS, Kind, plain_options
 
@@ -106,8 +106,8 @@ def plan(
     options : mapping
         Of all kinds `model`, `device` and `shown` (an `IntensityWindow`). Of 'embed' `axis` and
         `megabytes`; of 'segment' `names`, `wanted` (a `Wanted`, or its values) and `library` (a
-        path); of 'propagate' `axis`, `method` and `find_new`; of 'label-like' `examples` (pairs of
-        an image's and its labels' path) and `kind`.
+        path); of 'propagate' `axis`, `method`, `find_new` and `divide`; of 'label-like' `examples`
+        (pairs of an image's and its labels' path) and `kind`.
     suffix : str
         Format of the labels, such as ".geojson"; by default one that suits each image.
     labels : str or Path, optional

@@ -23,11 +23,11 @@ from ..commands.taught_words import TaughtWords
 from ..commands.workspace import Workspace
 from ..concepts import ConceptLibrary
 from ..embeddings import EmbeddingCache
-from ..errors import InvalidImage, InvalidLabels, NapariSeemError
+from ..errors import InvalidImage, NapariSeemError
 from ..in_context import label, learn
 from ..intensity import IntensityWindow
 from ..io.files import open_image, read_labels
-from ..io.images import channels_last, open_plane
+from ..io.images import channels_last, open_plane, open_seeds
 from ..labels.document import LabelDocument
 from ..models.in_context import Labelled
 from ..planes import Plane
@@ -59,7 +59,10 @@ def _cached_models(device: str, library: str | None) -> ModelCache:
 @lru_cache(maxsize=2)
 def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: Any) -> Any:
     """What a model learns from example files."""
-    pairs = [(open_plane(Path(i))[0], np.asarray(read_labels(Path(p))[0])) for i, p in examples]
+    pairs = []
+    for path, labels in examples:
+        image = open_plane(path)[0]
+        pairs.append((image, np.asarray(read_labels(labels, shape=image.shape[:2])[0])))
     model: Any = _cached_models(device, None).model(name)
     return learn(model, pairs, kind)
 
@@ -135,19 +138,16 @@ def _propagate(task: Task) -> str:
     """Propagate the labelled planes of a stack."""
     opened = open_image(task.source)
     stack = channels_last(opened)
-    labels = np.asarray(read_labels(Path(task.options["seeds"]))[0])
-    if labels.shape != stack.shape[: labels.ndim] or labels.ndim != 3:
-        raise InvalidLabels(
-            f"'{task.options['seeds']}' has the shape {labels.shape}, '{task.source}' "
-            f"{stack.shape}; give labels on the stack's own grid"
-        )
+    seeds = open_seeds(task.options["seeds"], stack, opened.grid)
+    labels = np.asarray(seeds.data)
     axis, method = task.options.get("axis") or 0, task.options.get("method", "model")
     source = source_of_array(stack, Plane.across(axis, 0), _window(task), colours=stack.ndim > 3)
-    document = new_document(labels.astype(np.uint32), logged=False, empty=False)
+    document = new_document(labels.astype(np.uint32), logged=False, known=seeds)
     command = Propagate(
         images=[], windows=[], run="1", axis=axis, method=method,
         model=ModelRef(name=_name(task)) if method == "model" else None,
         within=(0, labels.shape[axis]), find_new=task.options.get("find_new", False),
+        divide=task.options.get("divide", False),
     )  # fmt: skip
     run = PropagationRun(Workspace(document, _models(task)), StackSource(source, axis), command)
     run.begin()
@@ -155,8 +155,7 @@ def _propagate(task: Task) -> str:
     for planes, result in enumerate(run.run(), 1):  # noqa: B007
         run.apply(result)
     scores = {str(k): round(result.score, 3) for k, result in run.results.items()}
-    grid = opened.grid if opened.grid.shape == labels.shape else None
-    _save(task, document, grid, source, {"planes": scores})
+    _save(task, document, seeds.grid, source, {"planes": scores})
     return f"{planes} planes propagated"
 
 

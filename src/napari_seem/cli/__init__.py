@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, replay, segment, stacks, teach, words
+from . import embed, find, info, measure, replay, segment, series, stacks, teach, words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,15 +53,28 @@ def _bench(arguments: Sequence[str]) -> int:
     return int(import_module("benchmarks").main(arguments))
 
 
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """Return the parser of each command by its name, for the documentation."""
+    from ..demo.run import parser as demo
+    from .batch import parser as batch
+
+    *_, commands = _parser()._actions
+    assert isinstance(commands, argparse._SubParsersAction)
+    return {**commands.choices, "demo": demo(), "batch": batch()}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="napari-seem", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("demo", help="segment samples in a real viewer")
     commands.add_parser("bench", help="run the benchmarks (only in a checkout)")
     commands.add_parser("batch", help="process whole folders: batch segment DIR -o OUT, ...")
-    models = commands.add_parser("models", help="list the models")
+    models = commands.add_parser(
+        "models", help="list the models",
+        description="List the models, the prompts they take, and whether their weights are here.",
+    )  # fmt: skip
     models.set_defaults(run=_models)
-    for command in (segment, stacks, embed, find, replay, teach, words):
+    for command in (segment, stacks, embed, find, series, measure, replay, teach, words, info):
         command.add_to(commands)
     return parser
 

@@ -13,12 +13,12 @@ from ..batch import Outcome, plan, run
 from ..batch.tasks import KINDS
 from ..embeddings.cluster import Certificates, cluster
 from ..errors import ClusterTrouble, InvalidArgument
-from .options import add_bounds, add_library, add_window, window_from, words
+from .options import add_bounds, add_library, add_model, add_window, window_from, words
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command; 0 where all went well, 1 where a file failed."""
-    options = _parser().parse_args(argv)
+    options = parser().parse_args(argv)
     tasks = plan(options.kind, options.inputs, options.output, _wanted(options),
                  options.format, options.labels)  # fmt: skip
     total, count = len(tasks), 0
@@ -36,16 +36,17 @@ def main(argv: Sequence[str]) -> int:
     return report.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
     parser = argparse.ArgumentParser(prog="napari-seem batch", description=__doc__)
-    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("kind", choices=KINDS, help="what is done with every file")
     parser.add_argument("inputs", type=Path, nargs="+", metavar="INPUT",
                         help="image files, folders of them, DICOM or OME-Zarr folders")  # fmt: skip
     parser.add_argument("-o", "--output", type=Path, required=True,
                         help="folder for labels; for embed, for the embeddings")  # fmt: skip
     parser.add_argument("--format", default="", help="ending of the label files, such as .geojson")
-    parser.add_argument("--model", default="compact")
-    parser.add_argument("--device", default="auto")
+    add_model(parser)
+    parser.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:1")
     segment = parser.add_argument_group("segment")
     segment.add_argument("--names", type=words, metavar="WORD,WORD", help="find these words only")
     add_library(segment)
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--axis", type=int, help="propagate, embed: axis of the planes")
     parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
     parser.add_argument("--find-new", action="store_true", help="propagate: look for new objects")
+    parser.add_argument("--divide", action="store_true", help="propagate: splits make daughters")
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="label-like: one example")  # fmt: skip
     parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
@@ -73,7 +75,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
     given: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
-        "method": options.method, "find_new": options.find_new,
+        "method": options.method, "find_new": options.find_new, "divide": options.divide,
         "shown": window_from(options).to_dict(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
@@ -81,7 +83,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
     }  # fmt: skip
     used = {
         "embed": ("axis", "shown"), "segment": ("names", "shown", "wanted", "library"),
-        "propagate": ("axis", "method", "find_new", "shown"),
+        "propagate": ("axis", "method", "find_new", "divide", "shown"),
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:

@@ -6,17 +6,17 @@ import argparse
 import sys
 from pathlib import Path
 
-from .options import add_window, usage, window_from
+from .options import add_model, add_window, usage, window_from
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     embed = commands.add_parser("embed", help="encode images in advance, for clicks on them later")
     embed.set_defaults(run=_embed)
-    embed.add_argument("images", type=Path, nargs="*", metavar="IMAGE")
+    embed.add_argument("images", type=Path, nargs="*", metavar="IMAGE", help="files to encode")
     embed.add_argument("--axis", type=int, help="the files are stacks along this axis; without it "
                        "files of more axes than an image are stacks along axis 0")  # fmt: skip
-    embed.add_argument("--model", default="compact")
+    add_model(embed)
     embed.add_argument("--folder", type=Path, help="where to keep them, by default the docks' own")
     embed.add_argument("--megabytes", type=int, default=4096, help="most disk space to use (4096)")
     embed.add_argument("--clear", action="store_true", help="first delete the encoded images there")

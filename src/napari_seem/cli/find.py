@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_library, add_window, models_for, usage, window_from
+from .options import add_library, add_model, add_window, models_for, usage, window_from
 
 if TYPE_CHECKING:
     from ..query import Finding
@@ -21,13 +21,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command to a parser."""
     finds = commands.add_parser("find", help="find all matches of a word in images and stacks")
     finds.set_defaults(run=_find)
-    finds.add_argument("word")
+    finds.add_argument("word", help="what to look for")
     finds.add_argument("images", type=Path, nargs="+", metavar="FILE",
                        help="images, stacks, or folders of them")  # fmt: skip
     finds.add_argument("-o", "--output", type=Path, help="table to write, .csv or .json")
     finds.add_argument("--least", type=float, default=0.45, help="least score, 0 to 1 (0.45)")
     finds.add_argument("--axis", type=int, help="axis of the planes of a stack (0)")
-    finds.add_argument("--model", default="compact")
+    add_model(finds)
     add_window(finds)
     add_library(finds)
 

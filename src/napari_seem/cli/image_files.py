@@ -77,7 +77,8 @@ def _open_image(options: argparse.Namespace, path: Path) -> tuple[PlaneSource, G
 def _target(path: Path, grid: Grid, big: bool) -> Iterator[tuple[LabelDocument, Any]]:
     """The document to write to; that of a big image grows in a .zarr, on disk."""
     from ..commands.files import new_document
-    from ..io.files import ending, growing_labels
+    from ..io.formats import ending
+    from ..io.zarr_labels import growing_labels
 
     if not big or ending(path) != ".zarr":
         yield new_document(tuple(grid.shape), path.stem, grid=grid), None

@@ -30,8 +30,16 @@ def add_bounds(command: Any) -> None:
     """Options that say which found objects are kept."""
     command.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
                          help="smallest area of the objects to keep")  # fmt: skip
-    command.add_argument("--max-area", type=int, default=0, metavar="PIXELS")
-    command.add_argument("--min-score", type=float, default=0.0, metavar="0..1")
+    command.add_argument("--max-area", type=int, default=0, metavar="PIXELS",
+                         help="leave out larger objects; 0 leaves out none")  # fmt: skip
+    command.add_argument("--min-score", type=float, default=0.0, metavar="0..1",
+                         help="leave out objects of which the model is less sure")  # fmt: skip
+
+
+def add_model(command: argparse.ArgumentParser) -> None:
+    """The option that names the model."""
+    command.add_argument("--model", default="compact",
+                         help="a name that `napari-seem models` lists (compact)")  # fmt: skip
 
 
 def add_library(command: Any) -> None:

@@ -27,7 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                        help="use the stored pixels; needs no image and no model")  # fmt: skip
     again.add_argument("--session", type=int, default=0,
                        help="which of the log's sessions, from 1; by default the last")  # fmt: skip
-    again.add_argument("--device", default="auto")
+    again.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:1")
     add_library(again)
 
 

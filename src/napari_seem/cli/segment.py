@@ -14,6 +14,7 @@ from .options import (
     WRITTEN,
     add_bounds,
     add_library,
+    add_model,
     add_window,
     models_for,
     numbers,
@@ -52,10 +53,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         required=True,
         help=WRITTEN,
     )
-    segment.add_argument("--model", default="compact")
-    segment.add_argument("--point", action=InOrder, default=[], metavar="Y,X")
-    segment.add_argument("--not-point", action=InOrder, default=[], metavar="Y,X")
-    segment.add_argument("--box", action=InOrder, default=[], metavar="Y0,X0,Y1,X1")
+    add_model(segment)
+    segment.add_argument("--point", action=InOrder, default=[], metavar="Y,X",
+                         help="row and column of a pixel of the object")  # fmt: skip
+    segment.add_argument("--not-point", action=InOrder, default=[], metavar="Y,X",
+                         help="a pixel that is not of the object")  # fmt: skip
+    segment.add_argument("--box", action=InOrder, default=[], metavar="Y0,X0,Y1,X1",
+                         help="a box around the object, half-open")  # fmt: skip
     add_prompts(segment)
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_window, models_for, show_progress, usage, window_from
+from .options import WRITTEN, add_model, add_window, models_for, show_progress, window_from
 
 if TYPE_CHECKING:
     from ..labels.document import LabelDocument
@@ -20,6 +20,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the commands to a parser."""
     _add_propagate(commands)
     _add_label_like(commands)
+    _add_tracks(commands)
 
 
 def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -35,22 +36,38 @@ def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         required=True,
         help=WRITTEN,
     )
-    carry.add_argument("--model", default="compact")
-    carry.add_argument("--axis", type=int, default=0)
+    add_model(carry)
+    carry.add_argument("--axis", type=int, default=0, help="axis of the planes (0)")
     carry.add_argument("--method", default="model", help="model, shape or copy")
     carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
+    carry.add_argument("--divide", action=argparse.BooleanOptionalAction,
+                       help="the axis is time, and the pieces of an object that splits are "
+                       "daughters with ids of their own; by default where the file calls the axis "
+                       "t")  # fmt: skip
     add_window(carry)
+
+
+def _add_tracks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tracks = commands.add_parser(
+        "tracks", help="check files of the Cell Tracking Challenge, or convert labels from and to"
+    )
+    tracks.set_defaults(run=_tracks)
+    tracks.add_argument("labels", type=Path, help="man_track.txt, res_track.txt or any label file")
+    tracks.add_argument("-o", "--output", type=Path, help=WRITTEN + "; without it the rules are "
+                        "checked")  # fmt: skip
 
 
 def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     like = commands.add_parser("label-like", help="label images like a few labelled examples")
     like.set_defaults(run=_label_like)
-    like.add_argument("targets", type=Path, nargs="+")
+    like.add_argument("targets", type=Path, nargs="+", help="images to label")
     like.add_argument("--example", type=Path, nargs=2, action="append", required=True,
-                      metavar=("IMAGE", "LABELS"))  # fmt: skip
+                      metavar=("IMAGE", "LABELS"),
+                      help="an image and its labels; may be given several times")  # fmt: skip
     like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
-    like.add_argument("--model", default="compact")
-    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"])
+    add_model(like)
+    like.add_argument("--kind", default="semantic", choices=["semantic", "instance"],
+                      help="whether ids are classes (semantic) or objects of one kind")  # fmt: skip
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
 
@@ -58,29 +75,26 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
 def _propagate(options: argparse.Namespace) -> int:
     """Propagate labels through a stack; write labels, a table of planes and the log."""
     from ..commands.files import new_document, save_document, save_log
-    from ..io.files import ending, growing_labels, open_image
-    from ..io.grid import Grid
-    from ..io.images import channels_last
+    from ..io.files import open_image
+    from ..io.formats import ending
+    from ..io.images import channels_last, open_seeds
+    from ..io.zarr_labels import growing_labels
 
     opened = open_image(options.stack)
-    stack, seeds = channels_last(opened), channels_last(open_image(options.labels))
-    if tuple(seeds.shape) != tuple(stack.shape[: seeds.ndim]) or seeds.ndim != 3:
-        raise usage(
-            f"'{options.labels}' has the shape {tuple(seeds.shape)}, '{options.stack}' "
-            f"{tuple(stack.shape)}; give labels on the stack's own grid"
-        )
-    grid = opened.grid if opened.grid.shape == tuple(seeds.shape) else Grid.plain(seeds.shape)
-    path = options.output
+    stack = channels_last(opened)
+    labels = open_seeds(options.labels, stack, opened.grid)
+    seeds, grid, path = labels.data, labels.grid, options.output
+    if options.divide is None:
+        options.divide = grid.axes[options.axis % 3] == "t"
     if ending(path) == ".zarr":
         with growing_labels(path, grid) as growing:
             for number in range(seeds.shape[0]):
                 growing.array[number] = np.asarray(seeds[number])
-            document = new_document(growing.array, path.stem, grid=grid, empty=False)
+            document = new_document(growing.array, path.stem, grid=grid, known=labels)
             growing.about, done = _run(document, stack, options, path)
         save_log(document, growing.path)
     else:
-        labels = np.array(seeds, np.uint32)
-        document = new_document(labels, path.stem, grid=grid, empty=False)
+        document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)
         save_document(document, path, grid, about, narrow=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
@@ -111,6 +125,7 @@ def _run(
         images=[], windows=[], run="1", axis=axis, method=options.method,
         model=None if model is None else ModelRef(name=model),
         within=(0, int(document.data.shape[axis])), find_new=options.find_new,
+        divide=options.divide,
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
     run.begin()
@@ -131,13 +146,29 @@ def _run(
     return about, (len(rows) - seeds, seeds)
 
 
+def _tracks(options: argparse.Namespace) -> int:
+    """Check files of tracks, or convert labels."""
+    from ..io.files import open_image, read_labels, write_labels
+    from ..io.tracks import check_tracks
+
+    if options.output is None:
+        problems = check_tracks(options.labels)
+        print("\n".join(problems) or f"'{options.labels}' keeps the rules")
+        return int(bool(problems))
+    labels, table = read_labels(options.labels)
+    written = write_labels(options.output, labels, open_image(options.labels).grid, table)
+    print(f"{len(written)} files -> {options.output}")
+    return 0
+
+
 def _label_like(options: argparse.Namespace) -> int:
     """Label target files like the examples; one label file, table and log each."""
     from ..commands.files import new_document, save_document
     from ..commands.in_context import LabelledExample, LearnedRun
     from ..commands.workspace import Workspace
     from ..in_context import check_can_learn, label, learn
-    from ..io.images import labels_beside, open_plane, read_array
+    from ..io.files import read_labels
+    from ..io.images import labels_beside, open_plane
 
     models = models_for()
     model: Any = models.model(options.model)
@@ -146,10 +177,10 @@ def _label_like(options: argparse.Namespace) -> int:
     chosen = {key: value for key, value in wanted.items() if value is not None}
     examples = []
     for number, (path, labels) in enumerate(options.example):
-        source = _source(path, open_plane(path)[0])
-        examples.append(
-            LabelledExample(path.name, source.read(), read_array(labels), (number,), source)
-        )
+        image, _ = open_plane(path)
+        source = _source(path, image)
+        known = np.asarray(read_labels(labels, shape=image.shape[:2])[0])
+        examples.append(LabelledExample(path.name, source.read(), known, (number,), source))
     pairs = [(one.image, one.labels) for one in examples]
     lesson = learn(model, pairs, options.kind, models.cache, **chosen)
     run = LearnedRun(options.model, options.kind, examples, options=chosen)

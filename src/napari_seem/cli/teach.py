@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .options import add_window, numbers, usage, window_from
+import numpy as np
+
+from .options import add_model, add_window, numbers, window_from
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser."""
     teach = commands.add_parser("teach", help="teach a word by labelled objects of an image")
     teach.set_defaults(run=_teach)
-    teach.add_argument("image", type=Path)
+    teach.add_argument("image", type=Path, help="the image in which objects are marked")
     teach.add_argument("labels", type=Path, help="labels of the same size; each id is one object")
-    teach.add_argument("--name", required=True, metavar="WORD")
-    teach.add_argument("--synonym", action="append", default=[], metavar="WORD")
+    teach.add_argument("--name", required=True, metavar="WORD", help="the word to teach")
+    teach.add_argument("--synonym", action="append", default=[], metavar="WORD",
+                       help="another word for it; may be given several times")  # fmt: skip
     teach.add_argument("--library", type=Path, metavar="FILE",
                        help="library of words; by default the docks' own")  # fmt: skip
     teach.add_argument("--ids", metavar="ID,ID", help="learn from these objects only")
@@ -24,7 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                        help="what to do if the library has a word of that name")  # fmt: skip
     teach.add_argument("--no-examples", action="store_true",
                        help="keep no pieces of the image in the library")  # fmt: skip
-    teach.add_argument("--model", default="compact")
+    add_model(teach)
     add_window(teach)
 
 
@@ -36,18 +39,14 @@ def _teach(options: argparse.Namespace) -> int:
     from ..commands.vocabulary import Teach, marked_examples, marks
     from ..concepts import default_library
     from ..embeddings import EmbeddingCache
-    from ..io.images import open_plane, read_array
+    from ..io.files import read_labels
+    from ..io.images import open_plane
     from ..sources.source import source_of_array
 
     path = options.library or default_library()
     words = TaughtWords(path)
     image, _ = open_plane(options.image)
-    labels = read_array(options.labels)
-    if labels.shape != image.shape[:2]:
-        raise usage(
-            f"'{options.labels}' has the shape {labels.shape}, '{options.image}' "
-            f"{image.shape[:2]}; give labels on the image's own grid"
-        )
+    labels = np.asarray(read_labels(options.labels, shape=image.shape[:2])[0])
     marked, others = marks(labels, _ids(options.ids), _ids(options.not_ids) or ())
     source = source_of_array(
         image, window=window_from(options), colours=image.ndim == 3, name=options.image.name

@@ -15,8 +15,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     words = commands.add_parser("words", help="list, rename, remove or merge taught words")
     words.set_defaults(run=_words)
     words.add_argument("--library", type=Path, metavar="FILE", help="by default the docks' own")
-    words.add_argument("--rename", nargs=2, action="append", default=[], metavar=("OLD", "NEW"))
-    words.add_argument("--remove", action="append", default=[], metavar="WORD")
+    words.add_argument("--rename", nargs=2, action="append", default=[], metavar=("OLD", "NEW"),
+                       help="give a word another name")  # fmt: skip
+    words.add_argument("--remove", action="append", default=[], metavar="WORD",
+                       help="take a word out of the library")  # fmt: skip
     words.add_argument("--merge", type=Path, action="append", default=[], metavar="FILE",
                        help="add the words of another library")  # fmt: skip
     words.add_argument("--same-name", choices=["replace", "rename", "join"], default="ask",

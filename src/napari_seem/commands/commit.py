@@ -38,7 +38,11 @@ class Commit(OnPlane):
     turns : list of int
         How many of the prompts each turn had that led to the mask, the first first.
     name : str
-        The object's name; where it is empty, the word that was asked for.
+        The object's name; where it is empty, that of its class.
+    concept : str
+        Its class; where it is empty, the word that was asked for.
+    colour : str
+        "#rrggbb" of the class, where the labels have none for it.
     label_id : int or None
         Its id; None for a new one.
     replaces : bool
@@ -55,6 +59,8 @@ class Commit(OnPlane):
     prompts: list[dict[str, Any]] = Field(default_factory=list)
     turns: list[int] = Field(default_factory=list)
     name: str = ""
+    concept: str = ""
+    colour: str = ""
     label_id: int | None = None
     replaces: bool = False
     overwrite: bool = False
@@ -107,19 +113,25 @@ class Commit(OnPlane):
             label_id = self.ids[0] if self.ids else document.next_id(plane)
         mask, corner = prediction.cut_out()
         new = NewObject(mask, corner, label_id, self._record(workspace, prediction, label_id))
+        unknown = self.concept and self.concept not in document.palette.colours
         return document.write_objects(
-            plane, [new], overwrite=self.overwrite, replaces=self.replaces, entry=self.to_dict()
-        )
+            plane, [new], overwrite=self.overwrite, replaces=self.replaces, entry=self.to_dict(),
+            colours={self.concept: self.colour} if self.colour and unknown else {},
+        )  # fmt: skip
 
     def _record(self, workspace: Workspace, prediction: Prediction, label_id: int) -> ObjectRecord:
-        """What is known of the object; a name that a model only guesses is none."""
+        """What is known of the object; a name that a model only guesses is none.
+
+        An object that was there before keeps its name and class unless it is given others.
+        """
         prompts = prompts_from_dict(self.prompts) or []
         words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
-        former = workspace.document.table[label_id].concept if self.replaces else ""
-        word = (prediction.label or words[0]) if words else former
+        former = ObjectRecord() if self.label_id is None else workspace.document.table[label_id]
+        word = self.concept or ((prediction.label or words[0]) if words else former.concept)
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
-        return replace(record, name=self.name or record.name)
+        kept = "" if words and former.name == former.concept else former.name
+        return replace(record, name=self.name or kept or record.name)
 
 
 def commit_objects(

@@ -12,14 +12,15 @@ import numpy as np
 
 from ..checks import as_path
 from ..edits import ObjectTable
-from ..io.files import OUTLINES, beside, ending, read_labels, write_labels
+from ..io.files import open_labels, write_labels
 from ..io.grid import Grid
-from ..io.table import COLOURS, read_json
+from ..io.opened import OpenedLabels
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.log import Event, log_path, write_log
 from ..labels.recorder import Recorder
 from ..palette import Palette
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..images import ArraySource
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 def new_document(
     data: Any, name: str = "", *, grid: Grid | None = None, logged: bool = True,
-    empty: bool = True,
+    empty: bool = True, known: OpenedLabels | None = None,
 ) -> LabelDocument:  # fmt: skip
     """A document of an array, with a log.
 
@@ -41,11 +42,16 @@ def new_document(
     logged : bool
     empty : bool
         The array holds nothing, and need not be read.
+    known : OpenedLabels, optional
+        The array holds these labels already, whose objects and colours the document takes over.
     """
     array = np.zeros(data, np.uint32) if isinstance(data, tuple) else data
-    where = {} if grid is None else grid_values(grid)
-    host = ArrayHost(array, name, grid=where, undo_bytes=0)
-    log = Recorder(array, name, empty=empty, grid=where) if logged else None
+    table, palette = None, None
+    if known is not None:
+        table, palette, empty = known.table, Palette.from_dict(known.about), False
+    where = {} if grid is None else grid.to_dict()
+    host = ArrayHost(array, name, table, palette, where, undo_bytes=0)
+    log = Recorder(array, name, host.rows(), empty=empty, grid=where) if logged else None
     return LabelDocument(host, log, empty=empty)
 
 
@@ -67,19 +73,16 @@ def open_document(
         The file can't be read, or lies on another grid.
     """
     path = as_path(path)
-    labels, table = read_labels(path, grid)
-    palette = Palette.from_dict({"colours": provenance_of(path).get(COLOURS)})
-    where = {} if grid is None else grid_values(grid)
-    host = ArrayHost(np.array(labels), path.stem, table, palette, where)
-    log = Recorder(host.data, path.stem, host.rows(), grid=where) if logged else None
+    return document_of_labels(open_labels(path, grid), path.stem, logged=logged)
+
+
+def document_of_labels(opened: OpenedLabels, name: str, *, logged: bool = True) -> LabelDocument:
+    """A document of labels from a file, in memory, with their objects and colours."""
+    where = opened.grid.to_dict()
+    palette = Palette.from_dict(opened.about)
+    host = ArrayHost(np.array(opened.data), name, opened.table, palette, where)
+    log = Recorder(host.data, name, host.rows(), grid=where) if logged else None
     return LabelDocument(host, log)
-
-
-def provenance_of(path: str | PathLike[str]) -> dict[str, object]:
-    """What the JSON beside a label file says of how the labels came about; empty without one."""
-    path = as_path(path)
-    side, own = beside(path), ending(path) not in ("", *OUTLINES)
-    return read_json(side)[1] if own and side.exists() else {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,13 @@ class SaveLabels:
     about: Mapping[str, Any] = field(default_factory=dict)
     events: Callable[[], Sequence[Event]] = list
 
-    def run(self) -> list[Path]:
+    def run(self, progress: bool | Progress | None = None) -> list[Path]:
         """Write the files, all or none, in any thread; gives those that were written.
+
+        Parameters
+        ----------
+        progress : bool or callable, optional
+            As of `napari_seem.io.files.write_labels`.
 
         Raises
         ------
@@ -118,10 +126,12 @@ class SaveLabels:
             As `napari_seem.io.files.write_labels`; the files that were there are unchanged.
         """
         notes = dict(self.about)
-        if self.palette.colours:
-            notes[COLOURS] = dict(self.palette.colours)
+        if self.palette != Palette():
+            notes |= self.palette.to_dict()
         events = self.events()
-        written = write_labels(self.path, self.labels, self.grid, self.table, notes)
+        written = write_labels(
+            self.path, self.labels, self.grid, self.table, notes, progress=progress
+        )  # fmt: skip
         return [*written, write_log(log_path(written[0]), events)] if events else written
 
 
@@ -153,14 +163,6 @@ def save_log(document: LabelDocument, path: str | PathLike[str]) -> None:
     events = log_lines(document, path.name)
     if events:
         write_log(log_path(path), events)
-
-
-def grid_values(grid: Grid) -> dict[str, object]:
-    """Axes, affine and units of a grid as plain values."""
-    return {
-        "axes": list(grid.axes), "affine": np.asarray(grid.matrix).tolist(),
-        "units": list(grid.units),
-    }  # fmt: skip
 
 
 def narrowed(labels: ArraySource) -> Any:

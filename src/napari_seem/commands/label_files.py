@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..edits import Edit, ObjectRecord, check_labels
 from ..errors import InvalidLabels
 from ..images import MOST_CHANNELS
-from ..io.files import open_image
+from ..io.files import open_image, open_labels
 from ..io.grid import Grid
 from ..io.images import labels_beside
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject
 from ..query import Finding
-from .files import new_document, open_document, provenance_of, save_document
+from .files import document_of_labels, new_document, save_document
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ def write_findings(
         The file can't be read or written, or what is there lies on another grid; it is as it was.
     """
     path = labels_of(source)
-    document, grid = _present(path, source)
+    document, grid, about = _present(path, source)
     document = _widened(document, document.next_id() + len(findings))
     ids: list[int | None] = []
     edits: list[Edit] = []
@@ -84,8 +85,7 @@ def write_findings(
         ids.append(written[0] if written else None)
     if edits:
         path.parent.mkdir(parents=True, exist_ok=True)
-        about = {**_about(path), "image": source.name}
-        save_document(document, path, grid, about)
+        save_document(document, path, grid, {**about, "image": source.name})
     return LabelFile(path, source, tuple(ids), tuple(edits))
 
 
@@ -97,7 +97,7 @@ def remove_findings(written: LabelFile) -> None:
     FileTrouble, InvalidLabels
         As `write_findings`.
     """
-    document, grid = _present(written.path, written.source)
+    document, grid, about = _present(written.path, written.source)
     with document.transaction("remove findings") as transaction:
         for edit in reversed(written.edits):
             present = np.asarray(document.data[edit.block])
@@ -107,26 +107,21 @@ def remove_findings(written: LabelFile) -> None:
             transaction.write(Edit.between(edit.offset, present, restored))
         gone = [i for i in written.ids if i is not None and not (document.data == i).any()]
         transaction.set_rows(dict.fromkeys(gone))
-    save_document(document, written.path, grid, _about(written.path))
+    save_document(document, written.path, grid, about)
 
 
-def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid]:
-    """The labels as they are, or empty ones on the image's grid."""
+def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid, Mapping[str, Any]]:
+    """The labels as they are, or empty ones on the image's grid, and their provenance."""
     opened = open_image(source)
     grid = opened.grid
     unnamed = opened.channel_axis is None and opened.data.ndim == 3
     if unnamed and grid.ndim == 3 and opened.data.shape[-1] <= MOST_CHANNELS:
         grid = Grid.plain(opened.data.shape[:2])
     if path.exists():
-        return open_document(path, grid, logged=False), grid
-    return new_document(np.zeros(grid.shape, np.uint16), path.stem, grid=grid, logged=False), grid
-
-
-def _about(path: Path) -> dict[str, object]:
-    """What the file beside labels says of how they came about."""
-    about = provenance_of(path)
-    about.pop("napari-seem", None)
-    return about
+        labels = open_labels(path, grid)
+        return document_of_labels(labels, path.stem, logged=False), grid, labels.about
+    empty = np.zeros(grid.shape, np.uint16)
+    return new_document(empty, path.stem, grid=grid, logged=False), grid, {}
 
 
 def _widened(document: LabelDocument, highest: int) -> LabelDocument:

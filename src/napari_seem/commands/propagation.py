@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
@@ -15,14 +16,14 @@ from ..errors import InvalidLabels
 from ..io.label_store import Scratch, ScratchPlanes
 from ..labels.objects import plane_block, read_plane
 from ..propagation import Method, PlaneResult, Propagation
+from ..propagation.ends import End
 from ..propagation.seeds import SeedPlanes
 from ..sources.stack import StackSource
 from .base import Command, ModelRef, OnPlane
+from .carried import CARRIED, carried_planes, ends_of, stack_key
 from .workspace import Workspace
 
 IntArray = npt.NDArray[np.int32]
-CARRIED = "propagated"
-"""Note of a document: by stack, planes that were propagated and that nobody accepted."""
 
 
 class Propagate(OnPlane):
@@ -43,6 +44,8 @@ class Propagate(OnPlane):
         Look for objects that no seed has.
     stop_below : float
         Nothing is propagated from a plane with a lower score.
+    divide : bool
+        Objects that split have divided: their daughters get ids of their own.
     resumes : bool
         The run goes on, after corrections or to other planes.
     seeds, corrected : list of int, optional
@@ -57,6 +60,7 @@ class Propagate(OnPlane):
     within: tuple[int, int]
     find_new: bool = False
     stop_below: float = 0.0
+    divide: bool = False
     resumes: bool = False
     seeds: list[int] | None = None
     corrected: list[int] | None = None
@@ -94,6 +98,8 @@ class PropagationRun:
     stack : StackSource
     command : Propagate
         Without seeds; they are the planes that are labelled.
+    name_plane : callable, optional
+        Names a plane by its number, for undo.
     scratch : Path, optional
         Finished planes are kept on the disk of this file, not in memory; by default only those
         of labels that lie in a folder.
@@ -108,13 +114,15 @@ class PropagationRun:
 
     def __init__(
         self, workspace: Workspace, stack: StackSource, command: Propagate,
-        scratch: Path | None = None,
+        scratch: Path | None = None, name_plane: Callable[[int], str] = "plane {}".format,
     ) -> None:  # fmt: skip
-        self.command, self.stack = command, stack
+        self.command, self.stack, self._name_plane = command, stack, name_plane
         self.engine: Propagation | None = None
         self._workspace, self._document = workspace, workspace.document
         self._before: MutableMapping[int, IntArray] = {}
-        self._fresh: set[int] = set()
+        self._rows: dict[int, ObjectRecord | None] = {}
+        self._ends: set[End] = set()
+        self._first_id = 1
         store = self._document.host.store
         self._beside = scratch or (None if store is None else store.path)
         self.scratch: Scratch | None = None
@@ -148,6 +156,9 @@ class PropagationRun:
         command = self.command
         numbers = self._labelled() if command.seeds is None else command.seeds
         self._seeds = self._seed_planes(numbers)
+        self._ends = ends_of(self._document, self.stack.plane, self.stack.axis)
+        if command.divide or command.find_new:
+            self._first_id = self._document.next_id()
         self._note(command, {"resumes": False, "seeds": sorted(numbers)}, numbers)
 
     def resume(self, within: tuple[int, int], corrected: list[int] | None = None) -> None:
@@ -160,6 +171,7 @@ class PropagationRun:
             By default the planes that are other than the run left them.
         """
         self.command = self.command.model_copy(update={"within": within})
+        self.end(ends_of(self._document, self.stack.plane, self.stack.axis))
         changed = self._corrected() if corrected is None else corrected
         if self.engine is not None:
             for number in changed:
@@ -167,6 +179,15 @@ class PropagationRun:
             self.engine.limit(within)
         self._seeds = {}
         self._note(self.command, {"resumes": True, "corrected": changed}, changed)
+
+    def end(self, ends: set[End]) -> None:
+        """Respect from now on what was said of where objects end, and nothing else."""
+        if self.engine is not None:
+            for gone in self._ends - ends:
+                self.engine.reopen(gone.id, gone.plane, gone.after)
+            for one in ends - self._ends:
+                self.engine.end(one.id, one.plane, one.after)
+        self._ends = ends
 
     def run(self) -> Iterator[PlaneResult]:
         """Do the planes that are left, in any thread; stop iterating to cancel."""
@@ -184,12 +205,14 @@ class PropagationRun:
         """
         place, command = self.stack.at(result.index), self.command
         rows = self._new_rows(result)
-        self._fresh |= rows.keys()
+        known = dict(self._document.table.items())
+        for label_id in rows:
+            self._rows.setdefault(label_id, known.get(label_id))
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
         before = self._document.write_plane(
-            place, result.labels, command.only, title=f"plane {result.index}",
+            place, result.labels, self._family(), title=self._name_plane(result.index),
             entry=line.to_dict(), rows=rows,
         )  # fmt: skip
         self._before.setdefault(result.index, before)
@@ -223,11 +246,11 @@ class PropagationRun:
             with self._document.transaction(
                 "restore planes", {"event": "restore_plane"}
             ) as transaction:
-                transaction.set_rows(dict.fromkeys(self._fresh))
+                transaction.set_rows(self._rows)
                 for number, values in self._before.items():
                     self._document.write_plane(self.stack.at(number), values)
         self._before.clear()
-        self._fresh.clear()
+        self._rows.clear()
         self.engine = None
         self.keep_note()
         return count
@@ -236,7 +259,8 @@ class PropagationRun:
         """Remember with the labels which planes nobody has accepted yet."""
         host = self._document.host
         left = [k for k, result in self.results.items() if not result.accepted]
-        host.write_note(CARRIED, {**(host.read_note(CARRIED) or {}), self._place(): left})
+        key = stack_key(self.stack.plane, self.stack.axis, self.command.only)
+        host.write_note(CARRIED, {**(host.read_note(CARRIED) or {}), key: left})
 
     def close(self) -> None:
         """Delete what was kept on disk for a while."""
@@ -247,11 +271,14 @@ class PropagationRun:
         command = self.command
         model: Any = None if command.model is None else self._workspace.model(command.model)
         cache = None if model is None else self._workspace.models.cache
-        return Propagation(
+        engine = Propagation(
             model, self.stack, self._seeds, method=command.method, within=command.within,
-            find_new=command.find_new, stop_below=command.stop_below, cache=cache,
-            out=self._room("propagated"),
+            find_new=command.find_new, stop_below=command.stop_below, divide=command.divide,
+            first_id=self._first_id, cache=cache, out=self._room("propagated"),
         )  # fmt: skip
+        for one in self._ends:
+            engine.end(one.id, one.plane, one.after)
+        return engine
 
     def _note(self, command: Propagate, more: dict[str, object], read: list[int]) -> None:
         """Log that the run begins or goes on."""
@@ -268,20 +295,34 @@ class PropagationRun:
         return ModelRef(**self._workspace.model_ref(ref.name))
 
     def _new_rows(self, result: PlaneResult) -> dict[int, ObjectRecord | None]:
-        """Rows of objects that no seed had and that are found here first."""
-        table = self._document.table
-        fresh = [event.id for event in result.events if event.kind == "new"]
+        """Rows of objects that no seed had and that are found here first, and of daughters.
+
+        Where a plane is done again, rows of those that are not found any more go.
+        """
+        assert self.engine is not None
+        table, rows = self._document.table, dict[int, ObjectRecord | None]()
         model = "" if self.command.model is None else self.command.model.name
-        return {
-            label_id: ObjectRecord.made(None, result.scores.get(label_id, float("nan")), model)
-            for label_id in fresh
-            if label_id not in table and result.scores.get(label_id) is not None
-        }
+        following = self.engine.results.get(result.index + 1) if self.command.divide else None
+        seeds = following.events if following is not None and following.accepted else ()
+        for event in (*result.events, *seeds):
+            known, parent = table[event.id], table[event.parent].class_name
+            if event.kind == "new" and event.id not in table:
+                score = result.scores.get(event.id, float("nan"))
+                rows[event.id] = ObjectRecord.made(parent, score, model, parent=event.parent)
+            elif event.parent and known.parent != event.parent:
+                rows[event.id] = replace(known, parent=event.parent)
+        if result.index in self._before:
+            found = {event.id for event in self.engine.events}
+            gone = [i for i, row in self._rows.items() if row is None and i not in found]
+            rows |= dict.fromkeys(i for i in gone if i in table)
+        return rows
 
     def _labelled(self) -> list[int]:
         """Planes that are labelled, but for those that a run labelled."""
-        command, note = self.command, self._document.host.read_note(CARRIED) or {}
-        carried = set(note.get(self._place(), ()))
+        command = self.command
+        carried = carried_planes(
+            self._document, self.stack.plane, self.stack.axis, command.only
+        )  # fmt: skip
         found = [
             k for k in range(self.stack.shape[0])
             if k not in carried and self._present(k).any()
@@ -309,11 +350,11 @@ class PropagationRun:
 
     def _allowed(self, values: IntArray, number: int) -> IntArray:
         """Return what of a result, int32 (H, W), can be written where other objects keep pixels."""
-        only = self.command.only
-        if only is None:
+        family = self._family()
+        if family is None:
             return values
         whole = self._document.read_plane(self.stack.at(number))
-        return np.where((whole == 0) | (whole == only), values, 0).astype(np.int32)
+        return np.where((whole == 0) | np.isin(whole, family), values, 0).astype(np.int32)
 
     def _seed_planes(self, numbers: Sequence[int]) -> Mapping[int, IntArray]:
         """Labels of seeds; many that lie on disk would fill the memory, and are read in turn."""
@@ -327,14 +368,19 @@ class PropagationRun:
 
     def _chosen(self, values: IntArray) -> IntArray:
         """The labels (H, W) of the object that is propagated, where it is one only."""
-        only = self.command.only
-        return values if only is None else np.where(values == only, values, 0)
+        family = self._family()
+        return values if family is None else np.where(np.isin(values, family), values, 0)
 
-    def _place(self) -> str:
-        """Names the stack and the object in the document's note."""
-        index = self.stack.plane.index
-        others = [at for i, at in enumerate(index) if i != self.stack.axis]
-        return repr((self.stack.axis, others, self.command.only))
+    def _family(self) -> list[int] | None:
+        """The object that is propagated and what it divided into, where it is one only."""
+        only = self.command.only
+        if only is None:
+            return None
+        family = [only]
+        parents = self.engine.parents if self.engine is not None and self.command.divide else {}
+        for member in family:  # grows while it is gone through
+            family += [child for child, parent in parents.items() if parent == member]
+        return family
 
     def _begin_scratch(self) -> None:
         """Planes of labels that lie on disk are remembered there, too, and not in memory."""

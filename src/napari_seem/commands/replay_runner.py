@@ -23,6 +23,7 @@ from ..planes import Plane
 from ..propagation import PlaneResult
 from ..sources.source import ImageSource
 from ..sources.stack import StackSource
+from .carried import EndObjects, stack_key
 from .commit import Commit, NotReplayable
 from .in_context import LabelLike, Learn
 from .models import ModelCache
@@ -69,6 +70,8 @@ class ReplayRunner:
             self._workspace.lines[int(line["id"])] = line
         elif kind == "propagate" and "stored" not in line:
             self._propagate(Propagate.from_line(line))
+        elif kind == "end_objects":
+            self._end(EndObjects.from_line(line))
         elif kind == "accept_plane" and line["run"] in self._runs:
             self._accept(AcceptPlane.from_line(line))
         elif kind == "learn" and "stored" not in line:
@@ -158,6 +161,12 @@ class ReplayRunner:
         elif command.run in self._runs:
             within = command.within
             self._runs[command.run].resume(within, list(command.corrected or ()))
+
+    def _end(self, command: EndObjects) -> None:
+        ends = command.remember(self._document)
+        for run in self._runs.values():
+            if stack_key(run.stack.plane, run.stack.axis) == command.key:
+                run.end(ends)
 
     def _accept(self, command: AcceptPlane) -> None:
         run = self._runs[command.run]

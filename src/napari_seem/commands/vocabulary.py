@@ -14,6 +14,7 @@ from ..concepts.examples import numbered, parts
 from ..errors import InvalidImage, InvalidLabels, UnsupportedPrompt
 from ..models.adaptable import AdaptableModel
 from ..models.teachable import check_teachable
+from ..progress import Progress
 from ..sources import SIDE, WHOLE
 from ..sources.frames import Area, Frame
 from ..sources.source import OpenPlane, PlaneSource
@@ -101,7 +102,10 @@ class Adapt(Command):
     event: Literal["adapt"] = "adapt"
     model: ModelRef
 
-    def run(self, plane: OpenPlane, labels: npt.NDArray[np.int32]) -> tuple[object, int]:
+    def run(
+        self, plane: OpenPlane, labels: npt.NDArray[np.int32],
+        progress: bool | Progress | None = None,
+    ) -> tuple[object, int]:  # fmt: skip
         """The adapted model, and how many objects it is adapted to; in any thread.
 
         Parameters
@@ -109,6 +113,8 @@ class Adapt(Command):
         plane : OpenPlane
         labels : int32 array (H, W)
             Of the plane.
+        progress : bool or callable, optional
+            As of `napari_seem.segment_objects`; an exception that it raises ends the work.
 
         Raises
         ------
@@ -122,9 +128,24 @@ class Adapt(Command):
             raise UnsupportedPrompt(
                 f"'{plane.model.name}' can't be fitted to objects; choose the compact model"
             )
-        sizes = np.bincount(labels.ravel())
-        masks = [labels == i for i in np.flatnonzero(sizes >= SMALLEST) if i]
-        return plane.model.adapted(plane.embedding, masks), len(masks)
+        masks = [labels == i for i in _telling(labels)]
+        return plane.model.adapted(plane.embedding, masks, progress=progress), len(masks)
+
+
+def check_enough(model: object, labels: npt.NDArray[np.int32]) -> None:
+    """Raise `InvalidLabels` where fitting a model to labels (H, W) would change nothing."""
+    count = len(_telling(labels))
+    if isinstance(model, AdaptableModel) and count < model.fewest_objects:
+        raise InvalidLabels(
+            f"{count} objects of {SMALLEST} pixels or more lie on this plane, and the model learns "
+            f"from {model.fewest_objects} or more; commit further ones first"
+        )
+
+
+def _telling(labels: npt.NDArray[np.int32]) -> list[int]:
+    """Return the ids of labels (H, W) that are large enough to learn from."""
+    sizes = np.bincount(labels.ravel())
+    return [int(i) for i in np.flatnonzero(sizes >= SMALLEST) if i]
 
 
 def check_adaptable_plane(source: PlaneSource) -> None:

@@ -29,13 +29,7 @@ PICTURED = "stack"
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demonstration; 0 where every step worked."""
-    parser = argparse.ArgumentParser(prog="napari-seem demo", description=main.__doc__)
-    parser.add_argument(
-        "--headless", action="store_true", help="run the script even with a display"
-    )
-    parser.add_argument("-o", "--output", type=Path, default=Path("demo-output"))
-    parser.add_argument("--sample", default="coins", choices=sorted(SAMPLES))
-    options = parser.parse_args(argv)
+    options = parser().parse_args(argv)
     display = bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     own_screen = sys.platform in ("darwin", "win32")
     virtual = os.environ.get("XAUTHORITY", "").startswith("/tmp/xvfb-run")
@@ -44,6 +38,19 @@ def main(argv: list[str] | None = None) -> int:
     if options.headless or virtual:
         return play(options.output)
     return _open(options.sample)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(prog="napari-seem demo", description=main.__doc__)
+    parser.add_argument(
+        "--headless", action="store_true", help="run the script even with a display"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("demo-output"),
+                        help="folder for what the script writes (demo-output)")  # fmt: skip
+    parser.add_argument("--sample", default="coins", choices=sorted(SAMPLES),
+                        help="the image to open for a person (coins)")  # fmt: skip
+    return parser
 
 
 def _on_virtual_screen(options: argparse.Namespace) -> int:

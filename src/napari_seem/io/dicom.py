@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 GAP = 0.02
 """Neighbouring slices whose distances differ by more than this share have a gap between them."""
 ALIKE = 1e-4
+FEW = 20
+"""Files of a folder that are looked at to find out whether they are DICOM."""
 _SAME = ("Rows", "Columns", "PixelSpacing", "ImageOrientationPatient", "PhotometricInterpretation")
 
 
@@ -54,6 +57,19 @@ def series_in(folder: Path) -> dict[str, list[Dataset]]:
     if not found:
         raise FileTrouble(f"there is no DICOM image in '{folder}'; choose the folder of one series")
     return found
+
+
+def is_series(folder: Path) -> bool:
+    """Return whether a folder holds DICOM files, by the beginnings of its first few files."""
+    try:
+        files = (path for path in sorted(folder.iterdir()) if path.is_file())
+        for path in islice(files, FEW):
+            with path.open("rb") as stream:
+                if stream.read(132)[128:] == b"DICM":
+                    return True
+    except OSError:
+        pass
+    return False
 
 
 def describe(datasets: Sequence[Dataset]) -> str:
@@ -108,7 +124,12 @@ def open_series(folder: Path, series: str | None = None) -> Opened:
     }  # fmt: skip
     grid = Grid(volume.shape, names, matrix, ("mm",) * 3, "dicom", native)
     modality = str(ordered[0].get("Modality", ""))
-    about = {"modality": modality, "unit": "HU" if modality == "CT" else "", "series": series or ""}
+    about: dict[str, object] = {
+        "modality": modality, "unit": "HU" if modality == "CT" else "", "series": series or "",
+    }  # fmt: skip
+    window = _window(ordered[len(ordered) // 2])
+    if window is not None:
+        about["window"] = window
     text = str(ordered[0].get("SeriesDescription", "")).strip()
     return Opened(text or folder.name, (volume,), grid, about=about)
 
@@ -194,6 +215,16 @@ def _pixels(ordered: Sequence[Dataset]) -> AnyArray:
         out[number] = values
     assert out is not None
     return out
+
+
+def _window(dataset: Dataset) -> tuple[float, float] | None:
+    """Return the first intensity window that a file names, as its ends."""
+    centre, width = dataset.get("WindowCenter"), dataset.get("WindowWidth")
+    try:
+        middle, whole = (float(np.ravel(np.asarray(one, float))[0]) for one in (centre, width))
+    except (TypeError, ValueError, IndexError):  # none, or no numbers
+        return None
+    return (middle - whole / 2, middle + whole / 2) if whole > 1 else None
 
 
 def _read(file: str) -> npt.NDArray[np.integer]:

@@ -13,9 +13,10 @@ from ..errors import FileTrouble, InvalidLabels
 from .dicom import source_datasets
 from .extras import need
 from .grid import Grid
+from .nifti import world_of
 
 if TYPE_CHECKING:
-    from highdicom.seg import SegmentDescription
+    from highdicom.seg import Segmentation, SegmentDescription
     from pydicom.sr.coding import Code
 
 ID = "napari-seem id "
@@ -69,13 +70,35 @@ def write_dicom_seg(
         manufacturer_model_name=MANUFACTURER, software_versions=version,
         device_serial_number="0", series_description="Segmentation (napari-seem)",
     )  # fmt: skip
+    measures = file.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    measures.SpacingBetweenSlices = f"{grid.spacing[0]:.10g}"  # the images' own may be wrong
+    file.SpecificCharacterSet = "ISO_IR 192"  # names may need more letters than the images' do
     file.save_as(path)
 
 
-def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], ObjectTable]:
-    """Read labels (z, y, x) on the grid of the series they were made on, and their objects.
+def is_dicom_seg(path: Path) -> bool:
+    """Return whether a file is a DICOM segmentation; its pixels are not read."""
+    pydicom = need("pydicom")
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
+    except (OSError, EOFError, AttributeError, pydicom.errors.InvalidDicomError):
+        return False
+    return str(header.get("Modality", "")) == "SEG"
+
+
+def read_dicom_seg(
+    path: Path, grid: Grid | None
+) -> tuple[npt.NDArray[np.uint32], ObjectTable, Grid]:
+    """Read labels (z, y, x), their objects, and the grid they lie on.
 
     Segments of other software get their number as id; of overlapping ones the last wins.
+
+    Parameters
+    ----------
+    path : Path
+    grid : Grid or None
+        Of the series they were made on; without it they lie where the file says, on the slices
+        that it has.
 
     Raises
     ------
@@ -87,6 +110,22 @@ def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], Obje
         file = highdicom.seg.segread(path)
     except (OSError, ValueError, AttributeError, pydicom.errors.InvalidDicomError) as error:
         raise FileTrouble(f"'{path}' is no DICOM segmentation ({error})") from error
+    table, ids = ObjectTable(), [0] * (max(file.segment_numbers) + 1)
+    for number in file.segment_numbers:
+        segment = file.get_segment_description(number)
+        tracked = str(segment.tracking_id or "")
+        label_id = int(tracked.removeprefix(ID)) if tracked.startswith(ID) else int(number)
+        name = "" if segment.segment_label == f"object {label_id}" else str(segment.segment_label)
+        ids[number], table[label_id] = label_id, ObjectRecord(name=name)
+    if grid is None:
+        segments, grid = _whole(path, file)
+    else:
+        segments = _on_series(path, file, grid)
+    return np.array(ids, np.uint32)[segments], table, grid
+
+
+def _on_series(path: Path, file: Segmentation, grid: Grid) -> npt.NDArray[np.intp]:
+    """Return the number of a segment for each pixel (z, y, x) of a series."""
     wanted = [str(one.SOPInstanceUID) for one in source_datasets(grid)]
     try:
         planes = file.get_pixels_by_source_instance(
@@ -96,15 +135,36 @@ def read_dicom_seg(path: Path, grid: Grid) -> tuple[npt.NDArray[np.uint32], Obje
         raise FileTrouble(
             f"'{path}' was made on other images than the open ones; open their series"
         ) from error
-    labels, table = np.zeros(grid.shape, np.uint32), ObjectTable()
+    numbers = np.zeros(grid.shape, np.intp)
     for index, number in enumerate(file.segment_numbers):
-        segment = file.get_segment_description(number)
-        tracked = str(segment.tracking_id or "")
-        label_id = int(tracked.removeprefix(ID)) if tracked.startswith(ID) else int(number)
-        labels[planes[..., index] > 0] = label_id
-        name = "" if segment.segment_label == f"object {label_id}" else str(segment.segment_label)
-        table[label_id] = ObjectRecord(name=name)
-    return labels, table
+        numbers[planes[..., index] > 0] = number
+    return numbers
+
+
+def _whole(path: Path, file: Segmentation) -> tuple[npt.NDArray[np.intp], Grid]:
+    """Return the number of a segment for each pixel (z, y, x), and where the pixels lie."""
+    highdicom, nibabel = need("highdicom"), need("nibabel")
+    measures = file.SharedFunctionalGroupsSequence[0].get("PixelMeasuresSequence")
+    try:
+        try:
+            volume = file.get_volume(combine_segments=True, skip_overlap_checks=True)
+        except RuntimeError:  # some write a spacing that is not that of their slices
+            del measures[0].SpacingBetweenSlices
+            file = highdicom.seg.Segmentation.from_dataset(file)
+            volume = file.get_volume(combine_segments=True, skip_overlap_checks=True)
+    except (RuntimeError, ValueError, AttributeError, TypeError) as error:
+        raise FileTrouble(
+            f"'{path}' does not say where its slices lie ({error}); open the series that it was "
+            "made on first"
+        ) from error
+    numbers, lps = np.asarray(volume.array), np.array(volume.affine)
+    if np.cross(lps[:3, 2], lps[:3, 1]) @ lps[:3, 0] < 0:  # the order that `open_series` has
+        numbers = numbers[::-1]
+        lps[:, 3] += lps[:, 0] * (len(numbers) - 1)
+        lps[:, 0] *= -1
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ lps[:, [2, 1, 0, 3]]
+    matrix, names = world_of(affine, nibabel.io_orientation(affine))
+    return numbers.astype(np.intp), Grid(tuple(numbers.shape), names, matrix, ("mm",) * 3)
 
 
 def _description(

@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from types import NoneType
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..checks import as_path, check_type
-from ..edits import ObjectTable
-from ..errors import FileTrouble, InvalidLabels
+from ..edits import ObjectRecord, ObjectTable
+from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
-from . import dicom, geotiff, nifti, ome_zarr, tiff
+from ..progress import Progress, reporting
+from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
+from .formats import (
+    FORMATS,
+    OUTLINES,
+    OWN_TABLE,
+    ROIS,
+    WRITTEN,
+    beside,
+    ending,
+    find_labels,
+    format_of,
+    own_table,
+)
 from .grid import Grid, LabelsLike, checked_ids
-from .opened import Opened
-from .table import read_json, write_json
+from .opened import Opened, OpenedLabels
+from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
+from .zarr_labels import write_zarr
 
-FORMATS: dict[str, tuple[str, ...]] = {
-    "NIfTI": (".nii.gz", ".nii"),
-    "OME-TIFF": (".ome.tif", ".ome.tiff"),
-    "TIFF or GeoTIFF": (".tif", ".tiff"),
-    "GeoJSON outlines": (".geojson",),
-    "COCO outlines": (".coco.json",),
-    "DICOM segmentation": (".dcm",),
-    "OME-Zarr labels": (".zarr",),
-}
-"""Formats of labels -> endings of the file's name."""
-OUTLINES = (".geojson", ".coco.json")
-"""Endings of formats that hold outlines, not pixels."""
-_NO_TABLE = (*OUTLINES, ".zarr")
-"""Endings of formats that hold the table of objects themselves."""
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
-
-
-def ending(path: Path) -> str:
-    """Return the ending of a file that gives its format; "" for an unknown one."""
-    name = path.name.lower()
-    known = sorted((e for group in FORMATS.values() for e in group), key=len, reverse=True)
-    return next((e for e in known if name.endswith(e)), "")
-
-
-def beside(path: Path) -> Path:
-    """Return the path of a label file's table of objects."""
-    return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
+LOG = logging.getLogger(__name__)
+STEP = 1 << 22
+"""Pixels of labels that are counted at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -82,9 +71,11 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
+    if ending(path) == tracks.TRACKS:
+        return tracks.open_tracks(path)
     if path.is_dir():
-        opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
-        return opener(path) if opener else dicom.open_series(path, series)
+        zarr = ome_zarr.is_ome_zarr(path)
+        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES):
         return nifti.open_nifti(path)
@@ -100,7 +91,8 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
 
 def write_labels(
     path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None = None,
-    table: ObjectTable | None = None, about: Mapping[str, object] | None = None,
+    table: ObjectTable | None = None, about: Mapping[str, object] | None = None, *,
+    progress: bool | Progress | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write labels in the format of the file's ending; all files, or none.
 
@@ -109,6 +101,8 @@ def write_labels(
     path : str or Path
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
+        `man_track.txt` or `res_track.txt`: tracks of the Cell Tracking Challenge, with a mask for
+        every frame.
     labels : integer array-like, or anything that numpy.asarray makes one of
         On the grid: (y, x), (z, y, x) or (t, z, y, x); also a `Labelled` or a `Propagation`.
     grid : Grid, optional
@@ -118,6 +112,10 @@ def write_labels(
         file beside.
     about : mapping, optional
         Provenance of the labels; plain values.
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is done. An exception
+        that it raises, the last time before the files are put in place, leaves those that were
+        there.
 
     Returns
     -------
@@ -146,20 +144,26 @@ def write_labels(
     """
     path = as_path(path)
     kind = ending(path)
-    if not kind:
-        listed = ", ".join(e for group in FORMATS.values() for e in group)
-        raise InvalidLabels(f"'{path.name}' does not end in a label format; use one of {listed}")
+    if kind not in WRITTEN:
+        raise InvalidLabels(
+            f"'{path.name}' does not end in a label format; use one of {', '.join(WRITTEN)}"
+        )
     known, notes = _table_of(labels, table), dict(about or {})
     labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
     check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [_write_zarr(path, labels, grid, known, notes)]
-    finals = [path] if kind in _NO_TABLE else [path, beside(path)]
+        return [write_zarr(path, labels, grid, known, notes, progress)]
+    known = _with_all_rows(path, labels, grid, known)
+    notes |= {FILE: path.name, GRID: grid.to_dict()}
+    finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
+    if kind == tracks.TRACKS:
+        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
     values = np.asarray(labels)
-    with replacing(*finals) as parts:
+    told = reporting(progress, 1, f"write {path.name}")
+    with told as report, replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
@@ -176,64 +180,54 @@ def write_labels(
             tiff.write_tiff(parts[0], values, grid, "imagej")
         if len(parts) > 1:
             write_json(parts[1], known, notes)
+        report(1)
     return finals
-
-
-@dataclass
-class GrowingLabels:
-    """Labels that are written as they come.
-
-    Attributes
-    ----------
-    array : zarr array on the grid
-        To be filled; 0 where nothing was written.
-    table, about
-        As `write_labels` takes them; read at the end.
-    path : Path
-        Where they will lie.
-    """
-
-    array: Any
-    path: Path
-    table: ObjectTable = field(default_factory=ObjectTable)
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-
-@contextmanager
-def growing_labels(
-    path: str | PathLike[str], grid: Grid, dtype: npt.DTypeLike = np.uint32
-) -> Iterator[GrowingLabels]:
-    """Create OME-Zarr labels to be filled in parts; they get their name when the block ends.
-
-    If the block raises, nothing is left, and the file that was there before stays.
-
-    Raises
-    ------
-    InvalidLabels
-        The path has not the ending .zarr, or is an image.
-    FileTrouble
-        The disk is full, the folder read-only.
-    """
-    path = as_path(path)
-    if ending(path) != ".zarr":
-        raise InvalidLabels(f"'{path.name}' can't be written part by part; give a name in .zarr")
-    path, home = _zarr_place(path, grid)
-    with replacing(path) as (part,):
-        levels = ome_zarr.begin_ome_labels(part, grid, dtype)
-        growing = GrowingLabels(levels[0], path)
-        yield growing
-        ome_zarr.coarsen(levels)
-        about = {**growing.about, "name": path.name}
-        ome_zarr.describe_ome_labels(part, growing.table, about)
-    if home is not None:
-        ome_zarr.enlist(home, path.name)
 
 
 def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     """Return the table to write: the given one, or that of what a model found."""
     check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     own = getattr(labels, "objects", None)
+    if isinstance(parents := getattr(labels, "parents", None), Mapping):  # of a propagation
+        own = ObjectTable({i: ObjectRecord(parent=parent) for i, parent in parents.items()})
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
+
+
+def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTable) -> ObjectTable:
+    """Add rows of objects that `labels` (..., H, W) in memory hold and that the table lacks.
+
+    They are those of the file that is replaced, where it has the object at the same place: labels
+    that another program, or napari itself, made of the file's numbers have no names.
+    """
+    if not isinstance(labels, np.ndarray):
+        return table
+    unknown = _ids_in(labels) - set(table)
+    if not unknown:
+        return table
+    fresh = {label_id: ObjectRecord() for label_id in unknown}
+    try:
+        old = open_labels(path, grid) if find_labels(path) == path else None
+    except NapariSeemError:  # damaged, or labels of another image
+        old = None
+    lost = sorted(unknown & set(old.table)) if old is not None else []
+    if old is not None and lost and tuple(old.data.shape) == labels.shape:
+        alike = labels[labels == np.asarray(old.data)]
+        kept = _ids_in(alike[np.isin(alike, lost)])
+        LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
+        fresh |= {label_id: old.table[label_id] for label_id in kept}
+    return ObjectTable({**dict(table.items()), **fresh})
+
+
+def _ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
+    """Return the ids in labels of any shape."""
+    found: set[int] = set()
+    flat = labels.ravel(order="K")  # as it lies in memory
+    for start in range(0, flat.size, STEP):
+        part = flat[start : start + STEP]
+        few = part.dtype.itemsize <= 2 or int(part.max(initial=0)) < STEP
+        counts = np.bincount(part.astype(np.intp, copy=False)) if few else part
+        found.update((np.flatnonzero(counts) if few else np.unique(part)).tolist())
+    return found - {0}
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:
@@ -251,10 +245,11 @@ def read_labels(
     Parameters
     ----------
     path : str or Path
+        Of a file or folder; the JSON beside a label file leads to it.
     grid : Grid, optional
-        Of the image, as `open_image(...).grid`; needed for a DICOM segmentation, checked where it
-        is given.
-    shape : (H, W), optional
+        Of the image, as `open_image(...).grid`; checked where it is given. Without it a DICOM
+        segmentation has no more slices than its file.
+    shape : tuple of int, optional
         Of the image, for outlines of other software that don't say it.
 
     Returns
@@ -279,44 +274,64 @@ def read_labels(
     >>> labels.shape, objects[1].name
     ((8, 9), 'nucleus')
     """
+    opened = open_labels(path, grid, shape=shape)
+    return opened.data, opened.table
+
+
+def open_labels(
+    path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
+) -> OpenedLabels:
+    """Open labels with all that is known of them; parameters and errors as of `read_labels`."""
     path = as_path(path)
-    kind = ending(path)
+    path = find_labels(path) or path
+    kind = format_of(path)
+    opened = _open_labels(path, kind, grid, shape)
+    table, about = opened.table, dict(opened.about)
+    if (filed := own_table(path)) is not None:
+        table, about = filed
+    labels = opened.data
+    if shape is not None and tuple(shape) != tuple(labels.shape):
+        raise InvalidLabels(
+            f"'{path}' holds labels of shape {tuple(labels.shape)}, not {tuple(shape)}; give "
+            "labels on the image's own grid"
+        )
+    written, own = about.pop(GRID, None), opened.grid
+    about.pop(FILE, None)
+    if kind in OUTLINES or own.format == "tiff":  # which can't hold an affine themselves
+        own = own.placed_by(written)
+    (grid or own).check(labels)
+    return replace(opened, table=table, about=about, grid=grid or own)
+
+
+def _open_labels(
+    path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
+) -> OpenedLabels:
+    """Open what the label file itself holds."""
+    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
     if kind == ".dcm":
         from .dicom_seg import read_dicom_seg
 
-        if grid is None:
-            raise InvalidLabels("a DICOM segmentation is read onto its images; open their series")
-        labels: ArraySource
-        labels, table = read_dicom_seg(path, grid)
-    elif path.is_dir():
-        labels, table = ome_zarr.read_ome_labels(path)
-    elif kind in OUTLINES:
+        return OpenedLabels(name, *read_dicom_seg(path, grid))
+    if kind == tracks.TRACKS:
+        labels, table = tracks.read_tracks(path)
+        return OpenedLabels(name, labels, table, tracks.open_tracks(path).grid)
+    if path.is_dir():
+        group, table, about = ome_zarr.read_ome_labels(path)
+        return OpenedLabels(name, group.data, table, group.grid, about, group.levels)
+    if kind in OUTLINES:
         from .outlines_read import read_outlines
+        from .roi_sets import read_roi_set
 
-        labels, table = read_outlines(path, kind, grid, shape)
-    else:
-        labels, table = _read_plain(path)
-    side = beside(path)
-    if kind not in _NO_TABLE and not path.is_dir() and side.exists():
-        table, _ = read_json(side)
-    if shape is not None and tuple(shape) != tuple(labels.shape):
+        read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
+            path, kind, grid, shape)  # fmt: skip
+        return OpenedLabels(name, read[0], read[1], Grid.plain(read[0].shape), read[2])
+    image = open_image(path)
+    if image.channel_axis is not None:
         raise InvalidLabels(
-            f"'{path}' holds labels of shape {tuple(labels.shape)}, not {tuple(shape)}; give the "
-            "labels that were made on this image"
-        )
-    (grid or Grid.plain(labels.shape)).check(labels)
-    return labels, table
-
-
-def _read_plain(path: Path) -> tuple[ArraySource, ObjectTable]:
-    """Read labels (..., H, W) of an image format."""
-    opened = open_image(path)
-    if opened.channel_axis is not None:
-        raise InvalidLabels(
-            f"'{path}' is an image with channels, of shape {tuple(opened.data.shape)}, and holds "
+            f"'{path}' is an image with channels, of shape {tuple(image.data.shape)}, and holds "
             "no labels; give a file with one integer a pixel"
         )
-    return opened.data, ObjectTable()
+    return OpenedLabels(name, image.data, ObjectTable(), image.grid)
 
 
 def _open_picture(path: Path) -> Opened:
@@ -339,48 +354,16 @@ def _write_outlines(
     table: ObjectTable,
     about: Mapping[str, object],
 ) -> None:
-    """Write labels (H, W) as outlines."""
+    """Write labels (H, W) as outlines, in a ROI set also (..., H, W)."""
     from .outlines import write_coco, write_geojson
+    from .roi_sets import write_roi_set
 
-    if kind == ".geojson":
+    if kind in ROIS:
+        write_roi_set(path, labels, table, about)
+    elif kind == ".geojson":
         write_geojson(path, labels, grid, table, about)
     else:
         write_coco(path, labels, table, about)
-
-
-def _write_zarr(
-    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
-) -> Path:
-    """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
-    path, home = _zarr_place(path, grid)
-    with replacing(path) as (part,):
-        ome_zarr.write_ome_labels(part, labels, grid, table, {**about, "name": path.name})
-    if home is not None:
-        ome_zarr.enlist(home, path.name)
-    return path
-
-
-def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
-    """Return the path of a label group, and the image that it belongs to, if any."""
-    image = grid.native.get("path") if grid.format == "ome-zarr" else None
-    home = path.parent.parent if path.parent.name == "labels" else None
-    if image is not None and path.resolve() == Path(image).resolve():
-        path, home = path / "labels" / "labels", path
-    elif home is not None and ome_zarr.is_ome_zarr(home):
-        path = path.with_name(path.name.removesuffix(".zarr"))
-    else:
-        home = None
-    if home is None and path.exists() and "image-label" not in _attributes(path):
-        raise InvalidLabels(
-            f"'{path}' is an image, which labels must not replace; choose another name, or "
-            f"'{path}/labels/NAME.zarr' to put them into it"
-        )
-    path.parent.mkdir(exist_ok=True)
-    return path, home
-
-
-def _attributes(path: Path) -> Mapping[str, object]:
-    return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
 
 
 def _version() -> str:

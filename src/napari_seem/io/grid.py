@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ class Grid:
     units : tuple of str
         Of the world, an entry per axis, as pint writes them; "pixel" where nothing is known.
     format : str
-        Of the file it came from, as in `napari_seem.io.files.FORMATS`.
+        Of the file it came from, as in `napari_seem.io.formats.FORMATS`.
     native : mapping
         The file's own description, for a writer that makes the same grid to the last digit.
     """
@@ -91,6 +91,25 @@ class Grid:
         linear = self.matrix[:-1, :-1]
         off = linear - np.diag(np.diag(linear))
         return bool(np.abs(off).max(initial=0) <= STRAIGHT * np.abs(linear).max())
+
+    def to_dict(self) -> dict[str, object]:
+        """Return axes, affine and units as plain values, for files that can't hold them."""
+        return {"axes": list(self.axes), "affine": self.matrix.tolist(), "units": list(self.units)}
+
+    def placed_by(self, values: object) -> Grid:
+        """Return the grid with axes, affine and units that `to_dict` gave; itself for any other."""
+        known = values if isinstance(values, Mapping) else {}
+        matrix = np.asarray(known.get("affine", ()), float)
+        axes, units = known.get("axes", ()), known.get("units", ())
+        if matrix.shape != self.matrix.shape or not len(axes) == len(units) == self.ndim:
+            return self
+        return replace(self, axes=tuple(axes), matrix=matrix, units=tuple(units))
+
+    @property
+    def plane(self) -> Grid:
+        """The grid of one plane: that of the last two axes."""
+        inner = self.matrix[-3:, -3:]
+        return Grid(self.shape[-2:], self.axes[-2:], inner, self.units[-2:])
 
     def layer_options(self) -> dict[str, object]:
         """Return the keyword arguments that put a napari layer onto the grid."""

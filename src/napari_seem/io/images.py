@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import FileTrouble, InvalidImage
+from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
 from . import ome_zarr
-from .files import ending, open_image, write_labels
+from .files import open_image, open_labels, write_labels
+from .formats import ending
 from .grid import Grid
-from .opened import Opened
+from .opened import Opened, OpenedLabels
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -133,6 +134,22 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     if not found:
         raise InvalidImage("there is no image to work on; name files or folders")
     return found
+
+
+def open_seeds(path: str | PathLike[str], stack: ArraySource, grid: Grid) -> OpenedLabels:
+    """Open labels (z, y, x) of a stack (z, y, x) or (z, y, x, channels), of any label format.
+
+    Raises
+    ------
+    FileTrouble
+        A damaged file.
+    InvalidLabels
+        They lie on another grid, or the image is no stack.
+    """
+    shape = tuple(int(n) for n in stack.shape[:3])
+    if len(shape) < 3:
+        raise InvalidLabels(f"an image of shape {shape} is no stack; give one of several planes")
+    return open_labels(path, grid if grid.shape == shape else None, shape=shape)
 
 
 def labels_beside(folder: Path, source: Path) -> Path:

@@ -107,12 +107,11 @@ class LabelStore:
         known = ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
         if "image-label" not in known:
             raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
-        _, table = ome_zarr.read_ome_labels(path)
+        _, table, about = ome_zarr.read_ome_labels(path)
         with written_to(path):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
         store = cls(path, levels)
-        about = dict(known["image-label"].get("napari-seem", {}))
         store._about = {key: about[key] for key in ("name", MATRIX, UNITS) if key in about}
         return store, table, about
 
@@ -234,6 +233,11 @@ def matrix_of(about: Mapping[str, object], ndim: int) -> npt.NDArray[np.float64]
     """Return the transform (ndim + 1, ndim + 1) that labels were noted with, or None."""
     matrix = np.asarray(about.get(MATRIX, ()), float)
     return matrix if matrix.shape == (ndim + 1, ndim + 1) else None
+
+
+def is_kept(about: Mapping[str, object]) -> bool:
+    """Return whether labels were written to their folder while a person worked on them."""
+    return MATRIX in about
 
 
 def _unused(home: Path, name: str) -> Path:

@@ -93,6 +93,18 @@ def write_nifti(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None
     nibabel.save(image, path)
 
 
+def holds_labels(path: Path) -> bool:
+    """Return whether a NIfTI file says by its intent that it holds ids; its header is read."""
+    nibabel = need("nibabel")
+    try:
+        header = nibabel.load(path).header
+        whole = header.get_data_dtype().kind in "ui"
+        return whole and header.get_intent(code_repr="code")[0] == LABEL_INTENT
+    except (OSError, EOFError, ValueError, zlib.error, AttributeError,
+            nibabel.filebasedimages.ImageFileError):  # fmt: skip
+        return False
+
+
 def _pixels(image: Any) -> Any:
     """Read the pixels, rescaled where the header says so; integers stay what they are."""
     proxy = image.dataobj
@@ -153,8 +165,7 @@ def world_of(affine: npt.ArrayLike, codes: npt.ArrayLike) -> tuple[FloatArray, t
     matrix[:count, count] = turned[runs, 3]
     linear = matrix[:count, :count]
     off = linear - np.diag(np.diag(linear))
-    if count == 3:
-        off[1:, 1:] = 0
+    off[-2:, -2:] = 0
     if np.abs(off).max(initial=0) > 1e-4 * np.abs(linear).max():
         sizes = np.linalg.norm(turned[:3, :count], axis=0)[::-1]
         matrix[:count, :count] = np.diag(np.copysign(sizes, np.diag(linear)))

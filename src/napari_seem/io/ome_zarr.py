@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import AnyArray, ArraySource, WritableArray
+from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
 from .opened import Opened
@@ -85,8 +86,9 @@ def open_ome_zarr(path: Path) -> Opened:
 
 
 def write_ome_labels(
-    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object]
-) -> None:
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
+    progress: bool | Progress | None = None,
+) -> None:  # fmt: skip
     """Write a label group: as many levels as the image has, each by nearest neighbour.
 
     Parameters
@@ -100,9 +102,12 @@ def write_ome_labels(
     table : ObjectTable
         Names and scores go into `image-label/properties`.
     about : mapping
+    progress : bool or callable, optional
+        An exception that it raises ends the work.
     """
     levels = begin_ome_labels(path, grid, np.dtype(labels.dtype))
-    for block in _blocks(levels[0].shape, levels[0].chunks):
+    blocks = list(_blocks(levels[0].shape, levels[0].chunks))
+    for block in tracked(blocks, progress, "write labels"):
         levels[0][block] = np.asarray(labels[block])
     coarsen(levels)
     describe_ome_labels(path, table, about)
@@ -218,12 +223,22 @@ def enlist(image: Path, name: str) -> None:
         zarr.consolidate_metadata(image)
 
 
-def read_ome_labels(path: Path) -> tuple[ArraySource, ObjectTable]:
-    """Return the full-size array (..., y, x) of a label group, unread, and its objects."""
+def holds_labels(path: Path) -> bool:
+    """Return whether a folder is a label group; its description is read."""
+    for name in (".zattrs", "zarr.json"):  # without zarr, which may be missing
+        if (path / name).is_file():
+            known = json.loads((path / name).read_text())
+            known = known.get("attributes", known)
+            return "image-label" in known.get("ome", known)
+    return False
+
+
+def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
+    """Open a label group, its pixels unread; also its objects and their provenance."""
     opened = open_ome_zarr(path)
-    about, _ = _about(_group(path))
-    rows = about.get("image-label", {}).get("properties", [])
-    return opened.data, table_of([{**row, "index": row["label-value"]} for row in rows])
+    known = _about(_group(path))[0].get("image-label", {})
+    rows = [{**row, "index": row["label-value"]} for row in known.get("properties", [])]
+    return opened, table_of(rows), dict(known.get("napari-seem", {}))
 
 
 def attributes(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..edits import ObjectTable
 from ..images import ArraySource
 from .grid import Grid
 
@@ -28,7 +29,8 @@ class Opened:
     channels : tuple of str
         Their names, as far as the file has them.
     about : mapping
-        Further facts of the file that a person may want to know: modality, nodata, warnings.
+        Further facts of the file that a person may want to know: modality, nodata, warnings, and
+        the "window" (low, high) of intensities that the file wants to be shown.
     """
 
     name: str
@@ -53,3 +55,29 @@ class Opened:
             return False
         fourth = self.channels[3] if len(self.channels) > 3 else "alpha"
         return self.data.shape[-1] == 3 or (self.data.shape[-1] == 4 and fourth == "alpha")
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedLabels:
+    """Labels that were opened, with all that their file says of them.
+
+    Attributes
+    ----------
+    name : str
+        Short, for people.
+    data : integer array-like (y, x), (z, y, x) or (t, z, y, x)
+    table : ObjectTable
+    grid : Grid
+        Where they lie.
+    about : mapping
+        Provenance: image, model, intensity window, and the colours of classes.
+    levels : tuple of array-like
+        The labels at smaller sizes, the full size first; only of OME-Zarr.
+    """
+
+    name: str
+    data: ArraySource = field(repr=False)
+    table: ObjectTable
+    grid: Grid
+    about: Mapping[str, Any] = field(default_factory=dict)
+    levels: tuple[ArraySource, ...] = field(default=(), repr=False)

@@ -22,14 +22,13 @@ BoolArray = npt.NDArray[np.bool_]
 Transform = tuple[float, float, float, float, float, float]
 """Map x is a * column + b * row + c, and map y is d * column + e * row + f."""
 PIXELS: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+Read = tuple[npt.NDArray[np.integer], ObjectTable, dict[str, Any]]
 HIGHEST = 2**32 - 1
 """Largest id that is kept; files with others are numbered anew."""
 
 
-def read_outlines(
-    path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
-) -> tuple[npt.NDArray[np.integer], ObjectTable]:
-    """Read outlines as labels (H, W) of the narrowest type, and their objects.
+def read_outlines(path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None) -> Read:
+    """Read outlines as labels (H, W) of the narrowest type, their objects and their provenance.
 
     A pixel belongs to an object if its centre lies inside. Ids are kept where each is a number of
     its own; otherwise objects are numbered in the order of the file.
@@ -65,12 +64,13 @@ def read_outlines(
 
 def _read_geojson(
     path: Path, document: Mapping[str, Any], grid: Grid | None, shape: Sequence[int] | None
-) -> tuple[npt.NDArray[np.integer], ObjectTable]:
+) -> Read:
     features = document["features"]
-    about = document.get("napari-seem", {})
-    size = _size(path, [None if grid is None else grid.shape, shape, about.get("shape")])
+    about = dict(document.get("napari-seem", {}))
+    size = _size(path, [None if grid is None else grid.shape, shape, about.pop("shape", None)])
     on_map = grid is not None and grid.format == "geotiff"
-    given = list(grid.native["transform"])[:6] if grid and on_map else about.get("transform")
+    written = about.pop("transform", None)
+    given = list(grid.native["transform"])[:6] if grid and on_map else written
     a, b, c, d, e, f = PIXELS if given is None else given
 
     def burn() -> Iterator[BoolArray]:
@@ -81,7 +81,7 @@ def _read_geojson(
             yield _inside(geometries, size, Affine(a, b, c, d, e, f))
 
     rows = [_properties(feature) for feature in features]
-    return _labels(path, size, burn, rows)
+    return *_labels(path, size, burn, rows), about
 
 
 def _properties(feature: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _properties(feature: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_coco(
     path: Path, document: Mapping[str, Any], grid: Grid | None, shape: Sequence[int] | None
-) -> tuple[npt.NDArray[np.integer], ObjectTable]:
+) -> Read:
     images = document["images"]
     if len(images) > 1:
         raise InvalidLabels(
@@ -125,7 +125,10 @@ def _read_coco(
         category = names.get(one.get("category_id"), UNNAMED)
         name = one.get("name", "" if category == UNNAMED else category)
         rows.append({**one, "name": name})
-    return _labels(path, size, burn, rows)
+    about = dict(document.get("info", {}).get("napari-seem", {}))
+    if images and images[0].get("file_name"):
+        about.setdefault("image", str(images[0]["file_name"]))
+    return *_labels(path, size, burn, rows), about
 
 
 def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> BoolArray:
@@ -175,8 +178,8 @@ def _size(path: Path, known: Sequence[Sequence[int] | None]) -> tuple[int, int]:
             height, width = (int(n) for n in shape)
             return height, width
     raise InvalidLabels(
-        f"'{path}' does not say how large the image is; give it, as "
-        "read_labels(path, shape=image.shape[:2])"
+        f"'{path}' does not say how large the image is; open the image first, or give its shape, "
+        "as read_labels(path, shape=image.shape[:2])"
     )
 
 

@@ -14,7 +14,11 @@ from ..errors import FileTrouble
 from ..palette import rgb
 
 COLOURS = "colours"
-"""Key of the colours in the provenance of labels: class -> "#rrggbb"."""
+"""Key of the colours in the provenance of labels, class -> "#rrggbb"; see `Palette.to_dict`."""
+FILE, GRID = "file", "grid"
+"""Keys of the provenance of labels: the name of their file, and where they lie (`Grid.to_dict`)."""
+VERSION = "napari-seem"
+"""Key that tells a table of objects from other JSON files."""
 
 
 def class_colour(record: ObjectRecord, about: Mapping[str, object]) -> tuple[int, int, int] | None:
@@ -29,7 +33,9 @@ def plain_row(label_id: int, record: ObjectRecord) -> dict[str, object]:
     known = {
         key: value
         for key, value in asdict(record).items()
-        if value != "" and not (isinstance(value, float) and math.isnan(value))
+        if value != ""
+        and (key, value) != ("parent", 0)
+        and not (isinstance(value, float) and math.isnan(value))
     }
     return {"index": label_id, "name": record.name, **known}
 
@@ -46,7 +52,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
 
 def write_json(path: Path, table: ObjectTable, about: Mapping[str, object]) -> None:
     """Write the provenance of labels, and their objects."""
-    document = {"napari-seem": 1, **about, "objects": rows_of(table)}
+    document = {VERSION: 1, **about, "objects": rows_of(table)}
     path.write_text(json.dumps(document, indent=1, default=str) + "\n")
 
 
@@ -60,7 +66,9 @@ def read_json(path: Path) -> tuple[ObjectTable, dict[str, object]]:
     """
     try:
         document = json.loads(path.read_text())
-        return table_of(document.pop("objects")), document
+        rows = document.pop("objects")
+        document.pop(VERSION, None)
+        return table_of(rows), document
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise FileTrouble(
             f"'{path}' is no table of objects of napari-seem ({error}); move it, or choose another "

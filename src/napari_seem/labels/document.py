@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,7 @@ class LabelDocument:
     def write_objects(
         self, plane: Plane, objects: Sequence[NewObject], *, overwrite: bool = False,
         replaces: bool = False, entry: Mapping[str, object] | None = None,
+        colours: Mapping[str, str] = MappingProxyType({}),
     ) -> list[int]:  # fmt: skip
         """Write objects of one plane in one transaction.
 
@@ -160,6 +162,8 @@ class LabelDocument:
             The objects were there before: their old pixels on this plane go.
         entry : mapping, optional
             The line of the log.
+        colours : mapping of str to str
+            Classes that get another colour, "#rrggbb".
 
         Returns
         -------
@@ -185,6 +189,8 @@ class LabelDocument:
         title = f"object {objects[0].label_id}" if len(objects) == 1 else counted(len(objects))
         written: list[int] = []
         with self.transaction(title, entry, block) as transaction:
+            if colours:
+                transaction.set_colours(colours)
             for new in objects:
                 if not free_pixels(self.data, plane, new, overwrite=overwrite).any():
                     continue
@@ -200,7 +206,7 @@ class LabelDocument:
         return written
 
     def write_plane(
-        self, plane: Plane, values: npt.NDArray[np.integer], only: int | None = None,
+        self, plane: Plane, values: npt.NDArray[np.integer], only: Sequence[int] | None = None,
         *, title: str = "labels of a plane", entry: Mapping[str, object] | None = None,
         rows: Mapping[int, ObjectRecord | None] | None = None,
     ) -> npt.NDArray[np.int32]:  # fmt: skip
@@ -212,8 +218,8 @@ class LabelDocument:
         ----------
         plane : Plane
         values : integer array (H, W)
-        only : int, optional
-            Change pixels of this object, and empty ones, only.
+        only : sequence of int, optional
+            Change pixels of these objects, and empty ones, only.
         title, entry
             As for `transaction`.
         rows : mapping, optional
@@ -232,8 +238,8 @@ class LabelDocument:
         present = self.read_plane(plane)
         wanted = np.asarray(values)
         if only is not None:
-            free = (present == 0) | (present == only)
-            wanted = np.where(free, np.where(wanted == only, only, 0), present)
+            free = (present == 0) | np.isin(present, only)
+            wanted = np.where(free, np.where(np.isin(wanted, only), wanted, 0), present)
         changed = wanted != present
         if not changed.any() and not rows:
             return present

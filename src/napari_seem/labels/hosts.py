@@ -9,7 +9,7 @@ import numpy as np
 
 from ..edits import Edit, ObjectTable, check_writable
 from ..io.label_store import LabelStore
-from ..io.table import COLOURS, rows_of
+from ..io.table import rows_of
 from ..palette import Palette
 from .undo import Block, StackUndo, UndoBackend, UndoStack
 
@@ -158,4 +158,4 @@ class ArrayHost:
     def _describe(self) -> None:
         """Keep table and colours beside the pixels in a folder."""
         if self.store is not None:
-            self.store.describe(self._table, {COLOURS: dict(self.palette.colours)})
+            self.store.describe(self._table, self.palette.to_dict())

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..checks import as_path
 from ..errors import LogTrouble
-from ..io.files import ending
+from ..io.formats import ending
 from ..io.ome_zarr import is_ome_zarr
 from ..io.whole import replacing
 from .legacy import upgraded

@@ -169,16 +169,18 @@ def merge_objects(table: ObjectTable, ids: Sequence[int]) -> Plan:
         sum(record.prompts for record in records),
         _first(record.concept for record in records),
         now(),
+        next((r.parent for r in records if r.parent and r.parent not in ids), 0),
     )
-    gone = {label_id: None for label_id in others if label_id in table}
+    rows = {**_orphans(table, others, keep), keep: merged}
+    rows |= {label_id: None for label_id in others if label_id in table}
     title = f"merge {counted(len(ids))} into {keep}"
-    return Plan("merge", title, {keep: merged, **gone}, dict.fromkeys(others, keep))
+    return Plan("merge", title, rows, dict.fromkeys(others, keep))
 
 
 def delete_objects(table: ObjectTable, ids: Sequence[int]) -> Plan:
     """Take objects away, pixels and rows."""
     what = f"object {ids[0]}" if len(ids) == 1 else counted(len(ids))
-    gone = {label_id: None for label_id in ids if label_id in table}
+    gone = _orphans(table, ids) | {label_id: None for label_id in ids if label_id in table}
     return Plan("delete", f"delete {what}", gone, dict.fromkeys(ids, 0))
 
 
@@ -196,6 +198,14 @@ def counted(number: int) -> str:
 def _moved(record: ObjectRecord, wanted: str) -> ObjectRecord:
     follows = record.name == record.class_name
     return replace(record, concept=wanted, name=wanted if follows else record.name)
+
+
+def _orphans(
+    table: ObjectTable, gone: Iterable[int], parent: int = 0
+) -> dict[int, ObjectRecord | None]:
+    """Rows of the daughters of objects that go, as those of another parent, or of none."""
+    lost = set(gone)
+    return {i: replace(r, parent=parent) for i, r in table.items() if r.parent in lost}
 
 
 def _first(values: Iterable[str]) -> str:

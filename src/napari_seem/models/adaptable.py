@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, Self, runtime_checkable
 
+from ..progress import Progress
 from .base import BoolArray, Embedding, Model
 
 
@@ -14,7 +15,14 @@ class AdaptableModel(Model, Protocol):
 
     is_adapted: bool
 
-    def adapted(self, embedding: Embedding, masks: Sequence[BoolArray]) -> Self:
+    @property
+    def fewest_objects(self) -> int:
+        """Least number of objects that the model can be fitted to."""
+
+    def adapted(
+        self, embedding: Embedding, masks: Sequence[BoolArray], *,
+        progress: bool | Progress | None = None,
+    ) -> Self:  # fmt: skip
         """The same model, fitted to objects: bool masks (H, W) of the encoded image."""
 
     def plain(self) -> Self:

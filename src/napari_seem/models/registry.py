@@ -287,17 +287,14 @@ def download_model(
         return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
 
 
-def use_file(name: str, path: Path) -> None:
-    """Take a model's weights from a file of the person's own, in every session from now on.
+def check_file(name: str, path: Path) -> None:
+    """Raise `WeightsError` unless a file holds the weights of a model; takes some seconds."""
+    build_model(model_spec(name), "cpu", path)
 
-    Raises
-    ------
-    WeightsError
-        The file does not hold the weights of this model; nothing is changed then.
-    """
-    spec = model_spec(name)
-    build_model(spec, "cpu", path)
-    places.remember(spec.weights.filename, path)
+
+def remember_file(name: str, path: Path) -> None:
+    """Take a model's weights from a checked file in every session from now on."""
+    places.remember(model_spec(name).weights.filename, path)
 
 
 def available_devices() -> tuple[str, ...]:

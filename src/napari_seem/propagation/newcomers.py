@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -78,9 +79,24 @@ def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:
     return renamed
 
 
-def renamed(result: PlaneResult, old: int, new: int) -> PlaneResult:
-    """Return a plane with one id replaced by another."""
-    labels = np.where(result.labels == old, np.int32(new), result.labels)
-    scores = {new if i == old else i: score for i, score in result.scores.items()}
-    events = tuple(replace(e, id=new) if e.id == old else e for e in result.events)
+def renumber(results: MutableMapping[int, PlaneResult], ids: Mapping[int, int]) -> list[int]:
+    """Give objects other ids on all planes; gives the planes on which that changed anything."""
+    changed = []
+    for index, result in list(results.items()):
+        named = {*result.scores, *(event.parent for event in result.events)}
+        if named & ids.keys():
+            results[index] = _renumbered(result, ids)
+            changed.append(index)
+    return changed
+
+
+def _renumbered(result: PlaneResult, ids: Mapping[int, int]) -> PlaneResult:
+    labels = result.labels.copy()
+    for old, new in ids.items():
+        labels[result.labels == old] = new
+    scores = {ids.get(i, i): score for i, score in result.scores.items()}
+    events = tuple(
+        replace(e, id=ids.get(e.id, e.id), parent=ids.get(e.parent, e.parent))
+        for e in result.events
+    )
     return replace(result, stored=labels, scores=scores, events=events)

@@ -27,11 +27,15 @@ KEPT_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Event:
-    """An event to look at: object `id` 'ended', 'split' or is 'new' in a plane."""
+    """An event to look at: object `id` 'ended', 'split' or is 'new' in a plane.
+
+    `parent` is the object that a new one is a daughter of; 0 for none.
+    """
 
     kind: Literal["ended", "split", "new"]
     id: int
     plane: int
+    parent: int = 0
 
 
 class Source(Protocol):
@@ -56,6 +60,8 @@ class PlaneResult:
     events : tuple of Event
     accepted : bool
         A seed, or a plane that a person corrected.
+    erased : frozenset of int
+        Objects that a person removed from this plane, which says nothing of its neighbours.
     """
 
     index: int
@@ -63,6 +69,7 @@ class PlaneResult:
     scores: Mapping[int, float]
     events: tuple[Event, ...] = ()
     accepted: bool = False
+    erased: frozenset[int] = frozenset()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PlaneResult) and _known(self) == _known(other) and bool(
@@ -77,7 +84,8 @@ class PlaneResult:
         return f"PlaneResult(plane={self.index}, ids={ids}, score={self.score:.3f}{state})"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return PlaneResult, (self.index, self.labels, dict(self.scores), self.events, self.accepted)
+        known = dict(self.scores), self.events, self.accepted, self.erased
+        return PlaneResult, (self.index, self.labels, *known)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.labels, dtype, copy=copy)
@@ -202,7 +210,7 @@ class Results(MutableMapping[int, PlaneResult]):
 
 def _known(result: PlaneResult) -> tuple[object, ...]:
     """Return what is known of a plane besides its labels."""
-    return result.index, dict(result.scores), result.events, result.accepted
+    return result.index, dict(result.scores), result.events, result.accepted, result.erased
 
 
 def _check_out(out: WritableArray, shape: tuple[int, ...]) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ..checks import check_choice, check_flag, real_number
+from ..checks import check_choice, check_flag, real_number, whole_number
 from ..embeddings import EmbeddingCache
 from ..errors import InvalidArgument, InvalidLabels
-from ..images import AnyArray, Sliceable, WritableArray, shared_window, to_rgb
-from ..in_context import Learner, check_can_learn, frames
-from ..models.in_context import Example, Kind, Lesson, check_kind
+from ..images import AnyArray, Sliceable, WritableArray, shared_window
+from ..in_context import Learner, check_can_learn
+from ..models.in_context import Kind, check_kind
 from ..progress import Progress, reporting
 from ..values import listed, locked
-from . import carry, newcomers, shapes
+from . import carry, lineage, newcomers, shapes
+from .beside import Beside
 from .carry import ClassShares
+from .ends import End, ended_at, without
 from .events import events_of
-from .motion import moves
+from .lessons import Lessons
 from .order import distances, reachable
 from .results import Event, PlaneResult, Results, html_of
 from .seeds import Seeds, seed_planes
-from .shapes import IntArray, Shape
+from .shapes import Shape
 from .stack import Stack, has_contrast
 
 Method = Literal["model", "shape", "copy"]
@@ -66,6 +68,12 @@ class Propagation:
         Whether to find objects that no seed has.
     stop_below : float
         Nothing is carried on from a plane with a lower score.
+    divide : bool
+        The axis is time, and objects that fall apart have divided: their pieces get ids of their
+        own, and `parents` names what they came from. Planes are then done in the order of time.
+        Otherwise an object that splits, as an organ that forks, stays one object.
+    first_id : int
+        New objects and daughters get ids from this one on, and above those of the seeds.
     cache : EmbeddingCache, optional
     out : integer array (numpy, zarr), optional
         Of the stack's shape without channels. Finished planes are written to it at once, and only a
@@ -104,7 +112,8 @@ class Propagation:
         self, model: Learner | None, volume: Sliceable, seeds: Seeds, axis: int = 0, *,
         method: Method = "model", kind: Kind | None = None,
         within: tuple[int, int] | None = None, find_new: bool = False, stop_below: float = 0.0,
-        cache: EmbeddingCache | None = None, out: WritableArray | None = None,
+        divide: bool = False, first_id: int = 1, cache: EmbeddingCache | None = None,
+        out: WritableArray | None = None,
     ) -> None:  # fmt: skip
         check_choice(method, METHODS, "method")
         if kind is not None:
@@ -114,21 +123,28 @@ class Propagation:
         self.method: Method = method
         self.find_new = check_flag(find_new, "find_new")
         self.stop_below = real_number(stop_below, "stop_below", 0, 1)
-        self._model = check_can_learn(model) if method == "model" else None
+        self.divide = check_flag(divide, "divide")
         self._stack = Stack(volume, axis)
         self._range = self._stack.range(within)
         self._done = Results(self._stack, out)
         self._areas: dict[int, npt.NDArray[np.int64]] = {}
-        self._lessons: dict[tuple[int, ...], Lesson] = {}
+        self._lessons: Lessons | None = None
+        self._ends: set[End] = set()
+        self._renumbered: list[int] = []
         for index, labels in seed_planes(seeds, self._stack):
             self._accept(index, labels)
         ids = sorted({i for index in self._areas for i in self._ids_of(index)})
         if not ids:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
-        self.kind: Kind = kind or ("instance" if len(ids) >= MANY else "semantic")
-        self._first_new = ids[-1] + 1
-        self._cache = cache
+        alike = self.divide or len(ids) >= MANY
+        self.kind: Kind = kind or ("instance" if alike else "semantic")
+        self._first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
         self._window = shared_window(self._stack.read(k) for k in self._areas)
+        if method == "model":
+            learner = check_can_learn(model)
+            self._lessons = Lessons(
+                learner, self._stack, self.kind, self._window, find_new, cache
+            )  # fmt: skip
 
     def __repr__(self) -> str:
         shape, axis, count = self._stack.shape, self._stack.axis, self._stack.count
@@ -140,9 +156,6 @@ class Propagation:
 
     def _repr_html_(self) -> str:
         return html_of(self._done, self._stack, self._window, repr(self))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": None}  # encoded images are encoded again
 
     @property
     def results(self) -> dict[int, PlaneResult]:
@@ -172,14 +185,19 @@ class Propagation:
         return [event for result in self.results.values() for event in result.events]
 
     @property
+    def parents(self) -> dict[int, int]:
+        """The objects that others divided into: daughter -> parent."""
+        return {event.id: event.parent for event in self.events if event.parent}
+
+    @property
     def pending(self) -> list[int]:
         """The planes to do, in their order: nearest to an accepted plane first."""
-        seeds = np.array(sorted(self._areas))
+        seeds = np.array(sorted([k for k, areas in self._areas.items() if areas.size] or [0]))
         left = np.setdiff1d(np.arange(*self._range), list(self._done), assume_unique=True)
         if self.stop_below:
             low = [k for k, r in self._done.items() if not r.accepted and r.score < self.stop_below]
-            left = left[reachable(left, seeds, np.array(sorted(low), int))]
-        nearest = np.argsort(distances(left, seeds), kind="stable")
+            left = left[reachable(left, seeds, np.array(sorted(low), int), self.divide)]
+        nearest = np.argsort(distances(left, seeds, self.divide), kind="stable")
         return [int(index) for index in left[nearest]]
 
     def to_review(self) -> list[int]:
@@ -195,7 +213,8 @@ class Propagation:
         """Do the planes that are pending, one at each step.
 
         Stop iterating to cancel, or raise an exception in `progress`: finished planes stay, and
-        another `run` goes on from there.
+        another `run` goes on from there. A plane comes again where its objects turn out to be those
+        of a later seed, and get their ids.
 
         Parameters
         ----------
@@ -207,99 +226,113 @@ class Propagation:
             while pending := self.pending:
                 index = pending[0]
                 self._done[index] = self._plane(index)
+                if self.divide:
+                    self._again(lineage.join_seed(self._done, index))
                 yield self._done[index]
                 report(len(self._done) - before)
+                while self._renumbered:
+                    yield self._done[self._renumbered.pop()]
 
     def limit(self, within: tuple[int, int] | None) -> None:
-        """Label other planes from now on, first and last, half-open; finished planes stay."""
+        """Label other planes, first and last, half-open, from now on; finished ones stay."""
         self._range = self._stack.range(within)
 
     def encode_all(self) -> None:
         """Encode every plane that a run would, into the cache."""
         for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
-            if has_contrast(image) and self._model is not None:
-                frames.encode_all(self._model, self._shown(image), self._cache)
+            if has_contrast(image) and self._lessons is not None:
+                self._lessons.encode(image)
 
     def correct(self, index: int, labels: AnyArray) -> list[int]:
         """Accept corrected labels (H, W) of a plane, which becomes a seed.
 
-        Returns the planes that depend on it, up to the next accepted ones: they are pending again.
+        Objects that were there and are not any more are erased from this plane only; say by `end`
+        that they end there. Returns the planes that depend on it, up to the next accepted ones:
+        they are pending again.
         """
         index = self._stack.position(index)
-        labels = self._stack.checked(index, labels)
         lower = max((k for k in self._areas if k < index), default=-1)
         upper = min((k for k in self._areas if k > index), default=self._stack.count)
-        self._accept(index, labels)
-        stale = [k for k in self._done if lower < k < upper and k != index]
-        for k in stale:
-            del self._done[k]
-        self._lessons = {key: value for key, value in self._lessons.items() if index not in key}
-        return sorted(stale)
+        former = self._done.get(index)
+        there = set() if former is None else former.erased | shapes.outlines(former.labels).keys()
+        self._accept(index, labels, there)
+        self._forget(index)
+        return self._drop(range(lower + 1, upper))
+
+    def end(self, label_id: int, plane: int, after: bool = True) -> list[int]:
+        """State that an object ends on a plane: it is removed from the planes beyond, for good.
+
+        The planes after that one are meant, or those before; up to the next accepted plane that
+        holds the object. Returns those that it was removed from.
+        """
+        wanted = whole_number(label_id, "the id of an object", 1)
+        end = End(wanted, self._stack.position(plane), check_flag(after, "after"))
+        self._ends.add(end)
+        reach = end.beyond(self._seeds, self._stack.count)
+        changed = [k for k in reach if k in self._done and wanted in self._ids_of(k)]
+        for k in changed:
+            self._done[k] = without(self._done[k], [wanted])
+        return changed
+
+    def reopen(self, label_id: int, plane: int, after: bool = True) -> list[int]:
+        """Take back what `end` stated; gives the planes that are pending again for it."""
+        self._ends.discard(end := End(label_id, self._stack.position(plane), after))
+        return self._drop(end.beyond(self._seeds, self._stack.count))
 
     def accept(self, index: int) -> None:
         """Accept a plane as it is: it becomes a seed, and no plane has to be done again."""
         index = self._stack.position(index)
         if index not in self._done:
             raise InvalidLabels(f"plane {index} is not done yet; run the propagation first")
-        self._accept(index, self._done[index].labels)
-        self._lessons = {}
+        self._accept(index, self._done[index].labels, self._done[index].erased)
+        self._forget()
 
-    def _accept(self, index: int, labels: AnyArray) -> None:
-        """Make a plane with labels (H, W) a seed."""
+    def _drop(self, planes: Iterable[int]) -> list[int]:
+        """Forget planes that nobody accepted: they are pending again."""
+        stale = [k for k in planes if k in self._done and k not in self._areas]
+        for k in stale:
+            del self._done[k]
+        return stale
+
+    def _accept(self, index: int, labels: AnyArray, there: Iterable[int] = ()) -> None:
+        """Make a plane with labels (H, W) a seed; `there` are the objects that it had before."""
         seed = self._stack.checked(index, labels)
         ids, areas = np.unique(seed[seed > 0], return_counts=True)
         scores = dict.fromkeys((int(i) for i in ids), 1.0)
-        self._done[index] = PlaneResult(index, seed, scores, accepted=True)
+        erased = frozenset(there) - scores.keys()
+        self._done[index] = PlaneResult(index, seed, scores, accepted=True, erased=erased)
         self._areas[index] = areas
+
+    @property
+    def _seeds(self) -> dict[int, PlaneResult]:
+        """The accepted planes."""
+        return {k: self._done[k] for k in self._areas}
+
+    def _forget(self, index: int | None = None) -> None:
+        if self._lessons is not None:
+            self._lessons.forget(index)
 
     def _plane(self, index: int) -> PlaneResult:
         if self.method == "copy":
             nearest = min(self._areas, key=lambda k: (abs(k - index), k))
-            return self._by_shape(index, shapes.expected(self._done[nearest].labels, None), 1.0)
-        known: Iterable[int] = self._done if self.method == "model" else self._areas
-        below = max((k for k in known if k < index), default=None)
-        above = min((k for k in known if k > index), default=None)
+            copied = self._without_ended(index, shapes.expected(self._done[nearest].labels, None))
+            return self._by_shape(index, copied, 1.0)
+        known: Collection[int] = self._done if self.method == "model" else self._areas
+        beside = Beside(index, self._done, known, self.divide)
         image = self._stack.read(index)
         blind = self.method == "shape" or not has_contrast(image)
-        moved = None if blind else self._moved(image, index, below, above)
-        expected = self._expected(index, below, above, moved)
+        moved = None if blind else beside.moved(self._stack, self._window, image)
+        if self._join_newcomers(beside):
+            beside = Beside(index, self._done, known, self.divide)
+        expected = self._without_ended(index, beside.expected(moved))
         if blind:
             return self._by_shape(index, expected, 1.0 if self.method == "shape" else BLIND)
-        beside = [k for k in (below, above) if k is not None]
-        return self._by_model(index, image, expected, beside)
+        return self._by_model(index, image, expected, beside.planes)
 
-    def _expected(
-        self, index: int, below: int | None, above: int | None,
-        moved: Mapping[int, tuple[float, float]] | None,
-    ) -> dict[int, Shape]:  # fmt: skip
-        def known(k: int | None) -> IntArray | None:
-            return None if k is None else self._done[k].labels
-
-        if below is None or above is None:
-            return shapes.expected(known(above if below is None else below), None, moved=moved)
-        self._join_newcomers(below, above)
-        share = (index - below) / (above - below)
-        return shapes.expected(known(below), known(above), share)
-
-    def _moved(
-        self, image: AnyArray, index: int, below: int | None, above: int | None
-    ) -> dict[int, tuple[float, float]] | None:
-        """Estimate how far objects moved to a plane from the only known neighbour.
-
-        `image` is (H, W) or (H, W, C).
-        """
-        if (below is None) == (above is None):
-            return None
-        other = above if below is None else below
-        assert other is not None
-        before = self._stack.read(other)
-        if abs(other - index) > 1 or not has_contrast(before):
-            return None
-        return moves(
-            to_rgb(before, self._window), to_rgb(image, self._window),
-            shapes.outlines(self._done[other].labels),
-        )  # fmt: skip
+    def _without_ended(self, index: int, expected: dict[int, Shape]) -> dict[int, Shape]:
+        ended = ended_at(index, self._ends, self._seeds, self._stack.count)
+        return {i: shape for i, shape in expected.items() if i not in ended}
 
     def _by_shape(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
         """Label a plane by expectation only; the further from a seed, the lower its scores."""
@@ -317,81 +350,52 @@ class Propagation:
         shape = self._stack.plane_shape
         if not expected and not self.find_new:
             return PlaneResult(index, np.zeros(shape, np.int32), {})
-        lesson = self._lesson(index)
-        box = (
-            (0, 0, *shape)
-            if self.find_new
-            else shapes.joint_box(one.box for one in expected.values())
-        )
-        assert self._model is not None
-        seen = frames.shares(self._model, lesson, self._shown(image), box, self._cache)
+        assert self._lessons is not None
+        lesson = self._lessons.learn(index, self._seeds)
+        around = [one.box for one in expected.values()]
+        box = (0, 0, *shape) if self.find_new else shapes.joint_box(around)
+        seen = self._lessons.shares(lesson, image, box)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
-        events = events_of(index, labels, expected)
-        if self.find_new:
-            found = newcomers.find(labels, seen, self._usual_area(), self._next_id())
-            labels = np.where(found.labels > 0, found.labels, labels)
-            scores |= found.scores
-            events += tuple(Event("new", number, index) for number in found.scores)
-        return PlaneResult(index, labels, scores, events)
+        result = PlaneResult(index, labels, scores, events_of(index, labels, expected))
+        if self.divide and index > min(self._areas):
+            result = lineage.divided(result, expected, self._next_id())
+        if not self.find_new:
+            return result
+        first = max(self._next_id(), int(result.labels.max()) + 1)
+        usual = float(np.median(np.concatenate(list(self._areas.values()))))
+        found = newcomers.find(result.labels, seen, usual, first)
+        labels = np.where(found.labels > 0, found.labels, result.labels)
+        events = result.events + tuple(Event("new", number, index) for number in found.scores)
+        return PlaneResult(index, labels, {**result.scores, **found.scores}, events)
 
     def _inherited(self, beside: Sequence[int], number: int) -> float:
         """Return the factor by which the neighbours' scores lower an object's score."""
-        scores = [self._done[k].scores.get(number, 0.0) for k in beside]
+        known = [self._done[k] for k in beside if number not in self._done[k].erased]
+        scores = [result.scores.get(number, 0.0) for result in known]
         return 1 - DOUBT + DOUBT * max(scores, default=1.0)
-
-    def _lesson(self, index: int) -> Lesson:
-        """Learn from the nearest accepted planes on both sides, and others with further ids."""
-        ordered = sorted(self._areas, key=lambda k: (abs(k - index), k))
-        sides = [[k for k in ordered if k <= index][:1], [k for k in ordered if k > index][:1]]
-        chosen = {k for side in sides for k in side if self._ids_of(k)}
-        missing = {i for k in self._areas for i in self._ids_of(k)}
-        missing -= {i for k in chosen for i in self._ids_of(k)}
-        for k in ordered:
-            if missing & self._ids_of(k):
-                chosen.add(k)
-                missing -= self._ids_of(k)
-        key = tuple(sorted(chosen))
-        if key not in self._lessons:
-            assert self._model is not None
-            examples = [one for k in key for one in self._examples(k)]
-            self._lessons[key] = self._model.learn(examples, self.kind)
-        return self._lessons[key]
-
-    def _examples(self, index: int) -> list[Example]:
-        """Return what an accepted plane teaches."""
-        assert self._model is not None
-        seed = self._done[index].labels
-        part = None if self.find_new else shapes.surroundings(seed)
-        shown = self._shown(self._stack.read(index))
-        return frames.examples_of(self._model, shown, seed, self._cache, part)
-
-    def _shown(self, image: AnyArray) -> frames.Shown:
-        """Return a plane (H, W) or (H, W, C) as the model gets it, by the stack's window."""
-        assert self._model is not None
-        shown = image if self._window is None else to_rgb(image, self._window)
-        return frames.prepared(self._model, shown, self._cache)
 
     def _ids_of(self, index: int) -> frozenset[int]:
         """Return the ids of an accepted plane."""
         return frozenset(self._done[index].scores)
 
-    def _usual_area(self) -> float:
-        return float(np.median(np.concatenate(list(self._areas.values()))))
-
     def _next_id(self) -> int:
         return max(self._done.highest + 1, self._first_new)
 
-    def _join_newcomers(self, below: int, above: int) -> None:
-        """Give one id to an object that was found anew from both sides."""
-        if not self.find_new:
-            return
-        same = newcomers.same(self._done[below].labels, self._done[above].labels, self._first_new)
-        for old, new in same.items():
-            for k, result in list(self._done.items()):
-                if old in result.scores:
-                    self._done[k] = newcomers.renamed(result, old, new)
-                    if result.accepted:
-                        self._lessons = {}
+    def _join_newcomers(self, beside: Beside) -> bool:
+        """Give one id to an object that was found anew from both sides; whether there is one."""
+        if not self.find_new or beside.below is None or beside.above is None:
+            return False
+        lower, upper = (self._done[k].labels for k in beside.planes)
+        found = newcomers.same(lower, upper, self._first_new)
+        self._again(newcomers.renumber(self._done, found))
+        return bool(found)
+
+    def _again(self, planes: Iterable[int]) -> None:
+        """Hand planes over again, on which ids changed."""
+        changed = [k for k in planes if k not in self._renumbered]
+        self._renumbered += changed
+        for k in changed:
+            self._forget(k)

@@ -1,7 +1,7 @@
-"""Sample images: real ones that installed packages hold, and two synthetic ones.
+"""Sample images: real ones that installed packages hold, and three synthetic ones.
 
-Nothing is downloaded. The synthetic stack and mosaic are drawn anew from a seed and have a ground
-truth.
+Nothing is downloaded. The synthetic stack, mosaic and video are drawn anew from a seed and have a
+ground truth.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .drawn import LayerData, Sample, mosaic, stack
+from .video import video
 
 
 def coins() -> Sample:
@@ -64,7 +65,7 @@ def ct() -> Sample:
 
 SAMPLES: Mapping[str, Callable[[], Sample]] = {
     "coins": coins, "tissue": tissue, "retina": retina, "coffee": coffee, "cat": cat,
-    "brain": brain, "ct": ct, "stack": stack, "mosaic": mosaic,
+    "brain": brain, "ct": ct, "stack": stack, "mosaic": mosaic, "video": video,
 }  # fmt: skip
 
 
@@ -91,6 +92,11 @@ def stack_layers() -> list[LayerData]:
 def mosaic_layers() -> list[LayerData]:
     """Return the layers of napari's File > Open Sample > SEEM > Aerial mosaic."""
     return [mosaic().layer()]
+
+
+def video_layers() -> list[LayerData]:
+    """Return the layers of napari's File > Open Sample > SEEM > Dividing cells."""
+    return [video().layer()]
 
 
 def _from_skimage(name: str, function: str, title: str) -> Sample:

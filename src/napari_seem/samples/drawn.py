@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,11 @@ class Sample:
     spacing : tuple of float
         Size of a pixel along every spatial axis.
     unit : str
-        Unit of the spacing, as napari writes it.
+        Unit of the spacing, as napari writes it; time is in minutes.
+    axes : tuple of str
+        Names of the spatial axes and of time, "t"; empty where napari's own do.
+    parents : mapping of int to int
+        Ids of the ground truth that came from others: daughter -> parent.
     """
 
     name: str
@@ -35,6 +40,8 @@ class Sample:
     truth: IntArray | None = field(default=None, repr=False)
     spacing: tuple[float, ...] = (1.0, 1.0)
     unit: str = "pixel"
+    axes: tuple[str, ...] = ()
+    parents: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def rgb(self) -> bool:
@@ -45,7 +52,10 @@ class Sample:
         """Return the data, options and type of a napari Image layer."""
         about = {"name": self.title, "scale": self.spacing, "rgb": self.rgb}
         if self.unit != "pixel":
-            about["units"] = (self.unit,) * len(self.spacing)
+            names = self.axes or ("",) * len(self.spacing)
+            about["units"] = tuple("min" if name == "t" else self.unit for name in names)
+        if self.axes:
+            about["axis_labels"] = self.axes
         return self.image, about, "image"
 
 

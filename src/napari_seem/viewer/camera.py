@@ -30,6 +30,12 @@ def show_place(
         Of the image's array.
     bbox : half-open (y0, x0, y1, x1) in the plane
     """
+    show_plane(viewer, image, plane)
+    _aim(viewer, image, plane, bbox)
+
+
+def show_plane(viewer: ViewerModel, image: Image, plane: Plane) -> None:
+    """Show a plane of an image's array."""
     dims = viewer.dims
     offset = dims.ndim - image.ndim
     if dims.ndisplay != 2:
@@ -41,7 +47,6 @@ def show_place(
     for axis, at in enumerate(plane.index):
         if at is not None:
             dims.set_point(axis + offset, float(world[axis]))
-    _aim(viewer, image, plane, bbox)
 
 
 def _aim(viewer: ViewerModel, image: Image, plane: Plane, bbox: tuple[int, int, int, int]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +31,7 @@ def resolutions(layer: Layer) -> list[ArraySource]:
     return list(layer.data) if getattr(layer, "multiscale", False) else [layer.data]
 
 
-def spatial_shape(layer: Image) -> tuple[int, ...]:
+def spatial_shape(layer: Layer) -> tuple[int, ...]:
     """The image's shape without its colour axis."""
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
 
@@ -54,15 +54,20 @@ def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
 
     if image.rgb:
         return (image,)
-    shape, matrix = spatial_shape(image), affine_matrix(image)
     return tuple(
         layer
         for layer in layers
         if isinstance(layer, Image)
         and (layer is image or (layer.visible and not layer.rgb))
-        and spatial_shape(layer) == shape
-        and np.allclose(affine_matrix(layer), matrix)
+        and lie_alike(layer, image)
     )
+
+
+def lie_alike(one: Layer, other: Layer) -> bool:
+    """Whether the pixels of two layers, images or labels, lie on each other one by one."""
+    if one.ndim != other.ndim or spatial_shape(one) != spatial_shape(other):
+        return False
+    return bool(np.allclose(affine_matrix(one), affine_matrix(other)))
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:
@@ -95,6 +100,28 @@ def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
     viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
     centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
     viewer.scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
+
+
+def show_one_of(viewer: ViewerModel, layer: Layer, planes: Collection[tuple[int, ...]]) -> None:
+    """Show the nearest of some planes of a layer, unless one of them is shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Layer
+    planes : collection of tuple of int
+        Positions along all axes but the last two; none leaves the viewer as it is.
+    """
+    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
+    hidden = [axis for axis in range(layer.ndim - 2) if axis + first not in dims.displayed]
+    if not planes or not hidden:
+        return
+    now = np.round(world_to_data(layer, dims.point, dims))
+    nearest = min(planes, key=lambda at: float(np.abs(np.subtract(at, now[:-2]))[hidden].sum()))
+    point = np.where(np.isin(np.arange(layer.ndim), hidden), np.append(nearest, (0, 0)), now)
+    if (point != now).any():
+        world = data_to_world(layer, point, dims)
+        dims.set_point([axis + first for axis in hidden], [world[axis] for axis in hidden])
 
 
 def affine_matrix(layer: Layer) -> FloatArray:

@@ -14,7 +14,6 @@ import numpy as np
 from ..edits import ObjectTable, check_writable
 from ..errors import InvalidLabels
 from ..io.label_store import LabelStore
-from ..io.table import COLOURS
 from ..labels.document import LabelDocument
 from ..labels.log import SUFFIX, Event, Journal
 from ..labels.recorder import Recorder
@@ -164,7 +163,7 @@ class LayerHost:
         """Keep table and colours beside labels that lie in a folder."""
         store, layer = self.store, self.layer
         if store is not None:
-            about = dict(layer.metadata.get(ABOUT, {})) | {COLOURS: palette_of(layer).colours}
+            about = dict(layer.metadata.get(ABOUT, {})) | palette_of(layer).to_dict()
             store.describe(table_of(layer), about)
 
     def _is_writable(self) -> bool:

@@ -82,6 +82,20 @@ def drawn_shape(
     return Drawn(prompt, plane, np.array(vertices, float), shape_type)
 
 
+def drawn_again(prompt: Prompt, plane: Plane) -> Drawn:
+    """A prompt of a plane as it is drawn: points, boxes and regions in layers of their own."""
+    if isinstance(prompt, Point):
+        corners, kind = [(prompt.y, prompt.x)], ""
+    elif isinstance(prompt, Box):
+        y0, x0, y1, x1 = (edge - 0.5 for edge in (prompt.y0, prompt.x0, prompt.y1, prompt.x1))
+        corners, kind = [(y0, x0), (y0, x1), (y1, x1), (y1, x0)], "rectangle"
+    elif isinstance(prompt, Polygon):
+        corners, kind = [(float(y), float(x)) for y, x in prompt.vertices], "polygon"
+    else:
+        return Drawn(prompt, plane)
+    return Drawn(prompt, plane, np.array([plane.to_array(y, x) for y, x in corners], float), kind)
+
+
 def _shape_prompt(
     flat: npt.NDArray[Any], kind: str, shape: tuple[int, int], positive: bool
 ) -> Prompt:

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..commands.files import SaveLabels
+from ..errors import FileTrouble, InvalidLabels
 from ..images import WINDOWS
-from ..io.files import open_image
-from ..io.opened import Opened
+from ..intensity import IntensityWindow
+from ..io.files import open_image, open_labels
+from ..io.formats import OUTLINES, ROIS, find_labels, format_of
+from ..io.grid import Grid
+from ..io.nifti import SUFFIXES
+from ..io.opened import Opened, OpenedLabels
+from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
-from .metadata import ABOUT, GRID, grid_of
-from .palette import palette_of
+from .metadata import ABOUT, GRID, SOURCE, grid_of
+from .model_input import CONTRAST, LOOK
+from .on_disk import belongs_on_disk
+from .palette import class_colours, palette_of
 from .private import unwrap
 from .rows import table_of
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Layer
 
 LayerData = tuple[Any, dict[str, Any], str]
@@ -28,9 +39,11 @@ LayerData = tuple[Any, dict[str, Any], str]
 def as_layers(opened: Opened) -> list[LayerData]:
     """What napari adds for an opened image: a layer, or one per channel."""
     many = len(opened.levels) > 1
+    window = ct_window(opened.about)
+    look = {} if window is None else {LOOK: ct_look(window)}
     options = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about)},
+        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), **look},
         **opened.grid.layer_options(),
     }  # fmt: skip
     if opened.channel_axis is None or opened.rgb:
@@ -53,12 +66,14 @@ def as_layers(opened: Opened) -> list[LayerData]:
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: CT as soft tissue, others by a sparse sample of theirs.
+    """How an image is shown at first: CT as its file says, others by a sparse sample of theirs.
 
-    None leaves it to napari: 8-bit images, and small ones of which every pixel can be looked at.
+    CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
+    small ones of which every pixel can be looked at.
     """
-    if about.get("unit") == "HU":
-        return WINDOWS["soft tissue"]
+    window = ct_window(about)
+    if window is not None:
+        return window
     if np.dtype(data.dtype).itemsize == 1:
         return None
     middle = tuple(n // 2 for n in data.shape[:-2])
@@ -73,12 +88,118 @@ def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, floa
     return (float(low), float(high)) if high > low else None
 
 
-def read_nifti(path: str | list[str]) -> Any:
-    """npe2 reader of NIfTI files; napari itself loses their spacing."""
-    paths = [path] if isinstance(path, str) else list(path)
+def ct_window(about: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The ends of the intensity window that a CT is shown with at first; None for other images."""
+    if about.get("unit") != "HU":
+        return None
+    low, high = about.get("window", WINDOWS["soft tissue"])
+    return float(low), float(high)
+
+
+def ct_look(window: tuple[float, float]) -> IntensityWindow | str:
+    """How a CT that is shown with an intensity window is shown to models: as the person sees it."""
+    named = (name for name, ends in WINDOWS.items() if ends == window)
+    return next((IntensityWindow.named(name) for name in named), CONTRAST)
+
+
+def image_grids(viewer: ViewerModel) -> list[tuple[str, Grid]]:
+    """Names and grids of the images that are open, the likeliest to be labelled first.
+
+    That is the chosen one, then visible ones from the top to the bottom, then the others. Call it
+    in the main thread.
+    """
+    from napari.layers import Image
+
+    images = [layer for layer in reversed(unwrap(viewer).layers) if isinstance(layer, Image)]
+    chosen = unwrap(viewer).layers.selection.active
+    ranked = sorted(images, key=lambda layer: (layer is not chosen, not layer.visible))
+    return [(layer.name, grid_of(layer)) for layer in ranked]
+
+
+def open_labels_on(path: Path, images: Sequence[tuple[str, Grid]]) -> OpenedLabels:
+    """Open a label file, in any thread, on the image among the open ones that it belongs to.
+
+    A file that says itself where its labels lie needs none; they get the grid of an image that lies
+    there as well, so that they are saved in its format.
+
+    Parameters
+    ----------
+    path : Path
+    images : sequence of (str, Grid)
+        As `image_grids` gives them.
+
+    Raises
+    ------
+    FileTrouble, InvalidLabels
+        As of `napari_seem.io.files.read_labels`.
+    """
+    if format_of(path) == ".dcm":
+        for _, grid in images:
+            if grid.format == "dicom":
+                with suppress(FileTrouble):  # of another series
+                    return open_labels(path, grid)
+    try:
+        opened = open_labels(path)
+    except InvalidLabels:
+        if not images or format_of(path) not in OUTLINES:
+            raise
+        grid = images[0][1]
+        flat = grid.ndim > 2 and format_of(path) not in ROIS
+        return open_labels(path, grid.plane if flat else grid)
+    named = opened.about.get("image")
+    for _, grid in sorted(images, key=lambda one: one[0] != named):
+        if grid.shape == opened.grid.shape and _lies_on(opened.grid, grid):
+            return replace(opened, grid=grid)
+    return opened
+
+
+def _lies_on(labels: Grid, image: Grid) -> bool:
+    """Whether labels lie on an image's pixels, or nobody knows where they lie."""
+    plain = np.array_equal(labels.matrix, np.eye(labels.ndim + 1)) and set(labels.units) == {
+        "pixel"
+    }
+    return plain or np.allclose(labels.matrix, image.matrix, rtol=1e-5, atol=1e-6)
+
+
+def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
+    """What napari adds for labels that were opened: pixels, places, objects and colours."""
+    import pandas as pd
+
+    many = len(opened.levels) > 1 and belongs_on_disk(opened.data.shape)
+    classes = {record.class_name for _, record in opened.table.items()}
+    palette = Palette.from_dict(opened.about).with_classes(sorted(classes))
+    options: dict[str, Any] = {
+        "name": opened.name, "multiscale": many,
+        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), SOURCE: str(path.absolute())},
+        "features": pd.DataFrame(opened.table.to_features()),
+        **opened.grid.layer_options(),
+    }  # fmt: skip
+    if palette.by_class:
+        options["colormap"] = class_colours(opened.table, palette)
+    data = list(opened.levels) if many else np.array(opened.data)  # a file's own can't be painted
+    return data, options, "labels"
+
+
+def read_file(path: str | list[str]) -> Any:
+    """npe2 reader of label files and of NIfTI; gives None for files of other kinds."""
+    from napari import current_viewer
+
+    paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
+    labels = [find_labels(one) for one in paths]
+    nifti = [one.name.lower().endswith(SUFFIXES) for one in paths]
+    if not all(found or image for found, image in zip(labels, nifti, strict=True)):
+        return None
+    viewer = current_viewer()
 
     def read(_: object) -> list[LayerData]:
-        return [layer for one in paths for layer in as_layers(open_image(Path(one)))]
+        images = [] if viewer is None else image_grids(viewer)
+        layers = []
+        for one, found in zip(paths, labels, strict=True):
+            if found is None:
+                layers += as_layers(open_image(one))
+            else:
+                layers.append(labels_layer(open_labels_on(found, images), found))
+        return layers
 
     return read
 

@@ -16,7 +16,7 @@ GRID = "napari-seem grid"
 ABOUT = "napari-seem about"
 """What the file says besides; of labels, how they came about."""
 SOURCE = "napari-seem source"
-"""The file or folder that an image layer came from."""
+"""The file or folder that a layer came from, or that labels were saved to last."""
 
 
 def grid_of(layer: Layer) -> Grid:

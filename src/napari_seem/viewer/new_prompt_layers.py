@@ -1,4 +1,4 @@
-"""Prompt layers made for an image, or taken over from one that has gone."""
+"""Prompt layers put onto an image: those that another image had, or else new ones."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .coordinates import placement
-from .roles import POINTS, SCRIBBLES, SHAPES, adopt, put_on_top, put_onto, spare_layer
+from .roles import POINTS, SCRIBBLES, SHAPES, adopt, in_use, put_onto, spare_layer
 from .strokes import Grain
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Points, Shapes
 
-COLOURS = {True: "#2dd36f", False: "#ff4961"}
+COLOURS = {True: "#0072b2", False: "#e69f00"}
+"""Blue and orange of Okabe and Ito's palette, which nearly everybody can distinguish."""
 SYMBOLS = {True: "cross", False: "hbar"}
 SIGNS = {True: "positive", False: "negative"}
 """Value of the points layer's 'sign' feature."""
@@ -23,17 +24,20 @@ UID = "uid"
 POSITIVE, NEGATIVE = 1, 2
 """Values of a scribble layer."""
 SCRIBBLE_COLOURS = {None: "#00000000", 0: "#00000000", 1: COLOURS[True], 2: COLOURS[False]}
-CLEAR = "#00000000"
+FACES = {True: "#00000000", False: f"{COLOURS[False]}40"}
+"""Inside of a shape: nothing, or a veil over what does not belong to the object."""
+RIM = "#ffffff"
+"""Around points, so that they are seen on what has their own colour."""
 
 
 def points_layer(viewer: ViewerModel, image: Image, size: float) -> Points:
     """The layer that points are clicked in, empty."""
-    layer, name = _spare(viewer, image, POINTS)
+    layer = _spare(viewer, image, POINTS)
     if layer is None:
         layer = viewer.add_points(
-            ndim=image.ndim, name=name, border_width=0.05, face_color=COLOURS[True],
+            ndim=image.ndim, border_width=0.08, border_color=RIM, face_color=COLOURS[True],
             symbol=SYMBOLS[True], features={k: np.array([], object) for k in ("sign", UID)},
-            feature_defaults={"sign": SIGNS[True], UID: ""}, **placement(image),
+            feature_defaults={"sign": SIGNS[True], UID: ""}, **_about(image, POINTS),
         )  # fmt: skip
     layer.selected_data = set()
     layer.data = np.zeros((0, image.ndim))
@@ -44,12 +48,12 @@ def points_layer(viewer: ViewerModel, image: Image, size: float) -> Points:
 
 def shapes_layer(viewer: ViewerModel, image: Image) -> Shapes:
     """The layer that boxes and lassos are drawn in, empty."""
-    layer, name = _spare(viewer, image, SHAPES)
+    layer = _spare(viewer, image, SHAPES)
     if layer is None:
         layer = viewer.add_shapes(
-            ndim=image.ndim, name=name, edge_color=COLOURS[True], face_color=CLEAR,
-            opacity=0.9, features={UID: np.array([], object)}, feature_defaults={UID: ""},
-            **placement(image),
+            ndim=image.ndim, edge_color=COLOURS[True], face_color=FACES[True], opacity=0.9,
+            features={UID: np.array([], object)}, feature_defaults={UID: ""},
+            **_about(image, SHAPES),
         )  # fmt: skip
     layer.selected_data = set()
     layer.data = []
@@ -59,11 +63,11 @@ def shapes_layer(viewer: ViewerModel, image: Image) -> Shapes:
 
 def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Labels:
     """The layer that scribbles are painted in, empty."""
-    layer, name = _spare(viewer, image, SCRIBBLES)
+    layer = _spare(viewer, image, SCRIBBLES)
     empty = np.zeros(grain.shape, np.uint8)
     if layer is None:
         layer = viewer.add_labels(
-            empty, name=name, opacity=0.8, colormap=SCRIBBLE_COLOURS, **placement(image)
+            empty, opacity=0.8, colormap=SCRIBBLE_COLOURS, **_about(image, SCRIBBLES)
         )
     else:
         layer.data = empty
@@ -74,11 +78,15 @@ def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Labels:
     return layer
 
 
-def _spare(viewer: ViewerModel, image: Image, role: str) -> tuple[Any, str]:
-    """A layer to use again, put onto the image, or None; and its name."""
-    layer, name = spare_layer(viewer, role, image.ndim), f"{image.name} {role}"
+def _spare(viewer: ViewerModel, image: Image, role: str) -> Any:
+    """A layer to use again, put onto the image, or None."""
+    layer = spare_layer(viewer, role, image.ndim)
     if layer is not None:
-        layer.name, layer.visible = name, True
+        layer.visible = True
         put_onto(viewer, layer, image)
-        put_on_top(viewer, layer)
-    return layer, name
+    return layer
+
+
+def _about(image: Image, role: str) -> dict[str, Any]:
+    """Name, mark and place of a new layer."""
+    return {"name": f"SEEM {role}", "metadata": in_use(role), **placement(image)}

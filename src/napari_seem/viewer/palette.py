@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 import numpy.typing as npt
 
-from ..io.table import COLOURS
+from ..edits import ObjectTable
 from ..labels.plans import classes_of
 from ..palette import NEUTRAL, Palette, rgb
 from .coordinates import full_data
@@ -34,8 +34,7 @@ CLEAR = np.zeros(4, np.float32)
 def palette_of(labels: Labels) -> Palette:
     """The palette kept with a layer, or with the file it came from."""
     metadata = unwrap(labels).metadata
-    filed = {"colours": metadata.get(ABOUT, {}).get(COLOURS)}
-    return Palette.from_dict(metadata.get(CLASSES, filed))
+    return Palette.from_dict(metadata.get(CLASSES, metadata.get(ABOUT)))
 
 
 def keep_palette(labels: Labels, palette: Palette) -> None:
@@ -81,7 +80,7 @@ class Colouring:
         """Draw what changed in another colour."""
         layer: Any = self._ref()
         if palette_of(layer).by_class:
-            wanted = _by_class(layer, self.palette, self._only)
+            wanted = class_colours(table_of(layer), self.palette, self._only, **_selected(layer))
         elif self._only is not None:
             wanted = _by_object(layer, self._own, self._only)
         else:
@@ -129,33 +128,44 @@ def rgba(colour: str) -> Rgba:
     return np.array([*(part / 255 for part in rgb(colour)), 1.0], np.float32)
 
 
-def _by_class(layer: Labels, palette: Palette, only: Collection[int] | None) -> Any:
-    """A colormap in which objects have the colour of their class; None in `only` is all."""
+def class_colours(
+    table: ObjectTable, palette: Palette, only: Collection[int] | None = None, **options: Any
+) -> Any:
+    """A colormap in which objects have the colour of their class.
+
+    Parameters
+    ----------
+    table : ObjectTable
+    palette : Palette
+    only : collection of int, optional
+        Ids to show; by default all, and pixels of no known object.
+    **options
+        As for `DirectLabelColormap`.
+    """
+    from napari.utils.colormaps import DirectLabelColormap
+
     colours: dict[int | None, Rgba] = {None: rgba(NEUTRAL) if only is None else CLEAR, 0: CLEAR}
-    for name, ids in classes_of(table_of(layer), only or ()).items():
+    for name, ids in classes_of(table, only or ()).items():
         colour = rgba(palette.of(name))
         colours |= {i: colour for i in ids if only is None or i in only}
-    return _direct(layer, colours)
+    return DirectLabelColormap(color_dict=colours, **options)
 
 
 def _by_object(layer: Labels, own: Any, only: Collection[int]) -> Any:
     """A colormap in which some objects have the colours of another, and the rest none."""
+    from napari.utils.colormaps import DirectLabelColormap
+
     ids = np.array(sorted(only), np.dtype(full_data(layer).dtype))
     colours: dict[int | None, Rgba] = {None: CLEAR, 0: CLEAR}
     if ids.size:
         mapped = np.asarray(own.map(ids), np.float32)
         colours |= dict(zip(ids.tolist(), mapped, strict=True))
-    return _direct(layer, colours)
+    return DirectLabelColormap(color_dict=colours, **_selected(layer))
 
 
-def _direct(layer: Labels, colours: dict[int | None, Rgba]) -> Any:
-    """Return the colormap of ids by their colours, RGBA as float32 (4,) in 0..1."""
-    from napari.utils.colormaps import DirectLabelColormap
-
-    return DirectLabelColormap(
-        color_dict=colours, use_selection=layer.show_selected_label,
-        selection=layer.selected_label,
-    )  # fmt: skip
+def _selected(layer: Labels) -> dict[str, Any]:
+    """Whether a colormap shows one object only, and which, as the layer has it."""
+    return {"use_selection": layer.show_selected_label, "selection": layer.selected_label}
 
 
 def _same(one: object, other: object) -> bool:

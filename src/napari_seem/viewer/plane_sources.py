@@ -9,7 +9,7 @@ from ..planes import Plane
 from ..sources.source import PlaneSource
 from .coordinates import shown_plane
 from .model_input import model_input_of
-from .stacks import shown_stack, stack_axes
+from .stacks import plane_text, shown_stack, stack_axes
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -48,7 +48,7 @@ def plane_sources_of_stack(
     numbers = range(max(0, first), min(last, stack.shape[0]))
     nearest = sorted(numbers, key=lambda k: (abs(k - stack.position), k))
     one = given.source(stack.plane)
-    return [one.at(stack.at(k), f"plane {k}") for k in nearest]
+    return [one.at(stack.at(k), plane_text(image, dims, stack.at(k), stack.axis)) for k in nearest]
 
 
 def plane_source_of_image(image: Image, layers: Sequence[Layer]) -> PlaneSource:

@@ -7,18 +7,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..models.base import mask_bbox
 from ..planes import Plane
-from .coordinates import affine_matrix, resampled
-from .roles import PREVIEW, adopt, release, slide_under_prompts, spare_layer
+from .coordinates import affine_matrix, resampled, spatial_shape
+from .roles import PREVIEW, adopt, draw_last, in_use, release, spare_layer
 from .timeline import bind_undo, timeline_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
-PREVIEW_OPACITY = 0.5
-PREVIEW_COLOUR = "#29b6f6"
-"""Told apart from the signs' green and red, and from napari's first label colours."""
+COLOURS, AWAY = 253, 255
+"""Objects in a preview of many have the values 1 to `COLOURS`; `AWAY` is shown as left out."""
+EDGE = 256
+"""Added to the values along an outline; alone it is the dark line around all of them."""
+SIDES, SPANS, WIDEST = 300, 16, 4
+"""Pixels of an image's longer side, and of what is shown, for each pixel of a line's width; and
+the widest line."""
+FILL, LINE, CASING, LEFT_OUT = "#ffffff48", "#ffffff", "#000000c0", "#000000d0"
+"""No label colour is white with a dark rim, and the two are seen on bright and dark images."""
+FILL_ALPHA = 0.35
+Values = npt.NDArray[np.generic]
 
 
 class Preview:
@@ -43,11 +52,19 @@ class Preview:
         self._layers: dict[int, Labels] = {}
         self._shown: Labels | None = None
         self._plane: Plane | None = None
+        self._image: Image | None = None
 
     @property
     def layer(self) -> Labels | None:
         """The layer shown now, or None."""
         return self._shown
+
+    def prepare(self, image: Image) -> None:
+        """Make the layer for an image, so that the first click on it need not."""
+        if self._layers.get(image.ndim) not in self._viewer.layers:
+            matrix = affine_matrix(image)
+            self._layers[image.ndim] = self._made(image, (1,) * image.ndim, matrix)
+            draw_last(self._viewer)
 
     def show(
         self, image: Image, plane: Plane, values: npt.NDArray[np.generic],
@@ -69,10 +86,13 @@ class Preview:
         if not values.size:
             self.clear()
             return
-        _, block = plane.place(np.asarray(values, np.uint8))
+        shape = plane.shape(spatial_shape(image))
+        values, corner = _with_rim(values, corner, factor, shape)
+        shown: Any = _outlined(values, max(shape) // factor)
+        _, block = plane.place(shown)
         layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
-            layer.data = np.zeros(block.shape, np.uint8)
+            layer.data = np.zeros(block.shape, np.uint16)
         layer.data[...] = block
         if not layer.visible:  # napari draws everything anew even where nothing changes
             layer.visible = True
@@ -80,17 +100,20 @@ class Preview:
 
     def clear(self) -> None:
         """Show nothing."""
+        layers = self._viewer.layers
         for layer in self._layers.values():
-            if layer in self._viewer.layers and layer.data.any():
+            if layer in layers and layer.data.any():
                 layer.data[...] = 0
                 layer.refresh(extent=False, thumbnail=False, highlight=False)
+            if layer is layers.selection.active and self._image in layers:
+                layers.selection.active = self._image  # clicks are for the preview no more
 
     def values(self) -> npt.NDArray[np.uint8] | None:
-        """What is shown, as an array of the plane (or of the part that was given), or None."""
+        """What is shown, as an array of the plane or of a part of it, or None."""
         if self._shown is None or self._plane is None:
             return None
         lead = tuple(None if position is None else 0 for position in self._plane.index)
-        return Plane(lead, self._plane.axes).read(self._shown.data)
+        return (Plane(lead, self._plane.axes).read(self._shown.data) % EDGE).astype(np.uint8)
 
     def close(self) -> None:
         """Show nothing any more and leave the layers, hidden, to another preview."""
@@ -115,32 +138,88 @@ class Preview:
             layer.units = image.units
         if self._shown is not None and self._shown is not layer:
             self._shown.visible = False
-        slide_under_prompts(self._viewer, layer, image)
-        self._shown, self._plane = layer, plane
+        draw_last(self._viewer)
+        self._shown, self._plane, self._image = layer, plane, image
         return layer
 
     def _made(
         self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]
     ) -> Labels:
         """Return the preview layer; a new one has `shape` and the transform (N + 1, N + 1)."""
-        from napari.utils.colormaps import label_colormap
-
         layer = spare_layer(self._viewer, PREVIEW, image.ndim)
         if layer is None:
             active = self._viewer.layers.selection.active
             layer = self._viewer.add_labels(
-                np.zeros(shape, np.uint8), opacity=PREVIEW_OPACITY, affine=matrix,
-                units=image.units, axis_labels=image.axis_labels,
+                np.zeros(shape, np.uint16), opacity=1, affine=matrix, units=image.units,
+                axis_labels=image.axis_labels, name=self._name, metadata=in_use(PREVIEW),
             )  # fmt: skip
             self._viewer.layers.selection.active = active
         layer.name, layer.editable = self._name, False
-        layer.colormap = label_colormap(49) if self._many else _one_colour()
+        layer.colormap = _many_colours() if self._many else _one_colour()
         adopt(layer, PREVIEW)
         bind_undo(layer, timeline_of(self._viewer))
         return layer
 
 
+def _with_rim(
+    values: Values, corner: tuple[int, int], factor: int, shape: tuple[int, int]
+) -> tuple[Values, tuple[int, int]]:
+    """Return values (h, w) with a line of zeros on every side that lies in a plane of `shape`.
+
+    `corner` is where their first pixel lies in the plane; it is returned for the larger array.
+    """
+    before = [int(c >= factor) for c in corner]
+    after = [
+        int(c + (n + 1) * factor <= size)
+        for c, n, size in zip(corner, values.shape, shape, strict=True)
+    ]
+    y, x = (c - b * factor for c, b in zip(corner, before, strict=True))
+    return np.pad(values, list(zip(before, after, strict=True))), (y, x)
+
+
+def _outlined(values: Values, side: int) -> npt.NDArray[np.uint16]:
+    """Return values (h, w) of at most 8 bits with `EDGE` added near where two of them meet.
+
+    `side` is the longer side of the plane that they lie in, in their pixels.
+    """
+    shown = np.asarray(values, np.uint8).astype(np.uint16)
+    bbox = mask_bbox(shown > 0)
+    if bbox is None:
+        return shown
+    y0, x0, y1, x1 = bbox
+    width = min(max(round(min(side / SIDES, max(y1 - y0, x1 - x0) / SPANS)), 1), WIDEST)
+    area = (slice(max(y0 - width, 0), y1 + width), slice(max(x0 - width, 0), x1 + width))
+    part = shown[area].copy()
+    edge = np.zeros(part.shape, bool)
+    for one, other in ((part, edge), (part.T, edge.T)):
+        for step in range(1, min(width, len(one) - 1) + 1):
+            differs = one[step:] != one[:-step]
+            other[step:] |= differs
+            other[:-step] |= differs
+    shown[area] += edge * np.uint16(EDGE)
+    return shown
+
+
 def _one_colour() -> Any:
+    return _colormap({1: FILL, EDGE + 1: LINE})
+
+
+def _many_colours() -> Any:
+    """Bright colours, outlined and filled; no gray, as images are gray."""
+    from napari.utils.colormaps import label_colormap
+
+    cycle = label_colormap(2 * COLOURS)
+    every = [np.asarray(cycle.map(number)) for number in range(1, 2 * COLOURS)]
+    bright = [c for c in every if max(c[:3]) > 0.6 and max(c[:3]) - min(c[:3]) > 0.3]
+    colours: dict[int | None, Any] = {AWAY: LEFT_OUT, EDGE + AWAY: LEFT_OUT}
+    for number in range(1, COLOURS + 1):
+        line = bright[number % len(bright)]
+        colours |= {number: (*line[:3], FILL_ALPHA), EDGE + number: line}
+    return _colormap(colours)
+
+
+def _colormap(colours: dict[int | None, Any]) -> Any:
     from napari.utils.colormaps import DirectLabelColormap
 
-    return DirectLabelColormap(color_dict={None: PREVIEW_COLOUR, 0: "#00000000"})
+    clear = {None: "#00000000", 0: "#00000000", EDGE: CASING}
+    return DirectLabelColormap(color_dict={**clear, **colours})

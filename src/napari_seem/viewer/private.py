@@ -19,6 +19,12 @@ def unwrap(thing: object) -> Any:
     return getattr(thing, "__wrapped__", thing)
 
 
+def canvas_of(viewer: object) -> Any:
+    """The widget of a viewer's canvas, or None where the viewer has no window."""
+    window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+    return None if window is None else window.canvas.native
+
+
 def undo_history(layer: Labels) -> list[Sequence[object]]:
     """What a Labels layer can undo: lists of atoms, the latest last."""
     return list(layer._undo_history)

@@ -1,12 +1,13 @@
 """Prompts as ordinary napari layers: points, shapes and scribbles, drawn with napari's own tools.
 
 Each drawn thing becomes a `Drawn`: a prompt, the plane it lies on, and what is needed to draw it
-again after an undo. The layers are made once and then only filled, hidden and used again.
+again after an undo. The layers are made once and then only filled, hidden and put onto the next
+image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,8 +21,8 @@ from ..prompts import Point, Scribble
 from .coordinates import shown_plane, spatial_shape
 from .drawn import Drawn, drawn_point, drawn_shape
 from .new_prompt_layers import (
-    CLEAR,
     COLOURS,
+    FACES,
     NEGATIVE,
     POSITIVE,
     SIGNS,
@@ -32,7 +33,7 @@ from .new_prompt_layers import (
     shapes_layer,
 )
 from .private import disable_brush_loop, is_drawing_shape
-from .roles import release
+from .roles import draw_last, release
 from .strokes import Grain
 from .timeline import bind_undo, timeline_of
 
@@ -45,7 +46,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class PromptLayers:
-    """The three prompt layers of one image.
+    """The prompts of one image, and the three layers they are drawn in while it is the chosen one.
 
     Parameters
     ----------
@@ -67,29 +68,53 @@ class PromptLayers:
         self._later = later or (lambda function: function())
         self._changed, self._slipped = changed, slipped
         self._drawn: list[Drawn] = []
-        self._own = False
+        self._own, self._attached = False, False
         self._grain = Grain(image)
         self.positive = True
+        self._edge_width = float(np.clip(max(_height_and_width(image)) / 250, 0.5, 8))
+        self.points: Points
+        self.shapes: Shapes
+        self.scribbles: Labels
+        self.attach()
+
+    def attach(self) -> None:
+        """Put the layers onto this image, with what was drawn on it."""
+        if self._attached:
+            return
+        viewer, image = self.viewer, self.image
         active = viewer.layers.selection.active
-        extent = max(_height_and_width(image))
-        self.points: Points = points_layer(viewer, image, float(np.clip(extent / 50, 3, 40)))
-        self.shapes: Shapes = shapes_layer(viewer, image)
-        self._edge_width = float(np.clip(extent / 250, 0.5, 8))
-        self.scribbles: Labels = scribbles_layer(viewer, image, self._grain)
-        extent = max(self._grain.shape[-2:])
-        self.scribbles.brush_size = int(np.clip(extent / 80, 2, 40))
+        size = float(np.clip(max(_height_and_width(image)) / 40, 4, 40))
+        self.scribbles = scribbles_layer(viewer, image, self._grain)
+        self.scribbles.brush_size = int(np.clip(max(self._grain.shape[-2:]) / 80, 2, 40))
+        self.shapes = shapes_layer(viewer, image)
+        self.points = points_layer(viewer, image, size)
+        draw_last(viewer)
         viewer.layers.selection.active = active
+        self._attached = True
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
         self.scribbles.events.paint.connect(self._on_stroke)
         self.scribbles.events.mode.connect(self._use_plain_brush)
         for layer in self.layers:
             bind_undo(layer, timeline_of(viewer))
-        self.set_positive(True)
+        self.set_positive(self.positive)
+        self._draw({drawn.plane.key(): drawn.plane for drawn in self._drawn}.values())
+
+    def detach(self) -> None:
+        """Leave the layers, hidden, to another image; what was drawn is drawn again later."""
+        if not self._attached:
+            return
+        self._attached = False
+        self.points.events.data.disconnect(self._on_points)
+        self.shapes.events.data.disconnect(self._on_shapes)
+        self.scribbles.events.paint.disconnect(self._on_stroke)
+        self.scribbles.events.mode.disconnect(self._use_plain_brush)
+        for layer in self.layers:
+            release(layer)
 
     @property
     def layers(self) -> tuple[Points, Shapes, Labels]:
-        """Points, shapes, scribbles."""
+        """Points, shapes, scribbles; another image's while this one is not chosen."""
         return self.points, self.shapes, self.scribbles
 
     def on(self, plane: Plane) -> list[Drawn]:
@@ -100,42 +125,27 @@ class PromptLayers:
         """Draw exactly these prompts on a plane, such as after an undo; others stay."""
         others = [d for d in self._drawn if d.plane.key() != plane.key()]
         self._drawn = [*others, *drawn]
-        with self._quietly():
-            self._draw_points()
-            self._draw_shapes()
-            self._draw_scribbles(plane)
+        self._draw([plane])
 
     def add(self, drawn: Drawn) -> None:
         """Add a prompt that has no layer of its own (a word, an object picked up again)."""
         self._drawn.append(drawn)
 
-    def set_visible(self, visible: bool) -> None:
-        """Show or hide the layers."""
-        for layer in self.layers:
-            if layer.visible != visible:
-                layer.visible = visible
-
     def restore(self) -> None:
-        """Put layers back that were taken out of the viewer all the same."""
+        """Put layers back that were taken out of the viewer all the same, and over all others."""
         missing = [layer for layer in self.layers if layer not in self.viewer.layers]
         active = self.viewer.layers.selection.active
         for layer in missing:
             self.viewer.layers.append(layer)
+        draw_last(self.viewer)
         if missing:
             self.viewer.layers.selection.active = active
-
-    def close(self) -> None:
-        """Forget the prompts and leave the layers, hidden, to another image."""
-        self.points.events.data.disconnect(self._on_points)
-        self.shapes.events.data.disconnect(self._on_shapes)
-        self.scribbles.events.paint.disconnect(self._on_stroke)
-        self.scribbles.events.mode.disconnect(self._use_plain_brush)
-        for layer in self.layers:
-            release(layer)
 
     def set_positive(self, positive: bool) -> None:
         """Choose the sign of what is drawn next; colour and symbol show it."""
         self.positive = positive
+        if not self._attached:
+            return
         self.scribbles.selected_label = POSITIVE if positive else NEGATIVE
         if is_drawing_shape(self.shapes):
             return
@@ -147,7 +157,7 @@ class PromptLayers:
             self.points.current_symbol = SYMBOLS[positive]
             self.points.feature_defaults = {"sign": SIGNS[positive], UID: ""}
             self.shapes.current_edge_color = colour
-            self.shapes.current_face_color = CLEAR
+            self.shapes.current_face_color = FACES[positive]
             self.shapes.current_edge_width = self._edge_width
 
     def _use_plain_brush(self, _: object = None) -> None:
@@ -289,6 +299,16 @@ class PromptLayers:
                 kept.append(Drawn(prompt, plane))
         self._drawn = kept
 
+    def _draw(self, planes: Iterable[Plane]) -> None:
+        """Draw all points and shapes, and the strokes of some planes."""
+        if not self._attached:
+            return
+        with self._quietly():
+            self._draw_points()
+            self._draw_shapes()
+            for plane in planes:
+                self._draw_scribbles(plane)
+
     def _draw_points(self) -> None:
         points = [d for d in self._drawn if isinstance(d.prompt, Point)]
         layer = self.points
@@ -314,7 +334,8 @@ class PromptLayers:
 
     def _draw_shapes_now(self) -> None:
         with self._quietly():
-            self._replace_shapes()
+            if self._attached:
+                self._replace_shapes()
 
     def _replace_shapes(self) -> None:
         shapes = [d for d in self._drawn if d.shape_type]
@@ -326,11 +347,13 @@ class PromptLayers:
             self.shapes.add(
                 [d.vertices for d in shapes], shape_type=[d.shape_type for d in shapes],
                 edge_color=[COLOURS[d.prompt.positive] for d in shapes],
-                face_color=CLEAR, edge_width=self._edge_width,
+                face_color=[FACES[d.prompt.positive] for d in shapes],
+                edge_width=self._edge_width,
             )  # fmt: skip
             self.shapes.features = {UID: [d.prompt.uid for d in shapes]}
         self.shapes.selected_data = set()
         self.shapes.current_edge_color = COLOURS[self.positive]
+        self.shapes.current_face_color = FACES[self.positive]
 
     def _draw_scribbles(self, plane: Plane) -> None:
         with suppress(InvalidPrompt):

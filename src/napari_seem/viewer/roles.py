@@ -2,7 +2,8 @@
 
 napari crashes now and then when painted or clicked layers are taken out and made anew in one
 session, and every new one costs it half a second. So ours are protected against deletion, and
-given to the next image once theirs has gone.
+each is used for one image after the other. They are drawn over everything else, which in napari
+also means that they stand first in the layer list.
 """
 
 from __future__ import annotations
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
 ROLE = "napari-seem role"
 IN_USE = "napari-seem in use"
 POINTS, SHAPES, SCRIBBLES, PREVIEW = "points", "shapes", "scribbles", "preview"
-PROMPT_ROLES = (POINTS, SHAPES, SCRIBBLES)
+DRAWN_LAST = (PREVIEW, SCRIBBLES, SHAPES, POINTS)
+"""Roles of the layers that are drawn over all others, in the order in which they are drawn."""
+
+
+def in_use(role: str) -> dict[str, object]:
+    """Metadata of a new layer that make it ours from its first moment in the viewer."""
+    return {ROLE: role, IN_USE: True}
 
 
 def adopt(layer: Layer, role: str) -> None:
     """Mark a layer as ours and in use, and protect it against the bin of the layer list."""
-    layer.metadata = {**layer.metadata, ROLE: role, IN_USE: True}
+    layer.metadata = {**layer.metadata, **in_use(role)}
     layer.locked = True
 
 
@@ -57,19 +64,25 @@ def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:
 
 
 def slide_under_prompts(viewer: ViewerModel, layer: Layer, image: Image) -> None:
-    """Move a layer to just below the prompt layers, so that prompts stay readable above it."""
+    """Move a layer to just below our own, so that prompts and previews are seen above it."""
     layers = viewer.layers
     above = layers.index(image) if image in layers else -1
-    prompts = [
+    ours = [
         index
         for index, other in enumerate(layers)
-        if index > above and other.metadata.get(ROLE) in PROMPT_ROLES
+        if index > above and other is not layer and other.metadata.get(ROLE) in DRAWN_LAST
     ]
-    now, wanted = layers.index(layer), min(prompts, default=len(layers))
+    now, wanted = layers.index(layer), min(ours, default=len(layers))
     if now > wanted or now < above:
         layers.move(now, wanted)
 
 
-def put_on_top(viewer: ViewerModel, layer: Layer) -> None:
-    """Move a layer above all others."""
-    viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
+def draw_last(viewer: ViewerModel) -> None:
+    """Move our prompts and previews over the layers of the person, such as one just added."""
+    layers = viewer.layers
+    ranks = {role: number for number, role in enumerate(DRAWN_LAST)}
+    ours = [layer for layer in layers if layer.metadata.get(ROLE) in ranks]
+    ours.sort(key=lambda layer: ranks[layer.metadata[ROLE]])
+    if list(layers)[len(layers) - len(ours) :] != ours:
+        for layer in ours:
+            layers.move(layers.index(layer), len(layers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, log10
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..errors import InvalidImage
 from ..labels.objects import read_plane
 from ..planes import Plane
 from ..sources.stack import StackSource
-from .coordinates import full_data, shown_plane, spatial_shape
+from .coordinates import data_to_world, full_data, shown_plane, spatial_shape
 from .model_input import model_input_of
 from .private import unwrap
 
@@ -36,6 +37,53 @@ def axis_name(image: Image, axis: int) -> str:
     """An axis by its number and, where a person or a file gave it one, its name."""
     label = str(image.axis_labels[axis])
     return f"axis {axis}" if label.lstrip("-").isdigit() else f"axis {axis}: {label}"
+
+
+def is_time(image: Image, axis: int) -> bool:
+    """Whether an axis of an image is named as time, or measured in a unit of time."""
+    unit = image.units[axis]
+    return str(image.axis_labels[axis]).lower() in ("t", "time") or unit.is_compatible_with("s")
+
+
+def slider_numbers(layer: Layer, dims: Dims, axis: int) -> list[int]:
+    """Return the number that napari's slider shows for every plane of a layer along an axis.
+
+    The slider counts the steps of all layers together: with layers that begin at different places
+    or have other spacings, and with a negative scale, it is not the index in the array.
+    """
+    first, second = (_position(layer, dims, axis, index) for index in (0, 1))
+    count = full_data(layer).shape[axis]
+    return [_step(dims, layer, axis, first + k * (second - first)) for k in range(count)]
+
+
+def plane_text(layer: Layer, dims: Dims, plane: Plane, axis: int | None = None) -> str:
+    """Name a plane by its slider's number, and its position and unit: "plane 12 (24.0 um)".
+
+    Parameters
+    ----------
+    layer : Layer
+    dims : Dims
+        The viewer's.
+    plane : Plane
+        Of the layer's array.
+    axis : int, optional
+        Along which it is named; by default along all that are not shown. A single plane has no
+        number, and an empty name.
+    """
+    shape = spatial_shape(layer)
+    axes = [i for i, at in enumerate(plane.index) if at is not None and shape[i] > 1]
+    numbers, places = [], []
+    for one in axes if axis is None else [axis]:
+        position = _position(layer, dims, one, plane.index[one] or 0)
+        number = _step(dims, layer, one, position)
+        numbers.append(str(number))
+        step = float(dims.range[one + dims.ndim - layer.ndim].step) or 1.0
+        unit = _unit(layer, dims, one)
+        if unit or not np.isclose(position, number):
+            places.append(f"{position:.{max(1, 1 + ceil(-log10(step)))}f} {unit}".strip())
+    if not numbers:
+        return ""
+    return f"plane {', '.join(numbers)}" + (f" ({', '.join(places)})" if places else "")
 
 
 def shown_stack(
@@ -64,6 +112,32 @@ def shown_stack(
     return StackSource(given.source(shown_plane(layer, dims), layer.name), axes[0])
 
 
+def plane_name(layer: Layer, dims: Dims, stack: StackSource, number: int) -> str:
+    """Name a plane of a stack, as `plane_text`."""
+    return plane_text(layer, dims, stack.at(number), stack.axis)
+
+
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     """A whole plane of labels, int32 (H, W)."""
     return read_plane(full_data(unwrap(labels)), plane)
+
+
+def _position(layer: Layer, dims: Dims, axis: int, index: int) -> float:
+    """Return where a plane lies along an axis, in the viewer's unit."""
+    point = np.zeros(layer.ndim)
+    point[axis] = index
+    return float(data_to_world(layer, point, dims)[axis])
+
+
+def _step(dims: Dims, layer: Layer, axis: int, position: float) -> int:
+    """Return the slider's number of a position along an axis of a layer."""
+    start, _, step = dims.range[axis + dims.ndim - layer.ndim]
+    return round((position - start) / (step or 1))
+
+
+def _unit(layer: Layer, dims: Dims, axis: int) -> str:
+    """Return the unit of positions along an axis; "" for pixels."""
+    units = getattr(dims, "units", None)
+    unit = units[axis - layer.ndim] if units else layer.units[axis]
+    short = f"{unit:~}".replace("µ", "u")
+    return "" if str(unit) == "pixel" else short

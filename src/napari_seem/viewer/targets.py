@@ -12,6 +12,7 @@ from .coordinates import full_data, placement, spatial_shape
 from .metadata import GRID
 from .on_disk import belongs_on_disk, new_labels_on_disk
 from .roles import slide_under_prompts
+from .shown import note_owner
 from .window import window_of
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ def new_labels(
     lie in a folder in `home`; see `on_disk`.
     """
     if belongs_on_disk(spatial_shape(image)):
-        return new_labels_on_disk(viewer, image, name or f"{image.name} labels", home)
+        layer = new_labels_on_disk(viewer, image, name or f"{image.name} labels", home)
+        note_owner(layer, image)
+        return layer
     data = np.zeros(spatial_shape(image), np.uint16)
     active = viewer.layers.selection.active
     origin = {key: image.metadata[key] for key in (GRID,) if key in image.metadata}
     layer = viewer.add_labels(
         data, name=name or f"{image.name} labels", metadata=origin, **placement(image)
     )
+    note_owner(layer, image)
     slide_under_prompts(viewer, layer, image)
     viewer.layers.selection.active = active
     return layer

@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from ..labels.changes import Change
 from ..labels.document import LabelDocument
+from .coordinates import show_one_of
 from .documents import document_of
 from .private import unwrap
 from .window import window_of
@@ -47,8 +48,11 @@ class Undoable(Protocol):
 class _DocumentSteps:
     """The steps of a label document."""
 
-    def __init__(self, document: LabelDocument, is_there: Callable[[], bool]) -> None:
-        self.document, self.is_there = document, is_there
+    def __init__(
+        self, document: LabelDocument, is_there: Callable[[], bool],
+        show: Callable[[Change], None],
+    ) -> None:  # fmt: skip
+        self.document, self.is_there, self.show = document, is_there, show
 
     @property
     def undo_title(self) -> str:
@@ -72,15 +76,19 @@ class Timeline:
     ----------
     changed : Signal()
         Undo or redo would do something else.
+    travelled : Signal(str)
+        What was undone or redone by this timeline, in words.
     """
 
     changed = Signal()
+    travelled = Signal(str)
 
     def __init__(self) -> None:
         self._done: deque[Undoable] = deque(maxlen=STEPS)
         self._undone: deque[Undoable] = deque(maxlen=STEPS)
         self._followed: list[_DocumentSteps] = []
         self._travelling = False
+        self._stand_in: Undoable | None = None
 
     @property
     def undo_title(self) -> str:
@@ -96,9 +104,22 @@ class Timeline:
         """A step was made, which `actor` can undo."""
         if self._travelling:
             return
-        self._done.append(actor)
-        self._undone.clear()
+        place = self._stand_in
+        if place is not None and place in self._done:
+            self._done[self._done.index(place)] = actor
+        else:
+            self._done.append(actor)
+            self._undone.clear()
         self.changed.emit()
+
+    @contextmanager
+    def in_place_of(self, actor: Undoable) -> Iterator[None]:
+        """Record the step that is made inside where `actor` stands: it was asked for then."""
+        self._stand_in = actor
+        try:
+            yield
+        finally:
+            self._stand_in = None
 
     def undo(self, otherwise: LabelDocument | None = None) -> str:
         """Undo the last step; gives its title.
@@ -114,7 +135,10 @@ class Timeline:
         """Redo the step that was undone last; gives its title."""
         return self._travel(self._undone, self._done, "redo", otherwise)
 
-    def follow(self, document: LabelDocument, is_there: Callable[[], bool] = lambda: True) -> bool:
+    def follow(
+        self, document: LabelDocument, is_there: Callable[[], bool] = lambda: True,
+        show: Callable[[Change], None] = lambda _: None,
+    ) -> bool:  # fmt: skip
         """Take a document's steps into the timeline from now on; whether it was not followed.
 
         Parameters
@@ -122,10 +146,12 @@ class Timeline:
         document : LabelDocument
         is_there : callable
             Whether its layer is in the viewer; the steps of one that is not are passed over.
+        show : callable
+            Brings what was undone or redone before the person's eyes.
         """
         if any(one.document is document for one in self._followed):
             return False
-        steps = _DocumentSteps(document, is_there)
+        steps = _DocumentSteps(document, is_there, show)
         self._followed.append(steps)
         document.changed.connect(lambda change: self._on_change(steps, change))
         return True
@@ -143,13 +169,16 @@ class Timeline:
             with self._going():
                 getattr(actor, way)()
             self.changed.emit()
+            self.travelled.emit(f"{way}ne: {title}")
             return title
         return "" if otherwise is None else str(getattr(otherwise, way)())
 
     def _on_change(self, steps: _DocumentSteps, change: Change) -> None:
         if change.state == "done":
             self.record(steps)
-        elif not self._travelling:  # undone or redone by another way, such as a script
+        elif self._travelling:
+            steps.show(change)
+        else:  # undone or redone by another way, such as a script
             ways = [self._done, self._undone]
             source, target = ways if change.state == "undone" else reversed(ways)
             _move_last(steps, source, target)
@@ -165,17 +194,23 @@ class Timeline:
 
 
 def timeline_of(viewer: ViewerModel) -> Timeline:
-    """The timeline of a viewer."""
+    """The timeline of a viewer.
+
+    Ctrl+Z (Cmd+Z on a Mac) undoes its last step from now on, unless a layer is selected that has
+    an undo of its own.
+    """
     own = unwrap(viewer)
     if own not in _TIMELINES:
         _TIMELINES[own] = Timeline()
+        bind_undo(own, _TIMELINES[own])
     return _TIMELINES[own]
 
 
 def document_in(viewer: ViewerModel, labels: Labels, *, empty: bool = False) -> LabelDocument:
     """The document of a Labels layer, as part of its viewer's timeline.
 
-    Ctrl+Z (Cmd+Z on a Mac) on the layer undoes the last step of the timeline from now on.
+    Ctrl+Z (Cmd+Z on a Mac) on the layer undoes the last step of the timeline from now on. A plane
+    where something was undone or redone is shown.
     """
     document = document_of(labels, empty=empty)
     timeline = timeline_of(viewer)
@@ -186,7 +221,12 @@ def document_in(viewer: ViewerModel, labels: Labels, *, empty: bool = False) -> 
         there, home = known(), shown()
         return there is not None and home is not None and there in home.layers
 
-    if timeline.follow(document, is_there):
+    def show(change: Change) -> None:
+        there, home = known(), shown()
+        if there is not None and home is not None:
+            show_one_of(home, there, change.planes)
+
+    if timeline.follow(document, is_there, show):
         bind_undo(layer, timeline, document)
         window = window_of(layer)
         if window is not None:
@@ -194,15 +234,17 @@ def document_in(viewer: ViewerModel, labels: Labels, *, empty: bool = False) -> 
     return document
 
 
-def bind_undo(layer: Layer, timeline: Timeline, document: LabelDocument | None = None) -> None:
-    """Bind undo and redo of the timeline on a layer."""
+def bind_undo(
+    owner: Layer | ViewerModel, timeline: Timeline, document: LabelDocument | None = None
+) -> None:
+    """Bind undo and redo of the timeline on a layer, or on the viewer."""
     from app_model.types import KeyCode, KeyMod
 
     held = ref(document) if document is not None else lambda: None
     undo = KeyMod.CtrlCmd | KeyCode.KeyZ
     redo = KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
-    layer.bind_key(undo, _quiet(lambda: timeline.undo(held())), overwrite=True)
-    layer.bind_key(redo, _quiet(lambda: timeline.redo(held())), overwrite=True)
+    owner.bind_key(undo, _quiet(lambda: timeline.undo(held())), overwrite=True)
+    owner.bind_key(redo, _quiet(lambda: timeline.redo(held())), overwrite=True)
 
 
 def _quiet(action: Callable[[], object]) -> Callable[[object], None]:

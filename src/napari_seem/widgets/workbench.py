@@ -16,12 +16,13 @@ from .examples.dock import ExamplesWidget
 from .find.dock import FindWidget
 from .models.dock import ModelsWidget
 from .objects.dock import ObjectsWidget
+from .series.dock import SeriesWidget
 from .stack.dock import StackWidget
 
 PAGES: dict[str, type[Dock]] = {
-    "Annotate": AnnotateWidget, "Everything": EverythingWidget, "Find": FindWidget,
-    "Stack": StackWidget, "Examples": ExamplesWidget, "Objects": ObjectsWidget,
-    "Models": ModelsWidget,
+    "Annotate": AnnotateWidget, "Series": SeriesWidget, "Everything": EverythingWidget,
+    "Find": FindWidget, "Stack": StackWidget, "Examples": ExamplesWidget,
+    "Objects": ObjectsWidget, "Models": ModelsWidget,
 }  # fmt: skip
 
 

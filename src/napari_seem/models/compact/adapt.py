@@ -10,8 +10,10 @@ decoder. The encoder is not changed, so that embeddings stay valid.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -22,6 +24,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
+from ...progress import Progress, Step, reporting
 from ...prompts import Point
 from ..base import Embedding, mask_bbox
 from . import canvas, focus, pyramid
@@ -94,7 +97,7 @@ Compact = TypeVar("Compact", bound="CompactModel")
 
 def adapted(
     model: Compact, embedding: Embedding, masks: Sequence[BoolArray], steps: int = STEPS,
-    seed: int = 0,
+    seed: int = 0, progress: bool | Progress | None = None,
 ) -> Compact:  # fmt: skip
     """Fit a model to accepted objects; the given model is not changed.
 
@@ -110,6 +113,9 @@ def adapted(
     steps : int
         Gradient steps on the decoder.
     seed : int
+    progress : bool or callable, optional
+        True shows a bar; a callable gets steps done, steps in all, and what is done. An exception
+        that it raises ends the work.
 
     Returns
     -------
@@ -135,15 +141,17 @@ def adapted(
     if masks and model.network.config.context:
         new.accepted = accepted_on(model, embedding, masks[-ACCEPTED:])
     if len(boxes) >= FEWEST:
-        new.first_decoder = _worthwhile(
-            new, embedding, masks[-LATEST:], boxes[-LATEST:], steps, seed
-        )
+        masks, boxes = masks[-LATEST:], boxes[-LATEST:]
+        with reporting(progress, 3 * steps + len(masks), "learn from objects") as report:
+            step = partial(_next_step, report, itertools.count(1))
+            new.first_decoder = _worthwhile(new, embedding, masks, boxes, steps, seed, step)
     return new
 
 
 def _worthwhile(
     model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
     boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
+    step: Callable[[], object],
 ) -> torch.nn.Module | None:  # fmt: skip
     """Return a decoder fitted to `masks` (H, W); None if fitting to half of them doesn't help."""
     halves = [list(range(start, len(masks), 2)) for start in (0, 1)]
@@ -151,15 +159,20 @@ def _worthwhile(
     for half, rest in (halves, halves[::-1]):
         trial = copy.copy(model)
         trial.first_decoder = _fitted(
-            model, embedding, [masks[i] for i in half], [boxes[i] for i in half], steps, seed
+            model, embedding, [masks[i] for i in half], [boxes[i] for i in half], steps, seed, step
         )
         for i in rest:
+            step()
             gain.append(
                 _first_iou(trial, embedding, masks[i]) - _first_iou(model, embedding, masks[i])
             )
     if np.mean(gain) < LEAST_GAIN:
         return None
-    return _fitted(model, embedding, masks, boxes, steps, seed)
+    return _fitted(model, embedding, masks, boxes, steps, seed, step)
+
+
+def _next_step(report: Step, count: Iterator[int]) -> None:
+    report(next(count))
 
 
 def _first_iou(model: CompactModel, embedding: Embedding, mask: BoolArray) -> float:
@@ -176,6 +189,7 @@ def _first_iou(model: CompactModel, embedding: Embedding, mask: BoolArray) -> fl
 def _fitted(
     model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
     boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
+    step: Callable[[], object] = lambda: None,
 ) -> torch.nn.Module:  # fmt: skip
     """Return a copy of the decoder after gradient steps on windows around `masks` (H, W)."""
     decoder = copy.deepcopy(model.network.decoder).float().train()
@@ -185,6 +199,7 @@ def _fitted(
     levels = pyramid.levels(embedding)
     rng = np.random.default_rng(seed)
     for _ in range(steps):
+        step()
         picks = rng.choice(len(masks), min(BATCH, len(masks)), replace=False)
         lots = [_window(levels, masks[i], boxes[i], rng) for i in picks]
         with torch.no_grad():

@@ -15,12 +15,13 @@ from torch import Tensor
 
 from ...errors import InvalidPrompt
 from ...images import ArraySource, to_rgb
+from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox, words_of
 from ..cropped import cropped
 from ..teachable import Word
 from . import magnify, pyramid, turn, windows
-from .adapt import STEPS, Accepted, adapted
+from .adapt import FEWEST, STEPS, Accepted, adapted
 from .canvas import View
 from .choice import Decoded
 from .concept import Concept, best_level
@@ -178,10 +179,16 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return find_objects(self, embedding, own)
 
     def adapted(
-        self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS
-    ) -> Self:
+        self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS,
+        *, progress: bool | Progress | None = None,
+    ) -> Self:  # fmt: skip
         """Return a model fitted to accepted objects (H, W) on an image; see `adapt.adapted`."""
-        return adapted(self.plain(), embedding, masks, steps)
+        return adapted(self.plain(), embedding, masks, steps, progress=progress)
+
+    @property
+    def fewest_objects(self) -> int:
+        """Least number of objects that `adapted` makes any use of."""
+        return 1 if self.network.config.context else FEWEST
 
     @property
     def is_adapted(self) -> bool:

@@ -9,11 +9,27 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
-from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QLineEdit,
+    QMainWindow,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
 from .events import Followed, later
+from .focus import KeysToCanvas
+from .intensity_box import WindowBox
+from .layer_box import LayerBox
+from .message import Message, notify
 from .progress import Progress, ProgressRow
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
@@ -29,11 +45,13 @@ class Page(QScrollArea):
     Parameters
     ----------
     inner : QWidget
+    keys : KeysToCanvas
+        Of the same widget.
     """
 
-    def __init__(self, inner: QWidget) -> None:
+    def __init__(self, inner: QWidget, keys: KeysToCanvas) -> None:
         super().__init__()
-        self._inner = inner
+        self._inner, self._keys = inner, keys
         self._settle = later(self, 0, lambda: self.setViewportMargins(0, 0, 0, 0))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -57,9 +75,12 @@ class Page(QScrollArea):
             self._settle.start()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Ask for another width where the widgets do."""
-        if event is not None and event.type() == QEvent.Type.LayoutRequest:
+        """Ask for another width where the widgets do; give the keys back from new ones, too."""
+        kind = None if event is None else event.type()
+        if kind == QEvent.Type.LayoutRequest:
             self.updateGeometry()
+        elif kind in (QEvent.Type.Show, QEvent.Type.ChildPolished):
+            self._keys.look()
         return bool(super().eventFilter(watched, event))
 
     def _room(self, hint: QSize, lines: int) -> QSize:
@@ -87,7 +108,7 @@ class Dock(QWidget):
 
     panel: Any
     """Its widgets; has a `message`."""
-    _released = False
+    _released = _placed = False
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
@@ -108,8 +129,18 @@ class Dock(QWidget):
         return self._released
 
     def place(self, widget: QWidget, *running: Progress) -> None:
-        """Show a widget as a page that scrolls, and below it the work that runs."""
-        self.fill(Page(widget))
+        """Show a widget as a page that scrolls, and below it the work that runs.
+
+        A problem that is shown there goes away as soon as a person makes another choice.
+        """
+        self.fill(Page(widget, KeysToCanvas(widget, self.viewer)))
+        for box in widget.findChildren(QComboBox):
+            if not isinstance(box, WindowBox):  # a choice there is carried out, and may fail
+                box.activated.connect(self.settle)
+            if isinstance(box, LayerBox):
+                box.chosen.connect(self.settle)
+        for field in widget.findChildren(QLineEdit):
+            field.textEdited.connect(self.settle)
         for progress in running:
             self._column.addWidget(ProgressRow(progress, self))
 
@@ -119,12 +150,24 @@ class Dock(QWidget):
 
     @contextmanager
     def reporting(self, *further: type[Exception]) -> Iterator[None]:
-        """Show the project's own errors, and `further` ones, to the person."""
+        """Show the project's own errors, and `further` ones, in place of a former problem."""
+        self.settle()
         expected: tuple[type[Exception], ...] = (NapariSeemError, *further)
         try:
             yield
         except expected as error:
             self.panel.message.say(str(error), problem=True)
+
+    def settle(self, _: object = None) -> None:
+        """Take problems away that are shown in the dock."""
+        for message in self.findChildren(Message):
+            message.settle()
+
+    def tell(self, text: str, problem: bool) -> None:
+        """Show what happened in the dock; a problem among napari's notifications, too."""
+        self.panel.message.say(text, problem=problem)
+        if problem:
+            notify(text, problem=True)
 
     def retire(self) -> None:
         """Let go of the viewer, as another dock of the kind takes over."""
@@ -138,6 +181,14 @@ class Dock(QWidget):
             self._released = True
             self.events.close()
             self._let_go()
+
+    def showEvent(self, event: Any) -> None:
+        """Share the room of a dock that is open already, as a tab; once, for docks can be moved."""
+        super().showEvent(event)
+        frame = self.parent()
+        if not self._placed and isinstance(frame, QDockWidget):
+            self._placed = True
+            later(self, 0, lambda: _join_tabs(frame)).start()
 
     def closeEvent(self, event: Any) -> None:
         """Let go of the viewer; what is written stays."""
@@ -161,3 +212,27 @@ def open_dock(viewer: Any, kind: type[Dock]) -> Dock | None:
     dock = None if known is None else known()
     works = dock is not None and isalive(dock) and not dock.is_released
     return dock if works else None
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """Show by the mouse pointer that the viewer is at work."""
+    QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)
+    try:
+        yield
+    finally:
+        QApplication.restoreOverrideCursor()
+
+
+def _join_tabs(frame: QDockWidget) -> None:
+    """Put a dock beside another of ours in its area, as a tab: half a screen is too low for one."""
+    window = frame.parent()
+    if not isinstance(window, QMainWindow) or frame.isFloating():
+        return
+    area = window.dockWidgetArea(frame)
+    for other in window.findChildren(QDockWidget):
+        fits = window.dockWidgetArea(other) == area and not other.isFloating()
+        if other is not frame and fits and other.isVisible() and isinstance(other.widget(), Dock):
+            window.tabifyDockWidget(other, frame)
+            frame.raise_()
+            return

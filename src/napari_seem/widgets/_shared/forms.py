@@ -21,8 +21,6 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import NapariSeemError
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from ...viewer.stacks import axis_name, stack_axes
 
 if TYPE_CHECKING:
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 MOST_SUGGESTIONS = 6
-OWN: Any = object()
-"""Stands for what a box shows already."""
 
 
 def without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
@@ -111,80 +107,37 @@ class WordButtons(QGridLayout):
             self.addWidget(choice, number // 2, number % 2)
 
 
-class LayerBox(QComboBox):
-    """A choice of layers of a kind, held as layers.
-
-    Parameters
-    ----------
-    kind : type
-        `Image` or `Labels`.
-    none : str
-        Title of a first entry that stands for no layer; without one there is no such entry.
-    least_ndim : int
-        Layers of fewer axes are not offered.
-
-    Attributes
-    ----------
-    chosen : Signal(object)
-        Another layer is chosen, or None.
-    """
-
-    chosen = Signal(object)
-
-    def __init__(self, kind: type[Any], none: str = "", least_ndim: int = 0) -> None:
-        super().__init__()
-        self._kind, self._none, self._least = kind, none, least_ndim
-        self._layers: list[Any] = []
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.currentIndexChanged.connect(lambda _: self.chosen.emit(self.layer))
-
-    @property
-    def layer(self) -> Any:
-        """The chosen layer, or None."""
-        index = self.currentIndex() - bool(self._none)
-        return self._layers[index] if 0 <= index < len(self._layers) else None
-
-    def offer(self, viewer: Any, present: Any = OWN) -> None:
-        """Offer a viewer's layers but for our own; the present choice stays where it is there."""
-        present = self.layer if present is OWN else present
-        layers = [unwrap(layer) for layer in viewer.layers if not is_ours(layer)]
-        fit = [x for x in layers if isinstance(x, self._kind) and x.ndim >= self._least]
-        self.blockSignals(True)
-        self.clear()
-        self._layers = fit
-        self.addItems([self._none] * bool(self._none) + [layer.name for layer in fit])
-        self.blockSignals(False)
-        if any(layer is present for layer in fit):
-            self.select(present)
-        elif self.layer is not present:
-            self.chosen.emit(self.layer)
-
-    def select(self, layer: Any) -> None:
-        """Show a layer as chosen without announcing it."""
-        self.blockSignals(True)
-        index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
-        self.setCurrentIndex(index + bool(self._none))
-        self.blockSignals(False)
-
-
 class PlaneRange(QWidget):
-    """First and last plane of a stack, both included."""
+    """First and last plane of a stack as the slider numbers them, both included."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._numbers: list[int] = [0]
         self.first, self.last = QSpinBox(), QSpinBox()
         layout = row(self.first, QLabel("to"), self.last)
         layout.setContentsMargins(0, 0, 0, 0)
         self.setLayout(layout)
 
-    def offer(self, count: int) -> None:
-        """Offer the planes of a stack of `count`; a choice that still fits stays."""
-        whole = self.first.value() == 0 and self.last.value() in (self.last.maximum(), 0)
+    @property
+    def within(self) -> tuple[int, int]:
+        """The chosen planes by their index in the array, half-open."""
+        ends = [
+            min(range(len(self._numbers)), key=lambda k: abs(self._numbers[k] - box.value()))
+            for box in (self.first, self.last)
+        ]
+        return min(ends), max(ends) + 1
+
+    def offer(self, numbers: Sequence[int]) -> None:
+        """Offer planes by the slider's number of each; a choice that still fits stays."""
+        lowest, highest = self.first.minimum(), self.last.maximum()
+        whole = self.first.value() == lowest and self.last.value() in (highest, 0)
+        self._numbers = list(numbers) or [0]
+        lowest, highest = min(self._numbers), max(self._numbers)
         for box in (self.first, self.last):
-            box.setRange(0, max(0, count - 1))
+            box.setRange(lowest, highest)
         if whole or self.last.value() < self.first.value():
-            self.first.setValue(0)
-            self.last.setValue(max(0, count - 1))
+            self.first.setValue(lowest)
+            self.last.setValue(highest)
 
 
 class AxisBox(QComboBox):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox
 
 from ...images import WINDOWS
 from ...intensity import PERCENTILES, IntensityWindow
-from ...viewer.coordinates import channel_layers
+from ...viewer.coordinates import channel_layers, full_data
 from ...viewer.model_input import CONTRAST, LOOK, VEGETATION, choose_window
 from .events import later
 
@@ -53,7 +54,7 @@ class WindowBox(QComboBox):
         for number, (title, tip) in enumerate(zip(CHOICES, TIPS, strict=True)):
             self.addItem(title)
             self.setItemData(number, tip, Qt.ItemDataRole.ToolTipRole)
-        self.setToolTip("How intensities are shown to the model; belongs to the image")
+        self.setToolTip("How intensities are shown to you and to the model; belongs to the image")
         self.activated.connect(self._on_activated)
 
     def show_of(self, layer: Image | None) -> None:
@@ -70,10 +71,26 @@ class WindowBox(QComboBox):
 
 
 def show_as(viewer: Any, image: Image, window: IntensityWindow | str, together: bool) -> None:
-    """Show an image, or with `together` all of its channels, by an intensity window from now on."""
+    """Show an image, or with `together` all of its channels, by an intensity window from now on.
+
+    The person sees it by the window, too; a window of percentiles only where that needs no reading
+    from disk.
+    """
     bands = channel_layers(image, viewer.layers)
     for layer in bands if together and window != VEGETATION else (image,):
         choose_window(layer, window, bands)
+        limits = _limits(layer, window)
+        if limits is not None:
+            layer.contrast_limits = limits
+
+
+def _limits(layer: Image, window: IntensityWindow | str) -> tuple[float, float] | None:
+    """The contrast limits that show a layer by an intensity window; None where they stay."""
+    if isinstance(window, str) or layer.rgb:
+        return None
+    data = full_data(layer)
+    in_memory = type(data) is np.ndarray
+    return window.resolved(data).window if window.window or in_memory else None
 
 
 class WindowChoice(QObject):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
+from .forms import without_arguments
+
 Claim = tuple["ReferenceType[Any]", Mapping[str, str]]
 _CLAIMS: WeakKeyDictionary[Any, list[Claim]] = WeakKeyDictionary()
 """By viewer; the last one counts."""
@@ -38,6 +40,33 @@ def let_go(viewer: Any, owner: Any) -> None:
             viewer.bind_key(key, None, overwrite=True)
     for one in claims:
         _bind(viewer, one)
+
+
+class Bindings:
+    """Slots bound to keys of a viewer and its layers, until they are let go of.
+
+    Parameters
+    ----------
+    slots : mapping of str to callable
+    """
+
+    def __init__(self, slots: Mapping[str, Callable[[], object]]) -> None:
+        self._slots = slots
+        self._made: list[tuple[Any, str]] = []
+
+    def bind(self, target: Any, keys: Mapping[str, str]) -> None:
+        """Bind the keys of slots on a viewer or a layer that has none yet."""
+        if any(target is known for known, _ in self._made):
+            return
+        for name, key in keys.items():
+            target.bind_key(key, without_arguments(self._slots[name]), overwrite=True)
+            self._made.append((target, key))
+
+    def let_go(self) -> None:
+        """Unbind all."""
+        for target, key in self._made:
+            target.bind_key(key, None, overwrite=True)
+        self._made.clear()
 
 
 def _bind(viewer: Any, claimed: Claim) -> None:

@@ -1,11 +1,28 @@
-"""A line or two that tell a person what happened."""
+"""What happened, told to a person in whole sentences: in a dock, or as a notification."""
 
 from __future__ import annotations
 
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
+ENDS = (".", "!", "?", ":", "\N{HORIZONTAL ELLIPSIS}")
+"""What a sentence may end in."""
+
+
+def sentence(text: str) -> str:
+    """Return a text, such as that of an error, with a capital letter and a full stop."""
+    text = text.strip()
+    word = text.split(" ", 1)[0].rstrip(",;:.")
+    if word.isalpha() and word != "napari":  # names of files and packages stay as they are
+        text = text[:1].upper() + text[1:]
+    return text if not text or text.endswith(ENDS) else f"{text}."
+
+
+def notify(text: str, *, problem: bool = False) -> None:
+    """Show a text among napari's notifications."""
+    (show_warning if problem else show_info)(sentence(text))
 
 
 class Message(QLabel):
@@ -13,6 +30,7 @@ class Message(QLabel):
 
     def __init__(self) -> None:
         super().__init__()
+        self._problem = False
         self.setWordWrap(True)
         self.setMinimumWidth(1)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -21,5 +39,11 @@ class Message(QLabel):
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a text in place of the former one."""
+        self._problem = problem
         self.setStyleSheet(f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}")
-        self.setText(text)
+        self.setText(sentence(text))
+
+    def settle(self) -> None:
+        """Take a problem away: a person has done something about it, or goes on without."""
+        if self._problem:
+            self.say("")

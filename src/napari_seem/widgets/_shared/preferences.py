@@ -12,7 +12,7 @@ from ...errors import ClusterTrouble
 from ...io.label_store import default_home
 from ...viewer.on_disk import HOME
 from ...viewer.private import unwrap
-from .actions import ACTIONS, PRESETS, keys_of
+from .actions import EVERY_ACTION, PRESETS, keys_of
 
 PLUGIN = "napari-seem"
 MEGABYTE = 1 << 20
@@ -57,7 +57,7 @@ def read_preferences() -> Preferences:
     if page is None:
         return Preferences()
     keys, complaints = keys_of(page.key_preset), []
-    for action in ACTIONS:
+    for action in EVERY_ACTION:
         own = str(getattr(page, f"key_{action.method}", "")).strip()
         if own and not is_key(own):
             complaints.append(
@@ -116,7 +116,7 @@ def is_key(text: str) -> bool:
 
 def _twice(keys: dict[str, str]) -> list[str]:
     titles: dict[str, list[str]] = {}
-    for action in ACTIONS:
+    for action in EVERY_ACTION:
         titles.setdefault(keys[action.method].lower(), []).append(action.title)
     return [
         f"the key {key.upper()} has several meanings ({', '.join(several)}); change it in the "

@@ -1,4 +1,4 @@
-"""One job at a time in a worker thread; the newest waiting job wins."""
+"""One job at a time in a worker thread; of jobs of a lane that wait, the newest wins."""
 
 from __future__ import annotations
 
@@ -8,27 +8,33 @@ from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 
 from ...commands.idle_gate import IdleGate
+from ...errors import NapariSeemError
 from .progress import Progress
 
 T = TypeVar("T")
+
+
+class Cancelled(NapariSeemError):
+    """A person cancelled the work; raised in its thread by what reports its steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """Work for a thread, and what the main thread does with the outcome.
 
-    `work` must not touch layers or widgets. With a `title` the job shows as `progress`, where it
-    can be cancelled: its outcome is then dropped and `dropped` called. A waiting job gives way to
-    newer ones of its own `lane` only.
+    `work` must not touch layers or widgets. With a `title`, or one that is asked for as it begins,
+    the job shows as `progress`, where it can be cancelled: its outcome is then dropped and
+    `dropped` called; work that reports its steps to `LatestRunner.report` ends there. A waiting job
+    gives way to newer ones of its own `lane` only; one without a lane to none.
     """
 
     work: Callable[[], Any]
     done: Callable[[Any], None]
     failed: Callable[[Exception], None]
-    title: str = ""
+    title: str | Callable[[], str] = ""
     dropped: Callable[[], None] = lambda: None
     lane: str = "turn"
 
@@ -79,13 +85,16 @@ class LatestRunner(QObject):
         Of a job with a title.
     """
 
+    _reported = Signal(int, int)
+
     def __init__(self, parent: QObject | None = None, gate: IdleGate | None = None) -> None:
         super().__init__(parent)
         self._gate = gate or IdleGate()
         self._running: Job | None = None
-        self._waiting: dict[str, Job] = {}
+        self._waiting: list[Job] = []
         self._worker: Any = None
         self.progress = Progress(self)
+        self._reported.connect(self.progress.show_done)
         self._closed = False
 
     @property
@@ -93,18 +102,26 @@ class LatestRunner(QObject):
         """Whether a job runs or waits."""
         return self._running is not None
 
+    def report(self, done: int, total: int | None = None, what: str = "") -> None:
+        """Show in the thread of a job how much is done; `Cancelled` where it is to end."""
+        if self._closed or self.progress.is_cancelled:
+            raise Cancelled(f"{what or 'the work'} was cancelled")
+        self._reported.emit(done, total or 0)
+
     def submit(self, job: Job) -> None:
         """Run a job now, or as soon as the present one has ended."""
         if self._closed:
             return
-        if self._running is not None:
-            self._waiting[job.lane] = job
+        if self._running is None:
+            self._start(job)
             return
-        self._start(job)
+        if job.lane:
+            self.drop_waiting(job.lane)
+        self._waiting.append(job)
 
     def drop_waiting(self, lane: str = "turn") -> None:
         """Forget the job of a lane that waits."""
-        self._waiting.pop(lane, None)
+        self._waiting = [job for job in self._waiting if job.lane != lane]
 
     def close(self) -> None:
         """Deliver nothing any more; a running thread ends by itself."""
@@ -116,8 +133,9 @@ class LatestRunner(QObject):
     def _start(self, job: Job) -> None:
         self._running = job
         self._gate.shut(self)
-        if job.title:
-            self.progress.start(job.title)
+        title = job.title if isinstance(job.title, str) else job.title()
+        if title:
+            self.progress.start(title)
         worker = create_worker(called_once(job.work), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
@@ -148,4 +166,4 @@ class LatestRunner(QObject):
 
     def _next(self) -> None:
         if self._waiting and not self._closed and self._running is None:
-            self._start(self._waiting.pop(next(iter(self._waiting))))
+            self._start(self._waiting.pop(0))

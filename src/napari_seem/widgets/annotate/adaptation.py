@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.base import ModelRef
-from ...commands.vocabulary import Adapt, check_adaptable_plane
+from ...commands.vocabulary import Adapt, check_adaptable_plane, check_enough
 from ...errors import NapariSeemError
 from ...models.adaptable import AdaptableModel
 from ...viewer.stacks import read_labels
@@ -34,7 +34,7 @@ class Adaptation(QObject):
         self._annotator = annotator
 
     def learn(self) -> None:
-        """Fit the model in the worker thread; a few seconds."""
+        """Fit the model in the worker thread; what it will take is shown after its first steps."""
         annotator = self._annotator
         work, labels = annotator.ensure_work(), annotator.labels
         if work is None or labels is None:
@@ -46,10 +46,13 @@ class Adaptation(QObject):
             self._refuse(str(error))
             return
         values, models, known = read_labels(labels, work.plane), annotator.model_cache, work.known
+        report = annotator.runner.report
         command = Adapt(model=ModelRef(name=annotator.model_name))
 
         def adapt() -> Any:
-            return command.run(models.open(command.model.name, known), values)
+            plane = models.open(command.model.name, known)
+            check_enough(plane.model, values)
+            return command.run(plane, values, report)
 
         name = annotator.model_name
         annotator.runner.submit(
@@ -74,8 +77,8 @@ class Adaptation(QObject):
             self._annotator.say(f"first clicks now use the model fitted to these {count} objects")
         else:
             self._annotator.say(
-                f"{count} objects are too few, or fitting to them made first clicks no better; "
-                "the model stays as it is"
+                f"Fitting to these {count} objects made first clicks no better; the model stays "
+                "as it is"
             )
         self.changed.emit(fitted)
 

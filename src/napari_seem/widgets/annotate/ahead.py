@@ -14,7 +14,7 @@ from ...embeddings import Ready, encode_ahead
 from ...errors import InvalidImage, NapariSeemError
 from ...sources import is_big
 from ...viewer.coordinates import shown_plane, spatial_shape
-from ...viewer.stacks import StackSource, shown_stack, stack_axes
+from ...viewer.stacks import StackSource, plane_text, shown_stack, stack_axes
 from .._shared.events import Followed
 from .._shared.forms import on_click, row
 from .._shared.message import Message
@@ -55,7 +55,7 @@ class EmbedAhead(QWidget):
         self._annotator = annotator
         self.steps = Steps(self)
         self._events = Followed()
-        self.begin = QPushButton("Embed the rest of the stack")
+        self.begin = QPushButton("Encode the rest of the stack")
         self.pause = QPushButton("Pause")
         self.message = Message()
         self._going = threading.Event()
@@ -92,7 +92,7 @@ class EmbedAhead(QWidget):
         self._show_running(True)
         self._say(f"{stack.shape[0]} planes ...")
         run = partial(self._run, stack, question.model, annotator.model_cache)
-        self.steps.start(f"Embedding '{image.name}'", stack.shape[0], run)
+        self.steps.start(f"Encoding '{image.name}'", stack.shape[0], run)
 
     def toggle_pause(self) -> None:
         """Pause after the plane that is being encoded, or go on."""
@@ -184,7 +184,11 @@ class EmbedAhead(QWidget):
         said = f"{count['encoded']} planes encoded, {count['there']} were there; {kept:,.0f} MB"
         if count["failed"]:
             first = next(ready for ready in self._done if ready.outcome == "failed")
-            said += f"; {count['failed']} failed, plane {first.index}: {first.problem}"
+            where = f"plane {first.index}"
+            if self._image is not None and self._stack is not None:
+                dims, plane = self._annotator.viewer.dims, self._stack.at(first.index)
+                where = plane_text(self._image, dims, plane, self._stack.axis)
+            said += f"; {count['failed']} failed, {where}: {first.problem}"
         return f"stopped: {said}" if stopped else said
 
     def _say(self, text: str, *, problem: bool = False) -> None:

@@ -26,6 +26,8 @@ from ...viewer.private import unwrap
 from ...viewer.prompt_layers import PromptLayers
 from ...viewer.timeline import document_in, timeline_of
 from .._shared.runner import LatestRunner
+from .classes import Classes
+from .commits import Commits
 from .objects import Objects
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import PromptSteps
@@ -81,6 +83,8 @@ class Annotator(QObject):
         self.timeline = timeline_of(self.viewer)
         self.preview = Preview(self.viewer, "SEEM preview")
         self.objects = Objects(self)
+        self.classes = Classes(self)
+        self.commits = Commits(self)
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.model_name = "compact"
@@ -88,12 +92,12 @@ class Annotator(QObject):
         self.positive = True
         self.all_channels = False
         self.sessions = PlaneSessions(model_cache)
-        self._committed: dict[str, PlaneSession] = {}
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self._targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
+        self.timeline.travelled.connect(self._on_travelled)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -128,7 +132,7 @@ class Annotator(QObject):
         if image is self.image:
             return
         if self.prompt_layers is not None:
-            self.prompt_layers.set_visible(False)
+            self.prompt_layers.detach()
         self.runner.drop_waiting()
         self.preview.clear()
         self.image, self._plane = image, None
@@ -141,9 +145,9 @@ class Annotator(QObject):
                     partial(QTimer.singleShot, 0),
                 )  # fmt: skip
                 self._prompt_layers[image] = known
-            known.restore()
-            known.set_visible(True)
             known.set_positive(self.positive)
+            known.attach()
+            self.preview.prepare(image)
             self._follow_plane()
         self.changed.emit()
 
@@ -168,6 +172,7 @@ class Annotator(QObject):
             document = document_in(self.viewer, self.labels)
             document.changed.disconnect(self._on_document, missing_ok=True)
             document.changed.connect(self._on_document)
+            self.classes.follow(document.palette)
         if self.labels is None:
             self._targets.pop(self.image, None)
         else:
@@ -196,24 +201,23 @@ class Annotator(QObject):
 
     def undo(self) -> None:
         """Undo what was done last: a prompt, an object, a stroke, a name."""
-        title = self.timeline.undo(self._document())
-        self.say(f"undone: {title}" if title else "nothing to undo")
+        if not self.timeline.undo(self._document()):
+            self.say("nothing to undo")
 
     def redo(self) -> None:
         """Redo what was undone last."""
-        title = self.timeline.redo(self._document())
-        self.say(f"redone: {title}" if title else "nothing to redo")
-
-    def committed(self, change: Change, work: PlaneSession) -> None:
-        """An object was written: undo brings its prompts back with it."""
-        self._committed[change.uid] = work
+        if not self.timeline.redo(self._document()):
+            self.say("nothing to redo")
 
     def clear(self) -> None:
         """Forget the object in the making on this plane."""
         if self.image is None or self._plane is None:
             return
         self.runner.drop_waiting()
+        work = self.work
         self.sessions.end(self.image, self._plane)
+        if work is not None and work.session.prompts:
+            self._keep_prompts(work)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
@@ -221,12 +225,14 @@ class Annotator(QObject):
 
     def close(self) -> None:
         """Let go of the viewer."""
+        self.commits.close()
         self.runner.close()
+        self.timeline.travelled.disconnect(self._on_travelled)
         self.viewer.dims.events.disconnect(self._on_dims)
         self.viewer.layers.events.disconnect(self._on_layers)
         self.preview.close()
         for layers in self._prompt_layers.values():
-            layers.close()
+            layers.detach()
         self._prompt_layers.clear()
         self.sessions.close()
 
@@ -277,35 +283,38 @@ class Annotator(QObject):
             return
         log = document_of(self.labels).log
         if log is not None:
-            prompts = prompts_to_dict(work.session.prompts)
+            prompts = prompts_to_dict(work.session.prompts if work in self.sessions else ())
             image = work.image.name
             log.uncommitted({"image": image, "plane": work.plane.to_dict(), "prompts": prompts})
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""
         step(work.session)
+        self.redraw(work)
+
+    def redraw(self, work: PlaneSession) -> None:
+        """Draw the prompts of a plane's session anew, or none where it has ended; answer them."""
+        present = work in self.sessions
         self._keep_prompts(work)
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
-            layers.show(work.plane, work.drawing())
-        if work is self.work:
+            layers.show(work.plane, work.drawing() if present else [])
+        plane = self.plane
+        if work.image is self.image and plane is not None and plane.key() == work.plane.key():
             self.turns.compute()
 
     def _document(self) -> LabelDocument | None:
         return None if self.labels is None else document_of(self.labels)
 
     def _on_document(self, change: Change) -> None:
-        """A commit was undone or redone: its prompts come back, or go."""
-        work = self._committed.get(change.uid)
-        if work is None or work.image not in self.viewer.layers or change.state == "done":
-            return
-        if change.state == "undone" and self.sessions.put_back(work):
-            self._prompt_layers[work.image].show(work.plane, work.drawing())
-        elif change.state == "redone" and work in self.sessions:
-            self.sessions.put_away(work)
-            self._prompt_layers[work.image].show(work.plane, [])
-            self.preview.clear()
-        self.turns.compute()
+        """Labels were changed, by whomever."""
+        self.commits.on_change(change)
+        document = self._document()
+        if document is not None:
+            self.classes.follow(document.host.palette)
+
+    def _on_travelled(self, what: str) -> None:
+        self.say(what)
 
     def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
@@ -351,7 +360,7 @@ class Annotator(QObject):
         self.sessions.forget(layer)
         layers = self._prompt_layers.pop(layer, None)
         if layers is not None:
-            layers.close()
+            layers.detach()
         self.changed.emit()
 
     def say(self, message: str, error: bool = False) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
-from napari.utils.notifications import show_warning
 from qtpy.compat import isalive
 
 from ...commands.models import Loader, ModelCache
@@ -18,19 +17,22 @@ from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
+from .._shared.keys import Bindings
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, plugin_page, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
+from .committing import Committing
+from .hand import Hand
 from .label_folder import LabelFolder
 from .panel import Panel
+from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .teaching import Teaching
 
 if TYPE_CHECKING:
-    from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from ...models.base import Prediction
 
@@ -64,6 +66,8 @@ class AnnotateWidget(Dock):
         Encodes the rest of a stack.
     teaching : Teaching
         Teaches words by marked objects.
+    committing : Committing
+        Writes objects, says what they are, and saves them.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, loader: Loader | None = None) -> None:
@@ -75,8 +79,9 @@ class AnnotateWidget(Dock):
         self.annotator = Annotator(self.viewer, model_cache, self)
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
-        self.tool = "point"
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
+        self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
         self.label_folder = LabelFolder(self.annotator, self.panel)
@@ -84,11 +89,17 @@ class AnnotateWidget(Dock):
         for row in (self.label_folder, self.ahead):
             self.panel.extra.addWidget(row)
         self.place(self.panel, self.annotator.runner.progress, self.ahead.steps.progress)
-        self._bound: list[tuple[Any, str]] = []
+        self._keys = Bindings(self.slots)
         self._connect()
         self._bind_keys()
-        self._refresh_layers()
+        self._complain()
         self._apply_capabilities()
+        self.use_tool(self.tool)
+
+    @property
+    def tool(self) -> str:
+        """The tool in use: a key of `TOOLS`."""
+        return self.hand.tool
 
     @property
     def slots(self) -> Mapping[str, Callable[[], object]]:
@@ -96,29 +107,33 @@ class AnnotateWidget(Dock):
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
             "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
+            "next_class": self.annotator.classes.step,
+            "go_on": self.committing.go_on, "save": self.committing.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
         }  # fmt: skip
 
     def use_tool(self, name: str) -> None:
         """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
-        self.tool = name
-        self.panel.show_tool(name)
-        layers = self.annotator.prompt_layers
         if name == "word":
             self.panel.word.setFocus()
-        if layers is None:
-            return
-        layers.restore()
-        points, shapes, scribbles = layers.layers
-        layer, mode = {
-            "point": (points, "add"), "box": (shapes, "add_rectangle"),
-            "lasso": (shapes, "add_polygon_lasso"), "scribble": (scribbles, "paint"),
-        }.get(name, (points, "pan_zoom"))  # fmt: skip
-        if not layer.visible:
-            layer.visible = True
-        self.viewer.layers.selection.active = layer
-        layer.mode = mode
-        layers.set_positive(self.annotator.positive)
+        self.hand.use(name)
+
+    def work_on(
+        self, image: Image, labels: Labels, save_to: Callable[[], object] | None = None
+    ) -> None:
+        """Choose an image and its labels, and go on with the tool in use.
+
+        Parameters
+        ----------
+        image : Image
+        labels : Labels
+        save_to : callable, optional
+            Saves the labels and gives the file; *Save* calls it then instead of asking for one.
+        """
+        self.committing.own_save = None if save_to is None else (labels, save_to)
+        self.panel.image.select(image)
+        self._on_image(image)
+        self.annotator.choose_labels(labels)
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""
@@ -133,19 +148,12 @@ class AnnotateWidget(Dock):
     def clear(self) -> None:
         """Forget the object in the making."""
         self.proposals.clear()
-        self.annotator.clear()
+        clear_prompts(self.annotator)
         self.panel.name.clear()
 
     def commit(self) -> int | None:
-        """Write the object; gives its id."""
-        label_id = self.annotator.objects.commit(
-            self.panel.name.text().strip(), self.panel.chosen_id()
-        )
-        if label_id is not None:
-            self.panel.name.clearFocus()
-            self.panel.label_id.setValue(0)
-            self.panel.name.clear()
-        return label_id
+        """Write the object; gives its id, or None where it is not written, or not yet."""
+        return self.committing.commit()
 
     def find_word(self, word: str | None = None) -> None:
         """Propose everything that a word names; without one, that of the word field."""
@@ -168,8 +176,8 @@ class AnnotateWidget(Dock):
 
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
-        self._unbind_keys()
-        self.viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._keys.let_go()
+        self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
@@ -189,12 +197,11 @@ class AnnotateWidget(Dock):
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)
         )
         on_click((
-            (panel.commit, self.commit), (panel.clear, self.clear), (panel.undo, annotator.undo),
+            (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
             (panel.take_all, self.take_all),
         ))  # fmt: skip
         panel.word.returnPressed.connect(without_arguments(self.find_word))
-        panel.name.returnPressed.connect(without_arguments(self.commit))
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(self._on_said)
@@ -206,54 +213,44 @@ class AnnotateWidget(Dock):
         self.proposals.updated.connect(self._on_proposals)
         self.proposals.unknown.connect(self._on_unknown_word)
         annotator.layers_changed.connect(self._refresh_layers)
-        self.viewer.mouse_drag_callbacks.append(self._on_press)
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
+        panel.image.activated.connect(lambda _: self.use_tool(self.tool))
+        self.hand.follow(self.events)
         page = plugin_page()
         if page is not None:
             self.events.follow(self._on_preferences, page.events)
 
     def _bind_keys(self) -> None:
-        for action in ACTIONS:
-            self._bind(self.viewer, self.preferences.keys[action.method], action.method)
-        for complaint in self.preferences.complaints:
-            self._on_said(complaint, True)
-
-    def _unbind_keys(self) -> None:
-        for target, key in self._bound:
-            target.bind_key(key, None, overwrite=True)
-        self._bound.clear()
+        """Bind keys on the viewer, and those that napari uses itself on the prompt layers."""
+        keys = {action.method: self.preferences.keys[action.method] for action in ACTIONS}
+        self._keys.bind(self.viewer, keys)
+        layers = self.annotator.prompt_layers
+        for layer in () if layers is None else layers.layers:
+            self._keys.bind(
+                layer, {a.method: keys[a.method] for a in ACTIONS if keys[a.method] != a.key}
+            )
 
     def _on_preferences(self, _: object) -> None:
         """Take other keys up at once; device and memory count for docks opened from now on."""
         if not isalive(self):  # the preferences outlive viewers
             return
         self.preferences = read_preferences()
-        self._unbind_keys()
+        self._keys.let_go()
         self._bind_keys()
-        self._bind_layer_keys()
+        self._complain()
         self.panel.set_keys(self.preferences.keys)
         self._apply_capabilities()
 
-    def _bind(self, target: Any, key: str, method: str) -> None:
-        target.bind_key(key, without_arguments(self.slots[method]), overwrite=True)
-        self._bound.append((target, key))
-
-    def _bind_layer_keys(self) -> None:
-        """Preset keys that napari uses on the prompt layers."""
-        layers = self.annotator.prompt_layers
-        if layers is None or any(target is layers.points for target, _ in self._bound):
-            return
-        for layer in layers.layers:
-            for action in ACTIONS:
-                key = self.preferences.keys[action.method]
-                if key != action.key:
-                    self._bind(layer, key, action.method)
+    def _complain(self) -> None:
+        for complaint in self.preferences.complaints:
+            self._on_said(complaint, True)
 
     def _on_image(self, image: Image) -> None:
         self.annotator.choose_image(image)
         self.panel.show_channels(self.annotator.channel_count)
-        self._bind_layer_keys()
-        if image is not None:
-            self.use_tool(self.tool)
+        self._bind_keys()
+        self.hand.look()
 
     def _on_model(self, name: str) -> None:
         self.annotator.choose_model(name)
@@ -268,35 +265,11 @@ class AnnotateWidget(Dock):
             self.panel.allow_tool(tool, needed is None or needed in able, others)
 
     def _refresh_layers(self) -> None:
-        self.panel.labels.offer(self.viewer, self.annotator.labels)
-        self.panel.image.offer(self.viewer, self.annotator.image)
         self.panel.show_channels(self.annotator.channel_count)
-
-    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
-        """Runs before the active layer's own mouse handling."""
-        layers = self.annotator.prompt_layers
-        if layers is None:
-            return
-        if self.viewer.layers.selection.active in layers.layers:
-            negative = event.button == 2 or "Control" in event.modifiers
-            wanted = self.annotator.positive and not negative
-            if layers.positive != wanted:
-                layers.set_positive(wanted)
-        if event.button != 1 or self.tool not in ("pick", "word"):
-            return
-        yield
-        if event.type == "mouse_move":  # a drag moves the picture
-            return
-        if self.tool == "pick":
-            self.annotator.objects.pick(event.position)
-        elif self.proposals.active:
-            self.proposals.take_at(event.position)
 
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
-        self.panel.message.say(message, problem=error)
-        if error:
-            show_warning(message)
+        self.tell(message, error)
 
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work
@@ -304,18 +277,20 @@ class AnnotateWidget(Dock):
         self.panel.show_status(
             turn, self.annotator.turns.last_ms, prediction.score, prediction.label
         )
-        self.panel.message.say("")
+        self.panel.message.say(self.hand.covered)
 
     def _on_changed(self) -> None:
         work = self.annotator.work
         session = work.session if work else None
         self.panel.show_state(
             positive=self.annotator.positive,
-            can_commit=bool(session and session.prediction is not None),
+            can_commit=bool(session and session.prompts),
             undo=self.annotator.timeline.undo_title,
             redo=self.annotator.timeline.redo_title,
             object_id=work.label_id if work else None,
+            continued=self.annotator.commits.title,
         )
+        self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)

@@ -16,11 +16,14 @@ inside it. The mask appears at once.</li>
 <li>Wrong in places? Add prompts where it should or should not be: the buttons
 <b>+ object</b> and <b>&minus; not object</b>, or right click (Ctrl+click) with the point
 tool. Prompts are ordinary napari layers: move and delete them there.</li>
-<li><b>Commit</b> writes it into the labels layer. One Ctrl+Z in that layer takes it back; napari's
-own brush edits it.</li>
+<li><b>Commit</b> writes it into the labels layer, as an object of the <b>class</b> that is chosen.
+You need not wait for the mask: press it, and click on the next object. Ctrl+Z takes steps back, the
+last one first; napari's own brush edits what is written.</li>
+<li><b>Go on with this object</b> adds the next commits to it, on other planes and images, too.</li>
+<li><b>Save</b> writes the labels to a file; you are asked for it once.</li>
 </ol>
-<p><b>Words:</b> type one and press Enter; move the slider until the right proposals are left; take
-all, or click single ones. An empty field proposes everything.</p>
+<p><b>Words:</b> type one and press Enter; move the slider until the right proposals are left;
+accept all, or click single ones. An empty field proposes everything.</p>
 <p><b>Pick</b> an object of the labels layer to change it, whatever made it.</p>
 <p>Keys can be changed under File &gt; Preferences &gt; SEEM.</p>
 <h3>Keys</h3>
@@ -30,7 +33,7 @@ all, or click single ones. An empty field proposes everything.</p>
 def keyboard_map(keys: Mapping[str, str]) -> str:
     """The keys as an HTML table."""
     rows = [(keys[action.method], action.title) for action in ACTIONS]
-    rows += [("Ctrl+Z", "Undo the last prompt (on a prompt layer)"),
+    rows += [("Ctrl+Z", "Undo the last step, whichever layer is selected"),
              ("Ctrl+Shift+Z", "Redo it"),
              ("Right click", "A negative point (point tool)")]  # fmt: skip
     cells = "".join(

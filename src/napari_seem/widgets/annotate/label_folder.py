@@ -40,8 +40,8 @@ class LabelFolder(QWidget):
         self._annotator = annotator
         self.path = QElidingLabel()
         self.path.setElideMode(Qt.TextElideMode.ElideMiddle)
-        self.choose, self.here = QPushButton("Folder..."), QPushButton("Edit here")
-        self.back, self.forth = QPushButton("Take back"), QPushButton("Put back")
+        self.choose, self.here = QPushButton("Folder…"), QPushButton("Edit here")
+        self.back, self.forth = QPushButton("Undo labels"), QPushButton("Redo labels")
         self._arrange()
         annotator.changed.connect(self.look)
         self.look()
@@ -78,11 +78,11 @@ class LabelFolder(QWidget):
 
     def take_back(self) -> None:
         """Undo the last change to the labels, wherever it was."""
-        self._say(lambda document: document.undo(), "nothing to take back")
+        self._say(lambda document: document.undo(), "nothing to undo")
 
     def put_back(self) -> None:
         """Redo the change that was undone last."""
-        self._say(lambda document: document.redo(), "nothing to put back")
+        self._say(lambda document: document.redo(), "nothing to redo")
 
     def look(self) -> None:
         """Show what holds for the chosen image and labels."""

@@ -1,4 +1,4 @@
-"""From an answer to an object in the Labels layer, and back to an answer."""
+"""The Labels layer that objects are written to, and objects of it picked up again."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...commands.commit import Commit, PickUp
+from ...commands.commit import PickUp
 from ...commands.segment import Segment
 from ...commands.workspace import Workspace
-from ...errors import InvalidPrompt
-from ...labels.changes import Change
 from ...viewer.coordinates import full_data, world_to_data
 from ...viewer.documents import document_of
 from ...viewer.model_input import note_model_input
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
+from .prompt_steps import clear_prompts
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
     from ...models.base import Instance
     from .annotator import Annotator
@@ -28,51 +27,10 @@ if TYPE_CHECKING:
 
 
 class Objects:
-    """Writes objects into the Labels layer that the person chose, and picks them up again."""
+    """Writes what models found into the Labels layer that the person chose; picks objects up."""
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
-
-    def commit(self, name: str = "", label_id: int | None = None) -> int | None:
-        """Write the object into the Labels layer; gives its id, or None where nothing was written.
-
-        Parameters
-        ----------
-        name : str
-            The object's name; where it is empty, the word that was asked for. What a model
-            guesses is only shown: a wrong name in a table is worse than none.
-        label_id : int, optional
-            Its id; by default that of the object picked up again, else the next free one.
-        """
-        annotator = self._annotator
-        with annotator.reporting():
-            work = annotator.work
-            if work is None:
-                raise InvalidPrompt("there is no object yet; add a prompt on it first")
-            prediction = work.session.prediction
-            if prediction is None and annotator.runner.busy:
-                raise InvalidPrompt("the mask is still being computed; commit again in a moment")
-            if prediction is None or prediction.bbox is None:
-                raise InvalidPrompt("there is no object yet; add a prompt on it first")
-            wanted = label_id or work.label_id
-            workspace = self._workspace(work, wanted or 1)
-            session = work.session
-            command = Commit(
-                **workspace.fields(work.question.model, work.known),
-                **Commit.of_prompts(session.prompts), name=name or work.name,
-                label_id=wanted, replaces=work.label_id is not None,
-                overwrite=annotator.overwrite,
-            )  # fmt: skip
-            made: list[Change] = []
-            with workspace.document.listening(made.append):
-                chosen = command.apply(workspace, prediction)
-            for change in made:
-                annotator.committed(change, work)
-            self._written(work)
-            annotator.clear()
-            annotator.say(f"object {chosen[0]} written to '{workspace.document.name}'")
-            return chosen[0]
-        return None
 
     def accept(self, work: PlaneSession, chosen: Sequence[Instance], **query: Any) -> list[int]:
         """Write objects that a model found on a plane, in one transaction; gives their ids.
@@ -90,12 +48,24 @@ class Objects:
         InvalidLabels
             Where the layer can't take them; nothing is written then.
         """
-        workspace = self._workspace(work, len(chosen))
+        labels = self.target()
+        workspace = self.workspace(labels, work.image, len(chosen))
         fields = workspace.fields(work.question.model, work.known)
         command = Segment(**fields, **query, overwrite=self._annotator.overwrite)
         ids = command.apply(workspace, chosen)
-        self._written(work)
+        self.written(labels, work)
         return ids
+
+    def workspace(self, labels: Labels, image: Image, highest: int) -> Workspace:
+        """The document of a Labels layer, checked to take objects of an image up to an id."""
+        check_target(labels, image, highest)
+        document = document_in(self._annotator.viewer, labels)
+        return Workspace(document, self._annotator.model_cache)
+
+    def written(self, labels: Labels, work: PlaneSession) -> None:
+        """Objects of a plane were written: keep with the labels what the model was given."""
+        note_model_input(labels, work.question.input)
+        self._annotator.changed.emit()
 
     def target(self) -> Labels:
         """The chosen Labels layer, or a new one; raises as `new_labels`."""
@@ -123,7 +93,7 @@ class Objects:
             document = document_of(annotator.labels)
             command = PickUp(label_id=label_id, plane=annotator.plane.to_dict())
             prompt = command.run(document)
-            annotator.clear()
+            clear_prompts(annotator)
             work = annotator.ensure_work()
             if work is None:
                 return None
@@ -144,16 +114,3 @@ class Objects:
         if not label_id:
             annotator.say("there is no object here; click on a labelled one", error=False)
         return label_id
-
-    def _workspace(self, work: PlaneSession, highest: int) -> Workspace:
-        """The document that is written to, checked to take objects of the image."""
-        labels = self.target()
-        check_target(labels, work.image, highest)
-        document = document_in(self._annotator.viewer, labels)
-        return Workspace(document, self._annotator.model_cache)
-
-    def _written(self, work: PlaneSession) -> None:
-        labels = self._annotator.labels
-        if labels is not None:
-            note_model_input(labels, work.question.input)
-        self._annotator.changed.emit()

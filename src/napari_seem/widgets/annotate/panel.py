@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
@@ -23,11 +22,16 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
+from ...viewer.new_prompt_layers import COLOURS
 from .._shared.actions import ACTIONS
-from .._shared.forms import LayerBox, WordButtons, form, row
+from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .classes import ClassBox
 from .guide import HelpWindow
+
+GO_ON = "Go on with this object"
 
 
 class Panel(QWidget):
@@ -52,7 +56,7 @@ class Panel(QWidget):
         self._keys = keys
         self._help_window: HelpWindow | None = None
         self._tips = {tool: tip for tool, (_, tip) in tools.items()}
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
@@ -77,6 +81,10 @@ class Panel(QWidget):
         self._help_window = None
         self._set_tips()
 
+    def key_of(self, method: str) -> str:
+        """The key of an action."""
+        return self._keys[method]
+
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""
         self.channels.setText(f"all {count} channels")
@@ -89,8 +97,10 @@ class Panel(QWidget):
             button.setEnabled(bool(title))
 
     def show_tool(self, tool: str) -> None:
-        """Mark a tool as the one in use."""
-        self.tools[tool].setChecked(True)
+        """Mark a tool as the one that clicks are for, or with "" none."""
+        self._tool_group.setExclusive(bool(tool))
+        for name, button in self.tools.items():
+            button.setChecked(name == tool)
 
     def allow_tool(self, tool: str, allowed: bool, others: Sequence[str]) -> None:
         """Enable a tool, or say which models have it."""
@@ -102,7 +112,7 @@ class Panel(QWidget):
 
     def show_state(
         self, *, positive: bool, can_commit: bool = False, undo: str = "", redo: str = "",
-        object_id: int | None = None,
+        object_id: int | None = None, continued: str = "",
     ) -> None:  # fmt: skip
         """Show polarity and what can be done now."""
         for button, wanted in ((self.positive, positive), (self.negative, not positive)):
@@ -110,7 +120,8 @@ class Panel(QWidget):
             button.setChecked(wanted)
             button.blockSignals(False)
         self.commit.setEnabled(can_commit)
-        self.commit.setText(f"Replace object {object_id}" if object_id else "Commit object")
+        what = f"Add to {_shortened(continued, 24)}" if continued else "Commit object"
+        self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
 
     def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
@@ -129,7 +140,7 @@ class Panel(QWidget):
         for widget in (self.threshold, self.take_all):
             widget.setVisible(total > 0)
         self.take_all.setEnabled(offered > 0)
-        self.take_all.setText(f"Take all {offered} of {total}")
+        self.take_all.setText(f"Accept {offered} of {total}")
 
     def show_suggestions(self, words: Sequence[str]) -> None:
         """Offer words as buttons."""
@@ -148,40 +159,50 @@ class Panel(QWidget):
 
     def _make_tools(self, tools: list[str]) -> None:
         self.tools: dict[str, QPushButton] = {}
-        group = QButtonGroup(self)
+        self._tool_group = QButtonGroup(self)
         for tool in tools:
             button = _toggle(tool.capitalize())
             button.clicked.connect(lambda _=False, tool=tool: self.tool_chosen.emit(tool))
-            group.addButton(button)
+            self._tool_group.addButton(button)
             self.tools[tool] = button
         self.positive, self.negative = _toggle("+  object"), _toggle("\N{MINUS SIGN}  not object")
-        self.positive.setStyleSheet("QPushButton:checked { background: #1f7a43; color: white }")
-        self.negative.setStyleSheet("QPushButton:checked { background: #a32a3a; color: white }")
+        for button, sign, text in ((self.positive, True, "white"), (self.negative, False, "black")):
+            look = f"background: {COLOURS[sign]}; color: {text}"
+            button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
 
     def _make_words(self) -> None:
-        self.word, self.find_word = QLineEdit(), QPushButton("Find")
-        self.teach = QPushButton("Teach ...")
+        self.word, self.find_word = QLineEdit(), QPushButton("Propose")
+        self.teach = QPushButton("Teach word…")
         self.teach.setToolTip("Teach the model a word for marked objects, to find more of them")
-        self.word.setPlaceholderText("a word; empty: everything")
+        self.word.setPlaceholderText("a word, or empty")
         self.word.setMaxLength(LONGEST_WORD)
         self.word.setClearButtonEnabled(True)
         self.threshold = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.threshold.setRange(0, 1)
         self.threshold.setDecimals(2)
         self.threshold.setValue(0.45)
-        self.threshold.setToolTip("Offer only proposals that score at least this much")
-        self.take_all = QPushButton("Take all")
-        self.take_all.setToolTip("Write every offered proposal as a separate object")
+        self.threshold.setToolTip("Minimum score of the proposals that are offered")
+        self.take_all = QPushButton("Accept")
+        self.take_all.setToolTip("Write every offered proposal as an object of its own")
         self._suggestions = WordButtons()
         self._suggestions.chosen.connect(self.suggested)
 
+    def show_continued(self, on: bool, title: str) -> None:
+        """Show whether commits add to one object, and to which."""
+        self.go_on.setChecked(on)
+        self.go_on.setText(
+            f"Going on with {_shortened(title or 'the next one', 24)}" if on else GO_ON
+        )
+
     def _make_commit(self) -> None:
-        self.name, self.label_id = QLineEdit(), QSpinBox()
-        self.name.setPlaceholderText("name")
-        self.name.setToolTip("Name of the object; if empty, the word that was searched for")
+        self.name, self.label_id, self.classes = QLineEdit(), QSpinBox(), ClassBox()
+        self.name.setPlaceholderText("name (optional)")
+        self.name.setToolTip("Name of this object; if empty, it is called as its class")
+        self.go_on, self.save = _toggle(GO_ON), QPushButton("Save")
+        self.save.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.label_id.setRange(0, 2**31 - 1)
         self.label_id.setSpecialValueText("next free id")
         self.label_id.setToolTip("Id of the object in the labels layer")
@@ -192,7 +213,7 @@ class Panel(QWidget):
         self.learn.setCheckable(True)
         self.learn.setToolTip(
             "Fit the model to the objects on this plane, so that first clicks on others of their "
-            "kind do better; press again to take it back"
+            "kind do better; press again to undo it"
         )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
@@ -203,7 +224,7 @@ class Panel(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         self._form = form(
-            ("Image", self.image), ("", self.channels), ("Seen as", self.look),
+            ("Image", self.image), ("", self.channels), ("Intensity", self.look),
             ("Model", self.model), ("Write to", self.labels),
         )  # fmt: skip
         column.addLayout(self._form)
@@ -221,9 +242,11 @@ class Panel(QWidget):
         column.addWidget(self.threshold)
         column.addWidget(self.take_all)
         column.addWidget(_rule())
+        column.addLayout(row(QLabel("Class"), self.classes, stretch=1))
         column.addLayout(row(self.name, self.label_id, stretch=0))
         column.addWidget(self.overwrite)
         column.addLayout(row(self.commit, self.clear, stretch=0))
+        column.addLayout(row(self.go_on, self.save, stretch=0))
         column.addLayout(row(self.undo, self.redo))
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
@@ -238,9 +261,17 @@ class Panel(QWidget):
         """Write the keys into tooltips and help line."""
         for button in (self.positive, self.negative):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
-        self.word.setToolTip(self._tip("use_word", "Propose every match of a word on this plane"))
+        self.word.setToolTip(
+            self._tip("use_word", "What to propose on this plane; every object, if empty")
+        )
         self.commit.setToolTip(self._tip("commit", "Write the object into the labels layer"))
         self.clear.setToolTip(self._tip("clear", "Forget the prompts and the preview"))
+        tip = "Class of the objects committed from now on; choose one, or type a new one"
+        self.classes.setToolTip(self._tip("next_class", tip))
+        tip = "Add what is committed next, on other planes and images, too, to the same object"
+        self.go_on.setToolTip(self._tip("go_on", tip))
+        tip = "Save the labels that are written to; the first time you are asked for a file"
+        self.save.setToolTip(self._tip("save", tip))
         link = '<a style="color: #8ab4f8" href="help">Help</a>'
         self.help.setText(f"{link} · keys: {self._key_line()}")
 

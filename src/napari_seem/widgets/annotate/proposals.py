@@ -13,7 +13,7 @@ from ...errors import NapariSeemError, UnknownWord
 from ...models.base import Segmentation
 from ...sources import is_big
 from ...viewer.coordinates import world_to_data
-from ...viewer.preview import Preview
+from ...viewer.preview import COLOURS, Preview
 from .._shared.runner import Job, report_crash
 from .._shared.search import ShownPlane, search
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from .plane_sessions import PlaneSession
 
 DEFAULT_THRESHOLD = 0.45
-LARGEST_COUNT = 255
-"""The preview numbers its objects in 8 bits; colours repeat beyond that."""
 
 
 class Proposals(QObject):
@@ -178,7 +176,7 @@ class Proposals(QObject):
         for number, instance in reversed(self.offered()):
             y0, x0, y1, x1 = instance.bbox
             area = values[y0 - top : y1 - top, x0 - left : x1 - left]
-            area[instance.mask] = (number - 1) % LARGEST_COUNT + 1
+            area[instance.mask] = (number - 1) % COLOURS + 1
         self.preview.show(self._work.image, self._work.plane, values, (top, left))
         self.updated.emit()
 

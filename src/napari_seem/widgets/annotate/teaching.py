@@ -131,7 +131,7 @@ class Teaching(QObject):
         self._panel.word.setText(name)
         self.offer_words()
         count = f"{concept.objects} object{'s' * (concept.objects > 1)}"
-        self._annotator.say(f"'{name}' was learned from {count}; press Find to see where it is")
+        self._annotator.say(f"'{name}' was learned from {count}; press Propose to see where it is")
         self.taught.emit(name)
 
     def _failed(self, error: Exception) -> None:

@@ -40,9 +40,7 @@ class Turns:
         """Bring the preview to the present prompts: at once where the answer is known."""
         work = self._annotator.work
         self._annotator.changed.emit()
-        if work is None:
-            return
-        if not work.session.prompts:
+        if work is None or not work.session.prompts:
             self._annotator.runner.drop_waiting()
             self._annotator.preview.clear()
             return
@@ -72,6 +70,8 @@ class Turns:
             self._annotator.answered.emit(prediction)
 
     def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
+        if work not in self._annotator.sessions:
+            return  # it was committed, and that is answered by itself
         if not isinstance(error, NapariSeemError):
             self._annotator.say(f"{type(error).__name__}: {error}", error=True)
             report_crash(error)

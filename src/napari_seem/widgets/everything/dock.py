@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
-from napari.utils.notifications import show_warning
 
 from ...errors import InvalidPrompt
 from ...models.base import Capability
@@ -61,7 +60,7 @@ class EverythingWidget(Dock):
         """Look for everything on the shown plane."""
         image = self.panel.image.layer
         if image is None:
-            self._say("choose an image layer first", True)
+            self.tell("choose an image layer first", True)
             return
         panel = self.panel
         panel.words.clearFocus()  # keys and clicks go to the picture again
@@ -102,13 +101,15 @@ class EverythingWidget(Dock):
         panel.look_box.chosen.connect(self.choose_window)
         panel.filtered.connect(lambda: review.want(panel.wanted()))
         review.updated.connect(self._on_updated)
-        review.said.connect(self._say)
+        review.said.connect(self.tell)
         review.written.connect(panel.labels.select)
         review.steps.ended.connect(lambda _: panel.look.setEnabled(True))
         self.viewer.mouse_drag_callbacks.append(self._on_press)
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._on_removed, self.viewer.layers.events.removed)
         self.events.follow(self._on_image, *axes_of(self.viewer))
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
 
     def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
@@ -143,11 +144,6 @@ class EverythingWidget(Dock):
             can_step_back=self.review.can_step_back, has_map=self.review.has_map,
         )  # fmt: skip
 
-    def _say(self, text: str, error: bool) -> None:
-        self.panel.message.say(text, problem=error)
-        if error:
-            show_warning(text)
-
     def _on_removed(self, event: Event) -> None:
         self.review.forget(unwrap(event.value))
 
@@ -164,8 +160,6 @@ class EverythingWidget(Dock):
         self.panel.show_choices(channels, big)
 
     def _refresh_layers(self, _: object = None) -> None:
-        for box in (self.panel.image, self.panel.labels):
-            box.offer(self.viewer)
         self._on_image()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from magicgui.widgets import FloatSlider
-from napari.layers import Image, Labels
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -23,8 +22,9 @@ from qtpy.QtWidgets import (
 from ...commands.segment import PANOPTIC, SEMANTIC
 from ...models.filters import Wanted
 from ...query.run import LONGEST_WORD
-from .._shared.forms import LayerBox, form, row, set_tips, without_arguments
+from .._shared.forms import form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 
 LARGEST_AREA = 2**31 - 1
@@ -53,25 +53,18 @@ class EverythingPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.model, self.words = QComboBox(), QLineEdit()
         self.model.addItems(list(models))
-        self.words.setPlaceholderText("everything; or: nucleus, cell")
+        self.words.setPlaceholderText("everything, or: nucleus, cell")
         self.words.setMaxLength(10 * LONGEST_WORD)
         self.words.setClearButtonEnabled(True)
         self.look, self.look_box = QPushButton(FIND), WindowBox()
-        self.channels, self.whole = QCheckBox(), QCheckBox("all of the plane, not what is shown")
-        self.score = FloatSlider(
-            label="Score from", min=0, max=1, step=0.01,
-            tooltip="Offer only objects that score at least this much",
-        )  # fmt: skip
-        self.smallest, self.largest = QSpinBox(), QSpinBox()
-        for box in (self.smallest, self.largest):
-            box.setRange(0, LARGEST_AREA)
-            box.setGroupSeparatorShown(True)
-        self.smallest.setToolTip("Offer only objects of at least this many pixels")
-        self.largest.setToolTip("Offer only objects of at most this many pixels")
-        self.largest.setSpecialValueText("no limit")
+        self.channels, self.whole = (
+            QCheckBox(),
+            QCheckBox("the whole plane, not what is shown"),
+        )
+        self._make_bounds()
         self.names, self.overwrite = QListWidget(), QCheckBox("overwrite other objects")
         self.map = QComboBox()
         for title, kind in MAPS.items():
@@ -80,8 +73,8 @@ class EverythingPanel(QWidget):
         self.accept, self.discard = QPushButton("Accept"), QPushButton("Discard")
         self.back, self.message = QPushButton("Undo"), Message()
         self.hint = QLabel(
-            "Click: away, or back. Shift+drag over objects: make them one. Select the layer "
-            "'SEEM everything' for both."
+            "With the layer 'SEEM everything' selected: click an object to remove or restore it, "
+            "Shift+drag over several to merge them."
         )
         self.hint.setWordWrap(True)
         self._tips()
@@ -92,6 +85,20 @@ class EverythingPanel(QWidget):
             box.valueChanged.connect(self.filtered)
         self.show_offer(0, 0, can_step_back=False, has_map=False)
         self.show_choices(0, big=False)
+
+    def _make_bounds(self) -> None:
+        self.score = FloatSlider(
+            label="Minimum score", min=0, max=1, step=0.01,
+            tooltip="Offer only objects that score at least this much",
+        )  # fmt: skip
+        self.smallest, self.largest = QSpinBox(), QSpinBox()
+        for box in (self.smallest, self.largest):
+            box.setRange(0, LARGEST_AREA)
+            box.setGroupSeparatorShown(True)
+            box.setSuffix(" px")
+        self.smallest.setToolTip("Offer only objects of at least this many pixels")
+        self.largest.setToolTip("Offer only objects of at most this many pixels")
+        self.largest.setSpecialValueText("no limit")
 
     @property
     def words_typed(self) -> list[str]:
@@ -155,7 +162,7 @@ class EverythingPanel(QWidget):
                 (self.image, "The image whose shown plane is segmented"),
                 (self.labels, "Takes the accepted objects"),
                 (self.words, "Words with commas between them; empty finds every object"),
-                (self.channels, "Show the model these layers as channels of one picture"),
+                (self.channels, "Give the model these layers as channels of one image"),
                 (self.whole, "Work through a big plane frame by frame; this takes a while"),
                 (self.look, "Find all objects of the shown plane; nothing is written yet"),
                 (
@@ -168,9 +175,9 @@ class EverythingPanel(QWidget):
                     self.overwrite,
                     "Take pixels of objects that are there; otherwise they stay theirs",
                 ),
-                (self.accept, "Write the offered objects in one step; Ctrl+Z takes it back"),
+                (self.accept, "Write the offered objects in one step; Ctrl+Z undoes it"),
                 (self.discard, "Forget what was found"),
-                (self.back, "Take the last click or merge back"),
+                (self.back, "Undo the last click or merge"),
             )
         )
 
@@ -178,16 +185,16 @@ class EverythingPanel(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(form(
             ("Image", self.image), ("", self.channels), ("", self.whole),
-            ("Seen as", self.look_box), ("Model", self.model), ("Find", self.words),
+            ("Intensity", self.look_box), ("Model", self.model), ("Words", self.words),
         ))  # fmt: skip
         column.addWidget(self.look)
         column.addLayout(form(
-            self.score, ("Pixels from", self.smallest), ("to", self.largest),
+            self.score, ("Area from", self.smallest), ("to", self.largest),
             ("Names", self.names),
         ))  # fmt: skip
         column.addWidget(self.hint)
         column.addLayout(form(
-            ("Write to", self.labels), ("", self.overwrite), ("Besides", self.map)
+            ("Write to", self.labels), ("", self.overwrite), ("Also write", self.map)
         ))  # fmt: skip
         column.addWidget(self.accept)
         column.addLayout(row(self.back, self.discard))

@@ -10,6 +10,7 @@ from ...commands.segment import Segment, WriteMap
 from ...commands.workspace import Workspace
 from ...viewer.coordinates import full_data
 from ...viewer.model_input import note_model_input
+from ...viewer.shown import note_map
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
@@ -106,4 +107,5 @@ class Results:
         layer = known.get(kind)
         if layer is None or place.plane.read(full_data(layer)).any():
             layer = known[kind] = self._new(place, f"{place.image.name} {kind}")
+            note_map(layer)
         return layer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from ...errors import NapariSeemError
 from ...models.base import Segmentation
 from ...models.filters import Wanted, united
 from ...viewer.coordinates import world_to_data
-from ...viewer.preview import Preview
+from ...viewer.preview import AWAY, COLOURS, Preview
 from ...viewer.timeline import timeline_of
 from .._shared.model_cache import ModelCache
 from .._shared.search import Search, ShownPlane, search, shown_place
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from ...models.base import Instance
 
-COLOURS, AWAY = 253, 255
-"""The preview numbers its objects in 8 bits; those clicked away share the last value."""
 MOST_SHOWN = 1 << 24
 """Pixels of the preview; of larger areas it shows every second, fourth, ... pixel."""
 Area = tuple[int, int, int, int]
@@ -342,7 +340,6 @@ class InstanceReview(QObject):
             factor = _coarseness(span)
             values = self._painted(span, factor)
             self.preview.show(self.place.image, self.place.plane, values, span[:2], factor)
-            _mark_away(self.preview.layer)
         self.updated.emit()
 
     def _painted(self, span: Area, factor: int) -> npt.NDArray[np.uint8]:
@@ -378,17 +375,3 @@ def _sampled(start: int, stop: int, origin: int, factor: int) -> slice:
     """Preview pixels whose middle lies in [start, stop) of the plane."""
     middle = origin + factor // 2
     return slice(-(-(start - middle) // factor), -(-(stop - middle) // factor))
-
-
-def _mark_away(layer: Layer) -> None:
-    """Colours for objects, and darkness for those clicked away; no gray, as images are gray."""
-    from napari.utils.colormaps import DirectLabelColormap, label_colormap
-
-    if isinstance(layer.colormap, DirectLabelColormap):
-        return
-    cycle = label_colormap(2 * COLOURS)
-    every = [cycle.map(number) for number in range(1, 2 * COLOURS)]
-    bright = [c for c in every if max(c[:3]) > 0.6 and max(c[:3]) - min(c[:3]) > 0.3]
-    colours: dict[int | None, Any] = {n: bright[n % len(bright)] for n in range(1, COLOURS + 1)}
-    colours |= {None: "#00000000", 0: "#00000000", AWAY: "#000000d0"}
-    layer.colormap = DirectLabelColormap(color_dict=colours)

@@ -24,20 +24,18 @@ from ...models.registry import able_models
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, model_input_of, note_model_input
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
-from ...viewer.stacks import read_labels, shown_stack
+from ...viewer.shown import image_layers
+from ...viewer.stacks import plane_text, read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
-from .._shared.events import layers_of
 from .._shared.forms import on_click
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
 from .panel import FOLDER, IMAGES, STACK, ExamplesPanel
 
-LESSONS = "Taught (*.safetensors)"
+LESSONS = "Lesson (*.safetensors)"
 FILES = "Images (*.tif *.tiff *.png *.jpg *.jpeg *.bmp)"
 
 
@@ -63,7 +61,6 @@ class ExamplesWidget(Dock):
         labeller = self.labeller
         self.place(self.panel, labeller.steps.progress, labeller.teaching.progress)
         self._connect()
-        self._refresh_layers()
         self._show_method()
 
     def add_plane(self) -> None:
@@ -80,8 +77,7 @@ class ExamplesWidget(Dock):
                     f"nothing is labelled on the shown plane of '{labels.name}'; paint at least "
                     "one object there"
                 )
-            at = [str(i) for i in plane.index if i is not None]
-            title = f"{image.name} {', '.join(at)}".strip()
+            title = f"{image.name} {plane_text(image, self.viewer.dims, plane)}".strip()
             source = self._shown(image).source(plane, title)
             pixels = source.read().copy()
             example = LabelledExample(title, pixels, values, _key(image, plane), source)
@@ -120,7 +116,7 @@ class ExamplesWidget(Dock):
             targets = self._targets(folder)
             count = labeller.start(model, panel.kind.value, panel.strip.examples, targets)
             panel.show_running(True)
-            panel.message.say(f"{count} to label ..." if count else "everything is labelled")
+            panel.message.say(f"labelling {count} ..." if count else "everything is labelled")
 
     def teach(self) -> None:
         """Fit what the model is given to the examples; the curve falls meanwhile."""
@@ -133,14 +129,14 @@ class ExamplesWidget(Dock):
     def save_taught(self, path: str | Path | None = None) -> None:
         """Keep what was taught as a file; asked for where not given."""
         if path is None:
-            path, _ = QFileDialog.getSaveFileName(self, "Save what was taught", "", LESSONS)
+            path, _ = QFileDialog.getSaveFileName(self, "Save lesson", "", LESSONS)
         if path:
             self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
 
     def open_taught(self, path: str | Path | None = None) -> None:
         """Label by a saved file from now on; asked for where not given."""
         if path is None:
-            path, _ = QFileDialog.getOpenFileName(self, "What was taught", "", LESSONS)
+            path, _ = QFileDialog.getOpenFileName(self, "Open lesson", "", LESSONS)
         if path:
             model = self.panel.model.value
             self._guarded(lambda: self.labeller.open(Path(path), model))
@@ -162,7 +158,8 @@ class ExamplesWidget(Dock):
         panel.results.currentItemChanged.connect(self._on_item)
         self.labeller.answered.connect(self._on_answer)
         self.labeller.ended.connect(self._on_end)
-        self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        for box in (panel.image, panel.labels):
+            box.follow(self.viewer, self.events)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         self.panel.message.say("")
@@ -190,7 +187,7 @@ class ExamplesWidget(Dock):
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
         by_taught = taught is not None and taught.model == self.panel.model.value
-        self.panel.method.setText(f"labels by: {taught.title if by_taught and taught else plain}")
+        self.panel.method.setText(f"Labels by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:
         chosen = self.panel.targets.value
@@ -220,16 +217,14 @@ class ExamplesWidget(Dock):
             mine = key in self._places  # labelled by an earlier run, not by the person
             if key in known or (not mine and read_labels(labels, plane).any()):
                 continue
-            targets.append(self._plane_target(f"plane {k}", image, labels, plane))
+            title = plane_text(image, self.viewer.dims, plane, stack.axis)
+            targets.append(self._plane_target(title, image, labels, plane))
         return targets
 
     def _images(self) -> list[Target]:
         known = {example.key for example in self.panel.strip.examples}
         targets = []
-        for layer in self.viewer.layers:
-            image = unwrap(layer)
-            if not isinstance(image, Image) or is_ours(image) or image.ndim != 2:
-                continue
+        for image in (one for one in image_layers(self.viewer) if one.ndim == 2):
             plane = Plane.of(spatial_shape(image))
             plane = Plane(plane.index, plane.axes, bool(image.rgb))
             if _key(image, plane) not in known:
@@ -310,10 +305,6 @@ class ExamplesWidget(Dock):
             panel.message.say(
                 "stopped; press Label to continue" if outcome else "everything is labelled"
             )
-
-    def _refresh_layers(self, _: object = None) -> None:
-        for box in (self.panel.image, self.panel.labels):
-            box.offer(self.viewer)
 
 
 def _key(image: Image, plane: Plane) -> tuple[object, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magicgui.widgets import ComboBox
-from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QLabel,
     QListWidget,
@@ -15,12 +14,13 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.in_context import Kind
-from .._shared.forms import LayerBox, form, row, set_tips
+from .._shared.forms import form, row, set_tips
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .loss_curve import LossCurve
 from .strip import ExampleStrip
 
-STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files ..."
+STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files…"
 KINDS: dict[str, Kind] = {
     "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
 }  # fmt: skip
@@ -37,22 +37,22 @@ class ExamplesPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels)
+        self.image, self.labels = image_and_labels()
         self.kind = ComboBox(
             label="Ids are", choices=list(KINDS.items()),
             tooltip="Whether the ids are classes, or objects that are all of one kind",
         )  # fmt: skip
         self.targets = ComboBox(
-            label="Label", choices=[STACK, IMAGES, FOLDER],
+            label="To label", choices=[STACK, IMAGES, FOLDER],
             tooltip="What to label; planes that you labelled yourself stay as they are",
         )  # fmt: skip
-        self.model = ComboBox(label="By", choices=list(models))
-        self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files ...")
+        self.model = ComboBox(label="Model", choices=list(models))
+        self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files…")
         self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
         self.run = QPushButton("Label")
-        self.again = QPushButton("Again from the start")
+        self.again = QPushButton("Start over")
         self.teach = QPushButton("Teach")
-        self.save, self.open = QPushButton("Save taught ..."), QPushButton("Open taught ...")
+        self.save, self.open = QPushButton("Save lesson…"), QPushButton("Open lesson…")
         self.curve, self.method = LossCurve(), QLabel()
         self.curve.setVisible(False)
         self._tips()
@@ -89,7 +89,7 @@ class ExamplesPanel(QWidget):
                     self.save,
                     "Save what was taught as a small file, for other images or other people",
                 ),
-                (self.open, "Label with a file saved by Save taught ..."),
+                (self.open, "Label with a lesson that was saved"),
                 (self.method, "What the next run uses to label"),
                 (self.run, "Label what is not done yet"),
                 (self.again, "Label everything again, including what is done"),

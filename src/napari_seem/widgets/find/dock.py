@@ -128,6 +128,7 @@ class FindWidget(Dock):
 
     def go_to(self, number: int) -> None:
         """Show a finding in the viewer; a file is opened first."""
+        self.settle()
         self.panel.view.choose(number)
         place = self.findings.entries[number].finding.place
         if isinstance(place.source, Path):
@@ -135,7 +136,9 @@ class FindWidget(Dock):
             return
         image = self.scope.image_of(place.source)
         if image is None:
-            self.panel.message.say("its image was closed; open it and find again", problem=True)
+            self.panel.message.say(
+                "the image of this finding was closed; open it and find again", problem=True
+            )
             return
         self._show(image, number)
 
@@ -217,7 +220,7 @@ class FindWidget(Dock):
         """Decide on the chosen finding, and choose the next undecided one."""
         number = self.panel.view.number
         if number is None:
-            self.panel.message.say("choose a finding in the list first")
+            self.panel.message.say("choose a finding in the list first", problem=True)
             return
         row = self.findings.row_of(number) or 0
         decide([number])
@@ -273,10 +276,7 @@ class FindWidget(Dock):
         show_place(self.viewer, image, plane, finding.bbox)
         in_a_layer = not isinstance(finding.place.source, Path)
         if entry.state in (State.OPEN, State.REJECTED) or not in_a_layer:
-            known = self.preview.layer
             self.preview.show(image, plane, finding.mask, finding.corner)
-            if known is None:  # it was offered as a labels layer before it was known as ours
-                self.scope.refresh()
         else:
             self.preview.clear()
 

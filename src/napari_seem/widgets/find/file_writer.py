@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.label_files import LabelFile, remove_findings, write_findings
 from ...errors import NapariSeemError
 from ...query import Finding
+from .._shared.message import notify
 from .._shared.steps import Steps
 
 
@@ -76,7 +76,7 @@ class FileWriter(QObject):
         self.steps.close()
         for finished in self._run():
             if finished.problem:
-                show_warning(finished.problem)
+                notify(finished.problem, problem=True)
 
     def _go_on(self) -> None:
         if self._left and not self.steps.running:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from napari.layers import Image, Labels
 from qtpy.QtCore import QStringListModel, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -20,7 +19,6 @@ from superqt import QLabeledDoubleSlider
 from ...query.run import LONGEST_WORD
 from .._shared.forms import (
     AxisBox,
-    LayerBox,
     PlaneRange,
     WordButtons,
     form,
@@ -28,6 +26,7 @@ from .._shared.forms import (
     row,
     set_tips,
 )
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
@@ -56,7 +55,7 @@ class FindPanel(QWidget):
     def __init__(self, models: Sequence[str], findings: Findings) -> None:
         super().__init__()
         self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
-        self.along, self._range = AxisBox(), PlaneRange()
+        self.along, self.planes = AxisBox(), PlaneRange()
         self.model.addItems(list(models))
         self.scope.addItems([STACK, IMAGES, FOLDER])
         self.sort.addItems([BY_SCORE, BY_PLACE])
@@ -65,24 +64,24 @@ class FindPanel(QWidget):
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )
         self.word, self.words = QLineEdit(), QStringListModel(self)
-        self.image, self.labels = LayerBox(Image), LayerBox(Labels, "new layer")
+        self.image, self.labels = image_and_labels("new layer")
         self.channels, self.overwrite = QCheckBox(), QCheckBox("overwrite other objects")
-        self.first, self.last = self._range.first, self._range.last
-        self.folder, self.choose = QLineEdit(), QPushButton("Choose ...")
-        self.begin, self.again = QPushButton("Find"), QPushButton("Again")
+        self.first, self.last = self.planes.first, self.planes.last
+        self.folder, self.choose = QLineEdit(), QPushButton("Choose…")
+        self.begin, self.again = QPushButton("Find"), QPushButton("Start over")
         self.message, self.count = Message(), QLabel()
         self.least = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.view = FindingsView(findings)
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.reject, self.accept = QPushButton("Reject"), QPushButton("Accept")
-        self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Take back")
+        self.accept_all, self.take_back = QPushButton("Accept all"), QPushButton("Undo")
         self._suggestions = WordButtons()
         self._suggestions.chosen.connect(self.suggested)
         self._prepare()
         self._tips()
         self._arrange()
         self.show_running(False)
-        self.show_scope(1, 0)
+        self.show_scope([0], 0)
         self.show_channels(0)
         self.show_counts(0, 0, 0)
 
@@ -91,17 +90,17 @@ class FindPanel(QWidget):
         self.begin.setEnabled(not running)
         self.again.setEnabled(not running)
 
-    def show_scope(self, count: int, axes: int) -> None:
-        """Show the rows that the scope needs, for `count` planes along one of so many axes."""
+    def show_scope(self, numbers: Sequence[int], axes: int) -> None:
+        """Show the rows that the scope needs, for planes of these numbers along one of `axes`."""
         scope = self.scope.currentText()
         rows = (
             (self.image, scope == STACK), (self.along, scope == STACK and axes > 1),
-            (self._range, scope == STACK and count > 1), (self._folder, scope == FOLDER),
+            (self.planes, scope == STACK and len(numbers) > 1), (self._folder, scope == FOLDER),
             (self.labels, scope == STACK),
         )  # fmt: skip
         for widget, wanted in rows:
             self._form.setRowVisible(widget, wanted)
-        self._range.offer(count)
+        self.planes.offer(numbers)
 
     def show_channels(self, count: int) -> None:
         """Offer to use further layers as channels, where there are any."""
@@ -141,17 +140,17 @@ class FindPanel(QWidget):
         set_tips((
             (self.word, "What to look for; Enter begins"),
             (self.scope, "Where to look for it"),
-            (self.channels, "Show the model these layers as channels of one picture"),
+            (self.channels, "Give the model these layers as channels of one image"),
             (self.along, "The axis along which the planes follow each other"),
-            (self.begin, "Look through the planes that were not looked at yet"),
-            (self.again, "Forget what was found, and look at everything again"),
+            (self.begin, "Search the planes that were not searched yet"),
+            (self.again, "Forget what was found, and search everything again"),
             (self.least, "Show only what scores at least this much"),
             (self.previous, "Go to the finding before [Shift+B]"),
             (self.next, "Go to the next finding [Shift+N]"),
             (self.accept, "Write it into the labels [Shift+K; K in the list]"),
             (self.reject, "It is something else [Shift+J; J in the list]"),
-            (self.accept_all, "Write all that score at least so much and are undecided"),
-            (self.take_back, "Take the last decision back [Ctrl+Z in the list]"),
+            (self.accept_all, "Write all findings that are listed and undecided"),
+            (self.take_back, "Undo the last decision [Ctrl+Z in the list]"),
             (self.overwrite, "Take pixels that belong to other objects; otherwise they stay"),
             (self.labels, "Labels layer into which accepted findings are written"),
         ))  # fmt: skip
@@ -161,15 +160,15 @@ class FindPanel(QWidget):
         column.setContentsMargins(8, 8, 8, 8)
         column.setSpacing(6)
         self._form = form(
-            ("Find", self.word), ("", self._suggestions), ("In", self.scope),
+            ("Word", self.word), ("", self._suggestions), ("Where", self.scope),
             ("Image", self.image), ("", self.channels), ("Along", self.along),
-            ("Planes", self._range), ("Folder", self._folder), ("Model", self.model),
+            ("Planes", self.planes), ("Folder", self._folder), ("Model", self.model),
             ("Write to", self.labels), ("", self.overwrite),
         )  # fmt: skip
         column.addLayout(self._form)
         column.addLayout(row(self.begin, self.again))
         column.addWidget(self.message)
-        column.addLayout(row(QLabel("Least score"), self.least, stretch=1))
+        column.addLayout(row(QLabel("Minimum score"), self.least, stretch=1))
         column.addLayout(row(self.count, self.sort, stretch=0))
         column.addWidget(self.view, 1)
         column.addLayout(row(self.previous, self.next, self.reject, self.accept))

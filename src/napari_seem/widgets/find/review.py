@@ -150,7 +150,7 @@ class FindingReview(QObject):
                     self._findings.set_state(number, State.OPEN)
             self.changed.emit()
             return decision.numbers
-        self.said.emit("nothing to take back", False)
+        self.said.emit("nothing to undo", False)
         return ()
 
     def forget(self) -> None:

@@ -14,11 +14,11 @@ from ...errors import InvalidImage
 from ...io.images import images_in
 from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
 from ...sources.source import ImageSource
-from ...viewer.coordinates import channel_layers, spatial_shape
+from ...viewer.coordinates import channel_layers
 from ...viewer.model_input import image_source, model_input_of
 from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
-from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
+from ...viewer.shown import image_layers
+from ...viewer.stacks import slider_numbers
 from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel
 
@@ -58,6 +58,8 @@ class Scope(QObject):
         panel.image.chosen.connect(lambda _: self._refresh_axes())
         self._events = Followed()
         self._events.follow(self.refresh, *layers_of(viewer), *axes_of(viewer))
+        for box in (panel.image, panel.labels):
+            box.follow(viewer, self._events)
         self.refresh()
 
     @property
@@ -86,7 +88,7 @@ class Scope(QObject):
         else:
             sources = plane_sources_of_stack(
                 images[0], self._viewer.dims, layers, axis=panel.along.axis,
-                within=(panel.first.value(), panel.last.value() + 1), together=self.several,
+                within=panel.planes.within, together=self.several,
             )  # fmt: skip
         return sources, len(sources), images
 
@@ -129,8 +131,6 @@ class Scope(QObject):
 
     def refresh(self, _: Any = None) -> None:
         """Offer the layers that are there."""
-        for box in (self._panel.labels, self._panel.image):
-            box.offer(self._viewer)
         self._refresh_axes()
 
     def close(self) -> None:
@@ -142,8 +142,7 @@ class Scope(QObject):
         self.outdated.emit()
 
     def _flat_images(self) -> list[Image]:
-        layers = [unwrap(layer) for layer in self._viewer.layers]
-        return [x for x in layers if isinstance(x, Image) and x.ndim == 2 and not is_ours(x)]
+        return [image for image in image_layers(self._viewer) if image.ndim == 2]
 
     def _folder(self) -> Path:
         if not self._panel.folder.text().strip():
@@ -168,7 +167,8 @@ class Scope(QObject):
 
     def _refresh_range(self) -> None:
         image, axis = self._panel.image.layer, self._panel.along.axis
-        count = 1 if image is None or axis is None else spatial_shape(image)[axis]
-        self._panel.show_scope(count, len(self._panel.along.axes))
+        dims = self._viewer.dims
+        numbers = [0] if image is None or axis is None else slider_numbers(image, dims, axis)
+        self._panel.show_scope(numbers, len(self._panel.along.axes))
         channels = 0 if image is None else len(channel_layers(image, self._viewer.layers))
         self._panel.show_channels(channels)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error, show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
 from ...io.dicom import describe, series_in
-from ...io.files import FORMATS, ending, open_image
-from ...io.label_store import default_home
+from ...io.files import open_image
+from ...io.formats import READ, WRITTEN, ending, find_labels
+from ...io.label_store import default_home, is_kept
 from ...io.ome_zarr import is_ome_zarr
-from ...io.opened import Opened
-from ...viewer.files import as_layers, labels_to_save
+from ...io.opened import Opened, OpenedLabels
+from ...viewer.files import (
+    as_layers,
+    image_grids,
+    labels_layer,
+    labels_to_save,
+    open_labels_on,
+)
 from ...viewer.metadata import GRID, SOURCE
-from ...viewer.on_disk import open_labels
+from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
+from .._shared.message import notify
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
 from .._shared.runner import Job, LatestRunner, report_crash
@@ -27,19 +35,23 @@ from .._shared.runner import Job, LatestRunner, report_crash
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-IMAGES = "Images (*.nii *.nii.gz *.tif *.tiff);;All files (*)"
+KINDS = (
+    "Images and labels (*.nii *.nii.gz *.tif *.tiff "
+    + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
+    + " *.json);;All files (*)"
+)
 
 
 def open_file(viewer: Viewer) -> None:
-    """Ask for an image file and open it with its geometry."""
-    path, _ = QFileDialog.getOpenFileName(None, "Open with geometry", "", IMAGES)
+    """Ask for a file of an image or of labels, and open it with its geometry."""
+    path, _ = QFileDialog.getOpenFileName(None, "Open with geometry", "", KINDS)
     if path:
         open_path(viewer, Path(path))
 
 
 def open_folder(viewer: Viewer) -> None:
-    """Ask for the folder of a DICOM series or an OME-Zarr image and open it."""
-    path = QFileDialog.getExistingDirectory(None, "Open a DICOM series or an OME-Zarr image")
+    """Ask for the folder of a DICOM series, or of an OME-Zarr image or labels, and open it."""
+    path = QFileDialog.getExistingDirectory(None, "Open a DICOM series or an OME-Zarr folder")
     if path:
         open_path(viewer, Path(path))
 
@@ -48,7 +60,7 @@ def open_path(
     viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None,
     then: Callable[[list[Any]], None] = lambda _: None,
 ) -> None:  # fmt: skip
-    """Open an image in a thread and add its layers.
+    """Open an image or labels in a thread and add the layers.
 
     Parameters
     ----------
@@ -61,6 +73,15 @@ def open_path(
         Given the layers that were added.
     """
     viewer = unwrap(viewer)
+    found = find_labels(path)
+    if found is not None:
+        images = image_grids(viewer)
+        _in_thread(
+            lambda: open_labels_on(found, images),
+            lambda opened: then([_add_labels(viewer, opened, found)]),
+            found.name,
+        )
+        return
     if not path.is_dir() or is_ome_zarr(path):
         _in_thread(
             lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
@@ -94,7 +115,7 @@ def open_labels_at(viewer: Viewer, path: Path) -> None:
     try:
         open_labels(unwrap(viewer), path)
     except NapariSeemError as error:
-        show_error(str(error))
+        notify(str(error), problem=True)
 
 
 def save_as(viewer: Viewer) -> None:
@@ -103,21 +124,62 @@ def save_as(viewer: Viewer) -> None:
 
     active = unwrap(viewer).layers.selection.active
     if not isinstance(active, Labels):
-        show_warning("Choose a labels layer in the list first, then save it.")
+        notify("Choose a labels layer in the list first, then save it.", problem=True)
         return
-    wanted = "Labels (" + " ".join(f"*{e}" for group in FORMATS.values() for e in group) + ")"
-    path, _ = QFileDialog.getSaveFileName(None, "Save labels", suggested(active), wanted)
-    if path:
-        save_to(active, Path(path))
+    path = _ask_file(active)
+    if path is not None:
+        save_to(active, path)
 
 
-def save_to(layer: Labels, path: Path) -> None:
-    """Write a Labels layer in a thread, and say what was written."""
+def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
+    """Write a Labels layer to the file it came from or was saved to; without one, ask for it.
+
+    Parameters
+    ----------
+    layer : Labels
+    image : Image or None
+        Beside whose file it is to lie.
+    say : callable
+        Is told what was saved where, or what went wrong, and whether it is an error.
+    """
+    saved, store = str(layer.metadata.get(SOURCE, "")), store_of(layer)
+    if store is not None:
+        say(
+            f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
+            "choose File > IO Utilities > Save labels as",
+            False,
+        )
+        return
+    source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
+    folder = Path(source).parent if source else None
+    path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
+    if path is not None:
+        save_to(layer, path, say)
+
+
+def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
+    """Write a Labels layer in a thread, and say what was written; by default as a notification."""
+    tell = say or (lambda text, wrong: notify(text, problem=wrong))
+    order = labels_to_save(layer, path)
+    count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        show_info("Written: " + ", ".join(str(one) for one in paths))
+        layer.metadata = {**layer.metadata, SOURCE: str(path.absolute())}
+        what = "1 object" if count == 1 else f"{count} objects"
+        tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
-    _in_thread(labels_to_save(layer, path).run, written, f"Writing {path.name}", can_cancel=False)
+    _in_thread(
+        order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
+    )  # fmt: skip
+
+
+def _ask_file(layer: Labels, folder: Path | None = None) -> Path | None:
+    """The file that a person wants a Labels layer to be written to, or None."""
+    wanted = "Labels (" + " ".join(f"*{kind}" for kind in WRITTEN) + ")"
+    first = suggested(layer)
+    start = first if folder is None else str(folder / first)
+    path, _ = QFileDialog.getSaveFileName(None, "Save labels", start, wanted)
+    return Path(path) if path else None
 
 
 def suggested(layer: Labels) -> str:
@@ -138,8 +200,16 @@ def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
         added.append(viewer.add_image(data, **options))
     warning = opened.about.get("warning")
     if warning:
-        show_warning(f"{opened.name}: {warning}")
+        notify(f"{opened.name}: {warning}", problem=True)
     return added
+
+
+def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
+    """Add labels that were opened; those that were kept in a folder are worked on there."""
+    if is_kept(opened.about):
+        return open_labels(viewer, path)
+    data, options, _ = labels_layer(opened, path)
+    return viewer.add_labels(data, **options)
 
 
 def _ask_series(names: list[str]) -> int:
@@ -149,17 +219,22 @@ def _ask_series(names: list[str]) -> int:
     return names.index(name) if sure else -1
 
 
+def _warn(text: str) -> None:
+    notify(text, problem=True)
+
+
 def _in_thread(
-    work: Callable[[], Any], done: Callable[[Any], None], title: str, *, can_cancel: bool = True
-) -> None:
+    work: Callable[..., Any], done: Callable[[Any], None], title: str,
+    wrong: Callable[[str], None] = _warn, *, reports: bool = False,
+) -> None:  # fmt: skip
     """Run something in a thread, with a row in the status bar; errors are shown.
 
-    Where it is cancelled, its outcome is dropped.
+    Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
 
     def failed(error: Exception) -> None:
         if isinstance(error, NapariSeemError):
-            show_error(str(error))
+            wrong(str(error))
         else:
             report_crash(error)
 
@@ -168,11 +243,10 @@ def _in_thread(
     bar = None if window is None else window.statusBar()
     if bar is not None:
         row = ProgressRow(runner.progress, bar, flat=True)
-        row.cancel.setVisible(can_cancel)
         bar.addPermanentWidget(row)
         runner.progress.ended.connect(row.deleteLater)
     runner.progress.ended.connect(runner.deleteLater)
-    runner.submit(Job(work, done, failed, title))
+    runner.submit(Job(partial(work, runner.report) if reports else work, done, failed, title))
 
 
 def _window() -> QMainWindow | None:

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from napari.utils.notifications import show_info, show_warning
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QFileDialog
 
 from ...concepts import ConceptLibrary
 from ...errors import NapariSeemError, SameName
 from ...viewer.private import unwrap
+from .._shared.message import notify
 from .._shared.model_cache import ModelCache, model_cache_of
 from ..annotate.teach_box import SameNameChoice, ask_same_name
 
@@ -31,7 +31,7 @@ def save_library(viewer: Viewer) -> None:
     """Ask for a file and write a copy of the words that are known now."""
     model_cache = model_cache_of(unwrap(viewer))
     if not len(model_cache.words.library):
-        show_warning("No word has been taught yet; teach one in the Annotate dock first.")
+        notify("No word has been taught yet; teach one in the Annotate dock first.", problem=True)
         return
     path, _ = QFileDialog.getSaveFileName(None, "Save taught words", "words.zip", FILES)
     if path:
@@ -100,6 +100,6 @@ def _count(number: int) -> str:
 def _report(work: Callable[[], str]) -> None:
     """Tell what was done, or what was wrong."""
     try:
-        show_info(work())
+        notify(work())
     except NapariSeemError as error:
-        show_warning(str(error))
+        notify(str(error), problem=True)

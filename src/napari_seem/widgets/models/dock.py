@@ -8,17 +8,17 @@ from pathlib import Path
 
 import napari
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_info, show_warning
 from qtpy.compat import isalive
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...models.registry import MODELS, ModelSpec, available_devices, use_file
+from ...models.registry import MODELS, ModelSpec, available_devices, check_file, remember_file
 from .._shared.dock import Dock
 from .._shared.forms import row
+from .._shared.message import notify
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
-from .._shared.runner import report_crash
+from .._shared.runner import Job, LatestRunner, report_crash
 from .card import ModelCard
 from .disk_row import DiskRow
 from .downloads import Download, Fetch, fetched
@@ -51,6 +51,7 @@ class ModelsWidget(Dock):
         self.clear_cache = QPushButton("Clear")
         self.disk = DiskRow(self.model_cache.cache.store)
         self.transfer = Download(self, fetch)
+        self.checking = LatestRunner(self)
         self._arrange()
         self._connect()
         self._offer_devices(("auto", "cpu"))
@@ -68,7 +69,10 @@ class ModelsWidget(Dock):
     def start_download(self, name: str) -> None:
         """Download the weights of a model, or go on with it."""
         if self.transfer.running:
-            show_warning(f"'{self.transfer.name}' is still being downloaded; stop it or wait")
+            notify(
+                f"'{self.transfer.name}' is still being downloaded; cancel that or wait",
+                problem=True,
+            )
             return
         self.cards[name].show_running()
         self.transfer.start(name, self.cards[name].spec.title)
@@ -83,14 +87,18 @@ class ModelsWidget(Dock):
             if not chosen:
                 return
             path = chosen
-        card = self.cards[name]
+        file, card = Path(path), self.cards[name]
         card.setEnabled(False)
-        worker = create_worker(
-            partial(use_file, name, Path(path)), _start_thread=False, _ignore_errors=True
-        )
-        worker.returned.connect(lambda _: self._file_taken(name, ""))
-        worker.errored.connect(lambda error: self._file_taken(name, str(error)))
-        worker.start()
+
+        def fits(_: None) -> None:
+            remember_file(name, file)
+            self._file_taken(name, "")
+
+        self.checking.submit(
+            Job(partial(check_file, name, file), fits,
+                lambda error: self._file_taken(name, str(error)),
+                f"Checking {file.name}", lambda: self._file_taken(name, ""), lane=name)
+        )  # fmt: skip
 
     def empty_cache(self) -> None:
         """Forget the encoded images in memory; those on disk are read when next needed."""
@@ -108,6 +116,7 @@ class ModelsWidget(Dock):
     def _let_go(self) -> None:
         """Stop a download; what has arrived stays."""
         self.transfer.cancel()
+        self.checking.close()
         self._timer.stop()
 
     def _arrange(self) -> None:
@@ -118,13 +127,13 @@ class ModelsWidget(Dock):
         self.clear_cache.setToolTip("Forget encoded images in memory; prompts and labels stay")
         inner = QWidget()
         column = QVBoxLayout(inner)
-        column.addLayout(row(QLabel("Run on"), self.device))
+        column.addLayout(row(QLabel("Device"), self.device))
         column.addLayout(row(self.cache, self.clear_cache, stretch=0))
         column.addWidget(self.disk)
         for card in self.cards.values():
             column.addWidget(card)
         column.addStretch(1)
-        self.place(inner, self.transfer.progress)
+        self.place(inner, self.transfer.progress, self.checking.progress)
 
     def _connect(self) -> None:
         for card in self.cards.values():
@@ -138,9 +147,9 @@ class ModelsWidget(Dock):
         card = self.cards[name]
         card.refresh()
         if problem:
-            show_warning(f"{card.spec.title}: {problem}")
+            notify(f"{card.spec.title}: {problem}", problem=True)
         else:
-            show_info(f"{card.spec.title} is ready")
+            notify(f"{card.spec.title} is ready")
 
     def _file_taken(self, name: str, problem: str) -> None:
         if not isalive(self):
@@ -150,7 +159,7 @@ class ModelsWidget(Dock):
         card.refresh()
         self.model_cache.forget(name)
         if problem:
-            show_warning(problem)
+            notify(problem, problem=True)
 
     def _offer_devices(self, devices: Sequence[str]) -> None:
         if not isalive(self):

@@ -22,15 +22,17 @@ from ...commands.names import (
     RenameObject,
     colourable,
 )
-from ...edits import NO_CLASS
+from ...edits import NO_CLASS, ObjectRecord
+from ...labels.census import Found
 from ...labels.plans import clean_name, counted, look_alikes, quoted
 from ...palette import Palette
 from ...viewer.coordinates import go_to
 from ...viewer.palette import palette_of
-from .._shared.dock import Dock
+from .._shared.dock import Dock, busy
 from .._shared.events import later, layers_of
 from .._shared.forms import on_click
-from .panel import PLANE, ClassesPanel
+from .measures import Measures
+from .panel import PLANE, SCORE, ClassesPanel
 from .tables import ClassRow, ObjectRow
 from .work import NO_LAYER, ObjectsWork
 
@@ -45,13 +47,20 @@ class ObjectsWidget(Dock):
     ----------
     napari_viewer : napari.Viewer
         Filled in by napari.
+
+    Attributes
+    ----------
+    measures : Measures
+        Area or volume, extent, position and intensity of the objects.
     """
 
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         super().__init__(napari_viewer)
         self.panel = ClassesPanel()
         self.work = ObjectsWork(self.viewer, self)
-        self.place(self.panel, self.work.counter.progress)
+        self.measures = Measures(self.work, self)
+        self.panel.place_measures(self.measures)
+        self.place(self.panel, self.work.counter.progress, self.measures.steps.progress)
         self._chosen: set[str] = set()
         self._label = 0
         self._quiet = False
@@ -176,6 +185,7 @@ class ObjectsWidget(Dock):
         self.panel.only.setChecked(False)
         if self.layer is not None:
             self.layer.events.selected_label.disconnect(self._on_selected)
+        self.measures.end()
         self.work.close()
 
     def _connect(self) -> None:
@@ -189,7 +199,7 @@ class ObjectsWidget(Dock):
             (panel.select_all, self.select_all), (panel.merge_objects, self.merge_objects),
             (panel.put_into, self.put_into), (panel.delete_objects, self.delete_objects),
             (panel.undo, self.undo), (panel.redo, self.redo),
-            (panel.again, self.work.counter.again),
+            (panel.again, self.work.counter.again), (panel.again, self.measures.again),
         ))  # fmt: skip
         panel.classes.source.renamed.connect(lambda row, to: self.rename_class(row.name, to))
         panel.objects.source.renamed.connect(lambda row, to: self.rename_object(row.label_id, to))
@@ -198,6 +208,8 @@ class ObjectsWidget(Dock):
         panel.objects.moved.connect(self._on_object)
         panel.objects.clicked.connect(lambda _: self._on_object())
         self.work.changed.connect(self._later)
+        self.measures.measured.connect(self._later)
+        self.measures.said.connect(lambda text, bad: panel.message.say(text, problem=bad))
         self.work.counter.ended.connect(self._on_counted)
         standard = QKeySequence.StandardKey
         for keys, home, action in (
@@ -209,6 +221,7 @@ class ObjectsWidget(Dock):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(action)
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
+        self.panel.labels.follow(self.viewer, self.events)
 
     def _watch(self, layer: Labels | None) -> None:
         """Show another layer; None for none."""
@@ -217,6 +230,7 @@ class ObjectsWidget(Dock):
             self.layer.events.selected_label.disconnect(self._on_selected)
         self._chosen = set()
         self.work.watch(layer)
+        self.measures.watch()
         if layer is not None:
             self._label = int(layer.selected_label)
             layer.events.selected_label.connect(self._on_selected)
@@ -226,7 +240,8 @@ class ObjectsWidget(Dock):
     def _do(self, command: NameCommand, choose: str = "") -> None:
         """Make a change, say what it was, and show the class it led to."""
         with self.reporting():
-            change = self.work.do(command)
+            with busy():  # millions of pixels take seconds
+                change = self.work.do(command)
             if choose:
                 self._chosen = {clean_name(choose)}
             self.refresh()
@@ -237,7 +252,8 @@ class ObjectsWidget(Dock):
 
     def _travel(self, act: Callable[[], str], said: str) -> None:
         with self.reporting():
-            title = act()
+            with busy():
+                title = act()
             self.refresh()
             self.panel.message.say(f"{said}: {title}" if title else "there is nothing more")
 
@@ -252,12 +268,19 @@ class ObjectsWidget(Dock):
         panel, table, found = self.panel, self.work.table, self.work.found
         ids = sorted(i for name in self._chosen or classes for i in classes[name])
         kept = set(self.chosen_objects)
-        panel.objects.source.show([ObjectRow(i, table[i], found.get(i)) for i in ids])
+        panel.objects.source.show_measures(self.measures.titles)
+        panel.objects.source.show([self._row(i, table[i], found.get(i)) for i in ids])
         panel.objects.choose(lambda row: row.label_id in kept)
-        panel.objects.setColumnHidden(PLANE, self.layer.ndim < 3)
+        measuring = bool(self.measures.titles)  # a narrow dock has no room for all columns
+        panel.objects.setColumnHidden(SCORE, measuring)
+        panel.objects.setColumnHidden(PLANE, measuring or self.layer.ndim < 3)
         panel.heading.setText(_heading(len(ids), self._chosen))
         if panel.only.isChecked():
             self._show_only()
+
+    def _row(self, label_id: int, record: ObjectRecord, found: Found | None) -> ObjectRow:
+        measured = {} if found is None else self.measures.of(label_id, found.index)
+        return ObjectRow(label_id, record, found, measured)
 
     def _show_choice(self) -> None:
         self.panel.show_choice(len(self.panel.classes.chosen), len(self.panel.objects.chosen))
@@ -314,10 +337,9 @@ class ObjectsWidget(Dock):
             self._soon.start()
 
     def _refresh_layers(self, _: object = None) -> None:
-        box = self.panel.labels
-        box.offer(self.viewer)
-        if self.layer is None or self.layer is not box.layer:
-            self._watch(box.layer)
+        self.measures.image.offer(self.viewer)
+        if self.layer is None or self.layer is not self.panel.labels.layer:
+            self._watch(self.panel.labels.layer)
 
 
 def _hint(classes: Iterable[str]) -> str:

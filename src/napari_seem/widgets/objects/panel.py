@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -18,13 +17,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from .._shared.forms import LayerBox, form, row, set_tips
+from .._shared.forms import form, row, set_tips
+from .._shared.layer_box import LabelsBox
 from .._shared.message import Message
 from .table import Table
 from .tables import ClassModel, ObjectModel
 
-PLANE = 3
-"""The column of objects that only stacks have."""
+SCORE, PLANE = 2, 3
+"""Columns of objects that are not always shown."""
 
 
 class ClassesPanel(QWidget):
@@ -32,7 +32,7 @@ class ClassesPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.labels = LayerBox(Labels, least_ndim=2)
+        self.labels = LabelsBox(least_ndim=2)
         self.by_object, self.by_class = QRadioButton("object"), QRadioButton("class")
         self.by_object.setChecked(True)
         self.classes, self.objects = Table(ClassModel(), 5), Table(ObjectModel(), 6)
@@ -59,6 +59,10 @@ class ClassesPanel(QWidget):
             (self.delete_objects, objects > 0),
         ):  # fmt: skip
             button.setEnabled(able)
+
+    def place_measures(self, box: QWidget) -> None:
+        """Put what measures the objects below their table."""
+        self._measures.addWidget(box)
 
     def show_undo(self, undo: str, redo: str) -> None:
         """Say on the buttons what they would take back, and bring back."""
@@ -98,6 +102,7 @@ class ClassesPanel(QWidget):
             row(self.heading, self.again, stretch=0), self.objects,
             row(self.select_all, self.merge_objects, self.put_into, self.delete_objects),
         )  # fmt: skip
+        self._measures = QVBoxLayout()
         halves = QSplitter(Qt.Orientation.Vertical)
         halves.setChildrenCollapsible(False)
         halves.addWidget(upper)
@@ -110,6 +115,7 @@ class ClassesPanel(QWidget):
             ("Colours by", row(self.by_object, self.by_class, QLabel(), stretch=2)),
         ))  # fmt: skip
         column.addWidget(halves, 1)
+        column.addLayout(self._measures)
         column.addLayout(row(self.undo, self.redo))
         column.addWidget(self.message)
 

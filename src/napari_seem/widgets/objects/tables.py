@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QSortFilterProxyModel, Qt, Signal
@@ -13,6 +13,7 @@ from qtpy.QtGui import QColor, QFont
 from ...edits import NO_CLASS, ObjectRecord
 from ...labels.census import Found
 
+HEADERS = "Id", "Name", "Score", "Plane", "Pixels"
 SHOWN = Qt.ItemDataRole.DisplayRole
 SORT = Qt.ItemDataRole.UserRole
 NAMELESS = "(no name)"
@@ -34,6 +35,7 @@ class ObjectRow:
     label_id: int
     record: ObjectRecord
     found: Found | None
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 class Model(QAbstractTableModel):
@@ -120,18 +122,31 @@ class ClassModel(Model):
 class ObjectModel(Model):
     """Objects of a layer."""
 
-    headers = ("Id", "Name", "Score", "Plane", "Area")
-    tips = (
+    headers: Sequence[str] = HEADERS
+    tips: Sequence[str] = (
         "Its value in the labels layer", "Double-click to rename",
         "The model's own estimate of how well it fits, 0 to 1",
-        "Where it is largest; click to go there", "In pixels, over all planes",
+        "Where it is largest; click to go there", "Over all planes",
     )  # fmt: skip
     editable = 1
+    measures: Sequence[str] = ()
+
+    def show_measures(self, titles: Mapping[str, str]) -> None:
+        """Have a column for each of these measures, by their titles."""
+        headers = (*HEADERS, *titles.values())
+        if headers == tuple(self.headers):
+            return
+        self.beginResetModel()
+        self.measures, self.headers = tuple(titles), headers
+        self.tips = (*ObjectModel.tips, *titles.values())
+        self.endResetModel()
 
     def data(self, index: QModelIndex, role: int = SHOWN) -> object:
         """As Qt asks for it."""
         row: ObjectRow = self.rows[index.row()]
         column = index.column()
+        if column >= len(HEADERS):
+            return _measure(row.measured.get(self.measures[column - len(HEADERS)]), role)
         if role == SORT:
             return _sortable(row, column)
         if role == Qt.ItemDataRole.DisplayRole:
@@ -180,6 +195,17 @@ def _cell_text(row: ObjectRow, column: int) -> str:
         "" if found is None else ", ".join(str(i) for i in found.index),
         "" if found is None else f"{found.area:,}",
     )[column]
+
+
+def _measure(value: float | None, role: int) -> object:
+    """What a cell of a measure shows; nothing where it is not known."""
+    if role == SORT:
+        return -math.inf if value is None or math.isnan(value) else value
+    if role == Qt.ItemDataRole.TextAlignmentRole:
+        return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    if role != SHOWN:
+        return None
+    return "" if value is None else f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _tip(row: ObjectRow) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from magicgui.widgets import CheckBox, FloatSpinBox
-from napari.layers import Image, Labels
 from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
     QListWidget,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from .._shared.forms import AxisBox, LayerBox, PlaneRange, form, row, set_tips
+from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
+from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .score_plot import ScorePlot
 
@@ -33,7 +34,7 @@ class StackPanel(QWidget):
 
     def __init__(self, models: Sequence[str]) -> None:
         super().__init__()
-        self.image, self.labels = (LayerBox(kind, least_ndim=3) for kind in (Image, Labels))
+        self.image, self.labels = image_and_labels(least_ndim=3)
         self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
         self.model.addItems([*models, OUTLINES])
         self.first, self.last = self.planes.first, self.planes.last
@@ -45,9 +46,15 @@ class StackPanel(QWidget):
             text="look for new objects too",
             tooltip="Also find objects that are on no labelled plane; slower",
         )
+        self.divide = CheckBox(
+            text="splits make daughters",
+            tooltip="Along time: where an object splits, as a cell that divides, the pieces get "
+            "ids of their own, and the object table says what they came from. Otherwise an object "
+            "that splits, as an organ that forks, stays one object",
+        )
         self.stop_below = FloatSpinBox(
             label="Stop below", min=0, max=1, step=0.05,
-            tooltip="Stop propagating at a plane whose score is lower",
+            tooltip="Stop carrying at a plane whose score is lower",
         )  # fmt: skip
         self.stop_below.native.setSpecialValueText("never")
         self.backward, self.both = QPushButton("Back"), QPushButton("Both ways")
@@ -55,14 +62,18 @@ class StackPanel(QWidget):
         self.message, self.plot, self.queue = Message(), ScorePlot(), QListWidget()
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
-        self.take_back = QPushButton("Take back the run")
+        self.take_back = QPushButton("Undo the run")
+        self.ended, self.tracks = QPushButton("Ended here"), QPushButton("Show tracks")
+        self.ended.setMenu(QMenu(self.ended))
         self._tips()
         self._arrange()
         self.show_running(False)
 
     def show_running(self, running: bool) -> None:
         """Allow what is possible while planes are being done, or while none are."""
-        for button in (self.backward, self.both, self.forward, self.resume, self.take_back):
+        for button in (
+            self.backward, self.both, self.forward, self.resume, self.take_back, self.ended,
+        ):  # fmt: skip
             button.setEnabled(not running)
 
     def _tips(self) -> None:
@@ -70,7 +81,7 @@ class StackPanel(QWidget):
             (
                 (self.labels, "Planes in which something is labelled are where carrying starts"),
                 (self.along, "The axis to carry along: depth or time"),
-                (self.model, "Who looks at the planes"),
+                (self.model, "What carries the objects from plane to plane"),
                 (self.backward, "From the shown plane towards the first"),
                 (self.forward, "From the shown plane towards the last"),
                 (self.both, "The whole range"),
@@ -79,6 +90,16 @@ class StackPanel(QWidget):
                 (self.next, "The next plane to check (Shift-N)"),
                 (self.previous, "The one before (Shift-B)"),
                 (self.resume, "Do again what depends on the planes that you corrected"),
+                (
+                    self.ended,
+                    "An object is not on the planes beyond the shown one: what was carried "
+                    "there is removed, and later runs respect it",
+                ),
+                (
+                    self.tracks,
+                    "Show the way of every object through time, and what divided into "
+                    "what, in a Tracks layer; save them by Save labels as, as man_track.txt",
+                ),
                 (self.take_back, "Give all planes the labels they had before the run"),
             )
         )
@@ -87,7 +108,8 @@ class StackPanel(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(form(
             ("Image", self.image), ("Labels", self.labels), ("Along", self.along),
-            ("By", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
+            ("Model", self.model), self.only_selected, self.find_new, self.divide,
+            ("Planes", self.planes),
             self.stop_below,
         ))  # fmt: skip
         column.addLayout(row(self.backward, self.both, self.forward))
@@ -96,4 +118,5 @@ class StackPanel(QWidget):
         column.addWidget(QLabel("To check, the least sure first"))
         column.addWidget(self.queue, 1)
         column.addLayout(row(self.previous, self.next, self.accept))
-        column.addLayout(row(self.resume, self.take_back))
+        column.addLayout(row(self.resume, self.ended))
+        column.addLayout(row(self.take_back, self.tracks))

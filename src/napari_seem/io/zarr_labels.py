@@ -1,0 +1,110 @@
+"""Labels as OME-Zarr groups: where they lie, and written whole or as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..checks import as_path
+from ..edits import ObjectTable
+from ..errors import InvalidLabels
+from ..images import ArraySource
+from ..progress import Progress
+from . import ome_zarr
+from .formats import ending
+from .grid import Grid
+from .whole import replacing
+
+
+@dataclass
+class GrowingLabels:
+    """Labels that are written as they come.
+
+    Attributes
+    ----------
+    array : zarr array on the grid
+        To be filled; 0 where nothing was written.
+    table, about
+        As `write_labels` takes them; read at the end.
+    path : Path
+        Where they will lie.
+    """
+
+    array: Any
+    path: Path
+    table: ObjectTable = field(default_factory=ObjectTable)
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@contextmanager
+def growing_labels(
+    path: str | PathLike[str], grid: Grid, dtype: npt.DTypeLike = np.uint32
+) -> Iterator[GrowingLabels]:
+    """Create OME-Zarr labels to be filled in parts; they get their name when the block ends.
+
+    If the block raises, nothing is left, and the file that was there before stays.
+
+    Raises
+    ------
+    InvalidLabels
+        The path has not the ending .zarr, or is an image.
+    FileTrouble
+        The disk is full, the folder read-only.
+    """
+    path = as_path(path)
+    if ending(path) != ".zarr":
+        raise InvalidLabels(f"'{path.name}' can't be written part by part; give a name in .zarr")
+    path, home = _zarr_place(path, grid)
+    with replacing(path) as (part,):
+        levels = ome_zarr.begin_ome_labels(part, grid, dtype)
+        growing = GrowingLabels(levels[0], path)
+        yield growing
+        ome_zarr.coarsen(levels)
+        about = {**growing.about, "name": path.name}
+        ome_zarr.describe_ome_labels(part, growing.table, about)
+    if home is not None:
+        ome_zarr.enlist(home, path.name)
+
+
+def write_zarr(
+    path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
+    progress: bool | Progress | None = None,
+) -> Path:  # fmt: skip
+    """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
+    path, home = _zarr_place(path, grid)
+    with replacing(path) as (part,):
+        notes = {**about, "name": path.name}
+        ome_zarr.write_ome_labels(part, labels, grid, table, notes, progress)
+    if home is not None:
+        ome_zarr.enlist(home, path.name)
+    return path
+
+
+def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
+    """Return the path of a label group, and the image that it belongs to, if any."""
+    image = grid.native.get("path") if grid.format == "ome-zarr" else None
+    home = path.parent.parent if path.parent.name == "labels" else None
+    if image is not None and path.resolve() == Path(image).resolve():
+        path, home = path / "labels" / "labels", path
+    elif home is not None and ome_zarr.is_ome_zarr(home):
+        path = path.with_name(path.name.removesuffix(".zarr"))
+    else:
+        home = None
+    if home is None and path.exists() and "image-label" not in _attributes(path):
+        raise InvalidLabels(
+            f"'{path}' is an image, which labels must not replace; choose another name, or "
+            f"'{path}/labels/NAME.zarr' to put them into it"
+        )
+    path.parent.mkdir(exist_ok=True)
+    return path, home
+
+
+def _attributes(path: Path) -> Mapping[str, object]:
+    return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}

@@ -1,0 +1,38 @@
+"""What decides how fast a model runs here, and which weights it has: for reports of problems."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from .registry import MODELS, available_devices
+from .weights import CHUNK
+
+
+def compute_facts() -> dict[str, str]:
+    """Return the devices, the instruction set and the threads that torch uses here."""
+    import torch
+
+    return {
+        "devices": ", ".join(available_devices()[1:]),
+        "instruction set": torch.backends.cpu.get_cpu_capability(),
+        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
+    }
+
+
+def weights_facts() -> dict[str, str]:
+    """Return the sha256 of the weights file of each model, or that the file is not here."""
+    found = {}
+    for name, spec in MODELS.items():
+        path = spec.weights.located()
+        if path is None:
+            found[name] = "not downloaded"
+            continue
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(8 * CHUNK):
+                digest.update(block)
+        wanted = spec.weights.digest()[0] if spec.weights.packaged else None
+        damaged = wanted not in (None, digest.hexdigest())
+        found[name] = f"sha256 {digest.hexdigest()}" + (" (not the published file)" * damaged)
+    return found

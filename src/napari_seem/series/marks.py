@@ -1,0 +1,174 @@
+"""How far each image is: one small file an image, so that several people can work in one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ..edits import now
+from ..errors import FileTrouble
+from ..io.whole import replacing
+
+TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"
+STATES = (TO_DO, IN_WORK, DONE, SKIPPED)
+FOLDER = "series"
+"""Folder of the marks in the labels folder."""
+FORMAT = "napari-seem series"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is known of an image of a series.
+
+    Attributes
+    ----------
+    image : str
+        Its name in the series.
+    state : str
+        One of `STATES`.
+    note : str
+    annotator, time : str
+        Who changed the state last, and when.
+    labels : str
+        The label file, from the labels folder, with slashes; "" where there is none.
+    session : str
+        Of the log of the labels.
+    prompts : list of dict
+        Prompts that were not committed, a line for each plane, as in the log.
+    counts : mapping of str to int
+        Class -> objects in the label file; "" for those of none.
+    counted : (int, int)
+        Size in bytes and time in nanoseconds of the label file when they were counted.
+    size, digest
+        As of `SeriesImage.identity`.
+    """
+
+    image: str
+    state: str = TO_DO
+    note: str = ""
+    annotator: str = ""
+    time: str = ""
+    labels: str = ""
+    session: str = ""
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    counted: tuple[int, int] = (0, 0)
+    size: int = 0
+    digest: str = ""
+
+
+_NAMES = {each.name for each in fields(Mark)}
+
+
+class MarkFolder:
+    """The marks of a series, each in a file of its own.
+
+    Parameters
+    ----------
+    folder : Path
+        The labels folder; nothing is written before the first mark.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+
+    def path_of(self, image: str) -> Path:
+        """The file of an image's mark."""
+        return self.folder / f"{image}.json"
+
+    def read(self, image: str) -> Mark:
+        """The mark of an image; of one without a file, or with a damaged one, it is to do."""
+        try:
+            return _read(self.path_of(image))
+        except (FileNotFoundError, FileTrouble):
+            return Mark(image)
+
+    def read_all(self) -> dict[str, Mark]:
+        """All marks that can be read, by the names of their images."""
+        marks = {}
+        for path in sorted(self.folder.rglob("*.json")):
+            if path.name.startswith("."):
+                continue
+            try:
+                mark = _read(path)
+            except (FileNotFoundError, FileTrouble):
+                continue
+            marks[path.relative_to(self.folder).as_posix().removesuffix(".json")] = mark
+        return marks
+
+    def change(self, image: str, annotator: str = "", **changes: Any) -> Mark:
+        """Change an image's mark; what others wrote to it meanwhile stays.
+
+        Parameters
+        ----------
+        image : str
+        annotator : str
+            Noted with the time where the state changes.
+        **changes
+            Fields of `Mark`.
+
+        Raises
+        ------
+        FileTrouble
+            The file can't be written; it is as it was.
+        """
+        path = self.path_of(image)
+        former = self.read(image)
+        mark = replace(former, image=image, **changes)
+        if mark.state != former.state:
+            mark = replace(mark, annotator=annotator, time=now())
+        if mark == former:
+            return mark
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileTrouble(
+                f"the folder '{path.parent}' can't be made ({error.strerror or error}); choose "
+                "another folder for the labels"
+            ) from error
+        _spare_damaged(path)
+        text = json.dumps({FORMAT: VERSION, **asdict(mark)}, indent=1, ensure_ascii=False)
+        with replacing(path) as (part,):
+            part.write_text(text + "\n", encoding="utf-8")
+        return mark
+
+    def rename(self, former: str, image: str) -> Mark:
+        """Let an image have the mark of another name, which goes."""
+        mark = self.read(former)
+        kept = {key: getattr(mark, key) for key in _NAMES - {"image", "annotator", "time"}}
+        self.change(image, mark.annotator, **kept)
+        self.path_of(former).unlink(missing_ok=True)
+        return self.change(image, time=mark.time)
+
+
+def _read(path: Path) -> Mark:
+    """Read a mark; `FileTrouble` where the file is something else."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        version = values.pop(FORMAT)
+        known = {key: value for key, value in values.items() if key in _NAMES}
+        first, second = known.pop("counted", (0, 0))
+        mark = Mark(**known, counted=(int(first), int(second)))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FileTrouble(f"'{path}' is no mark of a series ({error}); restore or delete it") from (
+            error
+        )
+    if version != VERSION or mark.state not in STATES:
+        raise FileTrouble(f"'{path}' was written by a newer napari-seem; update it")
+    return mark
+
+
+def _spare_damaged(path: Path) -> None:
+    """Move a file aside that can't be read, so that it is not lost."""
+    try:
+        _read(path)
+    except FileNotFoundError:
+        return
+    except FileTrouble:
+        path.replace(path.with_name(f"{path.name}.damaged"))

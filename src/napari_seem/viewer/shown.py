@@ -1,0 +1,162 @@
+"""Which image a person means: the one they see, and what lies above it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+import numpy as np
+import numpy.typing as npt
+
+from .coordinates import lie_alike, spatial_shape, world_to_data
+from .private import unwrap
+from .roles import is_ours
+from .window import window_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels, Layer
+
+COVERING = ("translucent", "translucent_no_depth", "opaque")
+"""Blendings that hide what lies below; the others add to it."""
+MOST_TRANSPARENT = 0.5
+"""Images of less opacity let those below be seen."""
+_MADE_FOR: WeakKeyDictionary[Labels, ref[Image]] = WeakKeyDictionary()
+_MAPS: WeakSet[Labels] = WeakSet()
+"""Labels of every pixel that lie beside those of the objects."""
+
+
+def image_layers(viewer: ViewerModel, least_ndim: int = 0) -> list[Image]:
+    """The images of a viewer, but for our own and those of fewer axes; the lowest first."""
+    from napari.layers import Image
+
+    layers = (unwrap(layer) for layer in viewer.layers)
+    return [x for x in layers if isinstance(x, Image) and not is_ours(x) and x.ndim >= least_ndim]
+
+
+def image_meant(viewer: ViewerModel, least_ndim: int = 0) -> Image | None:
+    """The image that a person means: the selected one, or else the topmost visible one.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    least_ndim : int
+        Images of fewer axes are left out.
+
+    Returns
+    -------
+    Image or None
+        Where no image is visible, the topmost; None where there is none.
+    """
+    images = image_layers(viewer, least_ndim)
+    active = unwrap(viewer.layers.selection.active)
+    visible = [image for image in images if image.visible]
+    chosen = [image for image in visible if image is active]
+    return next(reversed(chosen or visible or images), None)
+
+
+def covering_image(viewer: ViewerModel, image: Image, world: npt.ArrayLike) -> Image | None:
+    """The topmost visible image that hides `image` at a world position (D,), or None."""
+    if viewer.canvas.grid.enabled:
+        return None
+    covers = (other for other in _above(viewer, image) if _holds(viewer, other, world))
+    return next(covers, None)
+
+
+def covers(viewer: ViewerModel, image: Image, other: Image) -> bool:
+    """Whether an image lies above another and hides at least a part of it in the shown plane."""
+    if viewer.canvas.grid.enabled or not any(one is image for one in _above(viewer, other)):
+        return False
+    (low, high), (other_low, other_high) = _extents(viewer, image, other)
+    return bool((low < other_high).all() and (other_low < high).all())
+
+
+def show_image(viewer: ViewerModel, image: Image) -> None:
+    """Bring an image before a person's eyes: select it, and hide the images that hide it.
+
+    Its own labels are shown again; those of images that are not seen any more are hidden.
+    """
+    image.visible = True
+    above = [other for other in _above(viewer, image) if covers(viewer, other, image)]
+    below = [x for x in image_layers(viewer) if covers(viewer, image, x)]
+    unseen = [*above, *(x for x in below if _lies_within(viewer, x, image))]
+    for layer in list(viewer.layers):
+        owner = owner_of(layer)
+        if owner is not None and same_picture(owner, image):
+            layer.visible = True
+        elif any(owner is one for one in unseen) or any(layer is one for one in above):
+            layer.visible = False
+    viewer.layers.selection.active = image
+
+
+def same_picture(one: Image, other: Image) -> bool:
+    """Whether two layers show the same image, as channels of it that add up."""
+    channels = sum(layer.blending not in COVERING for layer in (one, other))
+    return one is other or (channels > 0 and lie_alike(one, other))
+
+
+def note_owner(labels: Labels, image: Image) -> None:
+    """Remember that labels were made for an image."""
+    _MADE_FOR[unwrap(labels)] = ref(unwrap(image))
+
+
+def note_map(labels: Labels) -> None:
+    """Remember that objects are written elsewhere, unless a person wants them here."""
+    _MAPS.add(unwrap(labels))
+
+
+def is_map(layer: Layer) -> bool:
+    """Whether a layer says what every pixel is, beside the labels of the objects."""
+    return unwrap(layer) in _MAPS
+
+
+def owner_of(layer: Layer) -> Image | None:
+    """The image that labels were made for, where that is known and still exists."""
+    found = _MADE_FOR.get(unwrap(layer))
+    return None if found is None else found()
+
+
+def belongs_to(labels: Labels, image: Image | None) -> bool:
+    """Whether objects of an image can be written into labels that are not another image's."""
+    if image is None or is_ours(labels) or not lie_alike(labels, image):
+        return False
+    if labels.multiscale and window_of(labels) is None:
+        return False
+    owner = owner_of(labels)
+    return owner is None or same_picture(owner, image)
+
+
+def labels_for(viewer: ViewerModel, image: Image | None) -> Labels | None:
+    """The topmost visible labels that were made for an image, or None."""
+    layers = (unwrap(layer) for layer in reversed(viewer.layers))
+    made = (x for x in layers if x.visible and owner_of(x) is not None and not is_map(x))
+    return next((layer for layer in made if belongs_to(layer, image)), None)
+
+
+def _above(viewer: ViewerModel, image: Image) -> Iterable[Image]:
+    """The visible images that hide what is below them and lie above one, the topmost first."""
+    for layer in reversed(image_layers(viewer)):
+        if layer is image:
+            return
+        opaque = layer.blending in COVERING and layer.opacity > MOST_TRANSPARENT
+        if layer.visible and opaque:
+            yield layer
+
+
+def _extents(viewer: ViewerModel, *images: Image) -> list[npt.NDArray[np.float64]]:
+    """Return the lowest and the highest corner of each image, (2, K) along the shown axes."""
+    least = min(image.ndim for image in images)
+    axes = [axis - viewer.dims.ndim for axis in viewer.dims.displayed]
+    return [np.asarray(x.extent.world)[:, [a for a in axes if -a <= least]] for x in images]
+
+
+def _lies_within(viewer: ViewerModel, image: Image, other: Image) -> bool:
+    (low, high), (other_low, other_high) = _extents(viewer, image, other)
+    return bool((low >= other_low).all() and (high <= other_high).all())
+
+
+def _holds(viewer: ViewerModel, image: Image, world: npt.ArrayLike) -> bool:
+    """Whether a world position (D,) lies on an image."""
+    point = np.round(world_to_data(image, world, viewer.dims))
+    return bool(((point >= 0) & (point < spatial_shape(image))).all())

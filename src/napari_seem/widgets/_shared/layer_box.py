@@ -1,0 +1,241 @@
+"""Choices of an image and of labels that keep up with what a person sees and makes."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from napari.layers import Image, Labels
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox
+
+from ...viewer.private import unwrap
+from ...viewer.roles import is_ours
+from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for, show_image
+from .events import Followed, later, layers_of
+
+OWN: Any = object()
+"""Stands for what a box shows already."""
+
+
+class LayerBox(QComboBox):
+    """A choice of layers of a kind, held as layers.
+
+    Parameters
+    ----------
+    none : str
+        Title of a first entry that stands for no layer; without one there is no such entry.
+    least_ndim : int
+        Layers of fewer axes are not offered.
+
+    Attributes
+    ----------
+    chosen : Signal(object)
+        Another layer is chosen, or None.
+    """
+
+    chosen = Signal(object)
+    kind: ClassVar[type[Any]]
+
+    def __init__(self, none: str = "", least_ndim: int = 0) -> None:
+        super().__init__()
+        self._none, self._least = none, least_ndim
+        self._layers: list[Any] = []
+        self._viewer: Any = None
+        self._events: Any = None
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.currentIndexChanged.connect(lambda _: self._on_index())
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or None."""
+        index = self.currentIndex() - bool(self._none)
+        return self._layers[index] if 0 <= index < len(self._layers) else None
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers that are offered, the lowest first."""
+        return list(self._layers)
+
+    def follow(self, viewer: Any, events: Followed) -> None:
+        """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
+        self.offer(viewer)
+        self._events, layers = events, self._viewer.layers
+        events.follow(self._on_layers, *layers_of(self._viewer))
+        events.follow(self._on_active, layers.selection.events.active)
+        for layer in layers:
+            self._watch(layer)
+        self._on_active()
+
+    def offer(self, viewer: Any, present: Any = OWN) -> None:
+        """Offer a viewer's layers but for our own; the present choice stays where it is there."""
+        first, self._viewer = self._viewer is None, unwrap(viewer)
+        present = self.layer if present is OWN else present
+        layers = [unwrap(layer) for layer in viewer.layers if not is_ours(layer)]
+        fit = [x for x in layers if isinstance(x, self.kind) and x.ndim >= self._least]
+        self.blockSignals(True)
+        self.clear()
+        self._layers = fit
+        self.addItems([self._none] * bool(self._none) + [layer.name for layer in fit])
+        self.blockSignals(False)
+        by_hand = present is None and self._none and not first
+        self.select(present if by_hand or self._offers(present) else self._usual())
+        if self.layer is not present:
+            self.chosen.emit(self.layer)
+
+    def select(self, layer: Any) -> None:
+        """Show a layer as chosen without announcing it."""
+        self.blockSignals(True)
+        index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
+        self.setCurrentIndex(index + bool(self._none))
+        self.blockSignals(False)
+
+    def _offers(self, layer: Any) -> bool:
+        return any(known is layer for known in self._layers)
+
+    def _take(self, layer: Any) -> None:
+        """Choose a layer for a person, if it is offered."""
+        if layer is not self.layer and self._offers(layer):
+            self.select(layer)
+            self.chosen.emit(layer)
+
+    def _on_layers(self, event: Any) -> None:
+        self.offer(self._viewer)
+        if event.type == "inserted":
+            self._watch(event.value)
+            self._on_added(event.value)
+
+    def _watch(self, layer: Any) -> None:
+        """Notice when a layer is renamed, shown or hidden."""
+        self._events.follow(self._on_visible, layer.events.visible)
+        self._events.follow(self._on_name, layer.events.name)
+
+    def _on_name(self, _: object) -> None:
+        self.offer(self._viewer)
+
+    def _usual(self) -> Any:
+        """What is chosen where nobody chose."""
+        raise NotImplementedError
+
+    def _on_index(self) -> None:
+        """A person chose here, or a program for them."""
+        raise NotImplementedError
+
+    def _on_active(self, _: object = None) -> None:
+        """Another layer of the viewer is the selected one."""
+        raise NotImplementedError
+
+    def _on_added(self, layer: Any) -> None:
+        """A layer came."""
+        raise NotImplementedError
+
+    def _on_visible(self, event: Any) -> None:
+        """A layer was shown or hidden."""
+
+
+class ImageBox(LayerBox):
+    """A choice of the image that a person sees: one that they add, select, uncover or choose here.
+
+    Choosing one here shows it.
+    """
+
+    kind = Image
+
+    def _usual(self) -> Any:
+        return image_meant(self._viewer, self._least)
+
+    def _on_index(self) -> None:
+        if self.layer is not None:
+            show_image(self._viewer, self.layer)
+        self.chosen.emit(self.layer)
+
+    def _on_active(self, _: object = None) -> None:
+        layer = unwrap(self._viewer.layers.selection.active)
+        if isinstance(layer, Image) and layer.visible:
+            self._take(layer)
+
+    def _on_added(self, layer: Any) -> None:
+        if isinstance(layer, Image) and layer.visible:
+            self._take(layer)
+
+    def _on_visible(self, event: Any) -> None:
+        present, layer = self.layer, event.source
+        if layer is present and not layer.visible:
+            self._take(self._usual())
+        elif self._offers(layer) and layer.visible and covers(self._viewer, layer, present):
+            self._take(layer)
+
+
+class LabelsBox(LayerBox):
+    """A choice of the labels to write to: those that a person or a dock made or selected last.
+
+    Parameters
+    ----------
+    beside : ImageBox, optional
+        Holds the image that they have to lie on; labels that are another image's are not taken.
+    none, least_ndim
+        As of `LayerBox`.
+    """
+
+    kind = Labels
+
+    def __init__(self, beside: ImageBox | None = None, none: str = "", least_ndim: int = 0) -> None:
+        super().__init__(none, least_ndim)
+        self._beside = beside
+        self._added: list[Any] = []
+        self._soon = later(self, 0, self._take_added)
+
+    def follow(self, viewer: Any, events: Followed) -> None:
+        """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
+        super().follow(viewer, events)
+        if self._beside is not None:
+            self._beside.chosen.connect(self._on_image)
+
+    def _usual(self) -> Any:
+        image = None if self._beside is None else self._beside.layer
+        made = labels_for(self._viewer, image)
+        if made is not None or self._none:
+            return made
+        fit = [layer for layer in self._layers if belongs_to(layer, image)]
+        return next(iter(fit or self._layers), None)
+
+    def _on_index(self) -> None:
+        if self.layer is not None:
+            self.layer.visible = True
+        self.chosen.emit(self.layer)
+
+    def _on_image(self, image: Any) -> None:
+        """Another image is chosen: labels of the former one are not meant any more."""
+        if self.layer is None or not belongs_to(self.layer, image):
+            usual = self._usual()
+            if usual is not self.layer:
+                self.select(usual)
+                self.chosen.emit(usual)
+
+    def _on_active(self, _: object = None) -> None:
+        layer = unwrap(self._viewer.layers.selection.active)
+        if layer not in self._added:
+            self._take_fitting(layer)
+
+    def _on_added(self, layer: Any) -> None:
+        if isinstance(layer, Labels) and not is_ours(
+            layer
+        ):  # taken once whoever makes it is done with it
+            self._added.append(layer)
+            self._soon.start()
+
+    def _take_added(self) -> None:
+        added, self._added = self._added, []
+        for layer in added:
+            if not is_map(layer):
+                self._take_fitting(layer)
+
+    def _take_fitting(self, layer: Any) -> None:
+        beside = self._beside
+        if self._offers(layer) and (beside is None or belongs_to(layer, beside.layer)):
+            self._take(layer)
+
+
+def image_and_labels(none: str = "", least_ndim: int = 0) -> tuple[ImageBox, LabelsBox]:
+    """The choices of an image and of labels that lie on it; the rest as of `LayerBox`."""
+    image = ImageBox(least_ndim=least_ndim)
+    return image, LabelsBox(image, none, least_ndim)

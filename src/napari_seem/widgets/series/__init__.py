@@ -1,0 +1,1 @@
+"""The Series dock: images labelled one after another."""
