@@ -22,8 +22,10 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QLineEdit,
+    QListWidget,
     QMenu,
     QRadioButton,
+    QTabBar,
     QWidget,
 )
 
@@ -90,6 +92,8 @@ class Hand:
 
     def press(self, text: str, dock: str = "", then: Callable[[], None] | None = None) -> None:
         """Press the button whose text begins so; `then` answers the dialog that it opens."""
+        if dock:
+            self.raise_dock(dock)
         button = self._find(
             QAbstractButton, lambda b: _plain(b.text()).startswith(text), dock, text
         )
@@ -206,12 +210,16 @@ class Hand:
         with self._action():
             press_widget(self.viewer.window._qt_viewer.layerButtons.newLabelsButton)
 
-    def go_to(self, layer: Any, plane: int) -> None:
-        """Type the number that the slider has for a plane of a layer's first axis."""
-        dims = self.viewer.dims
+    def number_of(self, layer: Any, plane: int) -> int:
+        """The number that the slider has for a plane of a layer's first axis."""
+        axis = self.viewer.dims.range[0]
         world = layer.data_to_world((plane, *[0] * (layer.ndim - 1)))[0]
-        number = round((world - dims.range[0].start) / dims.range[0].step)
-        self.type(self.viewer.window._qt_viewer.dims.slider_widgets[0].curslice_label, str(number))
+        return round((world - axis.start) / axis.step)
+
+    def go_to(self, layer: Any, plane: int) -> None:
+        """Type the number of a plane beside the slider."""
+        slider: Any = self.viewer.window._qt_viewer.dims.slider_widgets[0]
+        self.type(slider.curslice_label, str(self.number_of(layer, plane)))
 
     def wait(self) -> None:
         """Wait until the program has nothing more to do."""
@@ -255,6 +263,7 @@ class Hand:
 
     def field(self, label: str, dock: str) -> Any:
         """The field that stands beside a label, or that shows it as long as it is empty."""
+        self.raise_dock(dock)
         for form in self.dock(dock).findChildren(QFormLayout):
             for row in range(form.rowCount()):
                 title = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
@@ -281,6 +290,30 @@ class Hand:
         with self._action():
             press_widget(self.viewer.window._qt_viewer.viewerButtons.resetViewButton)
         self.rest(0.2)
+
+    def raise_dock(self, name: str) -> None:
+        """Click on the tab of a dock that lies behind another one; nothing where it is seen."""
+        if self.dock(name).isVisible():
+            return
+        for bar in self.window.findChildren(QTabBar):
+            for number in range(bar.count()):
+                if bar.isVisible() and bar.tabText(number).startswith(name):
+                    with self._action():
+                        press_widget(bar, bar.tabRect(number).center())
+                    return
+        raise Stuck(f"the dock '{name}' is hidden, and has no tab")
+
+    def pick_item(self, text: str, dock: str) -> None:
+        """Click on an entry of a list in a dock."""
+        self.raise_dock(dock)
+        for view in self.dock(dock).findChildren(QListWidget):
+            for item in (view.item(row) for row in range(view.count())):
+                if view.isVisible() and text in item.text():
+                    view.scrollToItem(item)
+                    with self._action():
+                        press_widget(view.viewport(), view.visualItemRect(item).center())
+                    return
+        raise Stuck(f"'{text}' is in no list of {dock}")
 
     def _find(self, kind: Any, fits: Callable[[Any], bool], dock: str, text: str) -> Any:
         root = self.dock(dock) if dock else self.window
