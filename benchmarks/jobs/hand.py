@@ -216,10 +216,10 @@ class Hand:
         world = layer.data_to_world((plane, *[0] * (layer.ndim - 1)))[0]
         return round((world - axis.start) / axis.step)
 
-    def go_to(self, layer: Any, plane: int) -> None:
+    def go_to(self, number: int) -> None:
         """Type the number of a plane beside the slider."""
         slider: Any = self.viewer.window._qt_viewer.dims.slider_widgets[0]
-        self.type(slider.curslice_label, str(self.number_of(layer, plane)))
+        self.type(slider.curslice_label, str(number))
 
     def wait(self) -> None:
         """Wait until the program has nothing more to do."""

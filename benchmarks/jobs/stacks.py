@@ -44,7 +44,7 @@ def organ(hand: Hand, folder: Path) -> Result:
     choose_class(hand, "kidney right")
     hand.press("Go on with this object", ANNOTATE)
     for plane in planes:
-        hand.go_to(image, int(plane))
+        hand.go_to(hand.number_of(image, int(plane)))
         outline(hand, truth[plane], spots(image, int(plane)))
         commit(hand)
     hand.photo("organ-planes")
@@ -69,7 +69,7 @@ def video(hand: Hand, folder: Path) -> Result:
     """Find cells on the first frame of a video, carry them through time with new ones, save."""
     case = data.video(folder)
     hand.drop(case.path)
-    hand.go_to(layer_of(hand, "cells"), 0)
+    hand.go_to(0)
     open_dock(hand, EVERYTHING)
     hand.press("Segment everything", EVERYTHING)
     hand.press("Accept", EVERYTHING)
