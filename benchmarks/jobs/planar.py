@@ -20,6 +20,7 @@ from .person import (
     ANNOTATE,
     EVERYTHING,
     Result,
+    choose_class,
     commit,
     layer_of,
     open_dock,
@@ -29,6 +30,7 @@ from .person import (
     save,
     spots,
     told,
+    write_to,
 )
 
 NUCLEI = "53ad09e4348767be"
@@ -45,14 +47,15 @@ def coins(hand: Hand, folder: Path, most: int = 24) -> Result:
     hand.menu("File", "Open Sample", "SEEM", "Coins")
     open_dock(hand, ANNOTATE)
     spot = spots(layer_of(hand, "Coins"))
+    choose_class(hand, "drachma")
     for number in range(1, min(most, truth.max()) + 1):
         outline(hand, truth == number, spot)
-        commit(hand, "drachma" if number == 1 else "")
+        commit(hand)
     hand.photo("coins")
     path = folder / "coins.tif"
     layer = layer_of(hand, "labels", Labels)
     drawn = np.array(layer.data)
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wanted = np.where(truth <= most, truth, 0)
     wrong = reopen(hand, path, ["drachma"])
     hand.photo("coins-reopened")
@@ -80,10 +83,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
              and not one.name.startswith("SEEM")]  # fmt: skip
     layer = named[-1]
     open_dock(hand, ANNOTATE)
-    write_to = hand.field("Write to", ANNOTATE)
-    if write_to.currentText() != layer.name:
-        hand.note(f"'Write to' was '{write_to.currentText()}'")
-        hand.choose(write_to, layer.name)
+    write_to(hand, layer.name)
     kept = matches(np.asarray(layer.data), case.truth)
     missing = [n for n in range(1, case.truth.max() + 1) if n not in kept]
     missing.sort(key=lambda n: -int((case.truth == n).sum()))
@@ -93,7 +93,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     hand.photo("nuclei")
     path = folder / "nuclei.tif"
     drawn = np.array(layer.data)
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wrong = reopen(hand, path, [])
     good = len(matches(drawn, case.truth)) >= 0.85 * len(np.unique(case.truth[case.truth > 0]))
     return told(good, agreement(drawn, case.truth), wrong)
@@ -113,7 +113,8 @@ def vessels(hand: Hand, folder: Path) -> Result:
         by_model = dice(preview(hand, truth.shape), truth)
     hand.photo("vessels-scribbles")
     if by_model > 0.5:
-        commit(hand, "vessel")
+        choose_class(hand, "vessel")
+        commit(hand)
     else:
         hand.note(f"gave the scribbles up: their Dice was {by_model:.2f}")
         hand.press("Clear", ANNOTATE)
@@ -129,7 +130,7 @@ def vessels(hand: Hand, folder: Path) -> Result:
     hand.photo("vessels")
     drawn = np.asarray(layer.data) > 0
     path = folder / "vessels.tif"
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wrong = reopen(hand, path, [])
     text = f"Dice {by_model:.2f} by prompts, {dice(drawn, truth):.2f} with the brush"
     return told(dice(drawn, truth) > 0.6, text, wrong)

@@ -73,6 +73,7 @@ def run_here(name: str, photos: Path | None) -> Row:
 
             return do(name, Shell(folder), folder)
         import napari
+        from napari.utils.notifications import notification_manager
         from qtpy.QtWidgets import QApplication
 
         from .hand import Hand
@@ -85,7 +86,8 @@ def run_here(name: str, photos: Path | None) -> Row:
         window.activateWindow()
         hand.rest(0.5)
         try:
-            return do(name, hand, folder)
+            with notification_manager:  # an error is a message, as in a session of napari's own
+                return do(name, hand, folder)
         finally:
             if photos is not None:
                 hand.photo(f"{name}-end")
