@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_seem.edits import ObjectRecord, ObjectTable
-from napari_seem.viewer.rows import set_table
+from napari_seem.viewer.metadata import set_table
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
 

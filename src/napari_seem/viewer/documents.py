@@ -20,11 +20,10 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
-from .metadata import ABOUT, grid_values
-from .on_disk import store_of
+from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
-from .rows import others_columns, rows_of, set_table, table_of
+from .targets import store_of
 from .undo import NapariUndo
 from .window import window_of
 

@@ -22,12 +22,11 @@ from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
-from .metadata import ABOUT, GRID, SOURCE, grid_of
+from .metadata import ABOUT, GRID, SOURCE, grid_of, table_of
 from .model_input import CONTRAST, LOOK
-from .on_disk import belongs_on_disk
 from .palette import class_colours, palette_of
 from .private import unwrap
-from .rows import table_of
+from .targets import belongs_on_disk
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -20,11 +20,10 @@ from .documents import close_document
 from .files import as_layers, labels_layer, labels_to_save
 from .metadata import SOURCE
 from .model_input import LOOK
-from .on_disk import open_labels, store_of
 from .private import unwrap
 from .roles import in_use, slide_under_prompts
 from .shown import note_owner
-from .targets import new_labels
+from .targets import new_labels, open_labels, store_of
 from .timeline import document_in
 
 if TYPE_CHECKING:

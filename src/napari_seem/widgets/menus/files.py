@@ -25,8 +25,8 @@ from ...viewer.files import (
     open_labels_on,
 )
 from ...viewer.metadata import GRID, SOURCE
-from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
+from ...viewer.targets import open_labels, store_of
 from .._shared.message import notify
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
