@@ -60,9 +60,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
-    elsewhere = {"demo": demo(), "batch": batch()}
-    return {name: elsewhere.get(name, own) for name, own in commands.choices.items()
-            if name != "bench"}  # fmt: skip
+    every = {**commands.choices, "demo": demo(), "batch": batch()}
+    return {name: own for name, own in every.items() if name != "bench"}
 
 
 def _parser() -> argparse.ArgumentParser:
