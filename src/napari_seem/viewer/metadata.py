@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..edits import ObjectTable
@@ -35,6 +36,20 @@ def grid_of(layer: Layer) -> Grid:
         for label, usual in zip(names, plain, strict=True)
     )
     return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
+
+
+def source_path(layer: Layer) -> Path | None:
+    """The file or folder that a layer came from or was saved to last; None where nobody knows."""
+    own: Any = unwrap(layer)
+    grid = own.metadata.get(GRID)
+    path = own.metadata.get(SOURCE) or own.source.path or (grid and grid.native.get("path"))
+    return Path(path) if path else None
+
+
+def note_source(layer: Layer, path: Path) -> None:
+    """Remember the file that a layer is saved to."""
+    own: Any = unwrap(layer)
+    own.metadata = {**own.metadata, SOURCE: str(path.absolute())}
 
 
 def grid_values(layer: Layer) -> dict[str, object]:

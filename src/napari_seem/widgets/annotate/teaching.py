@@ -14,10 +14,10 @@ from ...commands.base import ModelRef
 from ...commands.vocabulary import ForgetWord, Teach, marked_examples, marks
 from ...concepts.concept import checked_name
 from ...edits import ObjectTable
-from ...errors import ConceptTrouble, InvalidLabels, NapariSeemError
+from ...errors import ConceptTrouble, InvalidLabels
 from ...models.teachable import plain
 from ...viewer.coordinates import full_data, shown_area
-from .._shared.runner import Job, report_crash
+from .._shared.runner import Job, explained
 from .._shared.search import ShownPlane, shown_place
 from .teach_box import Lesson, TeachBox, ask_same_name
 
@@ -135,9 +135,7 @@ class Teaching(QObject):
         self.taught.emit(name)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, NapariSeemError):
-            report_crash(error)
-        self._annotator.say(str(error), error=True)
+        self._annotator.say(explained(error), error=True)
 
     def _ids_here(self) -> dict[int, str]:
         """Ids and names of the labelled objects on the shown plane, or on what is shown of it."""

@@ -148,7 +148,7 @@ class FindWidget(Dock):
         self.review.close()
         self.preview.close()
         self.scope.close()
-        let_go(self.viewer, self)
+        let_go(self)
 
     def _connect(self) -> None:
         panel = self.panel

@@ -130,7 +130,7 @@ class StackWidget(Dock):
     def _let_go(self) -> None:
         self.runner.close()
         self.tracks.steps.close()
-        let_go(self.viewer, self)
+        let_go(self)
 
     def _connect(self) -> None:
         panel = self.panel
