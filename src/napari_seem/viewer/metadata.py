@@ -35,7 +35,7 @@ def grid_of(layer: Layer) -> Grid:
         label if label in ("t", "z", "y", "x") else usual
         for label, usual in zip(names, plain, strict=True)
     )
-    return Grid(shape, axes, affine_matrix(own), tuple(_short(unit) for unit in own.units))
+    return Grid(shape, axes, affine_matrix(own), tuple(short_unit(unit) for unit in own.units))
 
 
 def source_path(layer: Layer) -> Path | None:
@@ -61,7 +61,7 @@ def grid_values(layer: Layer) -> dict[str, object]:
     }
 
 
-def _short(unit: object) -> str:
+def short_unit(unit: object) -> str:
     """A pint unit as `Grid` writes it."""
     return f"{unit:~}".replace("µ", "u")
 

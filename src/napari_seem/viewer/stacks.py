@@ -15,7 +15,7 @@ from ..planes import Plane
 from ..sources.source import PlaneSource
 from ..sources.stack import StackSource
 from .coordinates import data_to_world, full_data, placement, shown_plane, spatial_shape
-from .metadata import table_of
+from .metadata import short_unit, table_of
 from .model_input import model_input_of
 from .private import unwrap
 
@@ -234,5 +234,4 @@ def _unit(layer: Layer, dims: Dims, axis: int) -> str:
     """Return the unit of positions along an axis; "" for pixels."""
     units = getattr(dims, "units", None)
     unit = units[axis - layer.ndim] if units else layer.units[axis]
-    short = f"{unit:~}".replace("µ", "u")
-    return "" if str(unit) == "pixel" else short
+    return "" if str(unit) == "pixel" else short_unit(unit)

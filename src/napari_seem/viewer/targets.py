@@ -68,11 +68,7 @@ def new_labels(
 
 def check_target(labels: Labels, image: Image, label_id: int) -> None:
     """Raise `InvalidLabels` where objects of `image` can't be written into `labels`."""
-    if labels.multiscale and window_of(labels) is None:
-        raise InvalidLabels(
-            f"'{labels.name}' has several resolutions, which napari can only show; choose a plain "
-            "labels layer, or let a new one be made"
-        )
+    check_editable(labels)
     data = full_data(labels)
     if tuple(data.shape) != spatial_shape(image):
         raise InvalidLabels(
@@ -80,8 +76,18 @@ def check_target(labels: Labels, image: Image, label_id: int) -> None:
             f"{spatial_shape(image)}; choose a labels layer of the image's own size"
         )
     check_labels(data, label_id)
-    check_writable(data)
-    if not labels.editable and window_of(labels) is None:
+
+
+def check_editable(labels: Labels) -> None:
+    """Raise `InvalidLabels` where the pixels of a layer can't be changed."""
+    windowed = window_of(labels) is not None
+    if labels.multiscale and not windowed:
+        raise InvalidLabels(
+            f"'{labels.name}' has several resolutions, which napari can only show; names can be "
+            "changed, pixels can't: choose a plain labels layer, or open its full resolution as one"
+        )
+    check_writable(full_data(labels))
+    if not labels.editable and not windowed:
         raise InvalidLabels(
             f"'{labels.name}' is not editable; set its `editable` to True, or choose another layer"
         )

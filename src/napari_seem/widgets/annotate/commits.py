@@ -261,8 +261,8 @@ class Commits(QObject):
         lost, self.waiting = len(self.waiting), []
         if lost:
             self._annotator.say(
-                f"{counted(lost)} not written: the Annotate dock was closed before the masks were "
-                "there", error=True,
+                f"{counted(lost)} {'was' if lost == 1 else 'were'} not written: the Annotate dock "
+                "was closed before the masks were there", error=True,
             )  # fmt: skip
         self._call_waiting()
 
