@@ -20,7 +20,7 @@ from .metadata import ABOUT, GRID, grid_of
 from .private import unwrap
 from .roles import slide_under_prompts
 from .shown import note_owner
-from .window import Window, window_of
+from .window import LabelWindow, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ IN_MEMORY = 256 << 20
 WIDEST = 8192
 """Labels of planes with more rows or columns lie on disk."""
 TEXTURE = 16384
-"""Planes with more rows or columns can't be painted on in napari; see `window.Window`."""
+"""Planes with more rows or columns can't be painted on in napari; see `window.LabelWindow`."""
 
 
 def new_labels(
@@ -183,5 +183,5 @@ def _add(viewer: ViewerModel, store: LabelStore, options: dict[str, object]) -> 
     )
     _STORES[layer] = store
     if many:
-        Window(viewer, layer, store)
+        LabelWindow(viewer, layer, store)
     return layer
