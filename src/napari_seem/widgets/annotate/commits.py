@@ -150,6 +150,8 @@ class Commits(QObject):
         Those whose masks are not there, and those after them.
     continued : Continued or None
         The object that commits add to.
+    title : str
+        What it is called; "" for none, and before its first commit.
     """
 
     changed = Signal()
@@ -159,14 +161,10 @@ class Commits(QObject):
         self._annotator = annotator
         self.waiting: list[PressedCommit] = []
         self.continued: Continued | None = None
+        self.title = ""
         self._last: PressedCommit | None = None
         self._written: dict[str, PlaneSession] = {}
         self._then: list[Callable[[], None]] = []
-
-    @property
-    def title(self) -> str:
-        """What the object is called that commits add to; "" for none, before its first commit."""
-        return "" if self.continued is None else self.continued.title
 
     def press(self, name: str = "", label_id: int | None = None) -> PressedCommit | None:
         """Write the object on the shown plane, at once or when its mask is there.
@@ -216,7 +214,7 @@ class Commits(QObject):
         self.continued = self._to_continue() if wanted else None
         if self.continued is not None and self.continued.label_id is not None:
             self._annotator.classes.choose(self.continued.concept)
-        self.changed.emit()
+        self._show_continued()
 
     def when_written(self, then: Callable[[], None]) -> None:
         """Call a function once nothing waits any more."""
@@ -350,7 +348,7 @@ class Commits(QObject):
         one.state = "written"
         if one.continued is not None:
             one.continued.written(one.label_id, one.labels)
-            self.changed.emit()
+            self._show_continued()
         annotator.classes.note_use(command.concept)
         annotator.objects.written(one.labels, work)
 
@@ -380,6 +378,10 @@ class Commits(QObject):
             if there and last.label_id in document_of(last.labels).table:
                 new.written(last.label_id, last.labels)
         return new
+
+    def _show_continued(self) -> None:
+        self.title = "" if self.continued is None else self.continued.title
+        self.changed.emit()
 
     def _say_written(self, one: PressedCommit) -> None:
         more = f"; {self._say_waiting()}" if self.waiting else ""
