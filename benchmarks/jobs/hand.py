@@ -293,7 +293,7 @@ class Hand:
 
     def raise_dock(self, name: str) -> None:
         """Click on the tab of a dock that lies behind another one; nothing where it is seen."""
-        if self.dock(name).isVisible():
+        if not self.dock(name).visibleRegion().isEmpty():
             return
         for bar in self.window.findChildren(QTabBar):
             for number in range(bar.count()):

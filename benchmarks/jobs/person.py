@@ -12,6 +12,8 @@ import numpy.typing as npt
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
+from napari_seem.viewer.preview import EDGE
+
 from ..person import iou, next_click
 from .hand import Hand, Stuck
 from .judge import names_of
@@ -62,7 +64,7 @@ def preview(hand: Hand, shape: tuple[int, ...]) -> BoolArray:
     """The mask that the preview shows, array (H, W)."""
     layers = [one for one in hand.viewer.layers if one.name.startswith("SEEM preview")]
     for layer in layers:
-        shown = np.squeeze(np.asarray(layer.data)) > 0
+        shown = np.squeeze(np.asarray(layer.data)) % EDGE > 0  # without the dark line around it
         if layer.visible and shown.shape == tuple(shape):
             return shown
     return np.zeros(shape, bool)
@@ -91,6 +93,13 @@ def outline(
 def commit(hand: Hand) -> None:
     """Press the key that commits."""
     hand.key(Qt.Key.Key_K)
+
+
+def drop_refused(hand: Hand, shape: tuple[int, ...]) -> None:
+    """Clear the prompts of an object that was not written, as its pixels belong to others."""
+    if preview(hand, shape).any():
+        hand.note(f"an object was not written: {hand.said(ANNOTATE)}")
+        hand.key(Qt.Key.Key_J)
 
 
 def choose_class(hand: Hand, name: str) -> None:

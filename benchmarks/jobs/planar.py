@@ -11,6 +11,8 @@ from qtpy.QtCore import Qt
 from scipy import ndimage
 from skimage.measure import label
 
+from napari_seem.viewer.preview import EDGE
+
 from ..person import innermost
 from . import data
 from .hand import Hand
@@ -22,6 +24,7 @@ from .person import (
     Result,
     choose_class,
     commit,
+    drop_refused,
     layer_of,
     open_dock,
     outline,
@@ -73,7 +76,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     found = layer_of(hand, "SEEM everything")
     hand.photo("nuclei-found")
     hand.select(found.name)
-    wrong_ones, torn = _to_mend(np.asarray(found.data), case.truth)
+    wrong_ones, torn = _to_mend(np.asarray(found.data) % EDGE, case.truth)
     for pieces in torn[:5]:
         hand.trace(spot(pieces), modifiers=SHIFT)
     for at in wrong_ones[:10]:
@@ -90,6 +93,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     for number in missing[:5]:
         outline(hand, case.truth == number, spot)
         commit(hand)
+        drop_refused(hand, case.truth.shape)
     hand.photo("nuclei")
     path = folder / "nuclei.tif"
     drawn = np.array(layer.data)
