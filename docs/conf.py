@@ -28,6 +28,8 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 nitpicky = True
+default_role = "code"  # as the docstrings use it
+toc_object_entries_show_parents = "hide"
 highlight_language = "none"
 pygments_style = "a11y-high-contrast-light"
 

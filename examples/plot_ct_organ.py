@@ -32,7 +32,7 @@ answer = session.add(ns.Point(112, 82))
 answer
 
 # %%
-# From there through ten slices; without ``within`` it is to both ends of the series.
+# From there through nine slices; without ``within`` it is to both ends of the series.
 work = ns.propagate(model, volume, {14: answer.mask.astype(np.uint16)}, within=(10, 19))
 work
 

@@ -12,13 +12,15 @@ IMAGE, TRUTH = disc_image()
 def settle(qtbot, dock):
     """Wait until what is asked for is shown, and encoded."""
     player = dock.player
-    qtbot.waitUntil(lambda: not player.loader.busy and not player.ahead.steps.running)
+    qtbot.waitUntil(
+        lambda: not player.loader.busy and not player.ahead.steps.running, timeout=20_000
+    )
 
 
 def click(qtbot, annotate, y, x):
     """Put a point as the point tool does, and wait for its mask."""
     annotate.annotator.prompt_layers.points.add([(y, x)])
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy, timeout=20_000)
 
 
 def shown(dock):

@@ -12,8 +12,6 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import skimage.data
 import tifffile
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
 
 from napari_seem.demo.gestures import perform, wait_until
 from napari_seem.demo.script import Click
@@ -21,7 +19,7 @@ from napari_seem.widgets._shared.dock import open_dock
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.series.window import open_window
 
-WINDOW = (1400, 1000)
+WINDOW = (1366, 768)
 COINS = {0: [(52, 55), (52, 110), (125, 110)], 1: [(50, 60), (120, 62)], 3: [(48, 52), (46, 115)]}
 """Number of an image -> where it is clicked."""
 
@@ -56,10 +54,7 @@ def main(picture: Path) -> None:
         perform(annotate, Click((125, 115)))
         player.save_now()
         wait_until(lambda: not player.ahead.steps.running, 300)
-        viewer.window._qt_window.resizeDocks(
-            [annotate.parent(), dock.parent()], [380, 560], Qt.Orientation.Vertical
-        )
-        QApplication.processEvents()
+        wait_until(lambda: "coin 4" in dock.panel.counts.text(), 30)
         viewer.screenshot(str(picture), canvas_only=False, flash=False)
         viewer.close()
 

@@ -12,7 +12,7 @@ import napari_seem
 from napari_seem.cli import parsers
 
 TOPIC = re.compile(r"^(?P<title>[A-Z][a-z]+(?: [a-z]+)?)  +(?P<what>.+)$")
-WIDTH = 92
+WIDTH = 78
 
 
 def topics() -> dict[str, list[str]]:

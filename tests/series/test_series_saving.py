@@ -14,6 +14,7 @@ from napari_seem.series.marks import IN_WORK
 from napari_seem.series.opening import open_in
 from napari_seem.series.series import Series
 from napari_seem.viewer.documents import logs_folder
+from napari_seem.widgets.menus.files import save_to
 
 
 def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
@@ -22,14 +23,14 @@ def test_prompts_left_unfinished_are_there_again(open_on, folder, qtbot):
     shapes = annotate.annotator.prompt_layers.shapes
     shapes.add_rectangles(np.array([[10, 4], [10, 38], [50, 38], [50, 4]]))
     shapes.add_polygons(np.array([[2.0, 2], [2, 9], [9, 9]]))
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy, timeout=20_000)
     before = annotate.annotator.work.session.prompts
     dock.series_next()
     settle(qtbot, dock)
     assert annotate.annotator.work is None or not annotate.annotator.work.session.prompts
     dock.series_previous()
     settle(qtbot, dock)
-    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy)
+    qtbot.waitUntil(lambda: not annotate.annotator.runner.busy, timeout=20_000)
 
     after = annotate.annotator.work.session.prompts
     assert [type(p) for p in after] == [Point, Box, Polygon]
@@ -73,10 +74,16 @@ def test_saving_by_the_annotate_dock_is_no_conflict(open_on, folder, qtbot):
     annotate, dock = open_on(folder)
     click(qtbot, annotate, 32, 20)
     annotate.commit()
-    annotate.save()
-    qtbot.waitUntil(lambda: "saved" in annotate.panel.message.text())
+    annotate.committing.save()
+    assert "saved to" in annotate.panel.message.text()
     click(qtbot, annotate, 32, 58)
     annotate.commit()
+    dock.player.saver.wait(0)
+    said = []  # and by the menu
+    path = folder / "labels" / "d0_labels.tif"
+    save_to(dock.player.shown.labels, path, lambda text, _: said.append(text))
+    qtbot.waitUntil(lambda: bool(said), timeout=20_000)
+    dock.player.shown.dirty = True
     dock.player.save_now()
 
     inside = sorted(path.name for path in (folder / "labels").glob("*.tif"))

@@ -126,6 +126,7 @@ def test_planes_are_numbered_as_the_slider_numbers_them(
     dock = opened(volume, {0: labels[0]}, **options)
     if other is not None:
         dock.viewer.add_image(np.zeros((4, 48, 48)), name="other", **other)
+        dock.panel.image.setCurrentText("body")
     dock.panel.model.setCurrentText(OUTLINES)
     click(dock.panel.both)
     settle(dock.runner.steps)

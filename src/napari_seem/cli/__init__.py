@@ -54,13 +54,15 @@ def _bench(arguments: Sequence[str]) -> int:
 
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
-    """Return the parser of each command by its name, for the documentation."""
+    """Return the parser of each command of the installed package, for the documentation."""
     from ..demo.run import parser as demo
     from .batch import parser as batch
 
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
-    return {**commands.choices, "demo": demo(), "batch": batch()}
+    elsewhere = {"demo": demo(), "batch": batch()}
+    return {name: elsewhere.get(name, own) for name, own in commands.choices.items()
+            if name != "bench"}  # fmt: skip
 
 
 def _parser() -> argparse.ArgumentParser:

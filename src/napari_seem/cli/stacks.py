@@ -148,15 +148,15 @@ def _run(
 
 def _tracks(options: argparse.Namespace) -> int:
     """Check files of tracks, or convert labels."""
-    from ..io.files import open_image, read_labels, write_labels
+    from ..io.files import open_labels, write_labels
     from ..io.tracks import check_tracks
 
     if options.output is None:
         problems = check_tracks(options.labels)
         print("\n".join(problems) or f"'{options.labels}' keeps the rules")
         return int(bool(problems))
-    labels, table = read_labels(options.labels)
-    written = write_labels(options.output, labels, open_image(options.labels).grid, table)
+    labels = open_labels(options.labels)
+    written = write_labels(options.output, labels.data, labels.grid, labels.table, labels.about)
     print(f"{len(written)} files -> {options.output}")
     return 0
 

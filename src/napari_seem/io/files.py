@@ -23,6 +23,7 @@ from .formats import (
     OUTLINES,
     OWN_TABLE,
     ROIS,
+    TRACKS,
     WRITTEN,
     beside,
     ending,
@@ -71,7 +72,7 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
-    if ending(path) == tracks.TRACKS:
+    if ending(path) == TRACKS:
         return tracks.open_tracks(path)
     if path.is_dir():
         zarr = ome_zarr.is_ome_zarr(path)
@@ -159,7 +160,7 @@ def write_labels(
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
-    if kind == tracks.TRACKS:
+    if kind == TRACKS:
         return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
     values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
@@ -312,9 +313,8 @@ def _open_labels(
         from .dicom_seg import read_dicom_seg
 
         return OpenedLabels(name, *read_dicom_seg(path, grid))
-    if kind == tracks.TRACKS:
-        labels, table = tracks.read_tracks(path)
-        return OpenedLabels(name, labels, table, tracks.open_tracks(path).grid)
+    if kind == TRACKS:
+        return tracks.read_tracks(path)
     if path.is_dir():
         group, table, about = ome_zarr.read_ome_labels(path)
         return OpenedLabels(name, group.data, table, group.grid, about, group.levels)

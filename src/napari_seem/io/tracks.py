@@ -20,13 +20,11 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from .grid import Grid
-from .opened import Opened
+from .opened import Opened, OpenedLabels
 from .table import read_json, write_json
 from .tiff import open_tiff, write_tiff
 from .whole import replacing
 
-TRACKS = "_track.txt"
-"""Ending of the text of tracks."""
 CONTINUES = "continues"
 """Key in the JSON beside: later parts of objects with gaps -> the object."""
 HIGHEST = (1 << 16) - 1
@@ -188,11 +186,11 @@ def open_tracks(path: Path) -> Opened:
         raise FileTrouble(f"the masks beside '{path}' have different sizes; they are no video")
     shape, matrix = (len(frames), *first.grid.shape), np.eye(first.grid.ndim + 2)
     matrix[1:, 1:] = first.grid.matrix
-    grid = Grid(shape, ("t", *first.grid.axes), matrix, ("pixel", *first.grid.units), "ctc")
+    grid = Grid(shape, ("t", *first.grid.axes), matrix, ("pixel", *first.grid.units), "tiff")
     return Opened(path.stem, (np.stack(frames),), grid)
 
 
-def read_tracks(path: Path) -> tuple[npt.NDArray[np.integer], ObjectTable]:
+def read_tracks(path: Path) -> OpenedLabels:
     """Read masks and tracks; objects that were written in several parts are one again.
 
     Parameters
@@ -207,13 +205,14 @@ def read_tracks(path: Path) -> tuple[npt.NDArray[np.integer], ObjectTable]:
         without a track. A track that is absent from a frame within is taken as it is.
     """
     tracks, masks = _read_text(path), _mask_files(path)
-    labels = np.asarray(open_tracks(path).data)
+    opened = open_tracks(path)
+    labels = np.asarray(opened.data)
     problems = [*_text_problems(tracks, len(masks)), *_mask_problems(tracks, masks, strict=False)]
     if problems:
         raise FileTrouble(f"'{path}' breaks the rules of tracks: {problems[0]}; mend the file")
     side = path.with_suffix(".json")
     table, about = read_json(side) if side.exists() else (ObjectTable(), dict[str, object]())
-    noted = about.get(CONTINUES)
+    noted = about.pop(CONTINUES, None)
     whole = {int(i): int(of) for i, of in noted.items()} if isinstance(noted, Mapping) else {}
     for part, of in whole.items():
         labels[labels == part] = of
@@ -222,7 +221,7 @@ def read_tracks(path: Path) -> tuple[npt.NDArray[np.integer], ObjectTable]:
         if one.label not in whole:
             known = rows.get(one.label, ObjectRecord())
             rows[one.label] = replace(known, parent=whole.get(one.parent, one.parent))
-    return labels, ObjectTable(rows)
+    return OpenedLabels(opened.name, labels, ObjectTable(rows), opened.grid, about)
 
 
 def _without_gaps(

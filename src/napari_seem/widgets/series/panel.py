@@ -68,6 +68,7 @@ class SeriesPanel(QWidget):
         self.compare, self.disagreements = QPushButton("Compare with…"), QLabel()
         self.former_pair, self.next_pair = QPushButton("Previous"), QPushButton("Next")
         self._numbers: list[int] = []
+        self._set_up()
         self._arrange()
         self.set_keys(keys)
         self.show_pair(None, 0, 0)
@@ -139,7 +140,7 @@ class SeriesPanel(QWidget):
                 self.note.setText(series.mark_of(position).note)
         self.list.blockSignals(False)
 
-    def _arrange(self) -> None:
+    def _set_up(self) -> None:
         self.filter.addItems(list(FILTERS))
         self.view.addItems([FIT, KEEP])
         self.ahead.setChecked(True)
@@ -165,6 +166,8 @@ class SeriesPanel(QWidget):
              "each is answered at once"),
         ))  # fmt: skip
         self.list.itemClicked.connect(self._on_item)
+
+    def _arrange(self) -> None:
         column = QVBoxLayout(self)
         column.addLayout(row(self.folder, self.files, self.layers))
         column.addWidget(self.bar)

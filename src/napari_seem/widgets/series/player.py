@@ -22,8 +22,8 @@ from ...viewer.documents import document_of, logs_folder
 from ...viewer.metadata import SOURCE, grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from ...viewer.series_layers import ShownImage, show_layers, show_opened, source_ahead
+from ...viewer.shown import image_layers
 from ...viewer.timeline import timeline_of
 from .._shared.dock import open_dock
 from .._shared.events import Followed, later
@@ -103,7 +103,7 @@ class SeriesPlayer(QObject):
         InvalidImage
             There is none.
         """
-        layers = [layer for layer in self.viewer.layers if _is_image(layer)]
+        layers = image_layers(self.viewer)
         if not layers:
             raise InvalidImage("no image layer is open; open images first, or choose a folder")
         images = [SeriesImage(layer.name, _file_of(layer)) for layer in layers]
@@ -279,6 +279,7 @@ class SeriesPlayer(QObject):
         if dock is not None:
             dock.work_on(shown.images[0], shown.labels, partial(self._saved_to, shown))
             resume(dock.annotator, prompts)
+            dock.use_tool(dock.tool)
             self._waiting_prompts = []
 
     def _saved_to(self, shown: ShownImage) -> Path:
@@ -374,12 +375,6 @@ class SeriesPlayer(QObject):
             former.hide(self.viewer)
         self.said.emit(str(error), True)
         self.changed.emit()
-
-
-def _is_image(layer: Any) -> bool:
-    from napari.layers import Image
-
-    return isinstance(layer, Image) and not is_ours(layer)
 
 
 def _file_of(layer: Image) -> Path | None:

@@ -157,9 +157,9 @@ class StackWidget(Dock):
         dims = self.viewer.dims.events
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._refresh_plane, dims.point, dims.order)
+        self.events.follow(self._on_range, dims.range)
         for box in (panel.image, panel.labels):
             box.follow(self.viewer, self.events)
-        self.events.follow(self._on_range, dims.range)
         self._claim_keys()
 
     def _claim_keys(self) -> None:
