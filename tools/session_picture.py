@@ -144,7 +144,7 @@ def _by_prompts(film: Film, hand: Hand, spots: Any, boxes: Any) -> None:
 def _by_word(film: Film, hand: Hand, dock: AnnotateWidget) -> None:
     hand.type(dock.panel.word, "nucleus")
     film.take("Or type a word: every match is proposed", seconds=2.0)
-    hand.press("Take all", "Annotate")
+    hand.press("Accept", "Annotate")
     film.take("Take all of them, in one step of undo", seconds=1.8)
 
 
