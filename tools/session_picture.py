@@ -56,7 +56,7 @@ class Film:
 
     def _point(self, frame: Image.Image, at: Any) -> None:
         mouse = self.hand.mouse
-        x, y = mouse._pixel(at)
+        x, y = mouse.pixel(at)
         corner = mouse.canvas.native.mapTo(self.hand.window, mouse.canvas.native.rect().topLeft())
         outline = [(corner.x() + x + dx, corner.y() + y + dy) for dx, dy in POINTER]
         ImageDraw.Draw(frame).polygon(outline, fill="white", outline="black", width=1)

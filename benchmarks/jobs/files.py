@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from napari.layers import Labels
+from napari.layers import Image, Labels
+from qtpy.QtCore import Qt
 
 from . import data
 from .hand import Hand, Stuck
 from .judge import agreement, matches
 from .person import (
     ANNOTATE,
+    SERIES,
     Result,
+    choose_class,
     commit,
     layer_of,
     open_dock,
@@ -37,42 +40,55 @@ ROOFS, EACH, CELLS = 8, 3, 8
 def geotiff(hand: Hand, folder: Path) -> Result:
     """Outline roofs of a GeoTIFF, and save them as GeoJSON in the map's coordinates."""
     case, transform = data.roofs(folder)
-    title = "Open image with its geometry... (SEEM)"
+    title = "Open image or labels with their geometry... (SEEM)"
     hand.menu("File", "IO Utilities", title, then=hand.answering(case.path))
     hand.wait()
     open_dock(hand, ANNOTATE)
     image = layer_of(hand, "town")
     wanted = _largest(case.truth, ROOFS)
+    choose_class(hand, "roof")
     for number in np.unique(wanted)[1:]:
         outline(hand, wanted == number, spots(image))
-        commit(hand, "roof")
+        commit(hand)
     hand.photo("geotiff")
     layer = layer_of(hand, "labels", Labels)
     path = folder / "roofs.geojson"
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     text, good = _judge_geojson(path, transform, wanted)
     return told(good, text, reopen(hand, path, ["roof"]))
 
 
 def ten(hand: Hand, folder: Path) -> Result:
-    """Label some nuclei on each of ten images, save each, and open one again."""
-    cases = [data.shared("microscopy/dsb2018", item, folder) for item in FOLDER]
-    good, objects = 0, 0
-    for number, case in enumerate(cases):
-        hand.drop(case.path)
-        if number == 0:
-            open_dock(hand, ANNOTATE)
-        _work_on(hand, case.path.stem)
-        wanted = _largest(case.truth, EACH)
+    """Label some nuclei on each of ten images of a folder, and go back to the first one."""
+    from napari_seem.io.files import read_labels
+
+    images = folder / "images"
+    images.mkdir()
+    cases = [data.shared("microscopy/dsb2018", item, images) for item in FOLDER]
+    open_dock(hand, SERIES)
+    hand.press("Folder", SERIES, then=hand.answering(images))
+    open_dock(hand, ANNOTATE)
+    by_stem = {case.path.stem: case for case in cases}
+    for _ in cases:  # in the series' own order
+        image = layer_of(hand, "", Image)
+        wanted = _largest(by_stem[image.name].truth, EACH)
         for one in np.unique(wanted)[1:]:
-            outline(hand, wanted == one, spots(layer_of(hand, case.path.stem)))
+            outline(hand, wanted == one, spots(image))
             commit(hand)
-        layer = layer_of(hand, f"{case.path.stem} labels", Labels)
-        save(hand, layer.name, folder / f"{case.path.stem}-labels.tif")
-        good += len(matches(np.asarray(layer.data), wanted))
-        objects += EACH
+        hand.key(Qt.Key.Key_D, Qt.KeyboardModifier.AltModifier)
     hand.photo("ten")
-    wrong = reopen(hand, folder / f"{cases[0].path.stem}-labels.tif", [])
+    good = 0
+    for case in cases:
+        saved = images / "labels" / f"{case.path.stem}_labels.tif"
+        if saved.exists():
+            drawn, _ = read_labels(saved)
+            good += len(matches(np.asarray(drawn), _largest(case.truth, EACH)))
+    hand.pick_item(cases[0].path.name, SERIES)
+    back = np.asarray(layer_of(hand, "labels", Labels).data)
+    again = matches(back, _largest(cases[0].truth, EACH))
+    hand.photo("ten-again")
+    objects = EACH * len(cases)
+    wrong = "" if len(again) == EACH else f"{len(again)} of {EACH} objects are back"
     return told(good >= 0.9 * objects, f"{good} of {objects} objects, {len(cases)} files", wrong)
 
 
@@ -92,21 +108,9 @@ def channels(hand: Hand, folder: Path) -> Result:
     layer = layer_of(hand, "labels", Labels)
     drawn = np.array(layer.data)
     path = folder / "cells-labels.tif"
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wrong = reopen(hand, path, [])
     return told(len(matches(drawn, wanted)) >= 0.9 * CELLS, agreement(drawn, wanted), wrong)
-
-
-def _work_on(hand: Hand, name: str) -> None:
-    """See to it that the dock works on an image, and writes to labels of its own."""
-    image = hand.field("Image", ANNOTATE)
-    if image.currentText() != name:
-        hand.note(f"the dock still worked on '{image.currentText()}'")
-        hand.choose(image, name)
-    write_to = hand.field("Write to", ANNOTATE)
-    if write_to.currentText() not in ("new layer", f"{name} labels"):
-        hand.note(f"'Write to' was '{write_to.currentText()}'")
-        hand.choose(write_to, "new layer")
 
 
 def _largest(truth: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

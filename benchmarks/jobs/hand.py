@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QMimeData, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDropEvent
+from qtpy.compat import isalive
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
     QApplication,
+    QCheckBox,
     QComboBox,
-    QDialog,
+    QDialogButtonBox,
     QFileDialog,
     QFormLayout,
     QLineEdit,
+    QListWidget,
     QMenu,
+    QRadioButton,
+    QTabBar,
     QWidget,
 )
 
@@ -87,6 +92,8 @@ class Hand:
 
     def press(self, text: str, dock: str = "", then: Callable[[], None] | None = None) -> None:
         """Press the button whose text begins so; `then` answers the dialog that it opens."""
+        if dock:
+            self.raise_dock(dock)
         button = self._find(
             QAbstractButton, lambda b: _plain(b.text()).startswith(text), dock, text
         )
@@ -96,7 +103,7 @@ class Hand:
                 raise Stuck(f"the button '{text}' is greyed out")
             if then is not None:
                 then()
-            press_widget(button)
+            press_widget(button, _target(button))
 
     def choose(self, box: QComboBox, text: str) -> None:
         """Open a combo box and click on an entry: two actions."""
@@ -146,13 +153,30 @@ class Hand:
 
     def drop(self, *paths: Path) -> None:
         """Drag files from the desktop onto the canvas."""
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        target = self.viewer.window._qt_viewer
+        place, copy = QPointF(target.rect().center()), Qt.DropAction.CopyAction
         with self._action():
-            data = QMimeData()
-            data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-            target = self.viewer.window._qt_viewer
-            place = QPointF(target.rect().center())
-            event = QDropEvent(place, Qt.DropAction.CopyAction, data, LEFT, PLAIN)
-            target.dropEvent(event)
+            watch = QTimer()
+            watch.timeout.connect(self._choose_reader)
+            watch.start(100)
+            enter = QDragEnterEvent(place.toPoint(), copy, data, LEFT, PLAIN)
+            QApplication.sendEvent(target, enter)
+            QApplication.sendEvent(target, QDropEvent(place, copy, data, LEFT, PLAIN))
+            watch.stop()
+
+    def _choose_reader(self) -> None:
+        """Where napari asks which reader to take, take ours and press OK: two actions."""
+        dialog = QApplication.activeModalWidget()
+        if dialog is None or type(dialog).__name__ != "QtReaderDialog":
+            return
+        choices = {button.text(): button for button in dialog.findChildren(QRadioButton)}
+        self.note(f"napari asked which reader to take: {', '.join(choices)}", 2)
+        ours = next((b for text, b in choices.items() if "SEEM" in text), None)
+        if ours is not None:
+            press_widget(ours, _target(ours))
+        press_widget(dialog.findChild(QDialogButtonBox).buttons()[0])
 
     def answering(self, path: Path) -> Callable[[], None]:
         """What types a file name into the file dialog that is about to open: one action."""
@@ -163,10 +187,7 @@ class Hand:
                 QTimer.singleShot(50, answer)
                 return
             self.actions += 1
-            field = dialog.findChild(QLineEdit, "fileNameEdit")
-            QTest.keyClick(field, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
-            QTest.keyClicks(field, str(path))
-            QTest.keyClick(field, Qt.Key.Key_Return)
+            QTimer.singleShot(200, lambda: _fill(dialog, path))
 
         return lambda: QTimer.singleShot(50, answer)
 
@@ -184,10 +205,21 @@ class Hand:
         with self._action():
             press_widget(view.viewport(), view.visualRect(wanted).center())
 
-    def go_to(self, plane: int, axis: int = 0) -> None:
-        """Type a plane's number beside the dimension slider."""
-        slider = self.viewer.window._qt_viewer.dims.slider_widgets[axis]
-        self.type(slider.curslice_label, str(plane))
+    def new_labels(self) -> None:
+        """Press napari's own button for a new Labels layer."""
+        with self._action():
+            press_widget(self.viewer.window._qt_viewer.layerButtons.newLabelsButton)
+
+    def number_of(self, layer: Any, plane: int) -> int:
+        """The number that the slider has for a plane of a layer's first axis."""
+        axis = self.viewer.dims.range[0]
+        world = layer.data_to_world((plane, *[0] * (layer.ndim - 1)))[0]
+        return round((world - axis.start) / axis.step)
+
+    def go_to(self, number: int) -> None:
+        """Type the number of a plane beside the slider."""
+        slider: Any = self.viewer.window._qt_viewer.dims.slider_widgets[0]
+        self.type(slider.curslice_label, str(number))
 
     def wait(self) -> None:
         """Wait until the program has nothing more to do."""
@@ -231,6 +263,7 @@ class Hand:
 
     def field(self, label: str, dock: str) -> Any:
         """The field that stands beside a label, or that shows it as long as it is empty."""
+        self.raise_dock(dock)
         for form in self.dock(dock).findChildren(QFormLayout):
             for row in range(form.rowCount()):
                 title = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
@@ -257,6 +290,30 @@ class Hand:
         with self._action():
             press_widget(self.viewer.window._qt_viewer.viewerButtons.resetViewButton)
         self.rest(0.2)
+
+    def raise_dock(self, name: str) -> None:
+        """Click on the tab of a dock that lies behind another one; nothing where it is seen."""
+        if self.dock(name).isVisible():
+            return
+        for bar in self.window.findChildren(QTabBar):
+            for number in range(bar.count()):
+                if bar.isVisible() and bar.tabText(number).startswith(name):
+                    with self._action():
+                        press_widget(bar, bar.tabRect(number).center())
+                    return
+        raise Stuck(f"the dock '{name}' is hidden, and has no tab")
+
+    def pick_item(self, text: str, dock: str) -> None:
+        """Click on an entry of a list in a dock."""
+        self.raise_dock(dock)
+        for view in self.dock(dock).findChildren(QListWidget):
+            for item in (view.item(row) for row in range(view.count())):
+                if view.isVisible() and text in item.text():
+                    view.scrollToItem(item)
+                    with self._action():
+                        press_widget(view.viewport(), view.visualItemRect(item).center())
+                    return
+        raise Stuck(f"'{text}' is in no list of {dock}")
 
     def _find(self, kind: Any, fits: Callable[[Any], bool], dock: str, text: str) -> Any:
         root = self.dock(dock) if dock else self.window
@@ -287,6 +344,9 @@ class Hand:
     @contextmanager
     def _action(self, wait: bool = True) -> Iterator[None]:
         self.actions += 1
+        if QApplication.activeWindow() is None:  # a window manager would see to that
+            self.window.activateWindow()
+            self.rest(0.2)
         with self._timed():
             yield
             QApplication.processEvents()
@@ -302,19 +362,25 @@ class Hand:
             self.program += time.perf_counter() - start
 
 
-def answer_dialogs(press: str) -> None:
-    """Press a button of whatever dialog comes up next."""
+def _fill(dialog: QFileDialog, path: Path) -> None:
+    """Type a file name into a dialog, again where its list of the folder came in between."""
+    if not (isalive(dialog) and dialog.isVisible()):
+        return
+    QTimer.singleShot(500, lambda: _fill(dialog, path))
+    field = dialog.findChild(QLineEdit, "fileNameEdit")
+    field.selectAll()
+    QTest.keyClicks(field, str(path))
+    completer = field.completer()
+    if completer is not None:
+        completer.popup().hide()
+    field.setText(str(path))  # what the list of suggestions made of it
+    QTest.keyClick(field, Qt.Key.Key_Return)
 
-    def look() -> None:
-        dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, QDialog):
-            for button in dialog.findChildren(QAbstractButton):
-                if _plain(button.text()) == press:
-                    press_widget(button)
-                    return
-        QTimer.singleShot(50, look)
 
-    QTimer.singleShot(50, look)
+def _target(button: QAbstractButton) -> QPoint:
+    """Where to press a button: a box that is ticked takes clicks at its left end only."""
+    middle = button.rect().center()
+    return QPoint(10, middle.y()) if isinstance(button, QCheckBox | QRadioButton) else middle
 
 
 def _plain(text: str) -> str:

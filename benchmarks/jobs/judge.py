@@ -82,7 +82,7 @@ def divisions(truth: IntArray) -> list[tuple[int, int, list[int]]]:
     return found
 
 
-def names_of(layer: Any) -> list[str]:
-    """The names of a Labels layer's objects, by its table of features."""
-    features = layer.features
-    return [str(name) for name in features["name"] if name] if "name" in features else []
+def names_of(layer: Any) -> set[str]:
+    """The names and classes of a Labels layer's objects, by its table of features."""
+    columns = [column for column in ("name", "class") if column in layer.features]
+    return {str(value) for column in columns for value in layer.features[column] if value}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 NONE = Qt.MouseButton.NoButton
 PLAIN, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
+CTRL = Qt.KeyboardModifier.ControlModifier
 MOVE, PRESS = QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress
 RELEASE, DOUBLE = QEvent.Type.MouseButtonRelease, QEvent.Type.MouseButtonDblClick
 NOTCH = 120
@@ -31,8 +32,20 @@ def send(
     """Send one mouse event to a widget, at a position in its own pixels."""
     everywhere = QPointF(widget.mapToGlobal(at.toPoint()))
     event = QMouseEvent(kind, at, everywhere, button, buttons, modifiers)
+    if kind == PRESS:
+        _take_focus(widget)
     QApplication.sendEvent(widget, event)
     QApplication.processEvents()
+
+
+def _take_focus(widget: QWidget) -> None:
+    """Move the focus as Qt does for a real press: to the first widget upwards that takes clicks."""
+    at: Any = widget
+    while at is not None and not at.isWindow():
+        if at.isEnabled() and at.focusPolicy().value & Qt.FocusPolicy.ClickFocus.value:
+            at.setFocus(Qt.FocusReason.MouseFocusReason)
+            return
+        at = at.parentWidget()
 
 
 def press_widget(
@@ -85,7 +98,7 @@ class Mouse:
 
     def reaches(self, at: Pair) -> bool:
         """Whether a position is on the canvas."""
-        x, y = self._pixel(at)
+        x, y = self.pixel(at)
         return 1 < x < self.canvas.native.width() - 1 and 1 < y < self.canvas.native.height() - 1
 
     def hover(self, at: Pair) -> None:
@@ -123,10 +136,11 @@ class Mouse:
         self, kind: QEvent.Type, at: Pair, button: Qt.MouseButton, buttons: Qt.MouseButton,
         modifiers: Qt.KeyboardModifier = PLAIN,
     ) -> None:  # fmt: skip
-        where = QPointF(*self._pixel(at))
+        where = QPointF(*self.pixel(at))
         send(self.canvas.native, kind, where, button, buttons, modifiers)
 
-    def _pixel(self, at: Pair) -> tuple[float, float]:
+    def pixel(self, at: Pair) -> tuple[float, float]:
+        """Return (x, y) of a world position in pixels of the canvas."""
         mapped = self.canvas.view.scene.transform.map([at[1], at[0], 0, 1])
         x, y = mapped[:2] / mapped[3] + np.array(self.canvas.view.pos)
         return float(x), float(y)

@@ -20,7 +20,7 @@ from .mouse import RIGHT
 BoolArray = npt.NDArray[np.bool_]
 Spot = Callable[[Any], Any]
 
-ANNOTATE, EVERYTHING, STACK = "Annotate", "Everything", "Stack"
+ANNOTATE, EVERYTHING, STACK, SERIES = "Annotate", "Everything", "Stack", "Series"
 ENOUGH, MOST_CLICKS = 0.8, 4
 """A person clicks again below this IoU, and gives up after so many clicks."""
 
@@ -88,26 +88,31 @@ def outline(
     return iou(mask, truth)
 
 
-def commit(hand: Hand, name: str = "", label_id: int = 0) -> None:
-    """Press the key that commits, after typing a name and an id where they are wanted."""
-    if name:
-        hand.type(hand.field("name", ANNOTATE), name, enter=False)
-    if label_id:
-        hand.type(hand.field("next free id", ANNOTATE), str(label_id), enter=False)
-    if name or label_id:
-        hand.press("Commit object", ANNOTATE)
-    else:
-        hand.key(Qt.Key.Key_K)
+def commit(hand: Hand) -> None:
+    """Press the key that commits."""
+    hand.key(Qt.Key.Key_K)
 
 
-def save(hand: Hand, layer: str, path: Path) -> None:
-    """Choose a labels layer in the list and save it by the menu."""
-    hand.select(layer)
-    title = "Save labels as... (SEEM)"
-    hand.menu("File", "IO Utilities", title, then=hand.answering(path))
-    hand.wait()
+def choose_class(hand: Hand, name: str) -> None:
+    """Type the class of what is committed from now on."""
+    hand.type(hand.field("no class", ANNOTATE), name)
+
+
+def write_to(hand: Hand, layer: str) -> None:
+    """See to it that *Write to* names a layer."""
+    box = hand.field("Write to", ANNOTATE)
+    if box.currentText() != layer:
+        hand.note(f"'Write to' was '{box.currentText()}', not '{layer}'")
+        hand.choose(box, layer)
+
+
+def save(hand: Hand, path: Path, layer: str) -> None:
+    """Save a labels layer by the button of the Annotate dock."""
+    write_to(hand, layer)
+    hand.press("Save", ANNOTATE, then=hand.answering(path))
+    hand.settle()
     if not path.exists():
-        raise Stuck(f"'{path.name}' was not written")
+        raise Stuck(f"'{path.name}' was not written: {hand.said(ANNOTATE)}")
 
 
 def reopen(hand: Hand, path: Path, names: list[str]) -> str:

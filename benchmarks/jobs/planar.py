@@ -15,11 +15,12 @@ from ..person import innermost
 from . import data
 from .hand import Hand
 from .judge import agreement, dice, matches
-from .mouse import RIGHT, SHIFT
+from .mouse import SHIFT
 from .person import (
     ANNOTATE,
     EVERYTHING,
     Result,
+    choose_class,
     commit,
     layer_of,
     open_dock,
@@ -29,10 +30,13 @@ from .person import (
     save,
     spots,
     told,
+    write_to,
 )
 
 NUCLEI = "53ad09e4348767be"
 FUNDUS = "Image_01L"
+STROKES = 25
+"""Strokes of the brush along vessels."""
 BEAT = 0.25
 """Seconds between two actions of a fast hand: point and commit make an object in half a second."""
 
@@ -43,14 +47,15 @@ def coins(hand: Hand, folder: Path, most: int = 24) -> Result:
     hand.menu("File", "Open Sample", "SEEM", "Coins")
     open_dock(hand, ANNOTATE)
     spot = spots(layer_of(hand, "Coins"))
+    choose_class(hand, "drachma")
     for number in range(1, min(most, truth.max()) + 1):
         outline(hand, truth == number, spot)
-        commit(hand, "drachma" if number == 1 else "")
+        commit(hand)
     hand.photo("coins")
     path = folder / "coins.tif"
     layer = layer_of(hand, "labels", Labels)
     drawn = np.array(layer.data)
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wanted = np.where(truth <= most, truth, 0)
     wrong = reopen(hand, path, ["drachma"])
     hand.photo("coins-reopened")
@@ -78,10 +83,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
              and not one.name.startswith("SEEM")]  # fmt: skip
     layer = named[-1]
     open_dock(hand, ANNOTATE)
-    write_to = hand.field("Write to", ANNOTATE)
-    if write_to.currentText() != layer.name:
-        hand.note(f"'Write to' was '{write_to.currentText()}'")
-        hand.choose(write_to, layer.name)
+    write_to(hand, layer.name)
     kept = matches(np.asarray(layer.data), case.truth)
     missing = [n for n in range(1, case.truth.max() + 1) if n not in kept]
     missing.sort(key=lambda n: -int((case.truth == n).sum()))
@@ -91,43 +93,45 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     hand.photo("nuclei")
     path = folder / "nuclei.tif"
     drawn = np.array(layer.data)
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wrong = reopen(hand, path, [])
     good = len(matches(drawn, case.truth)) >= 0.85 * len(np.unique(case.truth[case.truth > 0]))
     return told(good, agreement(drawn, case.truth), wrong)
 
 
 def vessels(hand: Hand, folder: Path) -> Result:
-    """Outline the vessels of a retina by scribbles, and draw what is missing with the brush."""
+    """Outline the vessels of a retina by scribbles; where that fails, paint them by the brush."""
     case = data.shared("medical/retina_chase", FUNDUS, folder)
     truth = case.truth > 0
     hand.drop(case.path)
     open_dock(hand, ANNOTATE)
     spot = spots(layer_of(hand, case.path.stem))
     hand.press("Scribble", ANNOTATE)
-    for path in _branches(truth, 6):
+    by_model = 0.0
+    for path in _branches(truth, 3):
         hand.trace(spot(path))
-    spilled = preview(hand, truth.shape) & ~truth
-    for _ in range(2):
-        y, x, depth = innermost(spilled)
-        if depth < 4:
-            break
-        hand.trace(spot([(y, x - depth / 2), (y, x + depth / 2)]), RIGHT)
-        spilled = preview(hand, truth.shape) & ~truth
+        by_model = dice(preview(hand, truth.shape), truth)
     hand.photo("vessels-scribbles")
-    commit(hand, "vessel")
-    layer = layer_of(hand, "labels", Labels)
-    by_model = dice(np.asarray(layer.data) > 0, truth)
+    if by_model > 0.5:
+        choose_class(hand, "vessel")
+        commit(hand)
+    else:
+        hand.note(f"gave the scribbles up: their Dice was {by_model:.2f}")
+        hand.press("Clear", ANNOTATE)
+        hand.new_labels()
+    layer = layer_of(hand, "", Labels)
     hand.select(layer.name)
     hand.key(Qt.Key.Key_2)
+    while layer.brush_size > 5:
+        hand.key(Qt.Key.Key_BracketLeft)
     missed = ndimage.binary_opening(truth & ~(np.asarray(layer.data) > 0))
-    for path in _branches(missed, 12):
+    for path in _branches(missed, STROKES):
         hand.trace(spot(path))
     hand.photo("vessels")
     drawn = np.asarray(layer.data) > 0
     path = folder / "vessels.tif"
-    save(hand, layer.name, path)
-    wrong = reopen(hand, path, ["vessel"])
+    save(hand, path, layer.name)
+    wrong = reopen(hand, path, [])
     text = f"Dice {by_model:.2f} by prompts, {dice(drawn, truth):.2f} with the brush"
     return told(dice(drawn, truth) > 0.6, text, wrong)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import os
 import platform
@@ -31,7 +32,7 @@ JOBS = {
 }
 """By name: title, module and function, whether it needs the shared images."""
 SIZE = (1366, 768)
-LIMIT = 560
+LIMIT = int(os.environ.get("JOB_SECONDS", 400))
 """Seconds after which a job is ended."""
 HEADER = "| job | actions | seconds | program | result |\n|---|---|---|---|---|"
 
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--here", metavar="JSON", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.here is not None:
+        faulthandler.dump_traceback_later(LIMIT - 15, exit=True)
         row = run_here(options.only[0], options.screenshots)
         options.here.write_text(json.dumps(row))
         return 0
@@ -71,6 +73,7 @@ def run_here(name: str, photos: Path | None) -> Row:
 
             return do(name, Shell(folder), folder)
         import napari
+        from napari.utils.notifications import notification_manager
         from qtpy.QtWidgets import QApplication
 
         from .hand import Hand
@@ -83,7 +86,8 @@ def run_here(name: str, photos: Path | None) -> Row:
         window.activateWindow()
         hand.rest(0.5)
         try:
-            return do(name, hand, folder)
+            with notification_manager:  # an error is a message, as in a session of napari's own
+                return do(name, hand, folder)
         finally:
             if photos is not None:
                 hand.photo(f"{name}-end")
@@ -137,7 +141,7 @@ def _run_apart(name: str, photos: Path | None) -> Row:
         except subprocess.TimeoutExpired:
             return {"job": title, "broke": f"it had not ended after {LIMIT} s"}
         if not told.exists():
-            return {"job": title, "broke": (done.stderr or "no output").strip()[-700:]}
+            return {"job": title, "broke": (done.stderr or "no output").strip()[-6000:]}
         row: Row = json.loads(told.read_text())
         row["stderr"] = done.stderr[-2000:]
         return row

@@ -16,6 +16,7 @@ from .person import (
     EVERYTHING,
     STACK,
     Result,
+    choose_class,
     commit,
     layer_of,
     open_dock,
@@ -37,24 +38,27 @@ def organ(hand: Hand, folder: Path) -> Result:
     hand.drop(case.path)
     open_dock(hand, ANNOTATE)
     image = layer_of(hand, "example_ct_sm")
-    hand.choose(hand.field("Seen as", ANNOTATE), "CT soft tissue")
+    hand.choose(hand.field("Intensity", ANNOTATE), "CT soft tissue")
     inside = np.flatnonzero(truth.any((1, 2)))
     planes = inside[np.linspace(1, len(inside) - 2, PLANES).astype(int)]
-    for number, plane in enumerate(planes):
-        hand.go_to(int(plane))
+    choose_class(hand, "kidney right")
+    hand.press("Go on with this object", ANNOTATE)
+    for plane in planes:
+        hand.go_to(hand.number_of(image, int(plane)))
         outline(hand, truth[plane], spots(image, int(plane)))
-        commit(hand, "" if number else "kidney right", int(number > 0))
+        commit(hand)
     hand.photo("organ-planes")
     layer = layer_of(hand, "labels", Labels)
     objects = len(np.unique(layer.data)) - 1
     open_dock(hand, STACK)
-    for box, end in zip((0, 1), (inside[0], inside[-1]), strict=True):
-        _set_range(hand, box, int(end))
+    ends = sorted(hand.number_of(image, int(end)) for end in (inside[0], inside[-1]))
+    for box, end in enumerate(ends):
+        _set_range(hand, box, end)
     hand.press("Both ways", STACK)
     hand.photo("organ")
     drawn = np.asarray(layer.data) > 0
     path = folder / "kidney.nii.gz"
-    save(hand, layer.name, path)
+    save(hand, path, layer.name)
     wrong = reopen(hand, path, ["kidney right"])
     hand.photo("organ-reopened")
     text = f"Dice {dice(drawn, truth):.2f} from {PLANES} planes, {objects} object(s)"
@@ -71,6 +75,7 @@ def video(hand: Hand, folder: Path) -> Result:
     hand.press("Accept", EVERYTHING)
     open_dock(hand, STACK)
     hand.press("look for new objects too", STACK)
+    hand.press("splits make daughters", STACK)
     hand.press("Forward", STACK)
     hand.photo("video")
     for _ in range(3):
@@ -80,7 +85,8 @@ def video(hand: Hand, folder: Path) -> Result:
              if isinstance(one, Labels) and not one.name.startswith("SEEM")][-1]  # fmt: skip
     drawn = np.array(layer.data)
     path = folder / "tracks.tif"
-    save(hand, layer.name, path)
+    open_dock(hand, ANNOTATE)
+    save(hand, path, layer.name)
     kept, total = links(drawn, case.truth)
     real = divisions(case.truth)
     known = _parents(path)

@@ -14,7 +14,7 @@ Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
 Folders     plan_batch, run_batch, Report
-Files       open_image, read_labels, write_labels, ObjectTable, ObjectRecord
+Files       open_image, read_labels, write_labels, check_tracks, ObjectTable, ObjectRecord
 Measures    measure
 Answers     Prediction, Segmentation, Instance, Panoptic, Segment
 Errors      NapariSeemError, and its kinds: ConceptTrouble, FileTrouble, InvalidArgument,
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     )
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .io.files import open_image, read_labels, write_labels
+    from .io.tracks import check_tracks
     from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
     from .models.filters import Wanted, filtered
@@ -93,6 +94,7 @@ _HOMES = {
     ),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "io.files": ("open_image", "read_labels", "write_labels"),
+    "io.tracks": ("check_tracks",),
     "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
     "models.filters": ("Wanted", "filtered"),
@@ -127,7 +129,8 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "teach_word", "Shown", "Concept", "ConceptLibrary",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
-    "open_image", "read_labels", "write_labels", "measure", "ObjectTable", "ObjectRecord",
+    "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",
+    "ObjectRecord",
     "Capability", "Embedding", "EmbeddingCache", "Plane", "Prediction", "Instance",
     "Segmentation", "Panoptic", "Segment", "Wanted", "filtered",
     "NapariSeemError", "ConceptTrouble", "FileTrouble", "InvalidArgument", "InvalidImage",

@@ -296,11 +296,9 @@ class ObjectRecord(ArrayValue):
         return self.concept or self.name
 
     @classmethod
-    def made(
-        cls, word: str | None, score: float, model: str, prompts: int = 0, parent: int = 0
-    ) -> ObjectRecord:
+    def made(cls, word: str | None, score: float, model: str, prompts: int = 0) -> ObjectRecord:
         """Of an object that a model found just now, by a word or not."""
-        return cls(word or "", round(score, 3), model, prompts, word or "", now(), parent)
+        return cls(word or "", round(score, 3), model, prompts, word or "", now())
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> ObjectRecord:
@@ -310,8 +308,7 @@ class ObjectRecord(ArrayValue):
         """
         return cls(**{
             key: _cell(row[key], kind, unknown)
-            for key, (kind, unknown) in _CELLS.items()
-            if key in row
+            for key, (kind, unknown) in _CELLS.items() if key in row
         })  # fmt: skip
 
 
@@ -394,12 +391,10 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
             for key, like in _CELLS.items()
             if key in columns
         }
-        rows = len(cells["name"]) if "name" in cells else 0
-        ids = list(columns["index"]) if "index" in columns else list(range(rows))
+        ids = list(columns["index"] if "index" in columns else range(len(cells.get("name", ()))))
         every = [cells.get(key, [like[1]] * len(ids)) for key, like in _CELLS.items()]
         known = (_cell(label_id, int, 0) for label_id in ids)
         return cls({
             label_id: ObjectRecord(*row)
-            for label_id, row in zip(known, zip(*every, strict=True), strict=True)
-            if label_id > 0
+            for label_id, row in zip(known, zip(*every, strict=True), strict=True) if label_id > 0
         })  # fmt: skip

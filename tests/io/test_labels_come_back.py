@@ -11,7 +11,7 @@ import pytest
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, open_labels, read_labels, write_labels
-from napari_seem.io.formats import WRITTEN, find_labels
+from napari_seem.io.formats import TRACKS, WRITTEN, find_labels
 from napari_seem.io.grid import Grid
 from napari_seem.palette import Palette
 
@@ -58,8 +58,10 @@ def check(opened, data, grid, *, table=TABLE):
 
 @pytest.mark.parametrize(
     ("ending", "grid"),
-    [(e, PLACED) for e in WRITTEN if e != ".dcm"]
-    + [(e, TURNED) for e in WRITTEN if e not in (".dcm", ".zarr")],  # it refuses turned ones
+    [(e, PLACED) for e in WRITTEN if e not in (".dcm", TRACKS)]  # which have tests of their own
+    + [
+        (e, TURNED) for e in WRITTEN if e not in (".dcm", ".zarr", TRACKS)
+    ],  # it refuses turned ones
 )
 def test_an_image_s_labels(tmp_path, ending, grid):
     path = tmp_path / f"cells{ending}"

@@ -12,6 +12,8 @@ from napari_seem.cli import main
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble, InvalidImage
 from napari_seem.io.files import write_labels
+from napari_seem.io.grid import Grid
+from napari_seem.io.opened import OpenedLabels
 from napari_seem.series.listing import labels_for, list_images
 from napari_seem.series.marks import DONE, IN_WORK, SKIPPED, TO_DO, MarkFolder
 from napari_seem.series.series import Series, counts_of
@@ -169,7 +171,9 @@ def test_objects_are_counted_by_class_where_they_have_pixels():
     table[7] = ObjectRecord("cell")
     labels[22:, 30:] = 9
 
-    assert counts_of(np.stack([labels, labels]), table) == {"cell": 1, "axon": 1, "": 1}
+    both = np.stack([labels, labels])
+    opened = OpenedLabels("x", both, table, Grid.plain(both.shape))
+    assert counts_of(opened) == {"cell": 1, "axon": 1, "": 1}
 
 
 def test_the_command_prints_progress_and_classes(folder, capsys):

@@ -13,6 +13,8 @@ from napari_seem.cli import main
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import InvalidLabels
 from napari_seem.io.files import write_labels
+from napari_seem.io.grid import Grid
+from napari_seem.io.opened import OpenedLabels
 from napari_seem.series.compare import (
     AGREE,
     ONLY_A,
@@ -31,7 +33,11 @@ def drawn(**boxes):
     for number, (name, y, x, size) in enumerate(boxes.values(), 1):
         labels[y : y + size, x : x + size] = number
         table[number] = ObjectRecord(name)
-    return labels, table
+    return opened(labels, table)
+
+
+def opened(labels, table=None):
+    return OpenedLabels("x", labels, table or ObjectTable(), Grid.plain(labels.shape))
 
 
 ANNA = drawn(
@@ -45,7 +51,7 @@ BEN = drawn(
 
 
 def test_each_object_has_a_verdict():
-    pairs = compare_labels(ANNA[0], BEN[0], ANNA[1], BEN[1], image="x.tif")
+    pairs = compare_labels(ANNA, BEN, image="x.tif")
 
     assert {(p.a, p.b): p.verdict for p in pairs} == {
         (1, 4): AGREE, (2, 3): OTHER_CLASS, (3, 2): OTHER_OUTLINE, (4, 0): ONLY_A, (0, 1): ONLY_B,
@@ -58,7 +64,7 @@ def test_each_object_has_a_verdict():
 
 
 def test_agreement_is_told_in_numbers():
-    pairs = compare_labels(ANNA[0], BEN[0], ANNA[1], BEN[1])
+    pairs = compare_labels(ANNA, BEN)
     found = agreement(pairs)
 
     assert (found.objects_a, found.objects_b, found.matched, found.same_class) == (4, 4, 2, 1)
@@ -68,7 +74,7 @@ def test_agreement_is_told_in_numbers():
 
 
 def test_a_stricter_threshold_makes_outlines_differ():
-    pairs = compare_labels(ANNA[0], BEN[0], ANNA[1], BEN[1], threshold=0.9)
+    pairs = compare_labels(ANNA, BEN, threshold=0.9)
 
     assert next(p for p in pairs if p.a == 1).verdict == OTHER_OUTLINE
 
@@ -77,25 +83,26 @@ def test_objects_of_volumes_are_one_on_all_planes():
     a, b = np.zeros((3, 40, 40), np.uint16), np.zeros((3, 40, 40), np.int32)
     a[0, :10, :10] = a[1, :20, :20] = 1
     b[1, :20, :20] = b[2, :10, :10] = 70_000
-    (pair,) = compare_labels(a, b, ObjectTable(), ObjectTable())
+    (pair,) = compare_labels(opened(a), opened(b))
 
     assert pair.iou == pytest.approx(400 / 600)
     assert pair.index == (1,)
 
 
 def test_labels_of_other_shapes_are_refused():
+    smaller = opened(BEN.data[:5], BEN.table)
     with pytest.raises(InvalidLabels, match="the same image"):
-        compare_labels(ANNA[0], BEN[0][:5], ANNA[1], BEN[1], image="x.tif")
+        compare_labels(ANNA, smaller, image="x.tif")
 
 
 @pytest.fixture
 def folder(tmp_path):
     for number in (1, 2, 3):
         tifffile.imwrite(tmp_path / f"x{number}.tif", np.full((40, 40), number, np.uint8))
-    for who, (labels, table) in (("anna", ANNA), ("ben", BEN)):
+    for who, found in (("anna", ANNA), ("ben", BEN)):
         (tmp_path / "labels" / who).mkdir(parents=True)
-        write_labels(tmp_path / "labels" / who / "x1_labels.tif", labels, table=table)
-        write_labels(tmp_path / "labels" / who / "x2.nii.gz", ANNA[0], table=ANNA[1])
+        write_labels(tmp_path / "labels" / who / "x1_labels.tif", found.data, table=found.table)
+        write_labels(tmp_path / "labels" / who / "x2.nii.gz", ANNA.data, table=ANNA.table)
     return tmp_path
 
 

@@ -79,7 +79,10 @@ def show(dock, *planes):
 
 def test_the_rest_of_a_stack_is_labelled_like_its_examples(dock, settle):
     show(dock, 1, 4)
-    assert [example.title for example in dock.panel.strip.examples] == ["stack 1", "stack 4"]
+    assert [example.title for example in dock.panel.strip.examples] == [
+        "stack plane 1",
+        "stack plane 4",
+    ]
 
     dock.run()
     settle(dock)
@@ -189,7 +192,7 @@ def test_the_same_plane_replaces_itself_and_delete_takes_it_out(dock, qtbot):
     strip.item(0).setSelected(True)
     qtbot.keyClick(strip, Qt.Key.Key_Delete)
 
-    assert [example.title for example in strip.examples] == ["stack 1"]
+    assert [example.title for example in strip.examples] == ["stack plane 1"]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from canvas import Mouse
 from discs import DiscModel
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
-from test_mouse import Mouse
 
 from napari_seem.commands.models import ModelCache
 from napari_seem.edits import ObjectTable

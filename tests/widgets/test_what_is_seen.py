@@ -119,7 +119,7 @@ def test_another_image_adds_no_prompt_layers(dock, settle):
         dock.use_tool("point")
 
     ours = [layer for layer in dock.viewer.layers if layer.name.startswith("SEEM")]
-    assert ours == before == list(dock.viewer.layers)[-3:]
+    assert ours == before == list(dock.viewer.layers)[-4:]
 
 
 @pytest.mark.parametrize("selected", ["low", "low labels"])

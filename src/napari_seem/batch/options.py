@@ -29,7 +29,7 @@ COMMON = ("model", "device", "shown")
 OPTIONS: Mapping[Kind, tuple[str, ...]] = {
     "embed": (*COMMON, "axis", "megabytes"),
     "segment": (*COMMON, "names", "wanted", "library"),
-    "propagate": (*COMMON, "axis", "method", "find_new"),
+    "propagate": (*COMMON, "axis", "method", "find_new", "divide"),
     "label-like": (*COMMON, "examples", "kind"),
 }
 BOUNDS = ("min_area", "max_area", "min_score", "names")
@@ -129,4 +129,5 @@ _PLAIN: Mapping[str, Callable[[Any], object]] = {
     "axis": lambda axis: whole_number(axis, "axis"),
     "megabytes": lambda size: whole_number(size, "megabytes", 1),
     "find_new": lambda flag: check_flag(flag, "find_new"),
+    "divide": lambda flag: check_flag(flag, "divide"),
 }  # fmt: skip

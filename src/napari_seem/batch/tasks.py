@@ -106,8 +106,8 @@ def plan(
     options : mapping
         Of all kinds `model`, `device` and `shown` (an `IntensityWindow`). Of 'embed' `axis` and
         `megabytes`; of 'segment' `names`, `wanted` (a `Wanted`, or its values) and `library` (a
-        path); of 'propagate' `axis`, `method` and `find_new`; of 'label-like' `examples` (pairs of
-        an image's and its labels' path) and `kind`.
+        path); of 'propagate' `axis`, `method`, `find_new` and `divide`; of 'label-like' `examples`
+        (pairs of an image's and its labels' path) and `kind`.
     suffix : str
         Format of the labels, such as ".geojson"; by default one that suits each image.
     labels : str or Path, optional

@@ -147,6 +147,7 @@ def _propagate(task: Task) -> str:
         images=[], windows=[], run="1", axis=axis, method=method,
         model=ModelRef(name=_name(task)) if method == "model" else None,
         within=(0, labels.shape[axis]), find_new=task.options.get("find_new", False),
+        divide=task.options.get("divide", False),
     )  # fmt: skip
     run = PropagationRun(Workspace(document, _models(task)), StackSource(source, axis), command)
     run.begin()

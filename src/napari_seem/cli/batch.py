@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--axis", type=int, help="propagate, embed: axis of the planes")
     parser.add_argument("--method", default="model", help="propagate: model, shape or copy")
     parser.add_argument("--find-new", action="store_true", help="propagate: look for new objects")
+    parser.add_argument("--divide", action="store_true", help="propagate: splits make daughters")
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="label-like: one example")  # fmt: skip
     parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
@@ -74,7 +75,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
     given: dict[str, Any] = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
-        "method": options.method, "find_new": options.find_new,
+        "method": options.method, "find_new": options.find_new, "divide": options.divide,
         "shown": window_from(options).to_dict(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
@@ -82,7 +83,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
     }  # fmt: skip
     used = {
         "embed": ("axis", "shown"), "segment": ("names", "shown", "wanted", "library"),
-        "propagate": ("axis", "method", "find_new", "shown"),
+        "propagate": ("axis", "method", "find_new", "divide", "shown"),
         "label-like": ("examples", "kind", "shown"),
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:

@@ -54,7 +54,8 @@ def _measure(options: argparse.Namespace) -> int:
 
 def _grid(options: argparse.Namespace, shape: tuple[int, ...], image: Opened | None) -> Grid:
     """The grid of the image, of the label file, or of what the options say."""
-    from ..io.files import OUTLINES, ending, open_image
+    from ..io.files import open_image
+    from ..io.formats import OUTLINES, ending
     from ..io.grid import Grid
     from .options import numbers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ def _series(options: argparse.Namespace) -> int:
         return _status(options)
     if options.output is not None:
         raise usage("-o goes with --status or --compare")
+    if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        raise usage("there is no display to open a window on; --status and --compare need none")
     from ..widgets.series.window import run
 
     return run(options.images, options.labels, options.annotator)
@@ -55,8 +58,8 @@ def _status(options: argparse.Namespace) -> int:
     from ..series.series import Series, summary
 
     series = Series.of_files(options.images, options.labels, options.annotator)
-    counts = series.counts(read=True)
-    print("\n".join(summary(series, counts)))
+    series.count()
+    print("\n".join(summary(series)))
     rows = [
         {
             "image": mark.image, "state": mark.state, "annotator": mark.annotator,
@@ -64,7 +67,7 @@ def _status(options: argparse.Namespace) -> int:
         }
         for mark in map(series.mark_of, range(len(series.images)))
     ]  # fmt: skip
-    _write(options.output, rows, {"states": series.states(), "classes": counts})
+    _write(options.output, rows, {"states": series.states(), "classes": series.counts()})
     return 0
 
 

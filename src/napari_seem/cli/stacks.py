@@ -20,6 +20,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the commands to a parser."""
     _add_propagate(commands)
     _add_label_like(commands)
+    _add_tracks(commands)
 
 
 def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,7 +40,21 @@ def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     carry.add_argument("--axis", type=int, default=0, help="axis of the planes (0)")
     carry.add_argument("--method", default="model", help="model, shape or copy")
     carry.add_argument("--find-new", action="store_true", help="look for unlabelled objects too")
+    carry.add_argument("--divide", action=argparse.BooleanOptionalAction,
+                       help="the axis is time, and the pieces of an object that splits are "
+                       "daughters with ids of their own; by default where the file calls the axis "
+                       "t")  # fmt: skip
     add_window(carry)
+
+
+def _add_tracks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    tracks = commands.add_parser(
+        "tracks", help="check files of the Cell Tracking Challenge, or convert labels from and to"
+    )
+    tracks.set_defaults(run=_tracks)
+    tracks.add_argument("labels", type=Path, help="man_track.txt, res_track.txt or any label file")
+    tracks.add_argument("-o", "--output", type=Path, help=WRITTEN + "; without it the rules are "
+                        "checked")  # fmt: skip
 
 
 def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,6 +84,8 @@ def _propagate(options: argparse.Namespace) -> int:
     stack = channels_last(opened)
     labels = open_seeds(options.labels, stack, opened.grid)
     seeds, grid, path = labels.data, labels.grid, options.output
+    if options.divide is None:
+        options.divide = grid.axes[options.axis % 3] == "t"
     if ending(path) == ".zarr":
         with growing_labels(path, grid) as growing:
             for number in range(seeds.shape[0]):
@@ -108,6 +125,7 @@ def _run(
         images=[], windows=[], run="1", axis=axis, method=options.method,
         model=None if model is None else ModelRef(name=model),
         within=(0, int(document.data.shape[axis])), find_new=options.find_new,
+        divide=options.divide,
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
     run.begin()
@@ -126,6 +144,21 @@ def _run(
     about = {"image": options.stack.name, "model": options.model, "shown": window, "planes": rows}
     seeds = sum(bool(row["seed"]) for row in rows)
     return about, (len(rows) - seeds, seeds)
+
+
+def _tracks(options: argparse.Namespace) -> int:
+    """Check files of tracks, or convert labels."""
+    from ..io.files import open_labels, write_labels
+    from ..io.tracks import check_tracks
+
+    if options.output is None:
+        problems = check_tracks(options.labels)
+        print("\n".join(problems) or f"'{options.labels}' keeps the rules")
+        return int(bool(problems))
+    labels = open_labels(options.labels)
+    written = write_labels(options.output, labels.data, labels.grid, labels.table, labels.about)
+    print(f"{len(written)} files -> {options.output}")
+    return 0
 
 
 def _label_like(options: argparse.Namespace) -> int:

@@ -103,11 +103,12 @@ class EndObjects(Command):
         ends = known - said if said <= known and not gone else known | said
         if gone:
             entry = {**self.to_dict(), "ids": sorted(end.id for end in said)}
-            with document.transaction(self.title, entry):
+            with document.transaction(self.title, entry) as transaction:
                 for number, ids in gone.items():
                     there = plane_of_stack(place, self.axis, number)
                     values = document.read_plane(there)
                     document.write_plane(there, np.where(np.isin(values, list(ids)), 0, values))
+                transaction.entry["plane"] = self.plane  # not that which was written last
         keep_ends(document, place, self.axis, ends)
         return ends, sorted(gone)
 

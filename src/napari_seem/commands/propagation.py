@@ -308,7 +308,8 @@ class PropagationRun:
             known, parent = table[event.id], table[event.parent].class_name
             if event.kind == "new" and event.id not in table:
                 score = result.scores.get(event.id, float("nan"))
-                rows[event.id] = ObjectRecord.made(parent, score, model, parent=event.parent)
+                row = ObjectRecord.made(parent, score, model)
+                rows[event.id] = replace(row, parent=event.parent)
             elif event.parent and known.parent != event.parent:
                 rows[event.id] = replace(known, parent=event.parent)
         if result.index in self._before:

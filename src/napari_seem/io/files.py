@@ -17,12 +17,13 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from ..progress import Progress, reporting
-from . import dicom, geotiff, nifti, ome_zarr, tiff
+from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
     OWN_TABLE,
     ROIS,
+    TRACKS,
     WRITTEN,
     beside,
     ending,
@@ -71,9 +72,11 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
+    if ending(path) == TRACKS:
+        return tracks.open_tracks(path)
     if path.is_dir():
-        opener = ome_zarr.open_ome_zarr if ome_zarr.is_ome_zarr(path) else None
-        return opener(path) if opener else dicom.open_series(path, series)
+        zarr = ome_zarr.is_ome_zarr(path)
+        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES):
         return nifti.open_nifti(path)
@@ -99,6 +102,8 @@ def write_labels(
     path : str or Path
         With an ending of `FORMATS`. OME-Zarr labels go into the image they belong to where `path`
         is `image.zarr/labels/NAME.zarr` or the image itself (then as "labels").
+        `man_track.txt` or `res_track.txt`: tracks of the Cell Tracking Challenge, with a mask for
+        every frame.
     labels : integer array-like, or anything that numpy.asarray makes one of
         On the grid: (y, x), (z, y, x) or (t, z, y, x); also a `Labelled` or a `Propagation`.
     grid : Grid, optional
@@ -155,6 +160,8 @@ def write_labels(
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
+    if kind == TRACKS:
+        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
     values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
     with told as report, replacing(*finals) as parts:
@@ -182,6 +189,8 @@ def _table_of(labels: object, table: ObjectTable | None) -> ObjectTable:
     """Return the table to write: the given one, or that of what a model found."""
     check_type(table, (ObjectTable, NoneType), "table", "a napari_seem.ObjectTable")
     own = getattr(labels, "objects", None)
+    if isinstance(parents := getattr(labels, "parents", None), Mapping):  # of a propagation
+        own = ObjectTable({i: ObjectRecord(parent=parent) for i, parent in parents.items()})
     return table or (own if isinstance(own, ObjectTable) else ObjectTable())
 
 
@@ -304,6 +313,8 @@ def _open_labels(
         from .dicom_seg import read_dicom_seg
 
         return OpenedLabels(name, *read_dicom_seg(path, grid))
+    if kind == TRACKS:
+        return tracks.read_tracks(path)
     if path.is_dir():
         group, table, about = ome_zarr.read_ome_labels(path)
         return OpenedLabels(name, group.data, table, group.grid, about, group.levels)

@@ -12,6 +12,8 @@ from ..errors import FileTrouble, MissingPackage
 from . import nifti, ome_zarr
 from .table import FILE, VERSION, read_json
 
+TRACKS = "_track.txt"
+"""Ending of man_track.txt and res_track.txt, the texts of the Cell Tracking Challenge."""
 FORMATS: dict[str, tuple[str, ...]] = {
     "NIfTI": (".nii.gz", ".nii"),
     "OME-TIFF": (".ome.tif", ".ome.tiff"),
@@ -21,6 +23,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "ImageJ ROI set": (".zip",),
     "DICOM segmentation": (".dcm",),
     "OME-Zarr labels": (".zarr",),
+    "Cell Tracking Challenge": (TRACKS,),
 }
 """Formats of labels -> endings of the file's name."""
 WRITTEN = tuple(ending for group in FORMATS.values() for ending in group)
@@ -45,7 +48,8 @@ def ending(path: Path) -> str:
 
 def beside(path: Path) -> Path:
     """Return the path of a label file's table of objects."""
-    return path.with_name(path.name[: len(path.name) - len(ending(path))] + ".json")
+    kind = ".txt" if ending(path) == TRACKS else ending(path)
+    return path.with_name(path.name[: len(path.name) - len(kind)] + ".json")
 
 
 def format_of(path: Path) -> str:
@@ -97,8 +101,8 @@ def _holds_labels(path: Path, kind: str) -> bool:
         return is_dicom_seg(path)
     if kind == ".geojson":
         return '"features"' in _head(path) or '"FeatureCollection"' in _head(path)
-    if not kind:
-        return False
+    if kind in ("", TRACKS):
+        return path.name in ("man_track.txt", "res_track.txt")
     return own_table(path) is not None or (kind in nifti.SUFFIXES and nifti.holds_labels(path))
 
 
@@ -113,7 +117,11 @@ def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
         The table is damaged.
     """
     side = beside(path)
-    if ending(path) in OWN_TABLE or not side.is_file() or f'"{VERSION}"' not in _head(side):
+    if (
+        ending(path) in (*OWN_TABLE, TRACKS)
+        or not side.is_file()
+        or f'"{VERSION}"' not in _head(side)
+    ):
         return None
     table, about = read_json(side)
     return (table, about) if _is_of(path, about) else None
@@ -125,7 +133,7 @@ def _of_json(path: Path) -> Path | None:
     if f'"{VERSION}": 1' in head and '"annotations"' not in head:
         stem = path.name.removesuffix(path.suffix)
         about = read_json(path)[1]
-        there = (path.with_name(stem + e) for e in WRITTEN if e not in OWN_TABLE)
+        there = (path.with_name(stem + e) for e in (*WRITTEN, ".txt") if e not in OWN_TABLE)
         return next((one for one in there if one.is_file() and _is_of(one, about)), None)
     coco = any(f'"{key}"' in head for key in ("annotations", "categories", "images"))
     return path if coco else None

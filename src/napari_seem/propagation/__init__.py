@@ -17,7 +17,7 @@ __all__ = ["METHODS", "Event", "Method", "PlaneResult", "Propagation", "propagat
 def propagate(
     model: Learner | None, volume: Sliceable, seeds: Seeds, axis: int = 0, *,
     method: Method = "model", kind: Kind | None = None, within: tuple[int, int] | None = None,
-    find_new: bool = False, stop_below: float = 0.0, divide: bool = False,
+    find_new: bool = False, stop_below: float = 0.0, divide: bool = False, first_id: int = 1,
     cache: EmbeddingCache | None = None, out: WritableArray | None = None,
     progress: bool | Progress | None = None,
 ) -> Propagation:  # fmt: skip
@@ -29,7 +29,7 @@ def propagate(
     volume : array-like (..., H, W) or (..., H, W, C)
     seeds : mapping of int to integer array (H, W), or integer array-like of the stack's shape
     axis : int
-    method, kind, within, find_new, stop_below, divide, cache, out
+    method, kind, within, find_new, stop_below, divide, first_id, cache, out
         As for `Propagation`.
     progress : bool or callable, optional
         True for a bar; a callable gets (done, total, what), and cancels by an exception. The planes
@@ -58,7 +58,7 @@ def propagate(
     """
     work = Propagation(
         model, volume, seeds, axis, method=method, kind=kind, within=within, find_new=find_new,
-        stop_below=stop_below, divide=divide, cache=cache, out=out,
+        stop_below=stop_below, divide=divide, first_id=first_id, cache=cache, out=out,
     )  # fmt: skip
     for _ in work.run(progress):
         pass

@@ -141,9 +141,8 @@ class Propagation:
         self._first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
         self._window = shared_window(self._stack.read(k) for k in self._areas)
         if method == "model":
-            learner = check_can_learn(model)
             self._lessons = Lessons(
-                learner, self._stack, self.kind, self._window, find_new, cache
+                check_can_learn(model), self._stack, self.kind, self._window, find_new, cache
             )  # fmt: skip
 
     def __repr__(self) -> str:

@@ -79,10 +79,12 @@ def video(seed: int = 0, shape: tuple[int, int, int] = (24, 160, 160), count: in
 
 def _first_cells(rng: np.random.Generator, shape: tuple[int, int, int], count: int) -> list[_Cell]:
     places: list[npt.NDArray[np.float64]] = []
+    room = 4.2 * RADIUS
     while len(places) < count:
         place = rng.uniform(22, np.array(shape[1:]) - 22)
-        if all(np.hypot(*(place - other)) > 4.2 * RADIUS for other in places):
+        if all(np.hypot(*(place - other)) > room for other in places):
             places.append(place)
+        room *= 0.998  # a crowd finds its place, too
     times = rng.permutation(np.linspace(3, shape[0] - 6, count).astype(int))
     return [
         _Cell(number, place, rng.normal(0, 0.7, 2), int(time), turn=rng.uniform(0, np.pi))

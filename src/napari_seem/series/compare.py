@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..images import ArraySource
+from ..io.opened import OpenedLabels
 from ..labels.census import Census, Found, count_plane
-from .listing import SeriesImage, labels_for, read_labels_of
+from .listing import SeriesImage, labels_for, open_labels_of
 
 AGREE, OTHER_CLASS, OTHER_OUTLINE, ONLY_A, ONLY_B = (
     "agree", "other class", "other outline", "only in A", "only in B"
@@ -98,16 +98,14 @@ class Agreement:
 
 
 def compare_labels(
-    a: ArraySource, b: ArraySource, table_a: ObjectTable, table_b: ObjectTable, *,
-    threshold: float = 0.5, image: str = "",
-) -> list[ObjectPair]:  # fmt: skip
-    """Pair the objects of two label arrays, those that overlap best first.
+    a: OpenedLabels, b: OpenedLabels, *, threshold: float = 0.5, image: str = ""
+) -> list[ObjectPair]:
+    """Pair the objects of two people's labels of one image, those that overlap best first.
 
     Parameters
     ----------
-    a, b : integer array-like (..., H, W)
-        Of one shape; 0 is background.
-    table_a, table_b : ObjectTable
+    a, b : OpenedLabels
+        Of one shape (..., H, W); 0 is background.
     threshold : float
         Objects agree from this IoU on.
     image : str
@@ -118,30 +116,30 @@ def compare_labels(
     InvalidLabels
         They differ in shape.
     """
-    if tuple(a.shape) != tuple(b.shape):
+    if tuple(a.data.shape) != tuple(b.data.shape):
         raise InvalidLabels(
-            f"the labels of '{image}' have the shapes {tuple(a.shape)} and {tuple(b.shape)}; "
-            "compare labels that were made on the same image"
+            f"the labels of '{image}' have the shapes {tuple(a.data.shape)} and "
+            f"{tuple(b.data.shape)}; compare labels that were made on the same image"
         )
-    found_a, found_b = _objects(a), _objects(b)
+    found_a, found_b = _objects(a.data), _objects(b.data)
     pairs, left = [], (set(found_a), set(found_b))
-    for iou, i, j in sorted(_overlaps(a, b, found_a, found_b), reverse=True):
+    for iou, i, j in sorted(_overlaps(a.data, b.data, found_a, found_b), reverse=True):
         if iou < LEAST_IOU or i not in left[0] or j not in left[1]:
             continue
         left[0].discard(i)
         left[1].discard(j)
-        names = table_a[i].class_name, table_b[j].class_name
+        names = a.table[i].class_name, b.table[j].class_name
         same = AGREE if names[0] == names[1] else OTHER_CLASS
         verdict = same if iou >= threshold else OTHER_OUTLINE
         place = max(found_a[i], found_b[j], key=lambda one: one.area)
         pairs.append(ObjectPair(image, verdict, i, j, *names, iou, place.index, place.box))
     for i in left[0]:
         place = found_a[i]
-        name = table_a[i].class_name
+        name = a.table[i].class_name
         pairs.append(ObjectPair(image, ONLY_A, i, 0, name, "", 0.0, place.index, place.box))
     for j in left[1]:
         place = found_b[j]
-        name = table_b[j].class_name
+        name = b.table[j].class_name
         pairs.append(ObjectPair(image, ONLY_B, 0, j, "", name, 0.0, place.index, place.box))
     return sorted(pairs, key=lambda pair: (pair.index, pair.box))
 
@@ -185,13 +183,8 @@ def compare_folders(
     if not both:
         raise FileTrouble(f"no image has labels both in '{a}' and in '{b}'; check the folders")
     for image, x, y in both:
-        (labels_a, table_a), (labels_b, table_b) = (read_labels_of(image, p) for p in (x, y))
-        yield (
-            image.name,
-            compare_labels(
-                labels_a, labels_b, table_a, table_b, threshold=threshold, image=image.name
-            ),
-        )
+        theirs = open_labels_of(image, x), open_labels_of(image, y)
+        yield image.name, compare_labels(*theirs, threshold=threshold, image=image.name)
 
 
 def disagreements(pairs: Sequence[ObjectPair]) -> list[ObjectPair]:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from ..edits import ObjectTable
 from ..errors import InvalidImage
-from ..images import ArraySource
-from ..io.files import FORMATS, OUTLINES, ending, open_image, read_labels
+from ..io.files import open_image, open_labels
+from ..io.formats import OUTLINES, WRITTEN, ending
 from ..io.grid import Grid
 from ..io.images import image_files, labels_beside
+from ..io.opened import OpenedLabels
 
-ENDINGS = tuple(each for group in FORMATS.values() for each in group)
 PIECE = 1 << 16
 """Bytes at both ends of a file by which it is known again."""
 
@@ -78,10 +77,8 @@ def list_images(paths: Sequence[Path]) -> tuple[Path, list[SeriesImage]]:
     return root, sorted(images, key=lambda image: _in_order(image.name))
 
 
-def read_labels_of(
-    image: SeriesImage, path: Path, grid: Grid | None = None
-) -> tuple[ArraySource, ObjectTable]:
-    """Read the labels of an image from a file of any format.
+def open_labels_of(image: SeriesImage, path: Path, grid: Grid | None = None) -> OpenedLabels:
+    """Open the labels of an image from a file of any format.
 
     Parameters
     ----------
@@ -98,8 +95,7 @@ def read_labels_of(
     """
     if grid is None and image.path is not None and ending(path) in (*OUTLINES, ".dcm"):
         grid = open_image(image.path).grid
-    shape = grid.shape if grid is not None and ending(path) in OUTLINES else None
-    return read_labels(path, grid, shape=shape)
+    return open_labels(path, grid)
 
 
 def stem_of(path: Path) -> str:
@@ -120,11 +116,11 @@ def labels_for(image: SeriesImage, folder: Path) -> Path:
     else:
         source, home = image.path, folder / Path(image.name).parent
     stem = stem_of(source)
-    places = [home / f"{stem}_labels{kind}" for kind in ENDINGS]
+    places = [home / f"{stem}_labels{kind}" for kind in WRITTEN]
     if image.path is not None:
         if home.resolve() != image.path.parent.resolve():
-            places += [home / f"{stem}{kind}" for kind in ENDINGS]
-        places += [image.path.parent / f"{stem}_labels{kind}" for kind in ENDINGS]
+            places += [home / f"{stem}{kind}" for kind in WRITTEN]
+        places += [image.path.parent / f"{stem}_labels{kind}" for kind in WRITTEN]
     return next((place for place in places if place.exists()), labels_beside(home, source))
 
 

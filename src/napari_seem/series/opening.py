@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..commands.files import SaveLabels
 from ..commands.replay import replay
-from ..edits import ObjectTable
-from ..errors import InvalidLabels, NapariSeemError
-from ..io.files import open_image, open_labels
-from ..io.opened import Opened
+from ..errors import InvalidLabels, LogTrouble, NapariSeemError
+from ..io.files import open_image
+from ..io.grid import Grid
+from ..io.opened import Opened, OpenedLabels
 from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
-from .listing import stem_of
+from .listing import open_labels_of, stem_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
 
@@ -34,11 +32,8 @@ class OpenedImage:
         None where it is not to be opened.
     path : Path
         Of the label file.
-    labels : integer array (..., H, W) or None
+    labels : OpenedLabels or None
         None where nothing is labelled, or where the labels lie in a folder that is worked in.
-    table : ObjectTable
-    about : mapping
-        Provenance of the labels.
     prompts : list of dict
         Prompts that were not committed, a line for each plane.
     recovered : str
@@ -50,9 +45,7 @@ class OpenedImage:
     index: int
     image: Opened | None
     path: Path
-    labels: npt.NDArray[np.integer] | None = field(default=None, repr=False)
-    table: ObjectTable = field(default_factory=ObjectTable)
-    about: Mapping[str, Any] = field(default_factory=dict)
+    labels: OpenedLabels | None = None
     prompts: list[dict[str, Any]] = field(default_factory=list)
     recovered: str = ""
     stamp: tuple[int, int] = (0, 0)
@@ -81,10 +74,8 @@ def open_in(series: Series, index: int, logs: Path, opened: Opened | None = None
         opened = open_image(source.path)
     found = OpenedImage(index, opened, path, prompts=list(mark.prompts), stamp=stamp_of(path))
     if path.exists() and not _is_worked_in(path):
-        labels = open_labels(path, None if opened is None else opened.grid)
-        found = replace(
-            found, labels=_editable(labels.data, path), table=labels.table, about=labels.about
-        )
+        labels = open_labels_of(source, path, None if opened is None else opened.grid)
+        found = replace(found, labels=_editable(labels, path))
     return _with_journal(found, mark, logs)
 
 
@@ -122,7 +113,7 @@ class LabelFile:
             As `napari_seem.io.files.write_labels`; what was there is unchanged.
         """
         said = ""
-        if self.path.exists() and stamp_of(self.path) != self.stamp:
+        if self._is_others(labels):
             theirs, self.path = self.path, own_path(self.path, self.series.annotator)
             said = (
                 f"'{theirs.name}' was changed by somebody else since it was opened; your labels "
@@ -131,9 +122,23 @@ class LabelFile:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path = replace(labels, path=self.path).run()[0]
         self.stamp = stamp_of(self.path)
-        counts = counts_of(labels.labels, labels.table)
+        grid = labels.grid or Grid.plain(labels.labels.shape)
+        counts = counts_of(OpenedLabels(self.path.stem, labels.labels, labels.table, grid))
         self.mark(**changes, counts=counts, counted=self.stamp)
         return said
+
+    def _is_others(self, labels: SaveLabels) -> bool:
+        """Whether the file was changed since, and not by saving these labels in another way."""
+        if not self.path.exists() or stamp_of(self.path) == self.stamp:
+            return False
+        log, events = log_path(self.path), labels.events()
+        if not events or not log.exists():
+            return True
+        later = log.stat().st_mtime_ns >= self.path.stat().st_mtime_ns
+        try:
+            return not later or read_log(log)[-1].name != events[0]["session"]
+        except LogTrouble:
+            return True
 
     def mark(self, **changes: Any) -> None:
         """Change the mark of the image, which knows the file from then on."""
@@ -160,15 +165,16 @@ def _is_worked_in(path: Path) -> bool:
     return path.is_dir()
 
 
-def _editable(labels: Any, path: Path) -> npt.NDArray[np.integer]:
-    """Labels (..., H, W) in memory, wide enough for further objects."""
-    array = np.asarray(labels)
+def _editable(labels: OpenedLabels, path: Path) -> OpenedLabels:
+    """Labels in memory, wide enough for further objects."""
+    array = np.asarray(labels.data)
     if array.dtype.kind not in "iub":
         raise InvalidLabels(
             f"'{path}' holds {array.dtype} values and no labels; give a file with one integer a "
             "pixel, or choose another labels folder"
         )
-    return array.astype(np.uint16) if array.dtype.itemsize == 1 else np.array(array)
+    array = array.astype(np.uint16) if array.dtype.itemsize == 1 else array
+    return replace(labels, data=array, levels=())
 
 
 def _with_journal(found: OpenedImage, mark: Mark, logs: Path) -> OpenedImage:
@@ -190,15 +196,18 @@ def _recovered(found: OpenedImage, session: SessionLog) -> OpenedImage:
     prompts = session.uncommitted or ([] if session.prompts else found.prompts)
     found = replace(found, prompts=prompts)
     done = replay(session)
-    if found.labels is None and not done.labels.any():
+    known = found.labels
+    if known is None and not done.labels.any():
         return found
-    if found.labels is not None and (
-        found.labels.shape != done.labels.shape or np.array_equal(found.labels, done.labels)
+    if known is not None and (
+        known.data.shape != done.labels.shape or np.array_equal(known.data, done.labels)
     ):
         return found
     found.path.parent.mkdir(parents=True, exist_ok=True)
     write_log(log_path(found.path), session.events)  # the record of the labels goes on from it
+    grid = found.image.grid if found.image is not None else Grid.plain(done.labels.shape)
+    known = known or OpenedLabels(found.path.stem, done.labels, done.table, grid)
     return replace(
-        found, labels=_editable(done.labels, found.path), table=done.table,
+        found, labels=_editable(replace(known, data=done.labels, table=done.table), found.path),
         recovered="what was not saved when the program ended is brought back from its log",
     )  # fmt: skip

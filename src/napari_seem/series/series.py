@@ -5,15 +5,15 @@ from __future__ import annotations
 import getpass
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..edits import ObjectTable
 from ..errors import NapariSeemError
-from ..images import ArraySource
-from .listing import SeriesImage, labels_for, list_images, read_labels_of
+from ..io.opened import OpenedLabels
+from .listing import SeriesImage, labels_for, list_images, open_labels_of
 from .marks import DONE, IN_WORK, STATES, TO_DO, Mark, MarkFolder
 
 LABELS = "labels"
@@ -45,6 +45,7 @@ class Series:
         self.marks: dict[str, Mark] = {}
         self.missing: list[str] = []
         self._files = MarkFolder(folder)
+        self._read: dict[str, tuple[tuple[int, int], Mapping[str, int]]] = {}
         self.refresh()
 
     @classmethod
@@ -116,29 +117,24 @@ class Series:
         counted = Counter(self.mark_of(k).state for k in range(len(self.images)))
         return {state: counted[state] for state in STATES}
 
-    def counts(self, *, read: bool = False) -> dict[str, int]:
-        """Class -> objects in the whole series, "" for those of none.
-
-        Parameters
-        ----------
-        read : bool
-            Read label files that were written or changed by others than a series.
-        """
+    def counts(self) -> dict[str, int]:
+        """Class -> objects in the whole series as far as they were counted, "" for no class."""
         total: Counter[str] = Counter()
-        for index in range(len(self.images)):
-            total.update(self._counts(index) if read else self.mark_of(index).counts)
+        for index, image in enumerate(self.images):
+            mark = self.mark_of(index)
+            since, counts = self._read.get(image.name, (mark.counted, mark.counts))
+            total.update(counts if since == mark.counted else mark.counts)
         return dict(sorted(total.items()))
 
-    def _counts(self, index: int) -> Mapping[str, int]:
-        path, mark = self.labels_path(index), self.mark_of(index)
-        if not path.exists():
-            return {}
-        if stamp_of(path) == tuple(mark.counted):
-            return mark.counts
-        try:
-            return counts_of(*read_labels_of(self.images[index], path))
-        except NapariSeemError:
-            return mark.counts
+    def count(self) -> None:
+        """Count the objects of label files that were made or changed by other programs."""
+        for index, image in enumerate(self.images):
+            path, mark = self.labels_path(index), self.mark_of(index)
+            if not path.exists() or stamp_of(path) == tuple(mark.counted):
+                continue
+            with suppress(NapariSeemError):  # told when it is opened
+                counts = counts_of(open_labels_of(image, path))
+                self._read[image.name] = mark.counted, counts
 
     def _take_over(self, orphans: dict[str, Mark], marks: dict[str, Mark]) -> None:
         """Give marks of images that are gone to unmarked ones with the same content."""
@@ -156,16 +152,15 @@ class Series:
                     break
 
 
-def counts_of(labels: ArraySource, table: ObjectTable) -> dict[str, int]:
-    """Count the objects of labels (..., H, W) by class; "" for those of none.
+def counts_of(labels: OpenedLabels) -> dict[str, int]:
+    """Count the objects of labels by class; "" for those of none.
 
     Rows of the table without a pixel do not count.
     """
     found: set[int] = set()
-    planes = np.ndindex(*labels.shape[:-2])
-    for index in planes:
-        found.update(np.unique(np.asarray(labels[index])).tolist())
-    return dict(Counter(table[label_id].class_name for label_id in found if label_id > 0))
+    for index in np.ndindex(*labels.data.shape[:-2]):
+        found.update(np.unique(np.asarray(labels.data[index])).tolist())
+    return dict(Counter(labels.table[label_id].class_name for label_id in found if label_id > 0))
 
 
 def stamp_of(path: Path) -> tuple[int, int]:
@@ -185,13 +180,12 @@ def user_name() -> str:
         return ""
 
 
-def summary(series: Series, counts: Mapping[str, int] | None = None) -> list[str]:
+def summary(series: Series) -> list[str]:
     """Progress and objects of each class, as lines for people."""
     states = series.states()
     total = len(series.images)
     others = ", ".join(f"{n} {state}" for state, n in states.items() if n and state != DONE)
     lines = [f"done {states[DONE]} of {total}" + (f" ({others})" if others else "")]
     lines += [f"missing: {name}" for name in series.missing]
-    counted = series.counts() if counts is None else counts
-    lines += [f"{name or '(no class)'}: {n}" for name, n in counted.items()]
+    lines += [f"{name or '(no class)'}: {n}" for name, n in series.counts().items()]
     return lines

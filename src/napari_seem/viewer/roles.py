@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .coordinates import placement
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Layer | None:
 def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:
     """Give a layer the place of an image; the viewer stays where it is."""
     point = viewer.dims.point
+    present = placement(layer)
     for name, value in placement(image).items():
-        setattr(layer, name, value)
+        if not np.array_equal(present[name], value):  # napari slices anew even where it is equal
+            setattr(layer, name, value)
     if viewer.dims.point != point:
         viewer.dims.set_point(range(len(point)), point)
 

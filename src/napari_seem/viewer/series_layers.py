@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from ..commands.files import SaveLabels
 from ..intensity import IntensityWindow
-from ..io.opened import Opened
+from ..io.opened import Opened, OpenedLabels
 from ..planes import Plane
 from ..series.opening import LabelFile, OpenedImage
 from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document
-from .files import as_layers, labels_to_save
-from .metadata import ABOUT, GRID, SOURCE
+from .files import as_layers, labels_layer, labels_to_save
+from .metadata import SOURCE
 from .model_input import LOOK
 from .on_disk import open_labels, store_of
 from .private import unwrap
-from .roles import slide_under_prompts
+from .roles import in_use, slide_under_prompts
+from .shown import note_owner
 from .targets import new_labels
 from .timeline import document_in
 
@@ -146,14 +146,20 @@ def show_layers(
 
 
 def add_labels(
-    viewer: ViewerModel, image: Image, data: Any, name: str, table: Any, about: Any
+    viewer: ViewerModel, image: Image, opened: OpenedLabels, name: str, path: Path, role: str = ""
 ) -> Labels:
-    """Add labels (..., H, W) that were read from a file, exactly on their image."""
-    metadata = {ABOUT: dict(about)} | {k: image.metadata[k] for k in (GRID,) if k in image.metadata}
-    features = pd.DataFrame(table.to_features())
-    layer = viewer.add_labels(
-        data, name=name, features=features, metadata=metadata, **placement(image)
-    )
+    """Add labels that were opened from a file exactly on their image.
+
+    With a `role` they are a layer of our own, which no dock offers to write to.
+    """
+    data, options, _ = labels_layer(opened, path)
+    options |= {"name": name, **placement(image)}
+    if data.shape != spatial_shape(image):
+        data = data.reshape(spatial_shape(image))
+    options["metadata"] |= in_use(role) if role else {SOURCE: str(path.absolute())}
+    layer = viewer.add_labels(data, **options)
+    if not role:
+        note_owner(layer, image)
     slide_under_prompts(viewer, layer, image)
     return layer
 
@@ -189,13 +195,12 @@ def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: Labe
     """The labels that were read, or those of a folder, or new ones; their log begins."""
     name = f"{image.name} labels"
     if found.labels is not None:
-        if found.labels.shape != spatial_shape(image):
-            found = replace(found, labels=found.labels.reshape(spatial_shape(image)))
-        layer = add_labels(viewer, image, found.labels, name, found.table, found.about)
+        layer = add_labels(viewer, image, found.labels, name, file.path)
         document_in(viewer, layer)
         return layer
     if found.path.is_dir():
         layer = open_labels(viewer, found.path)
+        note_owner(layer, image)
         slide_under_prompts(viewer, layer, image)
         document_in(viewer, layer)
         return layer
@@ -204,6 +209,8 @@ def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: Labe
     store = store_of(layer)
     if store is not None:
         file.path = store.path
+    else:
+        layer.metadata = {**layer.metadata, SOURCE: str(file.path.absolute())}
     return layer
 
 

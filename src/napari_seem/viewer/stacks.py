@@ -112,6 +112,11 @@ def shown_stack(
     return StackSource(given.source(shown_plane(layer, dims), layer.name), axes[0])
 
 
+def plane_name(layer: Layer, dims: Dims, stack: StackSource, number: int) -> str:
+    """Name a plane of a stack, as `plane_text`."""
+    return plane_text(layer, dims, stack.at(number), stack.axis)
+
+
 def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     """A whole plane of labels, int32 (H, W)."""
     return read_plane(full_data(unwrap(labels)), plane)

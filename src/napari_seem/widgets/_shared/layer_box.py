@@ -217,9 +217,8 @@ class LabelsBox(LayerBox):
             self._take_fitting(layer)
 
     def _on_added(self, layer: Any) -> None:
-        if isinstance(layer, Labels) and not is_ours(
-            layer
-        ):  # taken once whoever makes it is done with it
+        """Note labels, to be taken once whoever makes them is done with them."""
+        if isinstance(layer, Labels) and not is_ours(layer):
             self._added.append(layer)
             self._soon.start()
 

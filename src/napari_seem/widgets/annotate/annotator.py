@@ -214,7 +214,10 @@ class Annotator(QObject):
         if self.image is None or self._plane is None:
             return
         self.runner.drop_waiting()
+        work = self.work
         self.sessions.end(self.image, self._plane)
+        if work is not None and work.session.prompts:
+            self._keep_prompts(work)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
@@ -280,7 +283,7 @@ class Annotator(QObject):
             return
         log = document_of(self.labels).log
         if log is not None:
-            prompts = prompts_to_dict(work.session.prompts)
+            prompts = prompts_to_dict(work.session.prompts if work in self.sessions else ())
             image = work.image.name
             log.uncommitted({"image": image, "plane": work.plane.to_dict(), "prompts": prompts})
 
@@ -292,8 +295,7 @@ class Annotator(QObject):
     def redraw(self, work: PlaneSession) -> None:
         """Draw the prompts of a plane's session anew, or none where it has ended; answer them."""
         present = work in self.sessions
-        if present:
-            self._keep_prompts(work)
+        self._keep_prompts(work)
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing() if present else [])

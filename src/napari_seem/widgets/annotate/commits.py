@@ -363,7 +363,10 @@ class Commits(QObject):
         fields: dict[str, Any] = {"label_id": label_id, "name": "", "concept": one.concept}
         if one.continued is not None and label_id is None:
             fields |= one.continued.fields(document, one.labels)
-        fields["colour"] = self._annotator.classes.colour_in(document, fields["concept"])
+        concept = fields.pop("concept")
+        if concept:
+            colour = self._annotator.classes.colour_in(document, concept)
+            fields |= {"concept": concept} | ({"colour": colour} if colour else {})
         return fields | ({"name": one.name} if one.name else {})
 
     def _to_continue(self) -> Continued:

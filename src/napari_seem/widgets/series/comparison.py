@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from ...errors import FileTrouble, NapariSeemError
 from ...planes import Plane
 from ...series.compare import ObjectPair, agreement, compare_folders, disagreements
-from ...series.listing import labels_for, read_labels_of
+from ...series.listing import labels_for, open_labels_of
 from ...viewer.camera import show_place
-from ...viewer.series_layers import add_labels
+from ...viewer.series_layers import ShownImage, add_labels
+from .._shared.runner import Job
 from .._shared.steps import Steps
 from .player import SeriesPlayer
 
 if TYPE_CHECKING:
+    from ...io.opened import OpenedLabels
     from ...series.series import Series
 
+COMPARED = "compared"
+"""Role of layers with another person's labels."""
 OUTLINE = 2
 """Width of the outlines by which another person's labels are shown."""
 
@@ -111,28 +114,25 @@ class Comparison(QObject):
         player, shown = self._player, self._player.shown
         if shown is None:
             return
-        image = shown.images[0]
-        try:
-            if not shown.others:
-                self._show_theirs()
-        except NapariSeemError as error:
-            player.said.emit(str(error), True)
         ndim = shown.labels.ndim
         plane = Plane((*pair.index, None, None), (ndim - 2, ndim - 1))
-        show_place(player.viewer, image, plane, pair.box)
+        show_place(player.viewer, shown.images[0], plane, pair.box)
+        if not shown.others and player.series is not None and self.folder is not None:
+            source = player.series.images[shown.index]
+            path = labels_for(source, self.folder)
+            read = partial(open_labels_of, source, path)
+            show = partial(self._show_theirs, shown, path)
+            player.loader.submit(Job(read, show, self._on_trouble, lane="theirs"))
 
-    def _show_theirs(self) -> None:
-        player, shown = self._player, self._player.shown
-        assert shown is not None
-        assert player.series is not None
-        assert self.folder is not None
-        source = player.series.images[shown.index]
-        path = labels_for(source, self.folder)
-        if not path.exists():
-            raise FileTrouble(f"'{path}' has gone; compare again")
-        data, table = read_labels_of(source, path)
-        name = f"{shown.images[0].name} {self.folder.name}"
-        layer = add_labels(player.viewer, shown.images[0], data, name, table, {})
+    def _show_theirs(self, shown: ShownImage, path: Path, opened: OpenedLabels) -> None:
+        viewer = self._player.viewer
+        if self._player.shown is not shown or shown.others:
+            return
+        name = f"{shown.images[0].name} {path.parent.name}"
+        layer = add_labels(viewer, shown.images[0], opened, name, path, COMPARED)
         layer.contour, layer.editable = OUTLINE, False
         shown.others.append(layer)
-        player.viewer.layers.selection.active = shown.labels
+        viewer.layers.selection.active = shown.labels
+
+    def _on_trouble(self, error: Exception) -> None:
+        self._player.said.emit(str(error), True)

@@ -110,6 +110,7 @@ class SeriesWidget(Dock):
         """Save before the window closes: napari doesn't tell its docks."""
         if event is not None and event.type() == QEvent.Type.Close and not self.is_released:
             self.player.save_now()
+            self.player.ahead.steps.stop()
         return bool(super().eventFilter(watched, event))
 
     def _let_go(self) -> None:

@@ -68,6 +68,7 @@ class SeriesPanel(QWidget):
         self.compare, self.disagreements = QPushButton("Compare with…"), QLabel()
         self.former_pair, self.next_pair = QPushButton("Previous"), QPushButton("Next")
         self._numbers: list[int] = []
+        self._set_up()
         self._arrange()
         self.set_keys(keys)
         self.show_pair(None, 0, 0)
@@ -98,7 +99,9 @@ class SeriesPanel(QWidget):
         self._list(series, position, states)
         classes = series.counts()
         said = " \N{MIDDLE DOT} ".join(f"{name or 'no class'} {n}" for name, n in classes.items())
-        self.counts.setText(f"Objects: {said}" if said else "Objects: none yet")
+        gone = f"\n{len(series.missing)} images are missing" if series.missing else ""
+        self.counts.setText(f"Objects: {said or 'none yet'}{gone}")
+        self.counts.setToolTip("\n".join(series.missing))
 
     def show_pair(self, pair: ObjectPair | None, number: int, total: int) -> None:
         """Show a disagreement, and which one of how many it is."""
@@ -137,7 +140,7 @@ class SeriesPanel(QWidget):
                 self.note.setText(series.mark_of(position).note)
         self.list.blockSignals(False)
 
-    def _arrange(self) -> None:
+    def _set_up(self) -> None:
         self.filter.addItems(list(FILTERS))
         self.view.addItems([FIT, KEEP])
         self.ahead.setChecked(True)
@@ -163,24 +166,29 @@ class SeriesPanel(QWidget):
              "each is answered at once"),
         ))  # fmt: skip
         self.list.itemClicked.connect(self._on_item)
+
+    def _arrange(self) -> None:
         column = QVBoxLayout(self)
         column.addLayout(row(self.folder, self.files, self.layers))
-        column.addLayout(form(
-            ("Labels in", row(self.labels, self.labels_folder, stretch=0)),
-            ("Annotator", self.annotator),
-        ))  # fmt: skip
         column.addWidget(self.bar)
         column.addLayout(row(self.previous, self.next, self.skip))
         column.addWidget(self.done)
-        column.addWidget(self.note)
-        column.addLayout(form(("Show", self.filter), ("View", self.view)))
+        column.addWidget(self.message)
         column.addWidget(self.list, 1)
+        column.addWidget(self.note)
         column.addWidget(self.counts)
+        column.addLayout(
+            form(
+                ("Show", self.filter),
+                ("View", self.view),
+                ("Labels in", row(self.labels, self.labels_folder, stretch=0)),
+                ("Annotator", self.annotator),
+            )
+        )
         column.addWidget(self.ahead)
         column.addWidget(self.compare)
         column.addWidget(self.disagreements)
         column.addLayout(row(self.former_pair, self.next_pair))
-        column.addWidget(self.message)
 
     def _on_item(self, _: object) -> None:
         self.chosen.emit(self._numbers[self.list.currentRow()])

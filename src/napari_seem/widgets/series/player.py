@@ -22,8 +22,8 @@ from ...viewer.documents import document_of, logs_folder
 from ...viewer.metadata import SOURCE, grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
 from ...viewer.series_layers import ShownImage, show_layers, show_opened, source_ahead
+from ...viewer.shown import image_layers
 from ...viewer.timeline import timeline_of
 from .._shared.dock import open_dock
 from .._shared.events import Followed, later
@@ -103,7 +103,7 @@ class SeriesPlayer(QObject):
         InvalidImage
             There is none.
         """
-        layers = [layer for layer in self.viewer.layers if _is_image(layer)]
+        layers = image_layers(self.viewer)
         if not layers:
             raise InvalidImage("no image layer is open; open images first, or choose a folder")
         images = [SeriesImage(layer.name, _file_of(layer)) for layer in layers]
@@ -135,7 +135,7 @@ class SeriesPlayer(QObject):
         source = series.images[index]
         opened = self._opened_layer(source)
         self.loader.submit(Job(
-            partial(self._open, series, index, opened), partial(self._show, series, then),
+            partial(self._open, series, index, opened), partial(self._opened, series, then),
             self._on_unopened, f"Opening {source.name}",
         ))  # fmt: skip
 
@@ -151,6 +151,8 @@ class SeriesPlayer(QObject):
         if series is None or not 0 <= self.position < len(series.images):
             self.go(None)
             return
+        if self.loader.busy or (self.shown is not None and self.shown.index != self.position):
+            return  # the image is not seen yet: a key pressed twice must not pass it over
         self.mark(state=state)
         states = [one for one in self.states if one not in (DONE, SKIPPED)] or self.states
         index = series.beside(self.position, 1, states)
@@ -205,6 +207,7 @@ class SeriesPlayer(QObject):
         self.series, self._layers, self.position = series, layers, -1
         self._look.start()
         self.changed.emit()
+        self.saver.submit(-1, partial(_silent, series.count))
         self.go(series.first())
 
     def _mark(self, series: Series, index: int, changes: dict[str, Any]) -> None:
@@ -224,12 +227,16 @@ class SeriesPlayer(QObject):
         opened = opened or self.ahead.take(index, series.images[index].path)
         return open_in(series, index, logs_folder(), opened)
 
+    def _opened(self, series: Series, then: Callable[[], None], found: OpenedImage) -> None:
+        """Show what was opened, once no commit waits for its mask any more."""
+        show, dock = partial(self._show, series, then, found), self._annotate()
+        if dock is None:
+            show()
+        else:
+            dock.annotator.commits.when_written(show)
+
     def _show(self, series: Series, then: Callable[[], None], found: OpenedImage) -> None:
-        if series is not self.series:
-            return
-        dock = self._annotate()
-        if dock is not None and dock.annotator.commits.waiting:
-            dock.annotator.commits.when_written(partial(self._show, series, then, found))
+        if series is not self.series or self.position != found.index:
             return
         self.save()
         former = self.shown
@@ -272,6 +279,7 @@ class SeriesPlayer(QObject):
         if dock is not None:
             dock.work_on(shown.images[0], shown.labels, partial(self._saved_to, shown))
             resume(dock.annotator, prompts)
+            dock.use_tool(dock.tool)
             self._waiting_prompts = []
 
     def _saved_to(self, shown: ShownImage) -> Path:
@@ -337,7 +345,8 @@ class SeriesPlayer(QObject):
             self.saver.submit(shown.index, partial(_silent, begun))
             self.changed.emit()
         shown.dirty = True
-        self._save_soon.start()
+        if not self._save_soon.isActive():
+            self._save_soon.start()
 
     def _on_removing(self, event: Any) -> None:
         """Save before a layer goes, as when the viewer closes: its prompts would go with it."""
@@ -366,12 +375,6 @@ class SeriesPlayer(QObject):
             former.hide(self.viewer)
         self.said.emit(str(error), True)
         self.changed.emit()
-
-
-def _is_image(layer: Any) -> bool:
-    from napari.layers import Image
-
-    return isinstance(layer, Image) and not is_ours(layer)
 
 
 def _file_of(layer: Image) -> Path | None:

@@ -62,6 +62,8 @@ class Saver(QObject):
 
     def _ended(self, index: int, work: Callable[[], str], keep: bool, future: Future[str]) -> None:
         """In the thread: tell the main one."""
+        if self._last.get(index) is future:  # which would keep what was written
+            del self._last[index]
         error = future.exception()
         if error is not None and keep:
             self._again[index] = work

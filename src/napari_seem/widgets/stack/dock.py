@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import napari
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QListWidgetItem
+from qtpy.QtWidgets import QListWidgetItem, QMenu
 
+from ...commands.carried import EndObjects
 from ...commands.models import ModelCache
 from ...errors import NapariSeemError
 from ...models.base import Capability
 from ...models.registry import able_models
+from ...propagation import Event
 from ...sources.stack import StackSource
+from ...viewer.coordinates import data_to_world
 from ...viewer.model_input import model_input_of
-from ...viewer.stacks import shown_stack
+from ...viewer.stacks import is_time, plane_name, shown_stack, slider_numbers
+from ...viewer.targets import check_target
 from .._shared.dock import Dock
 from .._shared.events import layers_of
-from .._shared.forms import on_click
+from .._shared.forms import on_click, without_arguments
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
 from .panel import OUTLINES, StackPanel
 from .runner import PropagationRequest, StackRunner
+from .tracks import TrackMaker
 
 KEYS = {"next_doubtful": "Shift-N", "previous_doubtful": "Shift-B", "accept_plane": "Shift-K"}
 
@@ -44,7 +49,8 @@ class StackWidget(Dock):
         super().__init__(napari_viewer)
         self.panel = StackPanel(able_models(Capability.IN_CONTEXT))
         self.runner = StackRunner(self.viewer, model_cache or model_cache_of(self.viewer), self)
-        self.place(self.panel, self.runner.steps.progress)
+        self.tracks = TrackMaker(self.viewer, self)
+        self.place(self.panel, self.runner.steps.progress, self.tracks.steps.progress)
         self._connect()
         self._refresh_layers()
 
@@ -82,6 +88,39 @@ class StackWidget(Dock):
         self.panel.message.say(said)
         self._show_results()
 
+    def end_here(self, *, every: bool = False, after: bool = True) -> None:
+        """The selected object, or every one, is not on the planes beyond the shown one.
+
+        Parameters
+        ----------
+        every : bool
+            All objects, not only the one that is selected in the labels layer.
+        after : bool
+            Beyond is towards the slider's last plane, or its first.
+        """
+        panel, labels, stack = self.panel, self.panel.labels.layer, self._stack()
+        if labels is None or stack is None or self.runner.steps.running:
+            return
+        ids = None if every else [int(labels.selected_label)]
+        who = "all objects" if ids is None else f"object {ids[0]}"
+        here = self._name(stack.position)
+        with self.reporting():
+            check_target(labels, panel.image.layer, 1)
+            command = EndObjects(
+                axis=stack.axis, plane=stack.plane.to_dict(), ids=ids,
+                after=after != self._reversed, title=f"end of {who} on {here}",
+            )  # fmt: skip
+            ends, planes = self.runner.end(labels, command)
+            panel.message.say(_end_text(who, here, len(planes), bool(ends)))
+            self._show_results()
+
+    def show_tracks(self) -> None:
+        """Show the objects' ways through time in a Tracks layer."""
+        labels = self.panel.labels.layer
+        if labels is not None:
+            with self.reporting():
+                self.tracks.show(labels, self.panel.along.axis or 0)
+
     def go_to(self, plane: int) -> None:
         """Show a plane of the stack."""
         stack, layer = self._stack(), self.panel.image.layer
@@ -89,12 +128,13 @@ class StackWidget(Dock):
             return
         point = [0 if at is None else at for at in stack.plane.index]
         point[stack.axis] = plane
-        world = layer.data_to_world(point)
+        world = data_to_world(layer, point, self.viewer.dims)
         axis = stack.axis + self.viewer.dims.ndim - layer.ndim
         self.viewer.dims.set_point(axis, float(world[stack.axis]))
 
     def _let_go(self) -> None:
         self.runner.close()
+        self.tracks.steps.close()
         let_go(self.viewer, self)
 
     def _connect(self) -> None:
@@ -104,16 +144,20 @@ class StackWidget(Dock):
             (panel.backward, partial(self.carry, "backward")), (panel.resume, self.carry),
             (panel.accept, self.accept_plane), (panel.next, self.next_doubtful),
             (panel.previous, self.previous_doubtful), (panel.take_back, self.take_back),
+            (panel.tracks, self.show_tracks),
         ))  # fmt: skip
+        self._fill_menu(panel.ended.menu())
         panel.plot.clicked.connect(self.go_to)
         panel.queue.currentRowChanged.connect(self._on_row)
         panel.image.chosen.connect(lambda _: self._refresh_plane())
-        panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
+        panel.along.currentIndexChanged.connect(lambda _: self._on_axis())
+        self.tracks.ended.connect(lambda said: panel.message.say(said))
         self.runner.written.connect(self._on_written)
         self.runner.ended.connect(self._on_end)
         dims = self.viewer.dims.events
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._refresh_plane, dims.point, dims.order)
+        self.events.follow(self._on_range, dims.range)
         for box in (panel.image, panel.labels):
             box.follow(self.viewer, self.events)
         self._claim_keys()
@@ -131,17 +175,18 @@ class StackWidget(Dock):
             raise NapariSeemError("choose a stack and a labels layer in which a plane is labelled")
         given = model_input_of(image, self.viewer.layers, together=False)
         panel, here = self.panel, stack.position
-        first, last = panel.first.value(), panel.last.value() + 1
-        if direction == "forward":
+        first, last = panel.planes.within
+        if direction == ("backward" if self._reversed else "forward"):
             first = min(max(first, here), last - 1)
-        if direction == "backward":
+        elif direction != "both":
             last = max(min(last, here + 1), first + 1)
         model = panel.model.currentText()
         only = int(labels.selected_label) if panel.only_selected.value else None
         return PropagationRequest(
             image, given, stack, labels, None if model == OUTLINES else model, only,
             (first, max(last, first + 1)), round(panel.stop_below.value, 2),
-            panel.find_new.value,
+            panel.find_new.value, panel.divide.value,
+            partial(plane_name, image, self.viewer.dims, stack),
         )  # fmt: skip
 
     def _stack(self, *, loudly: bool = False) -> StackSource | None:
@@ -182,7 +227,28 @@ class StackWidget(Dock):
             panel.message.say(f"{said}. {_events_text(work.events)}")
         self._show_results()
 
+    @property
+    def _reversed(self) -> bool:
+        """Whether the slider counts planes against the order of the array."""
+        numbers = self._numbers()
+        return numbers[0] > numbers[-1]
+
+    def _numbers(self) -> list[int]:
+        """The slider's number of every plane."""
+        image, stack = self.panel.image.layer, self._stack()
+        if image is None or stack is None:
+            return [0]
+        return slider_numbers(image, self.viewer.dims, stack.axis)
+
+    def _name(self, plane: int) -> str:
+        """A plane's number and position."""
+        image, stack = self.panel.image.layer, self._stack()
+        if image is None or stack is None:
+            return f"plane {plane}"
+        return plane_name(image, self.viewer.dims, stack, plane)
+
     def _show_results(self, *, queue: bool = True) -> None:
+        self.panel.plot.set_names(self._name, self._reversed)
         work, panel, stack = self.runner.engine, self.panel, self._stack()
         if work is None:
             panel.plot.show_scores(0, {}, (), 0.0)
@@ -203,10 +269,10 @@ class StackWidget(Dock):
         queue.clear()
         for plane in work.to_review():
             result = work.results[plane]
-            events = ", ".join(f"{event.id} {event.kind}" for event in result.events[:3])
-            more = " ..." if len(result.events) > 3 else ""
+            happened = _happened(result.events)
+            events, more = ", ".join(happened[:3]), " ..." if len(happened) > 3 else ""
             item = QListWidgetItem(
-                f"plane {plane}   score {result.score:.2f}   {events}{more}".rstrip()
+                f"{self._name(plane)}   score {result.score:.2f}   {events}{more}".rstrip()
             )
             item.setData(Qt.ItemDataRole.UserRole, plane)
             queue.addItem(item)
@@ -218,19 +284,62 @@ class StackWidget(Dock):
 
     def _refresh_plane(self, _: object = None) -> None:
         if self.panel.along.offer(self.panel.image.layer, self.viewer.dims):
-            self._refresh_range()
+            self._on_axis()
         stack = self._stack()
         if stack is not None:
             self.panel.plot.show_here(stack.position)
 
+    def _on_axis(self) -> None:
+        image, axis = self.panel.image.layer, self.panel.along.axis
+        self.panel.divide.value = image is not None and axis is not None and is_time(image, axis)
+        self._refresh_range()
+
+    def _on_range(self, _: object) -> None:
+        """Number planes anew: the slider counts the steps of other layers, too."""
+        self._refresh_range()
+        self._show_results()
+
     def _refresh_range(self) -> None:
-        stack = self._stack()
-        self.panel.planes.offer(range(stack.shape[0] if stack is not None else 0))
+        self.panel.planes.offer(self._numbers())
+
+    def _fill_menu(self, menu: QMenu) -> None:
+        """Offer for whom, and towards which side, the shown plane is the last."""
+        for every in (False, True):
+            for after in (True, False):
+                who = "All objects" if every else "Selected object"
+                side = "after" if after else "before"
+                slot = partial(self.end_here, every=every, after=after)
+                text = f"{who}: not on the planes {side} this one"
+                menu.addAction(text, without_arguments(slot))
 
 
-def _events_text(events: Any) -> str:
-    """How many objects ended, split, or are new."""
-    kinds = ("ended", "split", "new")
-    counts = {kind: len({e.id for e in events if e.kind == kind}) for kind in kinds}
+def _end_text(who: str, here: str, planes: int, holds: bool) -> str:
+    """What came of saying that objects end."""
+    ends = "end" if who.startswith("all") else "ends"
+    if planes:
+        return f"{who.capitalize()} {ends} on {here}: removed from {planes} planes beyond."
+    if holds:
+        return f"{who.capitalize()} {ends} on {here}; nothing was carried beyond."
+    return f"{who.capitalize()} may be carried beyond {here} again."
+
+
+def _happened(events: Sequence[Event]) -> list[str]:
+    """What happened to the objects of a plane: "3 divided into 11 and 12", "4 ended"."""
+    daughters: dict[int, list[str]] = {}
+    for event in events:
+        if event.parent:
+            daughters.setdefault(event.parent, []).append(str(event.id))
+    divided = [f"{one} divided into {' and '.join(ids)}" for one, ids in daughters.items()]
+    others = [e for e in events if not e.parent and not (e.kind == "split" and e.id in daughters)]
+    return divided + [f"{event.id} {event.kind}" for event in others]
+
+
+def _events_text(events: Sequence[Event]) -> str:
+    """How many objects ended, split, divided, or are new."""
+    parents = {event.parent for event in events if event.parent}
+    counts = {"divided": len(parents)}
+    for kind in ("ended", "split", "new"):
+        ids = {event.id for event in events if event.kind == kind and not event.parent}
+        counts[kind] = len(ids - parents)
     said = [f"{count} {kind}" for kind, count in counts.items() if count]
     return f"Objects: {', '.join(said)}." if said else ""

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
     QListWidget,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -45,6 +46,12 @@ class StackPanel(QWidget):
             text="look for new objects too",
             tooltip="Also find objects that are on no labelled plane; slower",
         )
+        self.divide = CheckBox(
+            text="splits make daughters",
+            tooltip="Along time: where an object splits, as a cell that divides, the pieces get "
+            "ids of their own, and the object table says what they came from. Otherwise an object "
+            "that splits, as an organ that forks, stays one object",
+        )
         self.stop_below = FloatSpinBox(
             label="Stop below", min=0, max=1, step=0.05,
             tooltip="Stop carrying at a plane whose score is lower",
@@ -56,13 +63,17 @@ class StackPanel(QWidget):
         self.previous, self.next = QPushButton("Previous"), QPushButton("Next")
         self.accept, self.resume = QPushButton("Accept"), QPushButton("Carry on from here")
         self.take_back = QPushButton("Undo the run")
+        self.ended, self.tracks = QPushButton("Ended here"), QPushButton("Show tracks")
+        self.ended.setMenu(QMenu(self.ended))
         self._tips()
         self._arrange()
         self.show_running(False)
 
     def show_running(self, running: bool) -> None:
         """Allow what is possible while planes are being done, or while none are."""
-        for button in (self.backward, self.both, self.forward, self.resume, self.take_back):
+        for button in (
+            self.backward, self.both, self.forward, self.resume, self.take_back, self.ended,
+        ):  # fmt: skip
             button.setEnabled(not running)
 
     def _tips(self) -> None:
@@ -79,6 +90,16 @@ class StackPanel(QWidget):
                 (self.next, "The next plane to check (Shift-N)"),
                 (self.previous, "The one before (Shift-B)"),
                 (self.resume, "Do again what depends on the planes that you corrected"),
+                (
+                    self.ended,
+                    "An object is not on the planes beyond the shown one: what was carried "
+                    "there is removed, and later runs respect it",
+                ),
+                (
+                    self.tracks,
+                    "Show the way of every object through time, and what divided into "
+                    "what, in a Tracks layer; save them by Save labels as, as man_track.txt",
+                ),
                 (self.take_back, "Give all planes the labels they had before the run"),
             )
         )
@@ -87,7 +108,8 @@ class StackPanel(QWidget):
         column = QVBoxLayout(self)
         column.addLayout(form(
             ("Image", self.image), ("Labels", self.labels), ("Along", self.along),
-            ("Model", self.model), self.only_selected, self.find_new, ("Planes", self.planes),
+            ("Model", self.model), self.only_selected, self.find_new, self.divide,
+            ("Planes", self.planes),
             self.stop_below,
         ))  # fmt: skip
         column.addLayout(row(self.backward, self.both, self.forward))
@@ -96,4 +118,5 @@ class StackPanel(QWidget):
         column.addWidget(QLabel("To check, the least sure first"))
         column.addWidget(self.queue, 1)
         column.addLayout(row(self.previous, self.next, self.accept))
-        column.addLayout(row(self.resume, self.take_back))
+        column.addLayout(row(self.resume, self.ended))
+        column.addLayout(row(self.take_back, self.tracks))

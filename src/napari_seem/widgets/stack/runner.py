@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.base import ModelRef
+from ...commands.carried import EndObjects, stack_key
 from ...commands.models import ModelCache
 from ...commands.propagation import Propagate, PropagationRun
 from ...commands.workspace import Workspace
 from ...errors import FileTrouble, InvalidLabels
 from ...propagation import Propagation
+from ...propagation.ends import End
 from ...sources.stack import StackSource
 from ...viewer.model_input import ModelInput, note_model_input
 from ...viewer.targets import check_target
@@ -46,7 +49,9 @@ class PropagationRequest:
     within : (int, int)
         Planes to label, half-open.
     stop_below : float
-    find_new : bool
+    find_new, divide : bool
+    name_plane : callable
+        Names a plane by its number.
     """
 
     image: Image
@@ -58,6 +63,8 @@ class PropagationRequest:
     within: tuple[int, int]
     stop_below: float = 0.0
     find_new: bool = False
+    divide: bool = False
+    name_plane: Callable[[int], str] = "plane {}".format
 
     def context(self) -> tuple[object, ...]:
         """What must be the same for an earlier run to be gone on with."""
@@ -65,7 +72,7 @@ class PropagationRequest:
         others = tuple(at for i, at in enumerate(plane.index) if i != axis)
         return (
             self.image, self.labels, axis, plane.axes, others, self.model, self.only,
-            self.stop_below, self.find_new, self.input,
+            self.stop_below, self.find_new, self.divide, self.input,
         )  # fmt: skip
 
     def command(self) -> Propagate:
@@ -75,6 +82,7 @@ class PropagationRequest:
             model=None if self.model is None else ModelRef(name=self.model),
             method="shape" if self.model is None else "model", only=self.only,
             within=self.within, find_new=self.find_new, stop_below=self.stop_below,
+            divide=self.divide,
         )  # fmt: skip
 
 
@@ -147,6 +155,15 @@ class StackRunner(QObject):
         if self.run is not None:
             self.run.accept(plane)
 
+    def end(self, labels: Labels, command: EndObjects) -> tuple[set[End], list[int]]:
+        """Let objects of a layer end on a plane; as `EndObjects.apply`."""
+        ends, planes = command.apply(document_in(self._viewer, labels))
+        run, request = self.run, self.request
+        same = run is not None and request is not None and request.labels is labels
+        if run is not None and same and stack_key(run.stack.plane, run.stack.axis) == command.key:
+            run.end(ends)
+        return ends, planes
+
     def restore(self) -> int:
         """Give the planes of the last runs the labels they had before; how many there were."""
         return 0 if self.run is None or self.steps.running else self.run.restore()
@@ -159,7 +176,9 @@ class StackRunner(QObject):
 
     def _new(self, request: PropagationRequest) -> PropagationRun:
         workspace = Workspace(document_in(self._viewer, request.labels), self._models)
-        return PropagationRun(workspace, request.stack, request.command())
+        return PropagationRun(
+            workspace, request.stack, request.command(), name_plane=request.name_plane
+        )  # fmt: skip
 
     def _write(self, result: PlaneResult) -> None:
         if self.run is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
@@ -27,16 +27,18 @@ class ScorePlot(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._count, self._here, self._threshold = 0, 0, 0.0
+        self._reverse = False
+        self._name: Callable[[int], str] = "plane {}".format
         self._scores: dict[int, float] = {}
         self._accepted: frozenset[int] = frozenset()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Score of each plane; blue: labelled or accepted by you. Click to go there")
+        self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def show_scores(
         self, count: int, scores: Mapping[int, float], accepted: Sequence[int], threshold: float
     ) -> None:
-        """Show scores of a stack of `count` planes, and a line at a threshold."""
+        """Show scores of a stack of `count` planes; those below a threshold are doubtful."""
         self._count, self._threshold = count, threshold
         self._scores, self._accepted = dict(scores), frozenset(accepted)
         self.update()
@@ -46,10 +48,15 @@ class ScorePlot(QWidget):
         self._here = plane
         self.update()
 
+    def set_names(self, name: Callable[[int], str], reverse: bool) -> None:
+        """Name planes by `name`; `reverse` puts the last one to the left, as the slider does."""
+        self._name, self._reverse = name, reverse
+        self.update()
+
     def plane_at(self, x: float) -> int:
         """The plane at a horizontal place in pixels."""
         share = (x - MARGIN) / max(1, self.width() - 2 * MARGIN)
-        return min(max(int(share * self._count), 0), max(self._count - 1, 0))
+        return self._place(min(max(int(share * self._count), 0), max(self._count - 1, 0)))
 
     def sizeHint(self) -> QSize:
         """Wide and low."""
@@ -59,6 +66,17 @@ class ScorePlot(QWidget):
         """Go to the plane under the mouse."""
         if self._count:
             self.clicked.emit(self.plane_at(event.position().x()))
+
+    def mouseMoveEvent(self, event: Any) -> None:
+        """Say which plane is under the mouse."""
+        plane = self.plane_at(event.position().x())
+        score = f", score {self._scores[plane]:.2f}" if plane in self._scores else ""
+        accepted = ", labelled or accepted by you" if plane in self._accepted else ""
+        self.setToolTip(f"{self._name(plane)}{score}{accepted}. Click to go there.")
+
+    def _place(self, plane: int) -> int:
+        """The number of a plane from the left, or the plane at such a number."""
+        return self._count - 1 - plane if self._reverse else plane
 
     def paintEvent(self, _: object) -> None:
         """Draw bars, the threshold and where the viewer is."""
@@ -79,8 +97,8 @@ class ScorePlot(QWidget):
             painter.setBrush(QColor(SEED if plane in self._accepted else good))
             height = max(2.0, score * inner.height())
             width = max(1.0, step - (1 if step > 3 else 0))
-            left = inner.left() + plane * step
+            left = inner.left() + self._place(plane) * step
             painter.drawRect(QRectF(left, inner.bottom() - height, width, height))
-        x = inner.left() + (self._here + 0.5) * step
+        x = inner.left() + (self._place(self._here) + 0.5) * step
         painter.setPen(QPen(QColor(HERE), 1, Qt.PenStyle.DashLine))
         painter.drawLine(QPointF(x, inner.top()), QPointF(x, inner.bottom()))
