@@ -146,8 +146,8 @@ def _by_word(film: Film, hand: Hand, dock: AnnotateWidget) -> None:
     hand.type(dock.panel.word, "nucleus")
     wait_until(dock.panel.take_all.isVisible)
     film.take("Or type a word: every match is proposed", seconds=2.0)
-    hand.press("Take all", "Annotate")
-    film.take("Take all of them, in one step of undo", seconds=1.8)
+    hand.press("Accept", "Annotate")
+    film.take("Accept all of them, in one step of undo", seconds=1.8)
 
 
 def _through_the_stack(film: Film, hand: Hand, viewer: Any) -> None:
