@@ -93,6 +93,20 @@ def test_the_reference_refuses_a_name_without_a_topic(monkeypatch):
         site_reference.topics()
 
 
+def test_the_reference_refuses_a_method_without_a_docstring(monkeypatch):
+    monkeypatch.setattr(napari_seem.Session.undo, "__doc__", None)
+
+    with pytest.raises(ValueError, match=r"Session\.undo has no docstring"):
+        site_reference.page_of_topic("One object", ["Session"])
+
+
+def test_every_page_of_the_reference_can_be_made():
+    pages = dict(site_reference.pages())
+
+    assert ".. autoclass:: Session" in pages["one-object"]
+    assert "napari-seem segment" in pages["command-line"]
+
+
 @pytest.mark.parametrize("name", site_reference.parsers())
 def test_every_command_and_option_says_what_it_does(name):
     parser = site_reference.parsers()[name]
