@@ -227,7 +227,7 @@ def test_disagreements_are_stepped_through(open_on, folder, qtbot):
 
 
 def test_the_next_image_waits_for_commits_that_wait(open_on, folder, qtbot, monkeypatch):
-    annotate, series = open_on(folder)
+    annotate, series = open_on(folder, window=True)
     go, predict = threading.Event(), DiscModel.predict
 
     def held(self, *given):

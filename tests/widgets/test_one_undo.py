@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from canvas import CTRL, SHIFT, press
 from discs import DiscModel
+from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
@@ -13,6 +14,7 @@ from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.labels.log import read_log
 from napari_seem.viewer.documents import document_of, logs_folder
+from napari_seem.viewer.roles import is_ours
 from napari_seem.viewer.timeline import timeline_of
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
@@ -200,7 +202,7 @@ def test_undo_works_whatever_is_selected_and_wherever_the_focus_is(dock, click, 
             settle(dock)
             assert (labels.data == 1).any(), (layer, widget)
             assert not prompts(dock)
-    assert dock.panel.message.text() == "redone: object 1"
+    assert dock.panel.message.text() == "Redone: object 1."
 
 
 def test_undo_shows_the_plane_and_the_image_where_it_did_something(docked, discs, settle):
@@ -257,19 +259,15 @@ def test_what_other_docks_wrote_is_undone_by_the_same_key(dock, click, settle, f
     find(everything)
     assert everything.accept()
     click(RIGHT)
-    made = [layer for layer in viewer.layers if type(layer).__name__ == "Labels" and layer.editable]
+    made = [layer for layer in viewer.layers if isinstance(layer, Labels) and not is_ours(layer)]
     canvas = viewer.window._qt_viewer.canvas.native
     viewer.layers.selection.active = everything.review.preview.layer
     for title in ("point", "objects", "object 1"):
         assert timeline_of(viewer).undo_title.endswith(title)
         press(canvas, "Z", CTRL)
         settle(dock)
-    assert not any(layer.data.any() for layer in made if layer not in ours(dock))
+    assert not any(layer.data.any() for layer in made)
     everything.release()
-
-
-def ours(dock):
-    return dock.annotator.prompt_layers.layers
 
 
 def test_clearing_can_be_undone(dock, click, undo):

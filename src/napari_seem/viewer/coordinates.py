@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ def spatial_shape(layer: Layer) -> tuple[int, ...]:
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
 
 
-def placement(layer: Layer) -> dict[str, object]:
+def placement(layer: Layer) -> dict[str, Any]:
     """Keyword arguments that put a new layer exactly onto `layer`."""
     return {
         "scale": layer.scale, "translate": layer.translate, "rotate": layer.rotate,
