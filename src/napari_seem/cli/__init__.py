@@ -60,9 +60,9 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
-    elsewhere = {"demo": demo(), "batch": batch()}
-    return {name: elsewhere.get(name, own) for name, own in commands.choices.items()
-            if name != "bench"}  # fmt: skip
+    found = dict(commands.choices)
+    del found["bench"]
+    return found | {"demo": demo(), "batch": batch()}
 
 
 def _parser() -> argparse.ArgumentParser:
