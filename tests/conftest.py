@@ -26,7 +26,8 @@ SHARED = ROOT.parent / "shared" / "data"
 
 BEGIN_WITH = {
     "test_adapt", "test_adaptation", "test_big_images", "test_cli_big", "test_cluster",
-    "test_cluster_setting", "test_embedding_store", "test_geometry", "test_labels_on_disk",
+    "test_cluster_setting", "test_embedding_store", "test_examples", "test_geometry",
+    "test_labels_on_disk",
     "test_learner", "test_measures", "test_mouse", "test_one_gpu", "test_programs",
     "test_record_stacks", "test_replay_command", "test_scale", "test_seem_parity",
     "test_stack_benches",

@@ -39,7 +39,7 @@ def tracked(*folders: str) -> set[str]:
 
 def build(kind: str, source: Path, target: Path) -> Path:
     """Build a wheel or an sdist as pip does without a network."""
-    pytest.importorskip("hatchling")
+    pytest.importorskip("hatch_fancy_pypi_readme")
     target.mkdir(exist_ok=True)
     code = f"import hatchling.build as b; print(b.build_{kind}({str(target)!r}))"
     command = [sys.executable, "-c", code]
@@ -85,6 +85,9 @@ def test_the_metadata_name_version_pages_and_plugin(wheel):
     assert about["License-Expression"] == "BSD-3-Clause"
     pages = dict(url.split(", ") for url in about.get_all("Project-URL"))
     assert {"Homepage", "Source", "Documentation", "Issues", "Changes"} <= set(pages)
+    links = re.findall(r"\]\(([^)]+)\)", str(about.get_payload()))
+    assert links
+    assert all(link.startswith("https://") for link in links)
     assert "Framework :: napari" in about.get_all("Classifier")
     assert "[napari.manifest]\nnapari-seem = napari_seem:napari.yaml" in entries
 

@@ -19,6 +19,7 @@ OTHERS = [ROOT / name for name in (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "training/README.md",
 )]  # fmt: skip
 TOCTREE = re.compile(r"^```\{toctree\}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+RAW = site_links.SOURCE.replace("github.com", "raw.githubusercontent.com")
 MADE = {"gallery", "reference"}
 """Folders that the build writes."""
 
@@ -55,8 +56,8 @@ def test_every_page_is_in_one_table_of_contents():
 def test_links_lead_somewhere(page):
     broken = []
     for target in site_links.links(page.read_text(encoding="utf-8")):
-        for kind in ("blob", "tree", "raw"):
-            target = target.removeprefix(f"{site_links.SOURCE}/{kind}/main/")
+        for place in (f"{site_links.SOURCE}/blob", f"{site_links.SOURCE}/tree", RAW):
+            target = target.removeprefix(f"{place}/main/")
         if "://" in target:
             continue
         home = page.parent if target in page.read_text(encoding="utf-8") else ROOT
@@ -91,6 +92,20 @@ def test_the_reference_refuses_a_name_without_a_topic(monkeypatch):
 
     with pytest.raises(ValueError, match="left_out"):
         site_reference.topics()
+
+
+def test_the_reference_refuses_a_method_without_a_docstring(monkeypatch):
+    monkeypatch.setattr(napari_seem.Session.undo, "__doc__", None)
+
+    with pytest.raises(ValueError, match=r"Session\.undo has no docstring"):
+        site_reference.page_of_topic("One object", ["Session"])
+
+
+def test_every_page_of_the_reference_can_be_made():
+    pages = dict(site_reference.pages())
+
+    assert ".. autoclass:: Session" in pages["one-object"]
+    assert "napari-seem segment" in pages["command-line"]
 
 
 @pytest.mark.parametrize("name", site_reference.parsers())

@@ -1,6 +1,8 @@
 #!/bin/sh
-# Build the wheel and use it in a fresh environment, away from the checkout: check-wheel.sh PYTHON.
-# The package is installed with torch for the processor, and without napari's window.
+# Build sdist and wheel and use the wheel in a fresh environment, away from the checkout:
+# check-wheel.sh PYTHON. The package is installed with torch for the processor, first without
+# napari's window: a command finds an object. Then with it: napari finds the plugin, and a click on
+# the canvas gives a mask. Last, whether PyPI takes both files and renders README.
 set -eu
 python=$1
 here=$(pwd)
@@ -9,9 +11,11 @@ trap 'rm -rf "$away"' EXIT
 sh tools/make-venv.sh "$python" "$away/venv"
 fresh="$away/venv/bin"
 pip="$fresh/python -m pip --quiet --disable-pip-version-check"
-$pip wheel --no-deps --wheel-dir "$away/wheel" .
+$pip install build twine
+"$fresh/python" -m build --outdir "$away/dist" . >/dev/null
+"$fresh/python" -m twine check --strict "$away"/dist/*
 $pip install -c constraints.txt torch
-$pip install -c constraints.txt "$away"/wheel/napari_seem-*.whl
+$pip install -c constraints.txt "$away"/dist/napari_seem-*.whl
 cd "$away"
 "$fresh/python" - "$here" <<'LAID'
 import sys
@@ -28,6 +32,7 @@ disc = (rows - 60) ** 2 + (cols - 70) ** 2 < 30**2
 tifffile.imwrite("disc.tif", np.where(disc, 200, 40).astype(np.uint8))
 LAID
 "$fresh/napari-seem" models
+"$fresh/napari-seem" info
 "$fresh/napari-seem" segment disc.tif --point 60,70 -o labels.tif
 "$fresh/python" - <<'LOOK'
 import tifffile
@@ -37,3 +42,24 @@ overlap = (found & disc).sum() / (found | disc).sum()
 assert overlap > 0.9, f"the disc was found with an IoU of {overlap:.2f} only"
 print(f"The wheel finds a disc with an IoU of {overlap:.2f}.")
 LOOK
+$pip install -c "$here/constraints.txt" "$(echo "$away"/dist/napari_seem-*.whl)[pyqt6]"
+cat >click.py <<'CLICK'
+import napari
+import tifffile
+
+from napari_seem.demo.gestures import perform
+from napari_seem.demo.script import Click
+
+viewer = napari.Viewer(show=True)
+viewer.add_image(tifffile.imread("disc.tif"))
+_, dock = viewer.window.add_plugin_dock_widget("napari-seem", "Annotate")
+perform(dock, Click((60, 70)))
+found = dock.annotator.prediction.mask
+dock.commit()
+disc = tifffile.imread("disc.tif") > 100
+overlap = (found & disc).sum() / (found | disc).sum()
+assert overlap > 0.9, f"a click in napari found the disc with an IoU of {overlap:.2f} only"
+print(f"napari finds the plugin, and a click the disc, with an IoU of {overlap:.2f}.")
+viewer.close()
+CLICK
+NAPARI_CONFIG="" sh "$here/tools/with-screen.sh" "$fresh/python" click.py

@@ -18,6 +18,7 @@ from scipy import ndimage
 
 from benchmarks.jobs.hand import Hand
 from benchmarks.jobs.mouse import LEFT, RIGHT
+from napari_seem.demo.gestures import wait_until
 from napari_seem.samples import stack
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.stack.dock import StackWidget
@@ -100,7 +101,8 @@ def main(target: Path) -> None:
     hand.rest(0.5)
     film = Film(hand)
     spots, boxes = nuclei(sample)
-    hand.click(spots[0])  # the model is loaded and the plane encoded before the film begins
+    film.take("An image, and the Annotate dock", seconds=1.6)
+    hand.click(spots[0])  # the model is loaded and the plane encoded before the film goes on
     hand.press("Clear", "Annotate")
     _by_prompts(film, hand, spots, boxes)
     _by_word(film, hand, dock)
@@ -124,7 +126,6 @@ def nuclei(sample: Any) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def _by_prompts(film: Film, hand: Hand, spots: Any, boxes: Any) -> None:
-    film.take("An image, and the Annotate dock", seconds=1.6)
     hand.click(spots[0])
     film.take("Click on an object: its mask", spots[0], 1.8)
     hand.key(Qt.Key.Key_K)
@@ -143,9 +144,10 @@ def _by_prompts(film: Film, hand: Hand, spots: Any, boxes: Any) -> None:
 
 def _by_word(film: Film, hand: Hand, dock: AnnotateWidget) -> None:
     hand.type(dock.panel.word, "nucleus")
+    wait_until(dock.panel.take_all.isVisible)
     film.take("Or type a word: every match is proposed", seconds=2.0)
-    hand.press("Take all", "Annotate")
-    film.take("Take all of them, in one step of undo", seconds=1.8)
+    hand.press("Accept", "Annotate")
+    film.take("Accept all of them, in one step of undo", seconds=1.8)
 
 
 def _through_the_stack(film: Film, hand: Hand, viewer: Any) -> None:

@@ -42,16 +42,27 @@ def topics() -> dict[str, list[str]]:
 
 
 def page_of_topic(title: str, names: list[str]) -> str:
-    """Return the page of a topic, in reStructuredText."""
+    """Return the page of a topic, in reStructuredText; `ValueError` without a docstring."""
     lines = [title, "=" * len(title), "", ".. currentmodule:: napari_seem", ""]
     for name in names:
         lines += [name, "-" * len(name), "", *_directive(name), ""]
     return "\n".join(lines)
 
 
+def undocumented(thing: type) -> list[str]:
+    """Return the public methods and properties of a class that have no docstring, of itself."""
+    return [
+        f"{thing.__name__}.{name}" for name, member in vars(thing).items()
+        if not name.startswith("_") and not inspect.getdoc(getattr(thing, name))
+        and (inspect.isroutine(getattr(thing, name)) or isinstance(member, property))
+    ]  # fmt: skip
+
+
 def _directive(name: str) -> list[str]:
     thing = getattr(napari_seem, name)
     if inspect.isclass(thing):
+        if bare := undocumented(thing):
+            raise ValueError(f"{', '.join(bare)} has no docstring")
         kind = "exception" if issubclass(thing, Exception) else "class"
         return [f".. auto{kind}:: {name}", "   :members:"]
     if inspect.isroutine(thing):

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
-from . import data
-from .hand import Hand, Stuck
+from . import data, screen
+from .hand import Hand
 from .judge import agreement, matches
 from .person import (
     ANNOTATE,
@@ -27,6 +27,7 @@ from .person import (
     spots,
     told,
 )
+from .screen import Stuck
 
 FOLDER = (
     "1bd0f2b3000b7c77", "3441821ebea04fac", "b0defa611b75645c", "c9f305be17312bdb",
@@ -42,7 +43,7 @@ def geotiff(hand: Hand, folder: Path) -> Result:
     case, transform = data.roofs(folder)
     title = "Open image or labels with their geometry... (SEEM)"
     hand.menu("File", "IO Utilities", title, then=hand.answering(case.path))
-    hand.wait()
+    hand.settle()
     open_dock(hand, ANNOTATE)
     image = layer_of(hand, "town")
     wanted = _largest(case.truth, ROOFS)
@@ -83,7 +84,7 @@ def ten(hand: Hand, folder: Path) -> Result:
         if saved.exists():
             drawn, _ = read_labels(saved)
             good += len(matches(np.asarray(drawn), _largest(case.truth, EACH)))
-    hand.pick_item(cases[0].path.name, SERIES)
+    hand.tap(*screen.entry(hand.viewer, cases[0].path.name, SERIES))
     back = np.asarray(layer_of(hand, "labels", Labels).data)
     again = matches(back, _largest(cases[0].truth, EACH))
     hand.photo("ten-again")

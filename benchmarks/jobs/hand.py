@@ -14,21 +14,17 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
-    QAbstractButton,
     QApplication,
-    QCheckBox,
     QComboBox,
     QDialogButtonBox,
     QFileDialog,
-    QFormLayout,
     QLineEdit,
-    QListWidget,
     QMenu,
     QRadioButton,
-    QTabBar,
     QWidget,
 )
 
+from . import screen
 from .mouse import LEFT, PLAIN, Mouse, Pair, is_reachable, press_widget, scroll_to
 
 if TYPE_CHECKING:
@@ -36,10 +32,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 240.0
 """Seconds of waiting after which a job counts as failed."""
-
-
-class Stuck(RuntimeError):
-    """A person could not go on: what they looked for is not on the screen."""
 
 
 class Hand:
@@ -92,18 +84,20 @@ class Hand:
 
     def press(self, text: str, dock: str = "", then: Callable[[], None] | None = None) -> None:
         """Press the button whose text begins so; `then` answers the dialog that it opens."""
-        if dock:
-            self.raise_dock(dock)
-        button = self._find(
-            QAbstractButton, lambda b: _plain(b.text()).startswith(text), dock, text
-        )
+        button = screen.button(self.viewer, text, dock)
         self._reach(button, text)
         with self._action():
             if not button.isEnabled():
-                raise Stuck(f"the button '{text}' is greyed out")
+                raise screen.Stuck(f"the button '{text}' is greyed out")
             if then is not None:
                 then()
-            press_widget(button, _target(button))
+            press_widget(button, screen.target(button))
+
+    def tap(self, widget: QWidget, at: QPoint | None = None) -> None:
+        """Click on a widget, in its middle or at a position of its own pixels."""
+        self._reach(widget, widget.objectName() or type(widget).__name__)
+        with self._action():
+            press_widget(widget, at)
 
     def choose(self, box: QComboBox, text: str) -> None:
         """Open a combo box and click on an entry: two actions."""
@@ -114,13 +108,13 @@ class Hand:
         row = next((i for i in range(box.count()) if box.itemText(i) == text), -1)
         if row < 0:
             entries = [box.itemText(i) for i in range(box.count())]
-            raise Stuck(f"'{text}' is not among {entries}")
+            raise screen.Stuck(f"'{text}' is not among {entries}")
         with self._action():
             index = box.model().index(row, box.modelColumn())
             view.scrollTo(index)
             press_widget(view.viewport(), view.visualRect(index).center())
         if box.currentText() != text:
-            raise Stuck(f"'{text}' was clicked on, and '{box.currentText()}' is chosen")
+            raise screen.Stuck(f"'{text}' was clicked on, and '{box.currentText()}' is chosen")
 
     def type(self, field: QWidget, text: str, enter: bool = True) -> None:
         """Fill a field: one action, with the click into it and Enter after it."""
@@ -139,9 +133,13 @@ class Hand:
         where: Any = self.window.menuBar()
         for title in titles:
             QApplication.processEvents()
-            found = [a for a in where.actions() if _plain(a.text()) == title and a.isVisible()]
+            found = [
+                a for a in where.actions() if screen.plain(a.text()) == title and a.isVisible()
+            ]
             if not found:
-                raise Stuck(f"no '{title}' among {[_plain(a.text()) for a in where.actions()]}")
+                raise screen.Stuck(
+                    f"no '{title}' among {[screen.plain(a.text()) for a in where.actions()]}"
+                )
             action, place = found[0], where
             with self._action():
                 if title == titles[-1] and then is not None:
@@ -175,7 +173,7 @@ class Hand:
         self.note(f"napari asked which reader to take: {', '.join(choices)}", 2)
         ours = next((b for text, b in choices.items() if "SEEM" in text), None)
         if ours is not None:
-            press_widget(ours, _target(ours))
+            press_widget(ours, screen.target(ours))
         press_widget(dialog.findChild(QDialogButtonBox).buttons()[0])
 
     def answering(self, path: Path) -> Callable[[], None]:
@@ -191,37 +189,12 @@ class Hand:
 
         return lambda: QTimer.singleShot(50, answer)
 
-    def select(self, name: str) -> None:
-        """Click on a layer in the list."""
-        view: Any = self.viewer.window._qt_viewer.layers
-        model = view.model()
-        rows = [model.index(row, 0) for row in range(model.rowCount())]
-        wanted = next((i for i in rows if model.data(i, Qt.ItemDataRole.DisplayRole) == name), None)
-        if wanted is None:
-            raise Stuck(f"there is no layer '{name}'")
-        if not view.viewport().rect().contains(view.visualRect(wanted).center()):
-            self.note(f"scrolled the layer list to '{name}'", 1)
-            view.scrollTo(wanted)
-        with self._action():
-            press_widget(view.viewport(), view.visualRect(wanted).center())
-
-    def new_labels(self) -> None:
-        """Press napari's own button for a new Labels layer."""
-        with self._action():
-            press_widget(self.viewer.window._qt_viewer.layerButtons.newLabelsButton)
-
-    def number_of(self, layer: Any, plane: int) -> int:
-        """The number that the slider has for a plane of a layer's first axis."""
-        axis = self.viewer.dims.range[0]
-        world = layer.data_to_world((plane, *[0] * (layer.ndim - 1)))[0]
-        return round((world - axis.start) / axis.step)
-
     def go_to(self, number: int) -> None:
         """Type the number of a plane beside the slider."""
         slider: Any = self.viewer.window._qt_viewer.dims.slider_widgets[0]
         self.type(slider.curslice_label, str(number))
 
-    def wait(self) -> None:
+    def _wait(self) -> None:
         """Wait until the program has nothing more to do."""
         start, quiet = time.perf_counter(), 0
         while quiet < 3:
@@ -229,12 +202,12 @@ class Hand:
             quiet = 0 if self._is_busy() else quiet + 1
             time.sleep(0.005)
             if time.perf_counter() - start > PATIENCE:
-                raise Stuck(f"the program was not ready after {PATIENCE:.0f} s")
+                raise screen.Stuck(f"the program was not ready after {PATIENCE:.0f} s")
 
     def settle(self) -> None:
         """Wait, as the program's time, for what was asked for without waiting."""
         with self._timed():
-            self.wait()
+            self._wait()
 
     def rest(self, seconds: float) -> None:
         """Do nothing for a while, as a person does between two actions; the program goes on."""
@@ -254,36 +227,6 @@ class Hand:
         self.stumbles.append(what)
         self.actions += actions
 
-    def dock(self, name: str) -> Any:
-        """The widget of ours in a dock of the window."""
-        for title, widget in self.viewer.window.dock_widgets.items():
-            if title.startswith(name):
-                return widget
-        raise Stuck(f"there is no dock '{name}'")
-
-    def field(self, label: str, dock: str) -> Any:
-        """The field that stands beside a label, or that shows it as long as it is empty."""
-        self.raise_dock(dock)
-        for form in self.dock(dock).findChildren(QFormLayout):
-            for row in range(form.rowCount()):
-                title = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
-                if title is not None and title.widget() and title.widget().text() == label:
-                    return form.itemAt(row, QFormLayout.ItemRole.FieldRole).widget()
-        for field in self.dock(dock).findChildren(QWidget):
-            hint = getattr(field, "placeholderText", None) or getattr(
-                field, "specialValueText", str
-            )
-            if field.isVisible() and hint() == label:
-                return field
-        raise Stuck(f"there is no field '{label}' in {dock}")
-
-    def said(self, dock: str) -> str:
-        """What the messages of a dock say, in one line."""
-        from napari_seem.widgets._shared.message import Message
-
-        texts = [m.text() for m in self.dock(dock).findChildren(Message) if m.isVisible()]
-        return " / ".join(text for text in texts if text)
-
     def _home(self) -> None:
         """Press the house below the layer list, as what is wanted is out of view."""
         self.note("pressed Home: what was wanted was out of view")
@@ -291,38 +234,12 @@ class Hand:
             press_widget(self.viewer.window._qt_viewer.viewerButtons.resetViewButton)
         self.rest(0.2)
 
-    def raise_dock(self, name: str) -> None:
-        """Click on the tab of a dock that lies behind another one; nothing where it is seen."""
-        if self.dock(name).isVisible():
-            return
-        for bar in self.window.findChildren(QTabBar):
-            for number in range(bar.count()):
-                if bar.isVisible() and bar.tabText(number).startswith(name):
-                    with self._action():
-                        press_widget(bar, bar.tabRect(number).center())
-                    return
-        raise Stuck(f"the dock '{name}' is hidden, and has no tab")
-
-    def pick_item(self, text: str, dock: str) -> None:
-        """Click on an entry of a list in a dock."""
-        self.raise_dock(dock)
-        for view in self.dock(dock).findChildren(QListWidget):
-            for item in (view.item(row) for row in range(view.count())):
-                if view.isVisible() and text in item.text():
-                    view.scrollToItem(item)
-                    with self._action():
-                        press_widget(view.viewport(), view.visualItemRect(item).center())
-                    return
-        raise Stuck(f"'{text}' is in no list of {dock}")
-
-    def _find(self, kind: Any, fits: Callable[[Any], bool], dock: str, text: str) -> Any:
-        root = self.dock(dock) if dock else self.window
-        found = [w for w in root.findChildren(kind) if w.isVisible() and fits(w)]
-        if not found:
-            raise Stuck(f"nothing called '{text}' is shown" + (f" in {dock}" if dock else ""))
-        return found[0]
-
     def _reach(self, widget: QWidget, text: str) -> None:
+        """See to it that a widget is seen: by the tab of its dock, or by scrolling there."""
+        tab = screen.tab_of(widget)
+        if tab is not None:
+            with self._action():
+                press_widget(*tab)
         if is_reachable(widget):
             return
         with self._timed():
@@ -351,7 +268,7 @@ class Hand:
             yield
             QApplication.processEvents()
             if wait:
-                self.wait()
+                self._wait()
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
@@ -375,13 +292,3 @@ def _fill(dialog: QFileDialog, path: Path) -> None:
         completer.popup().hide()
     field.setText(str(path))  # what the list of suggestions made of it
     QTest.keyClick(field, Qt.Key.Key_Return)
-
-
-def _target(button: QAbstractButton) -> QPoint:
-    """Where to press a button: a box that is ticked takes clicks at its left end only."""
-    middle = button.rect().center()
-    return QPoint(10, middle.y()) if isinstance(button, QCheckBox | QRadioButton) else middle
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "")

@@ -12,10 +12,14 @@ import numpy.typing as npt
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 
+from napari_seem.viewer.preview import EDGE
+
 from ..person import iou, next_click
-from .hand import Hand, Stuck
+from . import screen
+from .hand import Hand
 from .judge import names_of
 from .mouse import RIGHT
+from .screen import Stuck
 
 BoolArray = npt.NDArray[np.bool_]
 Spot = Callable[[Any], Any]
@@ -62,7 +66,7 @@ def preview(hand: Hand, shape: tuple[int, ...]) -> BoolArray:
     """The mask that the preview shows, array (H, W)."""
     layers = [one for one in hand.viewer.layers if one.name.startswith("SEEM preview")]
     for layer in layers:
-        shown = np.squeeze(np.asarray(layer.data)) > 0
+        shown = np.squeeze(np.asarray(layer.data)) % EDGE > 0  # without the dark line around it
         if layer.visible and shown.shape == tuple(shape):
             return shown
     return np.zeros(shape, bool)
@@ -93,14 +97,21 @@ def commit(hand: Hand) -> None:
     hand.key(Qt.Key.Key_K)
 
 
+def drop_refused(hand: Hand, shape: tuple[int, ...]) -> None:
+    """Clear the prompts of an object that was not written, as its pixels belong to others."""
+    if preview(hand, shape).any():
+        hand.note(f"an object was not written: {screen.said(hand.viewer, ANNOTATE)}")
+        hand.key(Qt.Key.Key_J)
+
+
 def choose_class(hand: Hand, name: str) -> None:
     """Type the class of what is committed from now on."""
-    hand.type(hand.field("no class", ANNOTATE), name)
+    hand.type(screen.field(hand.viewer, "no class", ANNOTATE), name)
 
 
 def write_to(hand: Hand, layer: str) -> None:
     """See to it that *Write to* names a layer."""
-    box = hand.field("Write to", ANNOTATE)
+    box = screen.field(hand.viewer, "Write to", ANNOTATE)
     if box.currentText() != layer:
         hand.note(f"'Write to' was '{box.currentText()}', not '{layer}'")
         hand.choose(box, layer)
@@ -112,7 +123,7 @@ def save(hand: Hand, path: Path, layer: str) -> None:
     hand.press("Save", ANNOTATE, then=hand.answering(path))
     hand.settle()
     if not path.exists():
-        raise Stuck(f"'{path.name}' was not written: {hand.said(ANNOTATE)}")
+        raise Stuck(f"'{path.name}' was not written: {screen.said(hand.viewer, ANNOTATE)}")
 
 
 def reopen(hand: Hand, path: Path, names: list[str]) -> str:

@@ -11,8 +11,10 @@ from qtpy.QtCore import Qt
 from scipy import ndimage
 from skimage.measure import label
 
+from napari_seem.viewer.preview import EDGE
+
 from ..person import innermost
-from . import data
+from . import data, screen
 from .hand import Hand
 from .judge import agreement, dice, matches
 from .mouse import SHIFT
@@ -22,6 +24,7 @@ from .person import (
     Result,
     choose_class,
     commit,
+    drop_refused,
     layer_of,
     open_dock,
     outline,
@@ -72,8 +75,8 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     spot = spots(image)
     found = layer_of(hand, "SEEM everything")
     hand.photo("nuclei-found")
-    hand.select(found.name)
-    wrong_ones, torn = _to_mend(np.asarray(found.data), case.truth)
+    hand.tap(*screen.layer_row(hand.viewer, found.name))
+    wrong_ones, torn = _to_mend(np.asarray(found.data) % EDGE, case.truth)
     for pieces in torn[:5]:
         hand.trace(spot(pieces), modifiers=SHIFT)
     for at in wrong_ones[:10]:
@@ -90,6 +93,7 @@ def nuclei(hand: Hand, folder: Path) -> Result:
     for number in missing[:5]:
         outline(hand, case.truth == number, spot)
         commit(hand)
+        drop_refused(hand, case.truth.shape)
     hand.photo("nuclei")
     path = folder / "nuclei.tif"
     drawn = np.array(layer.data)
@@ -118,9 +122,9 @@ def vessels(hand: Hand, folder: Path) -> Result:
     else:
         hand.note(f"gave the scribbles up: their Dice was {by_model:.2f}")
         hand.press("Clear", ANNOTATE)
-        hand.new_labels()
+        hand.tap(hand.viewer.window._qt_viewer.layerButtons.newLabelsButton)
     layer = layer_of(hand, "", Labels)
-    hand.select(layer.name)
+    hand.tap(*screen.layer_row(hand.viewer, layer.name))
     hand.key(Qt.Key.Key_2)
     while layer.brush_size > 5:
         hand.key(Qt.Key.Key_BracketLeft)

@@ -99,7 +99,7 @@ def do(name: str, hand: Any, folder: Path, **options: Any) -> Row:
     """Do a job; gives its row. `hand` is a `Hand`, or a `Shell` for the command line."""
     from importlib import import_module
 
-    from .hand import Stuck
+    from .screen import Stuck
 
     title, place, _ = JOBS[name]
     module, function = place.split(":")

@@ -60,8 +60,9 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
-    every = {**commands.choices, "demo": demo(), "batch": batch()}
-    return {name: own for name, own in every.items() if name != "bench"}
+    found = dict(commands.choices)
+    del found["bench"]
+    return found | {"demo": demo(), "batch": batch()}
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from .timeline import bind_undo, timeline_of
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
+    from napari.utils.events import Event
 
 COLOURS, AWAY = 253, 255
 """Objects in a preview of many have the values 1 to `COLOURS`; `AWAY` is shown as left out."""
@@ -155,10 +156,17 @@ class Preview:
             )  # fmt: skip
             self._viewer.layers.selection.active = active
         layer.name, layer.editable = self._name, False
+        layer.events.editable.connect(_lock)  # napari lets other data be edited again
         layer.colormap = _many_colours() if self._many else _one_colour()
         adopt(layer, PREVIEW)
         bind_undo(layer, timeline_of(self._viewer))
         return layer
+
+
+def _lock(event: Event) -> None:
+    """Let nobody paint on a preview."""
+    if event.source.editable:
+        event.source.editable = False
 
 
 def _with_rim(
