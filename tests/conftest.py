@@ -126,6 +126,17 @@ def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return (above / str(number) for number in count())
 
 
+@pytest.fixture(scope="session")
+def rods() -> tuple[Any, Any]:
+    """Two rods through 12 planes, 1 and 2: (volume, labels)."""
+    rng = np.random.default_rng(2)
+    labels = np.zeros((12, 48, 48), np.int32)
+    labels[:, 8:18, 8:18] = 1
+    labels[:, 28:40, 26:38] = 2
+    grey = np.where(labels == 1, 190, np.where(labels == 2, 150, 60))
+    return np.clip(grey + rng.normal(0, 6, labels.shape), 0, 255).astype(np.uint8), labels
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What tests keep on disk does not go to the person's own folders."""

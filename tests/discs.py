@@ -121,3 +121,11 @@ def disc_image(shape: tuple[int, int] = (64, 80)) -> tuple[np.ndarray, np.ndarra
     labels[(rows - 32) ** 2 + (cols - 20) ** 2 <= 12**2] = 1
     labels[(rows - 32) ** 2 + (cols - 58) ** 2 <= 12**2] = 2
     return np.where(labels > 0, 220, 20).astype(np.uint8), labels
+
+
+def squares():
+    """Ids 1 to 5, each a square of another size, in a 40 x 60 plane."""
+    data = np.zeros((40, 60), np.uint16)
+    for label_id in range(1, 6):
+        data[4 : 6 + label_id, 10 * label_id : 10 * label_id + 2 + label_id] = label_id
+    return data

@@ -62,7 +62,7 @@ def on_discs(folder):
     from napari_seem.commands.commit import Commit
     from napari_seem.commands.files import new_document
     from napari_seem.commands.models import KnownPlane, ModelCache
-    from napari_seem.commands.segment import Segment
+    from napari_seem.commands.segment import WriteObjects
     from napari_seem.commands.workspace import Workspace
     from napari_seem.embeddings import EmbeddingCache
     from napari_seem.prompts import Point
@@ -81,7 +81,7 @@ def on_discs(folder):
     )
     command.apply(workspace, plane.predict(prompts))
     query = {"words": ["disc"], "area": None, "whole": False, "numbers": [1, 2]}
-    command = Segment(**workspace.fields("compact", known), **query)
+    command = WriteObjects(**workspace.fields("compact", known), **query)
     *_, found = plane.segment(["disc"])
     command.apply(workspace, command.chosen(found))
     names.RenameClass(old="cell", new="nucleus").apply(document)

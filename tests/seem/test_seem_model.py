@@ -17,7 +17,7 @@ from napari_seem.models.base import Embedding, Model
 from napari_seem.models.seem import turns
 from napari_seem.models.seem.checkpoint import load_network
 from napari_seem.models.seem.config import FOCAL_T, TINY
-from napari_seem.models.seem.decoder import Decoder, Features
+from napari_seem.models.seem.decoder import Features, QueryDecoder
 from napari_seem.models.seem.model import SeemModel, build
 from napari_seem.models.seem.network import Seem
 from napari_seem.models.seem.strokes import Strokes, points_of
@@ -148,7 +148,7 @@ def test_a_later_turn_of_three_objects_is_that_of_one_sequence_with_an_attention
 
 
 def one_sequence(
-    decoder: Decoder, features: Features, strokes: list[Strokes], before: list[torch.Tensor]
+    decoder: QueryDecoder, features: Features, strokes: list[Strokes], before: list[torch.Tensor]
 ) -> torch.Tensor:
     """Mask logits (3 * n, h, w) of rule set v1 for n objects, as the original lays it out.
 

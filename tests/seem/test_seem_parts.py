@@ -89,7 +89,7 @@ def test_panoptic_regions_share_out_the_image() -> None:
     classes[3, 2] = 5.0  # background
     masks = torch.full((4, 8, 8), -9.0)
     masks[0, :, :4] = masks[1, :, 2:6] = masks[2, :, 6:] = masks[3] = 9.0
-    frame = outputs.Frame((32, 32), (32, 32), (32, 32))
+    frame = outputs.OutputSizes((32, 32), (32, 32), (32, 32))
     names = ("cat", "sky")
     found = outputs.panoptic(classes, masks, frame, names, {"sky"}, threshold=0.5, visible=0.3)
     assert sorted(str(instance.label) for instance in found) == ["cat", "sky"]

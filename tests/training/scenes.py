@@ -11,10 +11,10 @@ from torch import Tensor
 from napari_seem.models.compact.network import COARSE_STRIDE, FINE_GRID, CompactConfig
 from napari_seem.training import Phase, Picture, PictureBank, Recipe
 from napari_seem.training.crops import Crops
-from napari_seem.training.objects import ACCEPTED, KINDS, Objects
+from napari_seem.training.objects import ACCEPTED, KINDS, CropObjects
 from napari_seem.training.pictures import NO_WORD
 from napari_seem.training.prompts import VALID, Round
-from napari_seem.training.views import Windows
+from napari_seem.training.views import ViewWindows
 
 GROUP = "made/discs"
 WORDS = ("disc", "stone")
@@ -65,7 +65,7 @@ def crops_of(ids: np.ndarray, picture: Sequence[int] | None = None, scale: float
     )
 
 
-def objects_of(masks: np.ndarray, *kinds: str, clicks: np.ndarray | None = None) -> Objects:
+def objects_of(masks: np.ndarray, *kinds: str, clicks: np.ndarray | None = None) -> CropObjects:
     """Objects with given masks (B, K, S, S), and kinds of prompts for all B * K of them."""
     mask = torch.from_numpy(masks).bool()
     batch, count, side, _ = masks.shape
@@ -74,7 +74,7 @@ def objects_of(masks: np.ndarray, *kinds: str, clicks: np.ndarray | None = None)
         middles = [np.argwhere(one).mean(0).round() + 0.5 for one in masks.reshape(-1, side, side)]
         clicks = np.stack(middles).reshape(batch, count, 2)
     small = side // COARSE_STRIDE
-    return Objects(
+    return CropObjects(
         kind=kind,
         clicked=kind == KINDS.index("click"),
         mask=mask,
@@ -88,10 +88,10 @@ def objects_of(masks: np.ndarray, *kinds: str, clicks: np.ndarray | None = None)
     )
 
 
-def windows_at(corners: Sequence[tuple[int, int]], cells: Sequence[int], crops: int) -> Windows:
+def windows_at(corners: Sequence[tuple[int, int]], cells: Sequence[int], crops: int) -> ViewWindows:
     """Windows, evenly many on each of some crops and each on an object of its own."""
     count = len(cells)
-    return Windows(
+    return ViewWindows(
         crop=torch.arange(crops).repeat_interleave(count // crops),
         item=torch.arange(count),
         corner=torch.tensor(corners).float(),

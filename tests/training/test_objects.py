@@ -13,7 +13,7 @@ from scenes import WORDS, bank_of, crops_of, discs, inside_disc, seeded, silhoue
 from napari_seem.training import Picture, PictureBank
 from napari_seem.training import objects as objects_module
 from napari_seem.training.crops import OUTSIDE, Crops, draw_crops
-from napari_seem.training.objects import KINDS, Objects, draw_objects, is_kind
+from napari_seem.training.objects import KINDS, CropObjects, draw_objects, is_kind
 from napari_seem.training.pictures import NO_WORD
 from napari_seem.training.recipe import FIRST_PROMPTS
 
@@ -47,7 +47,7 @@ class Asked:
 class Drawn:
     bank: PictureBank
     crops: Crops
-    objects: Objects
+    objects: CropObjects
 
     def words(self, crop: int) -> np.ndarray:
         """Word of each pixel's labelled object."""

@@ -25,8 +25,8 @@ from napari_seem.labels.plans import (
 )
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
+from napari_seem.viewer.metadata import set_table, table_of
 from napari_seem.viewer.palette import palette_of
-from napari_seem.viewer.rows import set_table, table_of
 
 
 def stack():

@@ -12,13 +12,12 @@ from napari_seem.labels.census import Census, count_planes
 from napari_seem.labels.objects import NewObject
 from napari_seem.labels.plans import classes_of, delete_objects, recolour, rename_class
 from napari_seem.planes import Plane
-from napari_seem.viewer import on_disk
+from napari_seem.viewer import targets
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
-from napari_seem.viewer.on_disk import open_labels, store_of
+from napari_seem.viewer.metadata import table_of
 from napari_seem.viewer.palette import palette_of
-from napari_seem.viewer.rows import table_of
-from napari_seem.viewer.targets import new_labels
+from napari_seem.viewer.targets import new_labels, open_labels, store_of
 from napari_seem.viewer.window import window_of
 
 pytest.importorskip("zarr")
@@ -29,8 +28,8 @@ SHAPE = (300, 2100)
 @pytest.fixture(params=["one resolution", "a window"])
 def layer(request, monkeypatch, tmp_path):
     """Objects 1 and 2, both cells, in a new folder."""
-    monkeypatch.setattr(on_disk, "WIDEST", 200)
-    monkeypatch.setattr(on_disk, "TEXTURE", 2000 if request.param == "a window" else 10_000)
+    monkeypatch.setattr(targets, "WIDEST", 200)
+    monkeypatch.setattr(targets, "TEXTURE", 2000 if request.param == "a window" else 10_000)
     viewer = ViewerModel()
     image = viewer.add_image(
         dask.array.zeros(SHAPE, dtype=np.uint8, chunks=(300, 300)), contrast_limits=(0, 1)

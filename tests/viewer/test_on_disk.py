@@ -14,11 +14,17 @@ from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, read_labels
 from napari_seem.labels.objects import NewObject, object_mask
 from napari_seem.planes import Plane
-from napari_seem.viewer import on_disk, window
+from napari_seem.viewer import targets, window
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.on_disk import belongs_on_disk, needs_window, open_labels, store_of
-from napari_seem.viewer.targets import check_target, new_labels
+from napari_seem.viewer.targets import (
+    belongs_on_disk,
+    check_target,
+    needs_window,
+    new_labels,
+    open_labels,
+    store_of,
+)
 from napari_seem.viewer.window import window_of
 
 zarr = pytest.importorskip("zarr")
@@ -32,8 +38,8 @@ def viewer():
 @pytest.fixture
 def small_bounds(monkeypatch):
     """Sizes from which labels lie on disk, and have a window, that a test can afford."""
-    monkeypatch.setattr(on_disk, "WIDEST", 200)
-    monkeypatch.setattr(on_disk, "TEXTURE", 2000)
+    monkeypatch.setattr(targets, "WIDEST", 200)
+    monkeypatch.setattr(targets, "TEXTURE", 2000)
 
 
 def disc(radius=10):

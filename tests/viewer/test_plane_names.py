@@ -7,8 +7,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_seem.viewer.coordinates import shown_plane
-from napari_seem.viewer.plane_sources import plane_sources_of_stack
-from napari_seem.viewer.stacks import is_time, plane_text, slider_numbers
+from napari_seem.viewer.stacks import is_time, plane_sources_of_stack, plane_text, slider_numbers
 
 
 @pytest.mark.parametrize(

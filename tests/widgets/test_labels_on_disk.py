@@ -16,9 +16,9 @@ from napari_seem.commands.models import ModelCache
 from napari_seem.edits import ObjectTable
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.io.files import read_labels
-from napari_seem.viewer import on_disk
+from napari_seem.viewer import targets
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.on_disk import store_of
+from napari_seem.viewer.targets import store_of
 from napari_seem.viewer.window import window_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus import files
@@ -219,7 +219,7 @@ def test_a_commit_and_a_stroke_touch_few_chunks_of_the_labels(
     dock = docked(volume[0], contrast_limits=(0, 255))
     dock.viewer.dims.set_current_step(0, 500)
     first = {}
-    create = on_disk.LabelStore.create
+    create = targets.LabelStore.create
 
     def spied(*args, **options):
         made = create(*args, **options)
@@ -228,7 +228,7 @@ def test_a_commit_and_a_stroke_touch_few_chunks_of_the_labels(
         first["store"] = counting
         return made
 
-    monkeypatch.setattr(on_disk.LabelStore, "create", spied)
+    monkeypatch.setattr(targets.LabelStore, "create", spied)
     annotator = dock.annotator
     annotator.prompt_layers.points.add([500, 300, 270])
     settle(dock)
@@ -258,7 +258,7 @@ def stack_dock(make_napari_viewer, qtbot):
     def open_on(array):
         viewer = make_napari_viewer()
         image = viewer.add_image(array, name="volume", contrast_limits=(0, 255))
-        labels = on_disk.new_labels_on_disk(viewer, image, "organ")
+        labels = targets.new_labels_on_disk(viewer, image, "organ")
         dock = StackWidget(viewer, ModelCache(None, EmbeddingCache(1 << 28), "cpu"))
         viewer.window.add_dock_widget(dock, name="Stack")
         docks.append(dock)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from discs import squares
 from qtpy.QtCore import Qt
 
 from napari_seem.edits import ObjectRecord, ObjectTable
-from napari_seem.viewer.rows import set_table
+from napari_seem.viewer.metadata import set_table
 from napari_seem.widgets.objects.dock import ObjectsWidget
-
-
-def plane():
-    """Ids 1 to 5, each a square of another size, in a 40 x 60 plane."""
-    data = np.zeros((40, 60), np.uint16)
-    for label_id in range(1, 6):
-        data[4 : 6 + label_id, 10 * label_id : 10 * label_id + 2 + label_id] = label_id
-    return data
 
 
 @pytest.fixture
@@ -53,7 +46,7 @@ def cells(table):
 
 def test_objects_are_measured_when_asked_for_and_again_where_they_change(opened, viewer, qtbot):
     viewer.add_image(np.full((40, 60), 7.0), scale=(0.5, 0.5), units=("um", "um"))
-    dock = opened(plane(), scale=(0.5, 0.5), units=("um", "um"))
+    dock = opened(squares(), scale=(0.5, 0.5), units=("um", "um"))
     table = dock.panel.objects
     assert len(cells(table)[0]) == 4
 
@@ -83,7 +76,7 @@ def test_objects_are_measured_when_asked_for_and_again_where_they_change(opened,
 
 
 def test_measurements_are_saved_as_a_table(opened, tmp_path, qtbot):
-    dock = opened(plane())
+    dock = opened(squares())
     dock.measures.save_table(tmp_path / "cells")
     qtbot.waitUntil((tmp_path / "cells.csv").exists, timeout=20_000)
     lines = (tmp_path / "cells.csv").read_text().splitlines()
@@ -94,7 +87,7 @@ def test_measurements_are_saved_as_a_table(opened, tmp_path, qtbot):
 
 def test_an_image_of_another_size_is_not_measured(opened, viewer):
     viewer.add_image(np.zeros((9, 9)), name="small")
-    dock = opened(plane())
+    dock = opened(squares())
     dock.measures.image.setCurrentIndex(1)
     dock.measures.wanted.click()
     assert "does not lie on the labels' grid" in dock.panel.message.text()

@@ -7,25 +7,18 @@ import threading
 import numpy as np
 import pytest
 import zarr
+from discs import squares
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtTest import QTest
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.labels.plans import LONGEST
+from napari_seem.viewer.metadata import set_table, table_of
 from napari_seem.viewer.palette import palette_of
-from napari_seem.viewer.rows import set_table, table_of
 from napari_seem.widgets.objects import counter as counter_module
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
 CELL = ObjectRecord("cell", 0.8, "compact", 2)
-
-
-def plane():
-    """Ids 1 to 5, each a square of another size, in a 40 x 60 plane."""
-    data = np.zeros((40, 60), np.uint16)
-    for label_id in range(1, 6):
-        data[4 : 6 + label_id, 10 * label_id : 10 * label_id + 2 + label_id] = label_id
-    return data
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def objects(viewer):
 @pytest.fixture
 def dock(objects):
     """Two cells, two veins, and one object that nobody named."""
-    return objects(plane(), {1: "cell", 2: "cell", 3: "vein", 4: "vein"})
+    return objects(squares(), {1: "cell", 2: "cell", 3: "vein", 4: "vein"})
 
 
 def listed(dock):
@@ -257,7 +250,7 @@ def test_without_a_layer_the_dock_says_what_to_do_and_takes_up_the_next_one(obje
     assert "no labels layer" in said(dock)
     assert not dock.panel.delete_class.isEnabled()
 
-    layer = viewer.add_labels(plane())
+    layer = viewer.add_labels(squares())
     assert listed(dock) == [("(no name)", "5")]
     viewer.layers.remove(layer)
     assert "no labels layer" in said(dock)
@@ -265,7 +258,7 @@ def test_without_a_layer_the_dock_says_what_to_do_and_takes_up_the_next_one(obje
 
 
 def test_a_multiscale_layer_is_named_but_not_painted(objects):
-    dock = objects([plane(), plane()[::2, ::2]], {1: "cell", 2: "vein"}, multiscale=True)
+    dock = objects([squares(), squares()[::2, ::2]], {1: "cell", 2: "vein"}, multiscale=True)
     dock.rename_class("cell", "nucleus")
     assert ("nucleus", "1") in listed(dock)
     choose_classes(dock, "nucleus")

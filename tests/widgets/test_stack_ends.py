@@ -67,17 +67,6 @@ def settle(qtbot):
     return wait
 
 
-@pytest.fixture(scope="module")
-def rods():
-    """Two rods through 12 planes, 1 and 2: (volume, labels)."""
-    rng = np.random.default_rng(2)
-    labels = np.zeros((12, 48, 48), np.int32)
-    labels[:, 8:18, 8:18] = 1
-    labels[:, 28:40, 26:38] = 2
-    grey = np.where(labels == 1, 190, np.where(labels == 2, 150, 60))
-    return np.clip(grey + rng.normal(0, 6, labels.shape), 0, 255).astype(np.uint8), labels
-
-
 def click(widget):
     QTest.mouseClick(widget, LEFT)
 

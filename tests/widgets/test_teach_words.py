@@ -11,7 +11,7 @@ from napari_seem.concepts import default_library
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box
 from napari_seem.widgets.annotate.dock import AnnotateWidget
-from napari_seem.widgets.annotate.teach_box import Lesson, read_ids, spans
+from napari_seem.widgets.annotate.teach_box import TeachRequest, read_ids, spans
 from napari_seem.widgets.menus import libraries
 
 
@@ -172,7 +172,7 @@ def test_what_cant_be_taught_is_reported(open_dock, change, told):
 
 def test_models_that_cant_be_taught_say_so(dock, discs, settle):
     dock.annotator.choose_labels(dock.viewer.add_labels(discs[1]))
-    dock.teaching.teach(Lesson("a"))
+    dock.teaching.teach(TeachRequest("a"))
     settle(dock)
 
     assert "can't be taught words" in dock.panel.message.text()

@@ -18,7 +18,7 @@ from ..commands.files import new_document, save_document
 from ..commands.in_context import LearnedRun
 from ..commands.models import KnownPlane, ModelCache
 from ..commands.propagation import Propagate, PropagationRun
-from ..commands.segment import Segment
+from ..commands.segment import WriteObjects
 from ..commands.taught_words import TaughtWords
 from ..commands.workspace import Workspace
 from ..concepts import ConceptLibrary
@@ -103,7 +103,7 @@ def _segment(task: Task) -> str:
     def find(workspace: Workspace, source: PlaneSource) -> None:
         known = KnownPlane(source)
         fields = workspace.fields(_name(task), known)
-        command = Segment(**fields, **query, whole=source.is_big)
+        command = WriteObjects(**fields, **query, whole=source.is_big)
         plane = workspace.models.open(_name(task), known)
         deque(command.run_and_apply(workspace, plane), maxlen=0)
 

@@ -33,17 +33,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _measure(options: argparse.Namespace) -> int:
     """Print or write a table with a row per object."""
-    from ..io.files import open_image, read_labels
+    from ..io.files import open_image, open_labels
     from ..labels.measure import measure, write_csv, write_rows
 
     if options.output and options.output.suffix.lower() != ".csv":
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv")
     opened = None if options.image is None else open_image(options.image)
-    labels, table = read_labels(options.labels, None if opened is None else opened.grid)
-    grid = _grid(options, tuple(labels.shape), opened)
+    labels = open_labels(options.labels, None if opened is None else opened.grid)
+    grid = _grid(options, labels.grid)
     image = None if opened is None else _channel(opened, options.channel)
     shown = options.output is not None and sys.stderr.isatty()
-    found = measure(labels, image, grid=grid, table=table, progress=shown)
+    found = measure(labels.data, image, grid=grid, table=labels.table, progress=shown)
     if options.output is None:
         write_rows(sys.stdout, found)
     else:
@@ -52,26 +52,18 @@ def _measure(options: argparse.Namespace) -> int:
     return 0
 
 
-def _grid(options: argparse.Namespace, shape: tuple[int, ...], image: Opened | None) -> Grid:
-    """The grid of the image, of the label file, or of what the options say."""
-    from ..io.files import open_image
-    from ..io.formats import OUTLINES, ending
+def _grid(options: argparse.Namespace, grid: Grid) -> Grid:
+    """The grid of the files, or what the options say of it."""
     from ..io.grid import Grid
     from .options import numbers
 
-    if image is not None:
-        grid = image.grid
-    elif ending(options.labels) in OUTLINES:
-        grid = Grid.plain(shape)
-    else:
-        grid = open_image(options.labels).grid
     if options.spacing is None and options.unit is None:
         return grid
-    text = options.spacing or ",".join(["1"] * len(shape))
-    sizes = numbers(text, len(shape))
+    text = options.spacing or ",".join(["1"] * grid.ndim)
+    sizes = numbers(text, grid.ndim)
     if min(sizes) <= 0:
         raise usage(f"--spacing is sizes above 0, got {text}")
-    return Grid.scaled(shape, grid.axes, sizes, units=(options.unit or "pixel",) * len(shape))
+    return Grid.scaled(grid.shape, grid.axes, sizes, units=(options.unit or "pixel",) * grid.ndim)
 
 
 def _channel(image: Opened, number: int | None) -> ArraySource:

@@ -104,12 +104,12 @@ def _find(
 ) -> dict[str, LabelDocument]:  # fmt: skip
     """Write everything, or what words name; gives the maps that were asked for."""
     from ..commands.files import new_document
-    from ..commands.segment import Segment, WriteMap
+    from ..commands.segment import WriteMap, WriteObjects
     from ..commands.workspace import Workspace
 
     plane = workspace.models.open(model, known)
     big = known.source.is_big
-    command = Segment(**workspace.fields(model, known), **query, whole=big)
+    command = WriteObjects(**workspace.fields(model, known), **query, whole=big)
     maps = [kind for kind in kinds if kind != "objects"]
     found: Any = None
     for found in command.run_and_apply(workspace, plane, semantic=bool(maps)):
@@ -154,7 +154,7 @@ def _paths(options: argparse.Namespace) -> dict[str, Path]:
 
 
 def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> dict[str, Any]:
-    """What is looked for, as `Segment` has it; refused before a model is loaded."""
+    """What is looked for, as `WriteObjects` has it; refused before a model is loaded."""
     from dataclasses import asdict
 
     from ..models.filters import Wanted

@@ -23,7 +23,7 @@ from .files import document_of_labels, new_document, save_document
 
 
 @dataclass(frozen=True, eq=False)
-class LabelFile:
+class FiledFindings:
     """What was written into a label file at once: enough to remove it again.
 
     Attributes
@@ -51,7 +51,7 @@ def labels_of(source: Path) -> Path:
 
 def write_findings(
     source: Path, findings: Sequence[Finding], model: str, *, overwrite: bool = False
-) -> LabelFile:
+) -> FiledFindings:
     """Write findings of one image file into its label file, which is made where there is none.
 
     Parameters
@@ -86,10 +86,10 @@ def write_findings(
     if edits:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_document(document, path, grid, {**about, "image": source.name})
-    return LabelFile(path, source, tuple(ids), tuple(edits))
+    return FiledFindings(path, source, tuple(ids), tuple(edits))
 
 
-def remove_findings(written: LabelFile) -> None:
+def remove_findings(written: FiledFindings) -> None:
     """Give the pixels that a write changed, and that nobody changed since, what they had before.
 
     Raises

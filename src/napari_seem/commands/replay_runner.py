@@ -28,7 +28,7 @@ from .commit import Commit, NotReplayable
 from .in_context import LabelLike, Learn
 from .models import ModelCache
 from .propagation import AcceptPlane, Propagate, PropagatePlane, PropagationRun
-from .segment import Segment
+from .segment import WriteObjects
 from .taught_words import TaughtWords
 from .workspace import Workspace
 
@@ -122,7 +122,7 @@ class ReplayRunner:
         return command.place
 
     def _segment(self, line: Event) -> Plane:
-        command = Segment.from_line(line)
+        command = WriteObjects.from_line(line)
         *_, found = command.run(self._workspace)
         assert isinstance(found, Segmentation)
         command.accept(self._workspace, found)

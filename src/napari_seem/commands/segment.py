@@ -29,7 +29,7 @@ MapRegion = tuple[BoolArray, tuple[int, int], "str | None", float, bool]
 """A cut-out mask, its corner (row, column), name, score, and whether all of its name are one."""
 
 
-class Segment(OnPlane):
+class WriteObjects(OnPlane):
     """Objects that a model found by itself, accepted.
 
     Attributes

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..samples import SAMPLES, Sample
-from .script import TASKS, Click, Say, Task
+from .script import TASKS, Click, DemoTask, Say
 
 if TYPE_CHECKING:
     import napari
@@ -114,7 +114,7 @@ def _show(viewer: napari.Viewer, sample: Sample) -> None:
 
 
 def _do(
-    viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: Task
+    viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: DemoTask
 ) -> dict[str, object]:
     """One task: gestures, commit, and what came of it."""
     row: dict[str, Any] = {"sample": sample.title, "asked": task.title, "error": ""}
@@ -139,7 +139,7 @@ def _do(
 
 
 def _perform(
-    dock: AnnotateWidget, sample: Sample, task: Task
+    dock: AnnotateWidget, sample: Sample, task: DemoTask
 ) -> tuple[list[float], list[int], float]:
     from .gestures import perform
 

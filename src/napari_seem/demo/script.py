@@ -49,7 +49,7 @@ Gesture = Click | DragBox | Lasso | Stroke | Say
 
 
 @dataclass(frozen=True)
-class Task:
+class DemoTask:
     """One object (or one word) on one sample.
 
     `plane` is the position along the first axis, for stacks.
@@ -62,21 +62,21 @@ class Task:
 
 
 TASKS = (
-    Task("coins", "a coin by one click", [Click((130, 120))]),
-    Task("coins", "a coin by a box", [DragBox((158, 323), (215, 380))]),
-    Task("tissue", "a gland by a lasso",
+    DemoTask("coins", "a coin by one click", [Click((130, 120))]),
+    DemoTask("coins", "a coin by a box", [DragBox((158, 323), (215, 380))]),
+    DemoTask("tissue", "a gland by a lasso",
          [Lasso([(302, 285), (325, 362), (400, 380), (485, 372), (506, 330), (470, 280),
                  (380, 250)])]),
-    Task("retina", "the cup of the optic disc by a click, kept in by one beside it",
+    DemoTask("retina", "the cup of the optic disc by a click, kept in by one beside it",
          [Click((655, 245)), Click((655, 330), positive=False)]),
-    Task("coffee", "the coffee by one click", [Click((195, 265))]),
-    Task("coffee", "saucer and cup around it by a box", [DragBox((5, 70), (380, 485))]),
-    Task("cat", "an eye by a stroke", [Stroke([(100, 155), (112, 172), (125, 185)])]),
-    Task("brain", "the brain on an axial slice by a box", [DragBox((5, 25), (95, 95))], plane=12),
-    Task("ct", "the vertebral arch by one click", [Click((67, 57))]),
-    Task("stack", "a nucleus by one click", [Click((-1, -1))], plane=12),
-    Task("stack", "every nucleus of the plane by its word", [Say("nucleus")], plane=12),
-    Task("mosaic", "a roof by one click", [Click((-1, -1))]),
-    Task("mosaic", "every roof by its word", [Say("building")]),
+    DemoTask("coffee", "the coffee by one click", [Click((195, 265))]),
+    DemoTask("coffee", "saucer and cup around it by a box", [DragBox((5, 70), (380, 485))]),
+    DemoTask("cat", "an eye by a stroke", [Stroke([(100, 155), (112, 172), (125, 185)])]),
+    DemoTask("brain", "the brain on an axial slice by a box", [DragBox((5, 25), (95, 95))], 12),
+    DemoTask("ct", "the vertebral arch by one click", [Click((67, 57))]),
+    DemoTask("stack", "a nucleus by one click", [Click((-1, -1))], plane=12),
+    DemoTask("stack", "every nucleus of the plane by its word", [Say("nucleus")], plane=12),
+    DemoTask("mosaic", "a roof by one click", [Click((-1, -1))]),
+    DemoTask("mosaic", "every roof by its word", [Say("building")]),
 )  # fmt: skip
 """A click at (-1, -1) goes to the middle of the largest object of the ground truth."""

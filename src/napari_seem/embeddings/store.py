@@ -208,7 +208,7 @@ class EmbeddingStore:
             if entry.path.suffix == ".part" and entry.used < time.time_ns() - LEFT_BEHIND * 1e9:
                 _delete(entry.path)
 
-    def _entries(self, *, parts: bool = False) -> Iterator[Entry]:
+    def _entries(self, *, parts: bool = False) -> Iterator[StoredFile]:
         """Yield our files in the folder; other programs may delete them meanwhile."""
         try:
             found = list(os.scandir(self.folder))
@@ -222,10 +222,10 @@ class EmbeddingStore:
                 facts = file.stat()
             except OSError:
                 continue
-            yield Entry(Path(file.path), facts.st_size, facts.st_mtime_ns)
+            yield StoredFile(Path(file.path), facts.st_size, facts.st_mtime_ns)
 
 
-class Entry(NamedTuple):
+class StoredFile(NamedTuple):
     """One file: its path, its bytes, and when it was used last in nanoseconds."""
 
     path: Path

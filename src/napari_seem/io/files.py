@@ -31,15 +31,13 @@ from .formats import (
     format_of,
     own_table,
 )
-from .grid import Grid, LabelsLike, checked_ids
+from .grid import Grid, LabelsLike, checked_ids, ids_in
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
-STEP = 1 << 22
-"""Pixels of labels that are counted at a time."""
 
 
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
@@ -202,7 +200,7 @@ def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTab
     """
     if not isinstance(labels, np.ndarray):
         return table
-    unknown = _ids_in(labels) - set(table)
+    unknown = ids_in(labels) - set(table)
     if not unknown:
         return table
     fresh = {label_id: ObjectRecord() for label_id in unknown}
@@ -213,22 +211,10 @@ def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTab
     lost = sorted(unknown & set(old.table)) if old is not None else []
     if old is not None and lost and tuple(old.data.shape) == labels.shape:
         alike = labels[labels == np.asarray(old.data)]
-        kept = _ids_in(alike[np.isin(alike, lost)])
+        kept = ids_in(alike[np.isin(alike, lost)])
         LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
         fresh |= {label_id: old.table[label_id] for label_id in kept}
     return ObjectTable({**dict(table.items()), **fresh})
-
-
-def _ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
-    """Return the ids in labels of any shape."""
-    found: set[int] = set()
-    flat = labels.ravel(order="K")  # as it lies in memory
-    for start in range(0, flat.size, STEP):
-        part = flat[start : start + STEP]
-        few = part.dtype.itemsize <= 2 or int(part.max(initial=0)) < STEP
-        counts = np.bincount(part.astype(np.intp, copy=False)) if few else part
-        found.update((np.flatnonzero(counts) if few else np.unique(part)).tolist())
-    return found - {0}
 
 
 def _spare_foreign(tables: Sequence[Path]) -> None:
@@ -284,7 +270,8 @@ def open_labels(
 ) -> OpenedLabels:
     """Open labels with all that is known of them; parameters and errors as of `read_labels`."""
     path = as_path(path)
-    path = find_labels(path) or path
+    if format_of(path) == ".coco.json":  # it may be the table beside a label file
+        path = find_labels(path) or path
     kind = format_of(path)
     opened = _open_labels(path, kind, grid, shape)
     table, about = opened.table, dict(opened.about)

@@ -18,6 +18,8 @@ STRAIGHT = 1e-6
 
 HIGHEST = 2**32 - 1
 """Largest id in formats that other programs read."""
+STEP = 1 << 22
+"""Pixels of labels that are counted at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,3 +184,15 @@ def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np
         if bits >= least and highest < 2**bits:
             return labels.astype(f"uint{bits}", copy=False)
     raise InvalidLabels(f"the id {highest} is too large for any label file")
+
+
+def ids_in(labels: npt.NDArray[Any]) -> set[int]:
+    """Return the ids above 0 in labels of any shape (...)."""
+    found: set[int] = set()
+    flat = labels.ravel(order="K")  # as it lies in memory
+    for start in range(0, flat.size, STEP):
+        part = flat[start : start + STEP]
+        few = int(part.max(initial=0)) < STEP and int(part.min(initial=0)) >= 0
+        ids = np.flatnonzero(np.bincount(part.astype(np.intp))) if few else np.unique(part)
+        found.update(ids.astype(int).tolist())
+    return {one for one in found if one > 0}

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from .extras import need
-from .grid import Grid, narrowest
+from .grid import Grid, ids_in, narrowest
 from .outlines import Ring, outlines
 from .table import class_colour, plain_row, table_of
 
@@ -216,7 +216,7 @@ def _numbered(rois: Sequence[ImagejRoi]) -> Iterator[tuple[int, ObjectRecord, Im
 
 def _unseen(labels: npt.NDArray[np.integer], table: ObjectTable) -> list[dict[str, object]]:
     """Return the rows of objects that have no pixel in labels of any shape, and so no ROI."""
-    there = set(np.unique(labels).tolist())
+    there = ids_in(labels)
     return [plain_row(i, record) for i, record in table.items() if i not in there]
 
 

@@ -7,8 +7,9 @@ label of its parent, or 0. https://celltrackingchallenge.net, "naming and file c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from .grid import Grid
+from .grid import Grid, ids_in
 from .opened import Opened, OpenedLabels
 from .table import read_json, write_json
 from .tiff import open_tiff, write_tiff
@@ -55,7 +56,7 @@ def tracks_of(labels: Any, parents: Mapping[int, int] | None = None) -> list[Tra
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for frame in range(labels.shape[0]):
-        for label in _ids(np.asarray(labels[frame])):
+        for label in ids_in(np.asarray(labels[frame])):
             first.setdefault(label, frame)
             last[label] = frame
     known = {child: parent for child, parent in (parents or {}).items() if parent in first}
@@ -96,7 +97,9 @@ def check_tracks(path: str | PathLike[str]) -> list[str]:
     """
     path = as_path(path)
     tracks, masks = _read_text(path), _mask_files(path)
-    return [*_text_problems(tracks, len(masks)), *_mask_problems(tracks, masks, strict=True)]
+    frames = (np.asarray(open_tiff(mask).data) for mask in masks)
+    problems = _mask_problems(tracks, masks, frames, strict=True)
+    return [*_text_problems(tracks, len(masks)), *problems]
 
 
 def write_tracks(
@@ -179,9 +182,8 @@ def _frame_grid(grid: Grid, shape: tuple[int, ...]) -> Grid:
 
 def open_tracks(path: Path) -> Opened:
     """Open the masks beside a text of tracks as one array (T, H, W) or (T, D, H, W)."""
-    masks = _mask_files(path)
-    first = open_tiff(masks[0])
-    frames = [np.asarray(open_tiff(mask).data) for mask in masks]
+    opened = [open_tiff(mask) for mask in _mask_files(path)]
+    first, frames = opened[0], [np.asarray(one.data) for one in opened]
     if any(frame.shape != frames[0].shape for frame in frames):
         raise FileTrouble(f"the masks beside '{path}' have different sizes; they are no video")
     shape, matrix = (len(frames), *first.grid.shape), np.eye(first.grid.ndim + 2)
@@ -207,9 +209,10 @@ def read_tracks(path: Path) -> OpenedLabels:
     tracks, masks = _read_text(path), _mask_files(path)
     opened = open_tracks(path)
     labels = np.asarray(opened.data)
-    problems = [*_text_problems(tracks, len(masks)), *_mask_problems(tracks, masks, strict=False)]
-    if problems:
-        raise FileTrouble(f"'{path}' breaks the rules of tracks: {problems[0]}; mend the file")
+    wrong = _mask_problems(tracks, masks, labels, strict=False)
+    problem = next(chain(_text_problems(tracks, len(masks)), wrong), "")
+    if problem:
+        raise FileTrouble(f"'{path}' breaks the rules of tracks: {problem}; mend the file")
     side = path.with_suffix(".json")
     table, about = read_json(side) if side.exists() else (ObjectTable(), dict[str, object]())
     noted = about.pop(CONTINUES, None)
@@ -232,7 +235,7 @@ def _without_gaps(
     last: dict[int, tuple[int, int]] = {}
     following = int(labels.max(initial=0)) + 1
     for frame in range(len(labels)):
-        for label in _ids(labels[frame]):
+        for label in sorted(ids_in(labels[frame])):
             part, seen = last.get(label, (label, frame - 1))
             if seen < frame - 1:
                 continues[following] = (label, part)
@@ -250,11 +253,6 @@ def _without_gaps(
             "objects anew"
         )
     return values, continues
-
-
-def _ids(frame: npt.NDArray[np.integer]) -> list[int]:
-    ids = np.unique(frame)
-    return [int(i) for i in ids if i > 0]
 
 
 def _read_text(path: Path) -> list[Track]:
@@ -313,11 +311,13 @@ def _text_problems(tracks: Sequence[Track], frames: int) -> Iterator[str]:
             )
 
 
-def _mask_problems(tracks: Sequence[Track], masks: Sequence[Path], strict: bool) -> Iterator[str]:
+def _mask_problems(
+    tracks: Sequence[Track], masks: Sequence[Path], frames: Iterable[Any], strict: bool
+) -> Iterator[str]:
     """Yield labels of masks outside their track and, where `strict`, tracks absent from masks."""
     known = {one.label: one for one in tracks}
-    for frame, mask in enumerate(masks):
-        there = set(_ids(np.asarray(open_tiff(mask).data)))
+    for frame, (mask, labels) in enumerate(zip(masks, frames, strict=True)):
+        there = ids_in(labels)
         for label in sorted(there):
             one = known.get(label)
             if one is None or not one.begin <= frame <= one.end:

@@ -20,7 +20,7 @@ OVERLAP = 0.4
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Newcomers:
     """New objects.
 
     Attributes
@@ -34,7 +34,7 @@ class Found:
     scores: dict[int, float]
 
 
-def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int) -> Found:
+def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int) -> Newcomers:
     """Find objects among unlabelled pixels, numbered from `first_id`.
 
     Parameters
@@ -59,7 +59,7 @@ def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int)
         number = first_id + len(scores)
         new[mask] = number
         scores[number] = float(something[mask].mean()) * 0.8  # only the model supports it
-    return Found(new, scores)
+    return Newcomers(new, scores)
 
 
 def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:

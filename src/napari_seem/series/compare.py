@@ -133,14 +133,10 @@ def compare_labels(
         verdict = same if iou >= threshold else OTHER_OUTLINE
         place = max(found_a[i], found_b[j], key=lambda one: one.area)
         pairs.append(ObjectPair(image, verdict, i, j, *names, iou, place.index, place.box))
-    for i in left[0]:
-        place = found_a[i]
-        name = a.table[i].class_name
-        pairs.append(ObjectPair(image, ONLY_A, i, 0, name, "", 0.0, place.index, place.box))
-    for j in left[1]:
-        place = found_b[j]
-        name = b.table[j].class_name
-        pairs.append(ObjectPair(image, ONLY_B, 0, j, "", name, 0.0, place.index, place.box))
+    pairs += [ObjectPair(image, ONLY_A, i, 0, a.table[i].class_name, "", 0.0, found_a[i].index,
+                         found_a[i].box) for i in left[0]]  # fmt: skip
+    pairs += [ObjectPair(image, ONLY_B, 0, j, "", b.table[j].class_name, 0.0, found_b[j].index,
+                         found_b[j].box) for j in left[1]]  # fmt: skip
     return sorted(pairs, key=lambda pair: (pair.index, pair.box))
 
 

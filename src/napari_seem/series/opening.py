@@ -73,7 +73,7 @@ def open_in(series: Series, index: int, logs: Path, opened: Opened | None = None
     if opened is None and source.path is not None:
         opened = open_image(source.path)
     found = OpenedImage(index, opened, path, prompts=list(mark.prompts), stamp=stamp_of(path))
-    if path.exists() and not _is_worked_in(path):
+    if path.is_file():  # a folder's pixels change while they are worked on
         labels = open_labels_of(source, path, None if opened is None else opened.grid)
         found = replace(found, labels=_editable(labels, path))
     return _with_journal(found, mark, logs)
@@ -158,11 +158,6 @@ def own_path(path: Path, annotator: str) -> Path:
 def journal_of(session: str, logs: Path) -> Path | None:
     """The log of a session as it was kept while it went on; None where there is none."""
     return next(logs.glob(f"*-{session}{SUFFIX}"), None) if session else None
-
-
-def _is_worked_in(path: Path) -> bool:
-    """Whether labels lie in a folder whose pixels change while they are worked on."""
-    return path.is_dir()
 
 
 def _editable(labels: OpenedLabels, path: Path) -> OpenedLabels:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import NapariSeemError
+from ..io.grid import ids_in
 from ..io.opened import OpenedLabels
 from .listing import SeriesImage, labels_for, list_images, open_labels_of
 from .marks import DONE, IN_WORK, STATES, TO_DO, Mark, MarkFolder
@@ -159,8 +160,8 @@ def counts_of(labels: OpenedLabels) -> dict[str, int]:
     """
     found: set[int] = set()
     for index in np.ndindex(*labels.data.shape[:-2]):
-        found.update(np.unique(np.asarray(labels.data[index])).tolist())
-    return dict(Counter(labels.table[label_id].class_name for label_id in found if label_id > 0))
+        found |= ids_in(np.asarray(labels.data[index]))
+    return dict(Counter(labels.table[label_id].class_name for label_id in found))
 
 
 def stamp_of(path: Path) -> tuple[int, int]:

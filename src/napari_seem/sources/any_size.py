@@ -91,7 +91,7 @@ class Compact(AnySize, compact.CompactModel):
     """The compact model, on pictures of any size."""
 
 
-class Seem(AnySize, seem.SeemModel):
+class AnySizeSeem(AnySize, seem.SeemModel):
     """SEEM, on pictures of any size."""
 
 
@@ -109,9 +109,9 @@ def build_compact(weights: Path, device: str) -> Model:
 
 def build_focal_t(weights: Path, device: str) -> Model:
     """Load SEEM with Focal-T from its checkpoint."""
-    return seem.build(weights, device, config.FOCAL_T, "seem-focal-t", Seem)
+    return seem.build(weights, device, config.FOCAL_T, "seem-focal-t", AnySizeSeem)
 
 
 def build_focal_l(weights: Path, device: str) -> Model:
     """Load SEEM with Focal-L from its checkpoint."""
-    return seem.build(weights, device, config.FOCAL_L, "seem-focal-l", Seem)
+    return seem.build(weights, device, config.FOCAL_L, "seem-focal-l", AnySizeSeem)

@@ -18,7 +18,7 @@ Part = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FrameObjects:
     """The objects of one frame.
 
     Attributes
@@ -80,7 +80,7 @@ def common(one: Area, other: Area) -> Area | None:
     return (y0, x0, y1, x1) if y0 < y1 and x0 < x1 else None
 
 
-def compare(one: Found, other: Found, groups: Groups) -> Iterable[Spill]:
+def compare(one: FrameObjects, other: FrameObjects, groups: Groups) -> Iterable[Spill]:
     """Join the objects that two neighbouring frames both found; yield those that only one found."""
     shared = common(one.area, other.area)
     if shared is None:
@@ -104,7 +104,7 @@ def _same(first: Ids, second: Ids) -> list[tuple[int, int]]:
     return [(int(a) + 1, int(b) + 1) for a, b in zip(rows, cols, strict=True)]
 
 
-def _spills(one: Found, other: Found, matched: set[int]) -> Iterable[Spill]:
+def _spills(one: FrameObjects, other: FrameObjects, matched: set[int]) -> Iterable[Spill]:
     """Yield objects of the core of `one` that go on in that of `other`, which has no match."""
     reach = common(one.area, other.core)
     if reach is None:

@@ -18,7 +18,7 @@ from ..planes import boxes
 from ..progress import Progress, reporting
 from .frames import HALO, Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
-from .stitch import Found, Groups, Ids, Part, Spill, common, compare
+from .stitch import FrameObjects, Groups, Ids, Part, Spill, common, compare
 
 IdBlock = npt.NDArray[np.int64]
 
@@ -132,7 +132,7 @@ class PlaneRun:
             raise InvalidArgument(
                 f"order is {said(order)}; name each of the {len(self._frames)} frames once"
             )
-        self._waiting: dict[int, Found] = {}
+        self._waiting: dict[int, FrameObjects] = {}
         self._not_compared = {n: set(self._neighbours(n)) for n in range(len(self._frames))}
         self._groups = Groups()
         self._spills: list[Spill] = []
@@ -176,7 +176,7 @@ class PlaneRun:
     def _find(self, number: int) -> None:
         """Segment one frame, write its own part, and compare it with the neighbours done before."""
         core, frame = self._frames[number]
-        found = Found(number, core, frame.area, self._segment_frame(number, frame))
+        found = FrameObjects(number, core, frame.area, self._segment_frame(number, frame))
         own = found.within(core)
         highest = int(own.max(initial=0))
         if highest:

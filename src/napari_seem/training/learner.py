@@ -20,12 +20,12 @@ from .crops import draw_crops
 from .dense import dense_losses
 from .losses import mean, turn_losses
 from .muon import Muon
-from .objects import KINDS, Objects, draw_objects, is_kind
+from .objects import KINDS, CropObjects, draw_objects, is_kind
 from .pictures import PictureBank
 from .prompts import Round, as_prompts, begin, correct
 from .recipe import Phase, Recipe
 from .together import share_gradients
-from .views import Windows, context_of, cut, draw_windows, example_of
+from .views import ViewWindows, context_of, cut, draw_windows, example_of
 
 LOOK_AGAIN = 0.3
 """Share of the regions that are decoded again uncorrected after the first answer, as the model
@@ -108,7 +108,7 @@ class Learner:
         return losses | more, facts
 
     def _turns(
-        self, ids: Tensor, coarse: Tensor, fine: Tensor, objects: Objects, found: Windows,
+        self, ids: Tensor, coarse: Tensor, fine: Tensor, objects: CropObjects, found: ViewWindows,
         rounds: int, phase: Phase,
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:  # fmt: skip
         """Run the first turn and `rounds` corrections; the last answer is learned from.

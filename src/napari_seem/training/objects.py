@@ -40,7 +40,7 @@ def is_kind(kind: Tensor, *names: str) -> Tensor:
 
 
 @dataclass
-class Objects:
+class CropObjects:
     """K objects of each of B crops.
 
     Attributes
@@ -79,7 +79,7 @@ class Objects:
     accepted_side: Tensor
 
 
-def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
+def draw_objects(bank: PictureBank, crops: Crops, count: int) -> CropObjects:
     """Choose `count` objects of each crop and the kind of their first prompt."""
     batch, side, device = len(crops.ids), crops.ids.shape[-1], crops.ids.device
     half = SPACING // 2
@@ -115,7 +115,7 @@ def draw_objects(bank: PictureBank, crops: Crops, count: int) -> Objects:
     clicked = is_kind(kind, "click") | (is_kind(kind, "word", "reference") & one)
     clicked = clicked | (region & (torch.rand(batch, count, device=device) < 0.15))
     accepted, accepted_side = _draw_accepted(bank, crops, sparse[:, 0], classes, members, word)
-    return Objects(
+    return CropObjects(
         kind, clicked, mask, (visible >= LEAST_VISIBLE) & (members[..., 0] > 0), word, full,
         _draw_click(mask), example, accepted, accepted_side,
     )  # fmt: skip
@@ -215,7 +215,7 @@ def _draw_accepted(
     Returns
     -------
     accepted, accepted_side
-        See `Objects`.
+        See `CropObjects`.
     """
     flat = ids.flatten(1)[:, None]  # (B, 1, n)
     other = (flat > 0) & (flat[:, :, None] != members[..., None]).all(2)

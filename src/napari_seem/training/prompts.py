@@ -21,9 +21,9 @@ from ..models.compact.canvas import (
 )
 from ..models.compact.evidence import MAPS, Context, WindowPrompts
 from ..models.compact.network import COARSE_STRIDE, GRID, CompactConfig
-from .objects import Objects, is_kind
+from .objects import CropObjects, is_kind
 from .sampling import depth, extent_of, gumbel, pick
-from .views import Windows
+from .views import ViewWindows
 
 BOX_SLACK = 0.05
 """Deviation of each side of a box, as a share of its longer side."""
@@ -59,15 +59,15 @@ class Round:
     complaint: Tensor
 
 
-def begin(objects: Objects, ids: Tensor, found: Windows, grid: int) -> Round:
+def begin(objects: CropObjects, ids: Tensor, found: ViewWindows, grid: int) -> Round:
     """Cut the truth out and draw the first prompt of each window.
 
     Parameters
     ----------
-    objects : Objects
+    objects : CropObjects
     ids : int64 (B, 2, S, S)
         See `Crops.ids`.
-    found : Windows
+    found : ViewWindows
     grid : int
         Cells along a window in the decoder's core; the truth has twice as many.
     """
@@ -81,7 +81,9 @@ def begin(objects: Objects, ids: Tensor, found: Windows, grid: int) -> Round:
     )  # fmt: skip
 
 
-def _truth(objects: Objects, ids: Tensor, found: Windows, grid: int) -> tuple[Tensor, Tensor]:
+def _truth(
+    objects: CropObjects, ids: Tensor, found: ViewWindows, grid: int
+) -> tuple[Tensor, Tensor]:
     """Read wanted pixels, and those on the picture, by nearest neighbour: (N, grid, grid) each."""
     side = ids.shape[-1]
     place = torch.floor(found.pixels(grid)).long()  # (N, 2, grid)
@@ -94,7 +96,7 @@ def _truth(objects: Objects, ids: Tensor, found: Windows, grid: int) -> tuple[Te
     return wanted * valid, valid
 
 
-def _first_maps(objects: Objects, found: Windows, target: Tensor, valid: Tensor) -> Tensor:
+def _first_maps(objects: CropObjects, found: ViewWindows, target: Tensor, valid: Tensor) -> Tensor:
     """Draw the first prompts of masks `target` (N, F, F): (N, len(MAPS), F, F).
 
     `valid` (N, F, F) is 1 on the picture.
@@ -124,7 +126,7 @@ def _first_maps(objects: Objects, found: Windows, target: Tensor, valid: Tensor)
 
 
 def as_prompts(
-    round_: Round, objects: Objects, found: Windows, vectors: dict[str, Tensor],
+    round_: Round, objects: CropObjects, found: ViewWindows, vectors: dict[str, Tensor],
     words: Tensor, config: CompactConfig, context: Context,
 ) -> WindowPrompts:  # fmt: skip
     """Return the prompts that the decoder's evidence is computed from.

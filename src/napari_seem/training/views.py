@@ -12,7 +12,7 @@ from torch import Tensor
 from ..models.compact import windows
 from ..models.compact.evidence import Context
 from ..models.compact.network import COARSE_STRIDE, GRID
-from .objects import Objects, is_kind
+from .objects import CropObjects, is_kind
 from .sampling import extent_of
 
 LADDER = 2
@@ -24,7 +24,7 @@ CLOSE_SHARE = 0.25
 
 
 @dataclass
-class Windows:
+class ViewWindows:
     """LADDER windows of each object, N = B * K * LADDER in all, side by side.
 
     Attributes
@@ -57,7 +57,7 @@ class Windows:
         return torch.log2(self.cells / GRID)
 
 
-def draw_windows(objects: Objects) -> Windows:
+def draw_windows(objects: CropObjects) -> ViewWindows:
     """Draw windows of random size around the objects, as `models.compact.focus` would or worse."""
     batch, count, side, _ = objects.mask.shape
     device = objects.mask.device
@@ -91,7 +91,7 @@ def draw_windows(objects: Objects) -> Windows:
     center = torch.minimum(torch.maximum(center, click - near), click + near)
     corner = pushed(torch.round(center / COARSE_STRIDE - cells[..., None] / 2), cells, side)
     item = torch.arange(batch * count, device=device).repeat_interleave(LADDER)
-    return Windows(item // count, item, corner.flatten(0, 2), cells.flatten())
+    return ViewWindows(item // count, item, corner.flatten(0, 2), cells.flatten())
 
 
 def pushed(corner: Tensor, cells: Tensor, side: int) -> Tensor:
@@ -103,7 +103,7 @@ def pushed(corner: Tensor, cells: Tensor, side: int) -> Tensor:
     return torch.minimum(torch.maximum(corner, room.clamp(max=0)), room.clamp(min=0))
 
 
-def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
+def cut(maps: Tensor, found: ViewWindows, grid: int, ratio: int = 1) -> Tensor:
     """Cut each window's part out of feature maps, resampled bilinearly.
 
     Two matrix products do it where there are many channels; where there are few, sampling point by
@@ -113,7 +113,7 @@ def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
     ----------
     maps : (B, C, h, w)
         Maps of `ratio` cells per coarse cell; fastest with channels last in memory.
-    found : Windows
+    found : ViewWindows
     grid : int
         Cells along each window.
     ratio : int
@@ -147,7 +147,7 @@ def cut(maps: Tensor, found: Windows, grid: int, ratio: int = 1) -> Tensor:
 
 
 def context_of(
-    coarse: Tensor, objects: Objects, found: Windows, slices: dict[str, slice]
+    coarse: Tensor, objects: CropObjects, found: ViewWindows, slices: dict[str, slice]
 ) -> Context:
     """Average the embeddings of the accepted objects, for each window.
 
@@ -164,7 +164,7 @@ def context_of(
     return Context(instance, semantic, known, objects.accepted_side.flatten()[found.item])
 
 
-def example_of(coarse: Tensor, objects: Objects, at: slice) -> Tensor:
+def example_of(coarse: Tensor, objects: CropObjects, at: slice) -> Tensor:
     """Average the embeddings of each object's example in the mate: unit vectors (B * K, D)."""
     mate = torch.arange(len(coarse), device=coarse.device) ^ 1
     total = torch.einsum("bkhw,bdhw->bkd", objects.example.float(), coarse[mate][:, at].float())

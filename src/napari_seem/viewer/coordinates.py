@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..errors import InvalidPrompt
 from ..planes import Plane
 
 if TYPE_CHECKING:
-    from napari.components import Dims, ViewerModel
+    from napari.components import Dims
     from napari.layers import Image, Layer
 
     from ..images import ArraySource, WritableArray
@@ -89,39 +89,6 @@ def data_to_world(layer: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
 def between(source: Layer, target: Layer, point: npt.ArrayLike, dims: Dims) -> FloatArray:
     """Return the array coordinates (N,) in `target` of a point (M,) in pixels of `source`."""
     return world_to_data(target, data_to_world(source, point, dims), dims)
-
-
-def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
-    """Show the plane of a point (N,) in a layer's pixels, and centre the camera on it."""
-    world = data_to_world(layer, point, viewer.dims)
-    first = viewer.dims.ndim - layer.ndim
-    shown = viewer.dims.displayed
-    others = [axis for axis in range(layer.ndim) if axis + first not in shown]
-    viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
-    centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
-    viewer.scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
-
-
-def show_one_of(viewer: ViewerModel, layer: Layer, planes: Collection[tuple[int, ...]]) -> None:
-    """Show the nearest of some planes of a layer, unless one of them is shown.
-
-    Parameters
-    ----------
-    viewer : ViewerModel
-    layer : Layer
-    planes : collection of tuple of int
-        Positions along all axes but the last two; none leaves the viewer as it is.
-    """
-    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
-    hidden = [axis for axis in range(layer.ndim - 2) if axis + first not in dims.displayed]
-    if not planes or not hidden:
-        return
-    now = np.round(world_to_data(layer, dims.point, dims))
-    nearest = min(planes, key=lambda at: float(np.abs(np.subtract(at, now[:-2]))[hidden].sum()))
-    point = np.where(np.isin(np.arange(layer.ndim), hidden), np.append(nearest, (0, 0)), now)
-    if (point != now).any():
-        world = data_to_world(layer, point, dims)
-        dims.set_point([axis + first for axis in hidden], [world[axis] for axis in hidden])
 
 
 def affine_matrix(layer: Layer) -> FloatArray:

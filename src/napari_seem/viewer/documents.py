@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 import numpy as np
 
-from ..edits import ObjectTable, check_writable
+from ..edits import ObjectTable
 from ..errors import InvalidLabels
 from ..io.label_store import LabelStore
 from ..labels.document import LabelDocument
@@ -20,11 +20,10 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
-from .metadata import ABOUT, grid_values
-from .on_disk import store_of
+from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
-from .rows import others_columns, rows_of, set_table, table_of
+from .targets import check_editable, store_of
 from .undo import NapariUndo
 from .window import window_of
 
@@ -133,19 +132,7 @@ class LayerHost:
 
     def check_writable(self) -> None:
         """As of `LabelHost`."""
-        layer = self.layer
-        windowed = window_of(layer) is not None
-        if layer.multiscale and not windowed:
-            raise InvalidLabels(
-                f"'{layer.name}' has several resolutions, which napari can only show; names can be "
-                "changed, pixels can't: open its full resolution as a labels layer"
-            )
-        check_writable(full_data(layer))
-        if not layer.editable and not windowed:
-            raise InvalidLabels(
-                f"'{layer.name}' is not editable; set its `editable` to True, or choose another "
-                "layer"
-            )
+        check_editable(self.layer)
 
     def write_block(self, block: tuple[slice, ...], values: Any) -> None:
         """As of `LabelHost`."""

@@ -22,12 +22,11 @@ from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
-from .metadata import ABOUT, GRID, SOURCE, grid_of
+from .metadata import ABOUT, GRID, SOURCE, grid_of, table_of
 from .model_input import CONTRAST, LOOK
-from .on_disk import belongs_on_disk
 from .palette import class_colours, palette_of
 from .private import unwrap
-from .rows import table_of
+from .targets import belongs_on_disk
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -36,14 +35,15 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 
 
-def as_layers(opened: Opened) -> list[LayerData]:
-    """What napari adds for an opened image: a layer, or one per channel."""
+def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
+    """What napari adds for an image that was opened from a path: a layer, or one per channel."""
     many = len(opened.levels) > 1
     window = ct_window(opened.about)
     look = {} if window is None else {LOOK: ct_look(window)}
+    source = {} if path is None else {SOURCE: str(path.absolute())}
     options = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), **look},
+        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), **look, **source},
         **opened.grid.layer_options(),
     }  # fmt: skip
     if opened.channel_axis is None or opened.rgb:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -11,7 +10,7 @@ from ..errors import InvalidImage
 from ..intensity import IntensityWindow
 from ..sources.source import ImageInput, ImageSource, PlaneSource
 from .coordinates import channel_layers, full_data, resolutions
-from .metadata import ABOUT, GRID, SOURCE, grid_values
+from .metadata import ABOUT, grid_values, source_path
 from .private import unwrap
 
 if TYPE_CHECKING:
@@ -110,20 +109,11 @@ def image_source(layer: Image) -> ImageSource:
     data, levels = full_data(own), resolutions(own)
     known = _SOURCES.get(own)
     if known is None or known.array is not data or known.name != own.name:
-        known = ImageSource(levels, bool(own.rgb), own.name, _path_of(own), grid_values(own))
+        path = source_path(own)
+        where = "" if path is None else str(path.absolute())
+        known = ImageSource(levels, bool(own.rgb), own.name, where, grid_values(own))
         _SOURCES[own] = known
     return known
-
-
-def _path_of(image: Image) -> str:
-    """The file that an image layer came from, if that is known."""
-    grid = image.metadata.get(GRID)
-    path = (
-        image.metadata.get(SOURCE)
-        or getattr(image.source, "path", None)
-        or (grid.native.get("path") if grid else None)
-    )
-    return "" if path is None else str(Path(path).absolute())
 
 
 def model_input_of(layer: Image, layers: Sequence[Layer], together: bool) -> ModelInput:

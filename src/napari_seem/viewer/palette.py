@@ -14,9 +14,8 @@ from ..edits import ObjectTable
 from ..labels.plans import classes_of
 from ..palette import NEUTRAL, Palette, rgb
 from .coordinates import full_data
-from .metadata import ABOUT
+from .metadata import ABOUT, table_of
 from .private import unwrap
-from .rows import table_of
 from .window import window_of
 
 if TYPE_CHECKING:

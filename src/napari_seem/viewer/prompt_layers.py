@@ -19,8 +19,11 @@ from ..errors import InvalidPrompt
 from ..planes import Plane
 from ..prompts import Point, Scribble
 from .coordinates import shown_plane, spatial_shape
-from .drawn import Drawn, drawn_point, drawn_shape
-from .new_prompt_layers import (
+from .drawn import Drawn, Grain, drawn_point, drawn_shape
+from .private import disable_brush_loop, is_drawing_shape
+from .roles import draw_last, release
+from .timeline import bind_undo, timeline_of
+from .tools import (
     COLOURS,
     FACES,
     NEGATIVE,
@@ -32,10 +35,6 @@ from .new_prompt_layers import (
     scribbles_layer,
     shapes_layer,
 )
-from .private import disable_brush_loop, is_drawing_shape
-from .roles import draw_last, release
-from .strokes import Grain
-from .timeline import bind_undo, timeline_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -18,13 +18,12 @@ from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document
 from .files import as_layers, labels_layer, labels_to_save
-from .metadata import SOURCE
+from .metadata import SOURCE, note_source
 from .model_input import LOOK
-from .on_disk import open_labels, store_of
 from .private import unwrap
 from .roles import in_use, slide_under_prompts
 from .shown import note_owner
-from .targets import new_labels
+from .targets import new_labels, open_labels, store_of
 from .timeline import document_in
 
 if TYPE_CHECKING:
@@ -110,8 +109,7 @@ def show_opened(
     view = camera.center, camera.zoom, camera.angles
     images = []
     assert found.image is not None
-    for number, (data, options, _) in enumerate(as_layers(found.image)):
-        options["metadata"][SOURCE] = str(source.path)
+    for number, (data, options, _) in enumerate(as_layers(found.image, source.path)):
         image = viewer.add_image(data, **options)
         viewer.layers.move(viewer.layers.index(image), number)
         images.append(image)
@@ -210,7 +208,7 @@ def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: Labe
     if store is not None:
         file.path = store.path
     else:
-        layer.metadata = {**layer.metadata, SOURCE: str(file.path.absolute())}
+        note_source(layer, file.path)
     return layer
 
 

@@ -1,15 +1,16 @@
-"""Which image a person means: the one they see, and what lies above it."""
+"""What a person sees: which image, what lies above it, and which place of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 import numpy as np
 import numpy.typing as npt
 
-from .coordinates import lie_alike, spatial_shape, world_to_data
+from ..planes import Plane
+from .coordinates import data_to_world, lie_alike, spatial_shape, world_to_data
 from .private import unwrap
 from .roles import is_ours
 from .window import window_of
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels, Layer
 
+
 COVERING = ("translucent", "translucent_no_depth", "opaque")
 """Blendings that hide what lies below; the others add to it."""
 MOST_TRANSPARENT = 0.5
 """Images of less opacity let those below be seen."""
+SMALLEST, LARGEST, USUAL = 1 / 12, 2 / 3, 1 / 4
+"""Share of the canvas that an object may take as it is, and that it is given where it does not."""
 _MADE_FOR: WeakKeyDictionary[Labels, ref[Image]] = WeakKeyDictionary()
 _MAPS: WeakSet[Labels] = WeakSet()
 """Labels of every pixel that lie beside those of the objects."""
@@ -88,6 +92,71 @@ def show_image(viewer: ViewerModel, image: Image) -> None:
         elif any(owner is one for one in unseen) or any(layer is one for one in above):
             layer.visible = False
     viewer.layers.selection.active = image
+
+
+def show_place(
+    viewer: ViewerModel, image: Image, plane: Plane, bbox: tuple[int, int, int, int]
+) -> None:
+    """Show a plane of an image, with a part of it in the middle, neither tiny nor overflowing.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    image : Image
+    plane : Plane
+        Of the image's array.
+    bbox : half-open (y0, x0, y1, x1) in the plane
+    """
+    show_plane(viewer, image, plane)
+    _aim(viewer, image, plane, bbox)
+
+
+def show_plane(viewer: ViewerModel, image: Image, plane: Plane) -> None:
+    """Show a plane of an image's array."""
+    dims = viewer.dims
+    offset = dims.ndim - image.ndim
+    if dims.ndisplay != 2:
+        dims.ndisplay = 2
+    shown = tuple(axis + offset for axis in plane.axes)
+    if tuple(dims.displayed) != shown:
+        dims.order = (*(axis for axis in range(dims.ndim) if axis not in shown), *shown)
+    world = data_to_world(image, [0 if at is None else at for at in plane.index], dims)
+    for axis, at in enumerate(plane.index):
+        if at is not None:
+            dims.set_point(axis + offset, float(world[axis]))
+
+
+def go_to(viewer: ViewerModel, layer: Layer, point: npt.ArrayLike) -> None:
+    """Show the plane of a point (N,) in a layer's pixels, and centre the camera on it."""
+    world = data_to_world(layer, point, viewer.dims)
+    first = viewer.dims.ndim - layer.ndim
+    shown = viewer.dims.displayed
+    others = [axis for axis in range(layer.ndim) if axis + first not in shown]
+    viewer.dims.set_point([axis + first for axis in others], [world[axis] for axis in others])
+    centre = [world[axis - first] if axis >= first else 0.0 for axis in shown]
+    viewer.scene.camera.center = tuple(centre) if len(centre) == 3 else (0.0, *centre)
+
+
+def show_one_of(viewer: ViewerModel, layer: Layer, planes: Collection[tuple[int, ...]]) -> None:
+    """Show the nearest of some planes of a layer, unless one of them is shown.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    layer : Layer
+    planes : collection of tuple of int
+        Positions along all axes but the last two; none leaves the viewer as it is.
+    """
+    dims, first = viewer.dims, viewer.dims.ndim - layer.ndim
+    hidden = [axis for axis in range(layer.ndim - 2) if axis + first not in dims.displayed]
+    if not planes or not hidden:
+        return
+    now = np.round(world_to_data(layer, dims.point, dims))
+    nearest = min(planes, key=lambda at: float(np.abs(np.subtract(at, now[:-2]))[hidden].sum()))
+    point = np.where(np.isin(np.arange(layer.ndim), hidden), np.append(nearest, (0, 0)), now)
+    if (point != now).any():
+        world = data_to_world(layer, point, dims)
+        dims.set_point([axis + first for axis in hidden], [world[axis] for axis in hidden])
 
 
 def same_picture(one: Image, other: Image) -> bool:
@@ -160,3 +229,16 @@ def _holds(viewer: ViewerModel, image: Image, world: npt.ArrayLike) -> bool:
     """Whether a world position (D,) lies on an image."""
     point = np.round(world_to_data(image, world, viewer.dims))
     return bool(((point >= 0) & (point < spatial_shape(image))).all())
+
+
+def _aim(viewer: ViewerModel, image: Image, plane: Plane, bbox: tuple[int, int, int, int]) -> None:
+    y0, x0, y1, x1 = bbox
+    corners = [plane.to_array(y, x) for y in (y0 - 0.5, y1 - 0.5) for x in (x0 - 0.5, x1 - 0.5)]
+    world = np.array([data_to_world(image, c, viewer.dims)[list(plane.axes)] for c in corners])
+    low, high = world.min(0), world.max(0)
+    middle = (low + high) / 2
+    camera = viewer.scene.camera
+    camera.center = (0.0, float(middle[0]), float(middle[1]))
+    share = float(((high - low) * camera.zoom / np.maximum(viewer.canvas.size, 1)).max())
+    if share > 0 and not SMALLEST <= share <= LARGEST:
+        camera.zoom = camera.zoom * USUAL / share

@@ -1,4 +1,4 @@
-"""An image layer as a stack of the planes that are shown, and whole planes of labels."""
+"""An image layer as a stack of the planes that are shown; its labels as planes and as tracks."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InvalidImage
+from ..errors import InvalidImage, InvalidLabels
+from ..labels.lineage import FloatArray, graph_of
 from ..labels.objects import read_plane
 from ..planes import Plane
+from ..sources.source import PlaneSource
 from ..sources.stack import StackSource
-from .coordinates import data_to_world, full_data, shown_plane, spatial_shape
+from .coordinates import data_to_world, full_data, placement, shown_plane, spatial_shape
+from .metadata import short_unit, table_of
 from .model_input import model_input_of
 from .private import unwrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from napari.components import Dims
-    from napari.layers import Image, Labels, Layer
+    from napari.components import Dims, ViewerModel
+    from napari.layers import Image, Labels, Layer, Tracks
+
+
+TRACKS_OF = "napari-seem tracks of"
+"""Key of a Tracks layer's metadata: the name of the labels that it was made of."""
 
 
 def stack_axes(layer: Image, dims: Dims) -> list[int]:
@@ -122,6 +129,94 @@ def read_labels(labels: Labels, plane: Plane) -> npt.NDArray[np.int32]:
     return read_plane(full_data(unwrap(labels)), plane)
 
 
+def check_time(labels: Labels, axis: int) -> None:
+    """Raise `InvalidLabels` where an axis can't be the time of a Tracks layer."""
+    if axis != 0:
+        raise InvalidLabels(
+            f"tracks run along the first axis, and '{labels.name}' was carried along axis {axis}; "
+            "put time first (in numpy: numpy.moveaxis), then show the tracks"
+        )
+
+
+def show_tracks(viewer: ViewerModel, labels: Labels, points: FloatArray) -> Tracks:
+    """Show the objects of a layer as tracks, in the layer that shows them already or a new one.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+    labels : Labels
+    points : float (n, 1 + labels.ndim)
+        Ordered by id and time; see `track_points`.
+
+    Raises
+    ------
+    InvalidLabels
+        There is no point.
+    """
+    from napari.layers import Tracks
+
+    labels = unwrap(labels)
+    if not len(points):
+        raise InvalidLabels(f"nothing is labelled in '{labels.name}'; label an object first")
+    parents = {i: row.parent for i, row in table_of(labels).items() if row.parent}
+    graph = graph_of(points, parents)
+    for layer in viewer.layers:
+        if isinstance(layer, Tracks) and layer.metadata.get(TRACKS_OF) == labels.name:
+            layer.graph = {}
+            layer.data = points
+            layer.graph = graph
+            return layer
+    active = viewer.layers.selection.active
+    made = Tracks(
+        points, graph=graph, name=f"tracks of {labels.name}", metadata={TRACKS_OF: labels.name},
+        tail_width=3, **placement(labels),
+    )  # fmt: skip
+    viewer.add_layer(made)
+    viewer.layers.selection.active = active  # the person goes on with the labels
+    return made
+
+
+def plane_sources_of_stack(
+    image: Image, dims: Dims, layers: Sequence[Layer], *, axis: int | None = None,
+    within: tuple[int, int] | None = None, together: bool = False,
+) -> list[PlaneSource]:  # fmt: skip
+    """The planes that the shown one belongs to, the nearest to it first.
+
+    Parameters
+    ----------
+    image : Image
+    dims : Dims
+    layers : sequence of Layer
+        The viewer's.
+    axis : int, optional
+        Of the image's array; by default the one moved along last.
+    within : (first, last), optional
+        Half-open range of planes.
+    together : bool
+        Show the model all layers that show channels of the image.
+
+    Raises
+    ------
+    InvalidPrompt
+        The image is not shown as planes of its pixels.
+    """
+    given = model_input_of(image, layers, together)
+    if not stack_axes(image, dims):
+        return [given.source(shown_plane(image, dims), image.name)]
+    stack = shown_stack(image, dims, axis, layers)
+    first, last = within or (0, stack.shape[0])
+    numbers = range(max(0, first), min(last, stack.shape[0]))
+    nearest = sorted(numbers, key=lambda k: (abs(k - stack.position), k))
+    one = given.source(stack.plane)
+    return [one.at(stack.at(k), plane_text(image, dims, stack.at(k), stack.axis)) for k in nearest]
+
+
+def plane_source_of_image(image: Image, layers: Sequence[Layer]) -> PlaneSource:
+    """A layer of two axes, however it is displayed."""
+    given = model_input_of(image, layers, together=False)
+    return given.source(Plane((None, None), (0, 1), bool(image.rgb)), image.name)
+
+
 def _position(layer: Layer, dims: Dims, axis: int, index: int) -> float:
     """Return where a plane lies along an axis, in the viewer's unit."""
     point = np.zeros(layer.ndim)
@@ -139,5 +234,4 @@ def _unit(layer: Layer, dims: Dims, axis: int) -> str:
     """Return the unit of positions along an axis; "" for pixels."""
     units = getattr(dims, "units", None)
     unit = units[axis - layer.ndim] if units else layer.units[axis]
-    short = f"{unit:~}".replace("µ", "u")
-    return "" if str(unit) == "pixel" else short
+    return "" if str(unit) == "pixel" else short_unit(unit)

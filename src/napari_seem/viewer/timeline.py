@@ -12,9 +12,9 @@ from psygnal import Signal
 
 from ..labels.changes import Change
 from ..labels.document import LabelDocument
-from .coordinates import show_one_of
 from .documents import document_of
 from .private import unwrap
+from .shown import show_one_of
 from .window import window_of
 
 if TYPE_CHECKING:

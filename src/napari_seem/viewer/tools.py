@@ -1,16 +1,39 @@
-"""The tools of the Annotate dock on the canvas: where each draws, and what is in its way."""
+"""The tools of the Annotate dock on the canvas: the layers they draw in, and what is in their way.
+
+The layers are those that another image had, or else new ones.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .prompt_layers import PromptLayers
-from .roles import PREVIEW, ROLE
+import numpy as np
+
+from .coordinates import placement
+from .drawn import Grain
+from .roles import POINTS, PREVIEW, ROLE, SCRIBBLES, SHAPES, adopt, in_use, put_onto, spare_layer
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Layer
+    from napari.layers import Image, Labels, Layer, Points, Shapes
 
+    from .prompt_layers import PromptLayers
+
+
+COLOURS = {True: "#0072b2", False: "#e69f00"}
+"""Blue and orange of Okabe and Ito's palette, which nearly everybody can distinguish."""
+SYMBOLS = {True: "cross", False: "hbar"}
+SIGNS = {True: "positive", False: "negative"}
+"""Value of the points layer's 'sign' feature."""
+UID = "uid"
+"""Feature of points and shapes: the identifier of the row's prompt."""
+POSITIVE, NEGATIVE = 1, 2
+"""Values of a scribble layer."""
+SCRIBBLE_COLOURS = {None: "#00000000", 0: "#00000000", 1: COLOURS[True], 2: COLOURS[False]}
+FACES = {True: "#00000000", False: f"{COLOURS[False]}40"}
+"""Inside of a shape: nothing, or a veil over what does not belong to the object."""
+RIM = "#ffffff"
+"""Around points, so that they are seen on what has their own colour."""
 MODES = {
     "point": (0, "add"), "box": (1, "add_rectangle"), "lasso": (1, "add_polygon_lasso"),
     "scribble": (2, "paint"),
@@ -66,3 +89,65 @@ def hindrance(viewer: ViewerModel, layers: PromptLayers, tool: str) -> str:
     elif mode == IDLE:
         return ""
     return f"napari's own tool '{mode}' is on in '{active.name}', and clicks are for it."
+
+
+def points_layer(viewer: ViewerModel, image: Image, size: float) -> Points:
+    """The layer that points are clicked in, empty."""
+    layer = _spare(viewer, image, POINTS)
+    if layer is None:
+        layer = viewer.add_points(
+            ndim=image.ndim, border_width=0.08, border_color=RIM, face_color=COLOURS[True],
+            symbol=SYMBOLS[True], features={k: np.array([], object) for k in ("sign", UID)},
+            feature_defaults={"sign": SIGNS[True], UID: ""}, **_about(image, POINTS),
+        )  # fmt: skip
+    layer.selected_data = set()
+    layer.data = np.zeros((0, image.ndim))
+    layer.current_size = size
+    adopt(layer, POINTS)
+    return layer
+
+
+def shapes_layer(viewer: ViewerModel, image: Image) -> Shapes:
+    """The layer that boxes and lassos are drawn in, empty."""
+    layer = _spare(viewer, image, SHAPES)
+    if layer is None:
+        layer = viewer.add_shapes(
+            ndim=image.ndim, edge_color=COLOURS[True], face_color=FACES[True], opacity=0.9,
+            features={UID: np.array([], object)}, feature_defaults={UID: ""},
+            **_about(image, SHAPES),
+        )  # fmt: skip
+    layer.selected_data = set()
+    layer.data = []
+    adopt(layer, SHAPES)
+    return layer
+
+
+def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Labels:
+    """The layer that scribbles are painted in, empty."""
+    layer = _spare(viewer, image, SCRIBBLES)
+    empty = np.zeros(grain.shape, np.uint8)
+    if layer is None:
+        layer = viewer.add_labels(
+            empty, opacity=0.8, colormap=SCRIBBLE_COLOURS, **_about(image, SCRIBBLES)
+        )
+    else:
+        layer.data = empty
+        layer.editable = False  # makes napari forget the strokes on the image before
+        layer.editable = True
+    grain.put(layer)
+    adopt(layer, SCRIBBLES)
+    return layer
+
+
+def _spare(viewer: ViewerModel, image: Image, role: str) -> Any:
+    """A layer to use again, put onto the image, or None."""
+    layer = spare_layer(viewer, role, image.ndim)
+    if layer is not None:
+        layer.visible = True
+        put_onto(viewer, layer, image)
+    return layer
+
+
+def _about(image: Image, role: str) -> dict[str, Any]:
+    """Name, mark and place of a new layer."""
+    return {"name": f"SEEM {role}", "metadata": in_use(role), **placement(image)}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.utils.events import Event
 
-_WINDOWS: WeakKeyDictionary[Any, Window] = WeakKeyDictionary()
+_WINDOWS: WeakKeyDictionary[Any, LabelWindow] = WeakKeyDictionary()
 """The window of each layer that has one."""
 ROLE = "window"
 LARGEST = 4096
@@ -38,7 +38,7 @@ LARGEST = 4096
 Area = tuple[int, int, int, int]
 
 
-class Window:
+class LabelWindow:
     """The editable part of labels in a folder, and the undo of all changes to them.
 
     Parameters
@@ -208,10 +208,10 @@ class WindowUndo(StackUndo):
 
     Parameters
     ----------
-    window : Window
+    window : LabelWindow
     """
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: LabelWindow) -> None:
         super().__init__(window.store.array, window.store.change)
         self._window = window
 
@@ -237,7 +237,7 @@ class WindowUndo(StackUndo):
         self._window.redraw()
 
 
-def window_of(labels: Labels | None) -> Window | None:
+def window_of(labels: Labels | None) -> LabelWindow | None:
     """The window of a layer that napari can only show; None for other layers."""
     own: Any = unwrap(labels)
     return None if own is None else _WINDOWS.get(own)

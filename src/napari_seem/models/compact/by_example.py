@@ -50,7 +50,7 @@ UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Lesson:
+class FittedLesson:
     """The fitted classifier.
 
     Attributes
@@ -88,7 +88,7 @@ class Lesson:
     __repr__ = lesson_line
 
 
-def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Lesson:
+def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> FittedLesson:
     """Fit the classifier to labelled examples.
 
     Raises
@@ -106,7 +106,7 @@ def learn(examples: Sequence[Example], config: CompactConfig, kind: Kind) -> Les
 def fitted(
     chosen: tuple[Tensor, Tensor, Tensor], kind: Kind, ids: tuple[int, ...], smallest: float,
     scale: float,
-) -> Lesson:  # fmt: skip
+) -> FittedLesson:  # fmt: skip
     """Fit a lesson to samples.
 
     Parameters
@@ -114,7 +114,7 @@ def fitted(
     chosen : (features, classes, importance)
         float32 (N, D), int64 (N,) and float32 (N,); see `samples`.
     kind, ids, smallest, scale
-        See `Lesson`.
+        See `FittedLesson`.
     """
     classes = (MIDDLE, RIM) if kind == "instance" else ids
     x, y, importance = chosen
@@ -128,7 +128,7 @@ def fitted(
     weights = _ridge(basis, target, importance)
     bias = _balance(basis @ weights, y, importance)
     label_ids = (1,) if kind == "instance" else ids
-    return Lesson(
+    return FittedLesson(
         label_ids, centre, spread, projection, phase, weights, bias, kind, smallest, scale
     )
 
@@ -142,7 +142,7 @@ def samples(
     Parameters
     ----------
     examples, config, kind, ids, scale
-        See `Lesson`.
+        See `FittedLesson`.
     known : sequence of bool arrays (H, W), optional
         One for each example; pixels outside of it are not learned from.
 
@@ -169,7 +169,7 @@ def samples(
 
 @torch.inference_mode()
 def shares(
-    lesson: Lesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
+    lesson: FittedLesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
 ) -> FloatArray:
     """Compute the shares of background and of each class, over a part of an image or all of it.
 
@@ -192,7 +192,7 @@ def shares(
     return np.asarray(torch.softmax(wanted * SHARPNESS, 0).numpy(), np.float32)
 
 
-def label(lesson: Lesson, embedding: Embedding, config: CompactConfig) -> Labelled:
+def label(lesson: FittedLesson, embedding: Embedding, config: CompactConfig) -> Labelled:
     """Label an image: classes as labels (H, W), or objects where the lesson is of one kind."""
     found = shares(lesson, embedding, config)
     if lesson.kind == "instance":

@@ -15,7 +15,7 @@ from .network import CompactConfig
 
 
 @dataclass(frozen=True)
-class Concept:
+class ConceptVectors:
     """What is wanted, apart from where: unit vectors, zero where nothing was given.
 
     Attributes
@@ -42,10 +42,10 @@ class Concept:
         return bool(self.word.any() or self.semantic.any())
 
 
-def nothing(config: CompactConfig) -> Concept:
+def nothing(config: CompactConfig) -> ConceptVectors:
     """Return the concept of no word and no reference."""
     blank = torch.zeros(config.semantic_dim)
-    return Concept(torch.zeros(config.instance_dim), blank, blank, blank)
+    return ConceptVectors(torch.zeros(config.instance_dim), blank, blank, blank)
 
 
 def directions(

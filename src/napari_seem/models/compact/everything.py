@@ -16,7 +16,7 @@ from ...prompts import Prompt
 from ..base import Embedding, Instance, Segmentation
 from . import canvas, focus, pyramid, regions, windows
 from .canvas import View
-from .concept import Concept
+from .concept import ConceptVectors
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 from .pyramid import Level
 from .regions import Region
@@ -43,7 +43,7 @@ FREE_SHARE = 0.75
 
 
 def sweep(
-    model: CompactModel, levels: list[Level], prompts: Sequence[Prompt], concept: Concept,
+    model: CompactModel, levels: list[Level], prompts: Sequence[Prompt], concept: ConceptVectors,
     shape: tuple[int, int],
 ) -> tuple[npt.NDArray[np.float32], float]:  # fmt: skip
     """Find all pixels of a concept.
@@ -55,7 +55,7 @@ def sweep(
         The image's pyramid.
     prompts : sequence of Prompt
         All prompts; spatial ones, if any, are negative.
-    concept : Concept
+    concept : ConceptVectors
         The word or reference.
     shape : (int, int)
         Height and width of the image.
@@ -114,7 +114,7 @@ def find_objects(
     return Segmentation(embedding.shape, tuple(kept), semantic, names, stuff)
 
 
-def _level_for(model: CompactModel, levels: list[Level], concept: Concept) -> Level:
+def _level_for(model: CompactModel, levels: list[Level], concept: ConceptVectors) -> Level:
     """Return the level on which the concept's objects have a size that the decoder knows well."""
     fitness = []
     at = model.network.config.coarse_slices
@@ -174,7 +174,7 @@ def _decode_regions(
     """
     config = model.network.config
     blank = torch.zeros(config.semantic_dim)
-    nothing = Concept(torch.zeros(config.instance_dim), blank, blank, blank)
+    nothing = ConceptVectors(torch.zeros(config.instance_dim), blank, blank, blank)
     views = [guess.view for guess in guesses]
     maps = np.stack(
         [canvas.draw([guess.point], view, None) for guess, view in zip(guesses, views, strict=True)]

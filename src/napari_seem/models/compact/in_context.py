@@ -16,7 +16,7 @@ from ..in_context import (
     check_lesson,
 )
 from . import by_example, teaching
-from .by_example import Lesson
+from .by_example import FittedLesson
 from .network import CompactNetwork
 
 
@@ -30,7 +30,7 @@ class InContextMixin(Named):
         Name and weights of the model; embeddings carry it.
     """
 
-    lesson_type = Lesson
+    lesson_type = FittedLesson
 
     def __init__(self, network: CompactNetwork, identity: str) -> None:
         self.network = network
@@ -40,7 +40,7 @@ class InContextMixin(Named):
         """Raise `InvalidPrompt` for what is no embedding of this model."""
         check_embedding(self.identity, embedding)
 
-    def learn(self, examples: Sequence[Example], kind: Kind = "semantic") -> Lesson:
+    def learn(self, examples: Sequence[Example], kind: Kind = "semantic") -> FittedLesson:
         """Fit a lesson to labelled examples, for any number of targets; see `by_example`.
 
         Raises `InvalidLabels` for no example, no label, or labels of another shape.
@@ -60,14 +60,14 @@ class InContextMixin(Named):
         return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
 
     def shares(
-        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
+        self, lesson: FittedLesson, embedding: Embedding, within: Box2D | None = None
     ) -> FloatArray:
         """Return the shares of background and of each class: float32 (K + 1, h, w)."""
         self.check(embedding)
         check_lesson(lesson, self)
         return by_example.shares(lesson, embedding, self.network.config, within)
 
-    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
+    def label(self, lesson: FittedLesson, embedding: Embedding) -> Labelled:
         """Label an image by a lesson."""
         self.check(embedding)
         check_lesson(lesson, self)

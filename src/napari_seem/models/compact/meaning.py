@@ -16,7 +16,7 @@ from ...prompts import Prompt, Reference, Text
 from ..base import Embedding
 from ..teachable import Word
 from . import pyramid
-from .concept import Concept, best_level, directions, mean_direction
+from .concept import ConceptVectors, best_level, directions, mean_direction
 from .taught import check_shown, concept_on
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class PromptMeaning:
 
     Attributes
     ----------
-    concept : Concept
+    concept : ConceptVectors
         All of it, as the decoder reads it.
     taught : tuple of Word
         The taught words among the positive prompts.
@@ -39,7 +39,7 @@ class PromptMeaning:
         Whether the positive prompts that say what is wanted are taught words only.
     """
 
-    concept: Concept
+    concept: ConceptVectors
     taught: tuple[Word, ...]
     taught_negative: tuple[Word, ...]
     only_taught: bool
@@ -76,7 +76,7 @@ def meaning_of_prompts(
     # beside a click the semantic direction runs neighbours of a kind together; the other does not
     placed = any(p.positive and not isinstance(p, (Text, Reference)) for p in prompts)
     kinds = [] if placed else [one.semantic for one in meanings]
-    concept = Concept(
+    concept = ConceptVectors(
         mean_direction(
             [r[0] for r in regions] + [c.instance for c in meanings],
             torch.zeros(config.instance_dim),

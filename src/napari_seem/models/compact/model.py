@@ -24,7 +24,7 @@ from . import magnify, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, adapted
 from .canvas import View
 from .choice import Decoded
-from .concept import Concept, best_level
+from .concept import ConceptVectors, best_level
 from .evidence import WindowPrompts, gather, strokes
 from .in_context import InContextMixin
 from .network import CompactNetwork, compute_type
@@ -203,7 +203,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
     def decode(
         self, views: Sequence[View], maps: npt.NDArray[np.float32],
-        concept: Concept | Sequence[Concept], decoder: torch.nn.Module | None = None,
+        concept: ConceptVectors | Sequence[ConceptVectors], decoder: torch.nn.Module | None = None,
     ) -> list[Decoded]:  # fmt: skip
         """Decode a batch of windows.
 
@@ -212,7 +212,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         views : sequence of View
         maps : float32 (B, M, S, S)
             The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
-        concept : Concept, or one for each window
+        concept : ConceptVectors, or one for each window
         decoder : Module, optional
             By default the network's own.
         """
@@ -230,7 +230,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
     def decoder_inputs(
         self, views: Sequence[View], maps: npt.NDArray[np.float32],
-        concept: Concept | Sequence[Concept],
+        concept: ConceptVectors | Sequence[ConceptVectors],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
         """Return the decoder's inputs for a batch of windows.
 
@@ -247,7 +247,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         drawn : (B, 3, FINE_GRID, FINE_GRID)
         """
         config = self.network.config
-        concepts = [concept] * len(views) if isinstance(concept, Concept) else concept
+        concepts = [concept] * len(views) if isinstance(concept, ConceptVectors) else concept
         cut = [view.features() for view in views]
         coarse = windows.together([c for c, _ in cut]).to(self._device)
         fine = windows.together([f for _, f in cut]).to(self._device)

@@ -127,7 +127,7 @@ class Residual(nn.Module):
         return F.relu(x + self.second(self.first(x)))
 
 
-class Encoder(nn.Module):
+class FeatureEncoder(nn.Module):
     """Image -> coarse (stride 4) and fine (stride 2) features with their dense heads."""
 
     def __init__(self, config: CompactConfig) -> None:
@@ -305,7 +305,7 @@ class CompactNetwork(nn.Module):
     def __init__(self, config: CompactConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config)
+        self.encoder = FeatureEncoder(config)
         self.decoder = Decoder(config)
         self.words = nn.Parameter(torch.randn(config.vocabulary, config.semantic_dim) * 0.1)
         self.word_bias = nn.Parameter(torch.full((config.vocabulary,), -2.0))

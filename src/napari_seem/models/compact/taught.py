@@ -24,8 +24,8 @@ from ..base import Embedding
 from ..in_context import Example, FloatArray, check_examples
 from ..teachable import Marked, Word
 from . import by_example, pyramid
-from .by_example import Lesson
-from .concept import Concept, best_level, directions
+from .by_example import FittedLesson
+from .concept import ConceptVectors, best_level, directions
 from .network import COARSE_STRIDE, CompactConfig
 from .pyramid import Level
 
@@ -45,7 +45,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Taught(Lesson):
+class Taught(FittedLesson):
     """What a taught word means.
 
     Attributes
@@ -89,7 +89,9 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     check_examples(examples)
     known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
-    values: dict[str, Any] = {field.name: getattr(lesson, field.name) for field in fields(Lesson)}
+    values: dict[str, Any] = {
+        field.name: getattr(lesson, field.name) for field in fields(FittedLesson)
+    }
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
     values |= _prototypes(marked, side, config)
@@ -100,11 +102,11 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     )  # fmt: skip
 
 
-def concept_on(taught: Taught, levels: Sequence[Level]) -> Concept:
+def concept_on(taught: Taught, levels: Sequence[Level]) -> ConceptVectors:
     """Return a taught word as the decoder reads it, on an image of these levels."""
     wanted = best_level(list(levels), taught.side).scale[0]
     nearest = int((taught.scales / wanted).log().abs().argmin())
-    return Concept(
+    return ConceptVectors(
         taught.instance[nearest], taught.semantic[nearest], taught.other_semantic[nearest],
         torch.zeros_like(taught.semantic[nearest]), taught.side,
     )  # fmt: skip
@@ -188,7 +190,7 @@ def _likeness(
 
 def _lesson(
     examples: Sequence[Example], known: Sequence[BoolArray], config: CompactConfig
-) -> Lesson:
+) -> FittedLesson:
     """Fit a lesson to the pixels inside `known` (H, W) of each example."""
     scale = by_example.usual_scale(examples[0].embedding)
     chosen = by_example.samples(examples, config, "instance", (1,), scale, known)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..in_context import Example, Kind, Tuned
 from . import by_example
-from .by_example import Lesson
+from .by_example import FittedLesson
 from .network import CompactConfig
 
 STEPS = 80
@@ -52,8 +52,8 @@ def tune(
 
 
 def _steps(
-    lesson: Lesson, examples: Sequence[Example], config: CompactConfig, steps: int
-) -> Iterator[tuple[int, float, Lesson]]:
+    lesson: FittedLesson, examples: Sequence[Example], config: CompactConfig, steps: int
+) -> Iterator[tuple[int, float, FittedLesson]]:
     basis, y, importance = _places(lesson, examples, config)
     weights = lesson.weights.clone().requires_grad_()
     bias = lesson.bias.clone().requires_grad_()
@@ -70,7 +70,7 @@ def _steps(
 
 
 def _places(
-    lesson: Lesson, examples: Sequence[Example], config: CompactConfig
+    lesson: FittedLesson, examples: Sequence[Example], config: CompactConfig
 ) -> tuple[Tensor, Tensor, Tensor]:
     x, y, importance = by_example.samples(examples, config, lesson.kind, lesson.ids, lesson.scale)
     flat = (x - lesson.centre) / lesson.spread
@@ -89,12 +89,12 @@ def _objective(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
     return 0.5 * entropy + (1 - (2 * both + 1e-4) / (total + 1e-4)).mean()
 
 
-def _loss(lesson: Lesson, examples: Sequence[Example], config: CompactConfig) -> float:
+def _loss(lesson: FittedLesson, examples: Sequence[Example], config: CompactConfig) -> float:
     basis, y, importance = _places(lesson, examples, config)
     return float(_objective(basis @ lesson.weights + lesson.bias, y, importance))
 
 
-def _overlap(lesson: Lesson, example: Example, config: CompactConfig) -> float:
+def _overlap(lesson: FittedLesson, example: Example, config: CompactConfig) -> float:
     """Compute the mean IoU of the classes on one example."""
     shares = by_example.shares(lesson, example.embedding, config)
     labels = np.asarray(example.labels)

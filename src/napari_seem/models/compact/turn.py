@@ -23,7 +23,7 @@ from ..base import OUTSIDE, Embedding, Prediction
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
 from .choice import Decoded, choose
-from .concept import Concept
+from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ class Windows:
     views : sequence of View
     maps : float32 (N, M, S, S)
         The drawn prompts in each, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
-    concept : Concept
+    concept : ConceptVectors
     opening : bool
         Whether a model that was adapted uses the decoder of its first answers.
     """
 
     views: Sequence[View]
     maps: FloatArray
-    concept: Concept
+    concept: ConceptVectors
     opening: bool = False
 
 
@@ -163,7 +163,7 @@ class _Object:
 
     levels: list[pyramid.Level]
     prompts: Sequence[Prompt]
-    concept: Concept
+    concept: ConceptVectors
     known: Extent
     previous: FloatArray | None
     smallest: int

@@ -72,7 +72,7 @@ class Rows:
     inside: PerScale | None = None
 
 
-class Decoder(nn.Module):
+class QueryDecoder(nn.Module):
     """Queries, prompts and memories to masks and classes. Attribute names are checkpoint keys."""
 
     def __init__(self, config: SeemConfig) -> None:

@@ -31,7 +31,7 @@ from .config import SeemConfig
 from .decoder import SCALES, Features
 from .names import Vocabulary
 from .network import STRIDE, Seem
-from .outputs import Frame
+from .outputs import OutputSizes
 from .strokes import Strokes, points_of
 from .tokenizer import Tokenizer
 
@@ -240,7 +240,7 @@ class SeemModel(NotTeachable):
     @torch.inference_mode()
     def _everything(
         self, embedding: Embedding, names: Sequence[str] | None
-    ) -> tuple[tuple[str, ...], Tensor, Tensor, Frame]:
+    ) -> tuple[tuple[str, ...], Tensor, Tensor, OutputSizes]:
         """Return names, class logits (Q, K + 1) and mask logits (Q, h, w) of all object queries."""
         features, frame = self._open(embedding)
         chosen = words_of(names) or tuple(coco.NAMES)
@@ -254,15 +254,15 @@ class SeemModel(NotTeachable):
         scale = min(self.short_side / min(shape), self.long_side / max(shape))
         return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
-    def _open(self, embedding: Embedding) -> tuple[Features, Frame]:
+    def _open(self, embedding: Embedding) -> tuple[Features, OutputSizes]:
         check_embedding(self.identity, embedding)
         height, width = embedding.meta["resized"]
         padded = (height + -height % STRIDE, width + -width % STRIDE)
-        frame = Frame(padded, (height, width), embedding.shape)
+        frame = OutputSizes(padded, (height, width), embedding.shape)
         return _features(embedding, padded, self.device), frame
 
     def _strokes(
-        self, features: Features, frame: Frame, prompts: Sequence[Prompt]
+        self, features: Features, frame: OutputSizes, prompts: Sequence[Prompt]
     ) -> Strokes | None:
         """Sample features under the visual prompts; None without any."""
         points = []
@@ -287,9 +287,9 @@ class SeemModel(NotTeachable):
     def _strokes_turn(
         self, features: Features, objects: Sequence[Strokes | None], memories: Sequence[object],
         alike: bool = False,
-    ) -> list[turns.Answer | None]:  # fmt: skip
+    ) -> list[turns.ChosenQuery | None]:  # fmt: skip
         """Answer by the rules of v1, first turns apart from later ones; None for no object."""
-        answers: list[turns.Answer | None] = [None] * len(objects)
+        answers: list[turns.ChosenQuery | None] = [None] * len(objects)
         shown = [
             k for k, each in enumerate(objects) if each is not None and each.embedding is not None
         ]
@@ -312,7 +312,7 @@ class SeemModel(NotTeachable):
         return Memory(memory.logits.to(self.device), memory.row.to(self.device))
 
     def _prediction(
-        self, answer: turns.Answer | None, frame: Frame, label: str | None
+        self, answer: turns.ChosenQuery | None, frame: OutputSizes, label: str | None
     ) -> Prediction:
         if answer is None:
             return Prediction(np.full(frame.shape, OUTSIDE, np.float32), 0.0)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import SeemConfig
-from .decoder import Decoder, Features
+from .decoder import Features, QueryDecoder
 from .focalnet import FocalNet
 from .pixel_decoder import PixelDecoder
 from .turns import Sentence
@@ -31,7 +31,7 @@ class Seem(nn.Module):
         return self.sem_seg_head.pixel_decoder
 
     @property
-    def decoder(self) -> Decoder:
+    def decoder(self) -> QueryDecoder:
         """The decoder ("predictor" in checkpoints)."""
         return self.sem_seg_head.predictor
 
@@ -53,7 +53,7 @@ class Head(nn.Module):
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
         self.pixel_decoder = PixelDecoder(config)
-        self.predictor = Decoder(config)
+        self.predictor = QueryDecoder(config)
 
 
 def normalise(image: Tensor) -> Tensor:

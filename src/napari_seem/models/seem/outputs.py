@@ -21,7 +21,7 @@ CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class OutputSizes:
     """Sizes (height, width) on the way from masks to image: padded input, input, image."""
 
     padded: tuple[int, int]
@@ -37,7 +37,7 @@ class Frame:
         return x[0]
 
 
-def semantic(classes: Tensor, masks: Tensor, frame: Frame) -> IntArray:
+def semantic(classes: Tensor, masks: Tensor, frame: OutputSizes) -> IntArray:
     """Find the most probable name of each pixel.
 
     Parameters
@@ -46,7 +46,7 @@ def semantic(classes: Tensor, masks: Tensor, frame: Frame) -> IntArray:
         Class logits.
     masks : Tensor (Q, h, w)
         Mask logits at stride 4.
-    frame : Frame
+    frame : OutputSizes
 
     Returns
     -------
@@ -64,7 +64,7 @@ def semantic(classes: Tensor, masks: Tensor, frame: Frame) -> IntArray:
 def panoptic(
     classes: Tensor,
     masks: Tensor,
-    frame: Frame,
+    frame: OutputSizes,
     names: Sequence[str],
     stuff: Collection[str] = (),
     *,
@@ -79,7 +79,7 @@ def panoptic(
         Class logits.
     masks : Tensor (Q, h, w)
         Mask logits at stride 4.
-    frame : Frame
+    frame : OutputSizes
     names : sequence of str
         The K names.
     stuff : collection of str
@@ -114,7 +114,7 @@ def panoptic(
 
 
 def instances(
-    classes: Tensor, masks: Tensor, frame: Frame, names: Sequence[str], limit: int = 100
+    classes: Tensor, masks: Tensor, frame: OutputSizes, names: Sequence[str], limit: int = 100
 ) -> tuple[Instance, ...]:
     """Find the `limit` best pairs of query and name, best first; they may overlap.
 

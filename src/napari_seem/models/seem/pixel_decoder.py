@@ -23,7 +23,7 @@ class PixelDecoder(nn.Module):
         super().__init__()
         hidden = config.hidden
         self.input_proj = nn.Conv2d(config.widths[3], hidden, 1)
-        self.transformer = nn.ModuleDict({"encoder": Encoder(config)})
+        self.transformer = nn.ModuleDict({"encoder": PixelEncoder(config)})
         self.layer_4 = NormedConv(hidden, hidden, 3, relu=True)
         for level in (3, 2, 1):
             adapter = NormedConv(config.widths[level - 1], hidden, 1, relu=False)
@@ -61,7 +61,7 @@ class NormedConv(nn.Conv2d):
         return F.relu_(x) if self.relu else x
 
 
-class Encoder(nn.Module):
+class PixelEncoder(nn.Module):
     """A few post-norm transformer layers over all positions of a map."""
 
     def __init__(self, config: SeemConfig) -> None:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .decoder import SCALES, Decoder, Features, Rows
+from .decoder import SCALES, Features, QueryDecoder, Rows
 from .strokes import Strokes
 from .text_encoder import unit
 
@@ -23,7 +23,7 @@ QUERIES_PER_OBJECT = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ChosenQuery:
     """One chosen query.
 
     Attributes
@@ -60,32 +60,32 @@ class Sentence:
         return Rows(self.tokens, self.tokens, attends_to, sees_image=False)
 
 
-def object_queries(decoder: Decoder, features: Features) -> Tensor:
+def object_queries(decoder: QueryDecoder, features: Features) -> Tensor:
     """Run all object queries through the decoder: (Q, C), for the whole image, without a prompt."""
     queries = _queries(decoder, attends_to=("objects",))
     return decoder.run(features, {"objects": queries}, {})["objects"]
 
 
-def mask_logits(decoder: Decoder, features: Features, rows: Tensor) -> Tensor:
+def mask_logits(decoder: QueryDecoder, features: Features, rows: Tensor) -> Tensor:
     """Compute the mask logits (N, H / 4, W / 4) of rows (N, C)."""
     logits = decoder.mask_embedding(rows) @ features.mask_features.mT  # (N, P)
     return logits.unflatten(1, features.sizes[SCALES])
 
 
 def strokes_turn(
-    decoder: Decoder,
+    decoder: QueryDecoder,
     features: Features,
     objects: Sequence[Strokes],
     memories: Sequence[Tensor] | None = None,
     *,
     rules: str = "v1",
     alike: bool = False,
-) -> list[Answer]:
+) -> list[ChosenQuery]:
     """Answer one turn for several objects at once, by their strokes (rule sets v1 and v0).
 
     Parameters
     ----------
-    decoder : Decoder
+    decoder : QueryDecoder
     features : Features
     objects : sequence of Strokes
         One for each object; each with a positive prompt.
@@ -119,12 +119,14 @@ def strokes_turn(
     ]
 
 
-def text_turn(decoder: Decoder, features: Features, sentence: Sentence) -> tuple[Answer, Tensor]:
+def text_turn(
+    decoder: QueryDecoder, features: Features, sentence: Sentence
+) -> tuple[ChosenQuery, Tensor]:
     """Find the one region that a sentence names (text grounding of v0 and v1).
 
     Returns
     -------
-    answer : Answer
+    answer : ChosenQuery
     queries : Tensor (Q, C)
         All queries after the last layer.
     """
@@ -138,12 +140,12 @@ def text_turn(decoder: Decoder, features: Features, sentence: Sentence) -> tuple
 
 
 def mixed_turn(
-    decoder: Decoder,
+    decoder: QueryDecoder,
     features: Features,
     strokes: Strokes | None = None,
     sentence: Sentence | None = None,
     reference: Strokes | None = None,
-) -> Answer:
+) -> ChosenQuery:
     """Answer one turn for one object by any mix of prompts (rule set demo).
 
     All prompts steer the queries. The query is chosen by the strokes if there are any, else by the
@@ -168,13 +170,13 @@ def mixed_turn(
 
 
 def _answer(
-    decoder: Decoder,
+    decoder: QueryDecoder,
     features: Features,
     queries: Tensor,
     *,
     mask_like: Tensor | None = None,
     named: Tensor | None = None,
-) -> Answer:
+) -> ChosenQuery:
     """Choose the query of `queries` (Q, C) nearest to a mask embedding (C,) or a sentence (C,)."""
     if mask_like is not None:
         likeness = decoder.mask_embedding(queries) @ mask_like
@@ -184,10 +186,10 @@ def _answer(
         raise ValueError("nothing chooses a query: no positive stroke, no reference, no sentence")
     index = int(likeness.argmax())
     row = queries[index : index + 1]
-    return Answer(mask_logits(decoder, features, row)[0], row, index)
+    return ChosenQuery(mask_logits(decoder, features, row)[0], row, index)
 
 
-def _queries(decoder: Decoder, attends_to: tuple[str, ...], k: int | None = None) -> Rows:
+def _queries(decoder: QueryDecoder, attends_to: tuple[str, ...], k: int | None = None) -> Rows:
     """Return all object queries, or the few that object `k` starts from."""
     rows = torch.arange(decoder.query_feat.num_embeddings)
     if k is not None:

@@ -50,7 +50,7 @@ Ensemble = Literal["feature", "spatial"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Lesson:
+class SegGPTLesson:
     """Examples, prepared for SegGPT.
 
     Attributes
@@ -95,7 +95,7 @@ class SegGptModel(NotTeachable):
 
     name = "seggpt-vit-l"
     capabilities = frozenset({Capability.IN_CONTEXT})
-    lesson_type = Lesson
+    lesson_type = SegGPTLesson
     instead = ": it takes no words, and needs examples every time"
 
     def __init__(
@@ -148,7 +148,7 @@ class SegGptModel(NotTeachable):
     def learn(
         self, examples: Sequence[Example], kind: Kind = "semantic", *,
         ensemble: Ensemble = "feature", draws: int = 1, seed: int = 0,
-    ) -> Lesson:  # fmt: skip
+    ) -> SegGPTLesson:  # fmt: skip
         """Prepare examples.
 
         Parameters
@@ -189,7 +189,7 @@ class SegGptModel(NotTeachable):
         if ensemble == "spatial" and len(examples) > 1:
             images = _tiled(images, "bilinear")
             paintings = [_tiled(painting, "nearest-exact") for painting in paintings]
-        return Lesson(images, paintings, palettes, ids, kind, self.identity)
+        return SegGPTLesson(images, paintings, palettes, ids, kind, self.identity)
 
     def tune(
         self, examples: Sequence[Example], kind: Kind = "semantic", steps: int = 0
@@ -200,7 +200,7 @@ class SegGptModel(NotTeachable):
         return tune(self, self.learn(examples, kind), steps or STEPS)
 
     def shares(
-        self, lesson: Lesson, embedding: Embedding, within: Box2D | None = None
+        self, lesson: SegGPTLesson, embedding: Embedding, within: Box2D | None = None
     ) -> FloatArray:
         """Compute the share of each colour at every pixel: float32 (K + 1, h, w).
 
@@ -220,7 +220,7 @@ class SegGptModel(NotTeachable):
             total = total + colours.distances(whole[:, y0:y1, x0:x1], palette)
         return np.asarray(colours.shares(total / len(lesson.palettes)).numpy(), np.float32)
 
-    def label(self, lesson: Lesson, embedding: Embedding) -> Labelled:
+    def label(self, lesson: SegGPTLesson, embedding: Embedding) -> Labelled:
         """Label an image by a lesson."""
         found = by_largest_share(self.shares(lesson, embedding), lesson.ids)
         if lesson.kind == "semantic":

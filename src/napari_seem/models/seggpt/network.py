@@ -78,7 +78,7 @@ class _Patches(nn.Module):
         return patches.permute(0, 2, 3, 1)
 
 
-class Attention(nn.Module):
+class RelativeAttention(nn.Module):
     """Global attention with relative positions along rows and columns (Li et al. 2022, MViTv2)."""
 
     def __init__(self, config: SegGptConfig) -> None:
@@ -136,7 +136,7 @@ class Layer(nn.Module):
 
     def __init__(self, config: SegGptConfig) -> None:
         super().__init__()
-        self.attention = Attention(config)
+        self.attention = RelativeAttention(config)
         self.mlp = _Mlp(config)
         self.layernorm_before = nn.LayerNorm(config.hidden, eps=EPSILON)
         self.layernorm_after = nn.LayerNorm(config.hidden, eps=EPSILON)
@@ -163,7 +163,7 @@ def share_target(x: Tensor, sets: int) -> Tensor:
     return torch.cat([above, below], 2).flatten(0, 1)
 
 
-class Encoder(nn.Module):
+class TokenEncoder(nn.Module):
     """The transformer."""
 
     def __init__(self, config: SegGptConfig) -> None:
@@ -197,10 +197,10 @@ class Backbone(nn.Module):
     def __init__(self, config: SegGptConfig) -> None:
         super().__init__()
         self.embeddings = Embeddings(config)
-        self.encoder = Encoder(config)
+        self.encoder = TokenEncoder(config)
 
 
-class Decoder(nn.Module):
+class PaintDecoder(nn.Module):
     """Tokens -> painted pixels."""
 
     def __init__(self, config: SegGptConfig) -> None:
@@ -244,7 +244,7 @@ class SegGpt(nn.Module):
         super().__init__()
         self.config = config
         self.model = Backbone(config)
-        self.decoder = Decoder(config)
+        self.decoder = PaintDecoder(config)
 
     def forward(self, images: Tensor, paintings: Tensor, target: Tensor, kind: str) -> Tensor:
         """Paint the target as the examples are painted.

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from ..in_context import Tuned
 
 if TYPE_CHECKING:
-    from .model import Lesson, SegGptModel
+    from .model import SegGPTLesson, SegGptModel
 
 STEPS = 40
 RATE = 0.02
@@ -20,7 +20,7 @@ BETA = 0.01
 """Parameter of the smooth L1 loss, as in the authors' training."""
 
 
-def tune(model: SegGptModel, lesson: Lesson, steps: int) -> Iterator[Tuned]:
+def tune(model: SegGptModel, lesson: SegGPTLesson, steps: int) -> Iterator[Tuned]:
     """Fit the prompt's pictures and paintings so that every example comes out as it is painted.
 
     The prompt starts as the first example. Each step paints one of the examples, in turn, by the

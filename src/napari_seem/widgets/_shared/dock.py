@@ -30,6 +30,7 @@ from .focus import KeysToCanvas
 from .intensity_box import WindowBox
 from .layer_box import LayerBox
 from .message import Message, notify
+from .preferences import plugin_page
 from .progress import Progress, ProgressRow
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
@@ -169,6 +170,16 @@ class Dock(QWidget):
         if problem:
             notify(text, problem=True)
 
+    def act(self, name: str) -> None:
+        """Do what a key is for: by its name, that of a method."""
+        getattr(self, name)()
+
+    def follow_preferences(self) -> None:
+        """Take other choices in napari's Preferences up from now on."""
+        page = plugin_page()
+        if page is not None:
+            self.events.follow(self._on_page, page.events)
+
     def retire(self) -> None:
         """Let go of the viewer, as another dock of the kind takes over."""
         self.release()
@@ -201,6 +212,13 @@ class Dock(QWidget):
         if taken and self.parent() is None:
             self.release()
         return bool(super().event(event))
+
+    def _on_page(self, _: object) -> None:
+        if isalive(self):  # the preferences outlive viewers
+            self._on_preferences()
+
+    def _on_preferences(self) -> None:
+        """What a kind of dock does where a person prefers something else."""
 
     def _let_go(self) -> None:
         """What a kind of dock does besides when it lets go."""

@@ -10,8 +10,8 @@ from ...embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
 from ...embeddings.cluster import check_address
 from ...errors import ClusterTrouble
 from ...io.label_store import default_home
-from ...viewer.on_disk import HOME
 from ...viewer.private import unwrap
+from ...viewer.targets import HOME
 from .actions import EVERY_ACTION, PRESETS, keys_of
 
 PLUGIN = "napari-seem"

@@ -47,6 +47,17 @@ def report_crash(error: Exception) -> None:
     notification_manager.dispatch(ErrorNotification(error))
 
 
+def explained(error: Exception, *expected: type[Exception]) -> str:
+    """What a person is told of an error that ended work; one that nobody expected shows its trace.
+
+    The project's own errors are expected, and `expected` ones.
+    """
+    if isinstance(error, (NapariSeemError, *expected)):
+        return str(error)
+    report_crash(error)
+    return f"{type(error).__name__}: {error}"
+
+
 def called_once(work: Callable[[], T]) -> Callable[[], T]:
     """Return a function that does `work` and lets go of it.
 

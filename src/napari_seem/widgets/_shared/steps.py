@@ -9,9 +9,8 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from ...errors import NapariSeemError
 from .progress import Progress
-from .runner import called_once, report_crash
+from .runner import called_once, explained
 
 
 class Steps(QObject):
@@ -78,9 +77,7 @@ class Steps(QObject):
         self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, NapariSeemError):
-            report_crash(error)
-        self._end(str(error) or type(error).__name__)
+        self._end(explained(error))
 
     def _end(self, outcome: str) -> None:
         self._worker = None

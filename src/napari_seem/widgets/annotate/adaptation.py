@@ -12,7 +12,7 @@ from ...commands.vocabulary import Adapt, check_adaptable_plane, check_enough
 from ...errors import NapariSeemError
 from ...models.adaptable import AdaptableModel
 from ...viewer.stacks import read_labels
-from .._shared.runner import Job, report_crash
+from .._shared.runner import Job, explained
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -90,6 +90,4 @@ class Adaptation(QObject):
         self.changed.emit(False)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, NapariSeemError):
-            report_crash(error)
-        self._refuse(str(error))
+        self._refuse(explained(error))

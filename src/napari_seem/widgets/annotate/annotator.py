@@ -28,7 +28,7 @@ from ...viewer.timeline import document_in, timeline_of
 from .._shared.runner import LatestRunner
 from .classes import Classes
 from .commits import Commits
-from .objects import Objects
+from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import PromptSteps
 from .turns import Turns
@@ -57,7 +57,7 @@ class Annotator(QObject):
     ----------
     answered : Signal(object)
         A turn was computed; carries the `Prediction`.
-    objects : Objects
+    objects : ObjectWriter
         Writes into the Labels layer.
     changed : Signal()
         Prompts, choices or sessions changed.
@@ -82,7 +82,7 @@ class Annotator(QObject):
         self.turns = Turns(self)
         self.timeline = timeline_of(self.viewer)
         self.preview = Preview(self.viewer, "SEEM preview")
-        self.objects = Objects(self)
+        self.objects = ObjectWriter(self)
         self.classes = Classes(self)
         self.commits = Commits(self)
         self.image: Image | None = None

@@ -13,9 +13,10 @@ from ...commands.commit import Commit
 from ...errors import InvalidLabels, InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
+from ...labels.plans import counted
 from ...viewer.documents import document_of
 from ...viewer.targets import check_target
-from .._shared.runner import Job, report_crash
+from .._shared.runner import Job, explained
 from .prompt_steps import show_work
 
 if TYPE_CHECKING:
@@ -257,11 +258,10 @@ class Commits(QObject):
         """Say which commits are lost."""
         lost, self.waiting = len(self.waiting), []
         if lost:
-            what = "1 object was" if lost == 1 else f"{lost} objects were"
             self._annotator.say(
-                f"{what} not written: the Annotate dock was closed before the masks were there",
-                error=True,
-            )
+                f"{counted(lost)} {'was' if lost == 1 else 'were'} not written: the Annotate dock "
+                "was closed before the masks were there", error=True,
+            )  # fmt: skip
         self._call_waiting()
 
     def _wait(self, one: PressedCommit) -> None:
@@ -284,7 +284,7 @@ class Commits(QObject):
             partial(self._lose, one, "its mask was cancelled"), lane="",
         )  # fmt: skip
         annotator.runner.submit(job)
-        annotator.say(f"{_counted(len(self.waiting))} for the mask")
+        annotator.say(self._say_waiting())
 
     def _on_answer(self, one: PressedCommit, request: Request, prediction: Prediction) -> None:
         one.work.session.deliver(request, prediction)
@@ -294,10 +294,7 @@ class Commits(QObject):
             self._annotator.turns.compute()
 
     def _on_failure(self, one: PressedCommit, error: Exception) -> None:
-        expected = isinstance(error, NapariSeemError)
-        self._lose(one, str(error) if expected else f"{type(error).__name__}: {error}")
-        if not expected:
-            report_crash(error)
+        self._lose(one, explained(error))
 
     def _write_ready(self) -> None:
         """Write those whose masks are there, in their order."""
@@ -387,13 +384,13 @@ class Commits(QObject):
         self.changed.emit()
 
     def _say_written(self, one: PressedCommit) -> None:
-        more = f"; {_counted(len(self.waiting))} for the mask" if self.waiting else ""
+        more = f"; {self._say_waiting()}" if self.waiting else ""
         self._annotator.say(f"object {one.label_id} written to '{one.labels.name}'{more}")
+
+    def _say_waiting(self) -> str:
+        number = len(self.waiting)
+        return f"{counted(number)} {'waits' if number == 1 else 'wait'} for the mask"
 
     def _call_waiting(self) -> None:
         while self._then and not self.waiting:
             self._then.pop(0)()
-
-
-def _counted(number: int) -> str:
-    return "1 object waits" if number == 1 else f"{number} objects wait"

@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
-from qtpy.compat import isalive
 
 from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
@@ -17,9 +16,9 @@ from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
-from .._shared.keys import Bindings
+from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
-from .._shared.preferences import Preferences, plugin_page, read_preferences
+from .._shared.preferences import Preferences, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
@@ -89,7 +88,6 @@ class AnnotateWidget(Dock):
         for row in (self.label_folder, self.ahead):
             self.panel.extra.addWidget(row)
         self.place(self.panel, self.annotator.runner.progress, self.ahead.steps.progress)
-        self._keys = Bindings(self.slots)
         self._connect()
         self._bind_keys()
         self._complain()
@@ -100,6 +98,10 @@ class AnnotateWidget(Dock):
     def tool(self) -> str:
         """The tool in use: a key of `TOOLS`."""
         return self.hand.tool
+
+    def act(self, name: str) -> None:
+        """Do what a key is for, by its name in `ACTIONS`."""
+        self.slots[name]()
 
     @property
     def slots(self) -> Mapping[str, Callable[[], object]]:
@@ -176,7 +178,7 @@ class AnnotateWidget(Dock):
 
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
-        self._keys.let_go()
+        let_go(self)
         self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
@@ -217,26 +219,21 @@ class AnnotateWidget(Dock):
             box.follow(self.viewer, self.events)
         panel.image.activated.connect(lambda _: self.use_tool(self.tool))
         self.hand.follow(self.events)
-        page = plugin_page()
-        if page is not None:
-            self.events.follow(self._on_preferences, page.events)
+        self.follow_preferences()
 
     def _bind_keys(self) -> None:
         """Bind keys on the viewer, and those that napari uses itself on the prompt layers."""
-        keys = {action.method: self.preferences.keys[action.method] for action in ACTIONS}
-        self._keys.bind(self.viewer, keys)
+        keys = self.preferences.keys
+        claim(self.viewer, self, {keys[one.method]: one.method for one in ACTIONS})
         layers = self.annotator.prompt_layers
+        taken = {keys[a.method]: a.method for a in ACTIONS if keys[a.method] != a.key}
         for layer in () if layers is None else layers.layers:
-            self._keys.bind(
-                layer, {a.method: keys[a.method] for a in ACTIONS if keys[a.method] != a.key}
-            )
+            claim(layer, self, taken)
 
-    def _on_preferences(self, _: object) -> None:
+    def _on_preferences(self) -> None:
         """Take other keys up at once; device and memory count for docks opened from now on."""
-        if not isalive(self):  # the preferences outlive viewers
-            return
         self.preferences = read_preferences()
-        self._keys.let_go()
+        let_go(self)
         self._bind_keys()
         self._complain()
         self.panel.set_keys(self.preferences.keys)

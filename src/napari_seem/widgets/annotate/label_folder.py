@@ -13,7 +13,7 @@ from superqt import QElidingLabel
 
 from ...labels.document import LabelDocument
 from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
-from ...viewer.on_disk import HOME, belongs_on_disk, needs_window, store_of
+from ...viewer.targets import HOME, belongs_on_disk, needs_window, store_of
 from ...viewer.timeline import document_in
 from ...viewer.window import window_of
 from .._shared.forms import on_click, row

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...commands.commit import PickUp
-from ...commands.segment import Segment
+from ...commands.segment import WriteObjects
 from ...commands.workspace import Workspace
 from ...viewer.coordinates import full_data, world_to_data
 from ...viewer.documents import document_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .plane_sessions import PlaneSession
 
 
-class Objects:
+class ObjectWriter:
     """Writes what models found into the Labels layer that the person chose; picks objects up."""
 
     def __init__(self, annotator: Annotator) -> None:
@@ -41,7 +41,7 @@ class Objects:
             Of the plane.
         chosen : sequence of Instance
         **query
-            What was looked for: fields of `Segment`.
+            What was looked for: fields of `WriteObjects`.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Objects:
         labels = self.target()
         workspace = self.workspace(labels, work.image, len(chosen))
         fields = workspace.fields(work.question.model, work.known)
-        command = Segment(**fields, **query, overwrite=self._annotator.overwrite)
+        command = WriteObjects(**fields, **query, overwrite=self._annotator.overwrite)
         ids = command.apply(workspace, chosen)
         self.written(labels, work)
         return ids

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
-from ...viewer.new_prompt_layers import COLOURS
+from ...viewer.tools import COLOURS
 from .._shared.actions import ACTIONS
 from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...viewer.camera import show_plane
+from ...viewer.shown import show_plane
 
 if TYPE_CHECKING:
     from .annotator import Annotator

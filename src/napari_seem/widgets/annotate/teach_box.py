@@ -22,7 +22,7 @@ from .._shared.forms import form, on_click, row
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TeachRequest:
     """What a person wants taught.
 
     Attributes
@@ -53,7 +53,7 @@ class TeachBox(QGroupBox):
     Attributes
     ----------
     wanted : Signal(object)
-        Carries a `Lesson`.
+        Carries a `TeachRequest`.
     refused : Signal(str)
         What is wrong with what was typed.
     """
@@ -106,7 +106,7 @@ class TeachBox(QGroupBox):
             return
         synonyms = tuple(part.strip() for part in self.synonyms.text().split(",") if part.strip())
         self.wanted.emit(
-            Lesson(
+            TeachRequest(
                 self.name.text(), synonyms, ids, self.objects.isChecked(),
                 self.preview.isChecked(), self.others.isChecked(),
             )

@@ -14,12 +14,12 @@ from ...commands.base import ModelRef
 from ...commands.vocabulary import ForgetWord, Teach, marked_examples, marks
 from ...concepts.concept import checked_name
 from ...edits import ObjectTable
-from ...errors import ConceptTrouble, InvalidLabels, NapariSeemError
+from ...errors import ConceptTrouble, InvalidLabels
 from ...models.teachable import plain
 from ...viewer.coordinates import full_data, shown_area
-from .._shared.runner import Job, report_crash
+from .._shared.runner import Job, explained
 from .._shared.search import ShownPlane, shown_place
-from .teach_box import Lesson, TeachBox, ask_same_name
+from .teach_box import TeachBox, TeachRequest, ask_same_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -75,7 +75,7 @@ class Teaching(QObject):
             seen = prediction is not None and prediction.bbox is not None
             self.box.offer(word, seen, same or list(there))
 
-    def teach(self, lesson: Lesson) -> None:
+    def teach(self, lesson: TeachRequest) -> None:
         """Teach a word in the worker thread; a few seconds."""
         annotator = self._annotator
         with annotator.reporting():
@@ -135,9 +135,7 @@ class Teaching(QObject):
         self.taught.emit(name)
 
     def _failed(self, error: Exception) -> None:
-        if not isinstance(error, NapariSeemError):
-            report_crash(error)
-        self._annotator.say(str(error), error=True)
+        self._annotator.say(explained(error), error=True)
 
     def _ids_here(self) -> dict[int, str]:
         """Ids and names of the labelled objects on the shown plane, or on what is shown of it."""
@@ -164,7 +162,7 @@ class Teaching(QObject):
         flat = type(place.plane)(place.plane.index, place.plane.axes)
         return flat.read(data, area).astype(np.int64)
 
-    def _marks(self, lesson: Lesson, place: ShownPlane, area: Area) -> tuple[Any, Any]:
+    def _marks(self, lesson: TeachRequest, place: ShownPlane, area: Area) -> tuple[Any, Any]:
         """Labels of the marked objects, and a mask of what is something else, or None."""
         values = self._values(place, area)
         ids = (list(lesson.ids) or None) if lesson.objects else []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from ...commands.segment import Segment, WriteMap
+from ...commands.segment import WriteMap, WriteObjects
 from ...commands.workspace import Workspace
 from ...viewer.coordinates import full_data
 from ...viewer.model_input import note_model_input
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .._shared.search import ShownPlane
 
 
-class Results:
+class ResultWriter:
     """Writes found objects, each call in one transaction of the layer's document.
 
     Parameters
@@ -52,7 +52,7 @@ class Results:
         overwrite : bool
             Take pixels that belong to other objects; otherwise they stay theirs.
         query : dict
-            What was looked for and accepted: fields of `Segment`.
+            What was looked for and accepted: fields of `WriteObjects`.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class Results:
         check_target(target, place.image, len(chosen))
         workspace = Workspace(document_in(self._viewer, target, empty=labels is None), self._models)
         fields = workspace.fields(place.model, place.known) | query
-        command = Segment(**fields, overwrite=overwrite)
+        command = WriteObjects(**fields, overwrite=overwrite)
         ids = command.apply(workspace, chosen)
         note_model_input(target, place.input)
         return target, ids

@@ -21,7 +21,7 @@ from ...viewer.timeline import timeline_of
 from .._shared.model_cache import ModelCache
 from .._shared.search import Search, ShownPlane, search, shown_place
 from .._shared.steps import Steps
-from .results import Results
+from .results import ResultWriter
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -97,7 +97,7 @@ class InstanceReview(QObject):
         self.wanted = Wanted()
         self.place: ShownPlane | None = None
         self._model_cache = model_cache
-        self._results = Results(viewer, model_cache)
+        self._results = ResultWriter(viewer, model_cache)
         self._states: list[ReviewState] = []
         self._undone: list[ReviewState] = []
         self._timeline = timeline_of(viewer)

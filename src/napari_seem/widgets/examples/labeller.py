@@ -59,7 +59,7 @@ class Answer:
 
 
 @dataclass(frozen=True, eq=False)
-class Taught:
+class TaughtModel:
     """What a model was taught, and from how many examples (0: from a file)."""
 
     model: str
@@ -95,7 +95,7 @@ class Labeller(QObject):
         self.steps.ended.connect(self.ended)
         self.teaching = Steps(self)
         self.teaching.stepped.connect(self._taught)
-        self.taught: Taught | None = None
+        self.taught: TaughtModel | None = None
         self._lesson: list[Any] = []
         self._done: set[tuple[Any, ...]] = set()
 
@@ -146,7 +146,7 @@ class Labeller(QObject):
 
     def _taught(self, step: tuple[str, int, Tuned]) -> None:
         model, count, tuned = step
-        self.taught = Taught(model, tuned.lesson, count, f"taught from {count} examples")
+        self.taught = TaughtModel(model, tuned.lesson, count, f"taught from {count} examples")
 
     def save(self, path: Path) -> None:
         """Keep what was taught as a file."""
@@ -159,7 +159,7 @@ class Labeller(QObject):
         """Use what a file holds; `InvalidLabels` where it is no lesson of the model."""
         model: Any = self.model_cache.model(name)
         check_can_learn(model)
-        self.taught = Taught(name, load_lesson(path, model), 0, f"as in {path.name}")
+        self.taught = TaughtModel(name, load_lesson(path, model), 0, f"as in {path.name}")
 
     def forget(self) -> None:
         """Do everything again next time."""
@@ -172,7 +172,7 @@ class Labeller(QObject):
 
     def _run(
         self, name: str, kind: Kind, examples: Sequence[LabelledExample], targets: Sequence[Target],
-        taught: Taught | None,
+        taught: TaughtModel | None,
     ) -> Iterator[Answer]:  # fmt: skip
         model: Any = self.model_cache.model(name)
         check_can_learn(model)

@@ -14,9 +14,9 @@ from ...errors import UnknownWord
 from ...models.base import Capability
 from ...models.registry import able_models
 from ...query import PlaneFindings
-from ...viewer.camera import show_place
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
+from ...viewer.shown import show_place
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
 from .._shared.keys import claim, let_go
@@ -148,7 +148,7 @@ class FindWidget(Dock):
         self.review.close()
         self.preview.close()
         self.scope.close()
-        let_go(self.viewer, self)
+        let_go(self)
 
     def _connect(self) -> None:
         panel = self.panel

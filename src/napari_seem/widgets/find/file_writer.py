@@ -10,7 +10,7 @@ from pathlib import Path
 
 from qtpy.QtCore import QObject, Signal
 
-from ...commands.label_files import LabelFile, remove_findings, write_findings
+from ...commands.label_files import FiledFindings, remove_findings, write_findings
 from ...errors import NapariSeemError
 from ...query import Finding
 from .._shared.message import notify
@@ -29,7 +29,7 @@ class FileRequest:
     findings: tuple[Finding, ...] = field(default=(), repr=False)
     model: str = ""
     overwrite: bool = False
-    back: LabelFile | None = field(default=None, repr=False)
+    back: FiledFindings | None = field(default=None, repr=False)
     list_number: int = 0
 
 
@@ -38,7 +38,7 @@ class FileResult:
     """What came of a request: what was written (nothing where it was taken out), or a problem."""
 
     request: FileRequest
-    written: LabelFile | None = None
+    written: FiledFindings | None = None
     problem: str = ""
 
 
@@ -93,7 +93,7 @@ class FileWriter(QObject):
                 yield FileResult(request, problem=str(error))
 
 
-def _done(request: FileRequest) -> LabelFile | None:
+def _done(request: FileRequest) -> FiledFindings | None:
     if request.back is not None:
         remove_findings(request.back)
         return None

@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 
 from qtpy.QtCore import QObject, Signal
 
-from ...commands.label_files import LabelFile
+from ...commands.label_files import FiledFindings
 from ...commands.models import ModelCache
-from ...commands.segment import Segment
+from ...commands.segment import WriteObjects
 from ...commands.workspace import Workspace
 from ...errors import InvalidLabels, NapariSeemError
 from ...labels.changes import Change
@@ -52,7 +52,7 @@ class Decision:
     numbers: tuple[int, ...]
     layers: list[Any] = field(default_factory=list)
     """Labels layers, one entry for each step of undo."""
-    files: list[LabelFile] = field(default_factory=list)
+    files: list[FiledFindings] = field(default_factory=list)
 
 
 class FindingReview(QObject):
@@ -216,12 +216,12 @@ class FindingReview(QObject):
 
     def _command(
         self, workspace: Workspace, source: PlaneSource, findings: Sequence[Finding]
-    ) -> Segment:
+    ) -> WriteObjects:
         """What is accepted."""
         content, request = findings[0].content, self.request
         values = workspace.shown(source) | {"model": workspace.model_ref(request.model)}
         first = workspace.document.next_id(source.plane)
-        return Segment(
+        return WriteObjects(
             **values, content=content, words=[request.word], whole=not content,
             numbers=[one.number for one in findings], overwrite=self.overwrite,
             ids=list(range(first, first + len(findings))),
@@ -289,7 +289,7 @@ class FindingReview(QObject):
             self._waiting.pop(number, None)
         self.changed.emit()
 
-    def _note(self, numbers: Sequence[int], written: LabelFile) -> None:
+    def _note(self, numbers: Sequence[int], written: FiledFindings) -> None:
         decision = self._waiting.get(numbers[0])
         if decision is not None:
             decision.files.append(written)

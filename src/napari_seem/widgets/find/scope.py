@@ -16,9 +16,8 @@ from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
 from ...sources.source import ImageSource
 from ...viewer.coordinates import channel_layers
 from ...viewer.model_input import image_source, model_input_of
-from ...viewer.plane_sources import plane_source_of_image, plane_sources_of_stack
 from ...viewer.shown import image_layers
-from ...viewer.stacks import slider_numbers
+from ...viewer.stacks import plane_source_of_image, plane_sources_of_stack, slider_numbers
 from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel
 

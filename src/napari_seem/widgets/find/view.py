@@ -40,7 +40,7 @@ class FindingsView(QListView):
         super().__init__()
         self.findings = findings
         self.setModel(findings)
-        self.setItemDelegate(_Row(self))
+        self.setItemDelegate(_FindingRow(self))
         self.setUniformItemSizes(True)
         self.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -77,7 +77,7 @@ class FindingsView(QListView):
             super().keyPressEvent(event)
 
 
-class _Row(QStyledItemDelegate):
+class _FindingRow(QStyledItemDelegate):
     """A picture, and beside it where it is, its score, and what became of it."""
 
     def sizeHint(self, option: object, index: QModelIndex) -> QSize:

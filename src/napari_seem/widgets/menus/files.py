@@ -17,6 +17,7 @@ from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
 from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened, OpenedLabels
+from ...labels.plans import counted
 from ...viewer.files import (
     as_layers,
     image_grids,
@@ -24,13 +25,13 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SOURCE
-from ...viewer.on_disk import open_labels, store_of
+from ...viewer.metadata import GRID, SOURCE, note_source, source_path
 from ...viewer.private import unwrap
+from ...viewer.targets import open_labels, store_of
 from .._shared.message import notify
 from .._shared.preferences import read_preferences
 from .._shared.progress import ProgressRow
-from .._shared.runner import Job, LatestRunner, report_crash
+from .._shared.runner import Job, LatestRunner, explained
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -150,8 +151,8 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
             False,
         )
         return
-    source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
-    folder = Path(source).parent if source else None
+    source = None if image is None else source_path(image)
+    folder = None if source is None else source.parent
     path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
     if path is not None:
         save_to(layer, path, say)
@@ -164,9 +165,9 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        layer.metadata = {**layer.metadata, SOURCE: str(path.absolute())}
-        what = "1 object" if count == 1 else f"{count} objects"
-        tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
+        note_source(layer, path)
+        said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
+        tell(said, False)
 
     _in_thread(
         order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
@@ -194,10 +195,7 @@ def suggested(layer: Labels) -> str:
 
 
 def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
-    added = []
-    for data, options, _ in as_layers(opened):
-        options["metadata"][SOURCE] = str(path.absolute())
-        added.append(viewer.add_image(data, **options))
+    added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
     warning = opened.about.get("warning")
     if warning:
         notify(f"{opened.name}: {warning}", problem=True)
@@ -231,13 +229,6 @@ def _in_thread(
 
     Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
-
-    def failed(error: Exception) -> None:
-        if isinstance(error, NapariSeemError):
-            wrong(str(error))
-        else:
-            report_crash(error)
-
     window = _window()
     runner = LatestRunner(window or QApplication.instance())
     bar = None if window is None else window.statusBar()
@@ -246,7 +237,14 @@ def _in_thread(
         bar.addPermanentWidget(row)
         runner.progress.ended.connect(row.deleteLater)
     runner.progress.ended.connect(runner.deleteLater)
-    runner.submit(Job(partial(work, runner.report) if reports else work, done, failed, title))
+    runner.submit(
+        Job(
+            partial(work, runner.report) if reports else work,
+            done,
+            lambda error: wrong(explained(error)),
+            title,
+        )
+    )
 
 
 def _window() -> QMainWindow | None:

@@ -12,12 +12,12 @@ from typing import Any
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
-from ...errors import DownloadCancelled, NapariSeemError
+from ...errors import DownloadCancelled
 from ...models.registry import download_model
 from ...models.weights import Cancel
 from ...models.weights import Progress as Report
 from .._shared.progress import Progress
-from .._shared.runner import report_crash
+from .._shared.runner import explained
 
 Fetch = Callable[[str, Report, Cancel], Path]
 MEGABYTE = 1e6
@@ -84,13 +84,8 @@ class Download(QObject):
         self._stop.set()
 
     def _failed(self, error: Exception) -> None:
-        if isinstance(error, DownloadCancelled):
-            self._end("stopped; the next download resumes there")
-        elif isinstance(error, NapariSeemError):
-            self._end(str(error))
-        else:
-            report_crash(error)
-            self._end(f"{type(error).__name__}: {error}")
+        stopped = isinstance(error, DownloadCancelled)
+        self._end("stopped; the next download resumes there" if stopped else explained(error))
 
     def _end(self, problem: str) -> None:
         self._worker = None

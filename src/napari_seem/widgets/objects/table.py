@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 
-from .tables import Model, Sorted
+from .tables import RowModel, Sorted
 
 
 class Table(QTableView):
@@ -25,7 +25,7 @@ class Table(QTableView):
     chose = Signal()
     moved = Signal()
 
-    def __init__(self, model: Model, lines: int) -> None:
+    def __init__(self, model: RowModel, lines: int) -> None:
         super().__init__()
         self.source = model
         proxy = Sorted(self)

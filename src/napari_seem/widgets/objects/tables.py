@@ -38,7 +38,7 @@ class ObjectRow:
     measured: Mapping[str, float] = field(default_factory=dict)
 
 
-class Model(QAbstractTableModel):
+class RowModel(QAbstractTableModel):
     """Rows under named columns; a name that is typed over is told, not set.
 
     Attributes
@@ -97,7 +97,7 @@ class Model(QAbstractTableModel):
         return False
 
 
-class ClassModel(Model):
+class ClassModel(RowModel):
     """The classes of a layer."""
 
     headers = ("Class", "Objects")
@@ -119,7 +119,7 @@ class ClassModel(Model):
         return cells.get(role)
 
 
-class ObjectModel(Model):
+class ObjectModel(RowModel):
     """Objects of a layer."""
 
     headers: Sequence[str] = HEADERS

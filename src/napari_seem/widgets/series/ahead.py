@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject
 
 from ...embeddings import encode_ahead
@@ -24,8 +26,8 @@ LOOK = 0.1
 """Seconds after which waiting work looks whether it was stopped."""
 KEPT = 256 << 20
 """Images of more bytes are not kept open."""
-Work = tuple[int, Path | None, Callable[[Opened | None], "PlaneSource"]]
-"""Number of an image, its file, and what gives the plane that is encoded."""
+Work = tuple[int, Path | None, Callable[[Any], "PlaneSource"]]
+"""Number of an image, its file, and what gives the plane that is encoded of what was opened."""
 
 
 class SeriesAhead(QObject):
@@ -104,8 +106,4 @@ def _read(source: PlaneSource, _: int) -> Any:
 
 
 def _is_small(opened: Opened) -> bool:
-    data = opened.data
-    size = int(data.dtype.itemsize)
-    for n in data.shape:
-        size *= int(n)
-    return size <= KEPT
+    return prod(opened.data.shape) * np.dtype(opened.data.dtype).itemsize <= KEPT

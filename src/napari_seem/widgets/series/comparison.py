@@ -12,8 +12,8 @@ from qtpy.QtCore import QObject, Signal
 from ...planes import Plane
 from ...series.compare import ObjectPair, agreement, compare_folders, disagreements
 from ...series.listing import labels_for, open_labels_of
-from ...viewer.camera import show_place
 from ...viewer.series_layers import ShownImage, add_labels
+from ...viewer.shown import show_place
 from .._shared.runner import Job
 from .._shared.steps import Steps
 from .player import SeriesPlayer

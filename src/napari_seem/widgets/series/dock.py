@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog
 
@@ -15,12 +14,12 @@ from ...io.images import SUFFIXES
 from ...io.label_store import default_home
 from ...series.marks import SKIPPED
 from ...series.series import LABELS, Series
-from ...viewer.metadata import SOURCE
+from ...viewer.metadata import source_path
 from .._shared.actions import SERIES_ACTIONS
 from .._shared.dock import Dock
 from .._shared.forms import on_click
 from .._shared.keys import claim, let_go
-from .._shared.preferences import plugin_page, read_preferences
+from .._shared.preferences import read_preferences
 from .comparison import Comparison
 from .panel import FILTERS, KEEP, SeriesPanel
 from .player import SeriesPlayer
@@ -114,7 +113,7 @@ class SeriesWidget(Dock):
         return bool(super().eventFilter(watched, event))
 
     def _let_go(self) -> None:
-        let_go(self.viewer, self)
+        let_go(self)
         self.comparison.close()
         self.player.close()
 
@@ -140,19 +139,16 @@ class SeriesWidget(Dock):
         player.changed.connect(self._show)
         player.said.connect(self.tell)
         self.comparison.moved.connect(self._show_pair)
-        page = plugin_page()
-        if page is not None:
-            self.events.follow(self._on_preferences, page.events)
+        self.follow_preferences()
 
     def _bind_keys(self) -> None:
         keys = read_preferences().keys
         claim(self.viewer, self, {keys[one.method]: one.method for one in SERIES_ACTIONS})
 
-    def _on_preferences(self, _: object) -> None:
-        if isalive(self):  # the preferences outlive viewers
-            let_go(self.viewer, self)
-            self._bind_keys()
-            self.panel.set_keys(read_preferences().keys)
+    def _on_preferences(self) -> None:
+        let_go(self)
+        self._bind_keys()
+        self.panel.set_keys(read_preferences().keys)
 
     def _on_note(self) -> None:
         series, position = self.player.series, self.player.position
@@ -179,8 +175,7 @@ class SeriesWidget(Dock):
 
     def _home(self) -> Path:
         """Where the labels of open layers go: beside the file of the first that has one."""
-        sources = [layer.metadata.get(SOURCE) or layer.source.path for layer in self.viewer.layers]
-        found = next((Path(one) for one in sources if one), None)
+        found = next(filter(None, map(source_path, self.viewer.layers)), None)
         return default_home() / "series" if found is None else found.parent / LABELS
 
     def _ask_folder(self) -> None:

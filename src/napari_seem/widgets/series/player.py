@@ -19,7 +19,7 @@ from ...series.opening import LabelFile, OpenedImage, open_in
 from ...series.series import Series
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.documents import document_of, logs_folder
-from ...viewer.metadata import SOURCE, grid_of
+from ...viewer.metadata import grid_of, source_path
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
 from ...viewer.series_layers import ShownImage, show_layers, show_opened, source_ahead
@@ -28,7 +28,7 @@ from ...viewer.timeline import timeline_of
 from .._shared.dock import open_dock
 from .._shared.events import Followed, later
 from .._shared.model_cache import model_cache_of
-from .._shared.runner import Job, LatestRunner, report_crash
+from .._shared.runner import Job, LatestRunner, explained
 from ..annotate.dock import AnnotateWidget
 from ..annotate.unfinished import resume, unfinished
 from .ahead import SeriesAhead, Work
@@ -106,7 +106,7 @@ class SeriesPlayer(QObject):
         layers = image_layers(self.viewer)
         if not layers:
             raise InvalidImage("no image layer is open; open images first, or choose a folder")
-        images = [SeriesImage(layer.name, _file_of(layer)) for layer in layers]
+        images = [SeriesImage(layer.name, source_path(layer)) for layer in layers]
         self._begin(Series(images, folder, name), {layer.name: (layer, None) for layer in layers})
 
     def go(self, index: int | None, then: Callable[[], None] = lambda: None) -> None:
@@ -177,7 +177,7 @@ class SeriesPlayer(QObject):
         if shown.dirty:
             changes |= {"prompts": self._unfinished(shown), "session": _session(shown.labels)}
         shown.dirty, file = False, shown.file
-        work = partial(_silent, file.mark) if labels is None else partial(file.save, labels)
+        work = file.mark if labels is None else partial(file.save, labels)
         self.saver.submit(shown.index, partial(work, **changes), keep=True)
 
     def save_now(self) -> None:
@@ -190,7 +190,7 @@ class SeriesPlayer(QObject):
         """Read the marks that others made."""
         series = self.series
         if series is not None:
-            self.saver.submit(-1, partial(_silent, series.refresh))
+            self.saver.submit(-1, series.refresh)
 
     def close(self) -> None:
         """Save, and let go of the viewer; the layers stay."""
@@ -207,7 +207,7 @@ class SeriesPlayer(QObject):
         self.series, self._layers, self.position = series, layers, -1
         self._look.start()
         self.changed.emit()
-        self.saver.submit(-1, partial(_silent, series.count))
+        self.saver.submit(-1, series.count)
         self.go(series.first())
 
     def _mark(self, series: Series, index: int, changes: dict[str, Any]) -> None:
@@ -218,7 +218,7 @@ class SeriesPlayer(QObject):
             shown.dirty |= changes.get("state") == DONE and not shown.file.path.exists()
             self.save(**changes)
         else:
-            self.saver.submit(index, partial(_silent, series.change, index, **changes), keep=True)
+            self.saver.submit(index, partial(series.change, index, **changes), keep=True)
         self.changed.emit()
 
     def _open(self, series: Series, index: int, opened: Opened | None) -> OpenedImage:
@@ -324,7 +324,7 @@ class SeriesPlayer(QObject):
             return index, None, lambda _: given
         window = window_of_layer(shown.images[0])
         point = tuple(self.viewer.dims.current_step)
-        return index, source.path, lambda opened: source_ahead(_known(opened), point, window)
+        return index, source.path, lambda opened: source_ahead(opened, point, window)
 
     def _opened_layer(self, source: SeriesImage) -> Opened | None:
         """An image layer that is open, as far as its labels need it."""
@@ -342,7 +342,7 @@ class SeriesPlayer(QObject):
             name = series.images[shown.index].name
             series.marks[name] = replace(series.marks[name], state=IN_WORK)
             begun = partial(shown.file.mark, state=IN_WORK, session=_session(shown.labels))
-            self.saver.submit(shown.index, partial(_silent, begun))
+            self.saver.submit(shown.index, begun)
             self.changed.emit()
         shown.dirty = True
         if not self._save_soon.isActive():
@@ -360,39 +360,21 @@ class SeriesPlayer(QObject):
         self.changed.emit()
 
     def _on_failed(self, index: int, error: Exception) -> None:
-        if not isinstance(error, (NapariSeemError, OSError)):
-            report_crash(error)
         name = self.series.images[index].name if self.series is not None and index >= 0 else ""
-        self.said.emit(f"{name} is not saved yet: {error}. It is tried again.", True)
+        said = explained(error, OSError)
+        self.said.emit(f"{name} is not saved yet: {said}. It is tried again.", True)
 
     def _on_unopened(self, error: Exception) -> None:
         """An image can't be opened: the former one goes, so that nobody takes it for this one."""
-        if not isinstance(error, (NapariSeemError, OSError)):
-            report_crash(error)
+        said = explained(error, OSError)
         self.save()
         former, self.shown = self.shown, None
         if former is not None:
             former.hide(self.viewer)
-        self.said.emit(str(error), True)
+        self.said.emit(said, True)
         self.changed.emit()
-
-
-def _file_of(layer: Image) -> Path | None:
-    path = layer.metadata.get(SOURCE) or layer.source.path
-    return None if path is None else Path(path)
 
 
 def _session(labels: Labels) -> str:
     log = document_of(labels).log
     return "" if log is None else log.session
-
-
-def _known(opened: Opened | None) -> Opened:
-    assert opened is not None
-    return opened
-
-
-def _silent(work: Callable[..., object], *given: Any, **named: Any) -> str:
-    """Do something of which nothing is to be said."""
-    work(*given, **named)
-    return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -19,7 +20,7 @@ class Saver(QObject):
     Attributes
     ----------
     done : Signal(int, str)
-        Something was written for an image; its number, and what is to be said of it.
+        Something was written for an image; its number, and the text that the work gave, or "".
     failed : Signal(int, object)
         The exception.
     """
@@ -30,11 +31,11 @@ class Saver(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(1, "series")
-        self._last: dict[int, Future[str]] = {}
-        self._again: dict[int, Callable[[], str]] = {}
+        self._last: dict[int, Future[Any]] = {}
+        self._again: dict[int, Callable[[], object]] = {}
         self._closed = False
 
-    def submit(self, index: int, work: Callable[[], str], *, keep: bool = False) -> None:
+    def submit(self, index: int, work: Callable[[], object], *, keep: bool = False) -> None:
         """Do some work for an image in the thread; with `keep` again, where it fails."""
         if self._closed:
             return
@@ -55,12 +56,14 @@ class Saver(QObject):
         self._closed = True
         self._pool.shutdown(wait=True)
 
-    def _start(self, index: int, work: Callable[[], str], keep: bool) -> None:
+    def _start(self, index: int, work: Callable[[], object], keep: bool) -> None:
         future = self._pool.submit(work)
         self._last[index] = future
         future.add_done_callback(lambda done: self._ended(index, work, keep, done))
 
-    def _ended(self, index: int, work: Callable[[], str], keep: bool, future: Future[str]) -> None:
+    def _ended(
+        self, index: int, work: Callable[[], object], keep: bool, future: Future[Any]
+    ) -> None:
         """In the thread: tell the main one."""
         if self._last.get(index) is future:  # which would keep what was written
             del self._last[index]
@@ -70,6 +73,7 @@ class Saver(QObject):
         if self._closed:
             return
         if error is None:
-            self.done.emit(index, future.result() or "")
+            said = future.result()
+            self.done.emit(index, said if isinstance(said, str) else "")
         else:
             self.failed.emit(index, error)

@@ -16,8 +16,8 @@ from ...models.base import Capability
 from ...models.registry import able_models
 from ...propagation import Event
 from ...sources.stack import StackSource
-from ...viewer.coordinates import data_to_world
 from ...viewer.model_input import model_input_of
+from ...viewer.shown import show_plane
 from ...viewer.stacks import is_time, plane_name, shown_stack, slider_numbers
 from ...viewer.targets import check_target
 from .._shared.dock import Dock
@@ -124,18 +124,13 @@ class StackWidget(Dock):
     def go_to(self, plane: int) -> None:
         """Show a plane of the stack."""
         stack, layer = self._stack(), self.panel.image.layer
-        if stack is None or layer is None:
-            return
-        point = [0 if at is None else at for at in stack.plane.index]
-        point[stack.axis] = plane
-        world = data_to_world(layer, point, self.viewer.dims)
-        axis = stack.axis + self.viewer.dims.ndim - layer.ndim
-        self.viewer.dims.set_point(axis, float(world[stack.axis]))
+        if stack is not None and layer is not None:
+            show_plane(self.viewer, layer, stack.at(plane))
 
     def _let_go(self) -> None:
         self.runner.close()
         self.tracks.steps.close()
-        let_go(self.viewer, self)
+        let_go(self)
 
     def _connect(self) -> None:
         panel = self.panel

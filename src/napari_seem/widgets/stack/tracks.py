@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from ...errors import InvalidLabels
 from ...labels.lineage import track_points
 from ...viewer.coordinates import full_data
-from ...viewer.tracks import check_time, show_tracks
+from ...viewer.stacks import check_time, show_tracks
 from .._shared.steps import Steps
 
 if TYPE_CHECKING:
