@@ -106,7 +106,11 @@ class SeriesPlayer(QObject):
         layers = image_layers(self.viewer)
         if not layers:
             raise InvalidImage("no image layer is open; open images first, or choose a folder")
-        images = [SeriesImage(layer.name, _file_of(layer)) for layer in layers]
+        files = [_file_of(layer) for layer in layers]
+        images = [  # channels of one file have labels of their own
+            SeriesImage(layer.name, path if files.count(path) == 1 else None)
+            for layer, path in zip(layers, files, strict=True)
+        ]
         self._begin(Series(images, folder, name), {layer.name: (layer, None) for layer in layers})
 
     def go(self, index: int | None, then: Callable[[], None] = lambda: None) -> None:
