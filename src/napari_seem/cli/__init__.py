@@ -61,7 +61,7 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
     elsewhere = {"demo": demo(), "batch": batch()}
-    return {name: elsewhere.get(name, own) for name, own in commands.choices.items()
+    return {name: elsewhere.get(name) or own for name, own in commands.choices.items()
             if name != "bench"}  # fmt: skip
 
 
