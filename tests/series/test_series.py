@@ -59,6 +59,21 @@ def test_files_of_several_folders_are_named_from_the_one_above(folder):
     assert len({labels_for(image, folder / "labels") for image in images}) == 2
 
 
+def test_images_that_differ_in_their_ending_only_have_labels_of_their_own(tmp_path):
+    for name in ("cell.png", "cell.TIF", "cell.jpg", "cell2.png"):
+        (tmp_path / name).write_bytes(b"")
+    series = Series.of_files([tmp_path])
+
+    places = [series.labels_path(index).name for index in range(4)]
+    assert places == ["cell2_labels.tif", "cell.jpg_labels.tif", "cell.png_labels.tif",
+                      "cell.TIF_labels.tif"]  # fmt: skip
+
+
+def test_a_path_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(FileTrouble, match="nowhere"):
+        Series.of_files([tmp_path / "nowhere"])
+
+
 def test_a_folder_of_dicom_series_is_a_series(tmp_path, make_series):
     for name in ("b", "a"):
         make_series([0, 1, 2], name)

@@ -154,10 +154,18 @@ def test_a_broken_image_is_told_and_passed_over(open_on, folder, qtbot):
     settle(qtbot, dock)
     assert "d1.tif" in dock.panel.message.text()
     assert dock.player.shown is None
+    assert not any(layer.visible for layer in dock.viewer.layers if layer.name.startswith("d0"))
+    dock.series_done()
+    settle(qtbot, dock)
+    assert shown(dock) == "d2"
+    assert dock.player.series.mark_of(1).state == TO_DO
+    dock.series_previous()
+    settle(qtbot, dock)
     dock.series_skip()
     settle(qtbot, dock)
 
     assert shown(dock) == "d2"
+    assert not any(layer.name.startswith("d0") for layer in dock.viewer.layers)
     assert dock.player.series.mark_of(1).state == SKIPPED
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import contextmanager
 
 import dask.array
@@ -11,6 +13,7 @@ import pytest
 import zarr
 from napari.components import ViewerModel
 
+from napari_seem.commands.names import DeleteObjects
 from napari_seem.commands.replay import replay
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble, InvalidLabels
@@ -27,6 +30,7 @@ from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
 from napari_seem.viewer.metadata import set_table, table_of
 from napari_seem.viewer.palette import palette_of
+from napari_seem.viewer.timeline import document_in, timeline_of
 
 
 def stack():
@@ -291,3 +295,27 @@ def test_colours_chosen_in_napari_s_own_controls_stay(labels):
 
     assert labels.colormap is chosen
     assert not palette_of(labels).by_class
+
+
+def test_a_layer_that_is_gone_is_not_kept_for_its_undo():
+    viewer = ViewerModel()
+    first, second = (viewer.add_labels(stack()) for _ in range(2))
+    for layer in (first, second):
+        assert DeleteObjects(ids=[1]).apply(document_in(viewer, layer))
+    kept = weakref.ref(document_of(first))
+    viewer.layers.remove(first)
+    del first, layer
+    gc.collect()
+
+    assert kept() is None
+    assert timeline_of(viewer).undo_title == "delete object 1"
+
+
+@pytest.mark.parametrize("other", [1 << 30, -5])
+def test_ids_too_large_for_a_table_and_negative_ones_are_merged_too(other):
+    data = stack().astype(np.int64)
+    data[data == 2] = other
+    layer = ViewerModel().add_labels(data)
+
+    assert DeleteObjects(ids=[1]).apply(document_of(layer))
+    assert set(np.unique(layer.data)) == {0, 3, other}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
+from napari_seem.errors import FileTrouble
 from napari_seem.viewer.files import GRID, grid_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus.files import open_path, save_to, suggested
@@ -87,6 +88,13 @@ def test_naparis_own_save_keeps_the_grid(scan, make_napari_viewer, tmp_path):
     assert str(tmp_path / "mine.nii.gz") in written
     affine = nibabel.load(tmp_path / "mine.nii.gz").affine
     np.testing.assert_array_equal(affine, nibabel.load(path).affine)
+
+
+def test_naparis_own_save_says_why_it_fails(make_napari_viewer, tmp_path):
+    layer = make_napari_viewer().add_labels(np.ones((2, 8, 8), np.uint8))
+
+    with pytest.raises(FileTrouble, match="did not come from a DICOM series"):
+        layer.save(str(tmp_path / "a.dcm"))
 
 
 def test_a_series_is_chosen_opened_and_segmented(make_series, make_napari_viewer, qtbot, tmp_path):

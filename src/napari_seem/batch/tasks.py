@@ -13,8 +13,8 @@ from typing import Any
 
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
-from ..io.formats import ending
-from ..io.images import image_files, labels_beside
+from ..io.formats import ending, stem_of
+from ..io.images import image_files, labels_beside, labels_name
 from .options import KINDS, Kind, plain_options
 
 AnyPath = str | PathLike[str]
@@ -155,18 +155,15 @@ def _target(output: Path, source: Path, suffix: str) -> Path:
         return labels_beside(output, source)
     if not ending(Path(f"x{suffix}")):
         raise InvalidImage(f"'{suffix}' is not a label format; use one such as .tif or .geojson")
-    kind = ending(source)
-    stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
-    return output / f"{stem}_labels{suffix}"
+    return output / f"{labels_name(source)}{suffix}"
 
 
 def _seeds(folder: Path | None, source: Path) -> Path:
     if folder is None:
         raise InvalidArgument("propagate needs the labels to start from; give their folder")
-    kind = ending(source)
-    stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
-    for name in (f"{stem}_labels", stem):
+    stem = stem_of(source)
+    for name in (labels_name(source), stem):
         for path in sorted(folder.glob(f"{name}.*")):
             if ending(path) and path.suffix != ".json" and path.resolve() != source.resolve():
                 return path
-    return folder / f"{stem}_labels{kind or '.tif'}"
+    return folder / f"{stem}_labels{ending(source) or '.tif'}"

@@ -9,6 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NapariSeemError
+from ..io.images import labels_name
 from .image_files import segment_image
 from .options import models_for, show_progress, usage
 
@@ -47,7 +48,7 @@ def segment_rows(options: argparse.Namespace) -> int:
     tables: dict[str, pd.DataFrame] = {}
     failed = 0
     for image in options.image:
-        output = options.output / f"{image.stem}_labels.tif" if several else options.output
+        output = options.output / f"{labels_name(image)}.tif" if several else options.output
 
         def work(
             workspace: Workspace, known: KnownPlane, image: Path = image

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .options import WRITTEN, add_model, add_window, models_for, show_progress, window_from
+from .options import (
+    WRITTEN,
+    add_model,
+    add_window,
+    models_for,
+    show_progress,
+    usage,
+    window_from,
+)
 
 if TYPE_CHECKING:
     from ..labels.document import LabelDocument
@@ -181,17 +189,19 @@ def _label_like(options: argparse.Namespace) -> int:
         source = _source(path, image)
         known = np.asarray(read_labels(labels, shape=image.shape[:2])[0])
         examples.append(LabelledExample(path.name, source.read(), known, (number,), source))
+    places = [labels_beside(options.output, target) for target in options.targets]
+    if len(set(places)) < len(places):
+        raise usage("two of the images have the same file name; label them into different folders")
     pairs = [(one.image, one.labels) for one in examples]
     lesson = learn(model, pairs, options.kind, models.cache, **chosen)
     run = LearnedRun(options.model, options.kind, examples, options=chosen)
     options.output.mkdir(parents=True, exist_ok=True)
-    for target in options.targets:
+    for target, path in zip(options.targets, places, strict=True):
         image, grid = open_plane(target)
         source = _source(target, image)
         found = label(model, lesson, source.read())
         document = new_document(tuple(grid.shape), target.stem, grid=grid)
         run.label(Workspace(document, models), source, source.plane, found)
-        path = labels_beside(options.output, target)
         save_document(document, path, grid, {"image": target.name}, narrow=True)
         print(f"{len(found.scores)} ids -> {path}")
     return 0

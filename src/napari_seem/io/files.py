@@ -327,7 +327,8 @@ def _open_picture(path: Path) -> Opened:
     try:
         data = np.asarray(imread(path))
     except Exception as error:  # readers of damaged files raise anything
-        raise FileTrouble(f"'{path}' can't be read as an image ({error})") from error
+        why = (str(error).splitlines() or ["damaged"])[0]
+        raise FileTrouble(f"'{path}' can't be read as an image ({why})") from error
     colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
     shape = data.shape[:-1] if colour else data.shape
     return Opened(path.stem, (data,), Grid.plain(shape), len(shape) if colour else None)

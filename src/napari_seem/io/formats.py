@@ -46,6 +46,12 @@ def ending(path: Path) -> str:
     return next((e for e in sorted(READ, key=len, reverse=True) if name.endswith(e)), "")
 
 
+def stem_of(path: Path) -> str:
+    """Return the name of a file without the ending that gives its format."""
+    kind = ending(path)
+    return path.name[: len(path.name) - len(kind)] if kind else path.stem
+
+
 def beside(path: Path) -> Path:
     """Return the path of a label file's table of objects."""
     kind = ".txt" if ending(path) == TRACKS else ending(path)

@@ -17,7 +17,7 @@ from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
 from . import ome_zarr
 from .files import open_image, open_labels, write_labels
-from .formats import ending
+from .formats import ending, stem_of
 from .grid import Grid
 from .opened import Opened, OpenedLabels
 
@@ -156,8 +156,19 @@ def labels_beside(folder: Path, source: Path) -> Path:
     """Return the path for the labels of an image file, in a format that keeps its grid."""
     kind = ending(source)
     kept = kind if kind.startswith((".nii", ".ome", ".tif")) else ".tif"
-    stem = source.name[: len(source.name) - len(kind)] if kind else source.stem
-    return folder / f"{stem}_labels{kept}"
+    return folder / f"{labels_name(source)}{kept}"
+
+
+def labels_name(source: Path) -> str:
+    """Return what the label file of an image is called, without ending: "cell_labels".
+
+    Where images beside it differ in the ending only, that is part of the name:
+    "cell.png_labels".
+    """
+    stem = stem_of(source)
+    others = {stem + kind for lower in SUFFIXES for kind in (lower, lower.upper())}
+    twins = (source.with_name(n) for n in others if n.lower() != source.name.lower())
+    return f"{source.name if any(twin.exists() for twin in twins) else stem}_labels"
 
 
 def write_scored(

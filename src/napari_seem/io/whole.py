@@ -45,7 +45,13 @@ def replacing(*finals: Path) -> Iterator[list[Path]]:
     except OSError as error:
         if isinstance(error, FileTrouble):
             raise
-        names = " and ".join(f"'{final}'" for final in finals)
+        names = " and ".join(f"'{final}'" for final in finals[:2])
+        if len(finals) > 2:
+            names += f" and {len(finals) - 2} more files"
+        if not finals[0].parent.is_dir():
+            raise FileTrouble(
+                f"{names} can't be written: there is no folder '{finals[0].parent}'"
+            ) from error
         raise FileTrouble(
             f"{names} can't be written ({error.strerror or error}); an older file is unchanged. "
             "Free some disk space, or choose another folder"

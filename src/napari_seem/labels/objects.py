@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BoolArray = npt.NDArray[np.bool_]
 STRIP = 1 << 24
 """Label pixels that are looked through at a time."""
+TABLE = 1 << 22
+"""Ids below it are looked up in a table."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +137,12 @@ def object_box(data: ArraySource, plane: Plane, label_id: int) -> tuple[int, int
 def relabelled(data: ArraySource, block: Block, ids: Mapping[int, int]) -> Edit:
     """Return the edit that gives ids in a block of labels, of any shape, others; 0 removes them."""
     old = np.asarray(data[block])
+    lowest, highest = int(old.min(initial=0)), int(old.max(initial=0))
+    if lowest == 0 and highest < TABLE:
+        table = np.arange(highest + 1, dtype=old.dtype)
+        known = [source for source in ids if source <= highest]
+        table[known] = [ids[source] for source in known]
+        return Edit.between(tuple(part.start for part in block), old, table[old])
     new = old.copy()
     for target in sorted(set(ids.values())):
         sources = [i for i, wanted in ids.items() if wanted == target]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from ..errors import InvalidImage
+from ..errors import FileTrouble, InvalidImage
 from ..io.files import open_image, open_labels
-from ..io.formats import OUTLINES, WRITTEN, ending
+from ..io.formats import OUTLINES, WRITTEN, ending, stem_of
 from ..io.grid import Grid
-from ..io.images import image_files, labels_beside
+from ..io.images import image_files, labels_beside, labels_name
 from ..io.opened import OpenedLabels
 
 PIECE = 1 << 16
@@ -64,12 +64,15 @@ def list_images(paths: Sequence[Path]) -> tuple[Path, list[SeriesImage]]:
     Raises
     ------
     InvalidImage, FileTrouble
-        There is no image.
+        There is no image, or one that is named is not there.
     """
+    for path in paths:
+        if not path.exists():
+            raise FileTrouble(f"there is no file or folder '{path}'")
     inner = [series for path in paths for series in _dicom_series(path)]
     files = inner or image_files([Path(os.path.abspath(path)) for path in paths])
-    stems = {f"{stem_of(path)}_labels" for path in files}
-    files = [path for path in dict.fromkeys(files) if stem_of(path) not in stems]
+    names = {name for path in files for name in (labels_name(path), f"{stem_of(path)}_labels")}
+    files = [path for path in dict.fromkeys(files) if stem_of(path) not in names]
     if not files:
         raise InvalidImage("there are only label files here; name a folder with images")
     root = Path(os.path.commonpath([path.parent for path in files]))
@@ -98,12 +101,6 @@ def open_labels_of(image: SeriesImage, path: Path, grid: Grid | None = None) -> 
     return open_labels(path, grid)
 
 
-def stem_of(path: Path) -> str:
-    """The name of a file without the ending that gives its format."""
-    kind = ending(path)
-    return path.name[: len(path.name) - len(kind)] if kind else path.stem
-
-
 def labels_for(image: SeriesImage, folder: Path) -> Path:
     """Where the labels of an image are, or else are to be written.
 
@@ -115,12 +112,12 @@ def labels_for(image: SeriesImage, folder: Path) -> Path:
         source, home = Path(f"{_plain(image.name)}.tif"), folder
     else:
         source, home = image.path, folder / Path(image.name).parent
-    stem = stem_of(source)
-    places = [home / f"{stem}_labels{kind}" for kind in WRITTEN]
+    name = labels_name(source)
+    places = [home / f"{name}{kind}" for kind in WRITTEN]
     if image.path is not None:
         if home.resolve() != image.path.parent.resolve():
-            places += [home / f"{stem}{kind}" for kind in WRITTEN]
-        places += [image.path.parent / f"{stem}_labels{kind}" for kind in WRITTEN]
+            places += [home / f"{name.removesuffix('_labels')}{kind}" for kind in WRITTEN]
+        places += [image.path.parent / f"{name}{kind}" for kind in WRITTEN]
     return next((place for place in places if place.exists()), labels_beside(home, source))
 
 

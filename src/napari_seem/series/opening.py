@@ -13,10 +13,11 @@ from ..commands.files import SaveLabels
 from ..commands.replay import replay
 from ..errors import InvalidLabels, LogTrouble, NapariSeemError
 from ..io.files import open_image
+from ..io.formats import stem_of
 from ..io.grid import Grid
 from ..io.opened import Opened, OpenedLabels
 from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
-from .listing import open_labels_of, stem_of
+from .listing import open_labels_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
 

@@ -209,7 +209,10 @@ def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
     from napari.layers import Labels
 
     known = {key: value for key, value in meta.items() if key not in ("multiscale",)}
-    return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
+    try:
+        return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
+    except ValueError as error:  # which napari reports as "a plugin could not be found"
+        raise FileTrouble(str(error)) from error
 
 
 def labels_to_save(layer: Layer, path: Path) -> SaveLabels:

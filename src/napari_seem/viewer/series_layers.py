@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,12 +14,13 @@ from ..commands.files import SaveLabels
 from ..intensity import IntensityWindow
 from ..io.opened import Opened, OpenedLabels
 from ..planes import Plane
+from ..series.listing import SeriesImage
 from ..series.opening import LabelFile, OpenedImage
 from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document
 from .files import as_layers, labels_layer, labels_to_save
-from .metadata import SOURCE, note_source
+from .metadata import SOURCE, note_source, source_path
 from .model_input import LOOK
 from .private import unwrap
 from .roles import in_use, slide_under_prompts
@@ -71,6 +73,20 @@ class ShownImage:
         about = {"image": self.file.series.images[self.index].name.rpartition("/")[2]}
         return replace(save, labels=np.array(save.labels), about={**about, **save.about})
 
+    def put_aside(self, viewer: ViewerModel) -> list[ShownImage]:
+        """Hide its layers; gives what is to be called `hide` of when another image is shown.
+
+        napari crashes in OpenGL where no image is left and a message comes up.
+        """
+        if not self.own:
+            self.hide(viewer)
+            return []
+        if store_of(self.labels) is None:
+            close_document(self.labels)
+        for layer in (*self.images, self.labels, *self.others):
+            layer.visible, layer.name = False, f"{layer.name} (left)"
+        return [self]
+
     def hide(self, viewer: ViewerModel) -> None:
         """Take its layers out of the viewer, or hide those that a person opened."""
         for layer in self.others:
@@ -85,6 +101,13 @@ class ShownImage:
                 viewer.layers.remove(layer)
             else:
                 layer.visible = False
+
+
+def images_of(layers: Iterable[Image]) -> list[SeriesImage]:
+    """Return open layers as images of a series, each of a file with labels of its own."""
+    files = {layer.name: source_path(layer) for layer in layers}
+    count = Counter(files.values())
+    return [SeriesImage(n, p if count[p] == 1 else None) for n, p in files.items()]
 
 
 def show_opened(

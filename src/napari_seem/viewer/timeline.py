@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 
 from psygnal import Signal
 
@@ -46,27 +46,31 @@ class Undoable(Protocol):
 
 
 class _DocumentSteps:
-    """The steps of a label document."""
+    """The steps of a label document, which goes with its layer."""
 
     def __init__(
         self, document: LabelDocument, is_there: Callable[[], bool],
         show: Callable[[Change], None],
     ) -> None:  # fmt: skip
-        self.document, self.is_there, self.show = document, is_there, show
+        self._document, self.is_there, self.show = ref(document), is_there, show
 
     @property
     def undo_title(self) -> str:
-        return self.document.history.undo_title if self.is_there() else ""
+        document = self._document()
+        return document.history.undo_title if document and self.is_there() else ""
 
     @property
     def redo_title(self) -> str:
-        return self.document.history.redo_title if self.is_there() else ""
+        document = self._document()
+        return document.history.redo_title if document and self.is_there() else ""
 
     def undo(self) -> str:
-        return self.document.undo()
+        document = self._document()
+        return document.undo() if document else ""
 
     def redo(self) -> str:
-        return self.document.redo()
+        document = self._document()
+        return document.redo() if document else ""
 
 
 class Timeline:
@@ -86,7 +90,7 @@ class Timeline:
     def __init__(self) -> None:
         self._done: deque[Undoable] = deque(maxlen=STEPS)
         self._undone: deque[Undoable] = deque(maxlen=STEPS)
-        self._followed: list[_DocumentSteps] = []
+        self._followed: WeakSet[LabelDocument] = WeakSet()
         self._travelling = False
         self._stand_in: Undoable | None = None
 
@@ -149,10 +153,10 @@ class Timeline:
         show : callable
             Brings what was undone or redone before the person's eyes.
         """
-        if any(one.document is document for one in self._followed):
+        if document in self._followed:
             return False
         steps = _DocumentSteps(document, is_there, show)
-        self._followed.append(steps)
+        self._followed.add(document)
         document.changed.connect(lambda change: self._on_change(steps, change))
         return True
 

@@ -53,7 +53,8 @@ class NapariUndo:
 
     def write(self, edit: Edit) -> None:
         """As of `UndoBackend`."""
-        values = np.unique(edit.new)
+        constant = edit.new.size and edit.new.min() == edit.new.max()  # much faster to find out
+        values = edit.new[:1] if constant else np.unique(edit.new)
         with nullcontext() if self._store is None else written_to(self._store.path):
             if len(values) > FEW and not hasattr(self._layer.data, "dask"):
                 self._set_pixels(edit)

@@ -19,10 +19,10 @@ from ...series.opening import LabelFile, OpenedImage, open_in
 from ...series.series import Series
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.documents import document_of, logs_folder
-from ...viewer.metadata import grid_of, source_path
+from ...viewer.metadata import grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
-from ...viewer.series_layers import ShownImage, show_layers, show_opened, source_ahead
+from ...viewer.series_layers import ShownImage, images_of, show_layers, show_opened, source_ahead
 from ...viewer.shown import image_layers
 from ...viewer.timeline import timeline_of
 from .._shared.dock import open_dock
@@ -76,6 +76,7 @@ class SeriesPlayer(QObject):
         self.viewer = unwrap(viewer)
         self.series: Series | None = None
         self.shown: ShownImage | None = None
+        self._aside: list[ShownImage] = []
         self.position = -1
         self.states: Sequence[str] = STATES
         self.keep_view, self.encode_next = False, True
@@ -106,8 +107,8 @@ class SeriesPlayer(QObject):
         layers = image_layers(self.viewer)
         if not layers:
             raise InvalidImage("no image layer is open; open images first, or choose a folder")
-        images = [SeriesImage(layer.name, source_path(layer)) for layer in layers]
-        self._begin(Series(images, folder, name), {layer.name: (layer, None) for layer in layers})
+        series = Series(images_of(layers), folder, name)
+        self._begin(series, {layer.name: (layer, None) for layer in layers})
 
     def go(self, index: int | None, then: Callable[[], None] = lambda: None) -> None:
         """Show another image; the present one is saved when it goes.
@@ -153,7 +154,8 @@ class SeriesPlayer(QObject):
             return
         if self.loader.busy or (self.shown is not None and self.shown.index != self.position):
             return  # the image is not seen yet: a key pressed twice must not pass it over
-        self.mark(state=state)
+        if self.shown is not None or state != DONE:  # what can't be opened is not done
+            self.mark(state=state)
         states = [one for one in self.states if one not in (DONE, SKIPPED)] or self.states
         index = series.beside(self.position, 1, states)
         index = series.beside(-1, 1, (TO_DO, IN_WORK)) if index is None else index
@@ -254,6 +256,8 @@ class SeriesPlayer(QObject):
             self.shown = former
             self._on_unopened(error)
             return
+        while self._aside:
+            self._aside.pop().hide(self.viewer)
         self._follow(shown)
         self._resume(shown, found.prompts)
         self.shown, shown.dirty = shown, bool(found.recovered)
@@ -370,7 +374,7 @@ class SeriesPlayer(QObject):
         self.save()
         former, self.shown = self.shown, None
         if former is not None:
-            former.hide(self.viewer)
+            self._aside += former.put_aside(self.viewer)
         self.said.emit(said, True)
         self.changed.emit()
 
