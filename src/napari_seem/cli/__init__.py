@@ -60,9 +60,9 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
 
     *_, commands = _parser()._actions
     assert isinstance(commands, argparse._SubParsersAction)
-    elsewhere = {"demo": demo(), "batch": batch()}
-    return {name: elsewhere.get(name, own) for name, own in commands.choices.items()
-            if name != "bench"}  # fmt: skip
+    found = {**commands.choices, "demo": demo(), "batch": batch()}
+    del found["bench"]
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

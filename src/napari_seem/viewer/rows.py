@@ -63,6 +63,7 @@ def rows_of(layer: Labels) -> dict[str, dict[str, object]]:
         str(int(label_id)): {
             name: None if value != value else value  # unknown numbers are NaN there
             for name, value in zip(names, values, strict=True)
+            if (name, value) != ("parent", 0)
         }
         for label_id, values in rows
         if int(label_id) > 0
