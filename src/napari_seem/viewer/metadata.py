@@ -16,7 +16,13 @@ GRID = "napari-seem grid"
 ABOUT = "napari-seem about"
 """What the file says besides; of labels, how they came about."""
 SOURCE = "napari-seem source"
-"""The file or folder that a layer came from, or that labels were saved to last."""
+"""The file or folder that an image came from."""
+SAVED = "napari-seem saved"
+"""The file or folder that labels came from, or were saved to last.
+
+Another key than that of images, as napari keeps the metadata when it converts an image to labels,
+which must not be saved over the image.
+"""
 
 
 def grid_of(layer: Layer) -> Grid:

@@ -18,7 +18,7 @@ from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document
 from .files import as_layers, labels_layer, labels_to_save
-from .metadata import SOURCE
+from .metadata import SAVED, SOURCE
 from .model_input import LOOK
 from .on_disk import open_labels, store_of
 from .private import unwrap
@@ -156,7 +156,7 @@ def add_labels(
     options |= {"name": name, **placement(image)}
     if data.shape != spatial_shape(image):
         data = data.reshape(spatial_shape(image))
-    options["metadata"] |= in_use(role) if role else {SOURCE: str(path.absolute())}
+    options["metadata"] |= in_use(role) if role else {SAVED: str(path.absolute())}
     layer = viewer.add_labels(data, **options)
     if not role:
         note_owner(layer, image)
@@ -210,7 +210,7 @@ def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: Labe
     if store is not None:
         file.path = store.path
     else:
-        layer.metadata = {**layer.metadata, SOURCE: str(file.path.absolute())}
+        layer.metadata = {**layer.metadata, SAVED: str(file.path.absolute())}
     return layer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
 from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened, OpenedLabels
+from ...labels.plans import counted
 from ...viewer.files import (
     as_layers,
     image_grids,
@@ -24,7 +26,7 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SOURCE
+from ...viewer.metadata import GRID, SAVED, SOURCE
 from ...viewer.on_disk import open_labels, store_of
 from ...viewer.private import unwrap
 from .._shared.message import notify
@@ -132,7 +134,9 @@ def save_as(viewer: Viewer) -> None:
 
 
 def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
-    """Write a Labels layer to the file it came from or was saved to; without one, ask for it.
+    """Write a Labels layer to the file it came from or was saved to.
+
+    Without one, or where its folder is gone or can't be written, ask for it.
 
     Parameters
     ----------
@@ -142,7 +146,7 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
     say : callable
         Is told what was saved where, or what went wrong, and whether it is an error.
     """
-    saved, store = str(layer.metadata.get(SOURCE, "")), store_of(layer)
+    saved, store = str(layer.metadata.get(SAVED, "")), store_of(layer)
     if store is not None:
         say(
             f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
@@ -152,7 +156,9 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
         return
     source = "" if image is None else image.metadata.get(SOURCE) or image.source.path or ""
     folder = Path(source).parent if source else None
-    path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
+    path: Path | None = Path(saved)
+    if ending(Path(saved)) not in WRITTEN or not os.access(Path(saved).parent, os.W_OK):
+        path = _ask_file(layer, folder)
     if path is not None:
         save_to(layer, path, say)
 
@@ -164,9 +170,8 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        layer.metadata = {**layer.metadata, SOURCE: str(path.absolute())}
-        what = "1 object" if count == 1 else f"{count} objects"
-        tell(f"{what} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
+        layer.metadata = {**layer.metadata, SAVED: str(path.absolute())}
+        tell(f"{counted(count)} of '{layer.name}' saved: {', '.join(str(one) for one in paths)}", False)
 
     _in_thread(
         order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
