@@ -93,6 +93,7 @@ class Preview:
         layer = self._layer_for(image, plane, block.shape, corner, factor)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint16)
+            layer.editable = False  # napari resets it
         layer.data[...] = block
         if not layer.visible:  # napari draws everything anew even where nothing changes
             layer.visible = True
