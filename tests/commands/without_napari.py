@@ -139,7 +139,7 @@ def on_a_stack(folder):
     source = source_of_array(image, Plane.across(0, 1), name="stack")
     command = Propagate(
         images=[], windows=[], run="1", axis=0, model=None, method="shape", only=None,
-        within=(0, 6), find_new=False, stop_below=0.0,
+        within=(0, 6), find_new=False, stop_below=0.0, divide=False,
     )  # fmt: skip
     run = PropagationRun(workspace, StackSource(source, 0), command)
     run.begin()

@@ -263,4 +263,5 @@ def test_a_guessed_name_is_written_only_when_it_was_taken(dock, discs, settle, m
         if taken:
             dock.panel.status.linkActivated.emit("name")
         dock.commit()
+        assert not dock.panel.status.text()
     assert list(dock.annotator.labels.features["name"]) == ["background", "", "disc & co"]

@@ -223,6 +223,16 @@ def test_save_asks_once_and_then_saves_to_that_file(dock, commit, monkeypatch, t
     assert np.array_equal(tifffile.imread(tmp_path / "mine.tif"), dock.annotator.labels.data)
     assert len(json.loads((tmp_path / "mine.json").read_text())["objects"]) == 2
 
+    labels = dock.annotator.labels
+    converted = {"napari-seem source": str(tmp_path / "image.tif")}  # what the image had
+    for known in (converted, {"napari-seem saved": str(tmp_path / "gone" / "mine.tif")}):
+        labels.metadata = known
+        dock.panel.message.say("")
+        dock.committing.save()
+        qtbot.waitUntil(lambda: "mine.tif" in dock.panel.message.text(), timeout=20_000)
+    assert len(asked) == 3
+    assert not (tmp_path / "image.tif").exists()
+
 
 def test_save_waits_for_commits_that_wait(dock, model, settle, monkeypatch, tmp_path, qtbot):
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine.tif"), ""))

@@ -226,12 +226,14 @@ def test_undo_shows_the_plane_and_the_image_where_it_did_something(docked, discs
     press(canvas, "Z", CTRL)
     settle(dock)
     assert dock.annotator.image is other
+    assert (first.visible, other.visible) == (True, True)
     assert prompts(dock) == []
     press(canvas, "Z", CTRL)  # object 2
     settle(dock)
     assert viewer.dims.current_step[0] == 3
     assert not labels.data[3].any()
     assert dock.annotator.image is first
+    assert (first.visible, other.visible) == (True, False)  # it covered the other one
     assert len(prompts(dock)) == 1
     press(canvas, "Z", CTRL)
     press(canvas, "Z", CTRL)  # object 1

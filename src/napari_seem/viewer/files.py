@@ -22,7 +22,7 @@ from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
-from .metadata import ABOUT, GRID, SOURCE, grid_of, table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, table_of
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
@@ -170,7 +170,7 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
     palette = Palette.from_dict(opened.about).with_classes(sorted(classes))
     options: dict[str, Any] = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), SOURCE: str(path.absolute())},
+        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), SAVED: str(path.absolute())},
         "features": pd.DataFrame(opened.table.to_features()),
         **opened.grid.layer_options(),
     }  # fmt: skip

@@ -20,7 +20,13 @@ GRID = "napari-seem grid"
 ABOUT = "napari-seem about"
 """What the file says besides; of labels, how they came about."""
 SOURCE = "napari-seem source"
-"""The file or folder that a layer came from, or that labels were saved to last."""
+"""The file or folder that an image came from."""
+SAVED = "napari-seem saved"
+"""The file or folder that labels came from, or were saved to last.
+
+Another key than that of images, as napari keeps the metadata when it converts an image to labels,
+which must not be saved over the image.
+"""
 
 
 def grid_of(layer: Layer) -> Grid:
@@ -39,17 +45,17 @@ def grid_of(layer: Layer) -> Grid:
 
 
 def source_path(layer: Layer) -> Path | None:
-    """The file or folder that a layer came from or was saved to last; None where nobody knows."""
+    """The file or folder that an image came from; None where nobody knows."""
     own: Any = unwrap(layer)
     grid = own.metadata.get(GRID)
     path = own.metadata.get(SOURCE) or own.source.path or (grid and grid.native.get("path"))
     return Path(path) if path else None
 
 
-def note_source(layer: Layer, path: Path) -> None:
+def note_saved(layer: Layer, path: Path) -> None:
     """Remember the file that a layer is saved to."""
     own: Any = unwrap(layer)
-    own.metadata = {**own.metadata, SOURCE: str(path.absolute())}
+    own.metadata = {**own.metadata, SAVED: str(path.absolute())}
 
 
 def grid_values(layer: Layer) -> dict[str, object]:
@@ -117,6 +123,7 @@ def rows_of(layer: Labels) -> dict[str, dict[str, object]]:
         str(int(label_id)): {
             name: None if value != value else value  # unknown numbers are NaN there
             for name, value in zip(names, values, strict=True)
+            if (name, value) != ("parent", 0)
         }
         for label_id, values in rows
         if int(label_id) > 0

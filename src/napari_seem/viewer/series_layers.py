@@ -20,7 +20,7 @@ from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document
 from .files import as_layers, labels_layer, labels_to_save
-from .metadata import SOURCE, note_source, source_path
+from .metadata import SAVED, note_saved, source_path
 from .model_input import LOOK
 from .private import unwrap
 from .roles import in_use, slide_under_prompts
@@ -177,7 +177,7 @@ def add_labels(
     options |= {"name": name, **placement(image)}
     if data.shape != spatial_shape(image):
         data = data.reshape(spatial_shape(image))
-    options["metadata"] |= in_use(role) if role else {SOURCE: str(path.absolute())}
+    options["metadata"] |= in_use(role) if role else {SAVED: str(path.absolute())}
     layer = viewer.add_labels(data, **options)
     if not role:
         note_owner(layer, image)
@@ -231,7 +231,7 @@ def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: Labe
     if store is not None:
         file.path = store.path
     else:
-        note_source(layer, file.path)
+        note_saved(layer, file.path)
     return layer
 
 

@@ -76,6 +76,11 @@ def covers(viewer: ViewerModel, image: Image, other: Image) -> bool:
     return bool((low < other_high).all() and (other_low < high).all())
 
 
+def is_seen(viewer: ViewerModel, image: Image) -> bool:
+    """Whether an image is visible, and no other image hides a part of it."""
+    return image.visible and not any(covers(viewer, x, image) for x in _above(viewer, image))
+
+
 def show_image(viewer: ViewerModel, image: Image) -> None:
     """Bring an image before a person's eyes: select it, and hide the images that hide it.
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import napari
+from qtpy.QtCore import Qt
 
 from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
@@ -117,7 +118,7 @@ class AnnotateWidget(Dock):
     def use_tool(self, name: str) -> None:
         """Switch to a tool of `TOOLS`: the matching layer becomes active, in the matching mode."""
         if name == "word":
-            self.panel.word.setFocus()
+            self.panel.word.setFocus(Qt.FocusReason.ShortcutFocusReason)  # which selects its text
         self.hand.use(name)
 
     def work_on(
@@ -289,6 +290,8 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
+        if not (session and session.prompts):
+            self.panel.clear_status()
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)
 

@@ -131,6 +131,11 @@ class Panel(QWidget):
         self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
+    def clear_status(self) -> None:
+        """Show no turn: there are no prompts."""
+        self.status.clear()
+        self.status.setToolTip("")
+
     def place_teach_box(self, box: QWidget) -> None:
         """Put what asks for a taught word below the word field."""
         self._teach_place.addWidget(box)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...viewer.shown import show_plane
+from ...viewer.shown import is_seen, show_image, show_plane
 
 if TYPE_CHECKING:
     from .annotator import Annotator
@@ -79,5 +79,7 @@ def clear_prompts(annotator: Annotator) -> None:
 def show_work(annotator: Annotator, work: PlaneSession) -> None:
     """Show the plane of an object in the making, where another plane or image is shown."""
     if work is not annotator.work:
+        if work.image is not annotator.image and not is_seen(annotator.viewer, work.image):
+            show_image(annotator.viewer, work.image)
         annotator.choose_image(work.image)
         show_plane(annotator.viewer, work.image, work.plane)

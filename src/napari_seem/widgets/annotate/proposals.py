@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import NapariSeemError, UnknownWord
+from ...labels.plans import counted
 from ...models.base import Segmentation
 from ...sources import is_big
 from ...viewer.coordinates import world_to_data
@@ -137,7 +138,7 @@ class Proposals(QObject):
             self.annotator.said.emit(str(error), True)
             return []
         self._taken.update(numbers)
-        self.annotator.said.emit(f"{len(ids)} objects written", False)
+        self.annotator.said.emit(f"{counted(len(ids))} written", False)
         return ids
 
     def _on_found(

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, Signal
 
 from ...commands.segment import without_unwanted
 from ...errors import NapariSeemError
+from ...labels.plans import counted
 from ...models.base import Segmentation
 from ...models.filters import Wanted, united
 from ...viewer.coordinates import world_to_data
@@ -233,7 +234,7 @@ class InstanceReview(QObject):
         try:
             query = self._query(place, list(offered))
             target, ids = self._results.write(place, chosen, labels, overwrite, query)
-            parts = [f"{len(ids)} objects written to '{target.name}'"]
+            parts = [f"{counted(len(ids))} written to '{target.name}'"]
             if kind is not None and self._found is not None and self.has_map:
                 shown = without_unwanted(self._found, chosen)
                 beside = self._results.write_map(place, shown, kind)
@@ -321,7 +322,7 @@ class InstanceReview(QObject):
             return
         self.place = place
         self._states = [ReviewState(dict(enumerate(found.instances, start=1)))]
-        message = f"{self.total} objects found" if self.total else "nothing was found here"
+        message = f"{counted(self.total)} found" if self.total else "nothing was found here"
         self.said.emit(message, False)
         self._show()
         self.viewer.layers.selection.active = self.preview.layer  # clicks are for the preview

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SOURCE, note_source, source_path
+from ...viewer.metadata import GRID, SAVED, note_saved, source_path
 from ...viewer.private import unwrap
 from ...viewer.targets import open_labels, store_of
 from .._shared.message import notify
@@ -133,7 +134,9 @@ def save_as(viewer: Viewer) -> None:
 
 
 def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
-    """Write a Labels layer to the file it came from or was saved to; without one, ask for it.
+    """Write a Labels layer to the file it came from or was saved to.
+
+    Without one, or where its folder is gone or can't be written, ask for it.
 
     Parameters
     ----------
@@ -143,7 +146,7 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
     say : callable
         Is told what was saved where, or what went wrong, and whether it is an error.
     """
-    saved, store = str(layer.metadata.get(SOURCE, "")), store_of(layer)
+    saved, store = str(layer.metadata.get(SAVED, "")), store_of(layer)
     if store is not None:
         say(
             f"'{layer.name}' is kept in {store.path} as you work; for a file of another kind "
@@ -153,7 +156,9 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
         return
     source = None if image is None else source_path(image)
     folder = None if source is None else source.parent
-    path = Path(saved) if ending(Path(saved)) in WRITTEN else _ask_file(layer, folder)
+    path: Path | None = Path(saved)
+    if ending(Path(saved)) not in WRITTEN or not os.access(Path(saved).parent, os.W_OK):
+        path = _ask_file(layer, folder)
     if path is not None:
         save_to(layer, path, say)
 
@@ -165,7 +170,7 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
-        note_source(layer, path)
+        note_saved(layer, path)
         said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
         tell(said, False)
 

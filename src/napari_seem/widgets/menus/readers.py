@@ -18,7 +18,7 @@ from ...errors import NapariSeemError
 from ...io.dicom import is_series
 from ...io.formats import find_labels
 from ...viewer.files import image_grids, labels_layer, open_labels_on, read_file
-from ...viewer.metadata import SOURCE
+from ...viewer.metadata import SAVED, SOURCE
 from ...viewer.private import unwrap
 from .._shared.message import notify
 from .files import open_path
@@ -77,7 +77,8 @@ def take_up(viewer: Any) -> None:
     """Show label files that napari opened as images as labels, and say what it lost of DICOM."""
     for layer in list(unwrap(viewer).layers):
         source = layer.source
-        if source.path is None or source.reader_plugin != "napari" or SOURCE in layer.metadata:
+        known = SOURCE in layer.metadata or SAVED in layer.metadata
+        if known or source.path is None or source.reader_plugin != "napari":
             continue
         path = Path(source.path)
         if path.is_dir() and is_series(path):

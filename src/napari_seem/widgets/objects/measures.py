@@ -21,6 +21,7 @@ from ...labels.measure import (
     measure_blocks,
     write_csv,
 )
+from ...labels.plans import counted
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.metadata import grid_of
 from .._shared.events import Followed, later
@@ -226,7 +227,7 @@ class Measures(QWidget):
         except FileTrouble as error:
             self.said.emit(str(error), True)
         else:
-            self.said.emit(f"{len(self._found['id'])} objects written to '{path}'.", False)
+            self.said.emit(f"{counted(len(self._found['id']))} written to '{path}'.", False)
 
 
 def _titles(found: Mapping[str, Any], grid: Grid) -> dict[str, str]:
