@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
-from .newcomers import renumber
+from .carry import ClassShares
+from .families import families, halved, pieces
+from .newcomers import find, renumber, unseen
 from .results import Event, PlaneResult
-from .shapes import IntArray, Shape, outlines
+from .shapes import FloatArray, IntArray, Shape, outlines
 
-DAUGHTER = 0.25
-"""Least share of a divided object's area of each of its daughters."""
 SAME = 0.3
 """Least intersection over union of a daughter and the labelled object that it becomes."""
 
 
-def divided(result: PlaneResult, expected: Mapping[int, Shape], first_id: int) -> PlaneResult:
+def divided(
+    result: PlaneResult, before: IntArray, expected: Mapping[int, Shape], source: ClassShares,
+    first_id: int, earlier: Callable[[], FloatArray],
+) -> PlaneResult:  # fmt: skip
     """Give the pieces of objects that fell apart ids of their own, from `first_id` on.
 
-    Smaller pieces go to the nearest daughter.
+    New objects that an object divided into are pieces of it. Smaller pieces go to the nearest
+    daughter.
 
     Parameters
     ----------
     result : PlaneResult
+    before : int32 (H, W)
+        Labels of the plane before.
     expected : mapping of int to Shape
         The objects as they were expected in one piece.
+    source : ClassShares
+        The model's shares in this plane.
     first_id : int
+    earlier : callable
+        Returns the shares in the plane before, over the same box.
     """
+    result = _rejoined(result, before, expected, source, earlier)
     labels, scores = result.labels.copy(), dict(result.scores)
     events = list(result.events)
     for number, box in outlines(labels).items():
@@ -37,18 +47,38 @@ def divided(result: PlaneResult, expected: Mapping[int, Shape], first_id: int) -
             continue
         y0, x0, y1, x1 = box
         part = labels[y0:y1, x0:x1]
-        pieces, count = _daughters(part == number)
-        if count <= max(1, _daughters(expected[number].mask)[1]):
+        numbers, count = pieces(part == number)
+        if count <= max(1, pieces(expected[number].mask)[1]):
             continue
         events = [event for event in events if event.id != number]
         events.append(Event("split", number, result.index))
         for piece in range(1, count + 1):
-            part[(part == number) & (pieces == piece)] = first_id
+            part[(part == number) & (numbers == piece)] = first_id
             scores[first_id] = scores.get(number, 0.0)
             events.append(Event("new", first_id, result.index, number))
             first_id += 1
         scores.pop(number, None)
     return replace(result, stored=labels, scores=scores, events=tuple(events))
+
+
+def _rejoined(
+    result: PlaneResult, before: IntArray, expected: Collection[int], source: ClassShares,
+    earlier: Callable[[], FloatArray],
+) -> PlaneResult:  # fmt: skip
+    """Give daughters that lie apart back to the objects that they came from, as their pieces."""
+    mothers = halved(result.labels, before, expected)
+    if not mothers:
+        return result
+    half = min(mothers.values()) / 2
+    found = find(result.labels, source.shares, half, 1, source.box)
+    if not families(result.labels, before, found.labels, mothers):
+        return result
+    found = unseen(found, find(before, earlier(), half, 1, source.box))
+    labels, scores = result.labels.copy(), dict(result.scores)
+    for number, mother in families(labels, before, found.labels, mothers).items():
+        labels[found.labels == number] = mother
+        scores[mother] = max(scores.get(mother, 0.0), found.scores[number])
+    return replace(result, stored=labels, scores=scores)
 
 
 def parents(before: IntArray, after: IntArray) -> dict[int, int]:
@@ -98,22 +128,6 @@ def _same(before: IntArray, after: IntArray, found: Collection[int]) -> dict[int
         if best and overlaps[best] > SAME:
             matched[number] = best
     return matched
-
-
-def _daughters(mask: np.ndarray) -> tuple[IntArray, int]:
-    """Number the large pieces (h, w) of a mask, every pixel with the nearest; and count them."""
-    parts, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())[1:]
-    large = np.flatnonzero(sizes >= DAUGHTER * sizes.sum()) + 1
-    if len(large) < 2:
-        return parts, len(large)
-    numbered = np.zeros(count + 1, np.int32)
-    numbered[large] = np.arange(1, len(large) + 1)
-    pieces = numbered[parts]
-    nearest = ndimage.distance_transform_edt(
-        pieces == 0, return_distances=False, return_indices=True
-    )
-    return np.asarray(pieces[tuple(nearest)], np.int32), len(large)
 
 
 def _difference(plane: IntArray, other: IntArray) -> set[int]:

@@ -353,22 +353,25 @@ class Propagation:
         lesson = self._lessons.learn(index, self._seeds)
         around = [one.box for one in expected.values()]
         box = (0, 0, *shape) if self.find_new else shapes.joint_box(around)
+        later = self.divide and index > min(self._areas)
+        if later:
+            box = shapes.with_room(box, around, shape)  # for daughters that lie apart
         seen = self._lessons.shares(lesson, image, box)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
         result = PlaneResult(index, labels, scores, events_of(index, labels, expected))
-        if self.divide and index > min(self._areas):
-            result = lineage.divided(result, expected, self._next_id())
+        if later:
+            earlier, lessons = self._done[beside[0]].labels, self._lessons
+            result = lineage.divided(
+                result, earlier, expected, source, self._next_id(),
+                lambda: lessons.shares(lesson, self._stack.read(beside[0]), box),
+            )  # fmt: skip
         if not self.find_new:
             return result
-        first = max(self._next_id(), int(result.labels.max()) + 1)
         usual = float(np.median(np.concatenate(list(self._areas.values()))))
-        found = newcomers.find(result.labels, seen, usual, first)
-        labels = np.where(found.labels > 0, found.labels, result.labels)
-        events = result.events + tuple(Event("new", number, index) for number in found.scores)
-        return PlaneResult(index, labels, {**result.scores, **found.scores}, events)
+        return newcomers.add(result, seen, usual, self._next_id())
 
     def _inherited(self, beside: Sequence[int], number: int) -> float:
         """Return the factor by which the neighbours' scores lower an object's score."""
