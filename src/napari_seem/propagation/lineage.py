@@ -7,19 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from .carry import ClassShares
 from .families import families, halved, pieces
 from .newcomers import find, renumber, unseen
 from .results import Event, PlaneResult
-from .shapes import FloatArray, IntArray, Shape, outlines
+from .shapes import Box2D, FloatArray, IntArray, Shape, outlines, with_room
 
 SAME = 0.3
 """Least intersection over union of a daughter and the labelled object that it becomes."""
 
+Look = Callable[[int, Box2D], FloatArray]
+"""Gives a model's shares (K + 1, h, w) in a part of a plane."""
+
 
 def divided(
-    result: PlaneResult, before: IntArray, expected: Mapping[int, Shape], source: ClassShares,
-    first_id: int, earlier: Callable[[], FloatArray],
+    result: PlaneResult, before: PlaneResult, expected: Mapping[int, Shape], look: Look,
+    first_id: int,
 ) -> PlaneResult:  # fmt: skip
     """Give the pieces of objects that fell apart ids of their own, from `first_id` on.
 
@@ -28,18 +30,15 @@ def divided(
 
     Parameters
     ----------
-    result : PlaneResult
-    before : int32 (H, W)
-        Labels of the plane before.
+    result, before : PlaneResult
+        The plane and the one before.
     expected : mapping of int to Shape
         The objects as they were expected in one piece.
-    source : ClassShares
-        The model's shares in this plane.
+    look : callable
+        Gets the number of a plane and a box; gives the model's shares there.
     first_id : int
-    earlier : callable
-        Returns the shares in the plane before, over the same box.
     """
-    result = _rejoined(result, before, expected, source, earlier)
+    result = _rejoined(result, before, expected, look)
     labels, scores = result.labels.copy(), dict(result.scores)
     events = list(result.events)
     for number, box in outlines(labels).items():
@@ -59,26 +58,6 @@ def divided(
             first_id += 1
         scores.pop(number, None)
     return replace(result, stored=labels, scores=scores, events=tuple(events))
-
-
-def _rejoined(
-    result: PlaneResult, before: IntArray, expected: Collection[int], source: ClassShares,
-    earlier: Callable[[], FloatArray],
-) -> PlaneResult:  # fmt: skip
-    """Give daughters that lie apart back to the objects that they came from, as their pieces."""
-    mothers = halved(result.labels, before, expected)
-    if not mothers:
-        return result
-    half = min(mothers.values()) / 2
-    found = find(result.labels, source.shares, half, 1, source.box)
-    if not families(result.labels, before, found.labels, mothers):
-        return result
-    found = unseen(found, find(before, earlier(), half, 1, source.box))
-    labels, scores = result.labels.copy(), dict(result.scores)
-    for number, mother in families(labels, before, found.labels, mothers).items():
-        labels[found.labels == number] = mother
-        scores[mother] = max(scores.get(mother, 0.0), found.scores[number])
-    return replace(result, stored=labels, scores=scores)
 
 
 def parents(before: IntArray, after: IntArray) -> dict[int, int]:
@@ -128,6 +107,28 @@ def _same(before: IntArray, after: IntArray, found: Collection[int]) -> dict[int
         if best and overlaps[best] > SAME:
             matched[number] = best
     return matched
+
+
+def _rejoined(
+    result: PlaneResult, before: PlaneResult, expected: Collection[int], look: Look
+) -> PlaneResult:
+    """Give daughters that lie apart back to the objects that they came from, as their pieces."""
+    labels, earlier = result.labels.copy(), before.labels
+    mothers = halved(labels, earlier, expected)
+    if not mothers:
+        return result
+    boxes = outlines(earlier)
+    box = with_room([boxes[i] for i in mothers], labels.shape)
+    half = min(mothers.values()) / 2
+    found = find(labels, look(result.index, box), half, 1, box)
+    if not families(labels, earlier, found.labels, mothers):
+        return result
+    found = unseen(found, find(earlier, look(before.index, box), half, 1, box))
+    scores = dict(result.scores)
+    for number, mother in families(labels, earlier, found.labels, mothers).items():
+        labels[found.labels == number] = mother
+        scores[mother] = max(scores.get(mother, 0.0), found.scores[number])
+    return replace(result, stored=labels, scores=scores)
 
 
 def _difference(plane: IntArray, other: IntArray) -> set[int]:

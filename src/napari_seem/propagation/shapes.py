@@ -134,13 +134,13 @@ def joint_box(boxes: Iterable[Box2D]) -> Box2D:
     return y0, x0, y1, x1
 
 
-def with_room(box: Box2D, boxes: Iterable[Box2D], shape: tuple[int, int]) -> Box2D:
-    """Return a box with the longest side of others more all around, within a plane (H, W)."""
-    room = max((max(y1 - y0, x1 - x0) for y0, x0, y1, x1 in boxes), default=0)
-    return (
-        max(box[0] - room, 0), max(box[1] - room, 0),
-        min(box[2] + room, shape[0]), min(box[3] + room, shape[1]),
-    )  # fmt: skip
+def with_room(boxes: Iterable[Box2D], shape: tuple[int, ...]) -> Box2D:
+    """Return the box around boxes and twice their longest side, within a plane (H, W)."""
+    corners = np.array(list(boxes))
+    room = 2 * (corners[:, 2:] - corners[:, :2]).max()
+    low = np.maximum(corners[:, :2].min(0) - room, 0).tolist()
+    high = np.minimum(corners[:, 2:].max(0) + room, shape).tolist()
+    return low[0], low[1], high[0], high[1]
 
 
 def surroundings(labels: IntArray) -> Box2D:
