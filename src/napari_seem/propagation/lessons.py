@@ -39,9 +39,10 @@ class Lessons:
         self._model, self._stack, self._window = model, stack, window
         self._whole, self._cache = whole, cache
         self._known: dict[tuple[int, ...], Lesson] = {}
+        self._recent: dict[int, frames.Shown] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_cache": None}  # encoded images are encoded again
+        return {**self.__dict__, "_cache": None, "_recent": {}}  # encoded images are encoded again
 
     def learn(self, index: int, seeds: Mapping[int, PlaneResult]) -> Lesson:
         """Learn for a plane from the nearest seeds on both sides, and others with further ids."""
@@ -61,12 +62,14 @@ class Lessons:
             self._known[key] = self._model.learn(examples, self.kind)
         return self._known[key]
 
-    def shares(self, lesson: Lesson, image: AnyArray, box: shapes.Box2D) -> FloatArray:
-        """Return the model's shares of classes in a part of a plane (H, W) or (H, W, C).
+    def shares(self, lesson: Lesson, index: int, box: shapes.Box2D) -> FloatArray:
+        """Return the model's shares of classes in a part of a plane.
 
-        float32 (K + 1, y1 - y0, x1 - x0).
+        float32 (K + 1, y1 - y0, x1 - x0). The two planes that were asked for last stay encoded.
         """
-        return frames.shares(self._model, lesson, self._shown(image), box, self._cache)
+        shown = self._recent.pop(index, None) or self._shown(self._stack.read(index))
+        self._recent = dict([*self._recent.items(), (index, shown)][-2:])
+        return frames.shares(self._model, lesson, shown, box, self._cache)
 
     def encode(self, image: AnyArray) -> None:
         """Encode a plane (H, W) or (H, W, C) into the cache."""

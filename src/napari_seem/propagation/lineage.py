@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
-from .newcomers import renumber
+from .families import families, halved, pieces
+from .newcomers import find, renumber, unseen
 from .results import Event, PlaneResult
-from .shapes import IntArray, Shape, outlines
+from .shapes import Box2D, FloatArray, IntArray, Shape, outlines, with_room
 
-DAUGHTER = 0.25
-"""Least share of a divided object's area of each of its daughters."""
 SAME = 0.3
 """Least intersection over union of a daughter and the labelled object that it becomes."""
 
+Look = Callable[[int, Box2D], FloatArray]
+"""Gives a model's shares (K + 1, h, w) in a part of a plane."""
 
-def divided(result: PlaneResult, expected: Mapping[int, Shape], first_id: int) -> PlaneResult:
+
+def divided(
+    result: PlaneResult, before: PlaneResult, expected: Mapping[int, Shape], look: Look,
+    first_id: int,
+) -> PlaneResult:  # fmt: skip
     """Give the pieces of objects that fell apart ids of their own, from `first_id` on.
 
-    Smaller pieces go to the nearest daughter.
+    New objects that an object divided into are pieces of it. Smaller pieces go to the nearest
+    daughter.
 
     Parameters
     ----------
-    result : PlaneResult
+    result, before : PlaneResult
+        The plane and the one before.
     expected : mapping of int to Shape
         The objects as they were expected in one piece.
+    look : callable
+        Gets the number of a plane and a box; gives the model's shares there.
     first_id : int
     """
+    result = _rejoined(result, before, expected, look)
     labels, scores = result.labels.copy(), dict(result.scores)
     events = list(result.events)
     for number, box in outlines(labels).items():
@@ -37,13 +46,13 @@ def divided(result: PlaneResult, expected: Mapping[int, Shape], first_id: int) -
             continue
         y0, x0, y1, x1 = box
         part = labels[y0:y1, x0:x1]
-        pieces, count = _daughters(part == number)
-        if count <= max(1, _daughters(expected[number].mask)[1]):
+        numbers, count = pieces(part == number)
+        if count <= max(1, pieces(expected[number].mask)[1]):
             continue
         events = [event for event in events if event.id != number]
         events.append(Event("split", number, result.index))
         for piece in range(1, count + 1):
-            part[(part == number) & (pieces == piece)] = first_id
+            part[(part == number) & (numbers == piece)] = first_id
             scores[first_id] = scores.get(number, 0.0)
             events.append(Event("new", first_id, result.index, number))
             first_id += 1
@@ -100,20 +109,26 @@ def _same(before: IntArray, after: IntArray, found: Collection[int]) -> dict[int
     return matched
 
 
-def _daughters(mask: np.ndarray) -> tuple[IntArray, int]:
-    """Number the large pieces (h, w) of a mask, every pixel with the nearest; and count them."""
-    parts, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())[1:]
-    large = np.flatnonzero(sizes >= DAUGHTER * sizes.sum()) + 1
-    if len(large) < 2:
-        return parts, len(large)
-    numbered = np.zeros(count + 1, np.int32)
-    numbered[large] = np.arange(1, len(large) + 1)
-    pieces = numbered[parts]
-    nearest = ndimage.distance_transform_edt(
-        pieces == 0, return_distances=False, return_indices=True
-    )
-    return np.asarray(pieces[tuple(nearest)], np.int32), len(large)
+def _rejoined(
+    result: PlaneResult, before: PlaneResult, expected: Collection[int], look: Look
+) -> PlaneResult:
+    """Give daughters that lie apart back to the objects that they came from, as their pieces."""
+    labels, earlier = result.labels.copy(), before.labels
+    mothers = halved(labels, earlier, expected)
+    if not mothers:
+        return result
+    boxes = outlines(earlier)
+    box = with_room([boxes[i] for i in mothers], labels.shape)
+    half = min(mothers.values()) / 2
+    found = find(labels, look(result.index, box), half, 1, box)
+    if not families(labels, earlier, found.labels, mothers):
+        return result
+    found = unseen(found, find(earlier, look(before.index, box), half, 1, box))
+    scores = dict(result.scores)
+    for number, mother in families(labels, earlier, found.labels, mothers).items():
+        labels[found.labels == number] = mother
+        scores[mother] = max(scores.get(mother, 0.0), found.scores[number])
+    return replace(result, stored=labels, scores=scores)
 
 
 def _difference(plane: IntArray, other: IntArray) -> set[int]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import ndimage
 
-from .results import PlaneResult
-from .shapes import FloatArray, IntArray, outlines
+from .results import Event, PlaneResult
+from .shapes import Box2D, FloatArray, IntArray, outlines
 
 SURE = 0.6
 """Least share of all classes together of a pixel of a new object."""
@@ -34,21 +34,27 @@ class Newcomers:
     scores: dict[int, float]
 
 
-def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int) -> Newcomers:
+def find(
+    labels: IntArray, shares: FloatArray, usual_area: float, first_id: int,
+    box: Box2D | None = None,
+) -> Newcomers:  # fmt: skip
     """Find objects among unlabelled pixels, numbered from `first_id`.
 
     Parameters
     ----------
     labels : int32 (H, W)
         The objects known so far.
-    shares : float32 (K + 1, H, W)
-        Of background and of each class.
+    shares : float32 (K + 1, h, w)
+        Of background and of each class, over `box`.
     usual_area : float
         Pixels.
     first_id : int
+    box : (y0, x0, y1, x1), optional
+        The part of the plane to look at; by default all of it.
     """
+    y0, x0, y1, x1 = box or (0, 0, *labels.shape)
     something = 1 - shares[0]
-    free = ~ndimage.binary_dilation(labels > 0, iterations=2)
+    free = ~ndimage.binary_dilation(labels[y0:y1, x0:x1] > 0, iterations=2)
     core = ndimage.binary_opening((something > SURE) & free)
     parts, count = ndimage.label(core)
     new = np.zeros(labels.shape, np.int32)
@@ -57,9 +63,27 @@ def find(labels: IntArray, shares: FloatArray, usual_area: float, first_id: int)
     for part in np.flatnonzero(areas[1:] >= LEAST_AREA * usual_area) + 1:
         mask = parts == part
         number = first_id + len(scores)
-        new[mask] = number
+        new[y0:y1, x0:x1][mask] = number
         scores[number] = float(something[mask].mean()) * 0.8  # only the model supports it
     return Newcomers(new, scores)
+
+
+def unseen(found: Newcomers, earlier: Newcomers) -> Newcomers:
+    """Return the objects that were not there, for the larger part, on an earlier plane."""
+    fresh = {
+        i: score for i, score in found.scores.items()
+        if (earlier.labels[found.labels == i] > 0).mean() <= 0.5
+    }  # fmt: skip
+    return Newcomers(np.where(np.isin(found.labels, list(fresh)), found.labels, np.int32(0)), fresh)
+
+
+def add(result: PlaneResult, shares: FloatArray, usual_area: float, first_id: int) -> PlaneResult:
+    """Add new objects to a plane, as `find` finds them in all of it."""
+    first = max(first_id, int(result.labels.max(initial=0)) + 1)
+    found = find(result.labels, shares, usual_area, first)
+    labels = np.where(found.labels > 0, found.labels, result.labels)
+    events = result.events + tuple(Event("new", number, result.index) for number in found.scores)
+    return replace(result, stored=labels, scores={**result.scores, **found.scores}, events=events)
 
 
 def same(below: IntArray, above: IntArray, first_new: int) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -327,7 +328,7 @@ class Propagation:
         expected = self._without_ended(index, beside.expected(moved))
         if blind:
             return self._by_shape(index, expected, 1.0 if self.method == "shape" else BLIND)
-        return self._by_model(index, image, expected, beside.planes)
+        return self._by_model(index, expected, beside.planes)
 
     def _without_ended(self, index: int, expected: dict[int, Shape]) -> dict[int, Shape]:
         ended = ended_at(index, self._ends, self._seeds, self._stack.count)
@@ -342,10 +343,9 @@ class Propagation:
         return PlaneResult(index, labels, scores, events_of(index, labels, expected))
 
     def _by_model(
-        self, index: int, image: AnyArray, expected: dict[int, Shape],
-        beside: Sequence[int],
-    ) -> PlaneResult:  # fmt: skip
-        """Label a plane, `image` (H, W) or (H, W, C), by expectation and model."""
+        self, index: int, expected: dict[int, Shape], beside: Sequence[int]
+    ) -> PlaneResult:
+        """Label a plane by expectation and model."""
         shape = self._stack.plane_shape
         if not expected and not self.find_new:
             return PlaneResult(index, np.zeros(shape, np.int32), {})
@@ -353,22 +353,20 @@ class Propagation:
         lesson = self._lessons.learn(index, self._seeds)
         around = [one.box for one in expected.values()]
         box = (0, 0, *shape) if self.find_new else shapes.joint_box(around)
-        seen = self._lessons.shares(lesson, image, box)
+        seen = self._lessons.shares(lesson, index, box)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)
         scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
         result = PlaneResult(index, labels, scores, events_of(index, labels, expected))
         if self.divide and index > min(self._areas):
-            result = lineage.divided(result, expected, self._next_id())
+            before = self._done[beside[0]]
+            look = partial(self._lessons.shares, lesson)
+            result = lineage.divided(result, before, expected, look, self._next_id())
         if not self.find_new:
             return result
-        first = max(self._next_id(), int(result.labels.max()) + 1)
         usual = float(np.median(np.concatenate(list(self._areas.values()))))
-        found = newcomers.find(result.labels, seen, usual, first)
-        labels = np.where(found.labels > 0, found.labels, result.labels)
-        events = result.events + tuple(Event("new", number, index) for number in found.scores)
-        return PlaneResult(index, labels, {**result.scores, **found.scores}, events)
+        return newcomers.add(result, seen, usual, self._next_id())
 
     def _inherited(self, beside: Sequence[int], number: int) -> float:
         """Return the factor by which the neighbours' scores lower an object's score."""

@@ -134,6 +134,15 @@ def joint_box(boxes: Iterable[Box2D]) -> Box2D:
     return y0, x0, y1, x1
 
 
+def with_room(boxes: Iterable[Box2D], shape: tuple[int, ...]) -> Box2D:
+    """Return the box around boxes and twice their longest side, within a plane (H, W)."""
+    corners = np.array(list(boxes))
+    room = 2 * (corners[:, 2:] - corners[:, :2]).max()
+    low = np.maximum(corners[:, :2].min(0) - room, 0).tolist()
+    high = np.minimum(corners[:, 2:].max(0) + room, shape).tolist()
+    return low[0], low[1], high[0], high[1]
+
+
 def surroundings(labels: IntArray) -> Box2D:
     """Return the part of `labels` (H, W) that shows its objects and enough background."""
     boxes = list(outlines(labels).values())

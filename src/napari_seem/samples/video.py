@@ -41,7 +41,10 @@ class _Cell:
         )  # fmt: skip
 
 
-def video(seed: int = 0, shape: tuple[int, int, int] = (24, 160, 160), count: int = 6) -> Sample:
+def video(
+    seed: int = 0, shape: tuple[int, int, int] = (24, 160, 160), count: int = 6,
+    apart: float = APART,
+) -> Sample:  # fmt: skip
     """Draw a video of cells that drift, grow and divide in two; a frame every five minutes.
 
     Parameters
@@ -50,6 +53,9 @@ def video(seed: int = 0, shape: tuple[int, int, int] = (24, 160, 160), count: in
     shape : (T, H, W)
     count : int
         Cells of the first frame; most of them divide once.
+    apart : float
+        Pixels by which the halves of a dividing cell part from frame to frame; of some 20 they are
+        apart on the first frame that shows them.
 
     Returns
     -------
@@ -70,7 +76,7 @@ def video(seed: int = 0, shape: tuple[int, int, int] = (24, 160, 160), count: in
         light = ndimage.gaussian_filter(np.where(truth[frame] > 0, 0.6, 0.08) * grain[frame], 0.8)
         counts = rng.poisson(np.clip(light, 0, None) * 300) + rng.normal(100, 4, shape[1:])
         image[frame] = np.clip(counts, 0, 65535)
-        cells = _next(rng, cells, frame, shape[1:], parents)
+        cells = _next(rng, cells, frame, shape[1:], parents, apart)
     return Sample(
         "video", "Dividing cells (made up)", image, truth, (5.0, 0.65, 0.65), "um",
         ("t", "y", "x"), parents,
@@ -94,7 +100,7 @@ def _first_cells(rng: np.random.Generator, shape: tuple[int, int, int], count: i
 
 def _next(
     rng: np.random.Generator, cells: list[_Cell], frame: int, shape: tuple[int, int],
-    parents: dict[int, int],
+    parents: dict[int, int], apart: float,
 ) -> list[_Cell]:  # fmt: skip
     """Move all cells on by a frame; halves that came apart become cells of their own."""
     following: list[_Cell] = []
@@ -104,7 +110,7 @@ def _next(
         place = np.clip(cell.place + cell.drift + push, 12, np.array(shape) - 12)
         dividing = frame >= cell.divides
         moved = replace(
-            cell, place=place, apart=cell.apart + APART * dividing,
+            cell, place=place, apart=cell.apart + apart * dividing,
             radius=min(RADIUS, cell.radius + 0.25),
         )  # fmt: skip
         if moved.apart < 1.6 * moved.radius + 2:
