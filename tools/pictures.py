@@ -1,0 +1,274 @@
+"""Take the pictures of the docks: a real viewer, by mouse and keyboard, with drawn or shipped data.
+
+sh tools/with-screen.sh .venv/bin/python tools/pictures.py [NAME ...]
+
+Without names all pictures of `PICTURES` are taken, into docs/images.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import napari
+import numpy as np
+import skimage.data
+import tifffile
+from PIL import Image
+from skimage.measure import regionprops
+
+from benchmarks.jobs import screen
+from benchmarks.jobs.hand import Hand
+from benchmarks.jobs.mouse import RIGHT
+from napari_seem import samples
+from napari_seem.demo.gestures import wait_until
+from napari_seem.samples.files import ct_volume, write_ct_series, write_map
+from napari_seem.widgets.menus.files import open_path
+from napari_seem.widgets.series.window import open_window
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
+WINDOW = (1366, 768)
+LARGEST = 400_000
+"""Bytes that a picture may have."""
+COINS = ((125, 52), (120, 110), (50, 300))
+ROOFS = ((642, 345), (296, 374), (184, 166), (657, 223), (935, 344), (238, 692))
+SERIES = {0: [(52, 55), (52, 110), (125, 110)], 1: [(50, 60), (120, 62)], 3: [(48, 52), (46, 115)]}
+"""Number of an image -> where it is clicked."""
+
+
+class Scene:
+    """A window, and a person at it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this picture's own, for files.
+    viewer : napari.Viewer, optional
+        A new one without it.
+    """
+
+    def __init__(self, folder: Path, viewer: Any = None) -> None:
+        self.folder = folder
+        self.viewer = viewer or napari.Viewer(show=True)
+        self.hand = Hand(self.viewer)
+        self.hand.window.setGeometry(0, 0, *WINDOW)
+        self.hand.window.activateWindow()
+
+    def sample(self, sample: samples.Sample) -> None:
+        """Show a sample."""
+        data, about, _ = sample.layer()
+        self.viewer.add_image(data, **about)
+
+    def open(self, name: str) -> Any:
+        """Open a dock, and let the image fill what room is left."""
+        _, dock = self.viewer.window.add_plugin_dock_widget("napari-seem", name)
+        self.hand.rest(1.0)
+        self.viewer.reset_view()
+        self.hand.rest(0.3)
+        return dock
+
+    def label(self, places: Sequence[Sequence[float]], name: str) -> None:
+        """Click on objects, name and commit each."""
+        for place in places:
+            self.hand.click(place)
+            self.hand.type(screen.dock(self.viewer, "Annotate").panel.name, name)
+
+    def take(self, path: Path, widget: Any = None) -> None:
+        """Write a picture of the window, or of one widget of it."""
+        self.hand.rest(0.5)
+        (widget or self.hand.window).grab().save(str(path))
+        picture = Image.open(path).convert("RGB")
+        picture.save(path, optimize=True)
+        if path.stat().st_size > LARGEST:
+            picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
+def window(scene: Scene) -> None:
+    """Commit three coins, and correct the mask of a fourth."""
+    scene.sample(samples.coins())
+    scene.open("Annotate")
+    scene.label(COINS, "coin")
+    scene.hand.click((198, 212))
+    scene.hand.click((162, 238), RIGHT)
+
+
+def everything(scene: Scene) -> None:
+    """Find all coins, and click three of them away."""
+    scene.sample(samples.coins())
+    scene.open("Everything")
+    scene.hand.press("Segment everything", "Everything")
+    for place in ((125, 52), (125, 103), (125, 152)):
+        scene.hand.click(place)
+
+
+def stack(scene: Scene) -> None:
+    """Carry the organs of two planes through a drawn abdomen."""
+    image, organs = ct_volume()
+    shown = np.zeros_like(organs)
+    shown[[6, 16]] = organs[[6, 16]]
+    scale = (5, 1.5, 1.5)
+    scene.viewer.add_image(image, name="abdomen", scale=scale, contrast_limits=(-160, 240))
+    scene.viewer.add_labels(shown, name="organs", scale=scale)
+    dock = scene.open("Stack")
+    scene.hand.press("Both ways", "Stack")
+    dock.go_to(11)
+
+
+def tracks(scene: Scene) -> None:
+    """Follow the cells of a drawn video, and show whence they came."""
+    video = samples.video()
+    scene.sample(video)
+    cells = np.zeros_like(video.truth)
+    cells[0] = video.truth[0]
+    about = {k: v for k, v in video.layer()[1].items() if k not in ("name", "rgb")}
+    scene.viewer.add_labels(cells, name="cells", **about)
+    dock = scene.open("Stack")
+    scene.hand.press("Forward", "Stack")
+    scene.hand.press("Show tracks", "Stack")
+    dock.go_to(20)
+
+
+def examples(scene: Scene) -> None:
+    """Show two planes of drawn nuclei, and have the others labelled."""
+    nuclei = samples.stack()
+    scene.sample(nuclei)
+    labels = np.zeros_like(nuclei.truth)
+    labels[[6, 16]] = nuclei.truth[[6, 16]]
+    about = {k: v for k, v in nuclei.layer()[1].items() if k not in ("name", "rgb")}
+    scene.viewer.add_labels(labels, name="nuclei", **about)
+    scene.open("Examples")
+    for plane in (6, 16):
+        scene.viewer.dims.set_current_step(0, plane)
+        scene.hand.press("Add this plane", "Examples")
+    scene.hand.press("Label", "Examples")
+    scene.viewer.dims.set_current_step(0, 11)
+
+
+def find(scene: Scene) -> None:
+    """Find nuclei on three planes; accept some, reject one."""
+    scene.sample(samples.stack())
+    scene.viewer.dims.set_current_step(0, 12)
+    dock = scene.open("Find")
+    dock.panel.first.setValue(11)
+    dock.panel.last.setValue(13)
+    scene.hand.type(dock.panel.word, "nucleus")
+    scene.hand.press("Next", "Find")
+    for what in ("Accept", "Reject", "Accept"):
+        scene.hand.press(what, "Find")
+
+
+def objects(scene: Scene) -> None:
+    """Sort the coins into two classes, and measure them."""
+    scene.sample(samples.coins())
+    found = scene.open("Everything")
+    scene.hand.press("Segment everything", "Everything")
+    scene.hand.press("Accept", "Everything")
+    scene.viewer.window.remove_dock_widget(found)
+    dock = scene.open("Objects")
+    areas = {r.label: r.area for r in regionprops(np.asarray(dock.layer.data))}
+    dock.select_all()
+    dock.put_into("small coin")
+    dock.panel.objects.choose(lambda row: areas[row.label_id] > 2200)
+    dock.put_into("large coin")
+    scene.hand.press("class", "Objects")
+    scene.hand.press("Measure", "Objects")
+
+
+def models(scene: Scene) -> Any:
+    """Show the dock of models alone."""
+    return scene.open("Models").parentWidget()
+
+
+def concepts(scene: Scene) -> None:
+    """Label three coins, teach the word, and propose the others."""
+    scene.sample(samples.coins())
+    dock = scene.open("Annotate")
+    scene.label(COINS, "old coin")
+    scene.hand.type(dock.panel.word, "old coin", enter=False)
+    scene.hand.press("Teach word", "Annotate")
+    scene.hand.type(dock.teaching.box.synonyms, "drachma", enter=False)
+    scene.hand.press("Teach", "Annotate")
+    scene.hand.press("Propose", "Annotate")
+    dock.panel.threshold.setValue(0.3)
+
+
+def series(scene: Scene) -> None:
+    """Label some images of a series."""
+    images = scene.folder / "coins"
+    images.mkdir()
+    coins = skimage.data.coins()
+    for number in range(10):
+        y, x = 70 * (number % 3), 28 * number
+        part = coins[y : y + 160, x : x + 160]
+        part = np.pad(part, ((0, 0), (0, 160 - part.shape[1])), mode="reflect")
+        tifffile.imwrite(images / f"coins {number + 1}.tif", part)
+    scene.viewer.close()
+    viewer, dock = open_window([images], annotator="anna")
+    scene.__init__(scene.folder, viewer)
+    player, hand = dock.player, scene.hand
+    for number in range(4):
+        wait_until(lambda: not player.loader.busy, 60)
+        hand.rest(0.5)
+        for place in SERIES.get(number, ()):
+            scene.label([place], "coin" if place[1] < 100 else "medal")
+        if number == 2:
+            hand.type(dock.panel.note, "blurred")
+            hand.press("Skip", "Series")
+        elif number < 3:
+            hand.press("Done, next", "Series")
+    hand.click((125, 115))
+    player.save_now()
+    wait_until(lambda: "coin 4" in dock.panel.counts.text(), 60)
+    hand.tap(dock.panel.note)
+
+
+def tutorial_ct(scene: Scene) -> None:
+    """Carry a liver through a drawn CT."""
+    open_path(scene.viewer, write_ct_series(scene.folder / "abdomen"))
+    wait_until(lambda: len(scene.viewer.layers) > 0)
+    dock = scene.open("Annotate")
+    scene.hand.choose(dock.panel.look, "CT soft tissue")
+    scene.viewer.dims.set_current_step(0, 14)
+    size = scene.viewer.layers[0].scale[1:]
+    start = scene.viewer.layers[0].translate[1:]
+    scene.label([np.array((112, 82)) * size + start], "liver")
+    stacked = scene.open("Stack")
+    scene.hand.press("Both ways", "Stack")
+    stacked.go_to(17)
+
+
+def tutorial_roofs(scene: Scene) -> None:
+    """Label roofs of a drawn mosaic."""
+    open_path(scene.viewer, write_map(scene.folder / "mosaic.tif"))
+    wait_until(lambda: len(scene.viewer.layers) > 0)
+    scene.open("Annotate")
+    layer = scene.viewer.layers[0]
+    places = [layer.data_to_world(roof) for roof in (*ROOFS, (184, 823))]
+    scene.label(places[:-1], "roof")
+    scene.hand.click(places[-1])
+
+
+PICTURES = {
+    f.__name__.replace("_", "-"): f
+    for f in (window, everything, stack, objects, find, examples, tutorial_ct, tutorial_roofs,
+              tracks, concepts, series, models)
+}  # fmt: skip
+
+
+def main(names: Sequence[str]) -> None:
+    """Take the pictures of these names, or all."""
+    os.environ["NAPARI_CONFIG"] = ""  # nobody's own settings
+    for name in names or PICTURES:
+        with TemporaryDirectory() as folder:
+            os.environ["NAPARI_SEEM_LIBRARY"] = str(Path(folder) / "words.zip")
+            scene = Scene(Path(folder))
+            scene.take(IMAGES / f"{name}.png", PICTURES[name](scene))
+            scene.viewer.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
