@@ -11,6 +11,7 @@ import pytest
 import napari_seem as ns
 from napari_seem.labels.lineage import centres, graph_of, track_points
 from napari_seem.propagation import propagate
+from napari_seem.propagation.families import families, halved
 from napari_seem.samples import video
 
 
@@ -66,6 +67,73 @@ def test_a_mother_is_gone_when_her_daughters_begin(carried):
             first.setdefault(int(number), frame)
             last[int(number)] = frame
     assert all(last[parent] < first[child] for child, parent in carried.parents.items())
+
+
+@pytest.fixture(scope="module")
+def fast():
+    return video(seed=1, shape=(9, 112, 112), count=3, apart=22)
+
+
+@pytest.mark.parametrize("find_new", [False, True])
+def test_daughters_that_are_apart_at_once_have_their_mother(model, fast, find_new):
+    seeds = {2: fast.truth[2]}
+    work = ns.Propagation(model, fast.image, seeds, divide=True, find_new=find_new)
+    planes = [plane.index for plane in work.run()]
+    first = dict(work.parents)
+    frames = found_as(work.labels, fast.truth)
+    true = {frames[-1][daughter]: parent for daughter, parent in fast.parents.items()}
+
+    assert first == true
+    assert len(true) == 6
+    assert len(planes) == 8
+
+    work.correct(3, fast.truth[3])
+    list(work.run())
+
+    assert sorted(work.parents.values()) == sorted(true.values())
+
+
+def test_one_labelled_cell_has_no_daughters_among_its_neighbours(model, fast):
+    one = fast.parents[max(fast.parents)]
+    seed = np.where(fast.truth[2] == one, one, 0)
+
+    work = propagate(model, fast.image, {2: seed}, within=(2, 9), divide=True)
+
+    frames = found_as(work.labels, fast.truth)
+    own = {d for d, parent in fast.parents.items() if parent == one}
+    assert work.parents == {frames[-1][d]: one for d in own}
+
+
+def discs(*cells):
+    """Labels (80, 120) of discs: (id, column, radius)."""
+    rows, columns = np.ogrid[:80, :120]
+    labels = np.zeros((80, 120), np.int32)
+    for number, column, radius in cells:
+        labels[np.hypot(rows - 40, columns - column) < radius] = number
+    return labels
+
+
+def family(before, after, new):
+    mothers = halved(after, before, [1, 2])
+    return families(after, before, new, mothers)
+
+
+def test_a_new_object_beside_a_cell_that_did_not_divide_has_no_mother():
+    before = discs((1, 40, 10))
+    new = discs((7, 58, 7))
+
+    assert family(before, discs((1, 40, 10)), new) == {}
+    assert family(before, discs((1, 31, 8)), discs((7, 49, 8))) == {7: 1}
+    assert family(before, discs((1, 40, 8)), discs((7, 90, 8))) == {}  # out of reach
+    assert family(before, discs(), new) == {}  # gone, and only one new
+
+
+def test_every_new_object_has_one_mother():
+    before = discs((1, 30, 10), (2, 66, 10))
+
+    found = family(before, discs((2, 58, 8)), discs((7, 20, 8), (8, 40, 8), (9, 76, 8)))
+
+    assert found == {7: 1, 8: 1, 9: 2}
 
 
 def test_along_depth_an_object_that_forks_stays_one(model, cells):

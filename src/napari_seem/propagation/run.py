@@ -70,8 +70,9 @@ class Propagation:
     stop_below : float
         Nothing is carried on from a plane with a lower score.
     divide : bool
-        The axis is time, and objects that fall apart have divided: their pieces get ids of their
-        own, and `parents` names what they came from. Planes are then done in the order of time.
+        The axis is time, and objects that fall apart, or that shrink or end where new ones appear,
+        have divided: daughters get ids of their own, and `parents` names what they came from.
+        Planes are then done in the order of time.
         Otherwise an object that splits, as an organ that forks, stays one object.
     first_id : int
         New objects and daughters get ids from this one on, and above those of the seeds.

@@ -48,7 +48,7 @@ class StackPanel(QWidget):
         )
         self.divide = CheckBox(
             text="splits make daughters",
-            tooltip="Along time: where an object splits, as a cell that divides, the pieces get "
+            tooltip="Along time: where an object splits, as a cell that divides, the daughters get "
             "ids of their own, and the object table says what they came from. Otherwise an object "
             "that splits, as an organ that forks, stays one object",
         )
