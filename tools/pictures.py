@@ -137,17 +137,17 @@ def tracks(scene: Scene) -> None:
 def examples(scene: Scene) -> None:
     """Show two planes of drawn nuclei, and have the others labelled."""
     nuclei = samples.stack()
-    scene.sample(nuclei)
     labels = np.zeros_like(nuclei.truth)
-    labels[[6, 16]] = nuclei.truth[[6, 16]]
-    about = {k: v for k, v in nuclei.layer()[1].items() if k not in ("name", "rgb")}
-    scene.viewer.add_labels(labels, name="nuclei", **about)
-    scene.open("Examples")
-    for plane in (6, 16):
+    labels[[7, 13]] = nuclei.truth[[7, 13]]
+    scene.viewer.add_image(nuclei.image[:16], name="nuclei")
+    scene.viewer.add_labels(labels[:16], name="labels")
+    dock = scene.open("Examples")
+    dock.panel.kind.value = dock.panel.kind.choices[-1]
+    for plane in (7, 13):
         scene.viewer.dims.set_current_step(0, plane)
         scene.hand.press("Add this plane", "Examples")
     scene.hand.press("Label", "Examples")
-    scene.viewer.dims.set_current_step(0, 11)
+    scene.viewer.dims.set_current_step(0, 10)
 
 
 def find(scene: Scene) -> None:
