@@ -129,7 +129,7 @@ def tracks(scene: Scene) -> None:
     about = {k: v for k, v in video.layer()[1].items() if k not in ("name", "rgb")}
     scene.viewer.add_labels(cells, name="cells", **about)
     dock = scene.open("Stack")
-    scene.hand.press("Forward", "Stack")
+    scene.hand.press("Both ways", "Stack")
     scene.hand.press("Show tracks", "Stack")
     dock.go_to(20)
 
@@ -197,9 +197,12 @@ def concepts(scene: Scene) -> None:
     scene.hand.type(dock.panel.word, "old coin", enter=False)
     scene.hand.press("Teach word", "Annotate")
     scene.hand.type(dock.teaching.box.synonyms, "drachma", enter=False)
-    scene.hand.press("Teach", "Annotate")
+    scene.hand.tap(dock.teaching.box.teach)
     scene.hand.press("Propose", "Annotate")
     dock.panel.threshold.setValue(0.3)
+    scene.hand.window.resize(WINDOW[0], WINDOW[1] + 80)  # for the box of the lesson
+    scene.hand.press("Teach word", "Annotate")
+    scene.viewer.reset_view()
 
 
 def series(scene: Scene) -> None:
