@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from skimage.draw import circle_perimeter, disk
-from skimage.io import imsave
 from skimage.segmentation import find_boundaries
 from skimage.transform import resize
 
 import napari_seem as ns
+from benchmarks.few_colours import palette
 from napari_seem import samples
 from napari_seem.images import to_rgb
 
 SIDE = 320
-INSIDE, POSITIVE, NEGATIVE, BOX = (60, 200, 255), (60, 230, 90), (255, 70, 70), (255, 220, 60)
+INSIDE, POSITIVE, NEGATIVE, BOX = (60, 200, 255), (0, 114, 178), (230, 159, 0), (255, 220, 60)
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def main(path: Path) -> None:
     model = ns.load_model("compact")
     drawn = [draw(model, panel) for panel in PANELS]
     rows = [np.concatenate(drawn[i : i + 4], axis=1) for i in range(0, len(drawn), 4)]
-    imsave(path, np.concatenate(rows), check_contrast=False)
+    picture = Image.fromarray(np.concatenate(rows))
+    picture.quantize(palette=palette(picture)).save(path, optimize=True)
 
 
 def draw(model: Any, panel: Panel) -> npt.NDArray[np.uint8]:
@@ -83,7 +85,7 @@ def _mark(picture: npt.NDArray[np.uint8], prompt: Any, scale: float) -> None:
         return
     at = round(prompt.y * scale), round(prompt.x * scale)
     picture[disk(at, 5, shape=picture.shape[:2])] = POSITIVE if prompt.positive else NEGATIVE
-    picture[circle_perimeter(*at, 6, shape=picture.shape[:2])] = (0, 0, 0)
+    picture[circle_perimeter(*at, 6, shape=picture.shape[:2])] = (255, 255, 255)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import tifffile
 from PIL import Image
 from skimage.measure import regionprops
 
+from benchmarks.few_colours import palette
 from benchmarks.jobs import screen
 from benchmarks.jobs.hand import Hand
 from benchmarks.jobs.mouse import RIGHT
@@ -31,10 +32,10 @@ from napari_seem.widgets.menus.files import open_path
 from napari_seem.widgets.series.window import open_window
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
-WINDOW = (1366, 768)
+WINDOW = (1366, 830)
 LARGEST = 400_000
 """Bytes that a picture may have."""
-COINS = ((125, 52), (120, 110), (50, 300))
+COINS = ((125, 52), (120, 110), (125, 152))
 ROOFS = ((642, 345), (296, 374), (184, 166), (657, 223), (935, 344), (238, 692))
 SERIES = {0: [(52, 55), (52, 110), (125, 110)], 1: [(50, 60), (120, 62)], 3: [(48, 52), (46, 115)]}
 """Number of an image -> where it is clicked."""
@@ -84,7 +85,7 @@ class Scene:
         picture = Image.open(path).convert("RGB")
         picture.save(path, optimize=True)
         if path.stat().st_size > LARGEST:
-            picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+            picture.quantize(palette=palette(picture)).save(path, optimize=True)
 
 
 def window(scene: Scene) -> None:
@@ -108,11 +109,12 @@ def everything(scene: Scene) -> None:
 def stack(scene: Scene) -> None:
     """Carry the organs of two planes through a drawn abdomen."""
     image, organs = ct_volume()
+    organs[..., 128:][organs[..., 128:] == 2] = 4  # the other kidney is an object of its own
     shown = np.zeros_like(organs)
-    shown[[6, 16]] = organs[[6, 16]]
-    scale = (5, 1.5, 1.5)
-    scene.viewer.add_image(image, name="abdomen", scale=scale, contrast_limits=(-160, 240))
-    scene.viewer.add_labels(shown, name="organs", scale=scale)
+    shown[[7, 14]] = organs[[7, 14]]
+    about = {"scale": (5, 1.5, 1.5), "units": ("mm",) * 3}
+    scene.viewer.add_image(image, name="abdomen", contrast_limits=(-160, 240), **about)
+    scene.viewer.add_labels(shown, name="organs", **about)
     dock = scene.open("Stack")
     scene.hand.press("Both ways", "Stack")
     dock.go_to(11)
@@ -127,7 +129,7 @@ def tracks(scene: Scene) -> None:
     about = {k: v for k, v in video.layer()[1].items() if k not in ("name", "rgb")}
     scene.viewer.add_labels(cells, name="cells", **about)
     dock = scene.open("Stack")
-    scene.hand.press("Forward", "Stack")
+    scene.hand.press("Both ways", "Stack")
     scene.hand.press("Show tracks", "Stack")
     dock.go_to(20)
 
@@ -135,17 +137,17 @@ def tracks(scene: Scene) -> None:
 def examples(scene: Scene) -> None:
     """Show two planes of drawn nuclei, and have the others labelled."""
     nuclei = samples.stack()
-    scene.sample(nuclei)
     labels = np.zeros_like(nuclei.truth)
-    labels[[6, 16]] = nuclei.truth[[6, 16]]
-    about = {k: v for k, v in nuclei.layer()[1].items() if k not in ("name", "rgb")}
-    scene.viewer.add_labels(labels, name="nuclei", **about)
-    scene.open("Examples")
-    for plane in (6, 16):
+    labels[[7, 13]] = nuclei.truth[[7, 13]]
+    scene.viewer.add_image(nuclei.image[:16], name="nuclei")
+    scene.viewer.add_labels(labels[:16], name="labels")
+    dock = scene.open("Examples")
+    dock.panel.kind.value = dock.panel.kind.choices[-1]
+    for plane in (7, 13):
         scene.viewer.dims.set_current_step(0, plane)
         scene.hand.press("Add this plane", "Examples")
     scene.hand.press("Label", "Examples")
-    scene.viewer.dims.set_current_step(0, 11)
+    scene.viewer.dims.set_current_step(0, 10)
 
 
 def find(scene: Scene) -> None:
@@ -159,6 +161,7 @@ def find(scene: Scene) -> None:
     scene.hand.press("Next", "Find")
     for what in ("Accept", "Reject", "Accept"):
         scene.hand.press(what, "Find")
+    scene.viewer.camera.zoom *= 3
 
 
 def objects(scene: Scene) -> None:
@@ -168,6 +171,7 @@ def objects(scene: Scene) -> None:
     scene.hand.press("Segment everything", "Everything")
     scene.hand.press("Accept", "Everything")
     scene.viewer.window.remove_dock_widget(found)
+    scene.viewer.layers.remove("SEEM everything")
     dock = scene.open("Objects")
     areas = {r.label: r.area for r in regionprops(np.asarray(dock.layer.data))}
     dock.select_all()
@@ -176,6 +180,8 @@ def objects(scene: Scene) -> None:
     dock.put_into("large coin")
     scene.hand.press("class", "Objects")
     scene.hand.press("Measure", "Objects")
+    dock.panel.objects.setColumnWidth(1, 90)
+    scene.viewer.reset_view()
 
 
 def models(scene: Scene) -> Any:
@@ -191,9 +197,12 @@ def concepts(scene: Scene) -> None:
     scene.hand.type(dock.panel.word, "old coin", enter=False)
     scene.hand.press("Teach word", "Annotate")
     scene.hand.type(dock.teaching.box.synonyms, "drachma", enter=False)
-    scene.hand.press("Teach", "Annotate")
+    scene.hand.tap(dock.teaching.box.teach)
     scene.hand.press("Propose", "Annotate")
     dock.panel.threshold.setValue(0.3)
+    scene.hand.window.resize(WINDOW[0], WINDOW[1] + 80)  # for the box of the lesson
+    scene.hand.press("Teach word", "Annotate")
+    scene.viewer.reset_view()
 
 
 def series(scene: Scene) -> None:
@@ -236,9 +245,9 @@ def tutorial_ct(scene: Scene) -> None:
     size = scene.viewer.layers[0].scale[1:]
     start = scene.viewer.layers[0].translate[1:]
     scene.label([np.array((112, 82)) * size + start], "liver")
-    stacked = scene.open("Stack")
+    scene.open("Stack")
     scene.hand.press("Both ways", "Stack")
-    stacked.go_to(17)
+    scene.viewer.dims.set_current_step(0, 11)
 
 
 def tutorial_roofs(scene: Scene) -> None:

@@ -16,6 +16,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QImage
 from scipy import ndimage
 
+from benchmarks.few_colours import palette
 from benchmarks.jobs.hand import Hand
 from benchmarks.jobs.mouse import LEFT, RIGHT
 from napari_seem.demo.gestures import wait_until
@@ -25,8 +26,6 @@ from napari_seem.widgets.stack.dock import StackWidget
 
 WINDOW, SHOWN = (1180, 760), (1000, 644)
 PLANE = 12
-COLOURS = 120
-"""Of the palette, by each of two ways to choose them."""
 LARGEST = 3_000_000
 """Bytes that a page may carry for it."""
 POINTER = ((0, 0), (0, 19), (5, 15), (8, 22), (11, 21), (8, 14), (14, 14))
@@ -72,11 +71,8 @@ class Film:
     def save(self, path: Path) -> None:
         """Write an animated GIF of one palette, so that what stays the same costs nothing."""
         sheet = Image.fromarray(np.concatenate([np.asarray(f)[::2, ::2] for f in self.frames]))
-        palette, colours = Image.new("P", (1, 1)), []
-        for method in (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE):  # grays, and labels
-            colours += (sheet.quantize(COLOURS, method=method).getpalette() or [])[: 3 * COLOURS]
-        palette.putpalette(colours)
-        still = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in self.frames]
+        colours = palette(sheet)
+        still = [f.quantize(palette=colours, dither=Image.Dither.NONE) for f in self.frames]
         still[0].save(path, save_all=True, append_images=still[1:], duration=self.times, loop=0,
                       optimize=False)  # fmt: skip
         if path.stat().st_size > LARGEST:
