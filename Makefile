@@ -10,7 +10,7 @@ SCREEN := tools/with-screen.sh
 # glibc keeps what each thread has freed apart, a hundred megabytes in a few files of tests.
 TESTS := OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
 	--no-loadscope-reorder
-DOCKS := tests/viewer tests/widgets tests/demo
+DOCKS := tests/viewer tests/widgets tests/demo tests/series
 OLDEST := .venv-oldest
 NEWEST := .venv-newest
 SITE := .venv-docs
