@@ -48,13 +48,15 @@ class Scene:
     ----------
     folder : Path
         Of this picture's own, for files.
-    viewer : napari.Viewer, optional
-        A new one without it.
     """
 
-    def __init__(self, folder: Path, viewer: Any = None) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.viewer = viewer or napari.Viewer(show=True)
+        self.look_at(napari.Viewer(show=True))
+
+    def look_at(self, viewer: Any) -> None:
+        """Go on in another viewer."""
+        self.viewer = viewer
         self.hand = Hand(self.viewer)
         self.hand.window.setGeometry(0, 0, *WINDOW)
         self.hand.window.activateWindow()
@@ -200,7 +202,7 @@ def concepts(scene: Scene) -> None:
     scene.hand.tap(dock.teaching.box.teach)
     scene.hand.press("Propose", "Annotate")
     dock.panel.threshold.setValue(0.3)
-    scene.hand.window.resize(WINDOW[0], WINDOW[1] + 80)  # for the box of the lesson
+    scene.hand.window.resize(WINDOW[0], WINDOW[1] + 130)  # for the box of the lesson
     scene.hand.press("Teach word", "Annotate")
     scene.viewer.reset_view()
 
@@ -217,7 +219,7 @@ def series(scene: Scene) -> None:
         tifffile.imwrite(images / f"coins {number + 1}.tif", part)
     scene.viewer.close()
     viewer, dock = open_window([images], annotator="anna")
-    scene.__init__(scene.folder, viewer)
+    scene.look_at(viewer)
     player, hand = dock.player, scene.hand
     for number in range(4):
         wait_until(lambda: not player.loader.busy, 60)
@@ -277,6 +279,7 @@ def main(names: Sequence[str]) -> None:
             scene = Scene(Path(folder))
             scene.take(IMAGES / f"{name}.png", PICTURES[name](scene))
             scene.viewer.close()
+            scene.hand.rest(0.5)
 
 
 if __name__ == "__main__":
