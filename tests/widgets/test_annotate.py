@@ -239,12 +239,12 @@ def test_help_and_keys_are_shown_offline(dock):
 def test_the_manifest_offers_dock_and_samples(make_napari_viewer):
     from npe2 import PluginManager
 
+    viewer = make_napari_viewer()
     plugin = PluginManager.instance().get_manifest("napari-seem")
     shown = [widget.display_name for widget in plugin.contributions.widgets]
     assert {"Annotate", "Models", "Objects"} <= set(shown)
     assert len(plugin.contributions.sample_data) == 6
 
-    viewer = make_napari_viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-seem", "Annotate")
     viewer.open_sample("napari-seem", "coins")
     assert dock.annotator.image.name == "Coins"

@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from npe2 import PluginManager
 from qtpy.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDropEvent
+from qtpy.QtTest import QTest
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.io.files import open_image, read_labels, write_labels
@@ -79,6 +80,8 @@ def used():
 
 
 def drop(viewer, *paths):
+    window = viewer.window._qt_window
+    QTest.keyRelease(window, Qt.Key.Key_Shift)  # of a test before: napari stacks files then
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     buttons, keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier

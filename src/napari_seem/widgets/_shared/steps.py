@@ -81,8 +81,8 @@ class Steps(QObject):
 
     def _end(self, outcome: str) -> None:
         self._worker = None
-        self.progress.end()
-        if not self._closed:
+        if not self._closed:  # otherwise Qt may have deleted what shows it
+            self.progress.end()
             self.ended.emit(outcome)
 
 
