@@ -89,9 +89,11 @@ def test_an_image_chosen_in_the_dock_is_shown(shown, settle):
     mouse.click(IN_FIRST)
     settle(dock)
     assert dock.commit() == 1
+    assert "low labels" in dock.panel.message.text()
     press(dock.panel.image, "Down")
     assert dock.annotator.image is high
     assert high.visible
+    assert not dock.panel.message.text()
     assert not dock.annotator.labels
     assert not viewer.layers["low labels"].visible
     press(dock.panel.image, "Up")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from napari.qt.threading import create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from .progress import Progress
@@ -71,7 +72,7 @@ class Steps(QObject):
         self.progress.end()
 
     def _stepped(self, outcome: Any) -> None:
-        if self._closed:
+        if self._closed or not isalive(self):
             return
         self.progress.show_done(self.progress.done + 1)
         self.stepped.emit(outcome)
@@ -81,7 +82,7 @@ class Steps(QObject):
 
     def _end(self, outcome: str) -> None:
         self._worker = None
-        if not self._closed:  # otherwise Qt may have deleted what shows it
+        if not self._closed and isalive(self):  # a window that closes deletes its docks
             self.progress.end()
             self.ended.emit(outcome)
 

@@ -245,6 +245,8 @@ class AnnotateWidget(Dock):
             self._on_said(complaint, True)
 
     def _on_image(self, image: Image) -> None:
+        if image is not self.annotator.image:
+            self.panel.message.say("")  # it was about the other image
         self.annotator.choose_image(image)
         self.panel.show_channels(self.annotator.channel_count)
         self._bind_keys()
