@@ -29,14 +29,9 @@ def test_coins_are_labelled_saved_and_opened_again(make_napari_viewer, tmp_path)
     assert [one["name"] for one in objects] == ["drachma"] * 4
 
 
-WEAK = pytest.param(
-    "video", marks=pytest.mark.xfail(reason="daughters of real cells are found as new cells")
-)
-
-
 @pytest.mark.long
 @pytest.mark.needs_shared
-@pytest.mark.parametrize("name", [WEAK, *sorted(set(JOBS) - {"video"})])
+@pytest.mark.parametrize("name", sorted(JOBS))
 def test_every_job_comes_out_right(name, tmp_path):
     table = tmp_path / "table.md"
 
