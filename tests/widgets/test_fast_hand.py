@@ -97,6 +97,22 @@ def test_twenty_points_and_commits_are_twenty_objects(hand, model, settle, held)
     assert prompts(dock) == []
 
 
+@pytest.fixture
+def pressed(docked, model):
+    """Press commits while the model is held: `pressed(count)` gives the dock and all middles."""
+
+    def press_commits(count):
+        image, middles = many_discs()
+        dock = docked(image)
+        model.go.clear()
+        for at in middles[:count]:
+            click(dock, at)
+            dock.commit()
+        return dock, middles
+
+    return press_commits
+
+
 def test_a_commit_is_carried_out_as_it_was_pressed(docked, model, settle):
     image, middles = many_discs()
     dock = docked(image)
@@ -121,13 +137,8 @@ def test_a_commit_is_carried_out_as_it_was_pressed(docked, model, settle):
     ]  # fmt: skip
 
 
-def test_undo_takes_a_waiting_commit_back_and_redo_presses_it_again(docked, model, settle, qtbot):
-    image, middles = many_discs()
-    dock = docked(image)
-    model.go.clear()
-    for at in middles[:2]:
-        click(dock, at)
-        dock.commit()
+def test_undo_takes_a_waiting_commit_back_and_redo_presses_it_again(pressed, model, settle, qtbot):
+    dock, middles = pressed(2)
     assert dock.panel.undo.text() == "Undo object"
     dock.annotator.undo()
     assert len(prompts(dock)) == 1
@@ -176,12 +187,8 @@ def test_planes_images_and_models_may_change_while_commits_wait(stack, model, se
     assert dock.annotator.image is not first
 
 
-def test_an_image_that_is_gone_does_not_lose_its_commits(docked, model, settle):
-    image, middles = many_discs()
-    dock = docked(image)
-    model.go.clear()
-    click(dock, middles[0])
-    dock.commit()
+def test_an_image_that_is_gone_does_not_lose_its_commits(pressed, model, settle):
+    dock, middles = pressed(1)
     labels = dock.annotator.labels
     dock.viewer.layers.remove(dock.annotator.image)
     model.go.set()
@@ -190,12 +197,8 @@ def test_an_image_that_is_gone_does_not_lose_its_commits(docked, model, settle):
     assert labels.data[middles[0]] == 1
 
 
-def test_a_commit_that_cannot_be_written_gives_its_prompts_back(docked, model, settle):
-    image, middles = many_discs()
-    dock = docked(image)
-    model.go.clear()
-    click(dock, middles[0])
-    dock.commit()
+def test_a_commit_that_cannot_be_written_gives_its_prompts_back(pressed, model, settle):
+    dock, middles = pressed(1)
     dock.viewer.layers.remove(dock.annotator.labels)
     model.go.set()
     settle(dock)
@@ -235,13 +238,8 @@ def test_a_refused_commit_keeps_its_prompts_for_undo(docked, model, settle, monk
     assert [(p.y, p.x) for p in prompts(dock)] == [middles[0]]
 
 
-def test_closing_the_dock_says_what_is_lost(docked, model, qtbot):
-    image, middles = many_discs()
-    dock = docked(image)
-    model.go.clear()
-    for at in middles[:2]:
-        click(dock, at)
-        dock.commit()
+def test_closing_the_dock_says_what_is_lost(pressed, model, qtbot):
+    dock, _ = pressed(2)
     dock.close()
     model.go.set()
 
@@ -249,12 +247,8 @@ def test_closing_the_dock_says_what_is_lost(docked, model, qtbot):
     assert told.startswith("2 objects were not written: the Annotate dock was closed")
 
 
-def test_cancelling_the_first_turn_does_not_cancel_the_commit(docked, model, settle):
-    image, middles = many_discs()
-    dock = docked(image)
-    model.go.clear()
-    click(dock, middles[0])
-    dock.commit()
+def test_cancelling_the_first_turn_does_not_cancel_the_commit(pressed, model, settle):
+    dock, middles = pressed(1)
     dock.annotator.runner.progress.cancel()  # the turn that reads the image
     model.go.set()
     settle(dock)
