@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from canvas import Mouse, lay_out
 from discs import DiscModel, disc_image
 from everything_scene import scene
 from qtpy.compat import isalive
@@ -16,6 +17,7 @@ from napari_seem.embeddings import EmbeddingCache
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.find.dock import FindWidget
+from napari_seem.widgets.stack.dock import StackWidget
 
 
 class HeldModel(DiscModel):
@@ -80,6 +82,55 @@ def discs():
 def dock(docked, discs):
     """The dock, open on two discs."""
     return docked(discs[0])
+
+
+@pytest.fixture
+def shown(make_napari_viewer, model, qtbot):
+    """The dock in a shown window, on a disc image called 'low', and the mouse."""
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(disc_image()[0], name="low")
+    dock = AnnotateWidget(viewer, loader=lambda name: model)
+    viewer.window.add_dock_widget(dock, name="Annotate")
+    lay_out(viewer, qtbot)
+    yield dock, Mouse(viewer)
+    qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
+    dock.release()
+
+
+@pytest.fixture(scope="module")
+def model_cache():
+    """The shipped model, for all tests of a file."""
+    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
+
+
+@pytest.fixture
+def open_stack(make_napari_viewer, model_cache, qtbot):
+    """Open the Stack dock: `open_stack(volume, seeds, show, **image options)` gives the dock."""
+    docks = []
+
+    def open_on(volume, seeds, show=False, **options):
+        viewer = make_napari_viewer(show=show)
+        image = viewer.add_image(volume, name="body", **options)
+        labels = np.zeros(volume.shape, np.uint16)
+        for k, plane in seeds.items():
+            labels[k] = plane
+        viewer.add_labels(
+            labels, name="organ", scale=image.scale, translate=image.translate, units=image.units
+        )
+        dock = StackWidget(viewer, model_cache)
+        viewer.window.add_dock_widget(dock, name="Stack")
+        docks.append(dock)
+        if show:
+            qtbot.wait(50)
+        return dock
+
+    yield open_on
+    for dock in docks:
+        if isalive(dock):
+            for steps in (dock.runner.steps, dock.tracks.steps):
+                steps.stop()
+                qtbot.waitUntil(lambda steps=steps: not steps.running, timeout=20_000)
+            dock.release()
 
 
 @pytest.fixture

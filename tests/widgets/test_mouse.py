@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from canvas import RIGHT, Mouse, lay_out
-from discs import DiscModel, disc_image
+from canvas import RIGHT
+from discs import disc_image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_seem.prompts import Box, Point, Polygon, Scribble
 from napari_seem.viewer.prompt_layers import COLOURS
-from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 BLUE, ORANGE = (COLOURS[sign] for sign in (True, False))
 
 
 def to_hex(colour):
     return "#" + "".join(f"{round(float(part) * 255):02x}" for part in colour[:3])
-
-
-@pytest.fixture
-def shown(make_napari_viewer, qtbot):
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(disc_image()[0], name="discs")
-    model = DiscModel()
-    dock = AnnotateWidget(viewer, loader=lambda name: model)
-    viewer.window.add_dock_widget(dock, name="Annotate")
-    lay_out(viewer, qtbot)
-    yield dock, Mouse(viewer)
-    qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
-    dock.release()
 
 
 def test_clicks_drags_and_picks_of_a_real_mouse(shown, settle):

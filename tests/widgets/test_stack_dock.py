@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.compat import isalive
 
 from benchmarks.propagate import dice
 from benchmarks.stacks import phantoms
-from napari_seem.commands.models import ModelCache
-from napari_seem.embeddings import EmbeddingCache
 from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.stacks import read_labels, shown_stack, stack_axes
 from napari_seem.widgets.stack.dock import KEYS, StackWidget
@@ -23,34 +20,9 @@ def body():
     return case.volume[4:36:2, ::2, ::2], case.labels[4:36:2, ::2, ::2]
 
 
-@pytest.fixture(scope="module")
-def model_cache():
-    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
-
-
 @pytest.fixture
-def opened(make_napari_viewer, model_cache, qtbot):
-    """Open the dock: `opened(volume, seeds, **image options)` gives the dock."""
-    docks = []
-
-    def open_on(volume, seeds, **options):
-        viewer = make_napari_viewer()
-        viewer.add_image(volume, name="body", **options)
-        labels = np.zeros(seeds.shape if not isinstance(seeds, dict) else volume.shape, np.uint16)
-        for k, plane in seeds.items():
-            labels[k] = plane
-        viewer.add_labels(labels, name="organ")
-        dock = StackWidget(viewer, model_cache)
-        viewer.window.add_dock_widget(dock, name="Stack")
-        docks.append(dock)
-        return dock
-
-    yield open_on
-    for dock in docks:
-        if isalive(dock):
-            dock.runner.steps.stop()
-            qtbot.waitUntil(lambda dock=dock: not dock.runner.steps.running, timeout=20_000)
-            dock.release()
+def opened(open_stack):
+    return open_stack
 
 
 @pytest.fixture

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from napari.layers import Tracks
-from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_seem.commands.models import ModelCache
 from napari_seem.commands.replay import replay
-from napari_seem.embeddings import EmbeddingCache
 from napari_seem.labels.log import read_log
 from napari_seem.samples import video
 from napari_seem.viewer.documents import document_of
@@ -24,38 +23,10 @@ from napari_seem.widgets.stack.panel import OUTLINES
 LEFT = Qt.MouseButton.LeftButton
 
 
-@pytest.fixture(scope="module")
-def model_cache():
-    return ModelCache(None, EmbeddingCache(1 << 30), "cpu")
-
-
 @pytest.fixture
-def opened(make_napari_viewer, model_cache, qtbot):
-    """Open the dock in a shown window: `opened(volume, seeds, **image options)`."""
-    docks = []
-
-    def open_on(volume, seeds, **options):
-        viewer = make_napari_viewer(show=True)
-        image = viewer.add_image(volume, name="body", **options)
-        labels = np.zeros(volume.shape, np.uint16)
-        for k, plane in seeds.items():
-            labels[k] = plane
-        viewer.add_labels(
-            labels, name="organ", scale=image.scale, translate=image.translate, units=image.units
-        )
-        dock = StackWidget(viewer, model_cache)
-        viewer.window.add_dock_widget(dock, name="Stack")
-        docks.append(dock)
-        qtbot.wait(50)
-        return dock
-
-    yield open_on
-    for dock in docks:
-        if isalive(dock):
-            for steps in (dock.runner.steps, dock.tracks.steps):
-                steps.stop()
-                qtbot.waitUntil(lambda steps=steps: not steps.running, timeout=20_000)
-            dock.release()
+def opened(open_stack):
+    """Open the dock in a shown window."""
+    return partial(open_stack, show=True)
 
 
 @pytest.fixture

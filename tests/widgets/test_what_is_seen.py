@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from canvas import Mouse, lay_out, press
+from canvas import press
 from discs import disc_image
 from everything_scene import scene
 from qtpy.QtCore import Qt
@@ -12,25 +12,11 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_seem.viewer.targets import new_labels
-from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
 from napari_seem.widgets.stack.dock import StackWidget
 
 IN_FIRST, OUTSIDE = (32, 20), (5, 40)
-
-
-@pytest.fixture
-def shown(make_napari_viewer, model, qtbot):
-    """The dock on a disc image called 'low', and the mouse."""
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(disc_image()[0], name="low")
-    dock = AnnotateWidget(viewer, loader=lambda name: model)
-    viewer.window.add_dock_widget(dock, name="Annotate")
-    lay_out(viewer, qtbot)
-    yield dock, Mouse(viewer)
-    qtbot.waitUntil(lambda: not dock.annotator.runner.busy, timeout=20_000)
-    dock.release()
 
 
 def tool(dock):
