@@ -78,7 +78,7 @@ def covers(viewer: ViewerModel, image: Image, other: Image) -> bool:
 
 def is_seen(viewer: ViewerModel, image: Image) -> bool:
     """Whether an image is visible, and no other image hides a part of it."""
-    return image.visible and not any(covers(viewer, x, image) for x in _above(viewer, image))
+    return image.visible and not _covering(viewer, image)
 
 
 def show_image(viewer: ViewerModel, image: Image) -> None:
@@ -87,7 +87,7 @@ def show_image(viewer: ViewerModel, image: Image) -> None:
     Its own labels are shown again; those of images that are not seen any more are hidden.
     """
     image.visible = True
-    above = [other for other in _above(viewer, image) if covers(viewer, other, image)]
+    above = _covering(viewer, image)
     below = [x for x in image_layers(viewer) if covers(viewer, image, x)]
     unseen = [*above, *(x for x in below if _lies_within(viewer, x, image))]
     for layer in list(viewer.layers):
@@ -216,6 +216,11 @@ def _above(viewer: ViewerModel, image: Image) -> Iterable[Image]:
         opaque = layer.blending in COVERING and layer.opacity > MOST_TRANSPARENT
         if layer.visible and opaque:
             yield layer
+
+
+def _covering(viewer: ViewerModel, image: Image) -> list[Image]:
+    """The images that hide at least a part of one in the shown plane, the topmost first."""
+    return [other for other in _above(viewer, image) if covers(viewer, other, image)]
 
 
 def _extents(viewer: ViewerModel, *images: Image) -> list[npt.NDArray[np.float64]]:
