@@ -9,7 +9,7 @@ SCREEN := tools/with-screen.sh
 # Two workers, each of one thread: torch's own threads would only wait for each other. One arena:
 # glibc keeps what each thread has freed apart, a hundred megabytes in a few files of tests.
 TESTS := OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 $(BIN)/python -m pytest -n 2 --dist loadfile \
-	--no-loadscope-reorder
+	--no-loadscope-reorder --ignore=tests/torture
 DOCKS := tests/viewer tests/widgets tests/demo tests/series
 OLDEST := .venv-oldest
 NEWEST := .venv-newest
@@ -17,7 +17,7 @@ SITE := .venv-docs
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system demo test suite lint docs check check-long check-pages check-oldest check-newest check-async \
-	check-wheel clean
+	check-wheel torture clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,9 @@ check-newest: setup # all tests with the newest napari that is allowed, and the 
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check torch
 	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
 	@$(subst $(BIN),$(NEWEST)/bin,$(TESTS))
+
+torture: setup ## Kill, damage, fill and shuffle at random: hours; COUNT=100 is a short one
+	@TORTURE=$${COUNT:-10000} $(subst --ignore=tests/torture,,$(TESTS)) tests/torture
 
 clean: ## Remove the virtual environments, the site, and what the demo wrote
 	rm -rf $(VENV) $(OLDEST) $(NEWEST) $(SITE) docs/_build docs/gallery docs/reference demo-output

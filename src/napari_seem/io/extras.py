@@ -8,7 +8,7 @@ from types import ModuleType
 from ..errors import MissingPackage
 
 EXTRA_OF = {
-    "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "rasterio": "geo",
+    "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "rasterio": "geo", "gdcm": "medical", "imagecodecs": "codecs",
     "zarr": "zarr", "distributed": "cluster",
 }  # fmt: skip
 
