@@ -8,8 +8,8 @@ from types import ModuleType
 from ..errors import MissingPackage
 
 EXTRA_OF = {
-    "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "rasterio": "geo", "gdcm": "medical", "imagecodecs": "codecs",
-    "zarr": "zarr", "distributed": "cluster",
+    "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "gdcm": "medical",
+    "rasterio": "geo", "imagecodecs": "codecs", "zarr": "zarr", "distributed": "cluster",
 }  # fmt: skip
 
 
