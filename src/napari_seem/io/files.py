@@ -31,7 +31,7 @@ from .formats import (
     format_of,
     own_table,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in
+from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
@@ -76,7 +76,7 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         zarr = ome_zarr.is_ome_zarr(path)
         return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
-    if name.endswith(nifti.SUFFIXES):
+    if name.endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
     if name.endswith((".tif", ".tiff")):
         return geotiff.open_geotiff(path) if geotiff.is_geotiff(path) else tiff.open_tiff(path)
@@ -277,13 +277,17 @@ def open_labels(
     table, about = opened.table, dict(opened.about)
     if (filed := own_table(path)) is not None:
         table, about = filed
+    written = about.pop(GRID, None)
+    if kind not in OUTLINES:
+        axes = named_axes(written) if grid is None else grid.axes
+        opened = opened.fitted(axes, shape if grid is None else grid.shape)
     labels = opened.data
     if shape is not None and tuple(shape) != tuple(labels.shape):
         raise InvalidLabels(
             f"'{path}' holds labels of shape {tuple(labels.shape)}, not {tuple(shape)}; give "
             "labels on the image's own grid"
         )
-    written, own = about.pop(GRID, None), opened.grid
+    own = opened.grid
     about.pop(FILE, None)
     if kind in OUTLINES or own.format == "tiff":  # which can't hold an affine themselves
         own = own.placed_by(written)

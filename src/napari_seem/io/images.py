@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,7 @@ from . import ome_zarr
 from .files import open_image, open_labels, write_labels
 from .formats import ending, stem_of
 from .grid import Grid
-from .opened import Opened, OpenedLabels
-
-if TYPE_CHECKING:
-    from dask.array import Array
+from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
@@ -37,7 +34,7 @@ def channels_last(opened: Opened) -> ArraySource:
         return np.moveaxis(opened.data, opened.channel_axis, -1)
     import dask.array
 
-    return dask.array.moveaxis(_lazy(opened.data), opened.channel_axis, -1)
+    return dask.array.moveaxis(lazy(opened.data), opened.channel_axis, -1)
 
 
 def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource, bool]:
@@ -49,15 +46,6 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource,
     array = channels_last(opened)
     short = array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS
     return array, opened.channel_axis is not None or (short and axis is None)
-
-
-def _lazy(data: ArraySource) -> Array:
-    """Wrap an array on disk, of any shape, in a dask array, which reads parts when needed."""
-    import dask.array
-
-    if isinstance(data, dask.array.Array):
-        return data
-    return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
 
 
 def read_array(path: str | PathLike[str]) -> npt.NDArray[Any]:
@@ -77,7 +65,7 @@ def open_lazily(path: str | PathLike[str]) -> tuple[ArraySource, Grid]:
     image, grid = channels_last(opened), opened.grid
     unnamed = opened.channel_axis is None and image.ndim == 3
     if unnamed and image.shape[0] == 1:
-        single = image if isinstance(image, np.ndarray) else _lazy(image)
+        single = image if isinstance(image, np.ndarray) else lazy(image)
         return single[0], Grid.plain(image.shape[1:])
     if unnamed and image.shape[-1] <= MOST_CHANNELS:
         return image, Grid.plain(image.shape[:2])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..edits import ObjectTable
 from ..images import ArraySource
 from .grid import Grid
+
+if TYPE_CHECKING:
+    from dask.array import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +86,53 @@ class OpenedLabels:
     grid: Grid
     about: Mapping[str, Any] = field(default_factory=dict)
     levels: tuple[ArraySource, ...] = field(default=(), repr=False)
+
+    def fitted(self, axes: Sequence[str] | None, shape: Sequence[int] | None) -> OpenedLabels:
+        """Return the labels with the axes of an image, where nothing but their order differs.
+
+        Axes of length one are left out or added. What doesn't fit is returned as it is.
+
+        Parameters
+        ----------
+        axes : sequence of str or None
+            Of the image, as of a `Grid`; None where nobody knows.
+        shape : tuple of int or None
+            Of the image.
+        """
+        own, sizes = self.grid.axes, self.grid.shape
+        axes = own if axes is None else tuple(axes)
+        sources = [own.index(name) if name in own else None for name in axes]
+        found = [1 if axis is None else sizes[axis] for axis in sources]
+        gone = [axis for axis in range(len(own)) if axis not in sources]
+        named = all(sizes[axis] == 1 for axis in gone) and len(set(axes)) == len(axes)
+        if not named or (shape is not None and found != list(shape)):
+            if shape is None or [n for n in sizes if n > 1] != [n for n in shape if n > 1]:
+                return self
+            long = iter([axis for axis, n in enumerate(sizes) if n > 1])
+            sources = [next(long) if n > 1 else None for n in shape]
+        if sources == list(range(len(own))):
+            return self
+        if shape is None and None in sources:
+            return self
+        levels = tuple(_picked(level, sources) for level in self.levels)
+        data = levels[0] if levels else _picked(self.data, sources)
+        grid = self.grid.taken([axis for axis in sources if axis is not None])
+        return replace(self, data=data, grid=grid, levels=levels)
+
+
+def lazy(data: ArraySource) -> Array:
+    """Wrap an array on disk, of any shape, in a dask array, which reads parts when needed."""
+    import dask.array
+
+    if isinstance(data, dask.array.Array):
+        return data
+    return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
+
+
+def _picked(data: ArraySource, sources: Sequence[int | None]) -> ArraySource:
+    """Return an array with some of its axes, unread; others have one entry, and None is new."""
+    array: Any = data if isinstance(data, np.ndarray) else lazy(data)
+    kept = [axis for axis in sources if axis is not None]
+    gone = [axis for axis in range(array.ndim) if axis not in kept]
+    array = array.transpose([*gone, *kept])[(0,) * len(gone)]
+    return array[tuple(None if axis is None else slice(None) for axis in sources)]
