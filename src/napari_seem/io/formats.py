@@ -9,7 +9,7 @@ from typing import Any
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, MissingPackage
-from . import nifti, ome_zarr
+from . import nifti, ome_zarr_read
 from .table import FILE, VERSION, read_json
 
 TRACKS = "_track.txt"
@@ -78,7 +78,7 @@ def find_labels(path: Path) -> Path | None:
     """
     try:
         if path.is_dir():
-            return path if ome_zarr.holds_labels(path) else None
+            return path if ome_zarr_read.holds_labels(path) else None
         if not path.is_file():
             return None
         if format_of(path) == ".coco.json":
