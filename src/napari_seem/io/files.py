@@ -31,7 +31,7 @@ from .formats import (
     format_of,
     own_table,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
+from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
@@ -158,9 +158,9 @@ def write_labels(
     notes |= {FILE: path.name, GRID: grid.to_dict()}
     finals = [path] if kind in OWN_TABLE else [path, beside(path)]
     _spare_foreign(finals[1:])
+    values = np.asarray(checked_ids(np.asarray(labels), kind in (".tif", ".tiff")))
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
-    values = np.asarray(labels)
+        return tracks.write_tracks(path, *arranged(values, grid), known, notes)
     told = reporting(progress, 1, f"write {path.name}")
     with told as report, replacing(*finals) as parts:
         if kind in nifti.SUFFIXES:
