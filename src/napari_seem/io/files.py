@@ -17,7 +17,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from ..progress import Progress, reporting
-from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
+from . import dicom, geotiff, nifti, ome_zarr, pictures, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
@@ -40,14 +40,19 @@ from .zarr_labels import write_zarr
 LOG = logging.getLogger(__name__)
 
 
-def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
+def open_image(
+    path: str | PathLike[str], series: str | None = None, *, as_stored: bool = False
+) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
 
     Parameters
     ----------
     path : str or Path
     series : str, optional
-        Of a DICOM folder with several.
+        Of a DICOM folder with several; the number or name of one of several images of a TIFF.
+    as_stored : bool
+        Leave palettes, inverted grays and the EXIF orientation of TIFF and pictures as the file
+        holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -78,14 +83,27 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
-    if name.endswith((".tif", ".tiff")):
-        return geotiff.open_geotiff(path) if geotiff.is_geotiff(path) else tiff.open_tiff(path)
     if name.endswith(".dcm"):
         raise FileTrouble(
             f"'{path}' is one DICOM file; open the folder of its series, so that slices get their "
             "places"
         )
-    return _open_picture(path)
+    opened = _open_pixels(path, series, as_stored)
+    if warning := opened.about.get("warning"):
+        LOG.warning("%s: %s", path, warning)
+    return opened
+
+
+def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
+    """Open a raster, a TIFF or another picture."""
+    if geotiff.has_place(path):
+        return geotiff.open_geotiff(path)
+    pictures.refuse_others(path)
+    if tiff.is_tiff(path):
+        opened = tiff.open_tiff(path, series, as_stored)
+    else:
+        opened = pictures.open_picture(path, as_stored)
+    return geotiff.without_place(path, opened)
 
 
 def write_labels(
@@ -316,26 +334,13 @@ def _open_labels(
         read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
             path, kind, grid, shape)  # fmt: skip
         return OpenedLabels(name, read[0], read[1], Grid.plain(read[0].shape), read[2])
-    image = open_image(path)
+    image = open_image(path, as_stored=True)
     if image.channel_axis is not None:
         raise InvalidLabels(
             f"'{path}' is an image with channels, of shape {tuple(image.data.shape)}, and holds "
             "no labels; give a file with one integer a pixel"
         )
     return OpenedLabels(name, image.data, ObjectTable(), image.grid)
-
-
-def _open_picture(path: Path) -> Opened:
-    from skimage.io import imread
-
-    try:
-        data = np.asarray(imread(path))
-    except Exception as error:  # readers of damaged files raise anything
-        why = (str(error).splitlines() or ["damaged"])[0]
-        raise FileTrouble(f"'{path}' can't be read as an image ({why})") from error
-    colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
-    shape = data.shape[:-1] if colour else data.shape
-    return Opened(path.stem, (data,), Grid.plain(shape), len(shape) if colour else None)
 
 
 def _write_outlines(

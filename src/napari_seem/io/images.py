@@ -134,10 +134,14 @@ def open_seeds(path: str | PathLike[str], stack: ArraySource, grid: Grid) -> Ope
     InvalidLabels
         They lie on another grid, or the image is no stack.
     """
-    shape = tuple(int(n) for n in stack.shape[:3])
-    if len(shape) < 3:
-        raise InvalidLabels(f"an image of shape {shape} is no stack; give one of several planes")
-    return open_labels(path, grid if grid.shape == shape else None, shape=shape)
+    if grid.ndim != 3:
+        kind = "no stack" if grid.ndim < 3 else f"of {grid.ndim} axes {grid.axes}"
+        colours = " with its channels" if stack.ndim > grid.ndim else ""
+        raise InvalidLabels(
+            f"the image of shape {tuple(stack.shape)}{colours} is {kind}; give a stack of planes, "
+            "of three axes besides channels"
+        )
+    return open_labels(path, grid, shape=grid.shape)
 
 
 def labels_beside(folder: Path, source: Path) -> Path:
