@@ -32,6 +32,7 @@ from .formats import (
     own_table,
 )
 from .grid import Grid, LabelsLike, checked_ids, ids_in
+from .guard import guarded, reading
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
@@ -40,6 +41,7 @@ from .zarr_labels import write_zarr
 LOG = logging.getLogger(__name__)
 
 
+@guarded
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
 
@@ -66,8 +68,6 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     ((8, 9), (8, 9))
     """
     path = as_path(path)
-    if not path.exists():
-        raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if ending(path) == TRACKS:
@@ -265,6 +265,7 @@ def read_labels(
     return opened.data, opened.table
 
 
+@guarded
 def open_labels(
     path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
 ) -> OpenedLabels:
@@ -324,11 +325,8 @@ def _open_labels(
 def _open_picture(path: Path) -> Opened:
     from skimage.io import imread
 
-    try:
+    with reading(path, "as an image"):
         data = np.asarray(imread(path))
-    except Exception as error:  # readers of damaged files raise anything
-        why = (str(error).splitlines() or ["damaged"])[0]
-        raise FileTrouble(f"'{path}' can't be read as an image ({why})") from error
     colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
     shape = data.shape[:-1] if colour else data.shape
     return Opened(path.stem, (data,), Grid.plain(shape), len(shape) if colour else None)

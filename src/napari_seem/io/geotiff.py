@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from ..errors import FileTrouble, InvalidLabels
 from ..images import AnyArray, ArraySource
 from .extras import need
 from .grid import Grid, narrowest
+from .guard import check_claim, reading
 from .opened import Opened
 
 if TYPE_CHECKING:
@@ -31,11 +33,9 @@ def is_geotiff(path: Path) -> bool:
     """Return whether a TIFF has a place on Earth."""
     import tifffile
 
-    try:
-        with tifffile.TiffFile(path) as file:
-            return any(tag in file.pages.first.tags for tag in _TAGS)
-    except (tifffile.TiffFileError, OSError, ValueError, IndexError):
-        return False
+    with suppress(FileTrouble), reading(path), tifffile.TiffFile(path) as file:
+        return any(tag in file.pages.first.tags for tag in _TAGS)
+    return False
 
 
 def open_geotiff(path: Path) -> Opened:
@@ -61,6 +61,7 @@ def open_geotiff(path: Path) -> Opened:
             names = _band_names(file)
             factors = file.overviews(1)
             nbytes = file.height * file.width * file.count * np.dtype(file.dtypes[0]).itemsize
+        check_claim(path, nbytes, kept=nbytes <= LARGE)
         if nbytes <= LARGE:
             levels: tuple[ArraySource, ...] = (_read(path, 0, None),)
         else:
@@ -150,7 +151,7 @@ def _read(path: Path, level: int, window: Window | None) -> AnyArray:
     """Read (H, W) or (H, W, bands) of a window, or of everything."""
     rasterio = need("rasterio")
     options = {"overview_level": level - 1} if level else {}
-    with rasterio.open(path, **options) as file:
+    with reading(path, "as a raster"), rasterio.open(path, **options) as file:
         bands = file.read(window=window)
     return np.asarray(bands[0] if len(bands) == 1 else np.moveaxis(bands, 0, -1))
 

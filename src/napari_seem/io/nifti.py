@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from ..errors import FileTrouble
 from .extras import need
 from .grid import FloatArray, Grid, narrowest
+from .guard import check_claim
 from .opened import Opened
 
 SUFFIXES = (".nii", ".nii.gz")
@@ -35,6 +37,8 @@ def open_nifti(path: Path) -> Opened:
     nibabel = need("nibabel")
     try:
         image = nibabel.load(path)
+        packed = path.suffix.lower() == ".gz"
+        check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
         data = _pixels(image)
     except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
             nibabel.spatialimages.HeaderDataError) as error:  # fmt: skip

@@ -13,6 +13,7 @@ from ..errors import FileTrouble
 from ..images import ArraySource
 from .extras import need
 from .grid import Grid, narrowest
+from .guard import check_claim
 from .opened import Opened
 
 LARGE = 1 << 30
@@ -92,6 +93,7 @@ def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour:
 
 def _pixels(path: Path, number: int, level: tifffile.TiffPageSeries) -> ArraySource:
     """Read the pixels of a series, without axes of length one."""
+    check_claim(path, level.nbytes, kept=level.nbytes <= LARGE)
     if level.nbytes <= LARGE:
         return level.asarray(squeeze=True)
     try:
