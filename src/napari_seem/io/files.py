@@ -32,6 +32,7 @@ from .formats import (
     own_table,
 )
 from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
+from .guard import guarded
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, read_json, write_json
 from .whole import replacing
@@ -40,6 +41,7 @@ from .zarr_labels import write_zarr
 LOG = logging.getLogger(__name__)
 
 
+@guarded
 def open_image(
     path: str | PathLike[str], series: str | None = None, *, as_stored: bool = False
 ) -> Opened:
@@ -71,8 +73,6 @@ def open_image(
     ((8, 9), (8, 9))
     """
     path = as_path(path)
-    if not path.exists():
-        raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if ending(path) == TRACKS:
@@ -283,6 +283,7 @@ def read_labels(
     return opened.data, opened.table
 
 
+@guarded
 def open_labels(
     path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
 ) -> OpenedLabels:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..edits import ObjectTable
-from ..errors import FileTrouble, MissingPackage
+from ..errors import NapariSeemError
 from . import nifti, ome_zarr
+from .guard import reading
 from .table import FILE, VERSION, read_json
 
 TRACKS = "_track.txt"
@@ -76,7 +78,7 @@ def find_labels(path: Path) -> Path | None:
     path : Path
         Of a file or folder, of any format.
     """
-    try:
+    with suppress(NapariSeemError), reading(path):  # whoever opens it will say so
         if path.is_dir():
             return path if ome_zarr.holds_labels(path) else None
         if not path.is_file():
@@ -84,14 +86,7 @@ def find_labels(path: Path) -> Path | None:
         if format_of(path) == ".coco.json":
             return _of_json(path)
         return path if _holds_labels(path, ending(path)) else None
-    except (
-        OSError,
-        ValueError,
-        zipfile.BadZipFile,
-        MissingPackage,
-        FileTrouble,
-    ):  # whoever opens it will say so
-        return None
+    return None
 
 
 def _holds_labels(path: Path, kind: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -42,11 +43,9 @@ def is_geotiff(path: Path) -> bool:
     """Return whether a TIFF has a place on Earth."""
     import tifffile
 
-    try:
-        with reading(path), tifffile.TiffFile(path) as file:
-            return any(tag in file.pages.first.tags for tag in _TAGS)
-    except FileTrouble:
-        return False
+    with suppress(FileTrouble), reading(path), tifffile.TiffFile(path) as file:
+        return any(tag in file.pages.first.tags for tag in _TAGS)
+    return False
 
 
 def world_file(path: Path) -> Path | None:

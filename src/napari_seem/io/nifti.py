@@ -6,6 +6,7 @@ import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from ..errors import FileTrouble, InvalidLabels
 from .extras import need
 from .grid import FloatArray, Grid, arranged, narrowest
+from .guard import check_claim
 from .opened import Opened
 
 LOG = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ def open_nifti(path: Path) -> Opened:
     nibabel = need("nibabel")
     try:
         image = nibabel.load(path)
+        packed = path.suffix.lower() == ".gz"
+        check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
         data = _pixels(path, image)
         affine, about = _place(image)
     except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
