@@ -47,7 +47,9 @@ def test_a_broken_sform_gives_way_to_the_qform(tmp_path, change, caplog):
     labels = np.zeros(opened.grid.shape, np.uint8)
     labels[1, 2, 3] = 7
     write_labels(tmp_path / "l.nii.gz", labels, opened.grid)  # lies as its image does
-    np.testing.assert_array_equal(open_labels(tmp_path / "l.nii.gz").grid.matrix, opened.grid.matrix)
+    np.testing.assert_array_equal(
+        open_labels(tmp_path / "l.nii.gz").grid.matrix, opened.grid.matrix
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,9 @@ def test_both_orders_of_bytes_and_both_versions(tmp_path, kind, order):
     assert type(nibabel.load(tmp_path / "l.nii")) is kind
 
 
-@pytest.mark.parametrize("kind", [nibabel.Nifti1Pair, nibabel.AnalyzeImage, nibabel.Spm2AnalyzeImage])
+@pytest.mark.parametrize(
+    "kind", [nibabel.Nifti1Pair, nibabel.AnalyzeImage, nibabel.Spm2AnalyzeImage]
+)
 @pytest.mark.parametrize("ending", [".hdr", ".img"])
 def test_pairs_of_header_and_pixels(tmp_path, kind, ending):
     values = np.arange(120, dtype=np.int16).reshape(4, 5, 6)

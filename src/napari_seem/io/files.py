@@ -17,7 +17,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from ..progress import Progress, reporting
-from . import dicom, geotiff, nifti, ome_zarr, pictures, tiff, tracks
+from . import dicom, geotiff, ids, nifti, ome_zarr_read, pictures, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
@@ -78,8 +78,8 @@ def open_image(
     if ending(path) == TRACKS:
         return tracks.open_tracks(path)
     if path.is_dir():
-        zarr = ome_zarr.is_ome_zarr(path)
-        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
+        zarr = ome_zarr_read.is_ome_zarr(path)
+        return ome_zarr_read.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
     name = path.name.lower()
     if name.endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
@@ -326,8 +326,10 @@ def _open_labels(
     if kind == TRACKS:
         return tracks.read_tracks(path)
     if path.is_dir():
-        group, table, about = ome_zarr.read_ome_labels(path)
-        return OpenedLabels(name, group.data, table, group.grid, about, group.levels)
+        group, table, about = ome_zarr_read.read_ome_labels(path)
+        found = ids.as_labels(path, group, name)
+        levels = group.levels if found.data is group.data else ()
+        return replace(found, table=table or found.table, about=found.about | about, levels=levels)
     if kind in OUTLINES:
         from .outlines_read import read_outlines
         from .roi_sets import read_roi_set
@@ -335,13 +337,8 @@ def _open_labels(
         read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
             path, kind, grid, shape)  # fmt: skip
         return OpenedLabels(name, read[0], read[1], Grid.plain(read[0].shape), read[2])
-    image = open_image(path, as_stored=True)
-    if image.channel_axis is not None:
-        raise InvalidLabels(
-            f"'{path}' is an image with channels, of shape {tuple(image.data.shape)}, and holds "
-            "no labels; give a file with one integer a pixel"
-        )
-    return OpenedLabels(name, image.data, ObjectTable(), image.grid)
+    opened = open_image(path, as_stored=True)
+    return ids.open_palette(path) or ids.as_labels(path, opened, name)
 
 
 def _write_outlines(

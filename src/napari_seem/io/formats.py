@@ -10,7 +10,7 @@ from typing import Any
 
 from ..edits import ObjectTable
 from ..errors import NapariSeemError
-from . import nifti, ome_zarr
+from . import nifti, ome_zarr_read
 from .guard import reading
 from .table import FILE, VERSION, read_json
 
@@ -80,7 +80,7 @@ def find_labels(path: Path) -> Path | None:
     """
     with suppress(NapariSeemError), reading(path):  # whoever opens it will say so
         if path.is_dir():
-            return path if ome_zarr.holds_labels(path) else None
+            return path if ome_zarr_read.holds_labels(path) else None
         if not path.is_file():
             return None
         if format_of(path) == ".coco.json":

@@ -191,9 +191,14 @@ def arranged(labels: AnyArray, grid: Grid) -> tuple[AnyArray, Grid]:
     labels : array on the grid
     grid : Grid
     """
-    ranks = {"t": 0, "z": 2, "y": 3, "x": 4}
-    order = sorted(range(grid.ndim), key=lambda axis: ranks.get(grid.axes[axis], 1))
+    order = arranged_axes(grid)
     return labels.transpose(order), grid.taken(order)
+
+
+def arranged_axes(grid: Grid) -> list[int]:
+    """Return the axes of a grid in the order of `arranged`."""
+    ranks = {"t": 0, "z": 2, "y": 3, "x": 4}
+    return sorted(range(grid.ndim), key=lambda axis: ranks.get(grid.axes[axis], 1))
 
 
 def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np.integer]:

@@ -15,10 +15,10 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
-from . import ome_zarr
 from .files import open_image, open_labels, write_labels
 from .formats import ending, stem_of
 from .grid import Grid
+from .ome_zarr_read import is_ome_zarr
 from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir() or ome_zarr.is_ome_zarr(path) or any(path.glob("*.dcm")):
+        if not path.is_dir() or is_ome_zarr(path) or any(path.glob("*.dcm")):
             found.append(path)
             continue
         inside = sorted(path.iterdir())

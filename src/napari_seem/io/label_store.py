@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from . import ome_zarr
+from . import ome_zarr, ome_zarr_read
 from .extras import need
 from .grid import Grid
 
@@ -104,10 +104,10 @@ class LabelStore:
             It is no label group, or can't be written.
         """
         zarr = need("zarr")
-        known = ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+        known = ome_zarr_read.attributes(path) if ome_zarr_read.is_ome_zarr(path) else {}
         if "image-label" not in known:
             raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
-        _, table, about = ome_zarr.read_ome_labels(path)
+        _, table, about = ome_zarr_read.read_ome_labels(path)
         with written_to(path):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]

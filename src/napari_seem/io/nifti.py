@@ -339,7 +339,9 @@ def _affine_of(grid: Grid, solid: Sequence[int], factors: Sequence[float]) -> Fl
 
 
 def _in_common(
-    units: Sequence[str], sizes: dict[str, float], names: dict[str, str],
+    units: Sequence[str],
+    sizes: dict[str, float],
+    names: dict[str, str],
     usual: tuple[str, str],
 ) -> tuple[str, list[float]]:
     """Return the NIfTI unit that some units are written in, and a factor for each.

@@ -82,6 +82,8 @@ class OpenedLabels:
         Provenance: image, model, intensity window, and the colours of classes.
     levels : tuple of array-like
         The labels at smaller sizes, the full size first; only of OME-Zarr.
+    note : str
+        What a person is to be told of how ids were made of the file's pixels.
     """
 
     name: str
@@ -90,6 +92,7 @@ class OpenedLabels:
     grid: Grid
     about: Mapping[str, Any] = field(default_factory=dict)
     levels: tuple[ArraySource, ...] = field(default=(), repr=False)
+    note: str = ""
 
     def fitted(self, axes: Sequence[str] | None, shape: Sequence[int] | None) -> OpenedLabels:
         """Return the labels with the axes of an image, where nothing but their order differs.

@@ -14,7 +14,7 @@ from typing import Any
 from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.formats import ending
-from ..io.ome_zarr import is_ome_zarr
+from ..io.ome_zarr_read import is_ome_zarr
 from ..io.whole import replacing
 from .legacy import upgraded
 

@@ -183,6 +183,7 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
 def read_file(path: str | list[str]) -> Any:
     """npe2 reader of label files and of NIfTI; gives None for files of other kinds."""
     from napari import current_viewer
+    from napari.utils.notifications import show_warning
 
     paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
     labels = [find_labels(one) for one in paths]
@@ -196,9 +197,15 @@ def read_file(path: str | list[str]) -> Any:
         layers = []
         for one, found in zip(paths, labels, strict=True):
             if found is None:
-                layers += as_layers(open_image(one))
+                image = open_image(one)
+                layers += as_layers(image)
+                text = image.about.get("warning")
             else:
-                layers.append(labels_layer(open_labels_on(found, images), found))
+                labelled = open_labels_on(found, images)
+                layers.append(labels_layer(labelled, found))
+                text = labelled.note
+            if text:
+                show_warning(f"'{one.name}': {text}.")
         return layers
 
     return read

@@ -16,7 +16,7 @@ from ...io.dicom import describe, series_in
 from ...io.files import open_image
 from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
-from ...io.ome_zarr import is_ome_zarr
+from ...io.ome_zarr_read import is_ome_zarr
 from ...io.opened import Opened, OpenedLabels
 from ...labels.plans import counted
 from ...viewer.files import (
@@ -212,6 +212,8 @@ def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
     if is_kept(opened.about):
         return open_labels(viewer, path)
     data, options, _ = labels_layer(opened, path)
+    if opened.note:
+        notify(f"'{path.name}': {opened.note}")
     return viewer.add_labels(data, **options)
 
 
