@@ -94,6 +94,23 @@ def open_image(
     return opened
 
 
+@guarded
+def series_of(path: str | PathLike[str]) -> dict[str, str]:
+    """Return the images among which a person may choose: `series` of `open_image` -> description.
+
+    They are the series of a DICOM folder, or the images of a TIFF without labels and thumbnails;
+    none for files of other kinds.
+    """
+    path = as_path(path)
+    if path.is_dir():
+        dicoms = {} if ome_zarr_read.is_ome_zarr(path) else dicom.series_in(path)
+        return {uid: dicom.describe(datasets) for uid, datasets in dicoms.items()}
+    nifty = path.name.lower().endswith(nifti.SUFFIXES)
+    return (
+        {} if nifty or not tiff.is_tiff(path) or geotiff.has_place(path) else tiff.series_of(path)
+    )
+
+
 def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
     """Open a raster, a TIFF or another picture."""
     if geotiff.has_place(path):
@@ -337,8 +354,7 @@ def _open_labels(
         read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
             path, kind, grid, shape)  # fmt: skip
         return OpenedLabels(name, read[0], read[1], Grid.plain(read[0].shape), read[2])
-    opened = open_image(path, as_stored=True)
-    return ids.open_palette(path) or ids.as_labels(path, opened, name)
+    return ids.open_palette(path) or ids.as_labels(path, open_image(path, as_stored=True), name)
 
 
 def _write_outlines(

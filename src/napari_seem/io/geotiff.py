@@ -174,33 +174,37 @@ def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
         about["control points"] = len(points)
         fitted = _fitted(points)
         transform, crs = (transform, None) if fitted is None else (fitted, system)
-    crs = crs or _system_beside(path)
-    if transform.is_identity:
-        crs = None
-        means = "control points" if points else "rational polynomials (RPC)" if file.rpcs else ""
-        about["warning"] = (
-            f"the file is placed on a map by {means}, which no affine describes; it is opened in "
-            "pixels. Rectify it with gdalwarp to have it on the map"
-            if means else "the file says nowhere where it lies on a map; it is opened in pixels"
-        )  # fmt: skip
-    elif crs is None:
-        about["warning"] = (
+    crs = None if transform.is_identity else crs or _system_beside(path)
+    matrix, unit = np.eye(3), "pixel"
+    if not transform.is_identity:
+        a, b, c, d, e, f = tuple(transform)[:6]
+        middle = (a / 2 + b / 2 + c, d / 2 + e / 2 + f)
+        matrix = np.array([[-e, -d, -middle[1]], [b, a, middle[0]], [0.0, 0.0, 1.0]]) + 0.0
+    if crs is not None:
+        about["crs"] = crs.to_string()
+        unit = "degree" if crs.is_geographic else _UNITS.get(crs.linear_units, "pixel")
+    elif warning := _unplaced(file, transform.is_identity):
+        about["warning"] = warning
+    native = {"crs": crs, "transform": transform, "nodata": file.nodata}
+    native |= {"gcps": (points, system)} if points else {}
+    shape = (file.height, file.width)
+    return Grid(shape, ("y", "x"), matrix, (unit, unit), "geotiff", native), about
+
+
+def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
+    """Say what a raster without coordinate system, or without any place, lacks."""
+    if not in_pixels:
+        return (
             "the file names no coordinate system; labels get its transform, and nothing says on "
             "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..."
         )
-    if crs is not None:
-        about["crs"] = crs.to_string()
-    a, b, c, d, e, f = (0, 0, 0, 0, 0, 0) if transform.is_identity else tuple(transform)[:6]
-    middle = (a / 2 + b / 2 + c, d / 2 + e / 2 + f)
-    matrix = np.array([[-e, -d, -middle[1]], [b, a, middle[0]], [0.0, 0.0, 1.0]]) + 0.0
-    if transform.is_identity:
-        matrix = np.eye(3)
-    unit = "pixel"
-    if crs is not None:
-        unit = "degree" if crs.is_geographic else _UNITS.get(crs.linear_units, "pixel")
-    native = {"crs": crs, "transform": transform, "nodata": file.nodata}
-    native |= {"gcps": (points, system)} if points else {}
-    return Grid((file.height, file.width), ("y", "x"), matrix, (unit, unit), "geotiff", native), about
+    means = "control points" if file.gcps[0] else "rational polynomials (RPC)" if file.rpcs else ""
+    if not means:
+        return "the file says nowhere where it lies on a map; it is opened in pixels"
+    return (
+        f"the file is placed on a map by {means}, which no affine describes; it is opened in "
+        "pixels. Rectify it with gdalwarp to have it on the map"
+    )
 
 
 def _fitted(points: Sequence[GroundControlPoint]) -> Affine | None:
@@ -248,11 +252,12 @@ def _bands(file: DatasetReader) -> tuple[int, ...]:
 
 def _band_names(file: DatasetReader, bands: Sequence[int]) -> tuple[str, ...]:
     colours = [str(colour.name) for colour in file.colorinterp]
-    return tuple(
-        file.descriptions[number - 1]
-        or (colours[number - 1] if colours[number - 1] not in ("gray", "undefined") else f"band {number}")
-        for number in bands
-    )
+    names = []
+    for number in bands:
+        colour = colours[number - 1]
+        usual = f"band {number}" if colour in ("gray", "undefined") else colour
+        names.append(file.descriptions[number - 1] or usual)
+    return tuple(names)
 
 
 def _read(path: Path, level: int, bands: Sequence[int], window: Window | None) -> AnyArray:

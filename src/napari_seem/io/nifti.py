@@ -17,9 +17,11 @@ from ..errors import FileTrouble, InvalidLabels
 from .extras import need
 from .grid import FloatArray, Grid, arranged, narrowest
 from .guard import check_claim
-from .opened import Opened
+from .opened import FileArray, Opened
 
 LOG = logging.getLogger(__name__)
+LARGE = 1 << 28
+"""Pixels of more bytes are not read when they are opened, unless they are packed or rescaled."""
 SUFFIXES = (".nii", ".nii.gz")
 LABEL_INTENT = 1002
 PAIRS = (".hdr", ".img")
@@ -44,7 +46,8 @@ def open_nifti(path: Path) -> Opened:
     pixel order; axes of length one beyond the third are left out. The world is (inferior,
     posterior, left), so that axial, coronal and sagittal planes are shown as radiologists expect
     them. The place is that of the sform, else of the qform, else of the voxel sizes alone; a form
-    that is singular or not finite is passed over. Uncompressed files are mapped, not read.
+    that is singular or not finite is passed over. Large files
+    without compression are read part by part.
 
     Raises
     ------
@@ -53,7 +56,7 @@ def open_nifti(path: Path) -> Opened:
     """
     nibabel = need("nibabel")
     try:
-        image = nibabel.load(path)
+        image = nibabel.load(path, mmap=False)
         packed = path.suffix.lower() == ".gz"
         check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
         data = _pixels(path, image)
@@ -81,7 +84,8 @@ def open_nifti(path: Path) -> Opened:
         )
     gone = tuple(axis for axis in range(count) if axis not in kept)
     data = data.transpose(*inner[::-1], *channels, *gone)
-    data = data.reshape(data.shape[: data.ndim - len(gone)])
+    if gone:
+        data = np.asarray(data).reshape(data.shape[: data.ndim - len(gone)])
     return Opened(
         _stem(path), (data,), _grid(image, affine, data.shape[: len(inner)]),
         len(inner) if channels else None,
@@ -169,6 +173,9 @@ def _pixels(path: Path, image: Any) -> Any:
         )
     slope, inter = float(proxy.slope), float(proxy.inter)
     if (slope, inter) == (1.0, 0.0) or stored.fields is not None:
+        large = prod(proxy.shape) * stored.itemsize > LARGE and stored.kind in "uif"
+        if large and not path.name.lower().endswith(".gz"):
+            return FileArray(Path(proxy.file_like), stored, proxy.shape, proxy.offset, proxy.order)
         values = np.asanyarray(proxy.get_unscaled())
         return values.astype(np.float64) if stored.kind == "f" and stored.itemsize > 8 else values
     if slope.is_integer() and inter.is_integer() and stored.kind in "ui":

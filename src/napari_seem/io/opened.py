@@ -186,6 +186,8 @@ class FileArray:
                     raise FileTrouble(f"'{self.path}' has changed while it was open; open it again")
                 mapped: Any = np.memmap(file, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
                 return np.array(mapped.transpose(self._axes)[index], self.dtype)
+        except FileTrouble:
+            raise
         except OSError as error:
             raise FileTrouble(
                 f"'{self.path}' can't be read any more ({error}); open it again"

@@ -183,13 +183,15 @@ def coloured(data: ArraySource, convert: Callable[[Any], Any], more: bool = Fals
     """
     if isinstance(data, np.ndarray):
         return convert(data)  # type: ignore[no-any-return]
-    source = lazy(data)
+    source: Any = lazy(data)
     if more:
-        chunks, options = (*source.chunks, (3,)), {"new_axis": source.ndim}
+        found = source.map_blocks(
+            convert, dtype=np.uint8, chunks=(*source.chunks, (3,)), new_axis=source.ndim
+        )
     else:
         source = source.rechunk({source.ndim - 1: -1})
-        chunks, options = (*source.chunks[:-1], (3,)), {}
-    return source.map_blocks(convert, dtype=np.uint8, chunks=chunks, **options)  # type: ignore[no-any-return]
+        found = source.map_blocks(convert, dtype=np.uint8, chunks=(*source.chunks[:-1], (3,)))
+    return found  # type: ignore[no-any-return]
 
 
 def of_palette(colours: npt.NDArray[np.integer]) -> Callable[[Any], Any]:

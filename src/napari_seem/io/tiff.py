@@ -118,9 +118,10 @@ def _opened(
 
 
 def series_of(path: Path) -> dict[str, str]:
-    """Return the images of a TIFF file: number as text -> description for people."""
+    """Return the images of a TIFF that a person may want: number as text -> description."""
     with _file(path) as file:
-        return {str(n): _description(n, one) for n, one in enumerate(file.series)}
+        wanted = [n for n, one in enumerate(file.series) if not _is_beside(one)]
+        return {str(n): _description(n, file.series[n]) for n in wanted}
 
 
 def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour: str) -> None:
@@ -187,12 +188,16 @@ def _chosen(path: Path, listed: Sequence[Series], wanted: str | None) -> int:
 
 def _others(listed: Sequence[Series], number: int) -> list[str]:
     """Say which image was opened where a file holds several that a person may want."""
-    small = [one.name.lower() in _BESIDE or one.keyframe.is_reduced for one in listed]
-    if sum(not beside for n, beside in enumerate(small) if n != number) == 0:
+    if all(n == number or _is_beside(one) for n, one in enumerate(listed)):
         return []
     every = "; ".join(_description(n, one) for n, one in enumerate(listed[:8]))
     more = ", ..." if len(listed) > 8 else ""
     return [f"the file holds {len(listed)} images ({every}{more}), of which {number} is opened"]
+
+
+def _is_beside(one: Series) -> bool:
+    """Return whether an image is a label or a small copy beside the one that is wanted."""
+    return one.name.lower() in _BESIDE or bool(one.keyframe.is_reduced)
 
 
 def _description(number: int, one: Series) -> str:
@@ -290,7 +295,8 @@ def _in_order(levels: list[ArraySource], letters: str) -> tuple[list[ArraySource
     slots = [axis for axis, letter in enumerate(letters) if letter not in "SC"]
     ranks = {"T": 0, "Z": 2, "Y": 3, "X": 4}
     order = list(range(len(letters)))
-    for slot, axis in zip(slots, sorted(slots, key=lambda a: ranks.get(letters[a], 1)), strict=True):
+    ranked = sorted(slots, key=lambda axis: ranks.get(letters[axis], 1))
+    for slot, axis in zip(slots, ranked, strict=True):
         order[slot] = axis
     if order == sorted(order):
         return levels, letters

@@ -18,7 +18,7 @@ from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
 from ..io.nifti import SUFFIXES
-from ..io.opened import Opened, OpenedLabels
+from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
@@ -249,9 +249,5 @@ def save_labels(layer: Layer, path: Path) -> list[Path]:
 
 
 def _channel(level: Any, cut: tuple[Any, ...]) -> Any:
-    """One channel of a level; zarr arrays stay unread."""
-    if isinstance(level, np.ndarray) or type(level).__module__.startswith("dask"):
-        return level[cut]
-    import dask.array
-
-    return dask.array.from_array(level, chunks=level.chunks)[cut]
+    """One channel of a level; what is on disk stays unread."""
+    return (level if isinstance(level, np.ndarray) else lazy(level))[cut]
