@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ from ..images import AnyArray, ArraySource, WritableArray
 from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
+from .guard import JSON_BYTES, GuardedArray, check_file, load_json, reading
 from .opened import Opened
 from .table import class_colour, plain_row, table_of
 
@@ -31,6 +32,9 @@ _UNITS = {
 _KINDS = {"t": "time", "c": "channel"}
 COLOURED = 4096
 """Colours are written for no more objects than this."""
+DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+CHUNK_BYTES = 1 << 31
+"""Largest chunk, or shard, that is read."""
 CHUNK = 1024
 """Rows and columns of a chunk of labels."""
 
@@ -67,10 +71,7 @@ def open_ome_zarr(path: Path) -> Opened:
         raise FileTrouble(f"'{path}' is {what}")
     scales = about["multiscales"][0]
     axes = _axes(scales)
-    try:
-        levels = tuple(group[entry["path"]] for entry in scales["datasets"])
-    except KeyError as error:
-        raise FileTrouble(f"'{path}' lacks the level {error} that it describes") from error
+    levels = tuple(_level(group, path, str(entry["path"])) for entry in scales["datasets"])
     letters = [axis["name"] for axis in axes]
     channel = next((i for i, axis in enumerate(axes) if axis.get("type") == "channel"), None)
     scale, shift = _transform(scales, 0, len(axes))
@@ -227,7 +228,7 @@ def holds_labels(path: Path) -> bool:
     """Return whether a folder is a label group; its description is read."""
     for name in (".zattrs", "zarr.json"):  # without zarr, which may be missing
         if (path / name).is_file():
-            known = json.loads((path / name).read_text())
+            known = load_json(path / name)
             known = known.get("attributes", known)
             return "image-label" in known.get("ome", known)
     return False
@@ -250,18 +251,37 @@ def _consolidated(path: Path) -> bool:
     """Return whether a copy of all metadata lies at the top, which would become outdated."""
     top = path / "zarr.json"
     if top.exists():
-        return json.loads(top.read_text()).get("consolidated_metadata") is not None
+        return load_json(top).get("consolidated_metadata") is not None
     return (path / ".zmetadata").exists()
 
 
 def _group(path: Path) -> Any:
     zarr = need("zarr")
-    try:
+    _check_described(path)
+    with reading(path, "as a zarr group", remedy="choose the .zarr folder"):
         return zarr.open_group(path, mode="r", use_consolidated=False)
-    except (OSError, ValueError, KeyError, zarr.errors.GroupNotFoundError) as error:
+
+
+def _level(group: Any, path: Path, name: str) -> Any:
+    """Open a level of an image; its chunks are bounded, because one is unpacked at a time."""
+    _check_described(path / name)
+    if name not in group:
+        raise FileTrouble(f"'{path}' lacks the level '{name}' that it describes")
+    level = group[name]
+    chunk = prod(level.shards or level.chunks) * level.dtype.itemsize
+    if chunk > CHUNK_BYTES:
         raise FileTrouble(
-            f"'{path}' is not a zarr group ({error}); choose the .zarr folder"
-        ) from error
+            f"'{path}' has chunks of {chunk:,} bytes, where at most {CHUNK_BYTES:,} are read; "
+            "write it again in smaller ones"
+        )
+    return GuardedArray(level, path)
+
+
+def _check_described(path: Path) -> None:
+    """Raise `FileTrouble` where the description of a group or an array is no ordinary file."""
+    for name in DESCRIPTIONS:
+        if (path / name).exists():
+            check_file(path / name, JSON_BYTES)
 
 
 def _about(group: Group) -> tuple[dict[str, Any], str]:
