@@ -14,6 +14,7 @@ from typing import Any
 from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.formats import ending
+from ..io.guard import check_file, reading
 from ..io.ome_zarr_read import is_ome_zarr
 from ..io.whole import replacing
 from .legacy import upgraded
@@ -21,6 +22,8 @@ from .legacy import upgraded
 FORMAT = "napari-seem log"
 VERSION = 2
 SUFFIX = ".log.jsonl"
+LOG_BYTES = 1 << 31
+"""Largest log that is read."""
 PROMPTS = "prompts"
 """Lines of this event hold prompts that were not committed; they have no number."""
 NEAR = 2
@@ -91,6 +94,11 @@ def read_log(path: str | PathLike[str]) -> list[SessionLog]:
         An empty file, a damaged or missing line, a file of another kind or a newer version.
     """
     path = as_path(path)
+    with reading(path, "as a log of napari-seem", LogTrouble, "restore the file from a copy"):
+        return _read(path)
+
+
+def _read(path: Path) -> list[SessionLog]:
     *lines, last = _text(path).split("\n")
     sessions: list[list[Event]] = []
     for number, line in enumerate(lines, start=1):
@@ -125,6 +133,7 @@ def _session(lines: Sequence[Event]) -> SessionLog:
 
 def _text(path: Path) -> str:
     try:
+        check_file(path, LOG_BYTES)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LogTrouble(f"there is no file '{path}'; check its path") from None
@@ -203,7 +212,7 @@ class Journal:
 def _event(line: str, path: Path, number: int) -> Event:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LogTrouble(
             f"line {number} of '{path}' is damaged ({error}); restore the file from a copy"
         ) from None
@@ -240,7 +249,7 @@ def _others(lines: Sequence[str], own: str) -> list[str]:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = {}
         if isinstance(event, dict) and event.get("event") in ("open", "opened"):
             mine = event.get("session") == own
