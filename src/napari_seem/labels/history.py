@@ -11,10 +11,8 @@ from .changes import Change, with_rows
 from .hosts import LabelHost
 from .log import Event
 from .recorder import Recorder
-from .undo import Block, Step, around, planes_in
+from .undo import STEPS, Block, Step, around, planes_in
 
-STEPS = 100
-"""Steps that can be undone; napari keeps as many of a layer's pixels."""
 PAINTING = "painting"
 """The title of strokes that a person made with napari's own tools."""
 
