@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,13 +21,16 @@ class Step:
     new: Any
     rows: dict[int, tuple[Any, Any]]
     colours: dict[str, tuple[Any, Any]]
+    cells: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
 class Oracle:
     """Pixels, rows and colours as they should be, and what was done and undone, the latest last.
 
-    Times are left out of the rows: nobody says when something should be done.
+    Times are left out of the rows: nobody says when something should be done. `cells` are those of
+    another program's column, which go and come back with their rows; `recorded` is called with
+    every new step.
     """
 
     pixels: np.ndarray
@@ -34,6 +38,8 @@ class Oracle:
     colours: dict[str, str] = field(default_factory=dict)
     done: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
     undone: deque[Step] = field(default_factory=lambda: deque(maxlen=100))
+    cells: dict[int, str] = field(default_factory=dict)
+    recorded: Callable[[], None] = lambda: None
 
     def become(self, pixels=None, rows=None, colours=None, *, undoable=True) -> bool:
         """Take other values as one step; whether anything changed."""
@@ -48,7 +54,9 @@ class Oracle:
         if not (step.old.size or step.rows or step.colours):
             return False
         self.pixels, self.rows, self.colours = pixels.copy(), dict(rows), dict(colours)
+        self._move_cells(step, 1)
         if undoable:
+            self.recorded()
             self.done.append(step)
             self.undone.clear()
         return True
@@ -139,7 +147,15 @@ class Oracle:
                 found.append(f"class {name!r} is {colours[name]}, not {colour}")
         return found
 
+    def _move_cells(self, step: Step, side: int) -> None:
+        back = {i: step.cells.pop(i) for i, pair in step.rows.items()
+                if pair[side] is not None and i in step.cells}  # fmt: skip
+        gone = [i for i, pair in step.rows.items() if pair[side] is None]
+        step.cells |= {i: self.cells.pop(i) for i in gone if i in self.cells}
+        self.cells |= back
+
     def _put(self, step: Step, side: int) -> None:
+        self._move_cells(step, side)
         for known, pairs in ((self.rows, step.rows), (self.colours, step.colours)):
             for key, pair in pairs.items():
                 if pair[side] is None:

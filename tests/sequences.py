@@ -77,6 +77,11 @@ class Sequence:
         self.rng, self.folder, self.trail = rng, folder, list[str]()
         weights = np.array([times for _, times in SHAPES], float)
         self.shape = SHAPES[rng.choice(len(SHAPES), p=weights / weights.sum())][0]
+        self.fresh()
+
+    def fresh(self) -> None:
+        """Begin with new labels, empty or with two objects."""
+        rng = self.rng
         self.run: PropagationRun | None = None
         self.written: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.dtype = np.dtype(rng.choice(["uint8", "uint16", "uint32", "int64"]))

@@ -44,7 +44,7 @@ def adopted(given: Any, former: Any) -> Any:
     others = _others(given, ids, ours)
     if not set(ours) <= set(given.columns):
         earlier = _others(former, _ids(former, table)[0], ours)
-        others = others.combine_first(earlier)[[*earlier, *others.columns.difference(earlier)]]
+        others = others.combine_first(earlier)[[*earlier, *(c for c in others if c not in earlier)]]
     elif others.shape[1]:  # rows that are left out keep what they have
         earlier = _others(former, _ids(former, table)[0], ours)
         missing = earlier[~earlier.index.isin(others.index)]
