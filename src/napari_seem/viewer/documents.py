@@ -20,6 +20,7 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
+from .foreign_tables import adopted
 from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
@@ -60,6 +61,7 @@ class LayerHost:
     def __init__(self, layer: Labels) -> None:
         self._ref = ref(layer)
         self.colouring = Colouring(layer)
+        self._features, self._writing = layer.features, False
 
     @property
     def layer(self) -> Any:
@@ -112,7 +114,26 @@ class LayerHost:
 
     def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
-        set_table(self.layer, table, other_columns)
+        self._writing = True
+        try:
+            set_table(self.layer, table, other_columns)
+        finally:
+            self._writing = False
+            self._features = self.layer.features
+
+    def take_features(self) -> None:
+        """Take in what others made of the features; objects keep what is not said anew."""
+        layer = self.layer
+        if self._writing or layer is None:
+            return
+        wanted = adopted(layer.features, self._features)
+        self._writing = True
+        try:
+            if wanted is not None:
+                layer.features = wanted
+        finally:
+            self._writing = False
+            self._features = layer.features
 
     def other_columns(self, ids: Any = None) -> Any:
         """As of `LabelHost`."""
@@ -269,9 +290,11 @@ def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> Non
 
     def described(_: object) -> None:
         known = document()
-        if known is not None and not known.busy:
+        if known is not None:
             host: Any = known.host
-            host.describe()
+            host.take_features()
+            if not known.busy:
+                host.describe()
 
     layer_of = ref(layer)
     layer.events.paint.connect(notice)
