@@ -82,7 +82,7 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
 
 def _propagate(options: argparse.Namespace) -> int:
     """Propagate labels through a stack; write labels, a table of planes and the log."""
-    from ..commands.files import new_document, save_document, save_log
+    from ..commands.files import end_growing, new_document, save_document
     from ..io.files import open_image
     from ..io.formats import ending
     from ..io.images import channels_last, open_seeds
@@ -99,8 +99,8 @@ def _propagate(options: argparse.Namespace) -> int:
             for number in range(seeds.shape[0]):
                 growing.array[number] = np.asarray(seeds[number])
             document = new_document(growing.array, path.stem, grid=grid, known=labels)
-            growing.about, done = _run(document, stack, options, path)
-        save_log(document, growing.path)
+            about, done = _run(document, stack, options, path)
+            end_growing(growing, document, about)
     else:
         document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)

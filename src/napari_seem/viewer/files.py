@@ -17,6 +17,7 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
+from ..io.label_store import moment_of
 from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
@@ -218,15 +219,18 @@ def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
 def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     """A Labels layer as it is now, to be written in any thread; ask for it in the main one.
 
+    Pixels, table and log are of this moment, whatever is changed while they are written.
+
     Parameters
     ----------
     layer : Labels
     path : Path
     """
     layer = unwrap(layer)
+    moment = moment_of(full_data(layer))
     return SaveLabels(
-        path, full_data(layer), table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name),
+        path, moment, table_of(layer), palette_of(layer), grid_of(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
     )  # fmt: skip
 
 
