@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -164,8 +164,44 @@ def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
     return None if ending(path) in (*OWN_TABLE, TRACKS) else table_beside(path)
 
 
-def is_ours(path: Path) -> bool:
-    """Return whether this program wrote a label file or a JSON file; an empty one is nobody's."""
+def check_output(
+    output: Path, inputs: Iterable[Path] = (), *, force: bool = False, columns: Iterable[str] = ()
+) -> None:
+    """Check that a file may be written over.
+
+    Parameters
+    ----------
+    output : Path
+    inputs : iterable of Path
+        Files that are read; none of them is ever written over.
+    force : bool
+        Other files may be written over, whoever made them.
+    columns : iterable of str
+        A .csv with all of these is a table of this program.
+
+    Raises
+    ------
+    FileTrouble
+    """
+    settle(output.parent)
+    for path in inputs:
+        places = {one.resolve() for one in (path, find_labels(path)) if one is not None}
+        if output.resolve() in places:
+            raise FileTrouble(
+                f"'{output}' is read and would be lost; choose another name for what is written"
+            )
+    if output.exists() and not force and not is_ours(output, columns):
+        raise FileTrouble(
+            f"there is a file '{output}' that napari-seem did not write; choose another name, or "
+            "give --force (in Python force=True) to replace it"
+        )
+
+
+def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
+    """Return whether this program wrote labels, or a table of `columns`; an empty file is nobody's.
+
+    The whole of a file of outlines is read, of others the beginning or the table beside.
+    """
     kind = format_of(path)
     try:
         if path.is_dir():
@@ -180,6 +216,9 @@ def is_ours(path: Path) -> bool:
                 pieces = iter(lambda: stream.read(_HEAD), b"")
                 return any(f'"{VERSION}"'.encode() in b"".join(two) for two in pairwise(
                     chain([b""], pieces)))  # fmt: skip
+        if path.suffix == ".csv":
+            header = set(_head(path).split("\n", 1)[0].strip().split(","))
+            return bool(columns) and header.issuperset(columns)
         return table_beside(path) is not None
     except (OSError, LookupError, zipfile.BadZipFile, NapariSeemError):
         return False
