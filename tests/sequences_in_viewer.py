@@ -16,7 +16,17 @@ from napari_seem.viewer.timeline import document_in, timeline_of
 
 KEPT = ("document", "oracle", "census", "layer", "run", "written", "notes")
 """What belongs to one layer."""
-TABLES = ("note", "foreign", "label", "shuffled", "fewer", "no index", "said anew", "broken", "none")
+TABLES = (
+    "note",
+    "foreign",
+    "label",
+    "shuffled",
+    "fewer",
+    "no index",
+    "said anew",
+    "broken",
+    "none",
+)
 
 
 class InLayers(Sequence):
@@ -225,9 +235,7 @@ class InLayers(Sequence):
 
 def replaced(row: ObjectRecord, name: str) -> ObjectRecord:
     """A row of another name."""
-    return ObjectRecord(
-        name, row.score, row.model, row.prompts, row.concept, parent=row.parent
-    )
+    return ObjectRecord(name, row.score, row.model, row.prompts, row.concept, parent=row.parent)
 
 
 KINDS["layer"] = InLayers

@@ -7,7 +7,8 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import numpy as np
 from ..errors import FileTrouble
 from ..images import AnyArray
 from ..io.guard import JSON_BYTES, member, members, reading
-from ..io.whole import replacing
+from ..io.whole import locked, replacing, settle
 from .concept import Concept
 from .examples import Crop
 
@@ -62,16 +63,34 @@ def write(path: Path, concepts: Iterable[Concept]) -> None:
         return name
 
     rows = [_row(concept, kept) for concept in concepts]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
+    _make_folder(path)
     with replacing(path) as (part,), zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(LISTING, json.dumps({"format": FORMAT, "concepts": rows}, indent=1))
         for name, array in arrays.items():
             stream = io.BytesIO()
             np.save(stream, array, allow_pickle=False)
             file.writestr(f"{name}.npy", stream.getvalue())
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other programs from changing a library inside; its folder is made where it is absent.
+
+    Raises
+    ------
+    FileTrouble
+        They don't end, or the folder can't be written.
+    """
+    _make_folder(path)
+    with locked(path):
+        yield
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
 
 
 def read(path: Path) -> tuple[Concept, ...]:
@@ -82,6 +101,7 @@ def read(path: Path) -> tuple[Concept, ...]:
     FileTrouble
         There is no such file, it is no library, or it is damaged.
     """
+    settle(path.parent)
     if not path.is_file():
         raise FileTrouble(f"there is no library '{path}'; teach a word to begin one")
     with reading(path, "as a library of taught words"), zipfile.ZipFile(path) as file:

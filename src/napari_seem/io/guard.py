@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from ..checks import as_path
 from ..errors import FileTrouble, NapariSeemError
+from .whole import settle
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,6 +75,7 @@ def guarded(read: F) -> F:
     @wraps(read)
     def checked(path: str | PathLike[str], *args: Any, **kwargs: Any) -> Any:
         place = as_path(path)
+        settle(place.parent)
         with reading(place):
             if not place.exists():
                 raise FileTrouble(f"there is no file '{place}'; check its name")

@@ -162,16 +162,19 @@ def write_log(path: Path, events: Sequence[Event]) -> Path:
     FileTrouble
         The disk is full, the folder read-only; what was there is as it was.
     """
+    with replacing(texts={path: log_text(path, events)}):
+        return path
+
+
+def log_text(path: Path, events: Sequence[Event]) -> str:
+    """The text of a log with the lines of a session, as `write_log` writes it."""
     own = str(events[0]["session"])
     try:
         former = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]
     except FileNotFoundError:
         former = []
-    kept = _others(former, own)
-    lines = [*kept, *(line_of(_near(event, path.parent)) for event in events)]
-    with replacing(path) as (part,):
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
-    return path
+    lines = [*_others(former, own), *(line_of(_near(event, path.parent)) for event in events)]
+    return "\n".join(lines) + "\n"
 
 
 class Journal:

@@ -216,7 +216,7 @@ def close_document(layer: Labels) -> None:
         document.log.close()
 
 
-def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
+def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Event]]:
     """What gives the lines of the log to write beside a Labels layer's file.
 
     Ask for it in the main thread, call it in any. It gives none of a layer that was not worked on.
@@ -228,12 +228,14 @@ def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
         Or a copy of one that has a document.
     name : str
         Of the file.
+    moment : integer array-like (..., H, W), optional
+        The labels as they are now, where they may change before the call.
     """
     own: Any = unwrap(layer)
     log = _log_for(own)
     if log is None:
         return list
-    data, rows = full_data(own), rows_of(own)
+    data, rows = full_data(own) if moment is None else moment, rows_of(own)
     if isinstance(data, np.ndarray) and data.nbytes <= AT_ONCE:
         events = log.saved(data, name, rows)
         return lambda: events
