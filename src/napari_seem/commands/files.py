@@ -102,6 +102,8 @@ class SaveLabels:
         Provenance of the labels; plain values.
     events : callable
         Gives the lines of the log; none where there is no log.
+    written : callable
+        Told the file once it is written, in the thread that wrote it.
     """
 
     path: Path
@@ -111,6 +113,7 @@ class SaveLabels:
     grid: Grid | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     events: Callable[[], Sequence[Event]] = list
+    written: Callable[[Path], None] = lambda _: None
 
     def run(self, progress: bool | Progress | None = None) -> list[Path]:
         """Write the files, all or none, in any thread; gives those that were written.
@@ -132,7 +135,10 @@ class SaveLabels:
         written = write_labels(
             self.path, self.labels, self.grid, self.table, notes, progress=progress
         )  # fmt: skip
-        return [*written, write_log(log_path(written[0]), events)] if events else written
+        if events:
+            written = [*written, write_log(log_path(written[0]), events)]
+        self.written(written[0])
+        return written
 
 
 def save_document(

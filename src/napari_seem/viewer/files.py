@@ -21,7 +21,7 @@ from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
 from .coordinates import full_data
-from .documents import saving
+from .documents import saving, written_by
 from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, table_of
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
@@ -226,7 +226,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     layer = unwrap(layer)
     return SaveLabels(
         path, full_data(layer), table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name), written_by(layer),
     )  # fmt: skip
 
 

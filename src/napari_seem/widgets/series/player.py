@@ -12,13 +12,14 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...errors import InvalidImage, NapariSeemError
 from ...io.opened import Opened
+from ...labels.journal import logs_folder
 from ...planes import Plane
 from ...series.listing import SeriesImage
 from ...series.marks import DONE, IN_WORK, SKIPPED, STATES, TO_DO
 from ...series.opening import LabelFile, OpenedImage, open_in
 from ...series.series import Series
 from ...viewer.coordinates import full_data, spatial_shape
-from ...viewer.documents import document_of, logs_folder
+from ...viewer.documents import document_of
 from ...viewer.metadata import grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
