@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectTable
-from ..errors import FileTrouble, LogTrouble, NapariSeemError
+from ..errors import LogTrouble, NapariSeemError
 from ..io.files import open_image
 from ..io.grid import Grid, ids_in
 from ..io.opened import Opened
 from ..labels.journal import is_live
-from ..labels.log import SUFFIX, Event, SessionLog, line_of, read_log
+from ..labels.log import SUFFIX, SessionLog, read_log
 from ..palette import Palette
 from .files import SaveLabels
 from .replay import replay
@@ -178,7 +178,9 @@ class Recovered:
         planes = self.labels.reshape(-1, *shape[-2:])
         number = int(np.argmax([np.count_nonzero(plane) for plane in planes]))
         step = max(1, -(-max(shape[-2:]) // SIDE))
-        ids = planes[number][::step, ::step]
+        starts = [np.arange(0, n, step) for n in shape[-2:]]  # the highest id of each square
+        ids = np.maximum.reduceat(planes[number], starts[0], axis=0)
+        ids = np.maximum.reduceat(ids, starts[1], axis=1)
         grey = np.full((*ids.shape, 3), 40, np.uint8)
         with suppress(NapariSeemError, OSError, ValueError, IndexError):
             grey = self._under(np.unravel_index(number, shape[:-2]), step, grey)
@@ -244,27 +246,6 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
             if kept.has_content:
                 found.append(one)
     return found
-
-
-def discard(path: Path, why: str = "discarded") -> None:
-    """Mark a journal that nobody writes as closed; its labels are offered no more.
-
-    Raises
-    ------
-    FileTrouble
-        It can't be written.
-    """
-    try:
-        number = len(read_log(path)[-1].events) + 1
-        at = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        event: Event = {"n": number, "at": at, "event": "close", "why": why}
-        text = path.read_bytes()
-        with path.open("r+b") as file:
-            file.truncate(text.rfind(b"\n") + 1)  # what was cut off would spoil the line
-            file.seek(0, os.SEEK_END)
-            file.write(f"{line_of(event)}\n".encode())
-    except (OSError, LogTrouble) as error:
-        raise FileTrouble(f"'{path}' can't be marked as done ({error}); delete it") from error
 
 
 def _is_closed(path: Path) -> bool:

@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import finalize, ref
 
-from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of
+from ..errors import FileTrouble, LogTrouble
+from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log
 
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
 SYNC_AFTER = 10.0
@@ -139,6 +141,27 @@ def is_live(path: Path) -> bool:
             return not _lock(file)
     except OSError:
         return False
+
+
+def discard(path: Path, why: str = "discarded") -> None:
+    """Mark a journal that nobody writes as closed; its labels are offered no more.
+
+    Raises
+    ------
+    FileTrouble
+        It can't be written.
+    """
+    try:
+        number = len(read_log(path)[-1].events) + 1
+        at = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        event: Event = {"n": number, "at": at, "event": "close", "why": why}
+        text = path.read_bytes()
+        with path.open("r+b") as file:
+            file.truncate(text.rfind(b"\n") + 1)  # what was cut off would spoil the line
+            file.seek(0, os.SEEK_END)
+            file.write(f"{line_of(event)}\n".encode())
+    except (OSError, LogTrouble) as error:
+        raise FileTrouble(f"'{path}' can't be marked as done ({error}); delete it") from error
 
 
 def clean_up(folder: Path, days: float = KEPT_DAYS, most: int = KEPT_BYTES) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
@@ -10,9 +11,10 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 import numpy as np
 
 from ..edits import ObjectTable
-from ..errors import InvalidLabels
+from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
 from ..labels.document import LabelDocument
+from ..labels.journal import discard
 from ..labels.log import Event
 from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
@@ -218,6 +220,23 @@ def begin_log(layer: Labels, image: Image | None) -> None:
     log = document_of(own).log
     if log is not None:
         log.note("paint", {})
+
+
+def take_over(layer: Layer, journal: Path) -> None:
+    """Let the log of labels that were brought back hold them, and close the one they came from.
+
+    Parameters
+    ----------
+    layer : Labels
+    journal : Path
+    """
+    log = document_of(unwrap(layer)).log
+    if log is None or log.journal is None:
+        return
+    log.note("recovered", {"from": journal.name})
+    log.journal.sync()
+    with suppress(FileTrouble):  # it would be offered again
+        discard(journal, "recovered")
 
 
 def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
