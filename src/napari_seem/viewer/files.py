@@ -22,7 +22,7 @@ from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
-from .documents import saving
+from .documents import saving, written_by
 from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path, table_of
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
@@ -245,6 +245,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     return SaveLabels(
         path, moment, table_of(layer), palette_of(layer), grid_of(layer),
         dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
+        written_by(layer),
     )  # fmt: skip
 
 

@@ -32,9 +32,15 @@ which must not be saved over the image.
 def grid_of(layer: Layer) -> Grid:
     """The grid of the file that a layer's image came from, or one by the layer's own transform."""
     own: Any = unwrap(layer)
-    grid, shape = own.metadata.get(GRID), spatial_shape(own)
-    if isinstance(grid, Grid) and grid.shape == shape:
+    grid = own.metadata.get(GRID)
+    if isinstance(grid, Grid) and grid.shape == spatial_shape(own):
         return grid
+    return placed_grid(own)
+
+
+def placed_grid(layer: Layer) -> Grid:
+    """The grid by a layer's own transform."""
+    own, shape = layer, spatial_shape(layer)
     names = [str(label) for label in own.axis_labels]
     plain = Grid.plain(shape).axes
     axes = tuple(
