@@ -20,7 +20,8 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
-from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
+from .features import others_columns, rows_of, set_table, table_of
+from .metadata import ABOUT, grid_values
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
 from .targets import check_editable, store_of

@@ -22,7 +22,8 @@ from ..io.opened import Opened, OpenedLabels
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, table_of
+from .features import table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
