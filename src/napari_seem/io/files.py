@@ -348,7 +348,9 @@ def _open_labels(
         group, table, about = ome_zarr_read.read_ome_labels(path)
         found = ids.as_labels(path, group, name)
         levels = group.levels if found.data is group.data else ()
-        return replace(found, table=table or found.table, about=found.about | about, levels=levels)
+        return replace(
+            found, table=table or found.table, about={**found.about, **about}, levels=levels
+        )
     if kind in OUTLINES:
         from .outlines_read import read_outlines
         from .roi_sets import read_roi_set

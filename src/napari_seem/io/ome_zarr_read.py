@@ -231,7 +231,7 @@ def _images_in(path: Path, group: Group) -> list[str]:
     """Return the names of the groups that are multiscale images, in order."""
     names = sorted(one.name for one in islice(os.scandir(path), MOST_CHILDREN) if one.is_dir())
     inner = [name for name in names if is_ome_zarr(path / name)]
-    groups = {name: group[name] for name in inner}
+    groups: dict[str, Any] = {name: group[name] for name in inner}
     return [
         name for name, one in groups.items()
         if hasattr(one, "group_keys") and "multiscales" in about_of(one)[0]

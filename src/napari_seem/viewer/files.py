@@ -23,7 +23,8 @@ from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving, written_by
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path, table_of
+from .features import table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -163,7 +164,7 @@ class Commits(QObject):
         self.continued: Continued | None = None
         self.title = ""
         self._last: PressedCommit | None = None
-        self._written: dict[str, PlaneSession] = {}
+        self._written: WeakValueDictionary[str, PlaneSession] = WeakValueDictionary()
         self._then: list[Callable[[], None]] = []
 
     def press(self, name: str = "", label_id: int | None = None) -> PressedCommit | None:
