@@ -6,6 +6,7 @@ import logging
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy.typing as npt
 from ..errors import FileTrouble, InvalidLabels
 from .extras import need
 from .grid import FloatArray, Grid, arranged, narrowest
-from .opened import Opened
+from .guard import check_claim
+from .opened import FileArray, Opened
 
 LOG = logging.getLogger(__name__)
+LARGE = 1 << 28
+"""Pixels of more bytes are not read when they are opened, unless they are packed or rescaled."""
 SUFFIXES = (".nii", ".nii.gz")
 LABEL_INTENT = 1002
 PAIRS = (".hdr", ".img")
@@ -42,7 +46,8 @@ def open_nifti(path: Path) -> Opened:
     pixel order; axes of length one beyond the third are left out. The world is (inferior,
     posterior, left), so that axial, coronal and sagittal planes are shown as radiologists expect
     them. The place is that of the sform, else of the qform, else of the voxel sizes alone; a form
-    that is singular or not finite is passed over. Uncompressed files are mapped, not read.
+    that is singular or not finite is passed over. Large files
+    without compression are read part by part.
 
     Raises
     ------
@@ -51,7 +56,9 @@ def open_nifti(path: Path) -> Opened:
     """
     nibabel = need("nibabel")
     try:
-        image = nibabel.load(path)
+        image = nibabel.load(path, mmap=False)
+        packed = path.suffix.lower() == ".gz"
+        check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
         data = _pixels(path, image)
         affine, about = _place(image)
     except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
@@ -77,7 +84,8 @@ def open_nifti(path: Path) -> Opened:
         )
     gone = tuple(axis for axis in range(count) if axis not in kept)
     data = data.transpose(*inner[::-1], *channels, *gone)
-    data = data.reshape(data.shape[: data.ndim - len(gone)])
+    if gone:
+        data = np.asarray(data).reshape(data.shape[: data.ndim - len(gone)])
     return Opened(
         _stem(path), (data,), _grid(image, affine, data.shape[: len(inner)]),
         len(inner) if channels else None,
@@ -165,6 +173,9 @@ def _pixels(path: Path, image: Any) -> Any:
         )
     slope, inter = float(proxy.slope), float(proxy.inter)
     if (slope, inter) == (1.0, 0.0) or stored.fields is not None:
+        large = prod(proxy.shape) * stored.itemsize > LARGE and stored.kind in "uif"
+        if large and not path.name.lower().endswith(".gz"):
+            return FileArray(Path(proxy.file_like), stored, proxy.shape, proxy.offset, proxy.order)
         values = np.asanyarray(proxy.get_unscaled())
         return values.astype(np.float64) if stored.kind == "f" and stored.itemsize > 8 else values
     if slope.is_integer() and inter.is_integer() and stored.kind in "ui":
@@ -303,7 +314,7 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
     return out
 
 
-def _fresh(values: npt.NDArray[np.integer], grid: Grid) -> Any:
+def _fresh(values: npt.NDArray[Any], grid: Grid) -> Any:
     """Return an image of values (x, y, z, t) on a grid (t, z, y, x) of another format."""
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]
     if grid.format in ("dicom", "nifti"):
