@@ -16,6 +16,7 @@ from ..errors import InvalidLabels
 from ..images import ArraySource
 from .grid import HIGHEST, Grid, narrowest
 from .opened import Opened, OpenedLabels, lazy
+from .pictures import orientation_of, turned
 
 LOG = logging.getLogger(__name__)
 NEAR = 1e-3
@@ -90,11 +91,13 @@ def open_palette(path: Path) -> OpenedLabels | None:
 
     try:
         with Image.open(path) as picture:
-            if picture.mode != "P" or picture.format == "TIFF":
+            frames = getattr(picture, "n_frames", 1)
+            if picture.mode != "P" or picture.format == "TIFF" or frames > 1:
                 return None
             ids, palette = np.asarray(picture), np.asarray(picture.getpalette("RGB"), np.uint8)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # whoever opens it will say what is wrong
+    ids = turned(ids, orientation_of(path))
     shades = palette.reshape(-1, 3)
     colours = {int(i): _hex(shades[i]) for i in np.unique(ids) if 0 < i < len(shades)}
     if len(set(colours.values())) < len(colours):

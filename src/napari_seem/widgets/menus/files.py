@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 KINDS = (
-    "Images and labels (*.nii *.nii.gz *.tif *.tiff "
+    "Images and labels (*.nii *.nii.gz *.hdr *.img *.tif *.tiff "
     + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
     + " *.json);;All files (*)"
 )
