@@ -20,11 +20,11 @@ from .guard import check_claim, read_text, reading
 from .opened import Opened
 
 if TYPE_CHECKING:
-    from affine import Affine
     from dask.array import Array
     from rasterio import DatasetReader
     from rasterio.control import GroundControlPoint
     from rasterio.crs import CRS
+    from rasterio.transform import Affine
     from rasterio.windows import Window
 
 LARGE = 1 << 28
