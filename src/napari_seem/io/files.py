@@ -25,17 +25,17 @@ from .formats import (
     ROIS,
     TRACKS,
     WRITTEN,
-    beside,
     ending,
     find_labels,
     format_of,
     own_table,
+    place_of_table,
 )
 from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
 from .guard import guarded
 from .opened import Opened, OpenedLabels
-from .table import FILE, GRID, read_json, write_json
-from .whole import replacing
+from .table import FILE, GRID, write_json
+from .whole import replacing, settle
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
@@ -176,28 +176,37 @@ def write_labels(
     >>> np.array_equal(read_labels(path)[0], labels)
     True
     """
+    return write_with(path, labels, grid, table, about, {}, progress=progress)
+
+
+def write_with(
+    path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None,
+    table: ObjectTable | None, about: Mapping[str, object] | None, texts: Mapping[Path, str], *,
+    progress: bool | Progress | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write labels as `write_labels`, and in the same step the texts of other files."""
     path = as_path(path)
     kind = ending(path)
     if kind not in WRITTEN:
         raise InvalidLabels(
             f"'{path.name}' does not end in a label format; use one of {', '.join(WRITTEN)}"
         )
+    settle(path.parent)
     known, notes = _table_of(labels, table), dict(about or {})
     labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
     check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [write_zarr(path, labels, grid, known, notes, progress)]
+        return [write_zarr(path, labels, grid, known, notes, progress, texts)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
-    finals = [path] if kind in OWN_TABLE else [path, beside(path)]
-    _spare_foreign(finals[1:])
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
+        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes, texts)
+    finals = [path] if kind in OWN_TABLE else [path, place_of_table(path)]
     values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
-    with told as report, replacing(*finals) as parts:
+    with told as report, replacing(*finals, texts=texts) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
@@ -250,13 +259,6 @@ def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTab
         LOG.info("%s: objects %s keep their rows of the table", path, sorted(kept))
         fresh |= {label_id: old.table[label_id] for label_id in kept}
     return ObjectTable({**dict(table.items()), **fresh})
-
-
-def _spare_foreign(tables: Sequence[Path]) -> None:
-    """Raise `FileTrouble` where a file that is no table of ours would be replaced."""
-    for path in tables:
-        if path.exists():
-            read_json(path)
 
 
 def read_labels(
@@ -346,7 +348,9 @@ def _open_labels(
         group, table, about = ome_zarr_read.read_ome_labels(path)
         found = ids.as_labels(path, group, name)
         levels = group.levels if found.data is group.data else ()
-        return replace(found, table=table or found.table, about=found.about | about, levels=levels)
+        return replace(
+            found, table=table or found.table, about={**found.about, **about}, levels=levels
+        )
     if kind in OUTLINES:
         from .outlines_read import read_outlines
         from .roi_sets import read_roi_set

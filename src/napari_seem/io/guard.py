@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 
 from ..checks import as_path
 from ..errors import FileTrouble, NapariSeemError
+from .whole import settle
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -74,6 +75,7 @@ def guarded(read: F) -> F:
     @wraps(read)
     def checked(path: str | PathLike[str], *args: Any, **kwargs: Any) -> Any:
         place = as_path(path)
+        settle(place.parent)
         with reading(place):
             if not place.exists():
                 raise FileTrouble(f"there is no file '{place}'; check its name")
@@ -137,7 +139,7 @@ def check_claim(path: Path, nbytes: int, *, kept: bool = True) -> None:
 
 def check_memory(path: Path, nbytes: int) -> None:
     """Raise `FileTrouble` where pixels are larger than the memory of this machine."""
-    there = _memory()
+    there = memory()
     if nbytes > there:
         raise FileTrouble(
             f"the pixels of '{path}' take {nbytes:,} bytes, and this machine has {there:,}; open a "
@@ -175,6 +177,15 @@ def members(path: Path, file: zipfile.ZipFile, most: int = UNPACKED_BYTES) -> li
             "is the right file"
         )
     return [entry.filename for entry in entries]
+
+
+def check_stored(path: Path) -> None:
+    """Raise `FileTrouble` for a zip whose members unpack to more than it has bytes."""
+    with reading(path, "as an archive"), zipfile.ZipFile(path) as file:
+        entries = file.infolist()
+    packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+    if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise FileTrouble(f"'{path}' was packed by another program; make it again")
 
 
 def member(file: zipfile.ZipFile, name: str, most: int = UNPACKED_BYTES) -> bytes:
@@ -256,7 +267,7 @@ class GuardedArray:
         return np.asarray(self[...], dtype)
 
 
-def _memory() -> int:
+def memory() -> int:
     """Return the bytes of memory of this machine; of one that does not say, more than any has."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -53,7 +53,8 @@ def as_labels(path: Path, opened: Opened, name: str) -> OpenedLabels:
             f"'{path}' is an image with channels, of shape {tuple(opened.data.shape)}, and holds "
             "no labels; give a file with one integer a pixel"
         )
-    values = np.moveaxis(np.asarray(opened.data), opened.channel_axis, -1)
+    channel = -1 if opened.channel_axis is None else opened.channel_axis
+    values = np.moveaxis(np.asarray(opened.data), channel, -1)
     ids, colours = _of_colours(path, values)
     note = "its grey values are the ids"
     if colours:

@@ -89,7 +89,7 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise FileTrouble(f"there is no folder '{folder}'; check its name")
     inside = sorted(folder.iterdir())
-    found = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
+    found = [path for path in inside if _is_image_name(path)]
     if len(found) < len(inside):
         LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))
     if refused := sorted({path.suffix.lower() for path in inside if pictures.is_refused(path)}):
@@ -119,13 +119,18 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
             found.append(path)
             continue
         inside = sorted(path.iterdir())
-        stores = [inner for inner in inside if inner.suffix == ".zarr"]
-        pictures = any(inner.name.lower().endswith(SUFFIXES) for inner in inside)
+        stores = [one for one in inside if one.suffix == ".zarr" and not one.name.startswith(".")]
+        pictures = any(map(_is_image_name, inside))
         own = [*(images_in(path) if pictures or not inside else []), *stores]
         found += own or [path]
     if not found:
         raise InvalidImage("there is no image to work on; name files or folders")
     return found
+
+
+def _is_image_name(path: Path) -> bool:
+    """Return whether a name is that of an image, and not of what another program hides beside."""
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def open_seeds(path: str | PathLike[str], stack: ArraySource, grid: Grid) -> OpenedLabels:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
@@ -18,6 +17,7 @@ from ..images import AnyArray, ArraySource, WritableArray
 from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
+from .guard import load_json
 from .ome_zarr_read import KINDS, UNITS, about_of, axes_of, group_at, transform_of
 from .table import class_colour, plain_row
 
@@ -184,7 +184,7 @@ def _consolidated(path: Path) -> bool:
     """Return whether a copy of all metadata lies at the top, which would become outdated."""
     top = path / "zarr.json"
     if top.exists():
-        return json.loads(top.read_text()).get("consolidated_metadata") is not None
+        return load_json(top).get("consolidated_metadata") is not None
     return (path / ".zmetadata").exists()
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
 from .extras import need
 from .grid import Grid
+from .guard import JSON_BYTES, GuardedArray, check_file, load_json, reading
 from .opened import Opened, lazy
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ UNITS = {
 KINDS = {"t": "time", "c": "channel"}
 NODES = (".zgroup", "zarr.json", ".zarray")
 """Files of which one lies in every folder of zarr."""
+DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
+CHUNK_BYTES = 1 << 31
+"""Largest chunk, or shard, that is read."""
 MOST_CHILDREN = 1000
 """Groups of a group that are looked at."""
 NAMED = 5
@@ -93,7 +97,7 @@ def holds_labels(path: Path) -> bool:
     inside = path.parent.name == "labels" and is_ome_zarr(path.parent.parent)
     for name in (".zattrs", "zarr.json"):  # without zarr, which may be missing
         if (path / name).is_file():
-            known = json.loads((path / name).read_text())
+            known = load_json(path / name)
             known = known.get("attributes", known)
             known = known.get("ome", known)
             return "image-label" in known or (inside and "multiscales" in known)
@@ -135,14 +139,11 @@ def attributes(path: Path) -> dict[str, Any]:
 def group_at(path: Path) -> Any:
     """Open a zarr group to read; `FileTrouble` where there is none."""
     zarr = need("zarr")
-    try:
+    _check_described(path)
+    arrays = any((path / name).exists() for name in (".zarray", "zarr.json"))
+    what = "as a zarr group" + ("; it may be one array without the description" if arrays else "")
+    with reading(path, what, remedy="choose the .zarr folder of an OME-Zarr image"):
         return zarr.open_group(path, mode="r", use_consolidated=False)
-    except (OSError, ValueError, KeyError, TypeError, zarr.errors.GroupNotFoundError):
-        if any((path / name).exists() for name in (".zarray", "zarr.json")):
-            error = ValueError("it may be one array without the description of an image")
-        raise FileTrouble(
-            f"'{path}' is not a zarr group ({error}); choose the .zarr folder"
-        ) from error
 
 
 def about_of(group: Group) -> tuple[dict[str, Any], str]:
@@ -232,7 +233,7 @@ def _images_in(path: Path, group: Group) -> list[str]:
     """Return the names of the groups that are multiscale images, in order."""
     names = sorted(one.name for one in islice(os.scandir(path), MOST_CHILDREN) if one.is_dir())
     inner = [name for name in names if is_ome_zarr(path / name)]
-    groups = {name: group[name] for name in inner}
+    groups: dict[str, Any] = {name: group[name] for name in inner}
     return [
         name for name, one in groups.items()
         if hasattr(one, "group_keys") and "multiscales" in about_of(one)[0]
@@ -241,18 +242,39 @@ def _images_in(path: Path, group: Group) -> list[str]:
 
 def _levels(path: Path, group: Group, scales: Mapping[str, Any], count: int) -> tuple[Any, ...]:
     """Return the arrays of an image, the full-size one first, unread."""
-    try:
-        levels = tuple(group[entry["path"]] for entry in scales["datasets"])
-    except KeyError as error:
-        raise FileTrouble(f"'{path}' lacks the level {error} that it describes") from error
+    levels = tuple(_level(group, path, str(entry["path"])) for entry in scales["datasets"])
     for level in levels:
-        if not hasattr(level, "dtype") or len(level.shape) != count:
-            raise ValueError(f"a level of shape {getattr(level, 'shape', ())} for {count} axes")
+        if len(level.shape) != count:
+            raise ValueError(f"a level of shape {level.shape} for {count} axes")
         if np.dtype(level.dtype).kind not in "buif":
             raise ValueError(f"pixels of the type {level.dtype}")
     if not levels:
         raise ValueError("no level")
     return levels
+
+
+def _level(group: Group, path: Path, name: str) -> Any:
+    """Open a level of an image; its chunks are bounded, because one is unpacked at a time."""
+    _check_described(path / name)
+    if name not in group:
+        raise FileTrouble(f"'{path}' lacks the level '{name}' that it describes")
+    level: Any = group[name]
+    if not hasattr(level, "chunks"):
+        raise ValueError(f"a group for the level '{name}'")
+    chunk = prod(level.shards or level.chunks) * level.dtype.itemsize
+    if chunk > CHUNK_BYTES:
+        raise FileTrouble(
+            f"'{path}' has chunks of {chunk:,} bytes, where at most {CHUNK_BYTES:,} are read; "
+            "write it again in smaller ones"
+        )
+    return GuardedArray(level, path)
+
+
+def _check_described(path: Path) -> None:
+    """Raise `FileTrouble` where the description of a group or an array is no ordinary file."""
+    for name in DESCRIPTIONS:
+        if (path / name).exists():
+            check_file(path / name, JSON_BYTES)
 
 
 def _astray(folder: Path, array: Any) -> bool:

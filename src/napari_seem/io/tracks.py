@@ -20,10 +20,11 @@ import numpy.typing as npt
 from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from .formats import place_of_table, table_beside
 from .grid import Grid, ids_in
 from .guard import check_file, guarded, read_text, reading
 from .opened import Opened, OpenedLabels
-from .table import read_json, write_json
+from .table import write_json
 from .tiff import open_tiff, write_tiff
 from .whole import replacing
 
@@ -108,7 +109,7 @@ def check_tracks(path: str | PathLike[str]) -> list[str]:
 
 def write_tracks(
     path: Path, labels: npt.NDArray[np.integer], grid: Grid, table: ObjectTable,
-    about: Mapping[str, object],
+    about: Mapping[str, object], texts: Mapping[Path, str] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write the text of tracks, a mask for every frame, and a JSON table; all files, or none.
 
@@ -124,6 +125,8 @@ def write_tracks(
         Names the parents.
     about : mapping
         Provenance, for the JSON.
+    texts : mapping of Path to str, optional
+        Further files to write in the same step.
 
     Raises
     ------
@@ -145,8 +148,8 @@ def write_tracks(
             f"{problem}; erase the parent from that frame on, or say that it ended there"
         )
     parts_of = {CONTINUES: {part: of for part, (of, _) in continues.items()}} if continues else {}
-    finals = [path, path.with_suffix(".json"), *masks]
-    with replacing(*finals) as parts:
+    finals = [path, place_of_table(path), *masks]
+    with replacing(*finals, texts=texts) as parts:
         lines = [f"{one.label} {one.begin} {one.end} {one.parent}\n" for one in tracks]
         parts[0].write_text("".join(lines), encoding="ascii")
         write_json(parts[1], table, {**about, **parts_of})
@@ -217,8 +220,7 @@ def read_tracks(path: Path) -> OpenedLabels:
     problem = next(chain(_text_problems(tracks, len(masks)), wrong), "")
     if problem:
         raise FileTrouble(f"'{path}' breaks the rules of tracks: {problem}; mend the file")
-    side = path.with_suffix(".json")
-    table, about = read_json(side) if side.exists() else (ObjectTable(), dict[str, object]())
+    table, about = table_beside(path) or (ObjectTable(), dict[str, object]())
     noted = about.pop(CONTINUES, None)
     whole = {int(i): int(of) for i, of in noted.items()} if isinstance(noted, Mapping) else {}
     for part, of in whole.items():

@@ -161,7 +161,11 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
 def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
     """Write a Labels layer in a thread, and say what was written; by default as a notification."""
     tell = say or (lambda text, wrong: notify(text, problem=wrong))
-    order = labels_to_save(layer, path)
+    try:
+        order = labels_to_save(layer, path)
+    except NapariSeemError as error:
+        tell(str(error), True)
+        return
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
