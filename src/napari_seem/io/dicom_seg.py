@@ -14,6 +14,7 @@ from .dicom import source_datasets
 from .extras import need
 from .grid import Grid
 from .nifti import world_of
+from .outlines import numbered
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation, SegmentDescription
@@ -52,18 +53,18 @@ def write_dicom_seg(
             "DICOM-SEG refers to the DICOM images it was made on, but this image did not come from "
             "a DICOM series; write NIfTI or TIFF instead"
         )
-    ids = [int(i) for i in np.unique(labels) if i]
+    known, numbers = numbered(labels)
+    ids = [int(i) for i in known[1:]]
     if not ids:
         raise InvalidLabels("there is no object to write; DICOM-SEG can't be empty")
     if len(ids) > 65_535:
         raise InvalidLabels(f"{len(ids)} objects are more than a DICOM segmentation can number")
     highdicom, uid = need("highdicom"), need("pydicom.uid")
-    numbers = np.zeros(max(ids) + 1, np.uint16 if len(ids) > 255 else np.uint8)
-    numbers[ids] = np.arange(1, len(ids) + 1)
     segments = [_description(number, i, table[i], version) for number, i in enumerate(ids, 1)]
     kind = highdicom.seg.SegmentationTypeValues.BINARY
+    pixels = numbers.astype(np.uint16 if len(ids) > 255 else np.uint8)
     file = highdicom.seg.Segmentation(
-        source_images=source_datasets(grid), pixel_array=numbers[labels],
+        source_images=source_datasets(grid), pixel_array=pixels,
         segmentation_type=kind, segment_descriptions=segments,
         series_instance_uid=uid.generate_uid(), series_number=900,
         sop_instance_uid=uid.generate_uid(), instance_number=1, manufacturer=MANUFACTURER,

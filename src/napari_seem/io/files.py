@@ -31,7 +31,7 @@ from .formats import (
     own_table,
     place_of_table,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
+from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, write_json
@@ -201,10 +201,10 @@ def write_with(
         return [write_zarr(path, labels, grid, known, notes, progress, texts)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
+    values = np.asarray(checked_ids(np.asarray(labels), kind in (".tif", ".tiff")))
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes, texts)
+        return tracks.write_tracks(path, *arranged(values, grid), known, notes, texts)
     finals = [path] if kind in OWN_TABLE else [path, place_of_table(path)]
-    values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
     with told as report, replacing(*finals, texts=texts) as parts:
         if kind in nifti.SUFFIXES:
