@@ -20,11 +20,11 @@ from .guard import check_claim, read_text, reading
 from .opened import Opened
 
 if TYPE_CHECKING:
-    from affine import Affine
     from dask.array import Array
     from rasterio import DatasetReader
     from rasterio.control import GroundControlPoint
     from rasterio.crs import CRS
+    from rasterio.transform import Affine
     from rasterio.windows import Window
 
 LARGE = 1 << 28
@@ -140,9 +140,6 @@ def write_geotiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> No
     ) as file:  # fmt: skip
         file.write(values, 1)
         file.set_band_description(1, "labels")
-        points, system = grid.native.get("gcps", ([], None))
-        if points:
-            file.gcps = points, system
         if grid.native["nodata"] is not None:
             file.update_tags(IMAGE_NODATA=repr(grid.native["nodata"]))
 
@@ -159,11 +156,11 @@ def map_coordinates(grid: Grid) -> Callable[[float, float], tuple[float, float]]
 
 
 def _place_of(grid: Grid) -> dict[str, Any]:
-    """Return the place of an image as options for writing; control points are written apart."""
-    if grid.native.get("gcps"):
-        return {}
-    placed = grid.native["transform"] != grid.native["transform"].identity()
-    return {"crs": grid.native["crs"]} | ({"transform": grid.native["transform"]} if placed else {})
+    """Return the place of an image as options for writing."""
+    for key in ("gcps", "rpcs"):
+        if key in grid.native:
+            return dict(grid.native[key])
+    return {"crs": grid.native["crs"], "transform": grid.native["transform"]}
 
 
 def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
@@ -186,9 +183,13 @@ def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
     elif warning := _unplaced(file, transform.is_identity):
         about["warning"] = warning
     native = {"crs": crs, "transform": transform, "nodata": file.nodata}
-    native |= {"gcps": (points, system)} if points else {}
-    shape = (file.height, file.width)
-    return Grid(shape, ("y", "x"), matrix, (unit, unit), "geotiff", native), about
+    if points:
+        native["gcps"] = {"gcps": points, "crs": system}
+    elif transform.is_identity and file.rpcs:
+        native["rpcs"] = {"rpcs": file.rpcs}
+    nowhere = transform.is_identity and not points and not file.rpcs
+    kind, shape = "tiff" if nowhere else "geotiff", (file.height, file.width)
+    return Grid(shape, ("y", "x"), matrix, (unit, unit), kind, native), about
 
 
 def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
@@ -196,7 +197,8 @@ def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
     if not in_pixels:
         return (
             "the file names no coordinate system; labels get its transform, and nothing says on "
-            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..."
+            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..., or put a .prj beside "
+            "it"
         )
     means = "control points" if file.gcps[0] else "rational polynomials (RPC)" if file.rpcs else ""
     if not means:
