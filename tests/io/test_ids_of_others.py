@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from napari_seem.errors import InvalidLabels
-from napari_seem.io.files import open_image, open_labels, read_labels
+from napari_seem.io.files import open_labels, read_labels
 
 LABELS = np.zeros((20, 24), np.uint8)
 LABELS[5:10, 5:12], LABELS[12:18, 3:9] = 1, 7
@@ -87,17 +87,6 @@ def test_the_numbers_of_a_palette_are_the_ids(tmp_path, ending):
     assert opened.note == "the numbers of its palette are the ids"
     assert opened.table[7].class_name == "#40c81e"
     assert opened.about["colours"]["#800000"] == "#800000"
-
-
-def test_a_palette_is_turned_as_its_picture_is(tmp_path):
-    picture = Image.fromarray(LABELS)
-    picture.putpalette(SHADES.tobytes())
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture.save(tmp_path / "p.png", exif=exif)
-    found = read_labels(tmp_path / "p.png")[0]
-    np.testing.assert_array_equal(found, np.rot90(LABELS, -1))
-    assert open_image(tmp_path / "p.png").grid.shape == found.shape
 
 
 def test_a_palette_that_repeats_its_colours_gives_no_classes(tmp_path):

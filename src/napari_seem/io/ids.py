@@ -16,7 +16,6 @@ from ..errors import InvalidLabels
 from ..images import ArraySource
 from .grid import HIGHEST, Grid, narrowest
 from .opened import Opened, OpenedLabels, lazy
-from .pictures import orientation_of, turned
 
 LOG = logging.getLogger(__name__)
 NEAR = 1e-3
@@ -97,7 +96,6 @@ def open_palette(path: Path) -> OpenedLabels | None:
             ids, palette = np.asarray(picture), np.asarray(picture.getpalette("RGB"), np.uint8)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None  # whoever opens it will say what is wrong
-    ids = turned(ids, orientation_of(path))
     shades = palette.reshape(-1, 3)
     colours = {int(i): _hex(shades[i]) for i in np.unique(ids) if 0 < i < len(shades)}
     if len(set(colours.values())) < len(colours):
