@@ -30,6 +30,7 @@ from .formats import (
     format_of,
     own_table,
     place_of_table,
+    stem_of,
 )
 from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
@@ -337,7 +338,7 @@ def _open_labels(
     path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
 ) -> OpenedLabels:
     """Open what the label file itself holds."""
-    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
+    name = stem_of(path)
     if kind == ".dcm":
         from .dicom_seg import read_dicom_seg
 
