@@ -5,7 +5,6 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +17,7 @@ from ..images import AnyArray, ArraySource, WritableArray
 from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
-from .guard import JSON_BYTES, GuardedArray, check_file, load_json, reading
+from .guard import load_json
 from .opened import Opened
 from .table import class_colour, plain_row, table_of
 
@@ -32,9 +31,6 @@ _UNITS = {
 _KINDS = {"t": "time", "c": "channel"}
 COLOURED = 4096
 """Colours are written for no more objects than this."""
-DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
-CHUNK_BYTES = 1 << 31
-"""Largest chunk, or shard, that is read."""
 CHUNK = 1024
 """Rows and columns of a chunk of labels."""
 
@@ -65,13 +61,15 @@ def open_ome_zarr(path: Path) -> Opened:
         A zarr store that is no OME-Zarr image, or one of a plate.
     """
     group = _group(path)
+    from .zarr_files import open_level
+
     about, version = _about(group)
     if "multiscales" not in about:
         what = "a plate; open one of its fields" if "plate" in about else "no OME-Zarr image"
         raise FileTrouble(f"'{path}' is {what}")
     scales = about["multiscales"][0]
     axes = _axes(scales)
-    levels = tuple(_level(group, path, str(entry["path"])) for entry in scales["datasets"])
+    levels = tuple(open_level(group, path, str(entry["path"])) for entry in scales["datasets"])
     letters = [axis["name"] for axis in axes]
     channel = next((i for i, axis in enumerate(axes) if axis.get("type") == "channel"), None)
     scale, shift = _transform(scales, 0, len(axes))
@@ -256,32 +254,10 @@ def _consolidated(path: Path) -> bool:
 
 
 def _group(path: Path) -> Any:
-    zarr = need("zarr")
-    _check_described(path)
-    with reading(path, "as a zarr group", remedy="choose the .zarr folder"):
-        return zarr.open_group(path, mode="r", use_consolidated=False)
+    need("zarr")
+    from .zarr_files import open_group
 
-
-def _level(group: Any, path: Path, name: str) -> Any:
-    """Open a level of an image; its chunks are bounded, because one is unpacked at a time."""
-    _check_described(path / name)
-    if name not in group:
-        raise FileTrouble(f"'{path}' lacks the level '{name}' that it describes")
-    level = group[name]
-    chunk = prod(level.shards or level.chunks) * level.dtype.itemsize
-    if chunk > CHUNK_BYTES:
-        raise FileTrouble(
-            f"'{path}' has chunks of {chunk:,} bytes, where at most {CHUNK_BYTES:,} are read; "
-            "write it again in smaller ones"
-        )
-    return GuardedArray(level, path)
-
-
-def _check_described(path: Path) -> None:
-    """Raise `FileTrouble` where the description of a group or an array is no ordinary file."""
-    for name in DESCRIPTIONS:
-        if (path / name).exists():
-            check_file(path / name, JSON_BYTES)
+    return open_group(path)
 
 
 def _about(group: Group) -> tuple[dict[str, Any], str]:

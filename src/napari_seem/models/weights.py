@@ -237,6 +237,7 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
     """
     from safetensors import safe_open
 
+    check_file(path, MAX_BYTES)
     if path.suffix in PICKLED:
         path = convert(path, expected)
     found = shapes_of(path)
@@ -276,7 +277,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     check_file(path, MAX_BYTES)
     if zipfile.is_zipfile(path):
         check_stored(path)
-    with reading(path, "as a torch checkpoint", WeightsError, _again(path)):
+    remedy = f"it is truncated or damaged, or something else; {_again(path)}"
+    with reading(path, "as a torch checkpoint", WeightsError, remedy):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
