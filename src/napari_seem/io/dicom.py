@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from ..errors import FileTrouble
 from ..images import AnyArray
 from .extras import need
 from .grid import FloatArray, Grid
+from .guard import BoundedFile
 from .nifti import world_of
 from .opened import Opened
 
@@ -49,7 +50,7 @@ def series_in(folder: Path) -> dict[str, list[Dataset]]:
         if not path.is_file() or path.name == "DICOMDIR":
             continue
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            dataset = read_dataset(path, stop_before_pixels=True)
         except (pydicom.errors.InvalidDicomError, EOFError):
             continue  # such folders hold viewers and notes too
         if "Rows" in dataset and dataset.get("Modality") != "SEG":
@@ -229,9 +230,8 @@ def _window(dataset: Dataset) -> tuple[float, float] | None:
 
 def _read(file: str) -> npt.NDArray[np.integer]:
     """Read the pixels of one file: (rows, columns)."""
-    pydicom = need("pydicom")
     try:
-        return np.asarray(pydicom.dcmread(file).pixel_array)
+        return np.asarray(read_dataset(Path(file)).pixel_array)
     except (OSError, EOFError, ValueError, AttributeError, RuntimeError) as error:
         raise FileTrouble(
             f"the pixels of '{file}' can't be read ({error}); copy it again, or install the "
@@ -251,11 +251,16 @@ def _alike(one: object, other: object) -> bool:
 
 def source_datasets(grid: Grid) -> list[Dataset]:
     """Read the datasets of a volume in the order of its slices, without pixels."""
-    pydicom = need("pydicom")
     gone = [file for file in grid.native["files"] if not file.exists()]
     if gone:
         raise FileTrouble(
             f"DICOM-SEG needs the images it belongs to, but '{gone[0]}' is gone; put them back, or "
             "write NIfTI instead"
         )
-    return [pydicom.dcmread(file, stop_before_pixels=True) for file in grid.native["files"]]
+    return [read_dataset(file, stop_before_pixels=True) for file in grid.native["files"]]
+
+
+def read_dataset(path: Path, **options: Any) -> Dataset:
+    """Read a DICOM file, with the options of `pydicom.dcmread`, whatever lengths it claims."""
+    with BoundedFile(path) as file:
+        return need("pydicom").dcmread(file, **options)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from .dicom import source_datasets
+from .dicom import read_dataset, source_datasets
 from .extras import need
 from .grid import Grid
+from .guard import BoundedFile
 from .nifti import world_of
 from .outlines import numbered
 
@@ -81,7 +82,7 @@ def is_dicom_seg(path: Path) -> bool:
     """Return whether a file is a DICOM segmentation; its pixels are not read."""
     pydicom = need("pydicom")
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
+        header = read_dataset(path, stop_before_pixels=True, specific_tags=["Modality"])
     except (OSError, EOFError, AttributeError, pydicom.errors.InvalidDicomError):
         return False
     return str(header.get("Modality", "")) == "SEG"
@@ -108,7 +109,8 @@ def read_dicom_seg(
     """
     highdicom, pydicom = need("highdicom"), need("pydicom")
     try:
-        file = highdicom.seg.segread(path)
+        with BoundedFile(path) as stream:
+            file = highdicom.seg.segread(stream)
     except (OSError, ValueError, AttributeError, pydicom.errors.InvalidDicomError) as error:
         raise FileTrouble(f"'{path}' is no DICOM segmentation ({error})") from error
     table, ids = ObjectTable(), [0] * (max(file.segment_numbers) + 1)
