@@ -1,4 +1,4 @@
-"""Programs that are killed at a chosen moment, and what they leave; `python -m kills WORK COUNT SEED`.
+"""Programs that are killed at a chosen moment, and what they leave: `python -m kills tif 9 0`.
 
 A child process of this one does the work. It is killed before its n-th call of the file system, or,
 every fourth time, after some milliseconds: each moment of a program that writes files is between
