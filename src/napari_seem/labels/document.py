@@ -351,6 +351,8 @@ class LabelDocument:
                     undo.abandon(transaction.edits, error)
                     host.write_palette(palette)
                     _restore_table(host, table, others)
+                    if host.store is not None:
+                        host.store.settle()
                     raise _explained(error, host.name) from error
                 change = change_made(title, transaction, table, palette, host)
                 if change is not None and transaction.can_be_undone:
