@@ -98,6 +98,12 @@ class Transaction:
         return not self._blocks
 
     @property
+    def highest(self) -> int:
+        """The highest id that it wrote without a row for it."""
+        ends = [(int(e.new.min()), int(e.new.max())) for e in self.edits]
+        return max((b for a, b in ends if a != b or b not in self._rows), default=0)
+
+    @property
     def planes(self) -> frozenset[Index]:
         """Planes in which pixels changed."""
         return planes_in([*(edit.block for edit in self.edits), *self._blocks])

@@ -244,8 +244,7 @@ class LabelDocument:
         if not changed.any() and not rows:
             return present
         self.host.check_writable()
-        highest = int(wanted.max(initial=0))
-        self._check_fits(highest)
+        self._check_fits(int(wanted.max(initial=0)))
         block = plane_block(plane, self.data.shape)
         with self.transaction(title, entry, block) as transaction:
             transaction.entry["plane"] = plane.to_dict()
@@ -255,7 +254,6 @@ class LabelDocument:
                 transaction.write_block(block, ordered.reshape([s.stop - s.start for s in block]))
             elif changed.any():
                 transaction.write(plane_edit(plane, present, wanted, self.data.dtype))
-        self._highest = None if self._highest is None else max(self._highest, highest)
         return present
 
     def read_plane(self, plane: Plane) -> npt.NDArray[np.int32]:
@@ -354,6 +352,8 @@ class LabelDocument:
                     if host.store is not None:
                         host.store.settle()
                     raise _explained(error, host.name) from error
+                if self._highest is not None:
+                    self._highest = max(self._highest, transaction.highest)
                 change = change_made(title, transaction, table, palette, host)
                 if change is not None and transaction.can_be_undone:
                     mark = undo.mark()

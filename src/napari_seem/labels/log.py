@@ -14,13 +14,16 @@ from typing import Any
 from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.formats import ending
-from ..io.ome_zarr import is_ome_zarr
+from ..io.guard import check_file, reading
+from ..io.ome_zarr_read import is_ome_zarr
 from ..io.whole import replacing
 from .legacy import upgraded
 
 FORMAT = "napari-seem log"
 VERSION = 2
 SUFFIX = ".log.jsonl"
+LOG_BYTES = 1 << 31
+"""Largest log that is read."""
 PROMPTS, LAYER, WRITTEN = "prompts", "layer", "written"
 ASIDE = (PROMPTS, LAYER, WRITTEN)
 """Lines of a journal without a number, of which the last count: prompts that were not committed,
@@ -108,6 +111,11 @@ def read_log(path: str | PathLike[str]) -> list[SessionLog]:
         An empty file, a damaged or missing line, a file of another kind or a newer version.
     """
     path = as_path(path)
+    with reading(path, "as a log of napari-seem", LogTrouble, "restore the file from a copy"):
+        return _read(path)
+
+
+def _read(path: Path) -> list[SessionLog]:
     *lines, last = _text(path).split("\n")
     sessions: list[list[Event]] = []
     for number, line in enumerate(lines, start=1):
@@ -169,6 +177,7 @@ def _uncommitted(line: Event, commit: Event) -> Event:
 
 def _text(path: Path) -> str:
     try:
+        check_file(path, LOG_BYTES)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LogTrouble(f"there is no file '{path}'; check its path") from None
@@ -197,22 +206,25 @@ def write_log(path: Path, events: Sequence[Event]) -> Path:
     FileTrouble
         The disk is full, the folder read-only; what was there is as it was.
     """
+    with replacing(texts={path: log_text(path, events)}):
+        return path
+
+
+def log_text(path: Path, events: Sequence[Event]) -> str:
+    """The text of a log with the lines of a session, as `write_log` writes it."""
     own = str(events[0]["session"])
     try:
         former = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]
     except FileNotFoundError:
         former = []
-    kept = _others(former, own)
-    lines = [*kept, *(line_of(_near(event, path.parent)) for event in events)]
-    with replacing(path) as (part,):
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
-    return path
+    lines = [*_others(former, own), *(line_of(_near(event, path.parent)) for event in events)]
+    return "\n".join(lines) + "\n"
 
 
 def _event(line: str, path: Path, number: int) -> Event:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LogTrouble(
             f"line {number} of '{path}' is damaged ({error}); restore the file from a copy"
         ) from None
@@ -257,7 +269,7 @@ def _others(lines: Sequence[str], own: str) -> list[str]:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = {}
         if isinstance(event, dict) and event.get("event") in OPENED:
             mine = event.get("session") == own

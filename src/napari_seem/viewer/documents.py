@@ -20,6 +20,7 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
+from .foreign_tables import adopted
 from .journals import journal_for, layer_values, note_image
 from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
 from .palette import Colouring, keep_palette, palette_of
@@ -60,6 +61,7 @@ class LayerHost:
     def __init__(self, layer: Labels) -> None:
         self._ref = ref(layer)
         self.colouring = Colouring(layer)
+        self._features, self._writing = layer.features, False
 
     @property
     def layer(self) -> Any:
@@ -112,7 +114,26 @@ class LayerHost:
 
     def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
-        set_table(self.layer, table, other_columns)
+        self._writing = True
+        try:
+            set_table(self.layer, table, other_columns)
+        finally:
+            self._writing = False
+            self._features = self.layer.features
+
+    def take_features(self) -> None:
+        """Take in what others made of the features; objects keep what is not said anew."""
+        layer = self.layer
+        if self._writing or layer is None:
+            return
+        wanted = adopted(layer.features, self._features)
+        self._writing = True
+        try:
+            if wanted is not None:
+                layer.features = wanted
+        finally:
+            self._writing = False
+            self._features = layer.features
 
     def other_columns(self, ids: Any = None) -> Any:
         """As of `LabelHost`."""
@@ -239,7 +260,7 @@ def take_over(layer: Layer, journal: Path) -> None:
         discard(journal, "recovered")
 
 
-def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
+def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Event]]:
     """What gives the lines of the log to write beside a Labels layer's file.
 
     Ask for it in the main thread, call it in any. It gives none of a layer that was not worked on.
@@ -251,12 +272,14 @@ def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
         Or a copy of one that has a document.
     name : str
         Of the file.
+    moment : integer array-like (..., H, W), optional
+        The labels as they are now, where they may change before the call.
     """
     own: Any = unwrap(layer)
     log = _log_for(own)
     if log is None:
         return list
-    data, rows = full_data(own), rows_of(own)
+    data, rows = full_data(own) if moment is None else moment, rows_of(own)
     if isinstance(data, np.ndarray) and data.nbytes <= AT_ONCE:
         events = log.saved(data, name, rows)
         return lambda: events
@@ -309,9 +332,11 @@ def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> Non
 
     def described(_: object) -> None:
         known = document()
-        if known is not None and not known.busy:
+        if known is not None:
             host: Any = known.host
-            host.describe()
+            host.take_features()
+            if not known.busy:
+                host.describe()
 
     layer_of = ref(layer)
     layer.events.paint.connect(notice)

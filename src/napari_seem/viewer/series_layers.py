@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..commands.files import SaveLabels
 from ..intensity import IntensityWindow
 from ..io.opened import Opened, OpenedLabels
@@ -67,12 +65,12 @@ class ShownImage:
         return self.file.index
 
     def to_save(self) -> SaveLabels | None:
-        """The labels as they are now, a copy; None of those that lie in a folder."""
+        """The labels as they are now; None of those that lie in a folder."""
         if store_of(self.labels) is not None:
             return None
         save = labels_to_save(self.labels, self.file.path)
         about = {"image": self.file.series.images[self.index].name.rpartition("/")[2]}
-        return replace(save, labels=np.array(save.labels), about={**about, **save.about})
+        return replace(save, about={**about, **save.about})
 
     def put_aside(self, viewer: ViewerModel) -> list[ShownImage]:
         """Hide its layers; gives what is to be called `hide` of when another image is shown.
