@@ -261,7 +261,7 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
     """
     found = []
     for path in left_behind(folder, every=every):
-        with suppress(LogTrouble, OSError):
+        with suppress(NapariSeemError, OSError):
             one = Recovery(path, read_log(path)[-1])
             kept = replace(one, session=_reopened(one.session)) if every else one
             if kept.has_content:
