@@ -1,4 +1,4 @@
-"""Work in real windows that are killed: `python recovery_child.py FOLDER SEED KILLS`.
+"""Work in real windows that are killed: `python recovery_child.py FOLDER SEED KILLS STEPS SHOWN`.
 
 One process loads napari, and a child of it does the work each time. The first comes to its end, and
 what it has after each step is written to `states.pickle`; the others do the same steps, note in the
@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-STEPS = 30
 NAMES = ("alpha", "beta", "gamma")
 COLOURS = ("#102030", "#a0b0c0", "#ff8800")
 
@@ -26,14 +25,14 @@ COLOURS = ("#102030", "#a0b0c0", "#ff8800")
 class Worker:
     """A person with the Annotate dock who clicks, commits, paints, renames and undoes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, shown: bool) -> None:
         import napari
         from discs import DiscModel, disc_image
 
         from napari_seem.widgets.annotate.dock import AnnotateWidget
 
         self.dice = random.Random(seed)
-        self.viewer = napari.Viewer()
+        self.viewer = napari.Viewer(show=shown)
         image, self.truth = disc_image()
         self.viewer.add_image(image, name="discs", scale=(2, 0.5), units=("um", "um"))
         self.own = self.viewer.add_labels(
@@ -141,13 +140,13 @@ def state_of_layer(layer: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def work(folder: Path, seed: int, number: int) -> None:
+def work(folder: Path, seed: int, number: int, steps: int, shown: bool) -> None:
     """Do all steps; the first time, keep the states."""
     os.environ["NAPARI_SEEM_LOGS"] = str(folder / str(number))
-    worker, states = Worker(seed), []
+    worker, states = Worker(seed, shown), []
     with (folder / f"{number}.steps").open("a", buffering=1) as done:
         done.write("0\n")
-        for step in range(1, STEPS + 1):
+        for step in range(1, steps + 1):
             if number == 0:
                 states.append(worker.state())
             worker.step()
@@ -156,7 +155,7 @@ def work(folder: Path, seed: int, number: int) -> None:
         (folder / "states.pickle").write_bytes(pickle.dumps([*states, worker.state()]))
 
 
-def main(folder: Path, seed: int, kills: int) -> None:
+def main(folder: Path, seed: int, kills: int, steps: int, shown: bool) -> None:
     """Do the work once, then kill it so often."""
     import napari  # noqa: F401
     import torch
@@ -169,11 +168,10 @@ def main(folder: Path, seed: int, kills: int) -> None:
         pid = os.fork()
         if not pid:
             try:
-                work(folder, seed, number)
+                work(folder, seed, number, steps, shown)
             finally:
                 os._exit(0)
-        steps = folder / f"{number}.steps"
-        while not steps.exists():
+        while not (folder / f"{number}.steps").exists():
             time.sleep(0.01)
         begun = time.perf_counter()
         if number:
@@ -184,4 +182,4 @@ def main(folder: Path, seed: int, kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *(int(one) for one in sys.argv[2:5]), sys.argv[5] == "shown")

@@ -16,11 +16,12 @@ from napari_seem.commands.recovery import Recovery, recoveries
 HERE = Path(__file__).parent
 
 
-def kill_windows(folder: Path, seed: int, kills: int) -> list[str]:
+def kill_windows(folder: Path, seed: int, kills: int, steps: int, *, shown: bool) -> list[str]:
     """Kill so many windows at random moments; gives what was lost, a text for each window."""
     paths = [str(HERE), str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, str(HERE / "recovery_child.py"), str(folder), str(seed), str(kills)]
+    values = [folder, seed, kills, steps, "shown" if shown else "hidden"]
+    command = [sys.executable, str(HERE / "recovery_child.py"), *map(str, values)]
     subprocess.run(command, env=environment, check=True, timeout=60 + 30 * kills)
     states = pickle.loads((folder / "states.pickle").read_bytes())
     said = [lost(folder, number, states) for number in range(1, kills + 1)]
