@@ -227,7 +227,9 @@ def close(dock):
     return event.isAccepted()
 
 
-def test_a_window_does_not_close_over_unsaved_labels_without_a_word(shown, settle, qtbot, tmp_path):
+def test_a_window_does_not_close_over_unsaved_labels_without_a_word(
+    shown, settle, qtbot, tmp_path, monkeypatch
+):
     dock, _ = shown
     dock.viewer.add_labels(np.zeros((4, 4), int), name="others").data[0] = 1
     click(dock, (None, np.kron(np.eye(2, dtype=int), np.ones((32, 40), int))))
@@ -242,21 +244,25 @@ def test_a_window_does_not_close_over_unsaved_labels_without_a_word(shown, settl
     assert dock.window().isVisible()
     assert recoveries(logs_folder()) == []
 
-    answer(qtbot, KINDS.Save)
-    assert not close(dock)  # not before it is written
-    qtbot.waitUntil(lambda: not is_unsaved(labels), timeout=20_000)
+    closed = []
+    with monkeypatch.context() as patch:
+        patch.setattr(dock.window(), "close", lambda: closed.append(is_unsaved(labels)))
+        answer(qtbot, KINDS.Save)
+        assert not close(dock)  # not before it is written
+        qtbot.waitUntil(lambda: closed == [False], timeout=20_000)
     assert np.array_equal(read_labels(tmp_path / "out.tif")[0], labels.data)
 
 
-def test_a_script_closes_a_window_without_a_question(shown, settle, monkeypatch):
-    dock, _ = shown
+def test_a_script_closes_a_window_without_a_question(make_napari_viewer, model, monkeypatch):
+    viewer = make_napari_viewer(show=True)
+    dock = AnnotateWidget(viewer, loader=lambda name: model)
+    viewer.window.add_dock_widget(dock, name="Annotate")
     monkeypatch.setattr(QMessageBox, "exec", lambda *_: pytest.fail("a question"))
-    dock.viewer.add_labels(np.zeros((64, 80), int)).paint((5, 5), 1)
+    viewer.add_labels(np.zeros((64, 80), int)).paint((5, 5), 1)
     QApplication.processEvents()
-    watch = watch_of(dock.viewer)
-    assert len(watch.unsaved()) == 1
+    assert len(watch_of(viewer).unsaved()) == 1
 
-    dock.viewer.close()
+    viewer.close()
 
 
 def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):

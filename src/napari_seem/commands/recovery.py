@@ -262,9 +262,9 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
     found = []
     for path in left_behind(folder, every=every):
         with suppress(NapariSeemError, OSError):
-            one = Recovery(path, read_log(path)[-1])
-            kept = replace(one, session=_reopened(one.session)) if every else one
-            if kept.has_content:
+            session = read_log(path)[-1]
+            one = Recovery(path, _reopened(session) if every else session)
+            if one.has_content:
                 found.append(one)
     return found
 
