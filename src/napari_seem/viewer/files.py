@@ -250,8 +250,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
         moment = moment_of(full_data(layer))
     return SaveLabels(
         path, moment, table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
-        written_by(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment), written_by(layer),
     )  # fmt: skip
 
 
