@@ -16,7 +16,10 @@ from napari_seem.viewer.timeline import document_in, timeline_of
 
 KEPT = ("document", "oracle", "census", "layer", "run", "written", "notes")
 """What belongs to one layer."""
-TABLES = ("note", "foreign", "label", "shuffled", "fewer", "no index", "said anew", "broken", "none")
+TABLES = (
+    "note", "note", "note", "foreign", "label", "shuffled", "fewer", "no index", "said anew", "broken",
+    "none",
+)
 
 
 class InLayers(Sequence):
