@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 
 import napari
 import numpy as np
@@ -18,7 +19,6 @@ from sequences import KINDS, run
 from sequences_in_viewer import InLayers
 
 from napari_seem.edits import ObjectRecord
-from napari_seem.prompts import Point
 from napari_seem.viewer.coordinates import shown_plane
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
@@ -47,7 +47,6 @@ class InWindow(InLayers):
             self.viewer.layers.move(1, 0)
             self.dock = AnnotateWidget(self.viewer, loader=lambda name: DiscModel())
             self.viewer.window.add_dock_widget(self.dock, name="Annotate")
-            self.prompts: dict[object, list[tuple[int, int]]] = {}
         self.dock.annotator.choose_image(self.image)
         self.dock.annotator.choose_labels(self.layer)
         self.settle()
@@ -77,10 +76,12 @@ class InWindow(InLayers):
         """What the prompts of the shown plane lead to, bool (H, W)."""
         plane = shown_plane(self.image, self.viewer.dims)
         grey, layers = plane.read(self.grey), self.dock.annotator.prompt_layers
-        points = [] if layers is None else plane_points(layers, plane)
+        points = [] if layers is None else [drawn.prompt for drawn in layers.on(plane)]
+        drawn = [] if layers is None else np.asarray(layers.points.data).tolist()
+        assert all(plane.to_array(p.y, p.x).tolist() in drawn for p in points), "not drawn"
         if not points:
             return np.zeros(grey.shape, bool)
-        return MODEL.predict(MODEL.encode(grey), [Point(*plane.to_plane(at)) for at in points]).mask
+        return MODEL.predict(MODEL.encode(grey), points).mask
 
     # ---- what a person does
 
@@ -104,7 +105,7 @@ class InWindow(InLayers):
         if not mask.any():
             assert self.dock.commit() is None
             return False
-        count = len(plane_points(self.dock.annotator.prompt_layers, plane))
+        count = len(self.dock.annotator.prompt_layers.on(plane))
         self.dock.panel.name.setText(name)
         self.say(name, plane.index, plane.axes)
         new = self.dock.commit()
@@ -133,7 +134,6 @@ class InWindow(InLayers):
         self.settle()
         moved = [not np.array_equal(b, d.data) or t != getattr(d.history, f"{way}_title")
                  for b, t, (d, _) in zip(before, titles, documents, strict=True)]  # fmt: skip
-        del before
         for changed, (document, oracle) in zip(moved, documents, strict=True):
             steps = oracle.done if way == "undo" else oracle.undone
             if changed or (title and self.said_alike(document, oracle, way, steps)):
@@ -144,9 +144,6 @@ class InWindow(InLayers):
         """Whether a step of no pixel, whose title is like that before it, was taken."""
         if not steps:
             return False
-        after = {i: repr(r) for i, r in document.table.items()}
-        from dataclasses import replace
-
         after = {i: repr(replace(r, time="")) for i, r in document.table.items()}
         now = {i: repr(r) for i, r in oracle.rows.items()}
         palette = document.palette.colours
@@ -184,11 +181,6 @@ class InWindow(InLayers):
         super().end()
         self.viewer.close()
         QApplication.processEvents()
-
-
-def plane_points(layers, plane) -> list:
-    """The points of a plane."""
-    return [at for at in np.asarray(layers.points.data) if plane.holds(at)]
 
 
 KINDS["window"] = InWindow

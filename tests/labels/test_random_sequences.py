@@ -20,7 +20,7 @@ def _layers(monkeypatch):
     pytest.importorskip("sequences_in_viewer")
 
 
-@pytest.mark.parametrize(("kind", "count"), [("memory", 40), ("folder", 3), ("layer", 4)])
+@pytest.mark.parametrize(("kind", "count"), [("memory", 25), ("folder", 2), ("layer", 3)])
 def test_sequences_lead_where_the_oracle_leads(kind, count, tmp_path):
     for seed in range(count):
         run(kind, seed, tmp_path / str(seed))
