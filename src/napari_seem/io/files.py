@@ -43,11 +43,13 @@ LOG = logging.getLogger(__name__)
 def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
 
+    Of DICOM also one file, of any ending, with one or several frames, or a DICOMDIR.
+
     Parameters
     ----------
     path : str or Path
     series : str, optional
-        Of a DICOM folder with several.
+        Of DICOM with several: its UID, as the error without it lists them.
 
     Raises
     ------
@@ -80,11 +82,8 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
         return nifti.open_nifti(path)
     if name.endswith((".tif", ".tiff")):
         return geotiff.open_geotiff(path) if geotiff.is_geotiff(path) else tiff.open_tiff(path)
-    if name.endswith(".dcm"):
-        raise FileTrouble(
-            f"'{path}' is one DICOM file; open the folder of its series, so that slices get their "
-            "places"
-        )
+    if name.endswith(dicom.NAMES) or dicom.is_dicom(path):
+        return dicom.open_series(path, series)
     return _open_picture(path)
 
 
@@ -148,6 +147,7 @@ def write_labels(
             f"'{path.name}' does not end in a label format; use one of {', '.join(WRITTEN)}"
         )
     known, notes = _table_of(labels, table), dict(about or {})
+    notes.pop("warning", None)  # of the file that they came from
     labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
     check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)
@@ -166,7 +166,7 @@ def write_labels(
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
-            from .dicom_seg import write_dicom_seg
+            from .dicom.seg_write import write_dicom_seg
 
             write_dicom_seg(parts[0], values, grid, known, _version())
         elif kind in OUTLINES:
@@ -297,7 +297,7 @@ def _open_labels(
     """Open what the label file itself holds."""
     name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
     if kind == ".dcm":
-        from .dicom_seg import read_dicom_seg
+        from .dicom.segmentation import read_dicom_seg
 
         return OpenedLabels(name, *read_dicom_seg(path, grid))
     if kind == TRACKS:

@@ -183,7 +183,7 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
 
 def _affine_of(grid: Grid) -> FloatArray:
     """Return a NIfTI affine (4, 4) for a grid of another format, the world as napari shows it."""
-    if grid.format == "dicom":
+    if grid.format == "dicom" and "affine" in grid.native:
         return np.asarray(grid.native["affine"], float)
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]
     inner = grid.matrix[np.ix_([*solid, grid.ndim], [*solid, grid.ndim])]

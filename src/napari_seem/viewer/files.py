@@ -66,13 +66,13 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: CT as its file says, others by a sparse sample of theirs.
+    """How an image is shown at first: as its file says, others by a sparse sample of theirs.
 
     CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
     small ones of which every pixel can be looked at.
     """
-    window = ct_window(about)
-    if window is not None:
+    window = ct_window(about) or about.get("window")
+    if isinstance(window, tuple):
         return window
     if np.dtype(data.dtype).itemsize == 1:
         return None
@@ -183,6 +183,7 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
 def read_file(path: str | list[str]) -> Any:
     """npe2 reader of label files and of NIfTI; gives None for files of other kinds."""
     from napari import current_viewer
+    from napari.utils.notifications import show_warning
 
     paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
     labels = [find_labels(one) for one in paths]
@@ -198,7 +199,10 @@ def read_file(path: str | list[str]) -> Any:
             if found is None:
                 layers += as_layers(open_image(one))
             else:
-                layers.append(labels_layer(open_labels_on(found, images), found))
+                opened = open_labels_on(found, images)
+                layers.append(labels_layer(opened, found))
+                if warning := opened.about.get("warning"):
+                    show_warning(f"{opened.name}: {warning}")
         return layers
 
     return read

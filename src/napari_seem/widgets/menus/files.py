@@ -12,7 +12,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
-from ...io.dicom import describe, series_in
+from ...io.dicom import describe, is_dicom, series_in
 from ...io.files import open_image
 from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
@@ -84,14 +84,14 @@ def open_path(
             found.name,
         )
         return
-    if not path.is_dir() or is_ome_zarr(path):
+    if is_ome_zarr(path) or not (path.is_dir() or is_dicom(path)):
         _in_thread(
             lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
         )
         return
 
     def chosen(found: dict[str, list[Any]]) -> None:
-        names = [describe(datasets) for datasets in found.values()]
+        names = [describe(frames) for frames in found.values()]
         number = 0 if len(names) == 1 else (choose or _ask_series)(names)
         if number >= 0:
             uid = list(found)[number]
@@ -194,6 +194,8 @@ def suggested(layer: Labels) -> str:
     kind = {"nifti": ".nii.gz", "dicom": ".dcm", "ome-zarr": ".zarr"}.get(
         grid.format if grid is not None else "", ".tif"
     )
+    if kind == ".dcm" and (grid.axes[0] == "t" or "affine" not in grid.native):
+        kind = ".tif"  # DICOM-SEG holds places in the body only
     if grid is not None and grid.format == "ome-zarr":
         return str(grid.native["path"] / "labels" / f"{layer.name}{kind}")
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
@@ -201,9 +203,7 @@ def suggested(layer: Labels) -> str:
 
 def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
     added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
-    warning = opened.about.get("warning")
-    if warning:
-        notify(f"{opened.name}: {warning}", problem=True)
+    _say_warning(opened)
     return added
 
 
@@ -212,7 +212,13 @@ def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
     if is_kept(opened.about):
         return open_labels(viewer, path)
     data, options, _ = labels_layer(opened, path)
+    _say_warning(opened)
     return viewer.add_labels(data, **options)
+
+
+def _say_warning(opened: Opened | OpenedLabels) -> None:
+    if warning := opened.about.get("warning"):
+        notify(f"{opened.name}: {warning}", problem=True)
 
 
 def _ask_series(names: list[str]) -> int:

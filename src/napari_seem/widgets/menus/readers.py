@@ -15,7 +15,7 @@ from napari.layers import Image, Labels, Layer
 from npe2 import PluginManager
 
 from ...errors import NapariSeemError
-from ...io.dicom import is_series
+from ...io.dicom import is_dicom, is_series
 from ...io.formats import find_labels
 from ...viewer.files import image_grids, labels_layer, open_labels_on, read_file
 from ...viewer.metadata import SAVED, SOURCE
@@ -56,14 +56,14 @@ def take_part(context: PluginContext) -> None:
 
 
 def reader_of(path: str | list[str]) -> Any:
-    """The reader of a label file or a DICOM folder; None for whatever is not of ours."""
+    """The reader of a label file, or of a DICOM file or folder; None for what is not of ours."""
     if not isinstance(path, str):
         return None
     place, viewer = Path(path), current_viewer()
     labels = find_labels(place) is not None
     if labels and (viewer is None or not place.is_dir()):
         return read_file(path)
-    if viewer is None or not (labels or (place.is_dir() and is_series(place))):
+    if viewer is None or not (labels or _is_dicom(place)):
         return None
 
     def read(_: object) -> list[tuple[None]]:
@@ -81,13 +81,17 @@ def take_up(viewer: Any) -> None:
         if known or source.path is None or source.reader_plugin != "napari":
             continue
         path = Path(source.path)
-        if path.is_dir() and is_series(path):
+        if _is_dicom(path) and find_labels(path) is None:
             notify(
                 f"napari opened '{layer.name}' without the spacing and the intensities that its "
-                "DICOM files state. Open the folder again to have them.", problem=True,
+                "DICOM files state. Open the files again to have them.", problem=True,
             )  # fmt: skip
         elif isinstance(layer, (Image, Labels)) and (found := find_labels(path)) is not None:
             _as_labels(unwrap(viewer), layer, found)
+
+
+def _is_dicom(path: Path) -> bool:
+    return is_series(path) if path.is_dir() else is_dicom(path)
 
 
 def _as_labels(viewer: Any, layer: Any, path: Path) -> None:
