@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from pydicom import Dataset
+from pydicom.data import get_testdata_file
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import (
     ComputedRadiographyImageStorage,
@@ -14,6 +17,11 @@ from pydicom.uid import (
 
 AXIAL = (1, 0, 0, 0, 1, 0)
 CORONAL = (1, 0, 0, 0, 0, -1)
+
+
+def sample(name):
+    """Return the path of a file that pydicom brings along."""
+    return Path(str(get_testdata_file(name, download=False)))
 
 
 def image(path, pixels, kind=ComputedRadiographyImageStorage, modality="CR", **more):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,14 +14,10 @@ from napari_seem.io.images import open_plane
 
 pydicom = pytest.importorskip("pydicom")
 pytest.importorskip("highdicom")
-
-from dicom_files import image, item
-from pydicom.data import get_testdata_file
-from pydicom.uid import (
-    DigitalMammographyXRayImageStorageForPresentation,
-    UltrasoundImageStorage,
-    UltrasoundMultiFrameImageStorage,
-)
+dicom_files, uid = pytest.importorskip("dicom_files"), pytest.importorskip("pydicom.uid")
+image, item, sample = dicom_files.image, dicom_files.item, dicom_files.sample
+MAMMOGRAM = uid.DigitalMammographyXRayImageStorageForPresentation
+ULTRASOUND, ULTRASOUND_FILM = uid.UltrasoundImageStorage, uid.UltrasoundMultiFrameImageStorage
 
 FILM = np.random.default_rng(0).integers(0, 4096, (20, 30)).astype(np.uint16)
 
@@ -33,7 +28,7 @@ def film(tmp_path):
     folder = tmp_path / "film"
     folder.mkdir()
     image(
-        folder / "IM0001", FILM, DigitalMammographyXRayImageStorageForPresentation, "MG",
+        folder / "IM0001", FILM, MAMMOGRAM, "MG",
         BitsStored=12, HighBit=11, PhotometricInterpretation="MONOCHROME1",
         ImagerPixelSpacing=[0.07, 0.05], WindowCenter=1000, WindowWidth=400,
     )  # fmt: skip
@@ -69,18 +64,25 @@ def test_labels_of_a_film_keep_its_spacing(film, tmp_path):
         assert set(back.grid.units) == {"mm"}
 
 
-def test_a_segmentation_of_a_film_is_written_or_refused_with_a_way_out(film, tmp_path):
+def test_a_segmentation_of_a_film_refers_to_it(film, tmp_path):
     labels = (FILM > 3000).astype(np.uint8)
-    image(tmp_path / "cr.dcm", FILM)
-    for path in (film, tmp_path / "cr.dcm"):
-        grid = open_image(path).grid
-        try:
-            write_labels(tmp_path / "seg.dcm", labels, grid)
-        except InvalidLabels as error:
-            assert "write NIfTI or TIFF" in str(error)
-            continue
-        np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm", grid)[0], labels)
-        np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm")[0], labels)
+    grid = open_image(film).grid
+    write_labels(tmp_path / "seg.dcm", labels, grid)
+    np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm", grid)[0], labels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm")[0], labels)
+    seg = pytest.importorskip("highdicom").seg.segread(tmp_path / "seg.dcm")
+    (source,) = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert source.ReferencedSOPInstanceUID == pydicom.dcmread(film).SOPInstanceUID
+
+
+def test_a_slice_of_unknown_place_is_a_film(make_series, tmp_path):
+    def lost(_, dataset):
+        del dataset.ImagePositionPatient
+
+    grid = open_image(make_series([0.0], change=lost)).grid
+    assert grid.shape == (128, 128)
+    with pytest.raises(InvalidLabels, match=r"write NIfTI or TIFF instead"):
+        write_labels(tmp_path / "seg.dcm", np.ones(grid.shape, np.uint8), grid)
 
 
 def test_ct_numbers_are_not_inverted_but_told(make_series):
@@ -95,7 +97,7 @@ def test_ct_numbers_are_not_inverted_but_told(make_series):
 
 def test_films_of_one_series_are_chosen_by_name(film):
     shutil.copy(film, film.with_name("IM0002"))
-    with pytest.raises(FileTrouble, match="2 series: MG .*'IM0001'.*MG .*'IM0002'"):
+    with pytest.raises(FileTrouble, match=r"2 series: MG .*'IM0001'.*MG .*'IM0002'"):
         open_image(film.parent)
     _, second = series_in(film.parent)
     assert open_image(film.parent, second).data.shape == FILM.shape
@@ -117,13 +119,13 @@ def test_ultrasound_has_colours_and_the_spacing_of_its_region(tmp_path):
         return item(PhysicalUnitsXDirection=3, PhysicalUnitsYDirection=3, PhysicalDeltaX=delta,
                     PhysicalDeltaY=delta, RegionSpatialFormat=shape)  # fmt: skip
 
-    image(tmp_path / "one.dcm", colours, UltrasoundImageStorage, "US",
+    image(tmp_path / "one.dcm", colours, ULTRASOUND, "US",
           SequenceOfUltrasoundRegions=[region(0.02), region(7, 4)])  # fmt: skip
     opened = open_image(tmp_path / "one.dcm")
     np.testing.assert_array_equal(opened.data, colours)
     assert opened.rgb
     np.testing.assert_allclose(opened.grid.spacing, (0.2, 0.2))
-    image(tmp_path / "two.dcm", colours, UltrasoundImageStorage, "US",
+    image(tmp_path / "two.dcm", colours, ULTRASOUND, "US",
           SequenceOfUltrasoundRegions=[region(0.02), region(0.03)])  # fmt: skip
     opened = open_image(tmp_path / "two.dcm")
     assert opened.grid.units == ("pixel", "pixel")
@@ -136,19 +138,17 @@ def test_colours_of_every_kind_become_rgb(tmp_path):
         "examples_rgb_color.dcm",
         "SC_ybr_full_422_uncompressed.dcm",
     ):
-        opened = open_image(Path(str(get_testdata_file(name, download=False))))
+        opened = open_image(sample(name))
         assert opened.rgb
         assert opened.grid.axes == ("y", "x")
-    ybr = open_image(
-        Path(str(get_testdata_file("SC_ybr_full_422_uncompressed.dcm", download=False)))
-    )
-    rgb = open_image(Path(str(get_testdata_file("SC_rgb_rle.dcm", download=False))))
+    ybr = open_image(sample("SC_ybr_full_422_uncompressed.dcm"))
+    rgb = open_image(sample("SC_rgb_rle.dcm"))
     assert np.abs(np.asarray(ybr.data, int) - np.asarray(rgb.data, int)).mean() < 12
 
 
 def test_an_ultrasound_film_has_time_and_colours(tmp_path):
     colours = np.random.default_rng(0).integers(0, 255, (4, 12, 16, 3), np.uint8)
-    image(tmp_path / "film.dcm", colours, UltrasoundMultiFrameImageStorage, "US",
+    image(tmp_path / "film.dcm", colours, ULTRASOUND_FILM, "US",
           FrameTimeVector=[0, 40, 40, 40])  # fmt: skip
     opened = open_image(tmp_path / "film.dcm")
     np.testing.assert_array_equal(opened.data, colours)

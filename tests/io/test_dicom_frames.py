@@ -13,13 +13,9 @@ pydicom = pytest.importorskip("pydicom")
 highdicom = pytest.importorskip("highdicom")
 nibabel = pytest.importorskip("nibabel")
 
-from dicom_files import AXIAL, CORONAL, enhanced, groups, image, item
-from pydicom.uid import (
-    EnhancedMRImageStorage,
-    EnhancedXAImageStorage,
-    RTDoseStorage,
-    XRayAngiographicImageStorage,
-)
+dicom_files, uid = pytest.importorskip("dicom_files"), pytest.importorskip("pydicom.uid")
+AXIAL, CORONAL, enhanced = dicom_files.AXIAL, dicom_files.CORONAL, dicom_files.enhanced
+groups, image, item = dicom_files.groups, dicom_files.image, dicom_files.item
 
 ORDER = np.random.default_rng(0).permutation(8)
 """Slice that each frame of a file shows."""
@@ -145,14 +141,16 @@ def test_times_are_an_axis_of_their_own(tmp_path):
     frames = [groups((0, 0, 3 * (k % 2)), time=1 + k // 2, dimensions=(1 + k % 2, 1 + k // 2))
               for k in (6, 1, 0, 3, 2, 5, 4, 7)]  # fmt: skip
     pixels = stored()
-    enhanced(tmp_path / "t.dcm", pixels, frames, SOPClassUID=EnhancedMRImageStorage, Modality="MR")
+    enhanced(
+        tmp_path / "t.dcm", pixels, frames, SOPClassUID=uid.EnhancedMRImageStorage, Modality="MR"
+    )
     opened = open_image(tmp_path / "t.dcm")
     assert opened.grid.axes == ("t", "z", "y", "x")
     assert opened.grid.units == ("s", "mm", "mm", "mm")
     assert opened.grid.spacing[0] == pytest.approx(0.25)
     assert "4 images of each place" in opened.about["warning"]
     np.testing.assert_array_equal(opened.data.reshape(8, 6, 9)[[6, 1, 0, 3, 2, 5, 4, 7]], pixels)
-    with pytest.raises(InvalidLabels, match="images of one place apart.*NIfTI or OME-TIFF"):
+    with pytest.raises(InvalidLabels, match=r"images of one place apart.*NIfTI or OME-TIFF"):
         write_labels(tmp_path / "s.dcm", labels_on(opened.grid.shape), opened.grid)
     write_labels(tmp_path / "s.nii.gz", labels_on(opened.grid.shape), opened.grid)
     np.testing.assert_allclose(
@@ -162,7 +160,7 @@ def test_times_are_an_axis_of_their_own(tmp_path):
 
 def test_frames_that_nothing_places_are_a_film_in_time(tmp_path):
     film = np.random.default_rng(0).integers(0, 255, (5, 7, 11), np.uint8)
-    image(tmp_path / "xa.dcm", film, XRayAngiographicImageStorage, "XA", FrameTime=66.7,
+    image(tmp_path / "xa.dcm", film, uid.XRayAngiographicImageStorage, "XA", FrameTime=66.7,
           ImagerPixelSpacing=[0.2, 0.3])  # fmt: skip
     opened = open_image(tmp_path / "xa.dcm")
     np.testing.assert_array_equal(opened.data, film)
@@ -173,13 +171,13 @@ def test_frames_that_nothing_places_are_a_film_in_time(tmp_path):
     back = open_labels(tmp_path / "l.tif")
     np.testing.assert_allclose(back.grid.matrix, opened.grid.matrix)
     enhanced(tmp_path / "exa.dcm", stored(), [item(FrameContentSequence=[item()])] * 8, turn=None,
-             CineRate=10, SOPClassUID=EnhancedXAImageStorage, Modality="XA")  # fmt: skip
+             CineRate=10, SOPClassUID=uid.EnhancedXAImageStorage, Modality="XA")  # fmt: skip
     assert open_image(tmp_path / "exa.dcm").grid.spacing[0] == pytest.approx(0.1)
 
 
 def test_a_dose_lies_by_its_offsets(tmp_path):
     image(
-        tmp_path / "d.dcm", stored(3), RTDoseStorage, "RTDOSE", ImagePositionPatient=[1, 2, 3],
+        tmp_path / "d.dcm", stored(3), uid.RTDoseStorage, "RTDOSE", ImagePositionPatient=[1, 2, 3],
         ImageOrientationPatient=list(AXIAL), PixelSpacing=[2, 2], DoseGridScaling=0.001,
         GridFrameOffsetVector=[0, 5, 10], FrameOfReferenceUID="1.2",
     )  # fmt: skip
@@ -202,7 +200,7 @@ def test_a_series_made_multi_frame_by_highdicom(make_series, tmp_path):
     plain = open_image(folder)
     files = [pydicom.dcmread(file) for file in folder.iterdir()]
     legacy = highdicom.legacy.LegacyConvertedEnhancedCTImage(
-        files, pydicom.uid.generate_uid(), 5, pydicom.uid.generate_uid(), 1
+        files, uid.generate_uid(), 5, uid.generate_uid(), 1
     )
     legacy.save_as(tmp_path / "legacy.dcm")
     opened = open_image(tmp_path / "legacy.dcm")

@@ -1,8 +1,6 @@
-"""DICOM segmentations of other software: fractional, overlapping, label maps, without their images."""
+"""DICOM segmentations of others: fractional, overlapping, label maps, without their images."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +12,9 @@ from napari_seem.io.formats import find_labels
 
 pydicom = pytest.importorskip("pydicom")
 highdicom = pytest.importorskip("highdicom")
-
-from dicom_files import enhanced, groups
-from highdicom.seg import SegmentationTypeValues as Kind
-from pydicom.data import get_testdata_file
-from pydicom.sr.codedict import codes
+dicom_files = pytest.importorskip("dicom_files")
+enhanced, groups, sample = dicom_files.enhanced, dicom_files.groups, dicom_files.sample
+codes, Kind = pytest.importorskip("pydicom.sr.codedict").codes, highdicom.seg.SegmentationTypeValues
 
 PLACES = [2.5 * number for number in range(6)]
 
@@ -135,9 +131,9 @@ def test_slices_between_which_nothing_is_labelled_are_empty(ct, tmp_path):
 
 @pytest.mark.parametrize("name", ["liver_1frame.dcm", "liver_expb_1frame.dcm"])
 def test_segmentations_of_others_in_both_byte_orders(tmp_path, name):
-    seg = pydicom.dcmread(get_testdata_file(name, download=False))
+    seg = pydicom.dcmread(sample(name))
     with pytest.raises(FileTrouble, match="describes 3 of its 1 frames"):
-        open_labels(Path(seg.filename))
+        open_labels(sample(name))
     seg.PerFrameFunctionalGroupsSequence = seg.PerFrameFunctionalGroupsSequence[:1]
     seg.save_as(tmp_path / name)
     found = open_labels(tmp_path / name)

@@ -1,22 +1,20 @@
-"""DICOM in every transfer syntax that archives send: the same pixels, or a word about the package."""
+"""DICOM in every transfer syntax: the same pixels, or a word about the package."""
 
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-pydicom = pytest.importorskip("pydicom")
-gdcm = pytest.importorskip("gdcm")
-
-from pydicom import uid
-from pydicom.data import get_testdata_file
-
 from napari_seem.errors import FileTrouble, MissingPackage
 from napari_seem.io.dicom import decoders
 from napari_seem.io.files import open_image
+
+pydicom = pytest.importorskip("pydicom")
+gdcm = pytest.importorskip("gdcm")
+dicom_files, uid = pytest.importorskip("dicom_files"), pytest.importorskip("pydicom.uid")
+sample = dicom_files.sample
 
 SYNTAXES = {
     "JPEGLosslessProcess14": uid.JPEGLossless,
@@ -28,10 +26,6 @@ SYNTAXES = {
     "ExplicitVRBigEndian": uid.ExplicitVRBigEndian,
     "ImplicitVRLittleEndian": uid.ImplicitVRLittleEndian,
 }
-
-
-def sample(name):
-    return Path(str(get_testdata_file(name, download=False)))
 
 
 @pytest.fixture
@@ -98,10 +92,8 @@ def test_files_of_others(name, shape, highest):
 
 
 def test_a_lossy_film_looks_like_the_one_it_was_made_of(tmp_path):
-    from dicom_files import image
-
     ramp = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
-    image(tmp_path / "raw.dcm", ramp)
+    dicom_files.image(tmp_path / "raw.dcm", ramp)
     out = converted(tmp_path / "raw.dcm", "JPEGBaselineProcess1")
     data = np.asarray(open_image(out).data).astype(int)
     assert np.abs(data - ramp).max() <= 4

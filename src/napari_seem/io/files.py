@@ -147,7 +147,6 @@ def write_labels(
             f"'{path.name}' does not end in a label format; use one of {', '.join(WRITTEN)}"
         )
     known, notes = _table_of(labels, table), dict(about or {})
-    notes.pop("warning", None)  # of the file that they came from
     labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
     check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)

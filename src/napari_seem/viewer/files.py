@@ -166,11 +166,12 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
     import pandas as pd
 
     many = len(opened.levels) > 1 and belongs_on_disk(opened.data.shape)
+    about = {key: value for key, value in opened.about.items() if key != "warning"}
     classes = {record.class_name for _, record in opened.table.items()}
     palette = Palette.from_dict(opened.about).with_classes(sorted(classes))
     options: dict[str, Any] = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), SAVED: str(path.absolute())},
+        "metadata": {GRID: opened.grid, ABOUT: about, SAVED: str(path.absolute())},
         "features": pd.DataFrame(opened.table.to_features()),
         **opened.grid.layer_options(),
     }  # fmt: skip

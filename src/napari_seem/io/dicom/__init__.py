@@ -1,4 +1,4 @@
-"""DICOM: series of files or frames as volumes, films and films in time, and segmentations of them."""
+"""DICOM: files and frames as volumes, films and films in time, and segmentations of them."""
 
 from .headers import NAMES, is_dicom, is_series
 from .volume import describe, open_series, series_in

@@ -18,9 +18,7 @@ DECODER_DEPENDENCIES = {
     HTJ2K[2]: ("imagecodecs",),
 }  # fmt: skip
 """Transfer syntax -> packages, as pydicom asks of its plugins."""
-PACKAGES = {"": ("python-gdcm", "medical")} | {
-    syntax: ("imagecodecs", "codecs") for syntax in HTJ2K
-}
+PACKAGES = {"": ("python-gdcm", "medical")} | dict.fromkeys(HTJ2K, ("imagecodecs", "codecs"))
 """Transfer syntax -> the package that decodes it, and the extra that brings it; "" for others."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray
-from .headers import DAMAGE, damaged, number, numbers, text
+from .headers import damage, damaged, number, numbers, text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -119,21 +119,20 @@ def _plain(header: Dataset, count: int) -> list[Frame]:
     between = number(header, "SpacingBetweenSlices", file)
     thickness = number(header, "SliceThickness", file)
     offsets = numbers(header, "GridFrameOffsetVector", count, file)
-    if offsets is None and count > 1:
-        offsets = None if between is None else between * np.arange(count)
+    if offsets is None and between is not None:
+        offsets = np.arange(count) * np.float64(between)
     scale = _scale(header, header, file)
     repeat = tuple(_first(header, key) for key in _REPEATS)
     normal = None if turn is None else np.cross(turn[:3], turn[3:])
-    frames = []
-    for index in range(count):
-        position = start
-        if count > 1:  # all at one place is none: a film in time
-            known = start is not None and normal is not None and offsets is not None
-            position = start + normal * offsets[index] if known else None
-        frames.append(
-            Frame(header, index, position, turn, spacing, between or thickness, scale, "", repeat)
-        )
-    return frames
+    positions = [start] * count
+    if count > 1:
+        known = start is not None and normal is not None and offsets is not None
+        # all at one place is none: a film in time
+        positions = [start + normal * by for by in offsets] if known else [None] * count  # type: ignore[operator,union-attr]
+    return [
+        Frame(header, index, position, turn, spacing, between or thickness, scale, "", repeat)
+        for index, position in enumerate(positions)
+    ]
 
 
 def _grouped(header: Dataset, index: int, shared: Dataset, own: Dataset) -> Frame:
@@ -167,7 +166,7 @@ def _first(item: Dataset, key: str) -> float:
     """Return the first number of an element, or 0 where there is none."""
     try:
         return float(np.ravel(np.array(item.get(key), float))[0])
-    except DAMAGE:
+    except damage():
         return 0.0
 
 
@@ -211,10 +210,10 @@ def _seconds(moment: str) -> float | None:
     if known is None:
         return None
     try:
-        whole = datetime.strptime(known[1], "%Y%m%d%H%M%S")  # noqa: DTZ007  (differences only)
+        whole = datetime.strptime(known[1], "%Y%m%d%H%M%S")
     except ValueError:
         return None
-    return (whole - datetime(1970, 1, 1)).total_seconds() + float(known[2] or 0)  # noqa: DTZ001
+    return (whole - datetime(1970, 1, 1)).total_seconds() + float(known[2] or 0)
 
 
 def time_step(header: Dataset) -> float | None:

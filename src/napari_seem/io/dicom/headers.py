@@ -1,18 +1,19 @@
-"""Headers of DICOM files: which files of a folder or a file set hold images, and what is damaged."""
+"""Headers of DICOM files: which files of a folder or a medium are images, and which damaged."""
 
 from __future__ import annotations
 
 import re
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import FileTrouble
+from ...errors import FileTrouble, NapariSeemError
 from ..extras import need
 from ..grid import FloatArray
 
@@ -26,13 +27,18 @@ NAMES = (".dcm", ".dicom", ".dic", ".ima")
 INDEX = "DICOMDIR"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of segmentations and of label maps."""
-DAMAGE = (
-    OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, RuntimeError,
-    ArithmeticError, AssertionError, MemoryError, struct.error, zlib.error,
-)  # fmt: skip
-"""What pydicom and the decoders raise at damaged files."""
 _BEGINNINGS = (b"\x08\x00", b"\x02\x00", b"\x00\x08", b"\x00\x02")
 """First bytes of files without the 128 bytes before them: groups 2 and 8, of either byte order."""
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """Return what pydicom and its decoders raise at damaged files."""
+    errors = need("pydicom.errors")
+    return (
+        OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, RuntimeError,
+        ArithmeticError, AssertionError, MemoryError, struct.error, zlib.error,
+        errors.BytesLengthException, errors.InvalidDicomError,
+    )  # fmt: skip
 
 
 def is_dicom(path: Path) -> bool:
@@ -65,7 +71,7 @@ def read_header(path: Path) -> Dataset | None:
                     return None
             bare = pydicom.dcmread(path, stop_before_pixels=True, force=True)
             return bare if "SOPClassUID" in bare or "Rows" in bare else None
-    except DAMAGE as error:
+    except damage() as error:
         raise damaged(path, error) from error
 
 
@@ -76,6 +82,17 @@ def damaged(path: Path | str, why: object) -> FileTrouble:
         f"'{path}' is damaged or cut ({said}); copy it again, or take it out of the folder if it "
         "belongs to no image"
     )
+
+
+@contextmanager
+def naming_damage(path: Path | str) -> Iterator[None]:
+    """Raise what a damaged file makes pydicom raise as `FileTrouble` that names the file."""
+    try:
+        yield
+    except NapariSeemError:
+        raise
+    except damage() as error:
+        raise damaged(path, error) from error
 
 
 def headers_in(path: Path) -> list[Dataset]:
@@ -124,8 +141,9 @@ def _images(files: Iterable[Path]) -> list[Dataset]:
 def _is_image(path: Path, header: Dataset) -> bool:
     """Return whether a header is that of an image; `FileTrouble` where that of one is cut."""
     meta = getattr(header, "file_meta", None) or {}
-    kind = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    if kind in SEGMENTATIONS or header.get("Modality") == "SEG":
+    with naming_damage(path):
+        kind = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
+    if kind in SEGMENTATIONS or text(header, "Modality") == "SEG":
         return False
     if "Rows" in header and "Columns" in header:
         return True
@@ -138,11 +156,14 @@ def _listed(index: Path) -> list[Path]:
     """Return the image files that a DICOMDIR lists."""
     header, root = read_header(index), index.parent.resolve()
     files = []
-    for record in () if header is None else header.get("DirectoryRecordSequence") or ():
-        name = record.get("ReferencedFileID")
-        if str(record.get("DirectoryRecordType")) != "IMAGE" or not name:
+    with naming_damage(index):
+        records = [] if header is None else header.get("DirectoryRecordSequence") or []
+    for record in records:
+        with naming_damage(index):
+            name = record.get("ReferencedFileID")
+            parts = [name] if isinstance(name, str) else [str(part) for part in name or ()]
+        if text(record, "DirectoryRecordType") != "IMAGE" or not name:
             continue
-        parts = [name] if isinstance(name, str) else [str(part) for part in name]
         file = root.joinpath(*parts)
         if root not in file.resolve().parents:
             raise FileTrouble(f"'{index}' lists the file '{'/'.join(parts)}' outside its folder")
@@ -174,7 +195,7 @@ def numbers(item: Dataset, key: str, count: int, file: object) -> FloatArray | N
         if value is None or (not isinstance(value, (int, float)) and len(value) == 0):
             return None
         found = np.atleast_1d(np.array(value, float))
-    except DAMAGE:
+    except damage():
         found = np.empty(0)
     if found.shape != (count,) or not np.isfinite(found).all():
         raise FileTrouble(f"'{file}' is damaged: its {key} is not {_count(count)}")
@@ -191,7 +212,7 @@ def text(item: Dataset, key: str) -> str:
     """Return the text of an element, "" where it is absent or empty."""
     try:
         return str(item.get(key) or "").strip()
-    except DAMAGE:
+    except damage():
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Pixels of DICOM frames: decoded one at a time, rescaled, and turned the way they are looked at."""
+"""Pixels of DICOM frames: decoded one at a time, rescaled, and inverted where films are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...images import AnyArray
 from ..extras import need
 from .decoders import PACKAGES, add_decoders
 from .frames import Frame
-from .headers import DAMAGE, number
+from .headers import damage, number
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -148,25 +148,38 @@ def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
     _check_decoder(header, file)
     palette = str(header.get("PhotometricInterpretation", "")).strip() == "PALETTE COLOR"
     indices = [frame.index for frame in frames]
-    count = 0
+    done = 0
     try:
         syntax = _syntax(header)
         packed = number(header, "BitsAllocated", file) == 1
         if packed and not (syntax and syntax.is_encapsulated):
             read = _bits(header, file, indices)
         else:
-            read = pixels.iter_pixels(_source(header, file), indices=indices)
-        for count, raw in enumerate(read, 1):
+            plugin = "gdcm" if _only_gdcm(header) else ""
+            read = pixels.iter_pixels(
+                _source(header, file), indices=indices, decoding_plugin=plugin
+            )
+        for raw in read:
+            done += 1
             yield _coloured(raw, header) if palette else raw
-    except DAMAGE as error:
+    except damage() as error:
         if isinstance(error, FileTrouble):
             raise
         why = re.sub(r"\s+", " ", str(error)) or type(error).__name__
         raise FileTrouble(
             f"the pixels of '{file}' can't be read ({why}); the file is damaged: copy it again"
         ) from error
-    if count < len(frames):
-        raise FileTrouble(f"'{file}' ends after {count} of its {len(frames)} frames; copy it again")
+    if done < len(frames):
+        raise FileTrouble(f"'{file}' ends after {done} of its {len(frames)} frames; copy it again")
+
+
+def _only_gdcm(header: Dataset) -> bool:
+    """Return whether GDCM alone is to decode: CharLS takes minutes over a JPEG-LS that is cut."""
+    uid, syntax = need("pydicom.uid"), _syntax(header)
+    odd = header.get("BitsStored") in (6, 7)  # which GDCM doesn't read
+    if syntax not in uid.JPEGLSTransferSyntaxes or odd:
+        return False
+    return "gdcm" in need("pydicom.pixels").get_decoder(syntax).available_plugins
 
 
 def _bits(header: Dataset, file: Path, indices: Sequence[int]) -> Iterator[AnyArray]:

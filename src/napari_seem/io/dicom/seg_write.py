@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from ...errors import InvalidLabels
 from ..extras import need
 from ..grid import Grid, ids_in
 from .frames import Frame
-from .headers import DAMAGE, text
+from .headers import damage, text
 from .segmentation import ID, source_frames
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def write_dicom_seg(
         raise
     except OSError:
         raise
-    except DAMAGE as error:
+    except damage() as error:
         raise InvalidLabels(
             f"the header of '{frames[0].file}' can't be taken over into a DICOM-SEG ({error}); "
             "write NIfTI or TIFF instead"
@@ -123,7 +124,31 @@ def _segmentation(
 def _source(frame: Frame, grid: Grid) -> Dataset:
     """Return the header of a single image that stands for a frame, with what highdicom asks."""
     header = frame.header
-    for key in (*_NEEDED, *(("FrameOfReferenceUID",) if frame.position is not None else ())):
+    source = _taken_over(frame)
+    source.Modality = text(header, "Modality") or "OT"
+    if text(source, "PatientSex") not in ("M", "F", "O"):
+        source.PatientSex = ""
+    if frame.absent:
+        source.pop("FrameOfReferenceUID", None)
+        return source
+    source.ImagePositionPatient = _decimals(frame.position)
+    source.ImageOrientationPatient = _decimals(frame.orientation)
+    source.PixelSpacing = _decimals(frame.spacing)
+    (source.SpacingBetweenSlices,) = _decimals(grid.spacing[:1])  # the images' own may be wrong
+    if not text(source, "SliceThickness"):
+        source.SliceThickness = source.SpacingBetweenSlices
+    return source
+
+
+def _decimals(values: Iterable[float] | None) -> list[str]:
+    """Write numbers in the 16 characters that DICOM gives each."""
+    return [f"{value:.10g}" for value in (() if values is None else values)]
+
+
+def _taken_over(frame: Frame) -> Dataset:
+    """Return a frame's header as that of a single image; `InvalidLabels` where it lacks UIDs."""
+    header = frame.header
+    for key in (*_NEEDED, *(("FrameOfReferenceUID",) if not frame.absent else ())):
         if not text(header, key):
             raise InvalidLabels(
                 f"'{frame.file}' does not say its {key}, which a DICOM-SEG must refer to; write "
@@ -133,22 +158,11 @@ def _source(frame: Frame, grid: Grid) -> Dataset:
     for element in header:
         if element.keyword not in _OF_FRAMES:
             source.add(copy(element))
-    if "PerFrameFunctionalGroupsSequence" in header or frame.index:
+    if text(header, "NumberOfFrames"):
         source.SOPClassUID, source.SOPInstanceUID = SINGLE, need("pydicom.uid").generate_uid()
     for key in _MAY_BE_EMPTY:
         if not text(source, key):
             setattr(source, key, "")
-    if text(source, "PatientSex") not in ("M", "F", "O"):
-        source.PatientSex = ""
-    source.Modality = text(header, "Modality") or "OT"
-    if frame.position is None:
-        return source
-    source.ImagePositionPatient = [f"{value:.10g}" for value in frame.position]
-    source.ImageOrientationPatient = [f"{value:.10g}" for value in frame.orientation]  # type: ignore[union-attr]
-    source.PixelSpacing = [f"{value:.10g}" for value in frame.spacing]  # type: ignore[union-attr]
-    source.SpacingBetweenSlices = f"{grid.spacing[0]:.10g}"  # the images' own may be wrong
-    if not text(source, "SliceThickness"):
-        source.SliceThickness = source.SpacingBetweenSlices
     return source
 
 

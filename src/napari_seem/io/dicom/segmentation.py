@@ -17,7 +17,16 @@ from ..extras import need
 from ..grid import FloatArray, Grid
 from ..nifti import world_of
 from .frames import Frame, frames_of
-from .headers import DAMAGE, SEGMENTATIONS, damaged, is_dicom, number, read_header, text
+from .headers import (
+    SEGMENTATIONS,
+    damage,
+    damaged,
+    is_dicom,
+    naming_damage,
+    number,
+    read_header,
+    text,
+)
 from .pixels import decode
 
 if TYPE_CHECKING:
@@ -41,7 +50,7 @@ def is_dicom_seg(path: Path) -> bool:
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
         return text(header, "Modality") == "SEG"
-    except DAMAGE:
+    except damage():
         return False
 
 
@@ -89,9 +98,9 @@ def read_dicom_seg(
         No segmentation, a damaged one, or one of other images.
     """
     header = read_header(path)
-    if header is None or header.get("SOPClassUID") not in SEGMENTATIONS:
+    if header is None or text(header, "SOPClassUID") not in SEGMENTATIONS:
         raise FileTrouble(f"'{path}' is no DICOM segmentation")
-    try:
+    with naming_damage(path):
         frames = frames_of(header)
         ids, table = _segments(header)
         if grid is None:
@@ -99,10 +108,6 @@ def read_dicom_seg(
         else:
             planes = _planes_of(path, frames, grid)
         labels, crowded = _labels(frames, planes, grid, ids)
-    except FileTrouble:
-        raise
-    except DAMAGE as error:
-        raise damaged(path, error) from error
     about = {}
     if crowded:
         about["warning"] = (
@@ -146,7 +151,7 @@ def _labels(
             found = np.array([ids.get(int(value), 0) for value in values], np.uint32)
             flat[plane] = found[places].reshape(raw.shape)
             continue
-        mask = raw >= least
+        mask = np.asarray(raw, np.uint32) >= least
         crowded += int(np.count_nonzero(flat[plane][mask]))
         flat[plane][mask] = ids[of_frame]
     return labels, crowded

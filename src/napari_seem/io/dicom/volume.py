@@ -16,7 +16,7 @@ from ..grid import FloatArray, Grid
 from ..nifti import world_of
 from ..opened import Opened
 from .frames import Frame, frames_of, same, time_step, ultrasound_spacing
-from .headers import DAMAGE, damaged, headers_in, number, read_header, siblings, text
+from .headers import headers_in, naming_damage, number, read_header, siblings, text
 from .pixels import is_inverted, read_pixels, window_of
 
 if TYPE_CHECKING:
@@ -50,12 +50,8 @@ def series_in(path: Path) -> dict[str, list[Frame]]:
     """
     series: dict[str, list[Frame]] = {}
     for header in headers_in(path):
-        try:
+        with naming_damage(header.filename):
             frames = frames_of(header)
-        except FileTrouble:
-            raise
-        except DAMAGE as error:
-            raise damaged(header.filename, error) from error
         series.setdefault(text(header, "SeriesInstanceUID") or "unnamed", []).extend(frames)
     found = {}
     for uid, frames in series.items():
@@ -125,16 +121,21 @@ def open_series(path: Path, series: str | None = None) -> Opened:
         The pixels are compressed in a way that needs a package that is not installed.
     """
     frames = _chosen(path, series)
+    with naming_damage(frames[0].file if path.is_file() else path):
+        return _opened(path, frames, series or "")
+
+
+def _opened(path: Path, frames: list[Frame], series: str) -> Opened:
+    """Return the image that frames make up."""
     first, kind = frames[0], text(frames[0].header, "Modality")
     notes: list[str] = []
-    flat = all(frame.position is None for frame in frames) and (
-        kind not in SLICED or len({one.file for one in frames}) == 1
-    )
+    alone = len({frame.file for frame in frames}) == 1
+    flat = all(frame.absent for frame in frames) and (alone or kind not in SLICED)
     if flat:
         order, grid = np.arange(len(frames))[None], _flat_grid(frames, notes)
     else:
         order, grid = _volume_grid(path, frames, notes)
-    ordered = [frames[index] for index in order.ravel()]
+    ordered = [frames[index] for index in order.ravel().tolist()]
     inverted = is_inverted(first.header) and kind != "CT"
     if is_inverted(first.header) and kind == "CT":
         notes.append("its files ask to be shown inverted (MONOCHROME1), which CT numbers are not")
@@ -144,7 +145,7 @@ def open_series(path: Path, series: str | None = None) -> Opened:
     if others:
         notes.append(f"it is one slice; open its folder to see it together with {others} others")
     about: dict[str, object] = {
-        "modality": kind, "unit": "HU" if kind == "CT" else "", "series": series or "",
+        "modality": kind, "unit": "HU" if kind == "CT" else "", "series": series,
     }  # fmt: skip
     window = window_of(ordered[len(ordered) // 2], inverted)
     if window is not None and (flat or kind == "CT"):  # of MR, every slice has its own
@@ -186,7 +187,9 @@ def _flat_grid(frames: Sequence[Frame], notes: list[str]) -> Grid:
         notes += [note] * bool(note)
     unit = "pixel" if spacing is None else "mm"
     shape: tuple[int, ...] = int(first.header.Rows), int(first.header.Columns)
-    axes, sizes, units = ("y", "x"), spacing or (1.0, 1.0), (unit, unit)
+    axes: tuple[str, ...] = ("y", "x")
+    units: tuple[str, ...] = (unit, unit)
+    sizes: tuple[float, ...] = spacing or (1.0, 1.0)
     native = {"files": (first.file,), "frames": tuple((0, one.index) for one in frames)}
     if len(frames) > 1:
         step = time_step(first.header)
@@ -201,7 +204,7 @@ def _volume_grid(
     """Return the order (t, z) of the frames of a volume, and its grid."""
     _check_alike(path, frames)
     order = _order(path, frames)
-    line = [frames[index] for index in order[0]]
+    line = [frames[index] for index in order[0].tolist()]
     lps, step = _affine(path, line, notes)
     nibabel = need("nibabel")
     upright = lps.copy()  # a tilted gantry's slices are shown, and measured, as if it stood upright
@@ -211,7 +214,7 @@ def _volume_grid(
     shape: tuple[int, ...] = len(line), int(head.Rows), int(head.Columns)
     units: tuple[str, ...] = ("mm",) * 3
     if len(order) > 1:
-        moments = [frames[index].time for index in order[:, 0]]
+        moments = [frames[index].time for index in order[:, 0].tolist()]
         steps = [b - a for a, b in pairwise(moments) if a is not None and b is not None]
         seconds = float(np.median(steps)) if len(steps) == len(order) - 1 else 0.0
         wider = np.eye(len(matrix) + 1)
@@ -219,11 +222,12 @@ def _volume_grid(
         matrix, names, shape = wider, ("t", *names), (len(order), *shape)
         units = ("s" if seconds > 0 else "pixel", *units)
         notes.append(f"its files hold {len(order)} images of each place, shown one after another")
-    files = tuple(dict.fromkeys(frames[index].file for index in order.ravel()))
+    ordered = [frames[index] for index in order.ravel().tolist()]
+    files = tuple(dict.fromkeys(one.file for one in ordered))
     numbered = {file: number for number, file in enumerate(files)}
     native = {
         "files": files, "affine": _LPS @ lps, "frame": text(head, "FrameOfReferenceUID"),
-        "frames": tuple((numbered[frames[i].file], frames[i].index) for i in order.ravel()),
+        "frames": tuple((numbered[one.file], one.index) for one in ordered),
     }  # fmt: skip
     return order, Grid(shape, names, matrix, units, "dicom", native)
 
@@ -264,7 +268,7 @@ def _order(path: Path, frames: Sequence[Frame]) -> npt.NDArray[np.intp]:
     sorting = np.argsort(depths, kind="stable")
     near = min(first.spacing) / 100
     starts = np.flatnonzero(np.diff(depths[sorting], prepend=-np.inf) > near)
-    places = [list(one) for one in np.split(sorting, starts[1:])]
+    places = [one.tolist() for one in np.split(sorting, starts[1:])]
     for place in places:
         place.sort(key=lambda index: frames[index].repeat)
     for place in places:

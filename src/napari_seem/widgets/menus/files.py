@@ -194,8 +194,8 @@ def suggested(layer: Labels) -> str:
     kind = {"nifti": ".nii.gz", "dicom": ".dcm", "ome-zarr": ".zarr"}.get(
         grid.format if grid is not None else "", ".tif"
     )
-    if kind == ".dcm" and (grid.axes[0] == "t" or "affine" not in grid.native):
-        kind = ".tif"  # DICOM-SEG holds places in the body only
+    if kind == ".dcm" and grid.axes[0] == "t":
+        kind = ".tif"  # DICOM-SEG has no time
     if grid is not None and grid.format == "ome-zarr":
         return str(grid.native["path"] / "labels" / f"{layer.name}{kind}")
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
