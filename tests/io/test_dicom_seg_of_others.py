@@ -64,7 +64,7 @@ def test_overlapping_segments_are_told_and_the_later_wins(ct, tmp_path, image):
     wanted = expected(masks) if image == "open" else expected(masks)[1:5]
     np.testing.assert_array_equal(found.data, wanted)
     overlap = int((masks.sum(-1) == 2).sum())
-    assert f"overlap in {overlap} pixels" in found.about["warning"]
+    assert f"overlap in {overlap} pixels" in found.note
     assert [record.name for _, record in found.table.items()] == ["one", "two"]
     if image == "absent":  # in the world where the image would lie
         z = opened.grid.matrix @ (1, 0, 0, 1)
@@ -85,7 +85,7 @@ def test_label_maps_show_all_segments_in_a_frame(ct, tmp_path):
     path = written(tmp_path / "s.dcm", files, expected(masks).astype(np.uint8), Kind.LABELMAP)
     found = open_labels(path, opened.grid)
     np.testing.assert_array_equal(found.data, expected(masks))
-    assert "warning" not in found.about
+    assert not found.note
 
 
 def test_segments_of_frames_of_a_file(tmp_path):

@@ -176,11 +176,3 @@ def test_what_can_t_be_written_or_read_is_refused(tmp_path):
     write_labels(tmp_path / "a.tif", RING)
     with pytest.raises(InvalidLabels, match=r"not \(3, 3\)"):
         read_labels(tmp_path / "a.tif", shape=(3, 3))
-
-
-def test_a_colour_picture_holds_no_labels(tmp_path):
-    from skimage.io import imsave
-
-    imsave(tmp_path / "a.png", np.dstack([RING.astype(np.uint8)] * 3), check_contrast=False)
-    with pytest.raises(InvalidLabels, match="one integer a pixel"):
-        read_labels(tmp_path / "a.png")

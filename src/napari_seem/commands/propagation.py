@@ -120,7 +120,8 @@ class PropagationRun:
         self.engine: Propagation | None = None
         self._workspace, self._document = workspace, workspace.document
         self._before: MutableMapping[int, IntArray] = {}
-        self._rows: dict[int, ObjectRecord | None] = {}
+        self._written: MutableMapping[int, IntArray] = {}
+        self._rows: dict[int, tuple[ObjectRecord | None, ObjectRecord | None]] = {}
         self._ends: set[End] = set()
         self._first_id = 1
         store = self._document.host.store
@@ -206,8 +207,9 @@ class PropagationRun:
         place, command = self.stack.at(result.index), self.command
         rows = self._new_rows(result)
         known = dict(self._document.table.items())
-        for label_id in rows:
-            self._rows.setdefault(label_id, known.get(label_id))
+        for label_id, row in rows.items():
+            former = self._rows.get(label_id, (known.get(label_id), None))
+            self._rows[label_id] = former[0], row
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
@@ -216,6 +218,7 @@ class PropagationRun:
             entry=line.to_dict(), rows=rows,
         )  # fmt: skip
         self._before.setdefault(result.index, before)
+        self._written[result.index] = self._document.read_plane(place)
 
     def accept(self, number: int) -> None:
         """Take a plane as it is now for a seed."""
@@ -240,16 +243,24 @@ class PropagationRun:
             self.engine.correct(number, self._present(number))
 
     def restore(self) -> int:
-        """Give the planes of the run the labels they had before; how many there were."""
-        count = len(self._before)
+        """Give the planes of the run the labels they had before; how many there were.
+
+        Pixels and rows that were changed since the run wrote them stay.
+        """
+        document, count = self._document, len(self._before)
         if count:
-            with self._document.transaction(
-                "restore planes", {"event": "restore_plane"}
-            ) as transaction:
-                transaction.set_rows(self._rows)
+            with document.transaction("restore planes", {"event": "restore_plane"}) as transaction:
+                table = dict(document.table.items())
+                transaction.set_rows(
+                    {i: old for i, (old, new) in self._rows.items() if table.get(i) == new}
+                )
                 for number, values in self._before.items():
-                    self._document.write_plane(self.stack.at(number), values)
+                    place = self.stack.at(number)
+                    present = document.read_plane(place)
+                    own = present == self._written[number]
+                    document.write_plane(place, np.where(own, values, present))
         self._before.clear()
+        self._written.clear()
         self._rows.clear()
         self.engine = None
         self.keep_note()
@@ -314,7 +325,7 @@ class PropagationRun:
                 rows[event.id] = replace(known, parent=event.parent)
         if result.index in self._before:
             found = {event.id for event in self.engine.events}
-            gone = [i for i, row in self._rows.items() if row is None and i not in found]
+            gone = [i for i, (old, _) in self._rows.items() if old is None and i not in found]
             rows |= dict.fromkeys(i for i in gone if i in table)
         return rows
 
@@ -387,8 +398,12 @@ class PropagationRun:
         """Planes of labels that lie on disk are remembered there, too, and not in memory."""
         self.close()
         self.scratch = None if self._beside is None else Scratch(self._beside)
-        room = self._room("before")
-        self._before = {} if room is None else ScratchPlanes(room)
+        self._before, self._written = self._planes("before"), self._planes("written")
+
+    def _planes(self, name: str) -> MutableMapping[int, IntArray]:
+        """Room for planes by their number, on disk where the labels lie there."""
+        room = self._room(name)
+        return {} if room is None else ScratchPlanes(room)
 
     def _room(self, name: str) -> Any:
         """An array on disk for planes of the stack, where its labels lie there; else None."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -18,9 +17,10 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from . import ome_zarr
+from . import ome_zarr, ome_zarr_read
 from .extras import need
 from .grid import Grid
+from .whole import Workplace, settle
 
 Block = tuple[slice, ...]
 MATRIX, UNITS = "matrix", "units"
@@ -104,10 +104,10 @@ class LabelStore:
             It is no label group, or can't be written.
         """
         zarr = need("zarr")
-        known = ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+        known = ome_zarr_read.attributes(path) if ome_zarr_read.is_ome_zarr(path) else {}
         if "image-label" not in known:
             raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
-        _, table, about = ome_zarr.read_ome_labels(path)
+        _, table, about = ome_zarr_read.read_ome_labels(path)
         with written_to(path):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
@@ -200,7 +200,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
 
 
 class Scratch:
-    """A folder for temporary arrays; it is deleted with the object or the process.
+    """A folder for temporary arrays; it is deleted with the object or after the process.
 
     Parameters
     ----------
@@ -209,8 +209,11 @@ class Scratch:
     """
 
     def __init__(self, beside: Path) -> None:
-        self.folder = Path(mkdtemp(prefix=".working-", dir=beside.parent))
-        self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        with written_to(beside):
+            settle(beside.parent)
+            place = Workplace(beside.parent)
+        self.folder = place.path
+        self._remove = finalize(self, place.close)
 
     def array(
         self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32
@@ -227,6 +230,34 @@ class Scratch:
     def close(self) -> None:
         """Delete everything in it."""
         self._remove()
+
+
+def moment_of(data: Any) -> Any:
+    """Return labels (..., H, W) as they are now, whatever is written to the array later.
+
+    An array in memory is copied. Of one in a zarr folder every chunk gets a second name in a
+    folder beside it: zarr, from 3.1.3 on, replaces chunks and does not write into them.
+    """
+    if isinstance(data, np.ndarray):
+        return data.copy()
+    root = getattr(getattr(data, "store", None), "root", None)
+    if not isinstance(root, Path):
+        return data
+    zarr = need("zarr")
+    scratch = Scratch(root)
+    copy = os.link if _release(zarr) >= (3, 1, 3) else shutil.copyfile
+    try:
+        shutil.copytree(root / data.path, scratch.folder / "moment", copy_function=copy)
+    except OSError:  # a disk where a file has one name only
+        place = scratch.folder / "moment"
+        shutil.copytree(root / data.path, place, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    moment = zarr.open_array(scratch.folder / "moment", mode="r")
+    finalize(moment, scratch.close)
+    return moment
+
+
+def _release(package: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", package.__version__)[:3])
 
 
 def matrix_of(about: Mapping[str, object], ndim: int) -> npt.NDArray[np.float64] | None:

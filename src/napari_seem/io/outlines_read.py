@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import FileTrouble, InvalidLabels
+from ..errors import InvalidLabels
 from .extras import need
 from .grid import Grid, narrowest
+from .guard import check_memory, read_text, reading
 from .outlines import UNNAMED
 
 LOG = logging.getLogger(__name__)
@@ -23,6 +24,8 @@ Transform = tuple[float, float, float, float, float, float]
 """Map x is a * column + b * row + c, and map y is d * column + e * row + f."""
 PIXELS: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 Read = tuple[npt.NDArray[np.integer], ObjectTable, dict[str, Any]]
+OUTLINE_BYTES = 1 << 30
+"""Largest file of outlines that is read."""
 HIGHEST = 2**32 - 1
 """Largest id that is kept; files with others are numbered anew."""
 
@@ -50,16 +53,10 @@ def read_outlines(path: Path, kind: str, grid: Grid | None, shape: Sequence[int]
     InvalidLabels
         The file does not say how large the image is, and nobody else does.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+    with reading(path, f"as outlines in the format {kind}"):
+        document = json.loads(read_text(path, OUTLINE_BYTES))
         read = _read_geojson if kind == ".geojson" else _read_coco
         return read(path, document, grid, shape)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        if isinstance(error, InvalidLabels):
-            raise
-        raise FileTrouble(
-            f"'{path}' holds no outlines in the format {kind}, or is damaged ({error})"
-        ) from error
 
 
 def _read_geojson(
@@ -145,9 +142,9 @@ def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> Bool
     runs = _unpacked(counts) if isinstance(counts, str) else list(counts)
     values = np.zeros(len(runs), bool)
     values[1::2] = True
+    if sum(runs) != shape[0] * shape[1]:
+        raise ValueError(f"run lengths of {sum(runs)} pixels in an image of {shape}")
     flat = np.repeat(values, runs)
-    if flat.size != shape[0] * shape[1]:
-        raise ValueError(f"run lengths of {flat.size} pixels in an image of {shape}")
     return flat.reshape(shape, order="F")
 
 
@@ -176,6 +173,7 @@ def _size(path: Path, known: Sequence[Sequence[int] | None]) -> tuple[int, int]:
     for shape in known:
         if shape is not None:
             height, width = (int(n) for n in shape)
+            check_memory(path, 4 * height * width)
             return height, width
     raise InvalidLabels(
         f"'{path}' does not say how large the image is; open the image first, or give its shape, "

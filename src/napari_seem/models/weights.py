@@ -13,6 +13,7 @@ import pickle
 import struct
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import DownloadCancelled, WeightsError
+from ..io.guard import check_file, check_stored, reading
 from . import places
 from .places import HOME_VARIABLE, cache_folder
 
@@ -191,7 +193,7 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
 
     Raises `WeightsError` where the file is no safetensors file or is shorter than its header says.
     """
-    size = path.stat().st_size
+    size = check_file(path, MAX_BYTES)
     with path.open("rb") as stream:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -201,7 +203,7 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
         header.pop("__metadata__", None)
         end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
         shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
-    except (ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} is not a safetensors file (or only its beginning is left); {_again(path)}"
         ) from error
@@ -239,8 +241,9 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
         path = convert(path, expected)
     found = shapes_of(path)
     check_shapes(found, expected or {}, path)
-    with safe_open(path, framework="pt", device=device) as stream:
-        return {key: stream.get_tensor(key) for key in (expected or found)}
+    with reading(path, "as a safetensors file", WeightsError, _again(path)):  # noqa: SIM117
+        with safe_open(path, framework="pt", device=device) as stream:
+            return {key: stream.get_tensor(key) for key in (expected or found)}
 
 
 def convert(path: Path, expected: Shapes | None = None) -> Path:
@@ -270,18 +273,18 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a torch checkpoint, by key."""
     import torch
 
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is not a plain dictionary of tensors and is not opened, because unpickling "
-            "anything else could run foreign code; use the published checkpoint or a safetensors "
-            "file"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, KeyError) as error:
-        raise WeightsError(
-            f"{path} is not a torch checkpoint, or is truncated or damaged; {_again(path)}"
-        ) from error
+    check_file(path, MAX_BYTES)
+    if zipfile.is_zipfile(path):
+        check_stored(path)
+    with reading(path, "as a torch checkpoint", WeightsError, _again(path)):
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise WeightsError(
+                f"{path} is not a plain dictionary of tensors and is not opened, because "
+                "unpickling anything else could run foreign code; use the published checkpoint or "
+                "a safetensors file"
+            ) from error
     tensors = _tensors_of(state)
     if not tensors:
         raise WeightsError(f"{path} holds no tensors by name; use the published checkpoint")

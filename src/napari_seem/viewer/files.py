@@ -17,12 +17,14 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
+from ..io.label_store import moment_of, written_to
 from ..io.nifti import SUFFIXES
-from ..io.opened import Opened, OpenedLabels
+from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
-from .documents import saving
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, table_of
+from .documents import saving, written_by
+from .features import table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
@@ -166,12 +168,11 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
     import pandas as pd
 
     many = len(opened.levels) > 1 and belongs_on_disk(opened.data.shape)
-    about = {key: value for key, value in opened.about.items() if key != "warning"}
     classes = {record.class_name for _, record in opened.table.items()}
     palette = Palette.from_dict(opened.about).with_classes(sorted(classes))
     options: dict[str, Any] = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: about, SAVED: str(path.absolute())},
+        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), SAVED: str(path.absolute())},
         "features": pd.DataFrame(opened.table.to_features()),
         **opened.grid.layer_options(),
     }  # fmt: skip
@@ -198,12 +199,15 @@ def read_file(path: str | list[str]) -> Any:
         layers = []
         for one, found in zip(paths, labels, strict=True):
             if found is None:
-                layers += as_layers(open_image(one))
+                image = open_image(one)
+                layers += as_layers(image)
+                text = image.about.get("warning")
             else:
-                opened = open_labels_on(found, images)
-                layers.append(labels_layer(opened, found))
-                if warning := opened.about.get("warning"):
-                    show_warning(f"{opened.name}: {warning}")
+                labelled = open_labels_on(found, images)
+                layers.append(labels_layer(labelled, found))
+                text = labelled.note
+            if text:
+                show_warning(f"'{one.name}': {text}.")
         return layers
 
     return read
@@ -223,16 +227,42 @@ def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
 def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     """A Labels layer as it is now, to be written in any thread; ask for it in the main one.
 
+    Pixels, table and log are of this moment, whatever is changed while they are written.
+
     Parameters
     ----------
     layer : Labels
     path : Path
+
+    Raises
+    ------
+    FileTrouble
+        An image that is open lies there, or the disk of labels in a folder is full.
     """
     layer = unwrap(layer)
+    _spare_images(path)
+    with written_to(path):
+        moment = moment_of(full_data(layer))
     return SaveLabels(
-        path, full_data(layer), table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name),
+        path, moment, table_of(layer), palette_of(layer), grid_of(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
+        written_by(layer),
     )  # fmt: skip
+
+
+def _spare_images(path: Path) -> None:
+    """Raise `FileTrouble` where an open image would be written over."""
+    from napari import current_viewer
+    from napari.layers import Image
+
+    viewer = current_viewer()
+    for one in () if viewer is None else unwrap(viewer).layers:
+        source = source_path(one) if isinstance(one, Image) else None
+        if source is not None and source.is_file() and source.resolve() == path.resolve():
+            raise FileTrouble(
+                f"'{path}' is the file of the image '{one.name}', which labels must not replace; "
+                "choose another name"
+            )
 
 
 def save_labels(layer: Layer, path: Path) -> list[Path]:
@@ -247,9 +277,5 @@ def save_labels(layer: Layer, path: Path) -> list[Path]:
 
 
 def _channel(level: Any, cut: tuple[Any, ...]) -> Any:
-    """One channel of a level; zarr arrays stay unread."""
-    if isinstance(level, np.ndarray) or type(level).__module__.startswith("dask"):
-        return level[cut]
-    import dask.array
-
-    return dask.array.from_array(level, chunks=level.chunks)[cut]
+    """One channel of a level; what is on disk stays unread."""
+    return (level if isinstance(level, np.ndarray) else lazy(level))[cut]

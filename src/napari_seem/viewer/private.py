@@ -40,9 +40,15 @@ def add_to_history(layer: Labels, atom: tuple[object, ...]) -> None:
     layer._save_history(atom)
 
 
-def drop_open_step(layer: Labels) -> None:
+def kept_redo(layer: Labels) -> Sequence[object]:
+    """What a Labels layer can redo, for `drop_open_step`."""
+    return list(layer._redo_history)
+
+
+def drop_open_step(layer: Labels, redo: Sequence[object]) -> None:
     """Forget what was put into the history since `block_history` was entered."""
     layer._staged_history = []
+    layer._redo_history.extend(redo[len(layer._redo_history) :])
 
 
 def is_in_stroke(layer: Labels) -> bool:

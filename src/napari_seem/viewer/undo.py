@@ -34,6 +34,7 @@ class NapariUndo:
 
     def __init__(self, layer: Labels, store: LabelStore | None) -> None:
         self._layer, self._store = layer, store
+        self._redo: Sequence[object] = ()
 
     @property
     def done(self) -> Sequence[Step]:
@@ -48,6 +49,7 @@ class NapariUndo:
     @contextmanager
     def step(self) -> Iterator[None]:
         """As of `UndoBackend`."""
+        self._redo = private.kept_redo(self._layer)
         with self._layer.block_history():
             yield
 
@@ -74,7 +76,7 @@ class NapariUndo:
 
     def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
         """As of `UndoBackend`."""
-        private.drop_open_step(self._layer)
+        private.drop_open_step(self._layer, self._redo)
         data = self._layer.data
         restore(data, edits, error, lambda edit: edit.write(data, back=True))
         self._layer.refresh()

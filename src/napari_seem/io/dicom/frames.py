@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray
-from .headers import damage, damaged, number, numbers, text
+from .headers import damaged, number, numbers, text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -166,7 +166,7 @@ def _first(item: Dataset, key: str) -> float:
     """Return the first number of an element, or 0 where there is none."""
     try:
         return float(np.ravel(np.array(item.get(key), float))[0])
-    except damage():
+    except (TypeError, ValueError, IndexError):
         return 0.0
 
 

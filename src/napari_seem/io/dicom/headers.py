@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import struct
-import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import FileTrouble, NapariSeemError
+from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray
+from ..guard import reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -27,18 +26,9 @@ NAMES = (".dcm", ".dicom", ".dic", ".ima")
 INDEX = "DICOMDIR"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of segmentations and of label maps."""
+REMEDY = "copy it again, or take it out of the folder if it belongs to no image"
 _BEGINNINGS = (b"\x08\x00", b"\x02\x00", b"\x00\x08", b"\x00\x02")
 """First bytes of files without the 128 bytes before them: groups 2 and 8, of either byte order."""
-
-
-def damage() -> tuple[type[Exception], ...]:
-    """Return what pydicom and its decoders raise at damaged files."""
-    errors = need("pydicom.errors")
-    return (
-        OSError, EOFError, ValueError, LookupError, AttributeError, TypeError, RuntimeError,
-        ArithmeticError, AssertionError, MemoryError, struct.error, zlib.error,
-        errors.BytesLengthException, errors.InvalidDicomError,
-    )  # fmt: skip
 
 
 def is_dicom(path: Path) -> bool:
@@ -48,6 +38,11 @@ def is_dicom(path: Path) -> bool:
             return stream.read(132)[128:] == b"DICM"
     except OSError:
         return False
+
+
+def may_be(path: Path) -> bool:
+    """Return whether a file is opened as DICOM, by its ending or its beginning; true of folders."""
+    return path.is_dir() or path.suffix.lower() in NAMES or is_dicom(path)
 
 
 def is_series(folder: Path) -> bool:
@@ -62,37 +57,24 @@ def is_series(folder: Path) -> bool:
 def read_header(path: Path) -> Dataset | None:
     """Read a file without its pixels; None where it is not DICOM, `FileTrouble` where damaged."""
     pydicom = need("pydicom")
-    try:
-        try:
+    with naming_damage(path):
+        if is_dicom(path):
             return pydicom.dcmread(path, stop_before_pixels=True)  # type: ignore[no-any-return]
-        except pydicom.errors.InvalidDicomError:
-            with path.open("rb") as stream:
-                if stream.read(2) not in _BEGINNINGS:
-                    return None
-            bare = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-            return bare if "SOPClassUID" in bare or "Rows" in bare else None
-    except damage() as error:
-        raise damaged(path, error) from error
+        with path.open("rb") as stream:
+            if stream.read(2) not in _BEGINNINGS:
+                return None
+        bare = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+        return bare if "SOPClassUID" in bare or "Rows" in bare else None
 
 
-def damaged(path: Path | str, why: object) -> FileTrouble:
+def damaged(path: Path | str, why: str) -> FileTrouble:
     """Return the error that a file can't be read."""
-    said = (str(why).splitlines() or [""])[0] or type(why).__name__
-    return FileTrouble(
-        f"'{path}' is damaged or cut ({said}); copy it again, or take it out of the folder if it "
-        "belongs to no image"
-    )
+    return FileTrouble(f"'{path}' is damaged or cut ({why}); {REMEDY}")
 
 
-@contextmanager
-def naming_damage(path: Path | str) -> Iterator[None]:
-    """Raise what a damaged file makes pydicom raise as `FileTrouble` that names the file."""
-    try:
-        yield
-    except NapariSeemError:
-        raise
-    except damage() as error:
-        raise damaged(path, error) from error
+def naming_damage(path: Path | str) -> AbstractContextManager[None]:
+    """Let a block raise `FileTrouble` that names the file, whatever pydicom raises."""
+    return reading(Path(path), "as DICOM", remedy=REMEDY)
 
 
 def headers_in(path: Path) -> list[Dataset]:
@@ -143,8 +125,8 @@ def _is_image(path: Path, header: Dataset) -> bool:
     meta = getattr(header, "file_meta", None) or {}
     with naming_damage(path):
         kind = header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
-    if kind in SEGMENTATIONS or text(header, "Modality") == "SEG":
-        return False
+        if kind in SEGMENTATIONS or text(header, "Modality") == "SEG":
+            return False
     if "Rows" in header and "Columns" in header:
         return True
     if kind is None or "Image Storage" in getattr(kind, "name", ""):
@@ -162,7 +144,8 @@ def _listed(index: Path) -> list[Path]:
         with naming_damage(index):
             name = record.get("ReferencedFileID")
             parts = [name] if isinstance(name, str) else [str(part) for part in name or ()]
-        if text(record, "DirectoryRecordType") != "IMAGE" or not name:
+            kind = text(record, "DirectoryRecordType")
+        if kind != "IMAGE" or not name:
             continue
         file = root.joinpath(*parts)
         if root not in file.resolve().parents:
@@ -190,13 +173,11 @@ def numbers(item: Dataset, key: str, count: int, file: object) -> FloatArray | N
     FileTrouble
         There are others, or such that are no finite numbers.
     """
-    try:
+    with reading(Path(str(file)), f"in its {key}"):
         value = item.get(key)
         if value is None or (not isinstance(value, (int, float)) and len(value) == 0):
             return None
         found = np.atleast_1d(np.array(value, float))
-    except damage():
-        found = np.empty(0)
     if found.shape != (count,) or not np.isfinite(found).all():
         raise FileTrouble(f"'{file}' is damaged: its {key} is not {_count(count)}")
     return found
@@ -210,10 +191,7 @@ def number(item: Dataset, key: str, file: object) -> float | None:
 
 def text(item: Dataset, key: str) -> str:
     """Return the text of an element, "" where it is absent or empty."""
-    try:
-        return str(item.get(key) or "").strip()
-    except damage():
-        return ""
+    return str(item.get(key) or "").strip()
 
 
 def _count(count: int) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import FileTrouble, MissingPackage
 from ...images import AnyArray
 from ..extras import need
+from ..guard import check_claim, reading
 from .decoders import PACKAGES, add_decoders
 from .frames import Frame
-from .headers import damage, number
+from .headers import number
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -60,7 +59,11 @@ def read_pixels(frames: Sequence[Frame], inverted: bool = False) -> AnyArray:
     header = frames[0].header
     size = number(header, "BitsAllocated", frames[0].file) or 16.0
     samples = number(header, "SamplesPerPixel", frames[0].file) or 1.0
-    if header.Rows * header.Columns * samples * len(frames) * size / 8 > LARGE:
+    each = int(header.Rows * header.Columns * samples * size) // 8
+    lazily = each * len(frames) > LARGE and len(frames) > 1
+    for file, places in wanted.items():
+        check_claim(file, each * len(places), kept=not lazily)
+    if lazily:
         return _lazy(frames, inverted)
     whole = all(value.is_integer() for frame in frames for value in frame.scale)
     plain = not inverted and {frame.scale for frame in frames} == {(1.0, 0.0)}
@@ -76,8 +79,7 @@ def read_pixels(frames: Sequence[Frame], inverted: bool = False) -> AnyArray:
                     f"'{frames[place].file}' has pixels of shape {values.shape}, the others "
                     f"{out.shape[1:]}; keep those of one scan"
                 )
-            if out.dtype == np.int16 and not plain and _beyond(values):
-                out = out.astype(np.int32)
+            out = _widened(out, values)
             out[place] = values
     assert out is not None
     return out
@@ -91,8 +93,12 @@ def _kind(values: AnyArray, plain: bool) -> np.dtype[np.generic]:
     return np.dtype(np.int16) if narrow else values.dtype
 
 
-def _beyond(values: npt.NDArray[np.generic]) -> bool:
-    return bool(abs(values).max(initial=0) >= 2**15)
+def _widened(out: AnyArray, values: AnyArray) -> AnyArray:
+    """Return an array that holds further values, of which int32 ones mostly fit int16."""
+    fits = out.dtype == np.int16 and values.dtype == np.int32
+    if fits and abs(values).max(initial=0) < 2**15:
+        return out
+    return out.astype(np.result_type(out, values), copy=False)
 
 
 def _rescaled(raw: AnyArray, frame: Frame, inverted: bool, whole: bool) -> AnyArray:
@@ -149,7 +155,7 @@ def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
     palette = str(header.get("PhotometricInterpretation", "")).strip() == "PALETTE COLOR"
     indices = [frame.index for frame in frames]
     done = 0
-    try:
+    with reading(file, "in its pixels", remedy="it is damaged or cut: copy it again"):
         syntax = _syntax(header)
         packed = number(header, "BitsAllocated", file) == 1
         if packed and not (syntax and syntax.is_encapsulated):
@@ -162,13 +168,6 @@ def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
         for raw in read:
             done += 1
             yield _coloured(raw, header) if palette else raw
-    except damage() as error:
-        if isinstance(error, FileTrouble):
-            raise
-        why = re.sub(r"\s+", " ", str(error)) or type(error).__name__
-        raise FileTrouble(
-            f"the pixels of '{file}' can't be read ({why}); the file is damaged: copy it again"
-        ) from error
     if done < len(frames):
         raise FileTrouble(f"'{file}' ends after {done} of its {len(frames)} frames; copy it again")
 

@@ -14,8 +14,9 @@ from ...edits import ObjectRecord, ObjectTable
 from ...errors import InvalidLabels
 from ..extras import need
 from ..grid import Grid, ids_in
+from ..guard import reading
 from .frames import Frame
-from .headers import damage, text
+from .headers import text
 from .segmentation import ID, source_frames
 
 if TYPE_CHECKING:
@@ -80,18 +81,9 @@ def write_dicom_seg(
     marked = labels > 0
     numbers[marked] = np.searchsorted(ids, labels[marked]) + 1
     segments = [_description(n, int(i), table[int(i)], version) for n, i in enumerate(ids, 1)]
-    try:
+    with reading(frames[0].file, "into a DICOM-SEG", InvalidLabels, "write NIfTI or TIFF instead"):
         file = _segmentation(frames, numbers, grid, segments, version)
-        file.save_as(path)
-    except InvalidLabels:
-        raise
-    except OSError:
-        raise
-    except damage() as error:
-        raise InvalidLabels(
-            f"the header of '{frames[0].file}' can't be taken over into a DICOM-SEG ({error}); "
-            "write NIfTI or TIFF instead"
-        ) from error
+    file.save_as(path)
 
 
 def _segmentation(

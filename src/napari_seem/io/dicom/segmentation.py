@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,6 @@ from ..nifti import world_of
 from .frames import Frame, frames_of
 from .headers import (
     SEGMENTATIONS,
-    damage,
     damaged,
     is_dicom,
     naming_damage,
@@ -32,7 +30,6 @@ from .pixels import decode
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-LOG = logging.getLogger(__name__)
 ID = "napari-seem id "
 """Beginning of the tracking id of a segment, before the label id: segments are renumbered."""
 NEAR = 0.1
@@ -46,12 +43,8 @@ def is_dicom_seg(path: Path) -> bool:
     """Return whether a file is a DICOM segmentation; its pixels are not read."""
     if not is_dicom(path):
         return False
-    pydicom = need("pydicom")
-    try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
-        return text(header, "Modality") == "SEG"
-    except damage():
-        return False
+    header = need("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
+    return text(header, "Modality") == "SEG"
 
 
 def source_frames(grid: Grid) -> list[Frame]:
@@ -79,8 +72,8 @@ def source_frames(grid: Grid) -> list[Frame]:
 
 def read_dicom_seg(
     path: Path, grid: Grid | None
-) -> tuple[npt.NDArray[np.uint32], ObjectTable, Grid, dict[str, Any]]:
-    """Read labels (z, y, x), their objects, the grid they lie on, and a warning, if any.
+) -> tuple[npt.NDArray[np.uint32], ObjectTable, Grid, str]:
+    """Read labels (z, y, x), their objects, the grid they lie on, and what the person is told.
 
     Segments of other software get their number as id; of overlapping ones the last wins. A pixel
     belongs to a fractional segment from a half on.
@@ -98,9 +91,9 @@ def read_dicom_seg(
         No segmentation, a damaged one, or one of other images.
     """
     header = read_header(path)
-    if header is None or text(header, "SOPClassUID") not in SEGMENTATIONS:
-        raise FileTrouble(f"'{path}' is no DICOM segmentation")
     with naming_damage(path):
+        if header is None or text(header, "SOPClassUID") not in SEGMENTATIONS:
+            raise FileTrouble(f"'{path}' is no DICOM segmentation")
         frames = frames_of(header)
         ids, table = _segments(header)
         if grid is None:
@@ -108,13 +101,8 @@ def read_dicom_seg(
         else:
             planes = _planes_of(path, frames, grid)
         labels, crowded = _labels(frames, planes, grid, ids)
-    about = {}
-    if crowded:
-        about["warning"] = (
-            f"its segments overlap in {crowded} pixels, which were given to the later segment"
-        )
-        LOG.warning("%s: %s", path, about["warning"])
-    return labels, table, grid, about
+    note = f"its segments overlap in {crowded} pixels, which were given to the later segment"
+    return labels, table, grid, note if crowded else ""
 
 
 def _segments(header: Dataset) -> tuple[dict[int, int], ObjectTable]:

@@ -51,8 +51,8 @@ def series_in(path: Path) -> dict[str, list[Frame]]:
     series: dict[str, list[Frame]] = {}
     for header in headers_in(path):
         with naming_damage(header.filename):
-            frames = frames_of(header)
-        series.setdefault(text(header, "SeriesInstanceUID") or "unnamed", []).extend(frames)
+            uid = text(header, "SeriesInstanceUID") or "unnamed"
+            series.setdefault(uid, []).extend(frames_of(header))
     found = {}
     for uid, frames in series.items():
         parts = _parts(frames)

@@ -13,13 +13,13 @@ from ...commands.models import ModelCache
 from ...errors import InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
-from ...labels.prompt_values import prompts_to_dict
 from ...planes import Plane
 from ...prompts import Prompt
 from ...session import Session
 from ...viewer.coordinates import channel_layers, shown_plane
-from ...viewer.documents import close_document, document_of
+from ...viewer.documents import document_of
 from ...viewer.drawn import Drawn
+from ...viewer.left_prompts import taken_up
 from ...viewer.model_input import model_input_of
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
@@ -32,6 +32,7 @@ from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import PromptSteps
 from .turns import Turns
+from .unfinished import PromptLog, resume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +66,8 @@ class Annotator(QObject):
         Layers of the viewer came, went or were renamed.
     said : Signal(str, bool)
         A message for the person, and whether it is an error.
+    prompt_log : PromptLog
+        Keeps prompts so that a crash loses none.
     """
 
     answered = Signal(object)
@@ -85,6 +88,7 @@ class Annotator(QObject):
         self.objects = ObjectWriter(self)
         self.classes = Classes(self)
         self.commits = Commits(self)
+        self.prompt_log = PromptLog(self)
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.model_name = "compact"
@@ -150,6 +154,12 @@ class Annotator(QObject):
             self.preview.prepare(image)
             self._follow_plane()
         self.changed.emit()
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Draw the prompts again that were left on the chosen image."""
+        if self.image is not None:
+            resume(self, taken_up(self.image))
 
     def choose_model(self, name: str, all_channels: bool | None = None) -> None:
         """Answer with another model from now on; the prompts stay.
@@ -177,7 +187,12 @@ class Annotator(QObject):
             self._targets.pop(self.image, None)
         else:
             self._targets[self.image] = self.labels
+            self.prompt_log.move(self.image)
         self.changed.emit()
+
+    def labels_of(self, image: Image) -> Labels | None:
+        """The Labels layer that objects of an image are written to; None for a new one."""
+        return self._targets.get(image)
 
     def set_positive(self, positive: bool) -> None:
         """Choose whether what is drawn next belongs to the object."""
@@ -217,14 +232,15 @@ class Annotator(QObject):
         work = self.work
         self.sessions.end(self.image, self._plane)
         if work is not None and work.session.prompts:
-            self._keep_prompts(work)
+            self.prompt_log.keep(work)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
         self.changed.emit()
 
     def close(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer; prompts are left to the next dock."""
+        self.prompt_log.close()
         self.commits.close()
         self.runner.close()
         self.timeline.travelled.disconnect(self._on_travelled)
@@ -275,17 +291,7 @@ class Annotator(QObject):
     def _prompts_changed(self, work: PlaneSession) -> None:
         """A step was made in the prompts of a plane."""
         self.timeline.record(PromptSteps(self, work))
-        self._keep_prompts(work)
-
-    def _keep_prompts(self, work: PlaneSession) -> None:
-        """Keep prompts in the log of the labels, so that a crash loses none."""
-        if self.labels is None:
-            return
-        log = document_of(self.labels).log
-        if log is not None:
-            prompts = prompts_to_dict(work.session.prompts if work in self.sessions else ())
-            image = work.image.name
-            log.uncommitted({"image": image, "plane": work.plane.to_dict(), "prompts": prompts})
+        self.prompt_log.keep(work)
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""
@@ -295,7 +301,7 @@ class Annotator(QObject):
     def redraw(self, work: PlaneSession) -> None:
         """Draw the prompts of a plane's session anew, or none where it has ended; answer them."""
         present = work in self.sessions
-        self._keep_prompts(work)
+        self.prompt_log.keep(work)
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing() if present else [])
@@ -350,7 +356,6 @@ class Annotator(QObject):
         self._targets = {
             k: v for k, v in self._targets.items() if v is not layer and k is not layer
         }
-        close_document(layer)
         if layer is self.labels:
             self.labels = None
         if layer is self.image:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -163,7 +164,7 @@ class Commits(QObject):
         self.continued: Continued | None = None
         self.title = ""
         self._last: PressedCommit | None = None
-        self._written: dict[str, PlaneSession] = {}
+        self._written: WeakValueDictionary[str, PlaneSession] = WeakValueDictionary()
         self._then: list[Callable[[], None]] = []
 
     def press(self, name: str = "", label_id: int | None = None) -> PressedCommit | None:
@@ -254,13 +255,25 @@ class Commits(QObject):
         self._annotator.redraw(one.work)
         self._wait(one)
 
+    def take_up(self, work: PlaneSession, name: str, concept: str) -> None:
+        """Press a commit for prompts that were pressed before and could not be written then."""
+        annotator = self._annotator
+        one = PressedCommit(
+            self, work, annotator.objects.target(), name, concept, work.label_id,
+            annotator.overwrite, None,
+        )  # fmt: skip
+        annotator.sessions.end(work.image, work.plane)
+        annotator.timeline.record(one)
+        self._wait(one)
+
     def close(self) -> None:
-        """Say which commits are lost."""
-        lost, self.waiting = len(self.waiting), []
-        if lost:
+        """Say which commits are not written."""
+        left, self.waiting = len(self.waiting), []
+        if left:
             self._annotator.say(
-                f"{counted(lost)} {'was' if lost == 1 else 'were'} not written: the Annotate dock "
-                "was closed before the masks were there", error=True,
+                f"{counted(left)} {'was' if left == 1 else 'were'} not written: the Annotate dock "
+                "was closed before the masks were there. Open it again, and they are written",
+                error=True,
             )  # fmt: skip
         self._call_waiting()
 
@@ -269,6 +282,7 @@ class Commits(QObject):
         annotator, session = self._annotator, one.work.session
         one.state = "waits"
         self.waiting.append(one)
+        annotator.prompt_log.keep(one.work)
         if session.prediction is not None:
             QTimer.singleShot(0, self._write_ready)  # after the step of undo that this may be
             return
@@ -307,6 +321,7 @@ class Commits(QObject):
                 self._lose(one, str(error))
                 return
             self.waiting.remove(one)
+            self._annotator.prompt_log.keep(one.work)
             self._say_written(one)
         self._call_waiting()
 
@@ -318,6 +333,7 @@ class Commits(QObject):
         self.waiting.remove(one)
         back = self.has_place(one) and annotator.sessions.put_back(one.work)
         one.state = "returned" if back else "lost"
+        annotator.prompt_log.keep(one.work)
         message = f"an object was not written: {reason}"
         if back:
             annotator.redraw(one.work)

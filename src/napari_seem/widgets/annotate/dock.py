@@ -137,6 +137,19 @@ class AnnotateWidget(Dock):
         self.panel.image.select(image)
         self._on_image(image)
         self.annotator.choose_labels(labels)
+        self.annotator.take_up()
+
+    def prepare_to_close(self) -> int:
+        """Say how many commits are not written, which go with the window."""
+        return len(self.annotator.commits.waiting)
+
+    def take_up(self, image: Image | None, labels: Labels | None) -> None:
+        """Work on an image and labels that were brought back, with the prompts left on it."""
+        if image is not None and labels is not None:
+            self.work_on(image, labels)
+        elif image is not None:
+            self._on_image(image)
+            self.annotator.take_up()
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""

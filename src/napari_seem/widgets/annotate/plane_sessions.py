@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ from ...viewer.model_input import ModelInput
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.utils.events import Event
+
+ENDED = 1000
+"""Ended sessions of an image that undo can bring back; a timeline has as many steps."""
+ANSWERED = 8
+"""Ended sessions that keep their answers, each some megabytes; others are answered anew."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,9 @@ class PlaneSession:
 
 
 class PlaneSessions:
-    """Keeps what was begun, by image and plane, until it is committed, cleared or its image goes.
+    """Keeps what was begun, by image and plane, until its image goes.
+
+    What was committed or cleared is kept for undo, so that nothing else need hold on to it.
 
     Parameters
     ----------
@@ -77,6 +85,8 @@ class PlaneSessions:
     def __init__(self, models: ModelCache) -> None:
         self._models = models
         self._sessions: dict[Image, dict[Any, PlaneSession]] = {}
+        self._ended: dict[Image, deque[PlaneSession]] = {}
+        self._answered: deque[PlaneSession] = deque()
         self._inputs: dict[ModelInput, ImageInput] = {}
         self._planes: dict[tuple[ModelInput, Any], KnownPlane] = {}
         self._watched: set[Image] = set()
@@ -105,8 +115,16 @@ class PlaneSessions:
         return found
 
     def end(self, image: Image, plane: Plane) -> None:
-        """Forget what was begun on a plane."""
-        self._sessions.get(image, {}).pop(plane.key(), None)
+        """End what was begun on a plane; who knows the session can put it back."""
+        ended = self._sessions.get(image, {}).pop(plane.key(), None)
+        if ended is None or not ended.session.prompts:
+            return
+        self._ended.setdefault(image, deque(maxlen=ENDED)).append(ended)
+        self._answered.append(ended)
+        if len(self._answered) > ANSWERED:
+            old = self._answered.popleft()
+            if old not in self and old not in self._answered:
+                old.session.ask_anew(old.session.resolve)
 
     def put_back(self, one: PlaneSession) -> bool:
         """Bring a session back that was ended, where nothing else was begun on its plane."""
@@ -115,6 +133,9 @@ class PlaneSessions:
         if other is not None and other.session.prompts:
             return False
         by_plane[one.plane.key()], one.displaced = one, other
+        ended = self._ended.get(one.image)
+        if ended is not None and one in ended:
+            ended.remove(one)
         return True
 
     def put_away(self, one: PlaneSession) -> None:
@@ -141,6 +162,8 @@ class PlaneSessions:
     def forget(self, image: Image) -> None:
         """Forget everything begun on an image."""
         self._sessions.pop(image, None)
+        self._ended.pop(image, None)
+        self._answered = deque(one for one in self._answered if one.image is not image)
         self._forget_pixels(image)
         if image in self._watched:
             self._watched.discard(image)
@@ -151,6 +174,8 @@ class PlaneSessions:
         for image in list(self._watched):
             self.forget(image)
         self._sessions.clear()
+        self._ended.clear()
+        self._answered.clear()
 
     def _resolver(self, model: str, known: KnownPlane) -> Any:
         """What gives model and embedding of a plane, in any thread."""

@@ -12,11 +12,9 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
-from ...io.dicom import describe, is_dicom, series_in
-from ...io.files import open_image
+from ...io.files import open_image, series_of
 from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
-from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened, OpenedLabels
 from ...labels.plans import counted
 from ...viewer.files import (
@@ -69,8 +67,8 @@ def open_path(
     viewer : Viewer
     path : Path
     choose : callable, optional
-        Given descriptions of the series of a folder, gives the number of the wanted one, or -1;
-        by default the person is asked.
+        Given descriptions of the series of a folder or the images of a TIFF, gives the number of
+        the wanted one, or -1; by default the person is asked.
     then : callable, optional
         Given the layers that were added.
     """
@@ -84,24 +82,21 @@ def open_path(
             found.name,
         )
         return
-    if is_ome_zarr(path) or not (path.is_dir() or is_dicom(path)):
+
+    def opened_as(series: str | None) -> None:
         _in_thread(
-            lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
+            lambda: open_image(path, series),
+            lambda opened: then(_add(viewer, opened, path)),
+            path.name,
         )
-        return
 
-    def chosen(found: dict[str, list[Any]]) -> None:
-        names = [describe(frames) for frames in found.values()]
-        number = 0 if len(names) == 1 else (choose or _ask_series)(names)
+    def chosen(found: dict[str, str]) -> None:
+        names = list(found.values())
+        number = (choose or _ask_series)(names) if len(names) > 1 else 0
         if number >= 0:
-            uid = list(found)[number]
-            _in_thread(
-                lambda: open_image(path, uid),
-                lambda opened: then(_add(viewer, opened, path)),
-                path.name,
-            )
+            opened_as(list(found)[number] if found else None)
 
-    _in_thread(lambda: series_in(path), chosen, path.name)
+    _in_thread(lambda: series_of(path), chosen, path.name)
 
 
 def open_kept_labels(viewer: Viewer) -> None:
@@ -166,7 +161,11 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
 def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
     """Write a Labels layer in a thread, and say what was written; by default as a notification."""
     tell = say or (lambda text, wrong: notify(text, problem=wrong))
-    order = labels_to_save(layer, path)
+    try:
+        order = labels_to_save(layer, path)
+    except NapariSeemError as error:
+        tell(str(error), True)
+        return
     count = len(order.table)
 
     def written(paths: list[Path]) -> None:
@@ -203,7 +202,8 @@ def suggested(layer: Labels) -> str:
 
 def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
     added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
-    _say_warning(opened)
+    if warning := opened.about.get("warning"):
+        notify(f"{opened.name}: {warning}", problem=True)
     return added
 
 
@@ -212,18 +212,14 @@ def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
     if is_kept(opened.about):
         return open_labels(viewer, path)
     data, options, _ = labels_layer(opened, path)
-    _say_warning(opened)
+    if opened.note:
+        notify(f"'{path.name}': {opened.note}")
     return viewer.add_labels(data, **options)
-
-
-def _say_warning(opened: Opened | OpenedLabels) -> None:
-    if warning := opened.about.get("warning"):
-        notify(f"{opened.name}: {warning}", problem=True)
 
 
 def _ask_series(names: list[str]) -> int:
     name, sure = QInputDialog.getItem(
-        None, "Several series", "The folder holds several series. Open", names, 0, False
+        None, "Several images", "There are several images. Open", names, 0, False
     )
     return names.index(name) if sure else -1
 

@@ -17,6 +17,7 @@ from npe2 import PluginManager
 from ...errors import NapariSeemError
 from ...io.dicom import is_dicom, is_series
 from ...io.formats import find_labels
+from ...io.pictures import orientation_of
 from ...viewer.files import image_grids, labels_layer, open_labels_on, read_file
 from ...viewer.metadata import SAVED, SOURCE
 from ...viewer.private import unwrap
@@ -56,14 +57,15 @@ def take_part(context: PluginContext) -> None:
 
 
 def reader_of(path: str | list[str]) -> Any:
-    """The reader of a label file, or of a DICOM file or folder; None for what is not of ours."""
+    """The reader of a label file, of DICOM or of a turned photograph; None for others."""
     if not isinstance(path, str):
         return None
     place, viewer = Path(path), current_viewer()
     labels = find_labels(place) is not None
     if labels and (viewer is None or not place.is_dir()):
         return read_file(path)
-    if viewer is None or not (labels or _is_dicom(place)):
+    ours = labels or _is_dicom(place) or (place.is_file() and orientation_of(place) > 1)
+    if viewer is None or not ours:
         return None
 
     def read(_: object) -> list[tuple[None]]:
@@ -88,6 +90,12 @@ def take_up(viewer: Any) -> None:
             )  # fmt: skip
         elif isinstance(layer, (Image, Labels)) and (found := find_labels(path)) is not None:
             _as_labels(unwrap(viewer), layer, found)
+        elif path.is_file() and orientation_of(path) > 1:
+            notify(
+                f"napari shows '{layer.name}' as it is stored, where other programs turn it as its "
+                "camera says. Labels lie on what you see here; open the file again to have it "
+                "turned.", problem=True,
+            )  # fmt: skip
 
 
 def _is_dicom(path: Path) -> bool:
