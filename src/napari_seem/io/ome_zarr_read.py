@@ -140,7 +140,9 @@ def group_at(path: Path) -> Any:
     """Open a zarr group to read; `FileTrouble` where there is none."""
     zarr = need("zarr")
     _check_described(path)
-    with reading(path, "as a zarr group", remedy="choose the .zarr folder of an OME-Zarr image"):
+    arrays = any((path / name).exists() for name in (".zarray", "zarr.json"))
+    what = "as a zarr group" + ("; it may be one array without the description" if arrays else "")
+    with reading(path, what, remedy="choose the .zarr folder of an OME-Zarr image"):
         return zarr.open_group(path, mode="r", use_consolidated=False)
 
 
