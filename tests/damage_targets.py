@@ -18,7 +18,6 @@ from napari_seem.embeddings.store import EmbeddingStore
 from napari_seem.io.dicom import is_series
 from napari_seem.io.files import open_image, open_labels, write_labels
 from napari_seem.io.formats import find_labels
-from napari_seem.io.grid import Grid
 from napari_seem.labels.log import read_log, write_log
 from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
@@ -278,7 +277,6 @@ def _seen(path):
     return is_series(path), find_labels(path), _image(path)
 
 
-GRID = Grid.scaled((3, 64, 80), "zyx", (2.0, 1.0, 1.0), units=("um",) * 3)
 VOLUME = np.stack([LABELS] * 3)
 TARGETS = [
     Target("TIFF", _tiff("a.tif"), _image),
@@ -321,3 +319,10 @@ TARGETS = [
     Target("prompt table", _prompts, lambda path: objects_of_rows(read_rows(path))),
     Target("places", _places, _read_places),
 ]  # fmt: skip
+
+
+def make_checked(target, folder):
+    """Write a target's file, which must open."""
+    path = target.make(folder)
+    target.read(path)
+    return path

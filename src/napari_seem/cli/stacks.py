@@ -92,6 +92,7 @@ def _propagate(options: argparse.Namespace) -> int:
     from ..io.formats import check_output, ending
     from ..io.images import channels_last, open_seeds
     from ..io.zarr_labels import growing_labels
+    from ..propagation.record import resume_path
 
     check_output(options.output, (options.stack, options.labels), force=options.force)
     opened = open_image(options.stack)
@@ -111,6 +112,7 @@ def _propagate(options: argparse.Namespace) -> int:
         document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)
         save_document(document, path, grid, about, narrow=True)
+    resume_path(path).unlink(missing_ok=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
     return 0
 
@@ -123,6 +125,7 @@ def _run(
     from ..commands.propagation import Propagate, PropagationRun
     from ..commands.workspace import Workspace
     from ..planes import Plane
+    from ..propagation.record import resume_path
     from ..sources.source import source_of_array
     from ..sources.stack import StackSource
 
@@ -143,8 +146,10 @@ def _run(
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
     run.begin()
-    planned = run.planned
-    for number, result in enumerate(run.run(), 1):
+    planned, kept = run.planned, resume_path(options.output)
+    if kept.exists():
+        print(f"going on from '{kept}'", file=sys.stderr)
+    for number, result in enumerate(run.run(kept), 1):
         run.apply(result)
         show_progress(number, planned, "planes")
     print(file=sys.stderr)

@@ -197,8 +197,8 @@ def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
     if not in_pixels:
         return (
             "the file names no coordinate system; labels get its transform, and nothing says on "
-            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..., or put a .prj beside "
-            "it"
+            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..., or put a .prj "
+            "beside it"
         )
     means = "control points" if file.gcps[0] else "rational polynomials (RPC)" if file.rpcs else ""
     if not means:

@@ -318,7 +318,7 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
 def _fresh(values: npt.NDArray[Any], grid: Grid) -> Any:
     """Return an image of values (x, y, z, t) on a grid (t, z, y, x) of another format."""
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]
-    if grid.format in ("dicom", "nifti"):
+    if grid.format in ("dicom", "nifti") and "affine" in grid.native:
         affine, space = np.asarray(grid.native["affine"], float), "mm"
     else:
         units = [grid.units[axis] for axis in solid]

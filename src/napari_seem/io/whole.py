@@ -349,6 +349,8 @@ def _move_back(place: Path, name: str) -> None:
     part, final, old = place / NEW / name, place.parent / name, place / OLD / name
     if not os.path.lexists(part):
         final.replace(part)
+    elif os.path.lexists(final):  # it was not moved
+        return
     if os.path.lexists(old):
         old.replace(final)
 

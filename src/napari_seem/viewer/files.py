@@ -68,13 +68,13 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: CT as its file says, others by a sparse sample of theirs.
+    """How an image is shown at first: as its file says, others by a sparse sample of theirs.
 
     CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
     small ones of which every pixel can be looked at.
     """
-    window = ct_window(about)
-    if window is not None:
+    window = ct_window(about) or about.get("window")
+    if isinstance(window, tuple):
         return window
     if np.dtype(data.dtype).itemsize == 1:
         return None
@@ -250,8 +250,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
         moment = moment_of(full_data(layer))
     return SaveLabels(
         path, moment, table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
-        written_by(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment), written_by(layer),
     )  # fmt: skip
 
 

@@ -212,7 +212,7 @@ class WindowUndo(StackUndo):
     """
 
     def __init__(self, window: LabelWindow) -> None:
-        super().__init__(window.store.array, window.store.change)
+        super().__init__(window.store.array, window.store.change_whole)
         self._window = window
 
     @contextmanager

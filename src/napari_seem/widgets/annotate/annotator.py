@@ -332,8 +332,11 @@ class Annotator(QObject):
             return
         try:
             plane = shown_plane(self.image, self.viewer.dims)
-        except InvalidPrompt:
+        except InvalidPrompt:  # in 3-D: what is not seen is not written
+            self.runner.drop_waiting()
             self.preview.clear()
+            self._plane = None
+            self.changed.emit()
             return
         if self._plane is not None and plane.key() == self._plane.key():
             return

@@ -193,6 +193,8 @@ def suggested(layer: Labels) -> str:
     kind = {"nifti": ".nii.gz", "dicom": ".dcm", "ome-zarr": ".zarr"}.get(
         grid.format if grid is not None else "", ".tif"
     )
+    if kind == ".dcm" and grid.axes[0] == "t":
+        kind = ".tif"  # DICOM-SEG has no time
     if grid is not None and grid.format == "ome-zarr":
         return str(grid.native["path"] / "labels" / f"{layer.name}{kind}")
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
@@ -200,8 +202,7 @@ def suggested(layer: Labels) -> str:
 
 def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
     added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
-    warning = opened.about.get("warning")
-    if warning:
+    if warning := opened.about.get("warning"):
         notify(f"{opened.name}: {warning}", problem=True)
     return added
 
