@@ -53,8 +53,8 @@ def open_image(
     series : str, optional
         Of a DICOM folder with several; the number or name of one of several images of a TIFF.
     as_stored : bool
-        Leave palettes, inverted grays and the EXIF orientation of TIFF and pictures as the file
-        holds them. By default they are opened as people see them.
+        Leave palettes, inverted grays, nodata and the EXIF orientation of TIFF and pictures as the
+        file holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def series_of(path: str | PathLike[str]) -> dict[str, str]:
 def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
     """Open a raster, a TIFF or another picture."""
     if geotiff.has_place(path):
-        return geotiff.open_geotiff(path)
+        return geotiff.open_geotiff(path, as_stored)
     pictures.refuse_others(path)
     if tiff.is_tiff(path):
         opened = tiff.open_tiff(path, series, as_stored)
