@@ -13,6 +13,7 @@ from files import series_maker, some_labels, some_objects
 
 import napari_seem as ns
 from napari_seem.batch.run import LEDGER, done_before
+from napari_seem.commands.recovery import recoveries
 from napari_seem.commands.replay import replay
 from napari_seem.embeddings.store import EmbeddingStore
 from napari_seem.io.dicom import is_series
@@ -24,6 +25,9 @@ from napari_seem.labels.recorder import Recorder
 from napari_seem.models import compact, places, weights
 from napari_seem.models.base import Embedding
 from napari_seem.objects.tables import objects_of_rows, read_rows
+from napari_seem.propagation.record import RunRecord
+from napari_seem.propagation.results import PlaneResult
+from napari_seem.propagation.stack import Stack
 from napari_seem.series.marks import MarkFolder
 
 IMAGE = (np.mgrid[:64, :80].sum(0) * 2).astype(np.uint8)
@@ -85,8 +89,6 @@ def _zarr(version):
     def make(folder):
         import zarr
 
-        from napari_seem.io import ome_zarr
-
         path = folder / "image.zarr"
         group = zarr.open_group(path, mode="w", zarr_format=version)
         for level, step in enumerate((1, 2)):
@@ -100,7 +102,6 @@ def _zarr(version):
             group.attrs["multiscales"] = scales
         else:
             group.attrs["ome"] = {"version": "0.5", "multiscales": scales}
-        assert ome_zarr.is_ome_zarr(path)
         return path
 
     return make
@@ -170,6 +171,32 @@ def _read_log(path):
         replay(session)
         for event in session.events:
             prompts_from_dict(event.get("prompts", []))
+
+
+def _read_journals(path):
+    for one in recoveries(path.parent):
+        done = one.read()
+        assert done.labels.shape == one.shape
+        done.count, done.grid, one.palette, one.time, done.picture()
+
+
+def _run_record(path):
+    stack = Stack(STACK, 0)
+    return RunRecord(path, stack, {0: _planes()[0]}, ())
+
+
+def _planes():
+    labels = LABELS.astype(np.int32)
+    return [PlaneResult(n, labels, {4: 0.5, 9: 0.25}, (), False, frozenset()) for n in range(3)]
+
+
+def _propagating(folder):
+    record = _run_record(folder / "a.unfinished.jsonl")
+    record.begin()
+    record.add(_planes()[1:2])
+    record.add(_planes()[2:])
+    assert len(record.begin()) == 2
+    return folder / "a.unfinished.jsonl"
 
 
 @cache
@@ -306,6 +333,8 @@ TARGETS = [
     Target("tracks", _labels("res_track.txt", VOLUME), _label),
     Target("OME-Zarr labels", _labels("a.zarr", VOLUME), _label),
     Target("log", _log, _read_log),
+    Target("journals", _log, _read_journals),
+    Target("propagation", _propagating, lambda path: _run_record(path).begin()),
     Target("taught words", _words, ns.ConceptLibrary.load),
     Target("lesson", _lesson, lambda path: ns.load_lesson(path, _model())),
     Target("weights", _weights, weights.load),
