@@ -273,7 +273,10 @@ class Sequence:
         colours = dict(oracle.colours)
         if to not in classes and old in colours:
             colours[to] = colours.pop(old)
-        return oracle.become(None, oracle.moved(classes[old] if old != to else [], to), colours) or True
+        return (
+            oracle.become(None, oracle.moved(classes[old] if old != to else [], to), colours)
+            or True
+        )
 
     def do_merge_classes(self):
         classes = self.oracle.classes()
@@ -326,7 +329,9 @@ class Sequence:
         axis, only = int(self.rng.integers(3)), self.rng.choice([None, self.some_id()])
         only = None if only is None or not self.oracle.area(only) else int(only)
         self.say(axis, only)
-        stack = StackSource(source_of_array(np.zeros(self.shape, np.uint8), Plane.across(axis, 0)), axis)
+        stack = StackSource(
+            source_of_array(np.zeros(self.shape, np.uint8), Plane.across(axis, 0)), axis
+        )
         command = Propagate(
             images=[], windows=[], run="r", axis=axis, method="shape", within=(0, self.shape[axis]),
             only=only,

@@ -17,7 +17,16 @@ from napari_seem.viewer.timeline import document_in, timeline_of
 KEPT = ("document", "oracle", "census", "layer", "run", "written")
 """What belongs to one layer."""
 TABLES = (
-    "note", "note", "note", "foreign", "label", "shuffled", "fewer", "no index", "said anew", "broken",
+    "note",
+    "note",
+    "note",
+    "foreign",
+    "label",
+    "shuffled",
+    "fewer",
+    "no index",
+    "said anew",
+    "broken",
     "none",
 )
 
@@ -25,7 +34,15 @@ TABLES = (
 class InLayers(Sequence):
     """A stack with labels layers in a viewer without a window; one is worked on at a time."""
 
-    often = {**Sequence.often, "paint": 5, "fill": 2, "look": 3, "table": 2, "layer": 0.5, "delete": 2}
+    often = {
+        **Sequence.often,
+        "paint": 5,
+        "fill": 2,
+        "look": 3,
+        "table": 2,
+        "layer": 0.5,
+        "delete": 2,
+    }
 
     def opened(self, pixels, table):
         """The document of a new layer."""
@@ -232,9 +249,7 @@ class InLayers(Sequence):
 
 def replaced(row: ObjectRecord, name: str) -> ObjectRecord:
     """A row of another name."""
-    return ObjectRecord(
-        name, row.score, row.model, row.prompts, row.concept, parent=row.parent
-    )
+    return ObjectRecord(name, row.score, row.model, row.prompts, row.concept, parent=row.parent)
 
 
 KINDS["layer"] = InLayers

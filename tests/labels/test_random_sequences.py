@@ -26,9 +26,7 @@ def test_sequences_lead_where_the_oracle_leads(kind, count, tmp_path):
         run(kind, seed, tmp_path / str(seed))
 
 
-@pytest.mark.parametrize(
-    ("kind", "fault"), PLANTED, ids=[fault.__name__ for _, fault in PLANTED]
-)
+@pytest.mark.parametrize(("kind", "fault"), PLANTED, ids=[fault.__name__ for _, fault in PLANTED])
 def test_a_planted_fault_is_found(kind, fault, tmp_path, monkeypatch):
     fault(monkeypatch)
     with pytest.raises(Wrong):
