@@ -216,13 +216,11 @@ class Annotator(QObject):
 
     def undo(self) -> None:
         """Undo what was done last: a prompt, an object, a stroke, a name."""
-        if not self.timeline.undo(self._document()):
-            self.say("nothing to undo")
+        self.timeline.undo(self._document())
 
     def redo(self) -> None:
         """Redo what was undone last."""
-        if not self.timeline.redo(self._document()):
-            self.say("nothing to redo")
+        self.timeline.redo(self._document())
 
     def clear(self) -> None:
         """Forget the object in the making on this plane."""
