@@ -15,7 +15,9 @@ from ...errors import InvalidLabels, InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...labels.plans import counted
+from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
+from ...viewer.model_input import check_pixels
 from ...viewer.targets import check_target
 from .._shared.runner import Job, explained
 from .continued import Continued
@@ -134,6 +136,8 @@ class Commits(QObject):
         with annotator.reporting():
             work = annotator.work
             if work is None or not work.session.prompts:
+                if annotator.image is not None and annotator.plane is None:
+                    shown_plane(annotator.image, annotator.viewer.dims)  # says why
                 raise InvalidPrompt(NO_OBJECT)
             labels = annotator.objects.target()
             check_target(labels, work.image, label_id or work.label_id or 1)
@@ -227,8 +231,7 @@ class Commits(QObject):
 
     def _wait(self, one: PressedCommit) -> None:
         """Write a commit after those before it, once its mask is there."""
-        annotator, session = self._annotator, one.work.session
-        one.state = "waits"
+        annotator, session, one.state = self._annotator, one.work.session, "waits"
         self.waiting.append(one)
         annotator.prompt_log.keep(one.work)
         if session.prediction is not None:
@@ -298,6 +301,7 @@ class Commits(QObject):
             raise InvalidPrompt(NO_OBJECT)
         if one.labels not in annotator.viewer.layers:
             raise InvalidLabels(f"the labels layer '{one.labels.name}' was removed")
+        check_pixels(work.question.input.layers, work.known.source.input)
         workspace = annotator.objects.workspace(one.labels, work.image, one.label_id or 1)
         document = workspace.document
         known = workspace.fields(work.question.model, work.known)
@@ -352,8 +356,8 @@ class Commits(QObject):
         self._annotator.say(f"object {one.label_id} written to '{one.labels.name}'{more}")
 
     def _say_waiting(self) -> str:
-        number = len(self.waiting)
-        return f"{counted(number)} {'waits' if number == 1 else 'wait'} for the mask"
+        waits = "waits" if len(self.waiting) == 1 else "wait"
+        return f"{counted(len(self.waiting))} {waits} for the mask"
 
     def _call_waiting(self) -> None:
         while self._then and not self.waiting:
