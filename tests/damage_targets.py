@@ -85,7 +85,7 @@ def _zarr(version):
     def make(folder):
         import zarr
 
-        from napari_seem.io import ome_zarr
+        from napari_seem.io import ome_zarr_read
 
         path = folder / "image.zarr"
         group = zarr.open_group(path, mode="w", zarr_format=version)
@@ -100,7 +100,7 @@ def _zarr(version):
             group.attrs["multiscales"] = scales
         else:
             group.attrs["ome"] = {"version": "0.5", "multiscales": scales}
-        assert ome_zarr.is_ome_zarr(path)
+        assert ome_zarr_read.is_ome_zarr(path)
         return path
 
     return make
