@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from napari_seem.commands.propagation import PropagationRun
+from napari_seem.commands.carried import Made
 from napari_seem.edits import ObjectTable
 from napari_seem.io.label_store import LabelStore
 from napari_seem.labels import changes, history, plans
@@ -114,19 +112,18 @@ def half_a_step_stays(patch):
 
 def a_run_is_taken_back_with_later_strokes(patch):
     """Taking a run back gives whole planes what they were, whatever was done since."""
-    right = PropagationRun.apply
 
-    def apply(self, result):
-        right(self, result)
-        place = self.stack.at(result.index)
-        self._written[result.index] = LiveLabels(self._document, place)
+    def take_back(self, document, place):
+        with document.transaction("restore planes"):
+            for number, values in self.before.items():
+                document.write_plane(place(number), values)
 
-    patch.setattr(PropagationRun, "apply", apply)
+    patch.setattr(Made, "take_back", take_back)
 
 
 def nothing_is_kept_beside_the_pixels(patch):
     """A folder has the pixels, and the table of when it was made."""
-    patch.setattr(LabelStore, "describe", lambda *_: None)
+    patch.setattr(LabelStore, "describe", lambda *_, **__: None)
 
 
 def a_brush_is_not_noticed(patch):
@@ -151,18 +148,6 @@ def a_column_of_others_is_lost(patch):
     from napari_seem.viewer.documents import LayerHost
 
     patch.setattr(LayerHost, "other_columns", lambda *_: None)
-
-
-class LiveLabels:
-    """What a plane holds whenever it is looked at."""
-
-    def __init__(self, document, place) -> None:
-        self.document, self.place = document, place
-
-    def __eq__(self, other):
-        return np.ones(self.document.read_plane(self.place).shape, bool)
-
-    __hash__ = None
 
 
 FAULTS = {

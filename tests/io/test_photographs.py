@@ -1,4 +1,4 @@
-"""Photographs and pictures: turned and coloured as people see them, in every way they are opened."""
+"""Photographs and pictures: turned and coloured as people see them."""
 
 from __future__ import annotations
 

@@ -127,15 +127,31 @@ def raster(path, bands, colours=None, **options):
     return open_image(path)
 
 
-def test_nodata_of_floats_is_nan_and_of_integers_stays(tmp_path):
-    heights = np.random.default_rng(0).normal(500, 10, (1, *SHAPE)).astype(np.float32)
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize(("dtype", "wide"), [("f4", "f4"), ("i2", "f4"), ("i4", "f8")])
+def test_nodata_is_nan_in_an_image_and_background_in_labels(
+    tmp_path, monkeypatch, large, dtype, wide
+):
+    heights = np.random.default_rng(0).integers(400, 600, (1, *SHAPE)).astype(dtype)
     heights[0, :10] = -9999
+    if large:
+        monkeypatch.setattr("napari_seem.io.geotiff.LARGE", 1000)
     image = raster(tmp_path / "a.tif", heights, nodata=-9999)
-    assert np.isnan(image.data[:10]).all()
-    np.testing.assert_array_equal(image.data[10:], heights[0, 10:])
-    image = raster(tmp_path / "b.tif", heights.astype(np.int16), nodata=-9999)
-    np.testing.assert_array_equal(image.data, heights[0].astype(np.int16))
-    assert image.about["nodata"] == -9999
+    pixels = np.asarray(image.data)
+    assert image.data.dtype == pixels.dtype == wide
+    assert np.isnan(pixels[:10]).all()
+    np.testing.assert_array_equal(pixels[10:], heights[0, 10:])
+    stored = open_image(tmp_path / "a.tif", as_stored=True)
+    np.testing.assert_array_equal(stored.data, heights[0])
+    labels = np.asarray(read_labels(tmp_path / "a.tif")[0])
+    np.testing.assert_array_equal(labels, np.maximum(heights[0], 0))
+
+
+def test_nodata_of_pictures_stays(tmp_path):
+    bands = np.random.default_rng(0).integers(0, 255, (3, *SHAPE)).astype(np.uint8)
+    image = raster(tmp_path / "a.tif", bands, photometric="rgb", nodata=0)
+    assert image.rgb
+    np.testing.assert_array_equal(image.data, np.moveaxis(bands, 0, -1))
 
 
 def test_an_alpha_band_is_left_out_unless_the_raster_is_a_picture(tmp_path):

@@ -80,9 +80,8 @@ def test_without_imagecodecs_it_is_named_with_its_remedy(tmp_path):
     kinds += [{"compression": "zlib", "predictor": 3, "dtype": "f4"}, {"compression": "zlib"}]
     for number, options in enumerate(kinds):
         dtype = options.pop("dtype", "u1")
-        tifffile.imwrite(
-            tmp_path / f"{number}.tif", RGB.astype(dtype), photometric="rgb", **options
-        )
+        data = RGB.astype(dtype)
+        tifffile.imwrite(tmp_path / f"{number}.tif", data, photometric="rgb", **options)
     script = (
         "import sys, pathlib; sys.modules['imagecodecs'] = None\n"
         "from napari_seem.io.files import open_image\n"

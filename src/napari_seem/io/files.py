@@ -30,6 +30,7 @@ from .formats import (
     format_of,
     own_table,
     place_of_table,
+    stem_of,
 )
 from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
@@ -56,8 +57,8 @@ def open_image(
         Of DICOM with several images its key, as the error without it lists them; the number or
         name of one of several images of a TIFF.
     as_stored : bool
-        Leave palettes, inverted grays and the EXIF orientation of TIFF and pictures as the file
-        holds them. By default they are opened as people see them.
+        Leave palettes, inverted grays, nodata and the EXIF orientation of TIFF and pictures as the
+        file holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
     if dicom.may_be(path):
         return dicom.open_series(path, series)
     if geotiff.has_place(path):
-        return geotiff.open_geotiff(path)
+        return geotiff.open_geotiff(path, as_stored)
     pictures.refuse_others(path)
     if tiff.is_tiff(path):
         opened = tiff.open_tiff(path, series, as_stored)
@@ -337,7 +338,7 @@ def _open_labels(
     path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
 ) -> OpenedLabels:
     """Open what the label file itself holds."""
-    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
+    name = stem_of(path)
     if kind == ".dcm":
         from .dicom.segmentation import read_dicom_seg
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -80,13 +80,20 @@ def without_place(path: Path, opened: Opened) -> Opened:
     return replace(opened, about={**opened.about, "warning": both})
 
 
-def open_geotiff(path: Path) -> Opened:
+def open_geotiff(path: Path, as_stored: bool = False) -> Opened:
     """Open a raster on a map; large ones are read in tiles, coarse levels from its overviews.
 
     The world is (south, east): minus the northing and the easting, so that north is up. The place
     comes from the file, a world file or a .prj beside it, or control points that an affine
     describes to half a pixel. Where there is none, or no coordinate system, a warning is in
-    `about`. Nodata of floats becomes NaN, and alpha is left out where it isn't that of a picture.
+    `about`. Nodata becomes NaN, for which integers of 16 bits and more become floats, and alpha is
+    left out where it isn't that of a picture.
+
+    Parameters
+    ----------
+    path : Path
+    as_stored : bool
+        Leave nodata as the file holds it.
 
     Returns
     -------
@@ -110,6 +117,8 @@ def open_geotiff(path: Path) -> Opened:
             levels: tuple[ArraySource, ...] = (_read(path, 0, bands, None),)
         else:
             levels = tuple(_lazy(path, level, bands) for level in range(len(factors) + 1))
+        if file.nodata is not None and not as_stored:
+            levels = tuple(_without(level, file.nodata) for level in levels)
     many = levels[0].ndim == 3
     return Opened(path.stem, levels, grid, 2 if many else None, names if many else (), about)
 
@@ -267,10 +276,21 @@ def _read(path: Path, level: int, bands: Sequence[int], window: Window | None) -
     rasterio = need("rasterio")
     options = {"overview_level": level - 1} if level else {}
     with reading(path, "as a raster"), rasterio.open(path, **options) as file:
-        pixels, nodata = file.read(list(bands), window=window), file.nodata
-    if pixels.dtype.kind == "f" and nodata is not None:
-        pixels[pixels == pixels.dtype.type(nodata)] = np.nan
+        pixels = file.read(list(bands), window=window)
     return np.asarray(pixels[0] if len(bands) == 1 else np.moveaxis(pixels, 0, -1))
+
+
+def _without(pixels: ArraySource, nodata: float) -> ArraySource:
+    """Return pixels (H, W) or (H, W, bands) with NaN for nodata; those of 8 bits as they are."""
+    dtype, array = np.dtype(pixels.dtype), cast("Any", pixels)
+    if dtype.itemsize == 1 or np.isnan(nodata):
+        return pixels
+    absent = array == nodata
+    if isinstance(pixels, np.ndarray) and not absent.any():
+        return pixels
+    wide = np.result_type(dtype, np.float32)
+    found: ArraySource = np.where(absent, wide.type(np.nan), array.astype(wide))
+    return found  # by dask where the array is one of dask
 
 
 def _lazy(path: Path, level: int, bands: Sequence[int]) -> Array:

@@ -124,7 +124,8 @@ def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
         label_id = row.get("label-value")
         if isinstance(label_id, (int, float)) and label_id == int(label_id) and label_id > 0:
             table[int(label_id)] = _record(row)
-    return opened, table, dict(known.get("napari-seem", {}))
+    about = known.get("napari-seem")
+    return opened, table, _colours(known, table) if about is None else dict(about)
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -269,6 +270,17 @@ def _record(row: Mapping[str, Any]) -> ObjectRecord:
         except (ValueError, TypeError):
             del known[key]
     return ObjectRecord.from_row(known)
+
+
+def _colours(known: Mapping[str, Any], table: ObjectTable) -> dict[str, Any]:
+    """Return the colours of classes, each that of the first of its objects."""
+    colours: dict[str, str] = {}
+    for one in known.get("colors") or ():
+        name = table[one["label-value"]].class_name if one.get("label-value") in table else ""
+        rgba = one.get("rgba") or ()
+        if name and len(rgba) >= 3 and all(isinstance(n, int) and 0 <= n < 256 for n in rgba[:3]):
+            colours.setdefault(name, "#" + "".join(f"{n:02x}" for n in rgba[:3]))
+    return {"by_class": True, "colours": colours} if colours else {}
 
 
 def _listed(names: Sequence[str]) -> str:
