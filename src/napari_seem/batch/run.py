@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, cast
 from ..checks import as_path, check_type, whole_number
 from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
+from ..io.guard import read_bytes
 from ..io.whole import settle
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
@@ -23,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 LEDGER = "batch.jsonl"
 """Lies in the output folder: a line per task that was done."""
+LEDGER_BYTES = 1 << 28
+"""Largest ledger that is read."""
 
 
 @dataclass(repr=False)
@@ -191,11 +195,9 @@ def done_before(folder: Path) -> set[str]:
     found: set[str] = set()
     if not ledger.exists():
         return found
-    for line in ledger.read_text().splitlines():
-        try:
+    for line in read_bytes(ledger, LEDGER_BYTES).splitlines():
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             found.add(str(json.loads(line)["task"]))
-        except (ValueError, KeyError, TypeError):
-            continue
     return found
 
 

@@ -78,7 +78,8 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
     like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
     add_model(like)
     like.add_argument("--kind", default="semantic", choices=["semantic", "instance"],
-                      help="whether ids are classes (semantic) or objects of one kind")  # fmt: skip
+                      help="whether ids are classes, which are kept (semantic), or objects of one "
+                      "kind, and those found are numbered from 1 (instance)")  # fmt: skip
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
     add_force(like)

@@ -122,7 +122,8 @@ class Commit(OnPlane):
     def _record(self, workspace: Workspace, prediction: Prediction, label_id: int) -> ObjectRecord:
         """What is known of the object; a name that a model only guesses is none.
 
-        An object that was there before keeps its name and class unless it is given others.
+        An object that was there before keeps its parent, and its name and class unless it is
+        given others.
         """
         prompts = prompts_from_dict(self.prompts) or []
         words = [p.text for p in prompts if isinstance(p, Text) and p.positive]
@@ -131,7 +132,7 @@ class Commit(OnPlane):
         model = "" if self.model is None else self.model.name
         record = ObjectRecord.made(word, prediction.score, model, len(self.prompts))
         kept = "" if words and former.name == former.concept else former.name
-        return replace(record, name=self.name or kept or record.name)
+        return replace(record, name=self.name or kept or record.name, parent=former.parent)
 
 
 def commit_objects(

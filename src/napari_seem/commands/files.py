@@ -104,6 +104,8 @@ class SaveLabels:
         Provenance of the labels; plain values.
     events : callable
         Gives the lines of the log; none where there is no log.
+    written : callable
+        Told the file once it is written, in the thread that wrote it.
     """
 
     path: Path
@@ -113,6 +115,7 @@ class SaveLabels:
     grid: Grid | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     events: Callable[[], Sequence[Event]] = list
+    written: Callable[[Path], None] = lambda _: None
 
     def run(self, progress: bool | Progress | None = None) -> list[Path]:
         """Write the files, all or none, in any thread; gives those that were written.
@@ -134,6 +137,7 @@ class SaveLabels:
         written = write_with(
             self.path, self.labels, self.grid, self.table, notes, texts, progress=progress
         )  # fmt: skip
+        self.written(written[0])
         return [*written, *texts]
 
 

@@ -20,7 +20,7 @@ from ..propagation.ends import End
 from ..propagation.seeds import SeedPlanes
 from ..sources.stack import StackSource
 from .base import Command, ModelRef, OnPlane
-from .carried import CARRIED, carried_planes, ends_of, stack_key
+from .carried import CARRIED, Made, carried_planes, ends_of, stack_key
 from .workspace import Workspace
 
 IntArray = npt.NDArray[np.int32]
@@ -119,8 +119,7 @@ class PropagationRun:
         self.command, self.stack, self._name_plane = command, stack, name_plane
         self.engine: Propagation | None = None
         self._workspace, self._document = workspace, workspace.document
-        self._before: MutableMapping[int, IntArray] = {}
-        self._rows: dict[int, ObjectRecord | None] = {}
+        self._made = Made({}, {})
         self._ends: set[End] = set()
         self._first_id = 1
         store = self._document.host.store
@@ -208,9 +207,7 @@ class PropagationRun:
         """
         place, command = self.stack.at(result.index), self.command
         rows = self._new_rows(result)
-        known = dict(self._document.table.items())
-        for label_id in rows:
-            self._rows.setdefault(label_id, known.get(label_id))
+        self._made.note_rows(rows, self._document)
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
@@ -218,7 +215,7 @@ class PropagationRun:
             place, result.labels, self._family(), title=self._name_plane(result.index),
             entry=line.to_dict(), rows=rows,
         )  # fmt: skip
-        self._before.setdefault(result.index, before)
+        self._made.note_plane(result.index, before, self._document.read_plane(place))
 
     def accept(self, number: int) -> None:
         """Take a plane as it is now for a seed."""
@@ -243,17 +240,11 @@ class PropagationRun:
             self.engine.correct(number, self._present(number))
 
     def restore(self) -> int:
-        """Give the planes of the run the labels they had before; how many there were."""
-        count = len(self._before)
-        if count:
-            with self._document.transaction(
-                "restore planes", {"event": "restore_plane"}
-            ) as transaction:
-                transaction.set_rows(self._rows)
-                for number, values in self._before.items():
-                    self._document.write_plane(self.stack.at(number), values)
-        self._before.clear()
-        self._rows.clear()
+        """Give the planes of the run the labels they had before; how many there were.
+
+        Pixels and rows that were changed since the run wrote them stay.
+        """
+        count = self._made.take_back(self._document, self.stack.at)
         self.engine = None
         self.keep_note()
         return count
@@ -315,9 +306,9 @@ class PropagationRun:
                 rows[event.id] = replace(row, parent=event.parent)
             elif event.parent and known.parent != event.parent:
                 rows[event.id] = replace(known, parent=event.parent)
-        if result.index in self._before:
+        if result.index in self._made.before:
             found = {event.id for event in self.engine.events}
-            gone = [i for i, row in self._rows.items() if row is None and i not in found]
+            gone = [i for i, (old, _) in self._made.rows.items() if old is None and i not in found]
             rows |= dict.fromkeys(i for i in gone if i in table)
         return rows
 
@@ -346,7 +337,7 @@ class PropagationRun:
             former = known.get(number)
             present = self._present(number)
             if former is None:
-                if present.any() and number not in self._before:
+                if present.any() and number not in self._made.before:
                     changed.append(number)
             elif not np.array_equal(present, self._allowed(former.labels, number)):
                 changed.append(number)
@@ -390,8 +381,12 @@ class PropagationRun:
         """Planes of labels that lie on disk are remembered there, too, and not in memory."""
         self.close()
         self.scratch = None if self._beside is None else Scratch(self._beside)
-        room = self._room("before")
-        self._before = {} if room is None else ScratchPlanes(room)
+        self._made = Made(self._planes("before"), self._planes("written"))
+
+    def _planes(self, name: str) -> MutableMapping[int, IntArray]:
+        """Room for planes by their number, on disk where the labels lie there."""
+        room = self._room(name)
+        return {} if room is None else ScratchPlanes(room)
 
     def _room(self, name: str) -> Any:
         """An array on disk for planes of the stack, where its labels lie there; else None."""

@@ -9,13 +9,15 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConceptTrouble, FileTrouble
+from ..errors import FileTrouble
 from ..images import AnyArray
+from ..io.guard import JSON_BYTES, member, members, reading
 from ..io.whole import locked, replacing, settle
 from .concept import Concept
 from .examples import Crop
@@ -102,33 +104,23 @@ def read(path: Path) -> tuple[Concept, ...]:
     settle(path.parent)
     if not path.is_file():
         raise FileTrouble(f"there is no library '{path}'; teach a word to begin one")
-    try:
-        with zipfile.ZipFile(path) as file:
-            if sum(entry.file_size for entry in file.infolist()) > MOST_BYTES:
-                raise FileTrouble(f"'{path}' unpacks to more than {MOST_BYTES >> 30} GB; it is no "
-                                  "library of taught words")  # fmt: skip
-            listing = json.loads(file.read(LISTING))
-            if listing.get("format") != FORMAT:
-                raise FileTrouble(
-                    f"'{path}' is written as '{listing.get('format')}', this version reads "
-                    f"'{FORMAT}'; install a newer napari-seem"
-                )
-            arrays: dict[str, AnyArray] = {}
+    remedy = "it is no library of taught words, or is damaged; restore it from a copy"
+    with reading(path, "as taught words", remedy=remedy), zipfile.ZipFile(path) as file:
+        members(path, file, MOST_BYTES)
+        listing = json.loads(member(file, LISTING, JSON_BYTES))
+        if listing.get("format") != FORMAT:
+            raise FileTrouble(
+                f"'{path}' is written as '{listing.get('format')}', this version reads "
+                f"'{FORMAT}'; install a newer napari-seem"
+            )
+        arrays: dict[str, AnyArray] = {}
 
-            def array(name: str | None) -> AnyArray | None:
-                if name is not None and name not in arrays:
-                    stream = io.BytesIO(file.read(f"{name}.npy"))
-                    arrays[name] = np.load(stream, allow_pickle=False)
-                return None if name is None else arrays[name]
+        def array(name: str | None) -> AnyArray | None:
+            if name is not None and name not in arrays:
+                arrays[name] = _array(member(file, f"{name}.npy", MOST_BYTES))
+            return None if name is None else arrays[name]
 
-            return tuple(_concept(row, array) for row in listing["concepts"])
-    except FileTrouble:
-        raise
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError,
-            EOFError, ConceptTrouble) as error:  # fmt: skip
-        raise FileTrouble(
-            f"'{path}' is no library of taught words, or is damaged ({error})"
-        ) from error
+        return tuple(_concept(row, array) for row in listing["concepts"])
 
 
 def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dict[str, object]:
@@ -143,6 +135,19 @@ def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dic
             for crop in concept.examples
         ],
     }  # fmt: skip
+
+
+def _array(content: bytes) -> AnyArray:
+    """Read an array of any shape from the bytes of an .npy file; ValueError where it is none."""
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError(f"an array is written in version {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    left = content[stream.tell() :]
+    if dtype.hasobject or len(left) != prod(shape) * dtype.itemsize:  # before memory is taken
+        raise ValueError(f"an array of shape {shape} is cut short")
+    return np.frombuffer(left, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _concept(row: Mapping[str, Any], array: Any) -> Concept:

@@ -22,6 +22,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from .formats import place_of_table, table_beside
 from .grid import Grid, ids_in
+from .guard import check_file, guarded, read_text, reading
 from .opened import Opened, OpenedLabels
 from .table import write_json
 from .tiff import open_tiff, write_tiff
@@ -30,6 +31,8 @@ from .whole import replacing
 CONTINUES = "continues"
 """Key in the JSON beside: later parts of objects with gaps -> the object."""
 HIGHEST = (1 << 16) - 1
+TRACK_BYTES = 1 << 26
+"""Largest text of tracks that is read."""
 _MASKS = {"man_track.txt": "man_track", "res_track.txt": "mask"}
 
 
@@ -64,6 +67,7 @@ def tracks_of(labels: Any, parents: Mapping[int, int] | None = None) -> list[Tra
     return [Track(i, first[i], last[i], known.get(i, 0)) for i in sorted(first)]
 
 
+@guarded
 def check_tracks(path: str | PathLike[str]) -> list[str]:
     """Check files of tracks by the rules of the Cell Tracking Challenge.
 
@@ -258,16 +262,10 @@ def _without_gaps(
 
 
 def _read_text(path: Path) -> list[Track]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path, TRACK_BYTES, "utf-8-sig").splitlines()
+    remedy = "each line has four numbers: label, first frame, last frame, parent"
+    with reading(path, "as a text of tracks", remedy=remedy):
         return [Track(*(int(word) for word in line.split())) for line in lines if line.strip()]
-    except OSError as error:
-        raise FileTrouble(f"'{path}' can't be read ({error.strerror}); check its name") from error
-    except (ValueError, TypeError) as error:
-        raise FileTrouble(
-            f"'{path}' is no text of tracks ({error}); each line has four numbers: label, first "
-            "frame, last frame, parent"
-        ) from error
 
 
 def _mask_files(path: Path, *, missing_ok: bool = False) -> list[Path]:
@@ -279,6 +277,7 @@ def _mask_files(path: Path, *, missing_ok: bool = False) -> list[Path]:
     for mask in path.parent.glob(f"{prefix}*.tif"):
         number = mask.stem.removeprefix(prefix)
         if number.isdecimal():
+            check_file(mask)
             found[int(number)] = mask
     if missing_ok:
         return list(found.values())

@@ -17,9 +17,11 @@ from ..edits import ObjectTable
 from ..errors import InvalidLabels
 from ..images import ArraySource
 from ..progress import Progress
-from . import ome_zarr
+from . import ome_zarr, ome_zarr_read
 from .formats import ending
-from .grid import Grid
+from .grid import Grid, arranged_axes
+from .opened import lazy
+from .table import GRID
 from .whole import replacing
 
 
@@ -81,8 +83,15 @@ def write_zarr(
     path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
     progress: bool | Progress | None = None, texts: Mapping[Path, str] | None = None,
 ) -> Path:  # fmt: skip
-    """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
+    """Write labels (..., H, W) as a label group into their image, or as a group of its own.
+
+    Axes get the order that OME-Zarr wants, time first; those of an image in it keep its own.
+    """
     path, home = _zarr_place(path, grid)
+    if grid.format != "ome-zarr" and (ordered := arranged_axes(grid)) != list(range(grid.ndim)):
+        about = {**about, GRID: grid.to_dict()}
+        source: Any = labels if isinstance(labels, np.ndarray) else lazy(labels)
+        labels, grid = source.transpose(ordered), grid.taken(ordered)
     with replacing(path, texts=texts, home=None if home is None else home.parent) as (part,):
         notes = {**about, "name": path.name}
         ome_zarr.write_ome_labels(part, labels, grid, table, notes, progress)
@@ -96,7 +105,7 @@ def place_of(path: Path, grid: Grid | None) -> Path:
     image = grid.native.get("path") if grid is not None and grid.format == "ome-zarr" else None
     if image is not None and path.resolve() == Path(image).resolve():
         return path / "labels" / "labels"
-    if path.parent.name == "labels" and ome_zarr.is_ome_zarr(path.parent.parent):
+    if path.parent.name == "labels" and ome_zarr_read.is_ome_zarr(path.parent.parent):
         return path.with_name(path.name.removesuffix(".zarr"))
     return path
 
@@ -115,4 +124,4 @@ def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
 
 
 def _attributes(path: Path) -> Mapping[str, object]:
-    return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+    return ome_zarr_read.attributes(path) if ome_zarr_read.is_ome_zarr(path) else {}

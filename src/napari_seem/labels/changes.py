@@ -98,6 +98,12 @@ class Transaction:
         return not self._blocks
 
     @property
+    def highest(self) -> int:
+        """The highest id that it wrote without a row for it."""
+        ends = [(int(e.new.min()), int(e.new.max())) for e in self.edits]
+        return max((b for a, b in ends if a != b or b not in self._rows), default=0)
+
+    @property
     def planes(self) -> frozenset[Index]:
         """Planes in which pixels changed."""
         return planes_in([*(edit.block for edit in self.edits), *self._blocks])
@@ -144,9 +150,8 @@ def with_rows(table: ObjectTable, rows: Mapping[int, ObjectRecord | None]) -> Ob
 def differences(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[Any, Any]:
     """What differs between two mappings: key -> (before, after), None for absent."""
     keys = [*before, *(key for key in after if key not in before)]
-    return {
-        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
-    }
+    pairs = ((key, before.get(key), after.get(key)) for key in keys)
+    return {key: (one, other) for key, one, other in pairs if one is not other and one != other}
 
 
 def new_uid() -> str:

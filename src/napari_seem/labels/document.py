@@ -108,9 +108,8 @@ class LabelDocument:
         """
         if self._highest is None:
             self._highest = highest_id(self.data)
-        named = [label_id for label_id, _ in self.table.items()]
-        painted = self.history.highest
-        return max([self._highest, painted, self._highest_elsewhere(plane), *named]) + 1
+        elsewhere = self._highest_elsewhere(plane)
+        return max(self._highest, self.history.highest, elsewhere, *self.table) + 1
 
     @contextmanager
     def transaction(
@@ -244,8 +243,7 @@ class LabelDocument:
         if not changed.any() and not rows:
             return present
         self.host.check_writable()
-        highest = int(wanted.max(initial=0))
-        self._check_fits(highest)
+        self._check_fits(int(wanted.max(initial=0)))
         block = plane_block(plane, self.data.shape)
         with self.transaction(title, entry, block) as transaction:
             transaction.entry["plane"] = plane.to_dict()
@@ -255,7 +253,6 @@ class LabelDocument:
                 transaction.write_block(block, ordered.reshape([s.stop - s.start for s in block]))
             elif changed.any():
                 transaction.write(plane_edit(plane, present, wanted, self.data.dtype))
-        self._highest = None if self._highest is None else max(self._highest, highest)
         return present
 
     def read_plane(self, plane: Plane) -> npt.NDArray[np.int32]:
@@ -351,7 +348,11 @@ class LabelDocument:
                     undo.abandon(transaction.edits, error)
                     host.write_palette(palette)
                     _restore_table(host, table, others)
+                    if host.store is not None:
+                        host.store.settle()
                     raise _explained(error, host.name) from error
+                if self._highest is not None:
+                    self._highest = max(self._highest, transaction.highest)
                 change = change_made(title, transaction, table, palette, host)
                 if change is not None and transaction.can_be_undone:
                     mark = undo.mark()

@@ -11,17 +11,18 @@ from .changes import Change, with_rows
 from .hosts import LabelHost
 from .log import Event
 from .recorder import Recorder
-from .undo import Block, Step, around, planes_in
+from .undo import STEPS, Block, Step, around, planes_in
 
-STEPS = 100
-"""Steps that can be undone; napari keeps as many of a layer's pixels."""
 PAINTING = "painting"
 """The title of strokes that a person made with napari's own tools."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Done:
-    """A transaction as undo needs it: pixels are kept by the backend, which knows it by `mark`."""
+    """A transaction as undo needs it: pixels are kept by the backend, which knows it by `mark`.
+
+    `other_columns` are those of the rows that come back when it is undone, or redone.
+    """
 
     change: Change
     mark: Any
@@ -117,8 +118,8 @@ class UndoHistory:
     def keep(self, change: Change, mark: object, others: Any) -> None:
         """Remember a transaction, and others' columns of the table from before it."""
         self.remember()
-        moved = [i for i, (old, new) in change.rows.items() if old is None or new is None]
-        lost = None if others is None else others[others.index.isin(moved)]
+        gone = [i for i, (_, new) in change.rows.items() if new is None]
+        lost = None if others is None else others[others.index.isin(gone)]
         self._done.append(_Done(replace(change, edits=()), mark, lost))
         self._undone.clear()
 
@@ -134,8 +135,9 @@ class UndoHistory:
     ) -> None:  # fmt: skip
         """Undo or redo the last transaction's rows and colours."""
         step = source.pop()
-        target.append(step)
         change, side = step.change, int(state == "redone")
+        gone = [i for i, pair in change.rows.items() if pair[side] is None]
+        target.append(replace(step, other_columns=self.host.other_columns(gone)))
         if change.colours:
             colours = {name: pair[side] for name, pair in change.colours.items()}
             self.host.write_palette(self.host.palette.changed(colours))

@@ -135,9 +135,9 @@ def rename_class(
     if wanted in classes and wanted != old:
         return merge_classes(classes, table, [old], wanted)
     title = f"rename {quoted(old)} to {quoted(wanted)}"
-    plan = move(table, classes.get(old, ()), wanted)
     if old == wanted:
-        return Plan("rename", title, plan.rows)
+        return Plan("rename", title)
+    plan = move(table, classes.get(old, ()), wanted)
     moved = {wanted: colours[old], old: None} if old in colours and old != NO_CLASS else {}
     return Plan("rename", title, plan.rows, colours=moved)
 

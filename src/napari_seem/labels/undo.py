@@ -20,6 +20,8 @@ Index = tuple[int, ...]
 Step = Sequence[Any]
 """The changes that are undone together; opaque but to the backend that keeps them."""
 Block = tuple[slice, ...]
+STEPS = 100
+"""Steps that can be undone; napari keeps as many of a layer's pixels."""
 _MARKS = count()
 Edits = tuple[Edit, ...]
 
@@ -107,7 +109,7 @@ class NoUndo:
 
 
 class UndoStack:
-    """Steps that were done and may be taken back, and those that were; bounded, oldest out first.
+    """Steps that were done and may be taken back, and those that were; at most `STEPS`, newest.
 
     Parameters
     ----------
@@ -137,6 +139,7 @@ class UndoStack:
             return
         self.undone.clear()
         self.done.append(step)
+        del self.done[:-STEPS]
         while len(self.done) > 1 and self.nbytes > self.max_bytes:
             del self.done[0]
 

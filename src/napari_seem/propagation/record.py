@@ -17,6 +17,7 @@ import numpy as np
 from .. import __version__
 from ..checks import as_path
 from ..errors import FileTrouble
+from ..io.guard import TEXT_BYTES, check_file
 from ..io.whole import replacing, settle
 from .results import Event, PlaneResult
 from .stack import Stack
@@ -93,6 +94,9 @@ class RunRecord:
     def _steps(self, path: Path) -> Iterator[tuple[str, list[PlaneResult]]]:
         """The lines of a former run, up to one that was not written to its end."""
         settle(path.parent)
+        if not path.exists():
+            return
+        check_file(path, TEXT_BYTES)
         try:
             with path.open(encoding="utf-8") as file:
                 head = file.readline(MOST_LINE)
@@ -104,7 +108,8 @@ class RunRecord:
                     return
                 while (line := file.readline(MOST_LINE)).endswith("\n"):
                     yield line.rstrip("\n"), [_result(row, self._shape) for row in json.loads(line)]
-        except (FileNotFoundError, ValueError, KeyError, TypeError, zlib.error, RecursionError):
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, zlib.error,
+                RecursionError):  # fmt: skip
             return
 
 

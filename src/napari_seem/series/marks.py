@@ -10,6 +10,7 @@ from typing import Any
 
 from ..edits import now
 from ..errors import FileTrouble
+from ..io.guard import load_json, reading
 from ..io.whole import locked, replacing
 
 TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"
@@ -18,6 +19,8 @@ FOLDER = "series"
 """Folder of the marks in the labels folder."""
 FORMAT = "napari-seem series"
 VERSION = 1
+MARK_BYTES = 1 << 26
+"""Largest mark that is read."""
 
 
 @dataclass(frozen=True)
@@ -151,18 +154,14 @@ class MarkFolder:
 
 def _read(path: Path) -> Mark:
     """Read a mark; `FileTrouble` where the file is something else."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+    if not path.exists():
+        raise FileNotFoundError(path)
+    with reading(path, "as a mark of a series", remedy="restore or delete it"):
+        values = load_json(path, MARK_BYTES)
         version = values.pop(FORMAT)
         known = {key: value for key, value in values.items() if key in _NAMES}
         first, second = known.pop("counted", (0, 0))
         mark = Mark(**known, counted=(int(first), int(second)))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileTrouble(f"'{path}' is no mark of a series ({error}); restore or delete it") from (
-            error
-        )
     if version != VERSION or mark.state not in STATES:
         raise FileTrouble(f"'{path}' was written by a newer napari-seem; update it")
     return mark

@@ -25,6 +25,12 @@ def canvas_of(viewer: object) -> Any:
     return None if window is None else window.canvas.native
 
 
+def layer_list_of(viewer: object) -> Any:
+    """The widget of a viewer's list of layers, or None where the viewer has no window."""
+    window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+    return None if window is None else window.layers
+
+
 def undo_history(layer: Labels) -> list[Sequence[object]]:
     """What a Labels layer can undo: lists of atoms, the latest last."""
     return list(layer._undo_history)
@@ -40,9 +46,15 @@ def add_to_history(layer: Labels, atom: tuple[object, ...]) -> None:
     layer._save_history(atom)
 
 
-def drop_open_step(layer: Labels) -> None:
+def kept_redo(layer: Labels) -> Sequence[object]:
+    """What a Labels layer can redo, for `drop_open_step`."""
+    return list(layer._redo_history)
+
+
+def drop_open_step(layer: Labels, redo: Sequence[object]) -> None:
     """Forget what was put into the history since `block_history` was entered."""
     layer._staged_history = []
+    layer._redo_history.extend(redo[len(layer._redo_history) :])
 
 
 def is_in_stroke(layer: Labels) -> bool:
