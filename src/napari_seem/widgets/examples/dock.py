@@ -30,7 +30,7 @@ from ...viewer.stacks import plane_text, read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
-from .._shared.forms import on_click
+from .._shared.forms import on_click, with_ending
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
@@ -128,7 +128,7 @@ class ExamplesWidget(Dock):
         if path is None:
             path, _ = QFileDialog.getSaveFileName(self, "Save lesson", "", LESSONS)
         if path:
-            self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
+            self._guarded(lambda: self.labeller.save(with_ending(Path(path), ".safetensors")))
 
     def open_taught(self, path: str | Path | None = None) -> None:
         """Label by a saved file from now on; asked for where not given."""

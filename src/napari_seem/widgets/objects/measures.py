@@ -25,7 +25,7 @@ from ...labels.plans import counted
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.metadata import grid_of
 from .._shared.events import Followed, later
-from .._shared.forms import on_click, row, set_tips, without_arguments
+from .._shared.forms import on_click, row, set_tips, with_ending, without_arguments
 from .._shared.layer_box import ImageBox
 from .._shared.steps import Steps
 from .work import NO_LAYER, ObjectsWork
@@ -98,8 +98,12 @@ class Measures(QWidget):
             name = f"{self._work.layer.name}.csv"
             path, _ = QFileDialog.getSaveFileName(self, "Save measurements", name, TABLES)
         if path:
-            path = Path(path)
-            self._path = path if path.suffix else path.with_suffix(".csv")
+            try:
+                path = Path(path)
+                self._path = path if path.suffix else with_ending(path, ".csv")
+            except FileTrouble as error:
+                self.said.emit(str(error), True)
+                return
             self._go_on()
 
     def watch(self) -> None:
