@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectTable
-from ..errors import LogTrouble, NapariSeemError
+from ..errors import NapariSeemError
 from ..images import ArraySource
 from ..io.files import open_image
 from ..io.grid import Grid, ids_in
