@@ -17,7 +17,8 @@ from napari_seem.labels.journal import logs_folder
 from napari_seem.labels.plans import recolour, rename_object
 from napari_seem.viewer.coordinates import affine_matrix
 from napari_seem.viewer.documents import document_of, is_unsaved
-from napari_seem.viewer.metadata import note_saved, table_of
+from napari_seem.viewer.features import table_of
+from napari_seem.viewer.metadata import note_saved
 from napari_seem.viewer.palette import palette_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of

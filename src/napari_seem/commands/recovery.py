@@ -244,7 +244,8 @@ def left_behind(folder: Path, *, every: bool = False) -> list[Path]:
     known = []
     for path in folder.glob(f"*{SUFFIX}"):
         with suppress(OSError):  # another program may delete it
-            known.append((path.stat().st_mtime, path))
+            if path.is_file():  # no pipe, which would be waited for
+                known.append((path.stat().st_mtime, path))
     found = [path for _, path in sorted(known, reverse=True)]
     return [path for path in found if (every or not _is_closed(path)) and not is_live(path)]
 

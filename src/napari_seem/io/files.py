@@ -30,8 +30,9 @@ from .formats import (
     format_of,
     own_table,
     place_of_table,
+    stem_of,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
+from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, write_json
@@ -47,14 +48,17 @@ def open_image(
 ) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
 
+    Of DICOM also one file, of any ending, with one or several frames, or a DICOMDIR.
+
     Parameters
     ----------
     path : str or Path
     series : str, optional
-        Of a DICOM folder with several; the number or name of one of several images of a TIFF.
+        Of DICOM with several images its key, as the error without it lists them; the number or
+        name of one of several images of a TIFF.
     as_stored : bool
-        Leave palettes, inverted grays and the EXIF orientation of TIFF and pictures as the file
-        holds them. By default they are opened as people see them.
+        Leave palettes, inverted grays, nodata and the EXIF orientation of TIFF and pictures as the
+        file holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -77,17 +81,10 @@ def open_image(
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if ending(path) == TRACKS:
         return tracks.open_tracks(path)
-    if path.is_dir():
-        zarr = ome_zarr_read.is_ome_zarr(path)
-        return ome_zarr_read.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
-    name = path.name.lower()
-    if name.endswith(nifti.SUFFIXES) or nifti.is_pair(path):
+    if ome_zarr_read.is_ome_zarr(path):
+        return ome_zarr_read.open_ome_zarr(path)
+    if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
-    if name.endswith(".dcm"):
-        raise FileTrouble(
-            f"'{path}' is one DICOM file; open the folder of its series, so that slices get their "
-            "places"
-        )
     opened = _open_pixels(path, series, as_stored)
     if warning := opened.about.get("warning"):
         LOG.warning("%s: %s", path, warning)
@@ -98,13 +95,15 @@ def open_image(
 def series_of(path: str | PathLike[str]) -> dict[str, str]:
     """Return the images among which a person may choose: `series` of `open_image` -> description.
 
-    They are the series of a DICOM folder, or the images of a TIFF without labels and thumbnails;
-    none for files of other kinds.
+    They are the series of a DICOM folder or medium, the stacks of a DICOM file, or the images of a
+    TIFF without labels and thumbnails; none for files of other kinds.
     """
     path = as_path(path)
-    if path.is_dir():
-        dicoms = {} if ome_zarr_read.is_ome_zarr(path) else dicom.series_in(path)
-        return {uid: dicom.describe(datasets) for uid, datasets in dicoms.items()}
+    if ome_zarr_read.is_ome_zarr(path):
+        return {}
+    if dicom.may_be(path):
+        found = dicom.series_in(path)
+        return {uid: dicom.describe(frames) for uid, frames in found.items()}
     nifty = path.name.lower().endswith(nifti.SUFFIXES)
     return (
         {} if nifty or not tiff.is_tiff(path) or geotiff.has_place(path) else tiff.series_of(path)
@@ -112,9 +111,11 @@ def series_of(path: str | PathLike[str]) -> dict[str, str]:
 
 
 def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
-    """Open a raster, a TIFF or another picture."""
+    """Open DICOM, a raster, a TIFF or another picture."""
+    if dicom.may_be(path):
+        return dicom.open_series(path, series)
     if geotiff.has_place(path):
-        return geotiff.open_geotiff(path)
+        return geotiff.open_geotiff(path, as_stored)
     pictures.refuse_others(path)
     if tiff.is_tiff(path):
         opened = tiff.open_tiff(path, series, as_stored)
@@ -201,16 +202,16 @@ def write_with(
         return [write_zarr(path, labels, grid, known, notes, progress, texts)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
+    values = np.asarray(checked_ids(np.asarray(labels), kind in (".tif", ".tiff")))
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes, texts)
+        return tracks.write_tracks(path, *arranged(values, grid), known, notes, texts)
     finals = [path] if kind in OWN_TABLE else [path, place_of_table(path)]
-    values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
     with told as report, replacing(*finals, texts=texts) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
-            from .dicom_seg import write_dicom_seg
+            from .dicom.seg_write import write_dicom_seg
 
             write_dicom_seg(parts[0], values, grid, known, _version())
         elif kind in OUTLINES:
@@ -337,18 +338,21 @@ def _open_labels(
     path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
 ) -> OpenedLabels:
     """Open what the label file itself holds."""
-    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
+    name = stem_of(path)
     if kind == ".dcm":
-        from .dicom_seg import read_dicom_seg
+        from .dicom.segmentation import read_dicom_seg
 
-        return OpenedLabels(name, *read_dicom_seg(path, grid))
+        labels, table, own, note = read_dicom_seg(path, grid)
+        return OpenedLabels(name, labels, table, own, note=note)
     if kind == TRACKS:
         return tracks.read_tracks(path)
     if path.is_dir():
         group, table, about = ome_zarr_read.read_ome_labels(path)
         found = ids.as_labels(path, group, name)
         levels = group.levels if found.data is group.data else ()
-        return replace(found, table=table or found.table, about=found.about | about, levels=levels)
+        return replace(
+            found, table=table or found.table, about={**found.about, **about}, levels=levels
+        )
     if kind in OUTLINES:
         from .outlines_read import read_outlines
         from .roi_sets import read_roi_set

@@ -12,6 +12,7 @@ from typing import Any
 from ..edits import ObjectTable
 from ..errors import FileTrouble, NapariSeemError
 from . import nifti, ome_zarr_read
+from .dicom.headers import is_dicom
 from .guard import reading
 from .table import FILE, VERSION, read_json
 from .whole import settle
@@ -107,9 +108,16 @@ def _table_at(side: Path, path: Path) -> tuple[ObjectTable, dict[str, object]] |
 
 
 def format_of(path: Path) -> str:
-    """Return the ending that a file's labels are read by: that of its name, or COCO for .json."""
+    """Return the ending that a file's labels are read by: that of its name, or COCO for .json.
+
+    A file of another ending, or of none, is DICOM if it begins as DICOM does.
+    """
     kind = ending(path)
-    return ".coco.json" if not kind and path.suffix.lower() == ".json" else kind
+    if kind:
+        return kind
+    if path.suffix.lower() == ".json":
+        return ".coco.json"
+    return ".dcm" if is_dicom(path) else ""
 
 
 def find_labels(path: Path) -> Path | None:
@@ -130,9 +138,10 @@ def find_labels(path: Path) -> Path | None:
             return path if ome_zarr_read.holds_labels(path) else None
         if not path.is_file():
             return None
-        if format_of(path) == ".coco.json":
+        kind = format_of(path)
+        if kind == ".coco.json":
             return _of_json(path)
-        return path if _holds_labels(path, ending(path)) else None
+        return path if _holds_labels(path, kind) else None
     return None
 
 
@@ -144,7 +153,7 @@ def _holds_labels(path: Path, kind: str) -> bool:
         with path.open("rb") as stream:
             return stream.read(4) == b"Iout"
     if kind == ".dcm":
-        from .dicom_seg import is_dicom_seg
+        from .dicom.segmentation import is_dicom_seg
 
         return is_dicom_seg(path)
     if kind == ".geojson":
@@ -198,7 +207,7 @@ def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
     The whole of a file of outlines is read, of others the beginning or the table beside.
     """
     kind = format_of(path)
-    try:
+    with suppress(NapariSeemError), reading(path):
         if path.is_dir():
             return VERSION in ome_zarr_read.attributes(path).get("image-label", {})
         if not path.is_file() or not path.stat().st_size:
@@ -215,8 +224,7 @@ def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
             header = set(_head(path).split("\n", 1)[0].strip().split(","))
             return bool(columns) and header.issuperset(columns)
         return table_beside(path) is not None
-    except (OSError, LookupError, zipfile.BadZipFile, NapariSeemError):
-        return False
+    return False
 
 
 def _of_json(path: Path) -> Path | None:

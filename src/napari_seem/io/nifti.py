@@ -202,9 +202,10 @@ def _place(image: Any) -> tuple[FloatArray, dict[str, str]]:
             f"{'is' if usable else 'are'} used"
         )
     elif len(usable) > 1 and (apart := _apart(forms, image.shape)) > 0:
+        unit = _SPACE.get(image.header.get_xyzt_units()[0], "units")
         about["warning"] = (
-            f"its sform and its qform say places that are up to {apart:.3g} apart; the sform is "
-            "used, as the standard prefers it, and other programs may use the qform"
+            f"its sform and its qform say places that are up to {apart:.3g} {unit} apart; the "
+            "sform is used, as the standard prefers it, and other programs may use the qform"
         )
     letters = nibabel.aff2axcodes(affine)[:solid]
     return affine, {"orientation": "".join(one or "?" for one in letters), **about}
@@ -314,10 +315,10 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
     return out
 
 
-def _fresh(values: npt.NDArray[np.integer], grid: Grid) -> Any:
+def _fresh(values: npt.NDArray[Any], grid: Grid) -> Any:
     """Return an image of values (x, y, z, t) on a grid (t, z, y, x) of another format."""
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]
-    if grid.format in ("dicom", "nifti"):
+    if grid.format in ("dicom", "nifti") and "affine" in grid.native:
         affine, space = np.asarray(grid.native["affine"], float), "mm"
     else:
         units = [grid.units[axis] for axis in solid]

@@ -108,9 +108,8 @@ class LabelDocument:
         """
         if self._highest is None:
             self._highest = highest_id(self.data)
-        named = [label_id for label_id, _ in self.table.items()]
-        painted = self.history.highest
-        return max([self._highest, painted, self._highest_elsewhere(plane), *named]) + 1
+        elsewhere = self._highest_elsewhere(plane)
+        return max(self._highest, self.history.highest, elsewhere, *self.table) + 1
 
     @contextmanager
     def transaction(

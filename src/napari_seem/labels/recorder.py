@@ -232,7 +232,8 @@ class Recorder:
     def _changed(self, rows: Rows) -> dict[str, object]:
         """Rows that are other than before; null for those that are gone."""
         known = self._rows
-        changed: dict[str, Any] = {k: plain(r) for k, r in rows.items() if known.get(k) != r}
+        new = {k: r for k, r in rows.items() if known.get(k) is not r}
+        changed: dict[str, Any] = {k: plain(r) for k, r in new.items() if known.get(k) != r}
         changed |= {key: None for key in known if key not in rows}
         self._rows = rows
         return changed

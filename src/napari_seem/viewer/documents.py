@@ -20,9 +20,10 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
+from .features import others_columns, rows_of, set_table, table_of
 from .foreign_tables import adopted
 from .journals import journal_for, layer_values, note_image
-from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
+from .metadata import ABOUT, grid_values
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
 from .targets import check_editable, store_of

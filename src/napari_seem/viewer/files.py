@@ -23,7 +23,8 @@ from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving, written_by
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path, table_of
+from .features import table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, guessed_axes, source_path
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
@@ -67,13 +68,13 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: CT as its file says, others by a sparse sample of theirs.
+    """How an image is shown at first: as its file says, others by a sparse sample of theirs.
 
     CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
     small ones of which every pixel can be looked at.
     """
-    window = ct_window(about)
-    if window is not None:
+    window = ct_window(about) or about.get("window")
+    if isinstance(window, tuple):
         return window
     if np.dtype(data.dtype).itemsize == 1:
         return None
@@ -215,10 +216,15 @@ def read_file(path: str | list[str]) -> Any:
 def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
     """npe2 writer of one Labels layer, in the format that the file's name asks for."""
     from napari.layers import Labels
+    from napari.utils.notifications import show_info
 
     known = {key: value for key, value in meta.items() if key not in ("multiscale",)}
+    layer = Labels(data, **known)
     try:
-        return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
+        written = [str(one) for one in save_labels(layer, Path(path))]
+        if guess := guessed_axes(layer):
+            show_info(f"{guess}.")
+        return written
     except ValueError as error:  # which napari reports as "a plugin could not be found"
         raise FileTrouble(str(error)) from error
 
