@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from oracle import Oracle
@@ -71,7 +72,7 @@ class Sequence:
     What does not apply returns None or False, and another thing is done instead.
     """
 
-    often = {"commit": 9, "undo": 5, "redo": 3, "stroke": 3, "plane": 2}
+    often: ClassVar[dict[str, float]] = {"commit": 9, "undo": 5, "redo": 3, "stroke": 3, "plane": 2}
 
     def __init__(self, rng: np.random.Generator, folder=None) -> None:
         self.rng, self.folder, self.trail = rng, folder, list[str]()
@@ -168,7 +169,7 @@ class Sequence:
             return True
         if label_id is None:
             new = ids[0]
-            assert new not in taken and new > 0, f"id {new} is taken"
+            assert new not in {0, *taken}, f"id {new} is taken"
         assert ids == [new]
         wanted = oracle.pixels.copy()
         view = plane.read(wanted)
@@ -362,12 +363,11 @@ class Sequence:
         if self.run is None or not self.written:
             return False
         self.run.restore()
-        pixels, stack, touched = self.oracle.pixels.copy(), self.run.stack, False
+        pixels, stack = self.oracle.pixels.copy(), self.run.stack
         for number, (before, after) in self.written.items():
             view = stack.at(number).read(pixels)
             own = (before != after) & (view == after)
             view[own] = before[own]
-            touched |= bool(own.any())
         self.run = None
         return self.took_back(pixels) or True
 

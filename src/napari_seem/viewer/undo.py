@@ -49,6 +49,7 @@ class NapariUndo:
     @contextmanager
     def step(self) -> Iterator[None]:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._redo = private.kept_redo(self._layer)
         with self._layer.block_history():
             yield
@@ -92,11 +93,18 @@ class NapariUndo:
 
     def undo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._layer.undo()
 
     def redo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._layer.redo()
+
+    def _show_hidden(self) -> None:
+        """Let a hidden layer know its plane: napari writes to what it showed last, and fails."""
+        if not self._layer.visible:
+            self._layer.set_view_slice()
 
     def _paint(self, edit: Edit, mask: Any, value: int) -> None:
         """Set one value where a block's mask is True."""
