@@ -340,16 +340,16 @@ class Sequence:
         self.run, self.written = PropagationRun(Workspace(self.document), stack, command), {}
         try:
             self.run.begin()
-        except InvalidLabels:  # all that there is was propagated before
+            for result in self.run.run():
+                plane = stack.at(result.index)
+                before = plane.read(self.oracle.pixels).copy()
+                self.run.apply(result)
+                self.wrote_plane(plane, result.labels, None if only is None else [only])
+                self.written[result.index] = before, plane.read(self.oracle.pixels).copy()
+                self.check()
+        except InvalidLabels:  # all was propagated before, or a plane holds more ids than it may
             self.run = None
             return True
-        for result in self.run.run():
-            plane = stack.at(result.index)
-            before = plane.read(self.oracle.pixels).copy()
-            self.run.apply(result)
-            self.wrote_plane(plane, result.labels, None if only is None else [only])
-            self.written[result.index] = before, plane.read(self.oracle.pixels).copy()
-            self.check()
         self.run.keep_note()
         return True
 
