@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from napari_seem.errors import NapariSeemError
 
 BENCHES = (
-    "adapt", "clicks", "concepts", "everything", "in-context", "jobs", "latency", "objects",
+    "adapt", "clicks", "concepts", "day", "everything", "in-context", "jobs", "latency", "objects",
     "propagate", "scale", "seem", "seggpt",
 )  # fmt: skip
 

@@ -123,7 +123,7 @@ def a_run_is_taken_back_with_later_strokes(patch):
 
 def nothing_is_kept_beside_the_pixels(patch):
     """A folder has the pixels, and the table of when it was made."""
-    patch.setattr(LabelStore, "describe", lambda *_: None)
+    patch.setattr(LabelStore, "describe", lambda *_, **__: None)
 
 
 def a_brush_is_not_noticed(patch):

@@ -188,6 +188,7 @@ def test_a_stack_is_refused_instead_of_being_cut_along_the_wrong_axis(tmp_path, 
 def test_labels_are_not_written_where_their_table_cannot_be(picture, tmp_path, capsys):
     out = tmp_path / "labels.tif"
     out.with_name("labels.json").mkdir()
+    out.with_name("labels.tif.json").mkdir()
 
     assert main(["segment", str(picture), "--box", "55,19,140,104", "-o", str(out)]) == 2
     assert "labels.json" in capsys.readouterr().err

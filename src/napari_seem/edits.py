@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
@@ -362,6 +362,10 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(sorted(self._records))
+
+    def items(self) -> ItemsView[int, ObjectRecord]:
+        """Ids with their records, in the order of the ids."""
+        return dict(sorted(self._records.items())).items()
 
     def __repr__(self) -> str:
         names = {record.name for record in self._records.values() if record.name}

@@ -63,7 +63,8 @@ def test_a_segmentation_refers_to_its_images_and_keeps_ids_and_names(tmp_path, m
     ]  # fmt: skip
     liver = file.SegmentSequence[0]
     assert liver.SegmentedPropertyTypeCodeSequence[0].CodeValue == "10200004"
-    images = {one.SOPInstanceUID: one for sets in series_in(folder).values() for one in sets}
+    (frames,) = series_in(folder).values()
+    images = {frame.header.SOPInstanceUID: frame.header for frame in frames}
     ids = (4, 9, 300)
     ours = {tuple(np.round(images_z(grid, k), 4)): k for k in range(grid.shape[0])}
     for frame, group in zip(file.pixel_array, file.PerFrameFunctionalGroupsSequence, strict=True):

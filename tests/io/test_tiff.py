@@ -9,7 +9,7 @@ from files import some_labels
 
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, read_labels, write_labels
-from napari_seem.io.formats import beside
+from napari_seem.io.formats import tables_beside
 
 
 def test_ome_tiff_keeps_sizes_axes_and_channel_names(tmp_path, table):
@@ -86,7 +86,7 @@ def test_large_files_are_not_read(tmp_path, monkeypatch):
     for name, options in (("mapped", {}), ("zipped", {"compression": "zlib"})):
         tifffile.imwrite(tmp_path / f"{name}.tif", image, **options)
         data = open_image(tmp_path / f"{name}.tif").data
-        assert isinstance(data, np.memmap) or type(data).__module__.startswith("dask")
+        assert not isinstance(data, np.ndarray)
         np.testing.assert_array_equal(np.asarray(data), image)
 
 
@@ -115,7 +115,7 @@ def test_truncated_files_and_endings_that_nobody_knows(tmp_path):
 def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch, table):
     out = tmp_path / "labels.tif"
     write_labels(out, some_labels((64, 70)), table=table)
-    before = out.read_bytes(), beside(out).read_bytes()
+    before = out.read_bytes(), tables_beside(out)[0].read_bytes()
 
     def full(path, *args, **options):
         path.write_bytes(b"half of it")
@@ -124,5 +124,5 @@ def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch, table):
     monkeypatch.setattr("tifffile.imwrite", full)
     with pytest.raises(FileTrouble, match=r"No space left.*Free some disk space"):
         write_labels(out, np.zeros((64, 70), np.uint8))
-    assert (out.read_bytes(), beside(out).read_bytes()) == before
+    assert (out.read_bytes(), tables_beside(out)[0].read_bytes()) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.json", "labels.tif"]

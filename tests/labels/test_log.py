@@ -10,7 +10,8 @@ import pytest
 
 from napari_seem.commands.replay import replay
 from napari_seem.errors import FileTrouble, LogTrouble
-from napari_seem.labels.log import Journal, SessionLog, log_path, read_log, write_log
+from napari_seem.labels.journal import Journal
+from napari_seem.labels.log import SessionLog, log_path, read_log, write_log
 from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
 from napari_seem.planes import Plane

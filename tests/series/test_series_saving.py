@@ -9,11 +9,11 @@ from series_docks import TRUTH, click, settle
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.io.files import read_labels, write_labels
+from napari_seem.labels.journal import logs_folder
 from napari_seem.prompts import Box, Point, Polygon
 from napari_seem.series.marks import IN_WORK
 from napari_seem.series.opening import open_in
 from napari_seem.series.series import Series
-from napari_seem.viewer.documents import logs_folder
 from napari_seem.widgets.menus.files import save_to
 
 

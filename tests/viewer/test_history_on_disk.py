@@ -15,7 +15,7 @@ from napari_seem.planes import Plane
 from napari_seem.viewer import targets
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
-from napari_seem.viewer.metadata import table_of
+from napari_seem.viewer.features import table_of
 from napari_seem.viewer.palette import palette_of
 from napari_seem.viewer.targets import new_labels, open_labels, store_of
 from napari_seem.viewer.window import window_of

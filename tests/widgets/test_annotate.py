@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
-from napari_seem.viewer.metadata import set_table, table_of
+from napari_seem.viewer.features import set_table, table_of
 from napari_seem.viewer.tools import COLOURS
 
 FIRST, SECOND = 1, 2

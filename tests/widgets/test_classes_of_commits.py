@@ -13,8 +13,9 @@ from napari.settings import get_plugin_settings
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QFileDialog
 
+from napari_seem.labels.journal import logs_folder
 from napari_seem.labels.log import read_log
-from napari_seem.viewer.documents import document_of, logs_folder
+from napari_seem.viewer.documents import document_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 LEFT, RIGHT = (32, 20), (32, 58)

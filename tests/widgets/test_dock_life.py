@@ -17,6 +17,7 @@ from napari_seem.widgets._shared.actions import ACTIONS
 from napari_seem.widgets._shared.runner import Job, LatestRunner
 from napari_seem.widgets._shared.steps import Steps
 from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.annotate.plane_sessions import ANSWERED
 
 
 def click(dock, labels, number=1):
@@ -45,7 +46,7 @@ def test_napari_s_close_button_unbinds_keys_and_hides_what_is_ours(dock, discs, 
     assert [layer.name for layer in viewer.layers if layer.visible] == ["discs", "discs labels"]
 
 
-def test_a_dock_opened_again_uses_the_same_layers(dock, discs, model, settle):
+def test_a_dock_opened_again_uses_the_same_layers_and_prompts(dock, discs, model, settle):
     viewer = dock.viewer
     click(dock, discs[1])
     settle(dock)
@@ -58,8 +59,8 @@ def test_a_dock_opened_again_uses_the_same_layers(dock, discs, model, settle):
     settle(again)
 
     assert set(viewer.layers) == set(before)
-    assert np.array_equal(again.annotator.preview.values() > 0, discs[1] == 2)
-    assert len(again.annotator.prompt_layers.points.data) == 1
+    assert np.array_equal(again.annotator.preview.values() > 0, discs[1] > 0)
+    assert len(again.annotator.prompt_layers.points.data) == 2
     again.release()
 
 
@@ -209,3 +210,37 @@ def test_a_window_keeps_nothing_of_work_that_is_done(make_napari_viewer, qtbot, 
     gc.collect()
 
     assert kept() is None
+
+
+def test_removed_images_and_labels_are_freed_while_the_dock_is_open(dock, discs, settle):
+    viewer, gone = dock.viewer, []
+    for turns in range(4):
+        image = viewer.add_image(np.rot90(discs[0], turns).copy(), name=f"image {turns}")
+        dock.annotator.choose_image(image)
+        click(dock, np.rot90(discs[1], turns))
+        settle(dock)
+        dock.commit()
+        gone += [weakref.ref(image), weakref.ref(dock.annotator.labels)]
+        viewer.layers.remove(dock.annotator.labels)
+        viewer.layers.remove(image)
+        del image
+    settle(dock)
+    gc.collect()
+
+    assert [layer() for layer in gone[:-2]] == [None] * 6
+
+
+def test_only_the_last_answers_are_kept_for_undo(dock, discs, settle):
+    dock.annotator.overwrite, answers = True, []
+    for _ in range(ANSWERED + 3):
+        click(dock, discs[1])
+        settle(dock)
+        answers.append(weakref.ref(dock.annotator.prediction))
+        dock.commit()
+    gc.collect()
+    assert sum(answer() is not None for answer in answers) <= ANSWERED
+
+    for _ in range(2 * len(answers) - 1):  # an object, its point, the object before it
+        dock.annotator.undo()
+    settle(dock)
+    assert np.array_equal(dock.annotator.prediction.mask, discs[1] == 1)

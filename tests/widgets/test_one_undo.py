@@ -12,8 +12,9 @@ from qtpy.QtTest import QTest
 
 from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
+from napari_seem.labels.journal import logs_folder
 from napari_seem.labels.log import read_log
-from napari_seem.viewer.documents import document_of, logs_folder
+from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.roles import is_ours
 from napari_seem.viewer.timeline import timeline_of
 from napari_seem.widgets.everything.dock import EverythingWidget

@@ -9,10 +9,11 @@ import pytest
 import tifffile
 
 from napari_seem.commands.replay import replay
+from napari_seem.labels.journal import logs_folder
 from napari_seem.labels.log import SessionLog, read_log
 from napari_seem.prompts import Point
 from napari_seem.sources.identity import ImageFile
-from napari_seem.viewer.documents import document_of, logs_folder, saving
+from napari_seem.viewer.documents import document_of, saving
 from napari_seem.viewer.files import save_labels
 from napari_seem.widgets._shared.preferences import plugin_page
 

@@ -6,12 +6,17 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 from ..checks import as_path, check_type, whole_number
 from ..errors import FileTrouble, InvalidArgument
+from ..io.formats import check_output
+from ..io.guard import read_bytes
+from ..io.whole import settle
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do
@@ -20,6 +25,8 @@ LOG = logging.getLogger(__name__)
 
 LEDGER = "batch.jsonl"
 """Lies in the output folder: a line per task that was done."""
+LEDGER_BYTES = 1 << 28
+"""Largest ledger that is read."""
 
 
 @dataclass(repr=False)
@@ -70,7 +77,8 @@ class Report:
 
 def run(
     tasks: Task | Sequence[Task], folder: AnyPath, *, client: Any = None, workers: int = 1,
-    again: bool = False, on_outcome: Callable[[Outcome], None] = lambda outcome: None,
+    again: bool = False, force: bool = False,
+    on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     progress: bool | Progress | None = None,
 ) -> Report:  # fmt: skip
     """Do tasks in threads here, or on a cluster.
@@ -90,6 +98,9 @@ def run(
         Threads here; each model call uses all cores itself.
     again : bool
         Do everything again.
+    force : bool
+        Replace files that this program did not write; a task whose labels would be one fails
+        otherwise.
     on_outcome : callable
         Called with each outcome, in this thread.
     progress : bool or callable, optional
@@ -129,14 +140,20 @@ def run(
         raise FileTrouble(
             f"there can be no folder '{folder}' ({error.strerror}); choose another one"
         ) from error
+    settle(folder)
     known = set() if again else done_before(folder)
     report = Report()
     left: list[Task] = []
+    refused: list[Outcome] = []
     for task in tasks:
-        finished = task.fingerprint() in known and _is_there(task.output)
-        (report.skipped if finished else left).append(task)
+        if task.fingerprint() in known and _is_there(task.output):
+            report.skipped.append(task)
+        elif refusal := _refusal(task, force):
+            refused.append(Outcome(task, error=refusal))
+        else:
+            left.append(task)
     outcomes = _on_cluster(client, left) if client is not None else _here(left, workers)
-    for outcome in tracked(outcomes, progress, "batch", len(left)):
+    for outcome in tracked(chain(refused, outcomes), progress, "batch", len(refused) + len(left)):
         if outcome.error:
             LOG.warning("%s failed: %s", outcome.task.source, outcome.error)
             report.failed.append(outcome)
@@ -145,6 +162,19 @@ def run(
             _note(folder, outcome)
         on_outcome(outcome)
     return report
+
+
+def _refusal(task: Task, force: bool) -> str:
+    """Why a task may not be done: its labels would be written over other files; else ""."""
+    if task.kind == "embed":
+        return ""
+    examples = [Path(path) for pair in task.options.get("examples", ()) for path in pair]
+    seeds = [Path(task.options["seeds"])] if "seeds" in task.options else []
+    try:
+        check_output(task.output, [task.source, *seeds, *examples], force=force)
+    except FileTrouble as error:
+        return str(error)
+    return ""
 
 
 def _is_there(output: Path) -> bool:
@@ -165,11 +195,9 @@ def done_before(folder: Path) -> set[str]:
     found: set[str] = set()
     if not ledger.exists():
         return found
-    for line in ledger.read_text().splitlines():
-        try:
+    for line in read_bytes(ledger, LEDGER_BYTES).splitlines():
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             found.add(str(json.loads(line)["task"]))
-        except (ValueError, KeyError, TypeError):
-            continue
     return found
 
 
@@ -179,8 +207,12 @@ def _note(folder: Path, outcome: Outcome) -> None:
         "source": str(outcome.task.source), "output": str(outcome.task.output),
         "told": outcome.summary, "seconds": round(outcome.seconds, 3),
     })  # fmt: skip
-    with (folder / LEDGER).open("a") as file:
-        file.write(line + "\n")
+    with (folder / LEDGER).open("ab+") as file:
+        if file.tell():
+            file.seek(-1, 2)
+            cut = file.read(1) != b"\n"  # by a program that was killed
+            line = "\n" + line if cut else line
+        file.write(f"{line}\n".encode())
 
 
 def _here(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, info, measure, replay, segment, series, stacks, teach, words
+from . import embed, find, info, measure, recover, replay, segment, series, stacks, teach, words
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,7 +76,19 @@ def _parser() -> argparse.ArgumentParser:
         description="List the models, the prompts they take, and whether their weights are here.",
     )  # fmt: skip
     models.set_defaults(run=_models)
-    for command in (segment, stacks, embed, find, series, measure, replay, teach, words, info):
+    for command in (
+        segment,
+        stacks,
+        embed,
+        find,
+        series,
+        measure,
+        replay,
+        recover,
+        teach,
+        words,
+        info,
+    ):
         command.add_to(commands)
     return parser
 

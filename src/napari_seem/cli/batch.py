@@ -13,7 +13,7 @@ from ..batch import Outcome, plan, run
 from ..batch.tasks import KINDS
 from ..embeddings.cluster import Certificates, cluster
 from ..errors import ClusterTrouble, InvalidArgument
-from .options import add_bounds, add_library, add_model, add_window, window_from, words
+from .options import add_bounds, add_force, add_library, add_model, add_window, window_from, words
 
 
 def main(argv: Sequence[str]) -> int:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
     with _client(options) as client:
         report = run(tasks, options.output, client=client, workers=options.workers,
-                     again=options.again, on_outcome=show)  # fmt: skip
+                     again=options.again, force=options.force, on_outcome=show)  # fmt: skip
     print(report)
     return report.exit_code
 
@@ -58,9 +58,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--divide", action="store_true", help="propagate: splits make daughters")
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="label-like: one example")  # fmt: skip
-    parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
+    parser.add_argument(
+        "--instances",
+        action="store_true",
+        help="label-like: ids are objects of one kind, and those found are numbered from 1",
+    )
     add_window(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
+    add_force(parser)
     parser.add_argument("--again", action="store_true", help="process finished files again")
     parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "
                         "local:N for N processes here")  # fmt: skip

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import add_library, add_model, add_window, models_for, usage, window_from
+from .options import add_force, add_library, add_model, add_window, models_for, usage, window_from
 
 if TYPE_CHECKING:
     from ..query import Finding
@@ -30,16 +30,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_model(finds)
     add_window(finds)
     add_library(finds)
+    add_force(finds)
 
 
 def _find(options: argparse.Namespace) -> int:
     """Print or write a table of what was found; 2 where a file could not be looked at."""
+    from ..io.formats import check_output
     from ..query import plane_sources_of_files, search
 
     if options.output and options.output.suffix.lower() not in (".csv", ".json"):
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv or .json")
     if not 0 <= options.least <= 1:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
+    if options.output:
+        check_output(options.output, options.images, force=options.force, columns=COLUMNS)
     sources = plane_sources_of_files(options.images, options.axis, window_from(options))
     rows: list[dict[str, Any]] = []
     failed = 0

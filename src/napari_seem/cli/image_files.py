@@ -35,7 +35,7 @@ def segment_image(
     work : callable
         Writes objects into the workspace's document; gives maps of every pixel by their kinds.
     """
-    from ..commands.files import save_document, save_log
+    from ..commands.files import end_growing, save_document
     from ..commands.models import KnownPlane
     from ..commands.workspace import Workspace
 
@@ -48,13 +48,10 @@ def segment_image(
         document, growing = target
         maps = work(Workspace(document, models), KnownPlane(source))
         if growing is None:
-            written = save_document(document, paths["objects"], grid, about, narrow=True)[0]
+            save_document(document, paths["objects"], grid, about, narrow=True)
         else:
-            growing.table, growing.about = document.table, about
-            written = growing.path
+            end_growing(growing, document, about)
         _report(document, "objects", paths["objects"])
-    if growing is not None:
-        save_log(document, written)
     for kind, labels in maps.items():
         save_document(labels, paths[kind], grid, about, narrow=True)
         _report(labels, f"regions, {kind}", paths[kind])

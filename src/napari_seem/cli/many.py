@@ -9,7 +9,9 @@ from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NapariSeemError
+from ..io.formats import check_output
 from ..io.images import labels_name
+from ..io.whole import replacing
 from .image_files import segment_image
 from .options import models_for, show_progress, usage
 
@@ -43,12 +45,17 @@ def segment_rows(options: argparse.Namespace) -> int:
         raise usage("--prompts is used instead of --point, --box, --word and --everything")
     rows = _rows_by_image(options.image, read_rows(options.prompts), options.prompts.name)
     several = len(options.image) > 1
+    outputs = {
+        image: options.output / f"{labels_name(image)}.tif" if several else options.output
+        for image in options.image
+    }
+    _check_outputs(options, list(outputs.values()))
     models = models_for(options.library)
     models.model(options.model)
     tables: dict[str, pd.DataFrame] = {}
     failed = 0
     for image in options.image:
-        output = options.output / f"{labels_name(image)}.tif" if several else options.output
+        output = outputs[image]
 
         def work(
             workspace: Workspace, known: KnownPlane, image: Path = image
@@ -69,6 +76,15 @@ def segment_rows(options: argparse.Namespace) -> int:
     if options.table is not None:
         _write_table(options.table, tables, several)
     return 2 if failed else 0
+
+
+def _check_outputs(options: argparse.Namespace, outputs: Sequence[Path]) -> None:
+    inputs = [*options.image, options.prompts]
+    for output in outputs:
+        check_output(output, inputs, force=options.force)
+    if options.table is not None:
+        columns = ("id", "area", "note", "to")
+        check_output(options.table, inputs, force=options.force, columns=columns)
 
 
 def _rows_by_image(images: Sequence[Path], rows: Sequence[Row], file: str) -> dict[Path, list[Row]]:
@@ -140,4 +156,5 @@ def _write_table(path: Path, tables: dict[str, pd.DataFrame], several: bool) -> 
         parts.append(part)
     if parts:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.concat(parts).to_csv(path, index=False)
+        with replacing(texts={path: pd.concat(parts).to_csv(index=False)}):
+            pass

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import usage
+from .options import add_force, usage
 
 if TYPE_CHECKING:
     from ..images import ArraySource
@@ -29,15 +29,22 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                           "where the files don't say it")  # fmt: skip
     measures.add_argument("--unit", help="of the spacing, such as um")
     measures.add_argument("-o", "--output", type=Path, help="table to write, .csv")
+    add_force(measures)
 
 
 def _measure(options: argparse.Namespace) -> int:
     """Print or write a table with a row per object."""
     from ..io.files import open_image, open_labels
+    from ..io.formats import check_output
     from ..labels.measure import measure, write_csv, write_rows
 
     if options.output and options.output.suffix.lower() != ".csv":
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv")
+    if options.output:
+        inputs = [path for path in (options.labels, options.image) if path]
+        check_output(
+            options.output, inputs, force=options.force, columns=("id", "pixels", "unit")
+        )  # fmt: skip
     opened = None if options.image is None else open_image(options.image)
     labels = open_labels(options.labels, None if opened is None else opened.grid)
     grid = _grid(options, labels.grid)

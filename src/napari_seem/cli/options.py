@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
 
 
+def add_force(command: argparse.ArgumentParser) -> None:
+    """The option that allows to write over files of others."""
+    command.add_argument("--force", action="store_true",
+                         help="replace files that napari-seem did not write")  # fmt: skip
+
+
 def add_window(command: argparse.ArgumentParser) -> None:
     """Options that say how intensities become what a model sees."""
     command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "

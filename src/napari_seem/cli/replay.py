@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .options import WRITTEN, add_library, usage
+from .options import WRITTEN, add_force, add_library, usage
 
 SAME, DIFFERENT = 0, 1
 
@@ -29,15 +29,20 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                        help="which of the log's sessions, from 1; by default the last")  # fmt: skip
     again.add_argument("--device", default="auto", help="auto, cpu, mps, cuda or cuda:1")
     add_library(again)
+    add_force(again)
 
 
 def _replay(options: argparse.Namespace) -> int:
     """Replay a session; tell what differs, and write the labels."""
     from ..commands.replay import replay
     from ..concepts import with_library
+    from ..io.formats import check_output
     from ..labels.log import read_log
     from ..models.registry import load_model
 
+    if options.output is not None:
+        given = [path for path in (options.log, options.image) if path]
+        check_output(options.output, given, force=options.force)
     sessions = read_log(options.log)
     number = options.session or len(sessions)
     if not 1 <= number <= len(sessions):

@@ -13,6 +13,7 @@ from .many import add_prompts, segment_rows
 from .options import (
     WRITTEN,
     add_bounds,
+    add_force,
     add_library,
     add_model,
     add_window,
@@ -72,10 +73,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                          help="also write objects and stuff (sky, tissue) in one map")  # fmt: skip
     add_window(segment)
     add_library(segment)
+    add_force(segment)
 
 
 def _segment(options: argparse.Namespace) -> int:
     """Segment one image file and write labels, their table and the log."""
+    from ..io.formats import check_output
+
     if options.prompts is not None:
         return segment_rows(options)
     if len(options.image) > 1 or options.table:
@@ -85,6 +89,8 @@ def _segment(options: argparse.Namespace) -> int:
     if not prompts and not whole:
         raise usage("give --point, --box, --word, --everything or --prompts")
     paths = _paths(options)
+    for path in paths.values():
+        check_output(path, options.image, force=options.force)
     query = _query(options, whole, [name for name in paths if name != "objects"])
     models = models_for(options.library)
     models.model(options.model)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .options import usage
+from .options import add_force, usage
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,6 +33,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                         help="objects agree from this overlap on (0.5)")  # fmt: skip
     series.add_argument("-o", "--output", type=Path,
                         help="with --status or --compare: .csv or .json to write")  # fmt: skip
+    add_force(series)
 
 
 def _series(options: argparse.Namespace) -> int:
@@ -40,6 +41,11 @@ def _series(options: argparse.Namespace) -> int:
         raise usage(f"'{options.output}' must end in .csv or .json")
     if not 0 < options.iou <= 1:
         raise usage(f"--iou {options.iou:g} is no overlap; give a number from 0 to 1, such as 0.5")
+    if options.output is not None:
+        from ..io.formats import check_output
+
+        columns = ("image", "verdict", "iou") if options.compare else ("image", "state", "note")
+        check_output(options.output, options.images, force=options.force, columns=columns)
     if options.compare:
         return _compare(options)
     if options.status:
@@ -123,7 +129,8 @@ def _write(path: Path | None, rows: list[dict[str, Any]], about: dict[str, Any])
 
     with replacing(path) as (part,):
         if path.suffix == ".json":
-            part.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+            document = {"napari-seem": 1, **about, "rows": rows}
+            part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         else:
             with part.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(rows[0]) if rows else ["image"])

@@ -11,6 +11,7 @@ import numpy as np
 
 from .options import (
     WRITTEN,
+    add_force,
     add_model,
     add_window,
     models_for,
@@ -53,6 +54,7 @@ def _add_propagate(commands: argparse._SubParsersAction[argparse.ArgumentParser]
                        "daughters with ids of their own; by default where the file calls the axis "
                        "t")  # fmt: skip
     add_window(carry)
+    add_force(carry)
 
 
 def _add_tracks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -63,6 +65,7 @@ def _add_tracks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     tracks.add_argument("labels", type=Path, help="man_track.txt, res_track.txt or any label file")
     tracks.add_argument("-o", "--output", type=Path, help=WRITTEN + "; without it the rules are "
                         "checked")  # fmt: skip
+    add_force(tracks)
 
 
 def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,19 +78,23 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
     like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
     add_model(like)
     like.add_argument("--kind", default="semantic", choices=["semantic", "instance"],
-                      help="whether ids are classes (semantic) or objects of one kind")  # fmt: skip
+                      help="whether ids are classes, which are kept (semantic), or objects of one "
+                      "kind, and those found are numbered from 1 (instance)")  # fmt: skip
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
+    add_force(like)
 
 
 def _propagate(options: argparse.Namespace) -> int:
     """Propagate labels through a stack; write labels, a table of planes and the log."""
-    from ..commands.files import new_document, save_document, save_log
+    from ..commands.files import end_growing, new_document, save_document
     from ..io.files import open_image
-    from ..io.formats import ending
+    from ..io.formats import check_output, ending
     from ..io.images import channels_last, open_seeds
     from ..io.zarr_labels import growing_labels
+    from ..propagation.record import resume_path
 
+    check_output(options.output, (options.stack, options.labels), force=options.force)
     opened = open_image(options.stack)
     stack = channels_last(opened)
     labels = open_seeds(options.labels, stack, opened.grid)
@@ -99,12 +106,13 @@ def _propagate(options: argparse.Namespace) -> int:
             for number in range(seeds.shape[0]):
                 growing.array[number] = np.asarray(seeds[number])
             document = new_document(growing.array, path.stem, grid=grid, known=labels)
-            growing.about, done = _run(document, stack, options, path)
-        save_log(document, growing.path)
+            about, done = _run(document, stack, options, path)
+            end_growing(growing, document, about)
     else:
         document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)
         save_document(document, path, grid, about, narrow=True)
+    resume_path(path).unlink(missing_ok=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
     return 0
 
@@ -117,6 +125,7 @@ def _run(
     from ..commands.propagation import Propagate, PropagationRun
     from ..commands.workspace import Workspace
     from ..planes import Plane
+    from ..propagation.record import resume_path
     from ..sources.source import source_of_array
     from ..sources.stack import StackSource
 
@@ -137,8 +146,10 @@ def _run(
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
     run.begin()
-    planned = run.planned
-    for number, result in enumerate(run.run(), 1):
+    planned, kept = run.planned, resume_path(options.output)
+    if kept.exists():
+        print(f"going on from '{kept}'", file=sys.stderr)
+    for number, result in enumerate(run.run(kept), 1):
         run.apply(result)
         show_progress(number, planned, "planes")
     print(file=sys.stderr)
@@ -157,12 +168,14 @@ def _run(
 def _tracks(options: argparse.Namespace) -> int:
     """Check files of tracks, or convert labels."""
     from ..io.files import open_labels, write_labels
+    from ..io.formats import check_output
     from ..io.tracks import check_tracks
 
     if options.output is None:
         problems = check_tracks(options.labels)
         print("\n".join(problems) or f"'{options.labels}' keeps the rules")
         return int(bool(problems))
+    check_output(options.output, [options.labels], force=options.force)
     labels = open_labels(options.labels)
     written = write_labels(options.output, labels.data, labels.grid, labels.table, labels.about)
     print(f"{len(written)} files -> {options.output}")
@@ -176,8 +189,15 @@ def _label_like(options: argparse.Namespace) -> int:
     from ..commands.workspace import Workspace
     from ..in_context import check_can_learn, label, learn
     from ..io.files import read_labels
+    from ..io.formats import check_output
     from ..io.images import labels_beside, open_plane
 
+    places = [labels_beside(options.output, target) for target in options.targets]
+    if len(set(places)) < len(places):
+        raise usage("two of the images have the same file name; label them into different folders")
+    inputs = [*options.targets, *(path for pair in options.example for path in pair)]
+    for place in places:
+        check_output(place, inputs, force=options.force)
     models = models_for()
     model: Any = models.model(options.model)
     check_can_learn(model)
@@ -189,9 +209,6 @@ def _label_like(options: argparse.Namespace) -> int:
         source = _source(path, image)
         known = np.asarray(read_labels(labels, shape=image.shape[:2])[0])
         examples.append(LabelledExample(path.name, source.read(), known, (number,), source))
-    places = [labels_beside(options.output, target) for target in options.targets]
-    if len(set(places)) < len(places):
-        raise usage("two of the images have the same file name; label them into different folders")
     pairs = [(one.image, one.labels) for one in examples]
     lesson = learn(model, pairs, options.kind, models.cache, **chosen)
     run = LearnedRun(options.model, options.kind, examples, options=chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,15 +32,17 @@ def _words(options: argparse.Namespace) -> int:
     from ..concepts import ConceptLibrary, default_library
 
     path = options.library or default_library()
-    fresh = not path.exists() and (options.merge or options.library is None)
-    library = before = ConceptLibrary() if fresh else ConceptLibrary.load(path)
-    for name in options.remove:
-        library = library.removed(name)
-    for old, new in options.rename:
-        library = library.renamed(old, new)
-    library = _merged(library, options)
-    if library is not before:
-        library.save(path)
+    changes = options.remove or options.rename or options.merge
+    with ConceptLibrary.held(path) if changes else nullcontext():
+        fresh = not path.exists() and (options.merge or options.library is None)
+        library = before = ConceptLibrary() if fresh else ConceptLibrary.load(path)
+        for name in options.remove:
+            library = library.removed(name)
+        for old, new in options.rename:
+            library = library.renamed(old, new)
+        library = _merged(library, options)
+        if library is not before:
+            library.save(path)
     for one in library:
         also = f" ({', '.join(one.synonyms)})" if one.synonyms else ""
         kept = "examples kept" if one.at_hand else "examples not kept"

@@ -12,18 +12,20 @@ import numpy as np
 
 from ..checks import as_path
 from ..edits import ObjectTable
-from ..io.files import open_labels, write_labels
+from ..io.files import open_labels, write_with
 from ..io.grid import Grid
 from ..io.opened import OpenedLabels
+from ..io.zarr_labels import place_of
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
-from ..labels.log import Event, log_path, write_log
+from ..labels.log import Event, log_path, log_text
 from ..labels.recorder import Recorder
 from ..palette import Palette
 from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..images import ArraySource
+    from ..io.zarr_labels import GrowingLabels
 
 
 def new_document(
@@ -102,6 +104,8 @@ class SaveLabels:
         Provenance of the labels; plain values.
     events : callable
         Gives the lines of the log; none where there is no log.
+    written : callable
+        Told the file once it is written, in the thread that wrote it.
     """
 
     path: Path
@@ -111,6 +115,7 @@ class SaveLabels:
     grid: Grid | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
     events: Callable[[], Sequence[Event]] = list
+    written: Callable[[Path], None] = lambda _: None
 
     def run(self, progress: bool | Progress | None = None) -> list[Path]:
         """Write the files, all or none, in any thread; gives those that were written.
@@ -128,11 +133,12 @@ class SaveLabels:
         notes = dict(self.about)
         if self.palette != Palette():
             notes |= self.palette.to_dict()
-        events = self.events()
-        written = write_labels(
-            self.path, self.labels, self.grid, self.table, notes, progress=progress
+        texts = _log_of(place_of(self.path, self.grid), self.events())
+        written = write_with(
+            self.path, self.labels, self.grid, self.table, notes, texts, progress=progress
         )  # fmt: skip
-        return [*written, write_log(log_path(written[0]), events)] if events else written
+        self.written(written[0])
+        return [*written, *texts]
 
 
 def save_document(
@@ -157,12 +163,17 @@ def log_lines(document: LabelDocument, name: str) -> list[Event]:
     return [] if log is None else log.saved(document.data, name, document.host.rows())
 
 
-def save_log(document: LabelDocument, path: str | PathLike[str]) -> None:
-    """Write a document's log beside a file that its labels were written to."""
-    path = as_path(path)
-    events = log_lines(document, path.name)
-    if events:
-        write_log(log_path(path), events)
+def end_growing(
+    growing: GrowingLabels, document: LabelDocument, about: Mapping[str, object]
+) -> None:
+    """Give labels that grew in a folder their objects, provenance and log, within their block."""
+    growing.table, growing.about = document.table, about
+    growing.texts |= _log_of(growing.path, log_lines(document, growing.path.name))
+
+
+def _log_of(path: Path, events: Sequence[Event]) -> dict[Path, str]:
+    """The log to write along with labels: its path and its text, or nothing."""
+    return {log_path(path): log_text(log_path(path), events)} if events else {}
 
 
 def narrowed(labels: ArraySource) -> Any:

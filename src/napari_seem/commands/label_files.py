@@ -15,6 +15,7 @@ from ..images import MOST_CHANNELS
 from ..io.files import open_image, open_labels
 from ..io.grid import Grid
 from ..io.images import labels_beside
+from ..io.whole import settle
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject
@@ -112,6 +113,7 @@ def remove_findings(written: FiledFindings) -> None:
 
 def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid, Mapping[str, Any]]:
     """The labels as they are, or empty ones on the image's grid, and their provenance."""
+    settle(path.parent)
     opened = open_image(source)
     grid = opened.grid
     unnamed = opened.channel_axis is None and opened.data.ndim == 3

@@ -188,11 +188,14 @@ class PropagationRun:
                 self.engine.end(one.id, one.plane, one.after)
         self._ends = ends
 
-    def run(self) -> Iterator[PlaneResult]:
-        """Do the planes that are left, in any thread; stop iterating to cancel."""
+    def run(self, resume: Path | None = None) -> Iterator[PlaneResult]:
+        """Do the planes that are left, in any thread; stop iterating to cancel.
+
+        The file `resume` keeps them meanwhile, as of `Propagation.run`.
+        """
         if self.engine is None:
             self.engine = self._make()
-        yield from self.engine.run()
+        yield from self.engine.run(resume=resume)
 
     def apply(self, result: PlaneResult) -> None:
         """Write a plane in one transaction.

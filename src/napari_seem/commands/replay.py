@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import LogTrouble
+from ..errors import LogTrouble, NapariSeemError
+from ..io.guard import memory
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.log import Event, SessionLog
@@ -120,9 +122,16 @@ class _Run:
     def __init__(self, opened: Event, loader: Loader | None, pictures: Pictures | None) -> None:
         try:
             shape, dtype = tuple(int(n) for n in opened["shape"]), np.dtype(opened["dtype"])
-            recorded: npt.NDArray[Any] = np.zeros(shape, dtype)
-        except (KeyError, TypeError, ValueError) as error:
+            if dtype.kind not in "iu" or min(shape) < 0:
+                raise ValueError(f"{dtype} labels of shape {shape}")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise LogTrouble(f"the log lacks the labels' shape ({error!r}); damaged") from None
+        if prod(shape) * dtype.itemsize > memory():
+            raise LogTrouble(
+                f"the log tells of labels of shape {shape}, which are larger than the memory of "
+                "this machine; it is damaged, or replay it on a larger machine"
+            )
+        recorded: npt.NDArray[Any] = np.zeros(shape, dtype)
         self.document = LabelDocument(ArrayHost(recorded, undo_bytes=0))
         self.runner = None if loader is None else ReplayRunner(self.document, loader, pictures)
         self.again = recorded if loader is None else recorded.copy()
@@ -141,7 +150,9 @@ class _Run:
         """Do one line of the log."""
         try:
             self._do(event)
-        except (KeyError, TypeError, IndexError) as error:
+        except NapariSeemError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise LogTrouble(
                 f"event {event.get('n')} ({event['event']}) lacks something ({error!r}); the log "
                 "is damaged; --without-models takes the stored pixels"

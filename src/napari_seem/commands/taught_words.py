@@ -69,9 +69,10 @@ class TaughtWords:
     def change(self, change: Callable[[ConceptLibrary], ConceptLibrary]) -> None:
         """Change the words and write them; nothing is changed where that fails.
 
-        The file is read anew first, so that what another viewer taught meanwhile stays.
+        The file is read anew first, and nobody else can change it meanwhile, so that what other
+        programs teach stays.
         """
-        with self._lock:
+        with self._lock, ConceptLibrary.held(self.path):
             library = change(self._read())
             library.save(self.path)
             self._library = library

@@ -7,15 +7,18 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ConceptTrouble, FileTrouble
+from ..errors import FileTrouble
 from ..images import AnyArray
-from ..io.whole import replacing
+from ..io.guard import JSON_BYTES, member, members, reading
+from ..io.whole import locked, replacing, settle
 from .concept import Concept
 from .examples import Crop
 
@@ -60,16 +63,34 @@ def write(path: Path, concepts: Iterable[Concept]) -> None:
         return name
 
     rows = [_row(concept, kept) for concept in concepts]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
+    _make_folder(path)
     with replacing(path) as (part,), zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(LISTING, json.dumps({"format": FORMAT, "concepts": rows}, indent=1))
         for name, array in arrays.items():
             stream = io.BytesIO()
             np.save(stream, array, allow_pickle=False)
             file.writestr(f"{name}.npy", stream.getvalue())
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other programs from changing a library inside; its folder is made where it is absent.
+
+    Raises
+    ------
+    FileTrouble
+        They don't end, or the folder can't be written.
+    """
+    _make_folder(path)
+    with locked(path):
+        yield
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
 
 
 def read(path: Path) -> tuple[Concept, ...]:
@@ -80,35 +101,26 @@ def read(path: Path) -> tuple[Concept, ...]:
     FileTrouble
         There is no such file, it is no library, or it is damaged.
     """
+    settle(path.parent)
     if not path.is_file():
         raise FileTrouble(f"there is no library '{path}'; teach a word to begin one")
-    try:
-        with zipfile.ZipFile(path) as file:
-            if sum(entry.file_size for entry in file.infolist()) > MOST_BYTES:
-                raise FileTrouble(f"'{path}' unpacks to more than {MOST_BYTES >> 30} GB; it is no "
-                                  "library of taught words")  # fmt: skip
-            listing = json.loads(file.read(LISTING))
-            if listing.get("format") != FORMAT:
-                raise FileTrouble(
-                    f"'{path}' is written as '{listing.get('format')}', this version reads "
-                    f"'{FORMAT}'; install a newer napari-seem"
-                )
-            arrays: dict[str, AnyArray] = {}
+    remedy = "it is no library of taught words, or is damaged; restore it from a copy"
+    with reading(path, "as taught words", remedy=remedy), zipfile.ZipFile(path) as file:
+        members(path, file, MOST_BYTES)
+        listing = json.loads(member(file, LISTING, JSON_BYTES))
+        if listing.get("format") != FORMAT:
+            raise FileTrouble(
+                f"'{path}' is written as '{listing.get('format')}', this version reads "
+                f"'{FORMAT}'; install a newer napari-seem"
+            )
+        arrays: dict[str, AnyArray] = {}
 
-            def array(name: str | None) -> AnyArray | None:
-                if name is not None and name not in arrays:
-                    stream = io.BytesIO(file.read(f"{name}.npy"))
-                    arrays[name] = np.load(stream, allow_pickle=False)
-                return None if name is None else arrays[name]
+        def array(name: str | None) -> AnyArray | None:
+            if name is not None and name not in arrays:
+                arrays[name] = _array(member(file, f"{name}.npy", MOST_BYTES))
+            return None if name is None else arrays[name]
 
-            return tuple(_concept(row, array) for row in listing["concepts"])
-    except FileTrouble:
-        raise
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError,
-            EOFError, ConceptTrouble) as error:  # fmt: skip
-        raise FileTrouble(
-            f"'{path}' is no library of taught words, or is damaged ({error})"
-        ) from error
+        return tuple(_concept(row, array) for row in listing["concepts"])
 
 
 def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dict[str, object]:
@@ -123,6 +135,19 @@ def _row(concept: Concept, kept: Callable[[AnyArray | None], str | None]) -> dic
             for crop in concept.examples
         ],
     }  # fmt: skip
+
+
+def _array(content: bytes) -> AnyArray:
+    """Read an array of any shape from the bytes of an .npy file; ValueError where it is none."""
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError(f"an array is written in version {version}")
+    shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    left = content[stream.tell() :]
+    if dtype.hasobject or len(left) != prod(shape) * dtype.itemsize:  # before memory is taken
+        raise ValueError(f"an array of shape {shape} is cut short")
+    return np.frombuffer(left, dtype).reshape(shape, order="F" if fortran else "C")
 
 
 def _concept(row: Mapping[str, Any], array: Any) -> Concept:

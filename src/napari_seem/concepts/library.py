@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from os import PathLike
 from typing import Literal, cast, get_args
@@ -171,6 +172,14 @@ class ConceptLibrary:
     def save(self, path: str | PathLike[str]) -> None:
         """Write one file; whole or not at all, `FileTrouble` if it can't be written."""
         files.write(as_path(path), self.concepts)
+
+    @staticmethod
+    def held(path: str | PathLike[str]) -> AbstractContextManager[None]:
+        """Keep other programs from changing a library that is read, changed and saved.
+
+        `FileTrouble` if they don't end, or if its folder can't be written.
+        """
+        return files.held(as_path(path))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ConceptLibrary:

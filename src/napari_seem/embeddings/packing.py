@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from .. import __version__
 from ..images import AnyArray, ArraySource
 from ..io.extras import need
+from ..io.guard import check_file, check_stored
 from ..models.base import Embedding
 from ..models.tensors import Packed, pack, unpack
 from .keys import Key
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
     from zarr.codecs import BloscCodec
 
 FORMAT = 1
+EMBEDDING_BYTES = 1 << 30
+"""Largest file that is read, and largest array in it."""
 CHUNK_BYTES = 4 << 20
 """Size of the chunks, which are compressed in several threads."""
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, KeyError, TypeError,
-    IndexError, AttributeError, RuntimeError, OverflowError,
+    IndexError, AttributeError, RuntimeError, OverflowError, MemoryError, SystemError,
 )  # fmt: skip
 """Exceptions that zip, zarr and its codecs raise on damaged bytes."""
 
@@ -81,6 +85,8 @@ def read(path: Path, key: Key) -> Embedding:
 
     path.stat()  # what is not found from here on is damage
     try:
+        check_file(path, EMBEDDING_BYTES)
+        check_stored(path)
         with ZipStore(path, mode="r") as file:
             group: Any = zarr.open_group(file, mode="r", zarr_format=3)
             facts = dict(group.attrs)
@@ -126,6 +132,10 @@ def _write(
 
 def _read(array: ArraySource, entry: Mapping[str, Any]) -> Packed:
     """Read a packed array (n, ...), and compare it with its checksum."""
+    chunk = prod(getattr(array, "chunks", ())) * array.dtype.itemsize
+    whole = prod(array.shape) * array.dtype.itemsize
+    if max(chunk, whole) > EMBEDDING_BYTES:
+        raise Damaged(f"it claims an array of shape {tuple(array.shape)}")
     values = np.ascontiguousarray(array[...])
     # the zip's own checksums miss a chunk that is not there, which zarr takes for zeros
     if zlib.crc32(values.data) != entry["crc32"]:

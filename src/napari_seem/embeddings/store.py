@@ -6,8 +6,6 @@ import hashlib
 import os
 import re
 import threading
-import time
-import uuid
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from typing import NamedTuple
 
 from .. import __version__
 from ..checks import whole_number
+from ..io.whole import Workplace, settle
 from ..models.base import Embedding
 from ..models.places import cache_folder
 from . import packing
@@ -25,10 +24,8 @@ DEFAULT_DISK_BYTES = 4096 << 20
 FOLDER_VARIABLE = "NAPARI_SEEM_CACHE"
 WAITING = 4
 """Largest number of embeddings that wait to be written; further ones are not written."""
-NAME = re.compile(r"[0-9a-f]{32}\.embedding\.zarr\.zip(\.[0-9a-f]{32}\.part)?")
+NAME = re.compile(r"[0-9a-f]{32}\.embedding\.zarr\.zip")
 """Names of the files that are counted or deleted: the folder may hold others."""
-LEFT_BEHIND = 3600.0
-"""Seconds after which a half-written file is taken as abandoned."""
 
 
 def default_folder() -> Path:
@@ -124,16 +121,18 @@ class EmbeddingStore:
             The folder can't be written to, or the disk is full.
         """
         path = self.path(key)
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
         self.folder.mkdir(parents=True, exist_ok=True)
+        settle(self.folder)
+        place = Workplace(self.folder)
         try:
+            part = place.path / path.name
             packing.write(part, key, embedding)
             size = part.stat().st_size
             if size > self.max_bytes:
                 return None
             _rename(part, path)
         finally:
-            _delete(part)
+            place.close()
         self._shrink(path)
         return size
 
@@ -162,7 +161,8 @@ class EmbeddingStore:
         with self._state:
             self._waiting.clear()
         self.flush()
-        gone = [entry.size for entry in self._entries(parts=True) if _delete(entry.path)]
+        settle(self.folder)
+        gone = [entry.size for entry in self._entries() if _delete(entry.path)]
         return Usage(len(gone), sum(gone))
 
     def _write_all(self) -> None:
@@ -204,19 +204,15 @@ class EmbeddingStore:
                 break
             _delete(entry.path)
             total -= entry.size
-        for entry in self._entries(parts=True):
-            if entry.path.suffix == ".part" and entry.used < time.time_ns() - LEFT_BEHIND * 1e9:
-                _delete(entry.path)
 
-    def _entries(self, *, parts: bool = False) -> Iterator[StoredFile]:
+    def _entries(self) -> Iterator[StoredFile]:
         """Yield our files in the folder; other programs may delete them meanwhile."""
         try:
             found = list(os.scandir(self.folder))
         except OSError:
             return
         for file in found:
-            match = NAME.fullmatch(file.name)
-            if match is None or (match[1] and not parts):
+            if NAME.fullmatch(file.name) is None:
                 continue
             try:
                 facts = file.stat()

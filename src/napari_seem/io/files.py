@@ -17,7 +17,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from ..progress import Progress, reporting
-from . import dicom, geotiff, nifti, ome_zarr, tiff, tracks
+from . import dicom, geotiff, ids, nifti, ome_zarr_read, pictures, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
@@ -25,29 +25,40 @@ from .formats import (
     ROIS,
     TRACKS,
     WRITTEN,
-    beside,
     ending,
     find_labels,
     format_of,
     own_table,
+    place_of_table,
+    stem_of,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in
+from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
+from .guard import guarded
 from .opened import Opened, OpenedLabels
-from .table import FILE, GRID, read_json, write_json
-from .whole import replacing
+from .table import FILE, GRID, write_json
+from .whole import replacing, settle
 from .zarr_labels import write_zarr
 
 LOG = logging.getLogger(__name__)
 
 
-def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
+@guarded
+def open_image(
+    path: str | PathLike[str], series: str | None = None, *, as_stored: bool = False
+) -> Opened:
     """Open an image file, or the folder of a DICOM series or an OME-Zarr image.
+
+    Of DICOM also one file, of any ending, with one or several frames, or a DICOMDIR.
 
     Parameters
     ----------
     path : str or Path
     series : str, optional
-        Of a DICOM folder with several.
+        Of DICOM with several images its key, as the error without it lists them; the number or
+        name of one of several images of a TIFF.
+    as_stored : bool
+        Leave palettes, inverted grays, nodata and the EXIF orientation of TIFF and pictures as the
+        file holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -66,26 +77,51 @@ def open_image(path: str | PathLike[str], series: str | None = None) -> Opened:
     ((8, 9), (8, 9))
     """
     path = as_path(path)
-    if not path.exists():
-        raise FileTrouble(f"there is no file '{path}'; check its name")
     if ending(path) in OUTLINES:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if ending(path) == TRACKS:
         return tracks.open_tracks(path)
-    if path.is_dir():
-        zarr = ome_zarr.is_ome_zarr(path)
-        return ome_zarr.open_ome_zarr(path) if zarr else dicom.open_series(path, series)
-    name = path.name.lower()
-    if name.endswith(nifti.SUFFIXES):
+    if ome_zarr_read.is_ome_zarr(path):
+        return ome_zarr_read.open_ome_zarr(path)
+    if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
-    if name.endswith((".tif", ".tiff")):
-        return geotiff.open_geotiff(path) if geotiff.is_geotiff(path) else tiff.open_tiff(path)
-    if name.endswith(".dcm"):
-        raise FileTrouble(
-            f"'{path}' is one DICOM file; open the folder of its series, so that slices get their "
-            "places"
-        )
-    return _open_picture(path)
+    opened = _open_pixels(path, series, as_stored)
+    if warning := opened.about.get("warning"):
+        LOG.warning("%s: %s", path, warning)
+    return opened
+
+
+@guarded
+def series_of(path: str | PathLike[str]) -> dict[str, str]:
+    """Return the images among which a person may choose: `series` of `open_image` -> description.
+
+    They are the series of a DICOM folder or medium, the stacks of a DICOM file, or the images of a
+    TIFF without labels and thumbnails; none for files of other kinds.
+    """
+    path = as_path(path)
+    if ome_zarr_read.is_ome_zarr(path):
+        return {}
+    if dicom.may_be(path):
+        found = dicom.series_in(path)
+        return {uid: dicom.describe(frames) for uid, frames in found.items()}
+    nifty = path.name.lower().endswith(nifti.SUFFIXES)
+    return (
+        {} if nifty or not tiff.is_tiff(path) or geotiff.has_place(path) else tiff.series_of(path)
+    )
+
+
+def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
+    """Open DICOM, a raster, a TIFF or another picture."""
+    if dicom.may_be(path):
+        return dicom.open_series(path, series)
+    if geotiff.has_place(path):
+        return geotiff.open_geotiff(path, as_stored)
+    pictures.refuse_others(path)
+    if tiff.is_tiff(path):
+        opened = tiff.open_tiff(path, series, as_stored)
+    else:
+        opened = pictures.open_picture(path, as_stored)
+    return geotiff.without_place(path, opened)
 
 
 def write_labels(
@@ -141,32 +177,41 @@ def write_labels(
     >>> np.array_equal(read_labels(path)[0], labels)
     True
     """
+    return write_with(path, labels, grid, table, about, {}, progress=progress)
+
+
+def write_with(
+    path: str | PathLike[str], labels: ArraySource | LabelsLike, grid: Grid | None,
+    table: ObjectTable | None, about: Mapping[str, object] | None, texts: Mapping[Path, str], *,
+    progress: bool | Progress | None = None,
+) -> list[Path]:  # fmt: skip
+    """Write labels as `write_labels`, and in the same step the texts of other files."""
     path = as_path(path)
     kind = ending(path)
     if kind not in WRITTEN:
         raise InvalidLabels(
             f"'{path.name}' does not end in a label format; use one of {', '.join(WRITTEN)}"
         )
+    settle(path.parent)
     known, notes = _table_of(labels, table), dict(about or {})
     labels = checked_ids(labels, kind in (".tif", ".tiff", ".zarr"))
     check_type(grid, (Grid, NoneType), "grid", "the grid of the image, such as opened.grid")
     grid = grid or Grid.plain(labels.shape)
     grid.check(labels)
     if kind == ".zarr":
-        return [write_zarr(path, labels, grid, known, notes, progress)]
+        return [write_zarr(path, labels, grid, known, notes, progress, texts)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
-    finals = [path] if kind in OWN_TABLE else [path, beside(path)]
-    _spare_foreign(finals[1:])
+    values = np.asarray(checked_ids(np.asarray(labels), kind in (".tif", ".tiff")))
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes)
-    values = np.asarray(labels)
+        return tracks.write_tracks(path, *arranged(values, grid), known, notes, texts)
+    finals = [path] if kind in OWN_TABLE else [path, place_of_table(path)]
     told = reporting(progress, 1, f"write {path.name}")
-    with told as report, replacing(*finals) as parts:
+    with told as report, replacing(*finals, texts=texts) as parts:
         if kind in nifti.SUFFIXES:
             nifti.write_nifti(parts[0], values, grid)
         elif kind == ".dcm":
-            from .dicom_seg import write_dicom_seg
+            from .dicom.seg_write import write_dicom_seg
 
             write_dicom_seg(parts[0], values, grid, known, _version())
         elif kind in OUTLINES:
@@ -217,13 +262,6 @@ def _with_all_rows(path: Path, labels: ArraySource, grid: Grid, table: ObjectTab
     return ObjectTable({**dict(table.items()), **fresh})
 
 
-def _spare_foreign(tables: Sequence[Path]) -> None:
-    """Raise `FileTrouble` where a file that is no table of ours would be replaced."""
-    for path in tables:
-        if path.exists():
-            read_json(path)
-
-
 def read_labels(
     path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
 ) -> tuple[ArraySource, ObjectTable]:
@@ -265,6 +303,7 @@ def read_labels(
     return opened.data, opened.table
 
 
+@guarded
 def open_labels(
     path: str | PathLike[str], grid: Grid | None = None, *, shape: Sequence[int] | None = None
 ) -> OpenedLabels:
@@ -277,13 +316,17 @@ def open_labels(
     table, about = opened.table, dict(opened.about)
     if (filed := own_table(path)) is not None:
         table, about = filed
+    written = about.pop(GRID, None)
+    if kind not in OUTLINES:
+        axes = named_axes(written) if grid is None else grid.axes
+        opened = opened.fitted(axes, shape if grid is None else grid.shape)
     labels = opened.data
     if shape is not None and tuple(shape) != tuple(labels.shape):
         raise InvalidLabels(
             f"'{path}' holds labels of shape {tuple(labels.shape)}, not {tuple(shape)}; give "
             "labels on the image's own grid"
         )
-    written, own = about.pop(GRID, None), opened.grid
+    own = opened.grid
     about.pop(FILE, None)
     if kind in OUTLINES or own.format == "tiff":  # which can't hold an affine themselves
         own = own.placed_by(written)
@@ -295,16 +338,21 @@ def _open_labels(
     path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
 ) -> OpenedLabels:
     """Open what the label file itself holds."""
-    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
+    name = stem_of(path)
     if kind == ".dcm":
-        from .dicom_seg import read_dicom_seg
+        from .dicom.segmentation import read_dicom_seg
 
-        return OpenedLabels(name, *read_dicom_seg(path, grid))
+        labels, table, own, note = read_dicom_seg(path, grid)
+        return OpenedLabels(name, labels, table, own, note=note)
     if kind == TRACKS:
         return tracks.read_tracks(path)
     if path.is_dir():
-        group, table, about = ome_zarr.read_ome_labels(path)
-        return OpenedLabels(name, group.data, table, group.grid, about, group.levels)
+        group, table, about = ome_zarr_read.read_ome_labels(path)
+        found = ids.as_labels(path, group, name)
+        levels = group.levels if found.data is group.data else ()
+        return replace(
+            found, table=table or found.table, about={**found.about, **about}, levels=levels
+        )
     if kind in OUTLINES:
         from .outlines_read import read_outlines
         from .roi_sets import read_roi_set
@@ -312,26 +360,7 @@ def _open_labels(
         read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
             path, kind, grid, shape)  # fmt: skip
         return OpenedLabels(name, read[0], read[1], Grid.plain(read[0].shape), read[2])
-    image = open_image(path)
-    if image.channel_axis is not None:
-        raise InvalidLabels(
-            f"'{path}' is an image with channels, of shape {tuple(image.data.shape)}, and holds "
-            "no labels; give a file with one integer a pixel"
-        )
-    return OpenedLabels(name, image.data, ObjectTable(), image.grid)
-
-
-def _open_picture(path: Path) -> Opened:
-    from skimage.io import imread
-
-    try:
-        data = np.asarray(imread(path))
-    except Exception as error:  # readers of damaged files raise anything
-        why = (str(error).splitlines() or ["damaged"])[0]
-        raise FileTrouble(f"'{path}' can't be read as an image ({why})") from error
-    colour = data.ndim == 3 and data.shape[-1] in (2, 3, 4)
-    shape = data.shape[:-1] if colour else data.shape
-    return Opened(path.stem, (data,), Grid.plain(shape), len(shape) if colour else None)
+    return ids.open_palette(path) or ids.as_labels(path, open_image(path, as_stored=True), name)
 
 
 def _write_outlines(

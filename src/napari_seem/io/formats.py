@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 from ..edits import ObjectTable
-from ..errors import FileTrouble, MissingPackage
-from . import nifti, ome_zarr
+from ..errors import FileTrouble, NapariSeemError
+from . import nifti, ome_zarr_read
+from .dicom.headers import is_dicom
+from .guard import reading
 from .table import FILE, VERSION, read_json
+from .whole import settle
 
 TRACKS = "_track.txt"
 """Ending of man_track.txt and res_track.txt, the texts of the Cell Tracking Challenge."""
@@ -52,16 +57,67 @@ def stem_of(path: Path) -> str:
     return path.name[: len(path.name) - len(kind)] if kind else path.stem
 
 
-def beside(path: Path) -> Path:
-    """Return the path of a label file's table of objects."""
+def tables_beside(path: Path) -> tuple[Path, Path]:
+    """Return where a label file's table of objects may lie: "a.json", and "a.tif.json".
+
+    The second is taken where the first belongs to other software, or to labels in another format.
+    """
     kind = ".txt" if ending(path) == TRACKS else ending(path)
-    return path.with_name(path.name[: len(path.name) - len(kind)] + ".json")
+    stem = path.name[: len(path.name) - len(kind)]
+    return path.with_name(f"{stem}.json"), path.with_name(f"{path.name}.json")
+
+
+def place_of_table(path: Path) -> Path:
+    """Return where the table of a label file is to be written.
+
+    Raises
+    ------
+    FileTrouble
+        Both places are taken by files of other software, or by damaged tables.
+    """
+    short, long = tables_beside(path)
+    for side in (long, short) if long.exists() else (short, long):
+        if not side.exists() or _table_at(side, path) is not None:
+            return side
+    raise FileTrouble(
+        f"'{short}' and '{long}' are not tables of objects of '{path.name}'; move one of them, or "
+        "choose another name for the labels"
+    )
+
+
+def table_beside(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
+    """Read the table of objects beside a label file, and the provenance; None where there is none.
+
+    A JSON file of other software, or of labels in another format, is none.
+
+    Raises
+    ------
+    FileTrouble
+        The table is damaged.
+    """
+    short, long = tables_beside(path)
+    found = _table_at(long, path)
+    return found if found is not None else _table_at(short, path)
+
+
+def _table_at(side: Path, path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
+    if not side.is_file() or f'"{VERSION}"' not in _head(side):
+        return None
+    table, about = read_json(side)
+    return (table, about) if _is_of(path, about) else None
 
 
 def format_of(path: Path) -> str:
-    """Return the ending that a file's labels are read by: that of its name, or COCO for .json."""
+    """Return the ending that a file's labels are read by: that of its name, or COCO for .json.
+
+    A file of another ending, or of none, is DICOM if it begins as DICOM does.
+    """
     kind = ending(path)
-    return ".coco.json" if not kind and path.suffix.lower() == ".json" else kind
+    if kind:
+        return kind
+    if path.suffix.lower() == ".json":
+        return ".coco.json"
+    return ".dcm" if is_dicom(path) else ""
 
 
 def find_labels(path: Path) -> Path | None:
@@ -76,22 +132,17 @@ def find_labels(path: Path) -> Path | None:
     path : Path
         Of a file or folder, of any format.
     """
-    try:
+    settle(path.parent)
+    with suppress(NapariSeemError), reading(path):  # whoever opens it will say so
         if path.is_dir():
-            return path if ome_zarr.holds_labels(path) else None
+            return path if ome_zarr_read.holds_labels(path) else None
         if not path.is_file():
             return None
-        if format_of(path) == ".coco.json":
+        kind = format_of(path)
+        if kind == ".coco.json":
             return _of_json(path)
-        return path if _holds_labels(path, ending(path)) else None
-    except (
-        OSError,
-        ValueError,
-        zipfile.BadZipFile,
-        MissingPackage,
-        FileTrouble,
-    ):  # whoever opens it will say so
-        return None
+        return path if _holds_labels(path, kind) else None
+    return None
 
 
 def _holds_labels(path: Path, kind: str) -> bool:
@@ -102,7 +153,7 @@ def _holds_labels(path: Path, kind: str) -> bool:
         with path.open("rb") as stream:
             return stream.read(4) == b"Iout"
     if kind == ".dcm":
-        from .dicom_seg import is_dicom_seg
+        from .dicom.segmentation import is_dicom_seg
 
         return is_dicom_seg(path)
     if kind == ".geojson":
@@ -113,24 +164,67 @@ def _holds_labels(path: Path, kind: str) -> bool:
 
 
 def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
-    """Read the table of objects beside a file, and the provenance; None where there is none.
+    """Read as `table_beside`; None of formats that hold their table themselves."""
+    return None if ending(path) in (*OWN_TABLE, TRACKS) else table_beside(path)
 
-    A JSON file of other software, or of labels in another format, is none.
+
+def check_output(
+    output: Path, inputs: Iterable[Path] = (), *, force: bool = False, columns: Iterable[str] = ()
+) -> None:
+    """Check that a file may be written over.
+
+    Parameters
+    ----------
+    output : Path
+    inputs : iterable of Path
+        Files that are read; none of them is ever written over.
+    force : bool
+        Other files may be written over, whoever made them.
+    columns : iterable of str
+        A .csv with all of these is a table of this program.
 
     Raises
     ------
     FileTrouble
-        The table is damaged.
     """
-    side = beside(path)
-    if (
-        ending(path) in (*OWN_TABLE, TRACKS)
-        or not side.is_file()
-        or f'"{VERSION}"' not in _head(side)
-    ):
-        return None
-    table, about = read_json(side)
-    return (table, about) if _is_of(path, about) else None
+    settle(output.parent)
+    for path in inputs:
+        places = {one.resolve() for one in (path, find_labels(path)) if one is not None}
+        if output.resolve() in places:
+            raise FileTrouble(
+                f"'{output}' is read and would be lost; choose another name for what is written"
+            )
+    if output.exists() and not force and not is_ours(output, columns):
+        raise FileTrouble(
+            f"there is a file '{output}' that napari-seem did not write; choose another name, or "
+            "give --force (in Python force=True) to replace it"
+        )
+
+
+def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
+    """Return whether this program wrote labels, or a table of `columns`; an empty file is nobody's.
+
+    The whole of a file of outlines is read, of others the beginning or the table beside.
+    """
+    kind = format_of(path)
+    with suppress(NapariSeemError), reading(path):
+        if path.is_dir():
+            return VERSION in ome_zarr_read.attributes(path).get("image-label", {})
+        if not path.is_file() or not path.stat().st_size:
+            return path.is_file()
+        if kind == ".zip":
+            with zipfile.ZipFile(path) as file, file.open(file.infolist()[0]) as first:
+                return VERSION.encode("utf-16-be") in first.read(_HEAD << 4)
+        if kind in OUTLINES:
+            with path.open("rb") as stream:
+                pieces = iter(lambda: stream.read(_HEAD), b"")
+                return any(f'"{VERSION}"'.encode() in b"".join(two) for two in pairwise(
+                    chain([b""], pieces)))  # fmt: skip
+        if path.suffix == ".csv":
+            header = set(_head(path).split("\n", 1)[0].strip().split(","))
+            return bool(columns) and header.issuperset(columns)
+        return table_beside(path) is not None
+    return False
 
 
 def _of_json(path: Path) -> Path | None:
@@ -139,7 +233,8 @@ def _of_json(path: Path) -> Path | None:
     if f'"{VERSION}": 1' in head and '"annotations"' not in head:
         stem = path.name.removesuffix(path.suffix)
         about = read_json(path)[1]
-        there = (path.with_name(stem + e) for e in (*WRITTEN, ".txt") if e not in OWN_TABLE)
+        kinds = [e for e in (*WRITTEN, ".txt") if e not in OWN_TABLE]
+        there = (path.with_name(stem + e) for e in ("", *kinds))
         return next((one for one in there if one.is_file() and _is_of(one, about)), None)
     coco = any(f'"{key}"' in head for key in ("annotations", "categories", "images"))
     return path if coco else None

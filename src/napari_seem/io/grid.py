@@ -107,6 +107,17 @@ class Grid:
             return self
         return replace(self, axes=tuple(axes), matrix=matrix, units=tuple(units))
 
+    def taken(self, order: Sequence[int]) -> Grid:
+        """Return the grid of some of the axes, in an order of their own."""
+        if list(order) == list(range(self.ndim)):
+            return self
+        inner = [*order, self.ndim]
+        return replace(
+            self, shape=tuple(self.shape[axis] for axis in order),
+            axes=tuple(self.axes[axis] for axis in order), matrix=self.matrix[np.ix_(inner, inner)],
+            units=tuple(self.units[axis] for axis in order),
+        )  # fmt: skip
+
     @property
     def plane(self) -> Grid:
         """The grid of one plane: that of the last two axes."""
@@ -135,6 +146,13 @@ class Grid:
             )
 
 
+def named_axes(values: object) -> list[str] | None:
+    """Return the letters of the axes that `Grid.to_dict` gave; None for anything else."""
+    axes = values.get("axes") if isinstance(values, Mapping) else None
+    letters = isinstance(axes, list) and all(isinstance(axis, str) for axis in axes)
+    return axes if letters else None
+
+
 class LabelsLike(Protocol):
     """A value that `numpy.asarray` makes labels of."""
 
@@ -161,6 +179,26 @@ def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> Arra
     if not hasattr(labels, "__array__"):
         raise InvalidLabels(f"labels can't be a {type(labels).__name__}; give an integer array")
     return checked_ids(np.asarray(labels), any_size)
+
+
+def arranged(labels: npt.NDArray[np.integer], grid: Grid) -> tuple[npt.NDArray[np.integer], Grid]:
+    """Return labels and their grid with the axes in the order that files want.
+
+    That is time, axes without a common name, then z, y and x.
+
+    Parameters
+    ----------
+    labels : integer array on the grid
+    grid : Grid
+    """
+    order = arranged_axes(grid)
+    return labels.transpose(order), grid.taken(order)
+
+
+def arranged_axes(grid: Grid) -> list[int]:
+    """Return the axes of a grid in the order of `arranged`."""
+    ranks = {"t": 0, "z": 2, "y": 3, "x": 4}
+    return sorted(range(grid.ndim), key=lambda axis: ranks.get(grid.axes[axis], 1))
 
 
 def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np.integer]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +15,15 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
-from . import ome_zarr
+from . import nifti, pictures, tiff
 from .files import open_image, open_labels, write_labels
 from .formats import ending, stem_of
 from .grid import Grid
-from .opened import Opened, OpenedLabels
-
-if TYPE_CHECKING:
-    from dask.array import Array
+from .ome_zarr_read import is_ome_zarr
+from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
+SUFFIXES = (*tiff.ENDINGS, *pictures.ENDINGS, *nifti.SUFFIXES)
 """Endings of the files of a folder that are taken as images."""
 
 
@@ -37,7 +35,7 @@ def channels_last(opened: Opened) -> ArraySource:
         return np.moveaxis(opened.data, opened.channel_axis, -1)
     import dask.array
 
-    return dask.array.moveaxis(_lazy(opened.data), opened.channel_axis, -1)
+    return dask.array.moveaxis(lazy(opened.data), opened.channel_axis, -1)
 
 
 def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource, bool]:
@@ -49,15 +47,6 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource,
     array = channels_last(opened)
     short = array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS
     return array, opened.channel_axis is not None or (short and axis is None)
-
-
-def _lazy(data: ArraySource) -> Array:
-    """Wrap an array on disk, of any shape, in a dask array, which reads parts when needed."""
-    import dask.array
-
-    if isinstance(data, dask.array.Array):
-        return data
-    return dask.array.from_array(data, chunks=getattr(data, "chunks", "auto"))
 
 
 def read_array(path: str | PathLike[str]) -> npt.NDArray[Any]:
@@ -77,7 +66,7 @@ def open_lazily(path: str | PathLike[str]) -> tuple[ArraySource, Grid]:
     image, grid = channels_last(opened), opened.grid
     unnamed = opened.channel_axis is None and image.ndim == 3
     if unnamed and image.shape[0] == 1:
-        single = image if isinstance(image, np.ndarray) else _lazy(image)
+        single = image if isinstance(image, np.ndarray) else lazy(image)
         return single[0], Grid.plain(image.shape[1:])
     if unnamed and image.shape[-1] <= MOST_CHANNELS:
         return image, Grid.plain(image.shape[:2])
@@ -100,9 +89,12 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
     if not folder.is_dir():
         raise FileTrouble(f"there is no folder '{folder}'; check its name")
     inside = sorted(folder.iterdir())
-    found = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
+    found = [path for path in inside if _is_image_name(path)]
     if len(found) < len(inside):
         LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))
+    if refused := sorted({path.suffix.lower() for path in inside if pictures.is_refused(path)}):
+        LOG.warning("%s: files of formats that can't be read here are left out: %s", folder,
+                    ", ".join(refused))  # fmt: skip
     if not found:
         raise InvalidImage(
             f"there is no image file in '{folder}'; give a folder with {', '.join(SUFFIXES)}"
@@ -123,17 +115,22 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir() or ome_zarr.is_ome_zarr(path) or any(path.glob("*.dcm")):
+        if not path.is_dir() or is_ome_zarr(path) or any(path.glob("*.dcm")):
             found.append(path)
             continue
         inside = sorted(path.iterdir())
-        stores = [inner for inner in inside if inner.suffix == ".zarr"]
-        pictures = any(inner.name.lower().endswith(SUFFIXES) for inner in inside)
+        stores = [one for one in inside if one.suffix == ".zarr" and not one.name.startswith(".")]
+        pictures = any(map(_is_image_name, inside))
         own = [*(images_in(path) if pictures or not inside else []), *stores]
         found += own or [path]
     if not found:
         raise InvalidImage("there is no image to work on; name files or folders")
     return found
+
+
+def _is_image_name(path: Path) -> bool:
+    """Return whether a name is that of an image, and not of what another program hides beside."""
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def open_seeds(path: str | PathLike[str], stack: ArraySource, grid: Grid) -> OpenedLabels:
@@ -146,10 +143,14 @@ def open_seeds(path: str | PathLike[str], stack: ArraySource, grid: Grid) -> Ope
     InvalidLabels
         They lie on another grid, or the image is no stack.
     """
-    shape = tuple(int(n) for n in stack.shape[:3])
-    if len(shape) < 3:
-        raise InvalidLabels(f"an image of shape {shape} is no stack; give one of several planes")
-    return open_labels(path, grid if grid.shape == shape else None, shape=shape)
+    if grid.ndim != 3:
+        kind = "no stack" if grid.ndim < 3 else f"of {grid.ndim} axes {grid.axes}"
+        colours = " with its channels" if stack.ndim > grid.ndim else ""
+        raise InvalidLabels(
+            f"the image of shape {tuple(stack.shape)}{colours} is {kind}; give a stack of planes, "
+            "of three axes besides channels"
+        )
+    return open_labels(path, grid, shape=grid.shape)
 
 
 def labels_beside(folder: Path, source: Path) -> Path:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
@@ -18,11 +17,15 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from . import ome_zarr
+from . import ome_zarr, ome_zarr_read
 from .extras import need
 from .grid import Grid
+from .pending import Pending
+from .whole import Workplace, settle
 
 Block = tuple[slice, ...]
+STEP = "step"
+"""Key of the number of the last change that is whole."""
 MATRIX, UNITS = "matrix", "units"
 """Keys of the labels' place in a viewer: OME-Zarr itself can't express that of rotated images."""
 
@@ -55,6 +58,7 @@ class LabelStore:
         self.path, self.levels = path, list(levels)
         self.highest = 0
         self._about: dict[str, Any] = {}
+        self._pending, self._step = Pending(path), 0
 
     def __deepcopy__(self, _: object) -> LabelStore:
         return self  # copying a layer's metadata must not copy its pixels
@@ -98,21 +102,25 @@ class LabelStore:
     def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, dict[str, Any]]:
         """Open a store that was created before; also its objects, and its notes.
 
+        What a program that died had changed by half is taken back.
+
         Raises
         ------
         FileTrouble
             It is no label group, or can't be written.
         """
         zarr = need("zarr")
-        known = ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+        known = ome_zarr_read.attributes(path) if ome_zarr_read.is_ome_zarr(path) else {}
         if "image-label" not in known:
             raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
-        _, table, about = ome_zarr.read_ome_labels(path)
+        _, table, about = ome_zarr_read.read_ome_labels(path)
         with written_to(path):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
         store = cls(path, levels)
         store._about = {key: about[key] for key in ("name", MATRIX, UNITS) if key in about}
+        store._step = int(about.get(STEP, 0))
+        store._heal()
         return store, table, about
 
     @property
@@ -157,10 +165,57 @@ class LabelStore:
         part[edit.changed] = edit.old if back else edit.new
         self.write(edit.block, part)
 
-    def describe(self, table: ObjectTable, about: Mapping[str, object] | None = None) -> None:
-        """Write the table of objects, and their provenance, beside the pixels."""
+    def change_whole(self, edit: Edit, *, back: bool = False) -> None:
+        """Apply an edit, or revert it, as a part of what `settle` or `describe` ends."""
+        self.prepare(edit.block)
+        self.change(edit, back=back)
+
+    def prepare(self, block: Block) -> None:
+        """Keep the pixels of a block, which are restored unless `settle` or `describe` follows.
+
+        Raises
+        ------
+        FileTrouble
+            The disk is full.
+        """
+        if all(part.stop > part.start for part in block):
+            with written_to(self.path):
+                self._pending.keep(self._step + 1, block, np.asarray(self.array[block]))
+
+    def settle(self) -> None:
+        """What was prepared is written whole, or is as it was."""
+        self._pending.settle()
+
+    def describe(
+        self, table: ObjectTable, about: Mapping[str, object] | None = None, *, ends: bool = True
+    ) -> None:
+        """Write the table of objects, and their provenance, beside the pixels.
+
+        Parameters
+        ----------
+        table : ObjectTable
+        about : mapping, optional
+        ends : bool
+            The change that was prepared is whole with it.
+        """
+        step = self._step + int(ends and self._pending.is_open)
+        notes = {**(about or {}), **self._about, STEP: step}
         with written_to(self.path):
-            ome_zarr.describe_ome_labels(self.path, table, {**(about or {}), **self._about})
+            ome_zarr.describe_ome_labels(self.path, table, notes)
+        self._step = step
+        if ends:
+            self.settle()
+
+    def _heal(self) -> None:
+        """Take back what was changed by half."""
+        with written_to(self.path):
+            for block, values in self._pending.left(self._step):
+                self.write(block, values)
+            if self._pending.is_open:
+                for path in self.path.rglob("*.partial"):  # of zarr, which died while writing
+                    path.unlink(missing_ok=True)
+        self.highest = 0
+        self.settle()
 
 
 class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
@@ -200,7 +255,7 @@ class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):
 
 
 class Scratch:
-    """A folder for temporary arrays; it is deleted with the object or the process.
+    """A folder for temporary arrays; it is deleted with the object or after the process.
 
     Parameters
     ----------
@@ -209,8 +264,11 @@ class Scratch:
     """
 
     def __init__(self, beside: Path) -> None:
-        self.folder = Path(mkdtemp(prefix=".working-", dir=beside.parent))
-        self._remove = finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        with written_to(beside):
+            settle(beside.parent)
+            place = Workplace(beside.parent)
+        self.folder = place.path
+        self._remove = finalize(self, place.close)
 
     def array(
         self, name: str, shape: Sequence[int], dtype: npt.DTypeLike = np.uint32
@@ -227,6 +285,34 @@ class Scratch:
     def close(self) -> None:
         """Delete everything in it."""
         self._remove()
+
+
+def moment_of(data: Any) -> Any:
+    """Return labels (..., H, W) as they are now, whatever is written to the array later.
+
+    An array in memory is copied. Of one in a zarr folder every chunk gets a second name in a
+    folder beside it: zarr, from 3.1.3 on, replaces chunks and does not write into them.
+    """
+    if isinstance(data, np.ndarray):
+        return data.copy()
+    root = getattr(getattr(data, "store", None), "root", None)
+    if not isinstance(root, Path):
+        return data
+    zarr = need("zarr")
+    scratch = Scratch(root)
+    copy = os.link if _release(zarr) >= (3, 1, 3) else shutil.copyfile
+    try:
+        shutil.copytree(root / data.path, scratch.folder / "moment", copy_function=copy)
+    except OSError:  # a disk where a file has one name only
+        place = scratch.folder / "moment"
+        shutil.copytree(root / data.path, place, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    moment = zarr.open_array(scratch.folder / "moment", mode="r")
+    finalize(moment, scratch.close)
+    return moment
+
+
+def _release(package: Any) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", package.__version__)[:3])
 
 
 def matrix_of(about: Mapping[str, object], ndim: int) -> npt.NDArray[np.float64] | None:

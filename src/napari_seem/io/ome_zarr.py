@@ -1,9 +1,8 @@
-"""OME-Zarr 0.4 and 0.5: multiscale images in, label groups out (https://ngff.openmicroscopy.org)."""
+"""Label groups of OME-Zarr 0.4 and 0.5, written (https://ngff.openmicroscopy.org)."""
 
 from __future__ import annotations
 
 import colorsys
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
@@ -13,22 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import FileTrouble, InvalidLabels
+from ..errors import InvalidLabels
 from ..images import AnyArray, ArraySource, WritableArray
 from ..progress import Progress, tracked
 from .extras import need
 from .grid import Grid
-from .opened import Opened
-from .table import class_colour, plain_row, table_of
+from .guard import load_json
+from .ome_zarr_read import KINDS, UNITS, about_of, axes_of, group_at, transform_of
+from .table import class_colour, plain_row
 
 if TYPE_CHECKING:
     from zarr import Group
 
-_UNITS = {
-    "micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm", "meter": "m",
-    "angstrom": "angstrom", "second": "s", "millisecond": "ms", "minute": "min", "hour": "h",
-}  # fmt: skip
-_KINDS = {"t": "time", "c": "channel"}
 COLOURED = 4096
 """Colours are written for no more objects than this."""
 CHUNK = 1024
@@ -45,44 +40,6 @@ class LabelLevel(WritableArray, Protocol):
     @property
     def chunks(self) -> tuple[int, ...]:
         """Shape of a chunk."""
-
-
-def is_ome_zarr(path: Path) -> bool:
-    """Return whether a folder is a zarr group."""
-    return path.is_dir() and any((path / name).exists() for name in (".zgroup", "zarr.json"))
-
-
-def open_ome_zarr(path: Path) -> Opened:
-    """Open a multiscale image, or a label group; only its description is read.
-
-    Raises
-    ------
-    FileTrouble
-        A zarr store that is no OME-Zarr image, or one of a plate.
-    """
-    group = _group(path)
-    about, version = _about(group)
-    if "multiscales" not in about:
-        what = "a plate; open one of its fields" if "plate" in about else "no OME-Zarr image"
-        raise FileTrouble(f"'{path}' is {what}")
-    scales = about["multiscales"][0]
-    axes = _axes(scales)
-    try:
-        levels = tuple(group[entry["path"]] for entry in scales["datasets"])
-    except KeyError as error:
-        raise FileTrouble(f"'{path}' lacks the level {error} that it describes") from error
-    letters = [axis["name"] for axis in axes]
-    channel = next((i for i, axis in enumerate(axes) if axis.get("type") == "channel"), None)
-    scale, shift = _transform(scales, 0, len(axes))
-    kept = [i for i in range(len(axes)) if i != channel]
-    grid = Grid.scaled(
-        [levels[0].shape[i] for i in kept], [letters[i] for i in kept], [scale[i] for i in kept],
-        [shift[i] for i in kept], [_UNITS.get(axes[i].get("unit", ""), "pixel") for i in kept],
-        file_format="ome-zarr", native={"path": path, "version": version, "scales": scales},
-    )  # fmt: skip
-    named = [str(c.get("label", "")) for c in about.get("omero", {}).get("channels", [])]
-    return Opened(path.name.removesuffix(".zarr").removesuffix(".ome"), levels, grid, channel,
-                  tuple(named), {"version": version})  # fmt: skip
 
 
 def write_ome_labels(
@@ -190,7 +147,7 @@ def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, obje
     """Write the objects of a label group, and their provenance, into its description."""
     zarr = need("zarr")
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
-    known, version = _about(group)
+    known, version = about_of(group)
     ids = [label_id for label_id, _ in table.items()]
     image_label: dict[str, Any] = {
         "source": {"image": "../../"}, "napari-seem": dict(about),
@@ -213,64 +170,22 @@ def enlist(image: Path, name: str) -> None:
         The image is no zarr group.
     """
     zarr = need("zarr")
-    _, version = _about(_group(image))
+    _, version = about_of(group_at(image))
     root = zarr.open_group(image, mode="r+", use_consolidated=False)
     listing = root.require_group("labels")
-    names = list(_about(listing)[0].get("labels", []))
+    names = list(about_of(listing)[0].get("labels", []))
     if name not in names:
         _put(listing, version, {"labels": [*names, name]})
     if _consolidated(image):
         zarr.consolidate_metadata(image)
 
 
-def holds_labels(path: Path) -> bool:
-    """Return whether a folder is a label group; its description is read."""
-    for name in (".zattrs", "zarr.json"):  # without zarr, which may be missing
-        if (path / name).is_file():
-            known = json.loads((path / name).read_text())
-            known = known.get("attributes", known)
-            return "image-label" in known.get("ome", known)
-    return False
-
-
-def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
-    """Open a label group, its pixels unread; also its objects and their provenance."""
-    opened = open_ome_zarr(path)
-    known = _about(_group(path))[0].get("image-label", {})
-    rows = [{**row, "index": row["label-value"]} for row in known.get("properties", [])]
-    return opened, table_of(rows), dict(known.get("napari-seem", {}))
-
-
-def attributes(path: Path) -> dict[str, Any]:
-    """Return the OME attributes of a group of either version."""
-    return _about(_group(path))[0]
-
-
 def _consolidated(path: Path) -> bool:
     """Return whether a copy of all metadata lies at the top, which would become outdated."""
     top = path / "zarr.json"
     if top.exists():
-        return json.loads(top.read_text()).get("consolidated_metadata") is not None
+        return load_json(top).get("consolidated_metadata") is not None
     return (path / ".zmetadata").exists()
-
-
-def _group(path: Path) -> Any:
-    zarr = need("zarr")
-    try:
-        return zarr.open_group(path, mode="r", use_consolidated=False)
-    except (OSError, ValueError, KeyError, zarr.errors.GroupNotFoundError) as error:
-        raise FileTrouble(
-            f"'{path}' is not a zarr group ({error}); choose the .zarr folder"
-        ) from error
-
-
-def _about(group: Group) -> tuple[dict[str, Any], str]:
-    """Return the OME attributes and their version."""
-    attributes: dict[str, Any] = dict(group.attrs)
-    if "ome" in attributes:
-        about = dict(attributes["ome"])
-        return about, str(about.get("version", "0.5"))
-    return attributes, "0.4" if group.metadata.zarr_format == 2 else "0.5"
 
 
 def _put(group: Group, version: str, attributes: Mapping[str, Any]) -> None:
@@ -280,41 +195,24 @@ def _put(group: Group, version: str, attributes: Mapping[str, Any]) -> None:
         group.attrs["ome"] = {"version": version, **attributes}
 
 
-def _axes(scales: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return axes as of 0.4; earlier files list letters, or nothing (then t, c, z, y, x)."""
-    axes = scales.get("axes") or ["t", "c", "z", "y", "x"]
-    return [
-        axis if isinstance(axis, dict) else {"name": axis, "type": _KINDS.get(axis, "space")}
-        for axis in axes
-    ]
-
-
-def _transform(
-    scales: Mapping[str, Any], level: int, count: int
-) -> tuple[list[float], list[float]]:
-    """Return scale and translation of a level, including those of the whole image."""
-    scale, shift = np.ones(count), np.zeros(count)
-    own = scales["datasets"][level].get("coordinateTransformations", [])
-    for step in [*own, *scales.get("coordinateTransformations", [])]:
-        if step["type"] == "scale":
-            scale, shift = scale * step["scale"], shift * step["scale"]
-        elif step["type"] == "translation":
-            shift = shift + step["translation"]
-    return scale.tolist(), shift.tolist()
-
-
 def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
     """Return version, shapes, transforms and axes of a label pyramid on a grid."""
     if grid.format != "ome-zarr":
         return _fresh_plan(grid)
     scales, version = grid.native["scales"], grid.native["version"]
-    axes = _axes(scales)
+    axes = axes_of(scales)
     kept = [i for i, axis in enumerate(axes) if axis.get("type") != "channel"]
-    image = _group(grid.native["path"])
+    image = group_at(grid.native["path"])
     shapes, transforms = [], []
+    full = image[scales["datasets"][0]["path"]].shape
     for number, entry in enumerate(scales["datasets"]):
         shapes.append(tuple(image[entry["path"]].shape[i] for i in kept))
-        scale, shift = _transform(scales, number, len(axes))
+        scale, shift = transform_of(scales, number, len(axes))
+        if number and not entry.get("coordinateTransformations"):
+            scale = [
+                size * n / m
+                for size, n, m in zip(scale, full, image[entry["path"]].shape, strict=True)
+            ]
         steps: list[Any] = [{"type": "scale", "scale": [scale[i] for i in kept]}]
         if any(shift):
             steps.append({"type": "translation", "translation": [shift[i] for i in kept]})
@@ -327,11 +225,11 @@ def _fresh_plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list
         raise InvalidLabels(
             "OME-Zarr 0.5 can't describe a rotated grid; write these labels in another format"
         )
-    long = {short: name for name, short in _UNITS.items()}
+    long = {short: name for name, short in UNITS.items()}
     axes = []
     for name, unit in zip(grid.axes, grid.units, strict=True):
-        axis = {"name": name, "type": _KINDS.get(name, "space")}
-        axes.append(axis | ({"unit": long[unit]} if unit in long else {}))
+        kind = {"type": KINDS.get(name, "space")} if name in "tczyx" else {}
+        axes.append({"name": name, **kind, **({"unit": long[unit]} if unit in long else {})})
     shapes, transforms, factor = [grid.shape], [], 1
     while max(shapes[-1][-2:]) > 1024:
         shapes.append((*shapes[-1][:-2], *(max(1, -(-n // 2)) for n in shapes[-1][-2:])))

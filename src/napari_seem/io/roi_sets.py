@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import re
-import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import FileTrouble, InvalidLabels
+from ..errors import InvalidLabels
 from .extras import need
 from .grid import Grid, ids_in, narrowest
+from .guard import check_memory, member, members, read_bytes, reading
 from .outlines import Ring, outlines
 from .table import class_colour, plain_row, table_of
 
@@ -36,6 +37,8 @@ SHORT = 1 << 15
 MOVE, LINE, CLOSE = 0.0, 1.0, 4.0
 AREAS = ("POLYGON", "RECT", "OVAL", "FREEHAND", "TRACED")
 """Kinds of ROI that enclose pixels; lines, points and texts do not."""
+ROI_BYTES = 1 << 26
+"""Largest ROI that is read."""
 Plane = tuple[int, ...]
 
 
@@ -62,16 +65,17 @@ def write_roi_set(
     if labels.ndim > 4:
         raise InvalidLabels("ImageJ has no ROIs of more than four axes; write OME-Zarr")
     notes = _coded({**about, "shape": list(labels.shape), "objects": _unseen(labels, table)})
+    first = f"{ABOUT}: {notes}\n"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for plane in np.ndindex(labels.shape[:-2]):
             for label_id, polygons in outlines(labels[plane]).items():
                 roi = _roi(label_id, polygons, table[label_id], about)
                 _place(roi, plane, labels.shape)
-                roi.props += "" if file.namelist() else f"{ABOUT}: {notes}\n"
+                roi.props, first = roi.props + first, ""
                 number = "-".join(f"{n:04d}" for n in (label_id, *(i + 1 for i in plane)))
                 name = re.sub(r"[^\w .-]+", "_", f"{number} {table[label_id].name}".strip())
                 file.writestr(f"{name[:80]}.roi", roi.tobytes())
-        if not file.namelist():
+        if first:
             raise InvalidLabels("there is no object to write; a ROI set can't be empty")
 
 
@@ -98,14 +102,13 @@ def read_roi_set(
     InvalidLabels
         Nobody says how large the image is.
     """
-    try:
+    with reading(path, "as ROIs of ImageJ"):
         rois = _areas(path)
         about = next((found for roi in rois if (found := _property(roi, ABOUT))), {})
         table = table_of(about.pop("objects", []))
-    except (OSError, ValueError, KeyError, struct.error, zipfile.BadZipFile) as error:
-        raise FileTrouble(f"'{path}' can't be read as ROIs of ImageJ ({error})") from error
-    written = about.pop("shape", None)
-    size = (shape if grid is None else grid.shape) or written
+        written = about.pop("shape", None)
+        size = (shape if grid is None else grid.shape) or written
+        check_memory(path, 4 * prod(size or ()))
     if size is None:
         raise InvalidLabels(
             f"'{path}' does not say how large the image is; open the image first, or give its "
@@ -186,10 +189,11 @@ def _areas(path: Path) -> list[ImagejRoi]:
     from roifile import ROI_SUBTYPE, ImagejRoi
 
     if path.suffix.lower() == ".roi":
-        found = [(path.stem, path.read_bytes())]
+        found = [(path.stem, read_bytes(path, ROI_BYTES))]
     else:
         with zipfile.ZipFile(path) as file:
-            found = [(n[:-4], file.read(n)) for n in file.namelist() if n.lower().endswith(".roi")]
+            names = [name for name in members(path, file) if name.lower().endswith(".roi")]
+            found = [(name[:-4], member(file, name, ROI_BYTES)) for name in names]
     rois = []
     for name, content in found:
         roi = ImagejRoi.frombytes(content)

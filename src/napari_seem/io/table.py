@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import FileTrouble
 from ..palette import rgb
+from .guard import JSON_BYTES, read_text, reading
 
 COLOURS = "colours"
 """Key of the colours in the provenance of labels, class -> "#rrggbb"; see `Palette.to_dict`."""
@@ -64,13 +64,9 @@ def read_json(path: Path) -> tuple[ObjectTable, dict[str, object]]:
     FileTrouble
         The file is something else.
     """
-    try:
-        document = json.loads(path.read_text())
+    what = "as a table of objects of napari-seem"
+    with reading(path, what, remedy="move it, or choose another name for the labels"):
+        document = json.loads(read_text(path, JSON_BYTES))
         rows = document.pop("objects")
         document.pop(VERSION, None)
         return table_of(rows), document
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise FileTrouble(
-            f"'{path}' is no table of objects of napari-seem ({error}); move it, or choose another "
-            "name for the labels"
-        ) from error

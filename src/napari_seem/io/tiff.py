@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +14,93 @@ import tifffile
 from ..errors import FileTrouble
 from ..images import ArraySource
 from .extras import need
-from .grid import Grid, narrowest
-from .opened import Opened
+from .grid import Grid, arranged, narrowest
+from .guard import GuardedArray, check_claim, reading
+from .opened import FileArray, Opened, lazy
+from .pictures import TURN, coloured, of_cmyk, of_lab, of_palette, turned
+from .tiff_notes import Spacing, check_whole, described
 
 LARGE = 1 << 30
 """Files with more bytes of pixels are not read when they are opened."""
-_UNITS = {
-    "µm": "um", "\\u00B5m": "um", "micron": "um", "microns": "um", "um": "um", "nm": "nm",
-    "mm": "mm", "cm": "cm", "m": "m", "Å": "angstrom", "inch": "inch",
-}  # fmt: skip
-_PER_UNIT = {2: "inch", 3: "cm"}
-Spacing = dict[str, tuple[float, str]]
-"""Axis letter -> size of a pixel and its unit."""
+ENDINGS = (
+    ".tif", ".tiff", ".btf", ".tf8", ".tf2", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff",
+)  # fmt: skip
+"""Endings of TIFF files; others are known by their first bytes."""
+_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_BESIDE = ("label", "macro", "thumbnail", "overview", "map", "localization", "focus")
+"""Names of images that slide scanners put beside the one that is wanted."""
+_ALPHA = (1, 2)
+_JPEG = (6, 7, 34892, 33007)
+_GUESSED = (
+    "its planes are tagged as red, green and blue, as tifffile tags any array of three or four "
+    "planes; they are opened as a stack. If they are colours, save the array with metadata="
+    "{'axes': 'CYX'}, or with its colours last"
+)
+_RAW = (32803, 34892, 32844, 32845)
+Page = tifffile.TiffPage
+Series = tifffile.TiffPageSeries
 
 
-def open_tiff(path: Path) -> Opened:
-    """Open the first series of a TIFF, with the spacing that OME, ImageJ or TIFF itself states.
+def is_tiff(path: Path) -> bool:
+    """Return whether a file is a TIFF, by its first bytes or its name."""
+    with path.open("rb") as stream:
+        return stream.read(4) in _MAGIC or path.name.lower().endswith(ENDINGS)
 
-    Axes of length one are dropped, channels stay an axis. Large files are mapped or, where they are
-    compressed, read in chunks (extra `zarr`).
+
+def open_tiff(path: Path, series: str | None = None, as_stored: bool = False) -> Opened:
+    """Open an image of a TIFF, with the spacing that OME, ImageJ, LSM or TIFF itself states.
+
+    Axes of length one are dropped but for rows and columns; the others come in the order t, z, y,
+    x, and channels stay where they are among them. Pixels are as people see them: white is high,
+    palettes and CMYK are colours, and a plain TIFF is turned as its orientation says. Large files
+    are read part by part, compressed ones by the extra `zarr`.
+
+    Parameters
+    ----------
+    path : Path
+    series : str, optional
+        The number of one of several images, as `series_of` gives them; by default the largest.
+    as_stored : bool
+        Leave palettes, inverted values and the orientation as the file holds them.
 
     Raises
     ------
     FileTrouble
-        No TIFF, or a damaged one.
+        No TIFF, a damaged one, or one of a set that is not complete.
+    MissingPackage
+        The compression needs imagecodecs.
     """
-    try:
-        with tifffile.TiffFile(path) as file:
-            series = file.series[0]
-            levels = tuple(_pixels(path, n, level) for n, level in enumerate(series.levels))
-            letters = _letters(series)
-            spacing, names, flavour = _described(file)
-    except (tifffile.TiffFileError, ValueError, OSError, IndexError, KeyError) as error:
-        raise FileTrouble(
-            f"'{path}' can't be read as TIFF ({error}); copy it again from where it came"
-        ) from error
+    with _file(path) as file:
+        number = _chosen(path, file.series, series)
+        one = file.series[number]
+        page, (letters, kept) = one.keyframe, _letters(one)
+        _refuse_values(path, one)
+        levels = [_pixels(path, level, kept) for level in one.levels]
+        spacing, names = described(file, one, number)
+        warnings = check_whole(path, file, one)
+        warnings += _others(file.series, number) if series is None else []
+        if "S" in letters and _guessed(page):
+            letters = letters.replace("S", "Q" if "Z" in letters else "Z")
+            warnings.append(_GUESSED)
+        plain = not (file.is_ome or file.is_imagej or file.is_lsm or file.is_stk)
+        turn = int(page.tags.valueof("Orientation", 1)) if plain and not as_stored else 1
+        if not as_stored:
+            levels, letters = _as_seen(levels, letters, page, plain)
+    levels, letters = _in_order(levels, letters)
+    about: dict[str, Any] = {"warning": "; ".join(warnings)} if warnings else {}
+    if turn in range(2, 9):
+        levels, about[TURN] = [turned(_part(one), turn, letters.index("Y")) for one in levels], turn
+        if turn >= 5:
+            swapped = {new: spacing[old] for new, old in ("xy", "yx") if old in spacing}
+            spacing = {**spacing, **swapped}
+    return _opened(path, levels, letters, spacing, names or _colours(letters, page), about)
+
+
+def _opened(
+    path: Path, levels: Sequence[ArraySource], letters: str, spacing: Spacing,
+    names: Sequence[str], about: Mapping[str, Any],
+) -> Opened:  # fmt: skip
+    """Put pixels, whose axes the letters name, onto their grid."""
     colour = [i for i, letter in enumerate(letters) if letter in "SC"]
     if len(colour) > 1:
         raise FileTrouble(f"'{path}' has channels of colours ({letters}); save it with one of them")
@@ -55,9 +109,20 @@ def open_tiff(path: Path) -> Opened:
     sizes = [spacing.get(letter, (1.0, "pixel")) for letter in axes]
     grid = Grid.scaled(
         shape, _world_names(axes), [size for size, _ in sizes], units=[unit for _, unit in sizes],
-        file_format="tiff", native={"flavour": flavour},
+        file_format="tiff",
     )  # fmt: skip
-    return Opened(_stem(path), levels, grid, colour[0] if colour else None, names)
+    channel = colour[0] if colour else None
+    return Opened(
+        _stem(path), tuple(levels), grid, channel,
+        () if channel is None else tuple(names), about,
+    )  # fmt: skip
+
+
+def series_of(path: Path) -> dict[str, str]:
+    """Return the images of a TIFF that a person may want: number as text -> description."""
+    with _file(path) as file:
+        wanted = [n for n, one in enumerate(file.series) if not _is_beside(one)]
+        return {str(n): _description(n, file.series[n]) for n in wanted}
 
 
 def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour: str) -> None:
@@ -73,7 +138,7 @@ def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour:
     flavour : str
         "ome", "imagej" (8- and 16-bit only, else plain) or "plain".
     """
-    values = narrowest(labels, least=16)
+    values, grid = arranged(narrowest(labels, least=16), grid)
     sizes = dict(zip(grid.axes, zip(grid.spacing, grid.units, strict=True), strict=True))
     options: dict[str, Any] = {"compression": "zlib"}
     known = set(grid.axes) <= set("tzyx") and len(set(grid.axes)) == grid.ndim
@@ -90,24 +155,163 @@ def write_tiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid, flavour:
     tifffile.imwrite(path, values, **options)
 
 
-def _pixels(path: Path, number: int, level: tifffile.TiffPageSeries) -> ArraySource:
-    """Read the pixels of a series, without axes of length one."""
+@contextmanager
+def _file(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF to be read; a compression that can't be is refused by its name."""
+    with reading(path, "as TIFF"):
+        try:
+            with tifffile.TiffFile(path) as file:
+                yield file
+        except (ValueError, KeyError, RuntimeError, ImportError) as error:
+            if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
+                raise
+            need("imagecodecs")
+            raise FileTrouble(
+                f"'{path}' is compressed in a way that can't be read here ({error}); save it with "
+                "LZW or deflate"
+            ) from error
+
+
+def _chosen(path: Path, listed: Sequence[Series], wanted: str | None) -> int:
+    """Return the number of the wanted image of a file, or that of its largest."""
+    if not listed:
+        raise FileTrouble(f"'{path}' holds no image; copy it again from where it came")
+    if wanted is None:
+        return max(range(len(listed)), key=lambda number: listed[number].size)
+    if wanted.isdecimal() and int(wanted) < len(listed):
+        return int(wanted)
+    found = [number for number, one in enumerate(listed) if one.name == wanted]
+    if len(found) == 1:
+        return found[0]
+    every = "; ".join(_description(n, one) for n, one in enumerate(listed))
+    raise FileTrouble(f"'{path}' has no image '{wanted}'; it has {every}")
+
+
+def _others(listed: Sequence[Series], number: int) -> list[str]:
+    """Say which image was opened where a file holds several that a person may want."""
+    if all(n == number or _is_beside(one) for n, one in enumerate(listed)):
+        return []
+    every = "; ".join(_description(n, one) for n, one in enumerate(listed[:8]))
+    more = ", ..." if len(listed) > 8 else ""
+    return [f"the file holds {len(listed)} images ({every}{more}), of which {number} is opened"]
+
+
+def _is_beside(one: Series) -> bool:
+    """Return whether an image is a label or a small copy beside the one that is wanted."""
+    return one.name.lower() in _BESIDE or bool(one.keyframe.is_reduced)
+
+
+def _description(number: int, one: Series) -> str:
+    sizes = " x ".join(map(str, one.get_shape(True)))
+    return f"{number}: {one.name} {sizes}".replace("  ", " ")
+
+
+def _letters(one: Series) -> tuple[str, list[int]]:
+    """Return a letter for every axis that is kept, and the axes that are."""
+    axes, shape = one.get_axes(False), one.get_shape(False)
+    kept = [i for i, (a, n) in enumerate(zip(axes, shape, strict=True)) if n > 1 or a in "YX"]
+    letters = "".join(axes[i] for i in kept)
+    unnamed = [letter for letter in letters if letter in "QI"]
+    if len(unnamed) == 1 and "Z" not in letters:
+        letters = letters.replace(unnamed[0], "Z")
+    return letters, kept
+
+
+def _pixels(path: Path, level: Series, kept: Sequence[int]) -> ArraySource:
+    """Read the kept axes of an image, or make them ready to be read where they are large."""
+    shape = level.get_shape(False)
+    small = tuple(shape[i] for i in kept)
+    check_claim(path, level.nbytes, kept=level.nbytes <= LARGE)
     if level.nbytes <= LARGE:
-        return level.asarray(squeeze=True)
-    try:
-        return tifffile.memmap(path, series=0, level=number, mode="r").squeeze()
-    except (ValueError, AttributeError):
-        need("zarr")
-        import dask.array
+        return level.asarray(squeeze=False).reshape(small)
+    offset = None if level.is_multifile else level.dataoffset
+    if offset is not None and level.dtype.kind != "b":
+        dtype = level.dtype.newbyteorder(level.keyframe.parent.byteorder)
+        if offset + level.nbytes > path.stat().st_size:
+            raise FileTrouble(f"'{path}' was cut off; copy it again from where it came")
+        return FileArray(path, dtype, small, offset)
+    need("zarr")
+    import zarr
 
-        return dask.array.from_zarr(level.aszarr(squeeze=True)).squeeze()
+    stored: Any = zarr.open_array(level.aszarr(squeeze=False), mode="r")
+    whole = lazy(GuardedArray(stored, path))
+    return whole[tuple(slice(None) if i in kept else 0 for i in range(whole.ndim))]
 
 
-def _letters(series: tifffile.TiffPageSeries) -> str:
-    """Return a letter for every axis of the squeezed pixels."""
-    axes, shape = series.get_axes(squeeze=True), series.get_shape(squeeze=True)
-    kept = [a for a, n in zip(axes, shape, strict=True) if n > 1]
-    return "".join("Z" if letter in "QI" else letter for letter in kept)
+def _refuse_values(path: Path, one: Series) -> None:
+    """Raise `FileTrouble` for pixels that are no intensities or colours."""
+    page = one.keyframe
+    if one.dtype is None or one.dtype.kind not in "buif":
+        raise FileTrouble(
+            f"'{path}' holds values of type {one.dtype}, which can't be shown; save real numbers, "
+            "such as the magnitude of complex ones"
+        )
+    if page.photometric in _RAW:
+        raise FileTrouble(f"'{path}' is a camera's raw image; develop it to an ordinary TIFF")
+    if page.photometric == 6 and page.compression not in _JPEG:
+        raise FileTrouble(f"'{path}' holds YCbCr without JPEG; save it as RGB")
+
+
+def _guessed(page: Page) -> bool:
+    """Return whether tifffile called the first axis of an array colours by its length alone."""
+    text = page.description.lstrip()
+    shaped = text.startswith(('{"shape"', "shape=")) and "axes" not in text
+    return shaped and page.photometric == 2 and page.planarconfig == 2
+
+
+def _as_seen(
+    levels: list[ArraySource], letters: str, page: Page, plain: bool
+) -> tuple[list[ArraySource], str]:
+    """Bring values and colours to what people see, and leave out alpha where it is no RGBA."""
+    kind, eight = page.photometric, levels[0].dtype == np.uint8
+    alpha = [extra in _ALPHA for extra in page.extrasamples or ()]
+    if "S" in letters and (kind in (2, 5, 6, 8) or any(alpha)):
+        last = letters.index("S")
+        order = [*(axis for axis in range(len(letters)) if axis != last), last]
+        levels = [level.transpose(order) for level in levels]  # type: ignore[attr-defined]
+        letters = letters.replace("S", "") + "S"
+    # a mask that tifffile wrote is tagged as inverted, and is not
+    mask = levels[0].dtype == bool
+    if kind == 0 and levels[0].dtype.kind in "bu" and not (mask and page.is_shaped):
+        top = True if mask else (1 << page.bitspersample) - 1
+        levels = [np.bitwise_xor(_part(level), levels[0].dtype.type(top)) for level in levels]
+    elif kind == 3 and plain and page.colormap is not None and "S" not in letters:
+        levels = [coloured(level, of_palette(page.colormap), more=True) for level in levels]
+        return levels, letters + "S"
+    elif kind in (5, 8) and eight and letters.endswith("S"):
+        convert = of_cmyk if kind == 5 else of_lab
+        return [coloured(level, convert) for level in levels], letters
+    if any(alpha) and letters.endswith("S"):
+        count = levels[0].shape[-1]
+        rest = [i for i in range(count) if not (count - i <= len(alpha) and alpha[i - count])]
+        if len(rest) == 1:
+            return [_part(level)[..., rest[0]] for level in levels], letters[:-1]
+        if not (eight and count == 4):
+            return [_part(level)[..., rest] for level in levels], letters
+    return levels, letters
+
+
+def _in_order(levels: list[ArraySource], letters: str) -> tuple[list[ArraySource], str]:
+    """Bring the axes into the order t, others, z, y, x; channels keep their place."""
+    slots = [axis for axis, letter in enumerate(letters) if letter not in "SC"]
+    ranks = {"T": 0, "Z": 2, "Y": 3, "X": 4}
+    order = list(range(len(letters)))
+    ranked = sorted(slots, key=lambda axis: ranks.get(letters[axis], 1))
+    for slot, axis in zip(slots, ranked, strict=True):
+        order[slot] = axis
+    if order == sorted(order):
+        return levels, letters
+    turned_levels = [level.transpose(order) for level in levels]  # type: ignore[attr-defined]
+    return turned_levels, "".join(letters[axis] for axis in order)
+
+
+def _part(data: ArraySource) -> Any:
+    """Return an array in memory as it is, and any other as a dask array."""
+    return data if isinstance(data, np.ndarray) else lazy(data)
+
+
+def _colours(letters: str, page: Page) -> tuple[str, ...]:
+    return ("red", "green", "blue", "alpha") if "S" in letters and page.photometric == 2 else ()
 
 
 def _world_names(axes: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,58 +320,6 @@ def _world_names(axes: tuple[str, ...]) -> tuple[str, ...]:
         name if axes.count(name) == 1 and name in "tzyx" else f"axis{i}"
         for i, name in enumerate(axes)
     )
-
-
-def _described(file: tifffile.TiffFile) -> tuple[Spacing, tuple[str, ...], str]:
-    """Read spacing, channel names and flavour, from whichever description the file has."""
-    if file.is_ome and file.ome_metadata:
-        return *_from_ome(file.ome_metadata), "ome"
-    if file.is_imagej and file.imagej_metadata:
-        return *_from_imagej(file), "imagej"
-    tags = file.pages.first.tags
-    unit = _PER_UNIT.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None
-    spacing = _from_tags(file, unit) if unit else {}
-    # 72 or 96 dots an inch are a printer's default, not a measure
-    dots = {round(1 / size) for size, _ in spacing.values() if unit == "inch"}
-    return ({} if dots & {72, 96, 300} else spacing), (), "plain"
-
-
-def _from_ome(text: str) -> tuple[Spacing, tuple[str, ...]]:
-    images = tifffile.xml2dict(text)["OME"]["Image"]
-    pixels = (images[0] if isinstance(images, list) else images)["Pixels"]
-    spacing: Spacing = {}
-    for letter in "xyz":
-        size = float(pixels.get(f"PhysicalSize{letter.upper()}", 0) or 0)
-        unit = str(pixels.get(f"PhysicalSize{letter.upper()}Unit", "µm"))
-        if size > 0:
-            spacing[letter] = (size, _UNITS.get(unit, "pixel"))
-    if float(pixels.get("TimeIncrement", 0) or 0) > 0:
-        spacing["t"] = (float(pixels["TimeIncrement"]), str(pixels.get("TimeIncrementUnit", "s")))
-    channels = pixels.get("Channel", [])
-    listed = channels if isinstance(channels, list) else [channels]
-    names = tuple(str(c.get("Name", "")) for c in listed)
-    return spacing, names if any(names) else ()
-
-
-def _from_imagej(file: tifffile.TiffFile) -> tuple[Spacing, tuple[str, ...]]:
-    about = file.imagej_metadata or {}
-    unit = _UNITS.get(str(about.get("unit", "")))
-    spacing = _from_tags(file, unit) if unit else {}
-    if unit and float(about.get("spacing", 0) or 0) > 0:
-        spacing["z"] = (float(about["spacing"]), unit)
-    if float(about.get("finterval", 0) or 0) > 0:
-        spacing["t"] = (float(about["finterval"]), "s")
-    return spacing, ()
-
-
-def _from_tags(file: tifffile.TiffFile, unit: str) -> Spacing:
-    tags, spacing = file.pages.first.tags, {}
-    for letter, tag in (("x", "XResolution"), ("y", "YResolution")):
-        if tag in tags:
-            count, per = tags[tag].value
-            if count:
-                spacing[letter] = (per / count, unit)
-    return spacing
 
 
 def _ome(grid: Grid, sizes: dict[str, tuple[float, str]]) -> dict[str, object]:

@@ -20,15 +20,19 @@ import numpy.typing as npt
 from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from .formats import place_of_table, table_beside
 from .grid import Grid, ids_in
+from .guard import check_file, guarded, read_text, reading
 from .opened import Opened, OpenedLabels
-from .table import read_json, write_json
+from .table import write_json
 from .tiff import open_tiff, write_tiff
 from .whole import replacing
 
 CONTINUES = "continues"
 """Key in the JSON beside: later parts of objects with gaps -> the object."""
 HIGHEST = (1 << 16) - 1
+TRACK_BYTES = 1 << 26
+"""Largest text of tracks that is read."""
 _MASKS = {"man_track.txt": "man_track", "res_track.txt": "mask"}
 
 
@@ -63,6 +67,7 @@ def tracks_of(labels: Any, parents: Mapping[int, int] | None = None) -> list[Tra
     return [Track(i, first[i], last[i], known.get(i, 0)) for i in sorted(first)]
 
 
+@guarded
 def check_tracks(path: str | PathLike[str]) -> list[str]:
     """Check files of tracks by the rules of the Cell Tracking Challenge.
 
@@ -104,7 +109,7 @@ def check_tracks(path: str | PathLike[str]) -> list[str]:
 
 def write_tracks(
     path: Path, labels: npt.NDArray[np.integer], grid: Grid, table: ObjectTable,
-    about: Mapping[str, object],
+    about: Mapping[str, object], texts: Mapping[Path, str] | None = None,
 ) -> list[Path]:  # fmt: skip
     """Write the text of tracks, a mask for every frame, and a JSON table; all files, or none.
 
@@ -120,6 +125,8 @@ def write_tracks(
         Names the parents.
     about : mapping
         Provenance, for the JSON.
+    texts : mapping of Path to str, optional
+        Further files to write in the same step.
 
     Raises
     ------
@@ -141,8 +148,8 @@ def write_tracks(
             f"{problem}; erase the parent from that frame on, or say that it ended there"
         )
     parts_of = {CONTINUES: {part: of for part, (of, _) in continues.items()}} if continues else {}
-    finals = [path, path.with_suffix(".json"), *masks]
-    with replacing(*finals) as parts:
+    finals = [path, place_of_table(path), *masks]
+    with replacing(*finals, texts=texts) as parts:
         lines = [f"{one.label} {one.begin} {one.end} {one.parent}\n" for one in tracks]
         parts[0].write_text("".join(lines), encoding="ascii")
         write_json(parts[1], table, {**about, **parts_of})
@@ -213,8 +220,7 @@ def read_tracks(path: Path) -> OpenedLabels:
     problem = next(chain(_text_problems(tracks, len(masks)), wrong), "")
     if problem:
         raise FileTrouble(f"'{path}' breaks the rules of tracks: {problem}; mend the file")
-    side = path.with_suffix(".json")
-    table, about = read_json(side) if side.exists() else (ObjectTable(), dict[str, object]())
+    table, about = table_beside(path) or (ObjectTable(), dict[str, object]())
     noted = about.pop(CONTINUES, None)
     whole = {int(i): int(of) for i, of in noted.items()} if isinstance(noted, Mapping) else {}
     for part, of in whole.items():
@@ -256,16 +262,10 @@ def _without_gaps(
 
 
 def _read_text(path: Path) -> list[Track]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = read_text(path, TRACK_BYTES, "utf-8-sig").splitlines()
+    remedy = "each line has four numbers: label, first frame, last frame, parent"
+    with reading(path, "as a text of tracks", remedy=remedy):
         return [Track(*(int(word) for word in line.split())) for line in lines if line.strip()]
-    except OSError as error:
-        raise FileTrouble(f"'{path}' can't be read ({error.strerror}); check its name") from error
-    except (ValueError, TypeError) as error:
-        raise FileTrouble(
-            f"'{path}' is no text of tracks ({error}); each line has four numbers: label, first "
-            "frame, last frame, parent"
-        ) from error
 
 
 def _mask_files(path: Path, *, missing_ok: bool = False) -> list[Path]:
@@ -277,6 +277,7 @@ def _mask_files(path: Path, *, missing_ok: bool = False) -> list[Path]:
     for mask in path.parent.glob(f"{prefix}*.tif"):
         number = mask.stem.removeprefix(prefix)
         if number.isdecimal():
+            check_file(mask)
             found[int(number)] = mask
     if missing_ok:
         return list(found.values())

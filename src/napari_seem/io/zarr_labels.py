@@ -17,9 +17,11 @@ from ..edits import ObjectTable
 from ..errors import InvalidLabels
 from ..images import ArraySource
 from ..progress import Progress
-from . import ome_zarr
+from . import ome_zarr, ome_zarr_read
 from .formats import ending
-from .grid import Grid
+from .grid import Grid, arranged_axes
+from .opened import lazy
+from .table import GRID
 from .whole import replacing
 
 
@@ -35,12 +37,15 @@ class GrowingLabels:
         As `write_labels` takes them; read at the end.
     path : Path
         Where they will lie.
+    texts : mapping of Path to str
+        Further files to write in the same step; read at the end.
     """
 
     array: Any
     path: Path
     table: ObjectTable = field(default_factory=ObjectTable)
     about: Mapping[str, Any] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -62,9 +67,10 @@ def growing_labels(
     if ending(path) != ".zarr":
         raise InvalidLabels(f"'{path.name}' can't be written part by part; give a name in .zarr")
     path, home = _zarr_place(path, grid)
-    with replacing(path) as (part,):
+    texts: dict[Path, str] = {}
+    with replacing(path, texts=texts, home=None if home is None else home.parent) as (part,):
         levels = ome_zarr.begin_ome_labels(part, grid, dtype)
-        growing = GrowingLabels(levels[0], path)
+        growing = GrowingLabels(levels[0], path, texts=texts)
         yield growing
         ome_zarr.coarsen(levels)
         about = {**growing.about, "name": path.name}
@@ -75,11 +81,18 @@ def growing_labels(
 
 def write_zarr(
     path: Path, labels: ArraySource, grid: Grid, table: ObjectTable, about: Mapping[str, object],
-    progress: bool | Progress | None = None,
+    progress: bool | Progress | None = None, texts: Mapping[Path, str] | None = None,
 ) -> Path:  # fmt: skip
-    """Write labels (..., H, W) as a label group into their image, or as a group of its own."""
+    """Write labels (..., H, W) as a label group into their image, or as a group of its own.
+
+    Axes get the order that OME-Zarr wants, time first; those of an image in it keep its own.
+    """
     path, home = _zarr_place(path, grid)
-    with replacing(path) as (part,):
+    if grid.format != "ome-zarr" and (ordered := arranged_axes(grid)) != list(range(grid.ndim)):
+        about = {**about, GRID: grid.to_dict()}
+        source: Any = labels if isinstance(labels, np.ndarray) else lazy(labels)
+        labels, grid = source.transpose(ordered), grid.taken(ordered)
+    with replacing(path, texts=texts, home=None if home is None else home.parent) as (part,):
         notes = {**about, "name": path.name}
         ome_zarr.write_ome_labels(part, labels, grid, table, notes, progress)
     if home is not None:
@@ -87,24 +100,28 @@ def write_zarr(
     return path
 
 
+def place_of(path: Path, grid: Grid | None) -> Path:
+    """Return where labels that are written to a path will lie: within an image by its rules."""
+    image = grid.native.get("path") if grid is not None and grid.format == "ome-zarr" else None
+    if image is not None and path.resolve() == Path(image).resolve():
+        return path / "labels" / "labels"
+    if path.parent.name == "labels" and ome_zarr_read.is_ome_zarr(path.parent.parent):
+        return path.with_name(path.name.removesuffix(".zarr"))
+    return path
+
+
 def _zarr_place(path: Path, grid: Grid) -> tuple[Path, Path | None]:
     """Return the path of a label group, and the image that it belongs to, if any."""
-    image = grid.native.get("path") if grid.format == "ome-zarr" else None
-    home = path.parent.parent if path.parent.name == "labels" else None
-    if image is not None and path.resolve() == Path(image).resolve():
-        path, home = path / "labels" / "labels", path
-    elif home is not None and ome_zarr.is_ome_zarr(home):
-        path = path.with_name(path.name.removesuffix(".zarr"))
-    else:
-        home = None
+    place = place_of(path, grid)
+    home = None if place == path else place.parent.parent
     if home is None and path.exists() and "image-label" not in _attributes(path):
         raise InvalidLabels(
             f"'{path}' is an image, which labels must not replace; choose another name, or "
             f"'{path}/labels/NAME.zarr' to put them into it"
         )
-    path.parent.mkdir(exist_ok=True)
-    return path, home
+    place.parent.mkdir(exist_ok=True)
+    return place, home
 
 
 def _attributes(path: Path) -> Mapping[str, object]:
-    return ome_zarr.attributes(path) if ome_zarr.is_ome_zarr(path) else {}
+    return ome_zarr_read.attributes(path) if ome_zarr_read.is_ome_zarr(path) else {}

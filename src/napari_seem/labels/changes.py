@@ -150,9 +150,8 @@ def with_rows(table: ObjectTable, rows: Mapping[int, ObjectRecord | None]) -> Ob
 def differences(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[Any, Any]:
     """What differs between two mappings: key -> (before, after), None for absent."""
     keys = [*before, *(key for key in after if key not in before)]
-    return {
-        key: (before.get(key), after.get(key)) for key in keys if before.get(key) != after.get(key)
-    }
+    pairs = ((key, before.get(key), after.get(key)) for key in keys)
+    return {key: (one, other) for key, one, other in pairs if one is not other and one != other}
 
 
 def new_uid() -> str:

@@ -108,9 +108,8 @@ class LabelDocument:
         """
         if self._highest is None:
             self._highest = highest_id(self.data)
-        named = [label_id for label_id, _ in self.table.items()]
-        painted = self.history.highest
-        return max([self._highest, painted, self._highest_elsewhere(plane), *named]) + 1
+        elsewhere = self._highest_elsewhere(plane)
+        return max(self._highest, self.history.highest, elsewhere, *self.table) + 1
 
     @contextmanager
     def transaction(
@@ -349,6 +348,8 @@ class LabelDocument:
                     undo.abandon(transaction.edits, error)
                     host.write_palette(palette)
                     _restore_table(host, table, others)
+                    if host.store is not None:
+                        host.store.settle()
                     raise _explained(error, host.name) from error
                 if self._highest is not None:
                     self._highest = max(self._highest, transaction.highest)

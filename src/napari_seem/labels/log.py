@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -14,18 +14,26 @@ from typing import Any
 from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.formats import ending
-from ..io.ome_zarr import is_ome_zarr
+from ..io.guard import check_file, reading
+from ..io.ome_zarr_read import is_ome_zarr
 from ..io.whole import replacing
 from .legacy import upgraded
 
 FORMAT = "napari-seem log"
 VERSION = 2
 SUFFIX = ".log.jsonl"
-PROMPTS = "prompts"
-"""Lines of this event hold prompts that were not committed; they have no number."""
+LOG_BYTES = 1 << 31
+"""Largest log that is read."""
+PROMPTS, LAYER, WRITTEN = "prompts", "layer", "written"
+ASIDE = (PROMPTS, LAYER, WRITTEN)
+"""Lines of a journal without a number, of which the last count: prompts that were not committed,
+what is known of the layer, and how many events are in its file."""
+OPENED, CLOSED = ("open", "opened"), ("save", "saved", "close")
 NEAR = 2
 """The path of an image is kept relative to the log if it leads at most this many folders up."""
 Event = dict[str, Any]
+CHANGES, CONTENT = ("paint", "recovered"), {"patch", "objects"}
+"""Events that change labels, even where their line holds none of the keys of what was changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +46,11 @@ class SessionLog:
         The first is `open`; all in the form of this version.
     prompts : list of dict
         The latest line of each plane that tells of prompts which were not committed.
+    layer : dict
+        What the journal knows of the layer: `labels` (its name), `grid`, `palette`, `saved` (its
+        file), `folder` (of labels on disk), `image` (name and source), `series`.
+    written : int
+        The number of the last event that is in a file of labels, too.
     cut_off : bool
         The last line was not written to its end, as in a program that died; it is left out.
     """
@@ -45,16 +58,23 @@ class SessionLog:
     events: list[Event] = field(repr=False)
     cut_off: bool = False
     prompts: list[Event] = field(default_factory=list, repr=False)
+    layer: Event = field(default_factory=dict, repr=False)
+    written: int = 0
 
     @property
     def is_closed(self) -> bool:
         """Whether the labels were saved or closed in the end, so that nothing is lost."""
-        return self.events[-1]["event"] in ("save", "saved", "close")
+        return self.events[-1]["event"] in CLOSED
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something was changed that is in no file of labels."""
+        return is_unsaved(self.events, self.written)
 
     @property
     def uncommitted(self) -> list[Event]:
         """The prompts of each plane that were not committed when the log ends."""
-        return [line for line in self.prompts if line.get("prompts")]
+        return [line for line in self.prompts if line.get("prompts") or line.get("waiting")]
 
     @property
     def name(self) -> str:
@@ -91,6 +111,11 @@ def read_log(path: str | PathLike[str]) -> list[SessionLog]:
         An empty file, a damaged or missing line, a file of another kind or a newer version.
     """
     path = as_path(path)
+    with reading(path, "as a log of napari-seem", LogTrouble, "restore the file from a copy"):
+        return _read(path)
+
+
+def _read(path: Path) -> list[SessionLog]:
     *lines, last = _text(path).split("\n")
     sessions: list[list[Event]] = []
     for number, line in enumerate(lines, start=1):
@@ -110,21 +135,49 @@ def read_log(path: str | PathLike[str]) -> list[SessionLog]:
     return [*read[:-1], replace(read[-1], cut_off=cut_off)]
 
 
+def is_unsaved(events: Sequence[Event], written: int = 0) -> bool:
+    """Whether pixels or objects were changed after the event that was in a file last."""
+    for event in reversed(events):
+        if event["event"] == "close" or event["n"] <= written:
+            return False
+        if event["event"] in CHANGES or (event["event"] not in OPENED and CONTENT & event.keys()):
+            return True
+    return False
+
+
 def _session(lines: Sequence[Event]) -> SessionLog:
-    """A session of its lines; prompts are left out once their plane was written to."""
+    """A session of its lines; prompts are left out once they were committed."""
     prompts: dict[str, Event] = {}
+    last: dict[str, Event] = {}
     for line in lines:
-        plane = json.dumps(line.get("plane"), sort_keys=True)
+        last[line["event"]] = line
         if line["event"] == PROMPTS:
-            prompts[plane] = line
+            prompts[json.dumps([line.get("image"), line.get("plane")], sort_keys=True)] = line
         elif line["event"] in ("commit", "committed"):
-            prompts.pop(plane, None)
-    events = [line for line in lines if line["event"] != PROMPTS]
-    return SessionLog(upgraded(events), prompts=list(prompts.values()))
+            prompts = {key: _uncommitted(known, line) for key, known in prompts.items()}
+    events = upgraded([line for line in lines if line["event"] not in ASIDE])
+    written = last.get(WRITTEN, {}).get("upto", 0)
+    if LAYER not in last:  # of a version that did not tell whether the file was written in the end
+        written = max((event["n"] for event in events if event["event"] == "save"), default=0)
+    return SessionLog(
+        events, prompts=list(prompts.values()), layer=last.get(LAYER, {}), written=int(written)
+    )
+
+
+def _uncommitted(line: Event, commit: Event) -> Event:
+    """A line of prompts without those of a commit, which are known by their identifiers."""
+    if line.get("plane") != commit.get("plane"):
+        return line
+    uids = {one.get("uid") for one in commit.get("prompts", ())}
+    waiting = line.get("waiting", ())
+    left = [one for one in waiting if not uids & {p.get("uid") for p in one["prompts"]}]
+    kept = [p for p in line.get("prompts", ()) if p.get("uid") not in uids]
+    return {**line, "prompts": kept, "waiting": left}
 
 
 def _text(path: Path) -> str:
     try:
+        check_file(path, LOG_BYTES)
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise LogTrouble(f"there is no file '{path}'; check its path") from None
@@ -153,57 +206,25 @@ def write_log(path: Path, events: Sequence[Event]) -> Path:
     FileTrouble
         The disk is full, the folder read-only; what was there is as it was.
     """
+    with replacing(texts={path: log_text(path, events)}):
+        return path
+
+
+def log_text(path: Path, events: Sequence[Event]) -> str:
+    """The text of a log with the lines of a session, as `write_log` writes it."""
     own = str(events[0]["session"])
     try:
         former = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")[:-1]
     except FileNotFoundError:
         former = []
-    kept = _others(former, own)
-    lines = [*kept, *(line_of(_near(event, path.parent)) for event in events)]
-    with replacing(path) as (part,):
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
-    return path
-
-
-class Journal:
-    """A session's log while it goes on: each event is on disk as soon as it happened.
-
-    Parameters
-    ----------
-    path : Path
-        Made with the second event: labels that are only looked at leave no file.
-    warn : callable
-        Given a message, once, where the file can't be written; nothing more is written then.
-    """
-
-    def __init__(self, path: Path, warn: Callable[[str], None] = lambda _: None) -> None:
-        self.path = path
-        self._warn = warn
-        self._broken = False
-        self._waiting: list[Event] | None = []
-
-    def put(self, event: Event) -> None:
-        """Write an event."""
-        if self._broken:
-            return
-        if self._waiting is not None:
-            self._waiting.append(event)
-            if len(self._waiting) < 2:
-                return
-        events, self._waiting = self._waiting or [event], None
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.writelines(line_of(one) + "\n" for one in events)
-        except OSError as error:
-            self._broken = True
-            self._warn(f"the log '{self.path}' can't be written ({error.strerror or error})")
+    lines = [*_others(former, own), *(line_of(_near(event, path.parent)) for event in events)]
+    return "\n".join(lines) + "\n"
 
 
 def _event(line: str, path: Path, number: int) -> Event:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LogTrouble(
             f"line {number} of '{path}' is damaged ({error}); restore the file from a copy"
         ) from None
@@ -214,7 +235,7 @@ def _event(line: str, path: Path, number: int) -> Event:
 
 def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> None:
     """Put an event to its session, checking that none is missing before it."""
-    if event["event"] in ("open", "opened"):
+    if event["event"] in OPENED:
         if event.get("format") != FORMAT:
             raise LogTrouble(f"line {number} of '{path}' is not of a napari-seem log")
         if not isinstance(event.get("version"), int) or event["version"] > VERSION:
@@ -225,13 +246,21 @@ def _put(sessions: list[list[Event]], event: Event, path: Path, number: int) -> 
         sessions.append([])
     elif not sessions:
         raise LogTrouble(f"line {number} of '{path}': the first line must be 'open'")
-    due = sum(known["event"] != PROMPTS for known in sessions[-1]) + 1
-    if event["event"] != PROMPTS and event.get("n") != due:
+    if event["event"] in ASIDE:
+        sessions[-1].append(event)
+        return
+    due = _last_number(sessions[-1]) + 1
+    if event.get("n") != due:
         raise LogTrouble(
             f"line {number} of '{path}' is event {event.get('n')}, where {due} should be; lines "
             "are missing; restore the file from a copy"
         )
     sessions[-1].append(event)
+
+
+def _last_number(events: Sequence[Event]) -> int:
+    """The number of the last event that has one."""
+    return next((int(e["n"]) for e in reversed(events) if e["event"] not in ASIDE), 0)
 
 
 def _others(lines: Sequence[str], own: str) -> list[str]:
@@ -240,9 +269,9 @@ def _others(lines: Sequence[str], own: str) -> list[str]:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             event = {}
-        if isinstance(event, dict) and event.get("event") in ("open", "opened"):
+        if isinstance(event, dict) and event.get("event") in OPENED:
             mine = event.get("session") == own
         if not mine:
             kept.append(line)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import LogTrouble
+from ..io.guard import unpacked
 
 Ints = npt.NDArray[np.int64]
+PATCH_BYTES = 1 << 28
+"""Most bytes of runs that a line of a log may unpack to."""
+MASK_PIXELS = 1 << 30
+"""Most pixels of a prompt's mask."""
+PIXELS = 1 << 48
+"""No label array has more pixels."""
 CHUNK = 1 << 22
 """Pixels that are written at a time."""
 
@@ -108,7 +115,7 @@ class Patch:
         """
         if not len(self.starts):
             return
-        if self.end > labels.size:
+        if self.end > labels.size or labels.dtype.kind not in "uib":
             raise LogTrouble(
                 f"a change reaches pixel {self.end} of labels that have {labels.size}; the log is "
                 "damaged"
@@ -129,15 +136,18 @@ class Patch:
     def from_dict(cls, text: str) -> Patch:
         """Read back what `to_dict` gave; raises `LogTrouble` for anything else."""
         try:
-            plain = zlib.decompress(base64.b64decode(text, validate=True))
+            plain = unpacked(base64.b64decode(text, validate=True), PATCH_BYTES)
             gaps, lengths, values = np.frombuffer(plain, "<i8").reshape(3, -1).astype(np.int64)
-        except (binascii.Error, zlib.error, ValueError, TypeError, AttributeError) as error:
+        except (zlib.error, ValueError, TypeError, AttributeError) as error:
             raise LogTrouble(
                 f"changed pixels can't be read ({error}); the log is damaged"
             ) from None
-        if (lengths < 1).any() or (gaps < 0).any():
+        starts = np.cumsum(gaps)
+        rising = (gaps >= 0) & (gaps <= PIXELS) & (lengths >= 1) & (lengths <= PIXELS)
+        apart = (starts[:-1] + lengths[:-1] <= starts[1:]).all() and (starts <= PIXELS).all()
+        if not (rising.all() and apart):
             raise LogTrouble("changed pixels do not follow each other; the log is damaged")
-        return cls(np.cumsum(gaps), lengths, values)
+        return cls(starts, lengths, values)
 
 
 def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, object]:
@@ -165,9 +175,12 @@ def unpack_ids(values: dict[str, object]) -> npt.NDArray[np.int32]:
 
 def _unpacked(values: dict[str, Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     try:
-        out = np.zeros(tuple(int(n) for n in values["shape"]), dtype)
+        shape = tuple(int(n) for n in values["shape"])
+        if len(shape) != 2 or min(shape) < 0 or prod(shape) > MASK_PIXELS:
+            raise ValueError(f"its shape is {shape}")
+        out = np.zeros(shape, dtype)
         Patch.from_dict(values["runs"]).apply(out)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LogTrouble(f"a mask can't be read ({error!r}); the log is damaged") from None
     return out
 

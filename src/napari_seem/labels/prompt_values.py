@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidPrompt, LogTrouble
+from ..errors import LogTrouble
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Scribble, Text
 from .patches import pack_mask, unpack_mask
 
@@ -28,11 +28,11 @@ def prompts_from_dict(values: Sequence[dict[str, Any]]) -> list[Prompt] | None:
     LogTrouble
         Where it is something else.
     """
-    if not all(one.get("kind") in _KINDS for one in values):
-        return None
     try:
+        if not all(one.get("kind") in _KINDS for one in values):
+            return None
         return [_KINDS[one["kind"]](one, **_uid(one)) for one in values]
-    except (KeyError, TypeError, ValueError, InvalidPrompt) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise LogTrouble(f"a prompt can't be read ({error!r}); the log is damaged") from None
 
 

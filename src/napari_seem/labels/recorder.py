@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .log import FORMAT, PROMPTS, VERSION, Event, Journal, plain
+from .journal import Journal
+from .log import FORMAT, PROMPTS, VERSION, WRITTEN, Event, is_unsaved, plain
 from .snapshot import Area, LabelSnapshot, digest_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Recorder:
         self.session = uuid.uuid4().hex[:12]
         self.journal = journal(self.session)
         self.busy = False
+        self._written = 0
         self._images: dict[str, int] = {}
         self._rows: Rows = NEVER
         self._snapshot = LabelSnapshot(data.shape)
@@ -78,12 +80,18 @@ class Recorder:
         """Bytes taken by what is known of the labels."""
         return self._snapshot.nbytes
 
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether something was changed since the labels were saved last."""
+        return is_unsaved(self.events, self._written)
+
     def fork(self) -> Recorder:
         """Another that knows the same, for a copy of the labels."""
         other = Recorder.__new__(Recorder)
         other.events = list(self.events)
         other.session = self.session
         other.journal, other.busy = None, False
+        other._written = self._written
         other._images, other._rows = dict(self._images), self._rows
         other._snapshot = self._snapshot.copy()
         return other
@@ -175,12 +183,30 @@ class Recorder:
         if self.journal is not None:
             self.journal.put({"event": PROMPTS, "at": _now(), **plain(values)})
 
+    def describe(self, values: Mapping[str, object]) -> None:
+        """Keep in the journal what a layer is, besides its pixels and objects."""
+        if self.journal is not None:
+            self.journal.describe(plain(values))
+
     def saved(self, data: ArraySource, name: str, rows: Rows | None = None) -> list[Event]:
         """Log that the labels (..., H, W) were written to a file; gives all lines up to that."""
         self.sync(data, rows=rows)
         digest = digest_of(data)
         self._put("save", {"file": name, "dtype": np.dtype(data.dtype).str, "labels": digest})
         return list(self.events)
+
+    def written(self, count: int, path: str) -> None:
+        """The first events are in a file of labels, too; call it in any thread.
+
+        Parameters
+        ----------
+        count : int
+            As many as there were when what was written was taken.
+        path : str
+        """
+        self._written = max(self._written, count)
+        if self.journal is not None:
+            self.journal.put({"event": WRITTEN, "at": _now(), "upto": count, "file": path})
 
     def close(self) -> None:
         """Log that nobody works on the labels any more."""
@@ -206,7 +232,8 @@ class Recorder:
     def _changed(self, rows: Rows) -> dict[str, object]:
         """Rows that are other than before; null for those that are gone."""
         known = self._rows
-        changed: dict[str, Any] = {k: plain(r) for k, r in rows.items() if known.get(k) != r}
+        new = {k: r for k, r in rows.items() if known.get(k) is not r}
+        changed: dict[str, Any] = {k: plain(r) for k, r in new.items() if known.get(k) != r}
         changed |= {key: None for key in known if key not in rows}
         self._rows = rows
         return changed

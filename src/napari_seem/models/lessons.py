@@ -10,10 +10,13 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from ..errors import InvalidLabels
+from ..io.guard import check_file, reading
 from ..io.whole import replacing
 from .in_context import Lesson
 
 FORMAT = "napari-seem lesson 1"
+LESSON_BYTES = 1 << 30
+"""Largest lesson that is read."""
 Kept = TypeVar("Kept", bound=Lesson)
 
 
@@ -75,16 +78,14 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
     InvalidLabels
         The file is no lesson, is damaged, or was made by another model.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     if not path.exists():
         raise InvalidLabels(f"there is no lesson file '{path}'; check its path")
-    try:
-        with safe_open(path, framework="pt") as stream:
-            about = stream.metadata() or {}
-            tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InvalidLabels(f"'{path}' is damaged or not a lesson file ({error})") from error
+    check_file(path, LESSON_BYTES)
+    with reading(path, "as a lesson", InvalidLabels), safe_open(path, framework="pt") as stream:
+        about = stream.metadata() or {}
+        tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
     if about.get("format") != FORMAT:
         raise InvalidLabels(f"'{path}' is not a lesson file; save one with Save taught ... first")
     if about.get("model") != identity:
@@ -92,7 +93,7 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
             f"'{path}' was taught to '{about.get('model')}', not to '{identity}'; teach this model "
             "from the examples again"
         )
-    try:
+    with reading(path, "as a lesson", InvalidLabels):
         values = {"model": identity, **json.loads(about["lesson"])}
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         for name in (field.name for field in fields(kind) if field.name not in values):
@@ -100,5 +101,3 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
             several = [tensors[f"{name}.{i}"] for i in range(len(series))]
             values[name] = several or tensors[name]
         return kind(**values)
-    except (KeyError, ValueError, TypeError) as error:
-        raise InvalidLabels(f"'{path}' is damaged or not a lesson file ({error})") from error

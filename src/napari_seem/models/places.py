@@ -6,8 +6,14 @@ import json
 import os
 from pathlib import Path
 
+from ..errors import FileTrouble
+from ..io.guard import load_json
+from ..io.whole import replacing
+
 HOME_VARIABLE = "NAPARI_SEEM_HOME"
 LISTING = "places.json"
+LISTING_BYTES = 1 << 20
+"""Largest list of places that is read."""
 
 
 def cache_folder() -> Path:
@@ -24,9 +30,9 @@ def remember(filename: str, path: Path) -> None:
     """Look for a file at `path` from now on, where it is not in the cache folder itself."""
     listing = cache_folder() / LISTING
     listing.parent.mkdir(parents=True, exist_ok=True)
-    part = listing.with_name(listing.name + ".part")
-    part.write_text(json.dumps(_places() | {filename: str(path.expanduser().resolve())}, indent=1))
-    os.replace(part, listing)
+    places = _places() | {filename: str(path.expanduser().resolve())}
+    with replacing(listing) as (part,):
+        part.write_text(json.dumps(places, indent=1))
 
 
 def remembered(filename: str) -> Path | None:
@@ -37,7 +43,8 @@ def remembered(filename: str) -> Path | None:
 
 def _places() -> dict[str, str]:
     try:
-        found = json.loads((cache_folder() / LISTING).read_text())
-    except (OSError, ValueError):
+        found = load_json(cache_folder() / LISTING, LISTING_BYTES)
+    except FileTrouble:
         return {}
-    return found if isinstance(found, dict) else {}
+    known = found.items() if isinstance(found, dict) else ()
+    return {name: path for name, path in known if isinstance(path, str) and len(path) < 4096}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import FileTrouble, InvalidArgument, InvalidPrompt, NapariSeemError
+from ..io.guard import check_file
 from ..prompts import Box, Point, Prompt, Text
 from .prompted import Prompted
 
@@ -23,6 +24,8 @@ LOG = logging.getLogger(__name__)
 Row = tuple[str, Mapping[str, object]]
 """Where a row stands, for messages, and its cells by the columns' names."""
 POINT, BOX = ("y", "x"), ("y0", "x0", "y1", "x1")
+TABLE_BYTES = 1 << 28
+"""Largest table of prompts that is read."""
 COLUMNS = (*POINT, *BOX, "text", "object", "positive", "kind", "name", "image")
 KINDS: dict[str, tuple[str, ...]] = {"point": POINT, "box": BOX, "text": ("text",)}
 RENAMED = {"axis-0": "y", "axis-1": "x", "index": ""}
@@ -41,6 +44,7 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
         Its columns are not those of prompts.
     """
     file = Path(path)
+    check_file(file, TABLE_BYTES)
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
             head = stream.readline()

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..edits import now
 from ..errors import FileTrouble
-from ..io.whole import replacing
+from ..io.guard import load_json, reading
+from ..io.whole import locked, replacing
 
 TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"
 STATES = (TO_DO, IN_WORK, DONE, SKIPPED)
@@ -18,6 +19,8 @@ FOLDER = "series"
 """Folder of the marks in the labels folder."""
 FORMAT = "napari-seem series"
 VERSION = 1
+MARK_BYTES = 1 << 26
+"""Largest mark that is read."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class MarkFolder:
         """All marks that can be read, by the names of their images."""
         marks = {}
         for path in sorted(self.folder.rglob("*.json")):
-            if path.name.startswith("."):
+            if any(part.startswith(".") for part in path.relative_to(self.folder).parts):
                 continue
             try:
                 mark = _read(path)
@@ -117,11 +120,8 @@ class MarkFolder:
             The file can't be written; it is as it was.
         """
         path = self.path_of(image)
-        former = self.read(image)
-        mark = replace(former, image=image, **changes)
-        if mark.state != former.state:
-            mark = replace(mark, annotator=annotator, time=now())
-        if mark == former:
+        mark = self._changed(image, annotator, changes)
+        if mark == self.read(image):
             return mark
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,11 +130,18 @@ class MarkFolder:
                 f"the folder '{path.parent}' can't be made ({error.strerror or error}); choose "
                 "another folder for the labels"
             ) from error
-        _spare_damaged(path)
-        text = json.dumps({FORMAT: VERSION, **asdict(mark)}, indent=1, ensure_ascii=False)
-        with replacing(path) as (part,):
-            part.write_text(text + "\n", encoding="utf-8")
-        return mark
+        with locked(path):  # or what somebody else writes just then would be lost
+            mark = self._changed(image, annotator, changes)
+            _spare_damaged(path)
+            text = json.dumps({FORMAT: VERSION, **asdict(mark)}, indent=1, ensure_ascii=False)
+            with replacing(texts={path: text + "\n"}):
+                return mark
+
+    def _changed(self, image: str, annotator: str, changes: Mapping[str, Any]) -> Mark:
+        former = self.read(image)
+        mark = replace(former, image=image, **changes)
+        changed = mark.state != former.state
+        return replace(mark, annotator=annotator, time=now()) if changed else mark
 
     def rename(self, former: str, image: str) -> Mark:
         """Let an image have the mark of another name, which goes."""
@@ -147,18 +154,14 @@ class MarkFolder:
 
 def _read(path: Path) -> Mark:
     """Read a mark; `FileTrouble` where the file is something else."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+    if not path.exists():
+        raise FileNotFoundError(path)
+    with reading(path, "as a mark of a series", remedy="restore or delete it"):
+        values = load_json(path, MARK_BYTES)
         version = values.pop(FORMAT)
         known = {key: value for key, value in values.items() if key in _NAMES}
         first, second = known.pop("counted", (0, 0))
         mark = Mark(**known, counted=(int(first), int(second)))
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FileTrouble(f"'{path}' is no mark of a series ({error}); restore or delete it") from (
-            error
-        )
     if version != VERSION or mark.state not in STATES:
         raise FileTrouble(f"'{path}' was written by a newer napari-seem; update it")
     return mark

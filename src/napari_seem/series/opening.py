@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ..commands.files import SaveLabels
-from ..commands.replay import replay
+from ..commands.recovery import Recovery
 from ..errors import InvalidLabels, LogTrouble, NapariSeemError
 from ..io.files import open_image
 from ..io.formats import stem_of
 from ..io.grid import Grid
 from ..io.opened import Opened, OpenedLabels
-from ..labels.log import SUFFIX, SessionLog, log_path, read_log, write_log
+from ..labels.journal import is_live
+from ..labels.log import SUFFIX, log_path, read_log, write_log
 from .listing import open_labels_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
@@ -41,6 +42,8 @@ class OpenedImage:
         What was brought back from the log of a session that was not ended; "" for nothing.
     stamp : (int, int)
         Of the label file, by which changes of others are noticed.
+    journal : Path or None
+        The log that it was brought back from.
     """
 
     index: int
@@ -50,6 +53,7 @@ class OpenedImage:
     prompts: list[dict[str, Any]] = field(default_factory=list)
     recovered: str = ""
     stamp: tuple[int, int] = (0, 0)
+    journal: Path | None = None
 
 
 def open_in(series: Series, index: int, logs: Path, opened: Opened | None = None) -> OpenedImage:
@@ -176,34 +180,36 @@ def _editable(labels: OpenedLabels, path: Path) -> OpenedLabels:
 def _with_journal(found: OpenedImage, mark: Mark, logs: Path) -> OpenedImage:
     """With what the log of the last session knows and the files don't."""
     journal = journal_of(mark.session, logs)
-    if journal is None:
+    if journal is None or is_live(journal):
         return found
     written = journal.stat().st_mtime
     try:
-        session = read_log(journal)[-1]
+        recovery = Recovery(journal, read_log(journal)[-1])
         if found.path.is_dir() or (found.path.exists() and found.path.stat().st_mtime >= written):
             return found
-        return _recovered(found, session)
+        return _recovered(found, recovery)
     except (NapariSeemError, OSError):  # it helps, but is not needed
         return found
 
 
-def _recovered(found: OpenedImage, session: SessionLog) -> OpenedImage:
+def _recovered(found: OpenedImage, recovery: Recovery) -> OpenedImage:
+    session = recovery.session
     prompts = session.uncommitted or ([] if session.prompts else found.prompts)
     found = replace(found, prompts=prompts)
-    done = replay(session)
-    known = found.labels
-    if known is None and not done.labels.any():
+    done = recovery.read()
+    known, array = found.labels, np.asarray(done.labels)
+    if known is None and not array.any():
         return found
-    if known is not None and (
-        known.data.shape != done.labels.shape or np.array_equal(known.data, done.labels)
-    ):
+    if known is not None and (known.data.shape != array.shape or np.array_equal(known.data, array)):
         return found
     found.path.parent.mkdir(parents=True, exist_ok=True)
     write_log(log_path(found.path), session.events)  # the record of the labels goes on from it
-    grid = found.image.grid if found.image is not None else Grid.plain(done.labels.shape)
-    known = known or OpenedLabels(found.path.stem, done.labels, done.table, grid)
+    grid = found.image.grid if found.image is not None else Grid.plain(array.shape)
+    known = known or OpenedLabels(found.path.stem, array, done.table, grid)
+    about = {**known.about, **recovery.palette.to_dict()}
     return replace(
-        found, labels=_editable(replace(known, data=done.labels, table=done.table), found.path),
+        found,
+        labels=_editable(replace(known, data=array, table=done.table, about=about), found.path),
         recovered="what was not saved when the program ended is brought back from its log",
-    )  # fmt: skip
+        journal=recovery.path,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import NapariSeemError
 from ..io.grid import ids_in
 from ..io.opened import OpenedLabels
+from ..io.whole import settle
 from .listing import SeriesImage, labels_for, list_images, open_labels_of
 from .marks import DONE, IN_WORK, STATES, TO_DO, Mark, MarkFolder
 
@@ -94,6 +95,7 @@ class Series:
     def labels_path(self, index: int) -> Path:
         """Where the labels of an image are, or will be."""
         mark = self.mark_of(index)
+        settle((self.folder / (mark.labels or self.images[index].name)).parent)
         if mark.labels and (self.folder / mark.labels).exists():
             return self.folder / mark.labels
         return labels_for(self.images[index], self.folder)

@@ -14,6 +14,7 @@ from ..images import AnyArray, ArraySource
 from ..io.files import open_image
 from ..io.grid import Grid
 from ..io.images import channels_last
+from ..io.opened import Opened
 
 WHOLE = 16 << 20
 """Largest image, in bytes, whose pixels are all hashed; larger ones are sampled."""
@@ -64,32 +65,41 @@ class ImageFile:
         self.path = path
         opened = open_image(path)
         self.grid: Grid = opened.grid
-        self._arrays = [opened.data]
-        axis = opened.channel_axis
-        if axis is not None:
-            self._arrays.append(channels_last(opened))
-            for number in range(opened.data.shape[axis]):
-                cut = (slice(None),) * axis + (number,)
-                self._arrays.append(np.asarray(opened.data[cut]))
-        elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
-            self._arrays.append(opened.data[0])
+        self._arrays = _arrays_of(opened)
 
     def find(self, description: Mapping[str, object]) -> ArraySource:
-        """Return the array that a log describes.
+        """Return the array that a log describes: as people see it, or else as the file holds it.
 
         Raises
         ------
         LogTrouble
             The file holds another image.
         """
-        return find(self._arrays, description, f"'{self.path}'")
+        try:
+            return find(self._arrays, description, f"'{self.path}'")
+        except LogTrouble:  # of a layer of napari's own reader, perhaps
+            stored = _arrays_of(open_image(self.path, as_stored=True))
+            return find([*self._arrays, *stored], description, f"'{self.path}'")
+
+
+def _arrays_of(opened: Opened) -> list[ArraySource]:
+    """Return what may be a layer of an image: all of it, channels last, or one channel."""
+    arrays, axis = [opened.data], opened.channel_axis
+    if axis is not None:
+        arrays.append(channels_last(opened))
+        for number in range(opened.data.shape[axis]):
+            cut = (slice(None),) * axis + (number,)
+            arrays.append(np.asarray(opened.data[cut]))
+    elif opened.data.ndim == 3 and opened.data.shape[0] == 1:
+        arrays.append(opened.data[0])
+    return arrays
 
 
 def find(arrays: Sequence[ArraySource], description: Mapping[str, Any], where: str) -> ArraySource:
     """Return the array, of any shape, that a log describes; `LogTrouble` where there is none."""
     alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:
-        shapes = " or ".join(str(tuple(array.shape)) for array in arrays)
+        shapes = " or ".join(dict.fromkeys(str(tuple(array.shape)) for array in arrays))
         raise LogTrouble(
             f"{where} has the shape {shapes}, the image of the log '{description['name']}' "
             f"{tuple(description['shape'])}; give the image that was worked on"

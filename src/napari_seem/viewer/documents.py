@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
@@ -12,16 +11,19 @@ from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 import numpy as np
 
 from ..edits import ObjectTable
-from ..errors import InvalidLabels
+from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
 from ..labels.document import LabelDocument
-from ..labels.log import SUFFIX, Event, Journal
+from ..labels.journal import discard
+from ..labels.log import Event
 from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
+from .features import others_columns, rows_of, set_table, table_of
 from .foreign_tables import adopted
-from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, table_of
+from .journals import journal_for, layer_values, note_image
+from .metadata import ABOUT, grid_values
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
 from .targets import check_editable, store_of
@@ -29,18 +31,17 @@ from .undo import NapariUndo
 from .window import window_of
 
 if TYPE_CHECKING:
-    from napari.layers import Labels, Layer
+    from napari.layers import Image, Labels, Layer
 
     from ..images import WritableArray
 
 SESSION = "napari-seem session"
 """Key of a Labels layer's metadata: the name of its log's session, which copies of it share."""
-FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
-KEPT_DAYS = 30
-"""Logs of sessions in the person's own folder are deleted after so many days."""
 AT_ONCE = 512 << 20
 """Labels of more bytes are compared with their log in a thread when they are saved, and those on
 disk are not read when it begins."""
+AT_ONCE_REPLACED = 64 << 20
+"""Other pixels of at most so many bytes are compared with the log as they are given to a layer."""
 _DOCUMENTS: WeakKeyDictionary[Any, LabelDocument] = WeakKeyDictionary()
 _SESSIONS: WeakValueDictionary[str, LabelDocument] = WeakValueDictionary()
 
@@ -199,6 +200,7 @@ def document_of(labels: Labels, *, empty: bool = False) -> LabelDocument:
         _DOCUMENTS[layer] = document
         _register(layer, document)
         _connect(layer, ref(document))
+        _follow_place(layer, document)
     return document
 
 
@@ -216,7 +218,50 @@ def close_document(layer: Labels) -> None:
         document.log.close()
 
 
-def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
+def is_unsaved(layer: Layer) -> bool:
+    """Whether a Labels layer in memory was changed since it was saved last."""
+    document = _DOCUMENTS.get(unwrap(layer))
+    log = None if document is None else document.log
+    return log is not None and store_of(unwrap(layer)) is None and log.is_unsaved
+
+
+def begin_log(layer: Labels, image: Image | None) -> None:
+    """Begin the log of a layer that was painted first, if it has none.
+
+    Parameters
+    ----------
+    layer : Labels
+    image : Image or None
+        That it lies on.
+    """
+    own: Any = unwrap(layer)
+    if own in _DOCUMENTS:
+        return
+    if image is not None:
+        note_image(own, image)
+    log = document_of(own).log
+    if log is not None:
+        log.note("paint", {})
+
+
+def take_over(layer: Layer, journal: Path) -> None:
+    """Let the log of labels that were brought back hold them, and close the one they came from.
+
+    Parameters
+    ----------
+    layer : Labels
+    journal : Path
+    """
+    log = document_of(unwrap(layer)).log
+    if log is None or log.journal is None:
+        return
+    log.note("recovered", {"from": journal.name})
+    log.journal.sync()
+    with suppress(FileTrouble):  # it would be offered again
+        discard(journal, "recovered")
+
+
+def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Event]]:
     """What gives the lines of the log to write beside a Labels layer's file.
 
     Ask for it in the main thread, call it in any. It gives none of a layer that was not worked on.
@@ -228,12 +273,14 @@ def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
         Or a copy of one that has a document.
     name : str
         Of the file.
+    moment : integer array-like (..., H, W), optional
+        The labels as they are now, where they may change before the call.
     """
     own: Any = unwrap(layer)
     log = _log_for(own)
     if log is None:
         return list
-    data, rows = full_data(own), rows_of(own)
+    data, rows = full_data(own) if moment is None else moment, rows_of(own)
     if isinstance(data, np.ndarray) and data.nbytes <= AT_ONCE:
         events = log.saved(data, name, rows)
         return lambda: events
@@ -241,14 +288,14 @@ def saving(layer: Layer, name: str) -> Callable[[], list[Event]]:
     return lambda: apart.saved(data, name, rows)
 
 
-def logs_folder() -> Path:
-    """Where logs of sessions are kept as they go on: `$NAPARI_SEEM_LOGS`, or the state folder."""
-    chosen = os.environ.get(FOLDER_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_state_path
-
-    return user_state_path("napari-seem", appauthor=False) / "logs"
+def written_by(layer: Layer) -> Callable[[Path], None]:
+    """What is to be told the file that a layer, as it is now, was written to; in any thread."""
+    own: Any = unwrap(layer)
+    log = _log_for(own)
+    if log is None:
+        return lambda _: None
+    count = len(log.events)
+    return lambda path: log.written(count, str(path.absolute()))
 
 
 def _log_for(layer: Labels) -> Recorder | None:
@@ -281,12 +328,8 @@ def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> Non
 
     def replaced(_: object) -> None:
         known = document()
-        if known is None:
-            return
-        if known.log is not None and tuple(full_data(layer_of()).shape) != known.log.shape:
-            known.log = known.history.log = _new_log(layer_of(), False)
-            _register(layer_of(), known)
-        known.replaced()
+        if known is not None:
+            _replaced(known, layer_of())
 
     def described(_: object) -> None:
         known = document()
@@ -309,6 +352,39 @@ def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> Non
         window.noticed = notice
 
 
+def _follow_place(layer: Labels, document: LabelDocument) -> None:
+    """Keep in the journal how a layer is named, where it lies, and the colours of its classes."""
+    layer_of, log_of = ref(layer), ref(document)
+
+    def placed(_: object) -> None:
+        known, own = log_of(), layer_of()
+        if known is not None and known.log is not None and own is not None:
+            known.log.describe(layer_values(own))
+
+    placed(None)
+    document.changed.connect(placed)
+    events = layer.events
+    for event in (events.name, events.scale, events.translate, events.rotate, events.shear,
+                  events.affine, events.units, events.axis_labels):  # fmt: skip
+        event.connect(placed)
+
+
+def _replaced(document: LabelDocument, layer: Labels) -> None:
+    """A layer was given other pixels."""
+    data, log = full_data(layer), document.log
+    if log is not None and tuple(data.shape) != log.shape:
+        fresh = document.log = document.history.log = _new_log(layer, False)
+        _register(layer, document)
+        if fresh is not None:
+            fresh.describe(layer_values(layer))
+            if log.is_unsaved:
+                fresh.note("recovered", {"from": log.session})
+        log.close()
+    elif log is not None and getattr(data, "nbytes", 0) <= AT_ONCE_REPLACED:
+        log.sync(data)
+    document.replaced()
+
+
 def _new_log(layer: Labels, empty: bool) -> Recorder | None:
     """A new log; much that lies on disk is read where it is worked on, and when it is saved."""
     data = full_data(layer)
@@ -317,33 +393,5 @@ def _new_log(layer: Labels, empty: bool) -> Recorder | None:
     size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
     unread = empty or (not isinstance(data, np.ndarray) and size > AT_ONCE)
     return Recorder(
-        data, layer.name, rows_of(layer), _journal, empty=unread, grid=grid_values(layer)
+        data, layer.name, rows_of(layer), journal_for, empty=unread, grid=grid_values(layer)
     )
-
-
-def _journal(session: str) -> Journal | None:
-    """A file for the log of a session, unless the person wants none."""
-    from napari.settings import get_plugin_settings
-
-    try:
-        wanted = bool(get_plugin_settings("napari-seem").annotate.keep_log)
-    except (KeyError, ValueError, AttributeError):  # not installed as a plugin
-        wanted = True
-    if not wanted:
-        return None
-    folder = logs_folder()
-    _forget_old(folder)
-    return Journal(folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{session}{SUFFIX}", _warn)
-
-
-def _warn(trouble: str) -> None:
-    from napari.utils.notifications import show_warning
-
-    show_warning(f"{trouble}; the record is still saved beside the labels")
-
-
-def _forget_old(folder: Path) -> None:
-    oldest = time.time() - KEPT_DAYS * 86400
-    for path in folder.glob(f"*{SUFFIX}"):
-        if path.stat().st_mtime < oldest:
-            path.unlink(missing_ok=True)

@@ -17,12 +17,14 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
+from ..io.label_store import moment_of, written_to
 from ..io.nifti import SUFFIXES
-from ..io.opened import Opened, OpenedLabels
+from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
 from .coordinates import full_data
-from .documents import saving
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, table_of
+from .documents import saving, written_by
+from .features import table_of
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, guessed_axes, source_path
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
@@ -66,13 +68,13 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: CT as its file says, others by a sparse sample of theirs.
+    """How an image is shown at first: as its file says, others by a sparse sample of theirs.
 
     CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
     small ones of which every pixel can be looked at.
     """
-    window = ct_window(about)
-    if window is not None:
+    window = ct_window(about) or about.get("window")
+    if isinstance(window, tuple):
         return window
     if np.dtype(data.dtype).itemsize == 1:
         return None
@@ -183,6 +185,7 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
 def read_file(path: str | list[str]) -> Any:
     """npe2 reader of label files and of NIfTI; gives None for files of other kinds."""
     from napari import current_viewer
+    from napari.utils.notifications import show_warning
 
     paths = [Path(one) for one in ([path] if isinstance(path, str) else path)]
     labels = [find_labels(one) for one in paths]
@@ -196,9 +199,15 @@ def read_file(path: str | list[str]) -> Any:
         layers = []
         for one, found in zip(paths, labels, strict=True):
             if found is None:
-                layers += as_layers(open_image(one))
+                image = open_image(one)
+                layers += as_layers(image)
+                text = image.about.get("warning")
             else:
-                layers.append(labels_layer(open_labels_on(found, images), found))
+                labelled = open_labels_on(found, images)
+                layers.append(labels_layer(labelled, found))
+                text = labelled.note
+            if text:
+                show_warning(f"'{one.name}': {text}.")
         return layers
 
     return read
@@ -207,10 +216,15 @@ def read_file(path: str | list[str]) -> Any:
 def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
     """npe2 writer of one Labels layer, in the format that the file's name asks for."""
     from napari.layers import Labels
+    from napari.utils.notifications import show_info
 
     known = {key: value for key, value in meta.items() if key not in ("multiscale",)}
+    layer = Labels(data, **known)
     try:
-        return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
+        written = [str(one) for one in save_labels(layer, Path(path))]
+        if guess := guessed_axes(layer):
+            show_info(f"{guess}.")
+        return written
     except ValueError as error:  # which napari reports as "a plugin could not be found"
         raise FileTrouble(str(error)) from error
 
@@ -218,16 +232,41 @@ def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
 def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     """A Labels layer as it is now, to be written in any thread; ask for it in the main one.
 
+    Pixels, table and log are of this moment, whatever is changed while they are written.
+
     Parameters
     ----------
     layer : Labels
     path : Path
+
+    Raises
+    ------
+    FileTrouble
+        An image that is open lies there, or the disk of labels in a folder is full.
     """
     layer = unwrap(layer)
+    _spare_images(path)
+    with written_to(path):
+        moment = moment_of(full_data(layer))
     return SaveLabels(
-        path, full_data(layer), table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name),
+        path, moment, table_of(layer), palette_of(layer), grid_of(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment), written_by(layer),
     )  # fmt: skip
+
+
+def _spare_images(path: Path) -> None:
+    """Raise `FileTrouble` where an open image would be written over."""
+    from napari import current_viewer
+    from napari.layers import Image
+
+    viewer = current_viewer()
+    for one in () if viewer is None else unwrap(viewer).layers:
+        source = source_path(one) if isinstance(one, Image) else None
+        if source is not None and source.is_file() and source.resolve() == path.resolve():
+            raise FileTrouble(
+                f"'{path}' is the file of the image '{one.name}', which labels must not replace; "
+                "choose another name"
+            )
 
 
 def save_labels(layer: Layer, path: Path) -> list[Path]:
@@ -242,9 +281,5 @@ def save_labels(layer: Layer, path: Path) -> list[Path]:
 
 
 def _channel(level: Any, cut: tuple[Any, ...]) -> Any:
-    """One channel of a level; zarr arrays stay unread."""
-    if isinstance(level, np.ndarray) or type(level).__module__.startswith("dask"):
-        return level[cut]
-    import dask.array
-
-    return dask.array.from_array(level, chunks=level.chunks)[cut]
+    """One channel of a level; what is on disk stays unread."""
+    return (level if isinstance(level, np.ndarray) else lazy(level))[cut]

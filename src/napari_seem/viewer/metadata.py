@@ -1,18 +1,16 @@
-"""What a layer carries with it: keys of its metadata, its grid, its file, its table of objects."""
+"""What a layer carries with it: keys of its metadata, its grid and its file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..edits import ObjectTable
 from ..io.grid import Grid
 from .coordinates import affine_matrix, spatial_shape
 from .private import unwrap
 
 if TYPE_CHECKING:
-    from napari.layers import Labels, Layer
+    from napari.layers import Layer
 
 
 GRID = "napari-seem grid"
@@ -32,9 +30,15 @@ which must not be saved over the image.
 def grid_of(layer: Layer) -> Grid:
     """The grid of the file that a layer's image came from, or one by the layer's own transform."""
     own: Any = unwrap(layer)
-    grid, shape = own.metadata.get(GRID), spatial_shape(own)
-    if isinstance(grid, Grid) and grid.shape == shape:
+    grid = own.metadata.get(GRID)
+    if isinstance(grid, Grid) and grid.shape == spatial_shape(own):
         return grid
+    return placed_grid(own)
+
+
+def placed_grid(layer: Layer) -> Grid:
+    """The grid by a layer's own transform."""
+    own, shape = layer, spatial_shape(layer)
     names = [str(label) for label in own.axis_labels]
     plain = Grid.plain(shape).axes
     axes = tuple(
@@ -42,6 +46,23 @@ def grid_of(layer: Layer) -> Grid:
         for label, usual in zip(names, plain, strict=True)
     )
     return Grid(shape, axes, affine_matrix(own), tuple(short_unit(unit) for unit in own.units))
+
+
+def guessed_axes(layer: Layer) -> str:
+    """What to say of axes before the last two that nobody named, and `grid_of` did; "" for none."""
+    own: Any = unwrap(layer)
+    grid = own.metadata.get(GRID)
+    if own.ndim < 3 or (isinstance(grid, Grid) and grid.shape == spatial_shape(own)):
+        return ""
+    found = grid_of(layer).axes[:-2]
+    unnamed = [name for name, label in zip(found, own.axis_labels, strict=False) if name != label]
+    if not unnamed:
+        return ""
+    listed = " and ".join(unnamed)
+    return (
+        f"Nobody says what the axis before y and x is, and it is written as {listed}: where that "
+        "is wrong, name the axes of the layer first, such as labels.axis_labels = ('t', 'y', 'x')"
+    )
 
 
 def source_path(layer: Layer) -> Path | None:
@@ -70,61 +91,3 @@ def grid_values(layer: Layer) -> dict[str, object]:
 def short_unit(unit: object) -> str:
     """A pint unit as `Grid` writes it."""
     return f"{unit:~}".replace("µ", "u")
-
-
-def table_of(labels: Labels) -> ObjectTable:
-    """What a layer's features tell of its objects."""
-    return ObjectTable.from_features(unwrap(labels).features)
-
-
-def set_table(labels: Labels, table: ObjectTable, known: Any = None) -> None:
-    """Show an object table as the layer's features; columns of others stay with their ids.
-
-    Parameters
-    ----------
-    labels : Labels
-    table : ObjectTable
-    known : DataFrame, optional
-        As `others_columns` gave it: of ids that are in the table again.
-    """
-    import pandas as pd
-
-    layer = unwrap(labels)
-    frame = pd.DataFrame(table.to_features())
-    others = others_columns(layer)
-    if known is not None:
-        fresh = known[~known.index.isin(others.index)]
-        others = pd.concat([others, fresh]) if others.shape[1] else fresh
-    if others.shape[1]:
-        frame = frame.join(others, on="index")
-    layer.features = frame
-
-
-def others_columns(layer: Labels, ids: Iterable[int] | None = None) -> Any:
-    """Columns that are not ours, as a DataFrame over ids: all, or some."""
-    features = layer.features
-    ours = ObjectTable().to_features()
-    columns = [name for name in features.columns if name not in ours]
-    frame = features[columns]
-    frame = frame.set_axis(features["index"] if "index" in features else range(len(frame)))
-    frame = frame[~frame.index.duplicated()]
-    return frame if ids is None else frame[frame.index.isin(list(ids))]
-
-
-def rows_of(layer: Labels) -> dict[str, dict[str, object]]:
-    """The table of objects as plain values for the log: id as text -> row."""
-    features = layer.features
-    if "index" not in features:
-        return {}
-    names = [str(name) for name in features.columns if name != "index"]
-    columns = [features[name].tolist() for name in names]
-    rows = zip(features["index"].tolist(), zip(*columns, strict=True), strict=True)
-    return {
-        str(int(label_id)): {
-            name: None if value != value else value  # unknown numbers are NaN there
-            for name, value in zip(names, values, strict=True)
-            if (name, value) != ("parent", 0)
-        }
-        for label_id, values in rows
-        if int(label_id) > 0
-    }

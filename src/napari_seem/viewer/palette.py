@@ -14,7 +14,8 @@ from ..edits import ObjectTable
 from ..labels.plans import classes_of
 from ..palette import NEUTRAL, Palette, rgb
 from .coordinates import full_data
-from .metadata import ABOUT, table_of
+from .features import table_of
+from .metadata import ABOUT
 from .private import unwrap
 from .window import window_of
 

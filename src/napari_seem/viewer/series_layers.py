@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..commands.files import SaveLabels
 from ..intensity import IntensityWindow
 from ..io.opened import Opened, OpenedLabels
@@ -18,8 +16,9 @@ from ..series.listing import SeriesImage
 from ..series.opening import LabelFile, OpenedImage
 from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
-from .documents import close_document
+from .documents import close_document, take_over
 from .files import as_layers, labels_layer, labels_to_save
+from .journals import SERIES
 from .metadata import SAVED, note_saved, source_path
 from .model_input import LOOK
 from .private import unwrap
@@ -66,12 +65,12 @@ class ShownImage:
         return self.file.index
 
     def to_save(self) -> SaveLabels | None:
-        """The labels as they are now, a copy; None of those that lie in a folder."""
+        """The labels as they are now; None of those that lie in a folder."""
         if store_of(self.labels) is not None:
             return None
         save = labels_to_save(self.labels, self.file.path)
         about = {"image": self.file.series.images[self.index].name.rpartition("/")[2]}
-        return replace(save, labels=np.array(save.labels), about={**about, **save.about})
+        return replace(save, about={**about, **save.about})
 
     def put_aside(self, viewer: ViewerModel) -> list[ShownImage]:
         """Hide its layers; gives what is to be called `hide` of when another image is shown.
@@ -215,23 +214,24 @@ def source_ahead(
 def _labels_of(viewer: ViewerModel, image: Image, found: OpenedImage, file: LabelFile) -> Labels:
     """The labels that were read, or those of a folder, or new ones; their log begins."""
     name = f"{image.name} labels"
+    fresh = found.labels is None and not found.path.is_dir()
     if found.labels is not None:
         layer = add_labels(viewer, image, found.labels, name, file.path)
-        document_in(viewer, layer)
-        return layer
-    if found.path.is_dir():
+    elif fresh:
+        layer = new_labels(viewer, image, name, Path(file.series.folder))
+    else:
         layer = open_labels(viewer, found.path)
         note_owner(layer, image)
         slide_under_prompts(viewer, layer, image)
-        document_in(viewer, layer)
-        return layer
-    layer = new_labels(viewer, image, name, Path(file.series.folder))
-    document_in(viewer, layer, empty=True)
+    layer.metadata = {**layer.metadata, SERIES: str(file.series.folder)}
     store = store_of(layer)
-    if store is not None:
+    if fresh and store is not None:
         file.path = store.path
-    else:
+    elif fresh:
         note_saved(layer, file.path)
+    document_in(viewer, layer, empty=fresh)
+    if found.journal is not None:
+        take_over(layer, found.journal)
     return layer
 
 

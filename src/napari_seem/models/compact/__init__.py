@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import WeightsError
+from ...io.guard import check_file, reading
 from .model import CompactModel
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .network import CompactConfig
+
 __all__ = ["CompactModel", "build"]
+WEIGHTS_BYTES = 1 << 30
+"""Largest weights file that is read."""
+SIZES = {"depths": 64}
+"""Largest sizes that weights may name, by their names; others at most `SIZE`."""
+SIZE = 1 << 16
 
 
 def build(
@@ -33,27 +45,20 @@ def build(
     """
     import hashlib
 
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    from .network import CompactConfig, CompactNetwork, ConvNorm
+    from .network import CompactNetwork, ConvNorm
 
-    try:
+    weights_path = Path(weights_path)
+    check_file(weights_path, WEIGHTS_BYTES)
+    remedy = "install napari-seem again, or give the file that training/train.py wrote"
+    with reading(weights_path, "as weights of the compact model", WeightsError, remedy):
         with safe_open(weights_path, "pt") as file:
             facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        sizes = json.loads(facts["config"])
-        words = tuple(json.loads(facts["words"]))
-        known: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()
-        }
-        config = CompactConfig(**known)
-        network = CompactNetwork(config)
+        words = tuple(map(str, json.loads(facts["words"])))
+        network = CompactNetwork(_config(json.loads(facts["config"]), tensors))
         missing = network.load_state_dict(tensors, strict=False).missing_keys
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise WeightsError(
-            f"'{weights_path}' holds no weights of the compact model ({error}); install "
-            "napari-seem again, or give the file that training/train.py wrote"
-        ) from error
     lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
     if lacking:
         raise WeightsError(
@@ -66,3 +71,28 @@ def build(
             module.fuse()
     digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()[:12]
     return kind(network, words, f"compact@{digest}", device)
+
+
+def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactConfig:
+    """Return the sizes of a network, ValueError unless the tensors are those of one.
+
+    They are compared before any memory is taken for the network.
+    """
+    import torch
+
+    from .network import CompactConfig, CompactNetwork
+
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in sizes.items()}
+    for key, value in known.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) is not int or not 0 <= number <= SIZES.get(key, SIZE):
+                raise ValueError(f"the size {key} is {value!r:.60}")
+    config = CompactConfig(**known)
+    with torch.device("meta"):
+        wanted = CompactNetwork(config).state_dict()
+    for name, value in tensors.items():
+        if name in wanted and wanted[name].shape != value.shape:
+            raise ValueError(f"'{name}' has the shape {tuple(value.shape)}")
+    if sum(t.numel() for t in wanted.values()) > 2 * sum(t.numel() for t in tensors.values()):
+        raise ValueError("most of its tensors are missing")
+    return config

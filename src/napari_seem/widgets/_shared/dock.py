@@ -32,6 +32,7 @@ from .layer_box import LayerBox
 from .message import Message, notify
 from .preferences import plugin_page
 from .progress import Progress, ProgressRow
+from .watch import watch_of
 
 _OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
 """By viewer and kind: the dock that works, for two of a kind would both write what is clicked."""
@@ -123,6 +124,8 @@ class Dock(QWidget):
         if former is not None:
             former.retire()
         _OPEN.setdefault(self.viewer, {})[type(self)] = ref(self)
+        self._viewer_watch = watch_of(self.viewer)
+        self._viewer_watch.docks.add(self)
 
     @property
     def is_released(self) -> bool:
@@ -180,6 +183,13 @@ class Dock(QWidget):
         if page is not None:
             self.events.follow(self._on_page, page.events)
 
+    def prepare_to_close(self) -> int:
+        """Save what saves itself, before the window closes; how many commits are not written."""
+        return 0
+
+    def take_up(self, image: Any, labels: Any) -> None:
+        """Work on an image and labels that were brought back; each may be None."""
+
     def retire(self) -> None:
         """Let go of the viewer, as another dock of the kind takes over."""
         self.release()
@@ -196,6 +206,9 @@ class Dock(QWidget):
     def showEvent(self, event: Any) -> None:
         """Share the room of a dock that is open already, as a tab; once, for docks can be moved."""
         super().showEvent(event)
+        window = self.window()
+        if isinstance(window, QMainWindow):
+            self._viewer_watch.follow_window(window)
         frame = self.parent()
         if not self._placed and isinstance(frame, QDockWidget):
             self._placed = True

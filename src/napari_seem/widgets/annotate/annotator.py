@@ -13,25 +13,28 @@ from ...commands.models import ModelCache
 from ...errors import InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
-from ...labels.prompt_values import prompts_to_dict
 from ...planes import Plane
 from ...prompts import Prompt
 from ...session import Session
-from ...viewer.coordinates import channel_layers, shown_plane
-from ...viewer.documents import close_document, document_of
+from ...viewer.coordinates import shown_plane
+from ...viewer.documents import document_of
 from ...viewer.drawn import Drawn
+from ...viewer.left_prompts import taken_up
 from ...viewer.model_input import model_input_of
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
 from ...viewer.prompt_layers import PromptLayers
+from ...viewer.shown import channel_layers
 from ...viewer.timeline import document_in, timeline_of
 from .._shared.runner import LatestRunner
+from .chosen_image import ChosenImage
 from .classes import Classes
 from .commits import Commits
 from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import PromptSteps
 from .turns import Turns
+from .unfinished import PromptLog, resume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +60,8 @@ class Annotator(QObject):
     ----------
     answered : Signal(object)
         A turn was computed; carries the `Prediction`.
+    chosen : ChosenImage
+        Follows the chosen image.
     objects : ObjectWriter
         Writes into the Labels layer.
     changed : Signal()
@@ -65,6 +70,8 @@ class Annotator(QObject):
         Layers of the viewer came, went or were renamed.
     said : Signal(str, bool)
         A message for the person, and whether it is an error.
+    prompt_log : PromptLog
+        Keeps prompts so that a crash loses none.
     """
 
     answered = Signal(object)
@@ -85,19 +92,23 @@ class Annotator(QObject):
         self.objects = ObjectWriter(self)
         self.classes = Classes(self)
         self.commits = Commits(self)
+        self.prompt_log = PromptLog(self)
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.model_name = "compact"
         self.overwrite = False
         self.positive = True
         self.all_channels = False
-        self.sessions = PlaneSessions(model_cache)
+        self.sessions = PlaneSessions(model_cache, self.turns.compute)
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self._targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
-        self.timeline.travelled.connect(self._on_travelled)
+        self.timeline.travelled.connect(self.say)
+        self.chosen = ChosenImage(self)
+        self.chosen.moved.connect(self._on_moved)
+        self.chosen.reshaped.connect(self._on_reshaped)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -137,6 +148,7 @@ class Annotator(QObject):
         self.preview.clear()
         self.image, self._plane = image, None
         self.labels = self._targets.get(image)
+        self.chosen.follow(image)
         if image is not None:
             known = self._prompt_layers.get(image)
             if known is None:
@@ -150,6 +162,12 @@ class Annotator(QObject):
             self.preview.prepare(image)
             self._follow_plane()
         self.changed.emit()
+        self.take_up()
+
+    def take_up(self) -> None:
+        """Draw the prompts again that were left on the chosen image."""
+        if self.image is not None:
+            resume(self, taken_up(self.image))
 
     def choose_model(self, name: str, all_channels: bool | None = None) -> None:
         """Answer with another model from now on; the prompts stay.
@@ -177,7 +195,12 @@ class Annotator(QObject):
             self._targets.pop(self.image, None)
         else:
             self._targets[self.image] = self.labels
+            self.prompt_log.move(self.image)
         self.changed.emit()
+
+    def labels_of(self, image: Image) -> Labels | None:
+        """The Labels layer that objects of an image are written to; None for a new one."""
+        return self._targets.get(image)
 
     def set_positive(self, positive: bool) -> None:
         """Choose whether what is drawn next belongs to the object."""
@@ -215,20 +238,22 @@ class Annotator(QObject):
         work = self.work
         self.sessions.end(self.image, self._plane)
         if work is not None and work.session.prompts:
-            self._keep_prompts(work)
+            self.prompt_log.keep(work)
         if self.prompt_layers is not None:
             self.prompt_layers.show(self._plane, [])
         self.preview.clear()
         self.changed.emit()
 
     def close(self) -> None:
-        """Let go of the viewer."""
+        """Let go of the viewer; prompts are left to the next dock."""
+        self.prompt_log.close()
         self.commits.close()
         self.runner.close()
-        self.timeline.travelled.disconnect(self._on_travelled)
+        self.timeline.travelled.disconnect(self.say)
         self.viewer.dims.events.disconnect(self._on_dims)
         self.viewer.layers.events.disconnect(self._on_layers)
         self.preview.close()
+        self.chosen.follow(None)
         for layers in self._prompt_layers.values():
             layers.detach()
         self._prompt_layers.clear()
@@ -273,17 +298,7 @@ class Annotator(QObject):
     def _prompts_changed(self, work: PlaneSession) -> None:
         """A step was made in the prompts of a plane."""
         self.timeline.record(PromptSteps(self, work))
-        self._keep_prompts(work)
-
-    def _keep_prompts(self, work: PlaneSession) -> None:
-        """Keep prompts in the log of the labels, so that a crash loses none."""
-        if self.labels is None:
-            return
-        log = document_of(self.labels).log
-        if log is not None:
-            prompts = prompts_to_dict(work.session.prompts if work in self.sessions else ())
-            image = work.image.name
-            log.uncommitted({"image": image, "plane": work.plane.to_dict(), "prompts": prompts})
+        self.prompt_log.keep(work)
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""
@@ -293,7 +308,7 @@ class Annotator(QObject):
     def redraw(self, work: PlaneSession) -> None:
         """Draw the prompts of a plane's session anew, or none where it has ended; answer them."""
         present = work in self.sessions
-        self._keep_prompts(work)
+        self.prompt_log.keep(work)
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing() if present else [])
@@ -311,9 +326,6 @@ class Annotator(QObject):
         if document is not None:
             self.classes.follow(document.host.palette)
 
-    def _on_travelled(self, what: str) -> None:
-        self.say(what)
-
     def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
             self._follow_plane()
@@ -324,11 +336,10 @@ class Annotator(QObject):
             return
         try:
             plane = shown_plane(self.image, self.viewer.dims)
-        except InvalidPrompt:  # in 3-D: what is not seen is not written
-            self.runner.drop_waiting()
-            self.preview.clear()
-            self._plane = None
-            self.changed.emit()
+        except InvalidPrompt:
+            if self._plane is not None:
+                self._plane = None
+                self.turns.compute()
             return
         if self._plane is not None and plane.key() == self._plane.key():
             return
@@ -341,6 +352,23 @@ class Annotator(QObject):
             self._on_prompts()
         self.changed.emit()
 
+    def _on_moved(self) -> None:
+        """The image lies elsewhere, or has other pixels: another plane of it may be shown."""
+        self._plane = None
+        self._follow_plane()
+
+    def _on_reshaped(self) -> None:
+        """The image has pixels of another shape: prompts on it have no place any more."""
+        image = self.image
+        if image is None:
+            return
+        lost = any(one.image is image and one.session.prompts for one in self.sessions)
+        self._let_go_of(image)
+        self.choose_image(image)
+        if lost:
+            said = f"'{image.name}' has another shape; the prompts on it were cleared"
+            self.say(said, error=True)
+
     def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
             self._let_go_of(event.value)
@@ -351,10 +379,10 @@ class Annotator(QObject):
         self._targets = {
             k: v for k, v in self._targets.items() if v is not layer and k is not layer
         }
-        close_document(layer)
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
+            self.chosen.follow(None)
             self.preview.clear()
             self.runner.drop_waiting()
             self.image, self._plane = None, None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -14,7 +15,9 @@ from ...errors import InvalidLabels, InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...labels.plans import counted
+from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
+from ...viewer.model_input import check_pixels
 from ...viewer.targets import check_target
 from .._shared.runner import Job, explained
 from .continued import Continued
@@ -109,7 +112,7 @@ class Commits(QObject):
         self.continued: Continued | None = None
         self.title = ""
         self._last: PressedCommit | None = None
-        self._written: dict[str, PlaneSession] = {}
+        self._written: WeakValueDictionary[str, PlaneSession] = WeakValueDictionary()
         self._then: list[Callable[[], None]] = []
 
     def press(self, name: str = "", label_id: int | None = None) -> PressedCommit | None:
@@ -133,6 +136,8 @@ class Commits(QObject):
         with annotator.reporting():
             work = annotator.work
             if work is None or not work.session.prompts:
+                if annotator.image is not None and annotator.plane is None:
+                    shown_plane(annotator.image, annotator.viewer.dims)  # says why
                 raise InvalidPrompt(NO_OBJECT)
             labels = annotator.objects.target()
             check_target(labels, work.image, label_id or work.label_id or 1)
@@ -202,21 +207,33 @@ class Commits(QObject):
         self._annotator.redraw(one.work)
         self._wait(one)
 
+    def take_up(self, work: PlaneSession, name: str, concept: str) -> None:
+        """Press a commit for prompts that were pressed before and could not be written then."""
+        annotator = self._annotator
+        one = PressedCommit(
+            self, work, annotator.objects.target(), name, concept, work.label_id,
+            annotator.overwrite, None,
+        )  # fmt: skip
+        annotator.sessions.end(work.image, work.plane)
+        annotator.timeline.record(one)
+        self._wait(one)
+
     def close(self) -> None:
-        """Say which commits are lost."""
-        lost, self.waiting = len(self.waiting), []
-        if lost:
+        """Say which commits are not written."""
+        left, self.waiting = len(self.waiting), []
+        if left:
             self._annotator.say(
-                f"{counted(lost)} {'was' if lost == 1 else 'were'} not written: the Annotate dock "
-                "was closed before the masks were there", error=True,
+                f"{counted(left)} {'was' if left == 1 else 'were'} not written: the Annotate dock "
+                "was closed before the masks were there. Open it again, and they are written",
+                error=True,
             )  # fmt: skip
         self._call_waiting()
 
     def _wait(self, one: PressedCommit) -> None:
         """Write a commit after those before it, once its mask is there."""
-        annotator, session = self._annotator, one.work.session
-        one.state = "waits"
+        annotator, session, one.state = self._annotator, one.work.session, "waits"
         self.waiting.append(one)
+        annotator.prompt_log.keep(one.work)
         if session.prediction is not None:
             QTimer.singleShot(0, self._write_ready)  # after the step of undo that this may be
             return
@@ -255,6 +272,7 @@ class Commits(QObject):
                 self._lose(one, str(error))
                 return
             self.waiting.remove(one)
+            self._annotator.prompt_log.keep(one.work)
             self._say_written(one)
         self._call_waiting()
 
@@ -266,6 +284,7 @@ class Commits(QObject):
         self.waiting.remove(one)
         back = self.has_place(one) and annotator.sessions.put_back(one.work)
         one.state = "returned" if back else "lost"
+        annotator.prompt_log.keep(one.work)
         message = f"an object was not written: {reason}"
         if back:
             annotator.redraw(one.work)
@@ -282,6 +301,7 @@ class Commits(QObject):
             raise InvalidPrompt(NO_OBJECT)
         if one.labels not in annotator.viewer.layers:
             raise InvalidLabels(f"the labels layer '{one.labels.name}' was removed")
+        check_pixels(work.question.input.layers, work.known.source.input)
         workspace = annotator.objects.workspace(one.labels, work.image, one.label_id or 1)
         document = workspace.document
         known = workspace.fields(work.question.model, work.known)
@@ -336,8 +356,8 @@ class Commits(QObject):
         self._annotator.say(f"object {one.label_id} written to '{one.labels.name}'{more}")
 
     def _say_waiting(self) -> str:
-        number = len(self.waiting)
-        return f"{counted(number)} {'waits' if number == 1 else 'wait'} for the mask"
+        waits = "waits" if len(self.waiting) == 1 else "wait"
+        return f"{counted(len(self.waiting))} {waits} for the mask"
 
     def _call_waiting(self) -> None:
         while self._then and not self.waiting:

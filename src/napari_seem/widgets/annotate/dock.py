@@ -109,7 +109,8 @@ class AnnotateWidget(Dock):
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
-            "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
+            "commit": self.commit, "clear": self.clear,
+            "recompute": self.annotator.chosen.answer_again,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
@@ -137,6 +138,19 @@ class AnnotateWidget(Dock):
         self.panel.image.select(image)
         self._on_image(image)
         self.annotator.choose_labels(labels)
+        self.annotator.take_up()
+
+    def prepare_to_close(self) -> int:
+        """Say how many commits are not written, which go with the window."""
+        return len(self.annotator.commits.waiting)
+
+    def take_up(self, image: Image | None, labels: Labels | None) -> None:
+        """Work on an image and labels that were brought back, with the prompts left on it."""
+        if image is not None and labels is not None:
+            self.work_on(image, labels)
+        elif image is not None:
+            self._on_image(image)
+            self.annotator.take_up()
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""

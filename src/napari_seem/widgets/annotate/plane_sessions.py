@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...commands.models import KnownPlane, ModelCache
+from ...embeddings import content_key
 from ...planes import Plane
 from ...session import Session
 from ...sources.source import ImageInput, OpenPlane, PlaneSource
+from ...viewer.coordinates import spatial_shape
 from ...viewer.drawn import Drawn
 from ...viewer.model_input import ModelInput
 
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.utils.events import Event
+
+ENDED = 1000
+"""Ended sessions of an image that undo can bring back; a timeline has as many steps."""
+ANSWERED = 8
+"""Ended sessions that keep their answers, each some megabytes; others are answered anew."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +77,22 @@ class PlaneSession:
 
 
 class PlaneSessions:
-    """Keeps what was begun, by image and plane, until it is committed, cleared or its image goes.
+    """Keeps what was begun, by image and plane, until its image goes.
+
+    What was committed or cleared is kept for undo, so that nothing else need hold on to it.
 
     Parameters
     ----------
     models : ModelCache
+    outdated : callable
+        Called without arguments when an image has other pixels.
     """
 
-    def __init__(self, models: ModelCache) -> None:
-        self._models = models
+    def __init__(self, models: ModelCache, outdated: Callable[[], None]) -> None:
+        self._models, self._outdated = models, outdated
         self._sessions: dict[Image, dict[Any, PlaneSession]] = {}
+        self._ended: dict[Image, deque[PlaneSession]] = {}
+        self._answered: deque[PlaneSession] = deque()
         self._inputs: dict[ModelInput, ImageInput] = {}
         self._planes: dict[tuple[ModelInput, Any], KnownPlane] = {}
         self._watched: set[Image] = set()
@@ -88,9 +104,12 @@ class PlaneSessions:
     def at(self, image: Image, plane: Plane, question: Question) -> PlaneSession | None:
         """What was begun on a plane, to be answered by `question` from now on; or None."""
         found = self._sessions.get(image, {}).get(plane.key())
-        if found is not None and found.question != question:
-            found.question, found.known = question, self.known(plane, question.input)
-            found.session.ask_anew(self._resolver(question.model, found.known))
+        if found is None:
+            return None
+        known = self.known(plane, question.input)
+        if found.question != question or found.known is not known:
+            found.question, found.known = question, known
+            found.session.ask_anew(self._resolver(question.model, known))
         return found
 
     def begin(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
@@ -105,16 +124,32 @@ class PlaneSessions:
         return found
 
     def end(self, image: Image, plane: Plane) -> None:
-        """Forget what was begun on a plane."""
-        self._sessions.get(image, {}).pop(plane.key(), None)
+        """End what was begun on a plane; who knows the session can put it back."""
+        ended = self._sessions.get(image, {}).pop(plane.key(), None)
+        if ended is None or not ended.session.prompts:
+            return
+        self._ended.setdefault(image, deque(maxlen=ENDED)).append(ended)
+        self._answered.append(ended)
+        if len(self._answered) > ANSWERED:
+            old = self._answered.popleft()
+            if old not in self and old not in self._answered:
+                old.session.ask_anew(old.session.resolve)
 
     def put_back(self, one: PlaneSession) -> bool:
-        """Bring a session back that was ended, where nothing else was begun on its plane."""
+        """Bring a session back that was ended, where nothing else was begun on its plane.
+
+        That of an image with another shape since then is not brought back.
+        """
+        if one.known.source.input.images[0].shape != spatial_shape(one.image):
+            return False
         by_plane = self._sessions.setdefault(one.image, {})
         other = by_plane.get(one.plane.key())
         if other is not None and other.session.prompts:
             return False
         by_plane[one.plane.key()], one.displaced = one, other
+        ended = self._ended.get(one.image)
+        if ended is not None and one in ended:
+            ended.remove(one)
         return True
 
     def put_away(self, one: PlaneSession) -> None:
@@ -141,7 +176,9 @@ class PlaneSessions:
     def forget(self, image: Image) -> None:
         """Forget everything begun on an image."""
         self._sessions.pop(image, None)
-        self._forget_pixels(image)
+        self._ended.pop(image, None)
+        self._answered = deque(one for one in self._answered if one.image is not image)
+        self.forget_pixels(image)
         if image in self._watched:
             self._watched.discard(image)
             image.events.data.disconnect(self._on_data)
@@ -151,6 +188,8 @@ class PlaneSessions:
         for image in list(self._watched):
             self.forget(image)
         self._sessions.clear()
+        self._ended.clear()
+        self._answered.clear()
 
     def _resolver(self, model: str, known: KnownPlane) -> Any:
         """What gives model and embedding of a plane, in any thread."""
@@ -169,13 +208,19 @@ class PlaneSessions:
                 layer.events.data.connect(self._on_data)
 
     def _on_data(self, event: Event) -> None:
-        self._forget_pixels(event.source)
+        self.forget_pixels(event.source)
+        self._outdated()
 
-    def _forget_pixels(self, image: Image) -> None:
-        """Read the image's planes anew from now on."""
+    def forget_pixels(self, image: Image) -> None:
+        """Read the image's planes anew from now on, and answer what was asked about them."""
         self._planes = {k: v for k, v in self._planes.items() if image not in k[0].layers}
         self._inputs = {k: v for k, v in self._inputs.items() if image not in k.layers}
-        for one in self:
-            if image in one.question.input.layers:
-                one.known = self.known(one.plane, one.question.input)
-                one.session.resolve = self._resolver(one.question.model, one.known)
+
+    def has_changed(self, image: Image, plane: Plane) -> bool:
+        """Whether a plane that was encoded was changed in place: one of an array in memory."""
+        known = [
+            one for (given, key), one in self._planes.items()
+            if image in given.layers and key == plane.key() and one.content
+            and all(type(source.array) is np.ndarray for source in one.source.input.images)
+        ]  # fmt: skip
+        return any(content_key(one.source.read()) != one.content for one in known)

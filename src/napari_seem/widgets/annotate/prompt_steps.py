@@ -2,70 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+from weakref import ref
 
 from ...viewer.shown import is_seen, show_image, show_plane
 
 if TYPE_CHECKING:
+    from ...session import Session
     from .annotator import Annotator
     from .plane_sessions import PlaneSession
 
 
-class PromptSteps:
-    """The steps of an object in the making, as part of the viewer's timeline."""
+class _Steps:
+    """Steps of a session, which is let go once its image is gone."""
 
     def __init__(self, annotator: Annotator, work: PlaneSession) -> None:
-        self._annotator, self._work = annotator, work
+        self._annotator, self._known = annotator, ref(work)
+
+    @property
+    def _work(self) -> PlaneSession | None:
+        work = self._known()
+        there = work is not None and work.image in self._annotator.viewer.layers
+        return work if there else None
+
+
+class PromptSteps(_Steps):
+    """The steps of an object in the making, as part of the viewer's timeline."""
 
     @property
     def undo_title(self) -> str:
         """What undo would take back; "" once the object is committed or cleared."""
-        current = self._work in self._annotator.sessions
-        return self._work.session.undo_title if current else ""
+        work = self._work
+        return work.session.undo_title if work and work in self._annotator.sessions else ""
 
     @property
     def redo_title(self) -> str:
         """What redo would bring back."""
-        current = self._work in self._annotator.sessions
-        return self._work.session.redo_title if current else ""
+        work = self._work
+        return work.session.redo_title if work and work in self._annotator.sessions else ""
 
     def undo(self) -> None:
         """Take the last step of the prompts back."""
-        self._annotator.travel(self._work, lambda session: session.step_back())
-        show_work(self._annotator, self._work)
+        self._travel(lambda session: session.step_back())
 
     def redo(self) -> None:
         """Bring it back."""
-        self._annotator.travel(self._work, lambda session: session.step_forward())
-        show_work(self._annotator, self._work)
+        self._travel(lambda session: session.step_forward())
+
+    def _travel(self, step: Callable[[Session], None]) -> None:
+        work = self._work
+        if work is not None:
+            self._annotator.travel(work, step)
+            show_work(self._annotator, work)
 
 
-class Cleared:
+class Cleared(_Steps):
     """That the prompts of a plane were cleared, as a step of the viewer's timeline."""
-
-    def __init__(self, annotator: Annotator, work: PlaneSession) -> None:
-        self._annotator, self._work = annotator, work
 
     @property
     def undo_title(self) -> str:
         """What undo would bring back; "" once the image is gone."""
-        return "clear" if self._work.image in self._annotator.viewer.layers else ""
+        return "clear" if self._work else ""
 
     redo_title = undo_title
 
     def undo(self) -> None:
         """Bring the prompts back."""
-        self._annotator.sessions.put_back(self._work)
-        self._show()
+        self._move(self._annotator.sessions.put_back)
 
     def redo(self) -> None:
         """Clear them again."""
-        self._annotator.sessions.put_away(self._work)
-        self._show()
+        self._move(self._annotator.sessions.put_away)
 
-    def _show(self) -> None:
-        self._annotator.redraw(self._work)
-        show_work(self._annotator, self._work)
+    def _move(self, move: Callable[[PlaneSession], object]) -> None:
+        work = self._work
+        if work is not None:
+            move(work)
+            self._annotator.redraw(work)
+            show_work(self._annotator, work)
 
 
 def clear_prompts(annotator: Annotator) -> None:

@@ -9,33 +9,87 @@ from typing import TYPE_CHECKING, Any
 from ...errors import LogTrouble
 from ...labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ...planes import Plane
+from ...viewer.documents import document_of
 from ...viewer.drawn import drawn_again
+from ...viewer.left_prompts import close_draft, draft_of, leave
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from .annotator import Annotator
+    from .plane_sessions import PlaneSession
+
+
+class PromptLog:
+    """Keeps prompts in the log of the labels, or of the image without any, as they are made.
+
+    Parameters
+    ----------
+    annotator : Annotator
+    """
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+
+    def keep(self, work: PlaneSession) -> None:
+        """Keep the prompts of a plane as they are."""
+        self._write(work.image, _on_plane(self._annotator, work.image, work.plane))
+
+    def move(self, image: Image | None) -> None:
+        """Take the prompts of an image into the log of its labels, which it has now."""
+        if image is not None and close_draft(image):
+            for line in unfinished(self._annotator, image):
+                self._write(image, line)
+
+    def close(self) -> None:
+        """Leave all prompts to the next dock."""
+        annotator = self._annotator
+        works = [*annotator.sessions, *(one.work for one in annotator.commits.waiting)]
+        for image in {work.image for work in works if work.image in annotator.viewer.layers}:
+            leave(image, unfinished(annotator, image))
+
+    def _write(self, image: Image, line: Mapping[str, Any]) -> None:
+        labels: Labels | None = self._annotator.labels_of(image)
+        log = draft_of(image) if labels is None else document_of(labels).log
+        if log is not None:
+            log.uncommitted({"image": image.name, **line})
 
 
 def unfinished(annotator: Annotator, image: Image) -> list[dict[str, Any]]:
     """The prompts of an image that are not committed: a line for each plane, as in the log."""
-    return [
+    works = [*annotator.sessions, *(one.work for one in annotator.commits.waiting)]
+    planes = {work.plane.key(): work.plane for work in works if work.image is image}
+    lines = [_on_plane(annotator, image, plane) for plane in planes.values()]
+    return [line for line in lines if line["prompts"] or line.get("waiting")]
+
+
+def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> dict[str, Any]:
+    def is_here(work: PlaneSession) -> bool:
+        return work.image is image and work.plane.key() == plane.key()
+
+    work = next(filter(is_here, annotator.sessions), None)
+    line: dict[str, Any] = {"plane": plane.to_dict(), "prompts": []}
+    if work is not None:
+        prompts = prompts_to_dict(work.session.prompts)
+        line |= {"prompts": prompts, "label_id": work.label_id, "name": work.name}
+    waiting = [
         {
-            "plane": work.plane.to_dict(), "prompts": prompts_to_dict(work.session.prompts),
-            "label_id": work.label_id, "name": work.name,
+            "prompts": prompts_to_dict(one.work.session.prompts), "name": one.name,
+            "concept": one.concept, "label_id": one.label_id or one.work.label_id,
         }
-        for work in annotator.sessions
-        if work.image is image and work.session.prompts
+        for one in annotator.commits.waiting if is_here(one.work)
     ]  # fmt: skip
+    return line | ({"waiting": waiting} if waiting else {})
 
 
 def resume(annotator: Annotator, lines: Iterable[Mapping[str, Any]]) -> int:
     """Draw prompts again that were not committed, on the chosen image; gives how many.
 
-    Those that lie in another image, or can't be read, are left out.
+    Those of commits that waited are committed again. What lies in another image, or can't be read,
+    is left out.
     """
-    image, layers = annotator.image, annotator.prompt_layers
-    if image is None or layers is None:
+    image = annotator.image
+    if image is None or annotator.prompt_layers is None:
         return 0
     count = 0
     for line in lines:
@@ -43,15 +97,28 @@ def resume(annotator: Annotator, lines: Iterable[Mapping[str, Any]]) -> int:
             plane = Plane.from_dict(line["plane"], bool(image.rgb))
             if annotator.plane is not None and annotator.plane.key() == plane.key():
                 plane = annotator.plane
-            prompts = [p for one in line["prompts"] for p in prompts_from_dict([one]) or ()]
-            drawn = [drawn_again(prompt, plane) for prompt in prompts]
-            work = annotator.sessions.begin(image, plane, annotator.question(image))
-            work.label_id, work.name = line.get("label_id"), line.get("name") or ""
-            work.remember(drawn)
-            work.session.replace(tuple(prompts))
-            layers.show(plane, drawn)
-            count += len(prompts)
+            for one in line.get("waiting", ()):
+                work = _drawn(annotator, image, plane, one)
+                annotator.commits.take_up(work, str(one["name"]), str(one["concept"]))
+                count += len(work.session.prompts)
+            if line["prompts"]:
+                work = _drawn(annotator, image, plane, line)
+                annotator.prompt_layers.show(plane, work.drawing())
+                annotator.prompt_log.keep(work)
+                count += len(work.session.prompts)
     if count:
         annotator.turns.compute()
         annotator.changed.emit()
     return count
+
+
+def _drawn(
+    annotator: Annotator, image: Image, plane: Plane, line: Mapping[str, Any]
+) -> PlaneSession:
+    """Begin the object of a line again."""
+    prompts = [p for one in line["prompts"] for p in prompts_from_dict([one]) or ()]
+    work = annotator.sessions.begin(image, plane, annotator.question(image))
+    work.label_id, work.name = line.get("label_id"), line.get("name") or ""
+    work.remember([drawn_again(prompt, plane) for prompt in prompts])
+    work.session.replace(tuple(prompts))
+    return work

@@ -17,7 +17,8 @@ from ...commands.in_context import LabelledExample, LearnedRun
 from ...commands.models import ModelCache
 from ...commands.workspace import Workspace
 from ...errors import InvalidImage, InvalidLabels
-from ...io.images import images_in, read_array, read_image
+from ...io.files import open_labels
+from ...io.images import images_in, read_image
 from ...models.base import Capability
 from ...models.in_context import Labelled
 from ...models.registry import able_models
@@ -93,12 +94,8 @@ class ExamplesWidget(Dock):
         if not image or not labels:
             return
         with self.reporting():
-            pixels, values = read_image(Path(image)), read_array(Path(labels))
-            if values.shape != pixels.shape[:2] or values.dtype.kind not in "bui":
-                raise InvalidLabels(
-                    f"'{labels}' has shape {values.shape} and type {values.dtype}; labels are "
-                    f"whole numbers on the image's own grid, {pixels.shape[:2]}"
-                )
+            pixels = read_image(Path(image))
+            values = np.asarray(open_labels(Path(labels), shape=pixels.shape[:2]).data)
             title, key = Path(image).name, ("file", str(image))
             self.panel.strip.put(LabelledExample(title, pixels, values.astype(np.int32), key))
             self.panel.message.say("")

@@ -12,11 +12,9 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 
 from ...errors import NapariSeemError
-from ...io.dicom import describe, series_in
-from ...io.files import open_image
+from ...io.files import open_image, series_of
 from ...io.formats import READ, WRITTEN, ending, find_labels
 from ...io.label_store import default_home, is_kept
-from ...io.ome_zarr import is_ome_zarr
 from ...io.opened import Opened, OpenedLabels
 from ...labels.plans import counted
 from ...viewer.files import (
@@ -26,7 +24,7 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SAVED, note_saved, source_path
+from ...viewer.metadata import GRID, SAVED, guessed_axes, note_saved, source_path
 from ...viewer.private import unwrap
 from ...viewer.targets import open_labels, store_of
 from .._shared.message import notify
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 KINDS = (
-    "Images and labels (*.nii *.nii.gz *.tif *.tiff "
+    "Images and labels (*.nii *.nii.gz *.hdr *.img *.tif *.tiff "
     + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
     + " *.json);;All files (*)"
 )
@@ -69,8 +67,8 @@ def open_path(
     viewer : Viewer
     path : Path
     choose : callable, optional
-        Given descriptions of the series of a folder, gives the number of the wanted one, or -1;
-        by default the person is asked.
+        Given descriptions of the series of a folder or the images of a TIFF, gives the number of
+        the wanted one, or -1; by default the person is asked.
     then : callable, optional
         Given the layers that were added.
     """
@@ -84,24 +82,21 @@ def open_path(
             found.name,
         )
         return
-    if not path.is_dir() or is_ome_zarr(path):
+
+    def opened_as(series: str | None) -> None:
         _in_thread(
-            lambda: open_image(path), lambda opened: then(_add(viewer, opened, path)), path.name
+            lambda: open_image(path, series),
+            lambda opened: then(_add(viewer, opened, path)),
+            path.name,
         )
-        return
 
-    def chosen(found: dict[str, list[Any]]) -> None:
-        names = [describe(datasets) for datasets in found.values()]
-        number = 0 if len(names) == 1 else (choose or _ask_series)(names)
+    def chosen(found: dict[str, str]) -> None:
+        names = list(found.values())
+        number = (choose or _ask_series)(names) if len(names) > 1 else 0
         if number >= 0:
-            uid = list(found)[number]
-            _in_thread(
-                lambda: open_image(path, uid),
-                lambda opened: then(_add(viewer, opened, path)),
-                path.name,
-            )
+            opened_as(list(found)[number] if found else None)
 
-    _in_thread(lambda: series_in(path), chosen, path.name)
+    _in_thread(lambda: series_of(path), chosen, path.name)
 
 
 def open_kept_labels(viewer: Viewer) -> None:
@@ -166,13 +161,17 @@ def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
 def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None = None) -> None:
     """Write a Labels layer in a thread, and say what was written; by default as a notification."""
     tell = say or (lambda text, wrong: notify(text, problem=wrong))
-    order = labels_to_save(layer, path)
-    count = len(order.table)
+    try:
+        order = labels_to_save(layer, path)
+    except NapariSeemError as error:
+        tell(str(error), True)
+        return
+    count, guess = len(order.table), guessed_axes(layer)
 
     def written(paths: list[Path]) -> None:
         note_saved(layer, path)
         said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
-        tell(said, False)
+        tell(f"{said}. {guess}" if guess else said, False)
 
     _in_thread(
         order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
@@ -194,6 +193,8 @@ def suggested(layer: Labels) -> str:
     kind = {"nifti": ".nii.gz", "dicom": ".dcm", "ome-zarr": ".zarr"}.get(
         grid.format if grid is not None else "", ".tif"
     )
+    if kind == ".dcm" and grid.axes[0] == "t":
+        kind = ".tif"  # DICOM-SEG has no time
     if grid is not None and grid.format == "ome-zarr":
         return str(grid.native["path"] / "labels" / f"{layer.name}{kind}")
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
@@ -201,8 +202,7 @@ def suggested(layer: Labels) -> str:
 
 def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
     added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
-    warning = opened.about.get("warning")
-    if warning:
+    if warning := opened.about.get("warning"):
         notify(f"{opened.name}: {warning}", problem=True)
     return added
 
@@ -212,12 +212,14 @@ def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
     if is_kept(opened.about):
         return open_labels(viewer, path)
     data, options, _ = labels_layer(opened, path)
+    if opened.note:
+        notify(f"'{path.name}': {opened.note}")
     return viewer.add_labels(data, **options)
 
 
 def _ask_series(names: list[str]) -> int:
     name, sure = QInputDialog.getItem(
-        None, "Several series", "The folder holds several series. Open", names, 0, False
+        None, "Several images", "There are several images. Open", names, 0, False
     )
     return names.index(name) if sure else -1
 

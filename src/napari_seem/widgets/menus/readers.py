@@ -15,8 +15,9 @@ from napari.layers import Image, Labels, Layer
 from npe2 import PluginManager
 
 from ...errors import NapariSeemError
-from ...io.dicom import is_series
+from ...io.dicom import is_dicom, is_series
 from ...io.formats import find_labels
+from ...io.pictures import orientation_of
 from ...viewer.files import image_grids, labels_layer, open_labels_on, read_file
 from ...viewer.metadata import SAVED, SOURCE
 from ...viewer.private import unwrap
@@ -56,14 +57,15 @@ def take_part(context: PluginContext) -> None:
 
 
 def reader_of(path: str | list[str]) -> Any:
-    """The reader of a label file or a DICOM folder; None for whatever is not of ours."""
+    """The reader of a label file, of DICOM or of a turned photograph; None for others."""
     if not isinstance(path, str):
         return None
     place, viewer = Path(path), current_viewer()
     labels = find_labels(place) is not None
     if labels and (viewer is None or not place.is_dir()):
         return read_file(path)
-    if viewer is None or not (labels or (place.is_dir() and is_series(place))):
+    ours = labels or _is_dicom(place) or (place.is_file() and orientation_of(place) > 1)
+    if viewer is None or not ours:
         return None
 
     def read(_: object) -> list[tuple[None]]:
@@ -81,13 +83,23 @@ def take_up(viewer: Any) -> None:
         if known or source.path is None or source.reader_plugin != "napari":
             continue
         path = Path(source.path)
-        if path.is_dir() and is_series(path):
+        if _is_dicom(path) and find_labels(path) is None:
             notify(
                 f"napari opened '{layer.name}' without the spacing and the intensities that its "
-                "DICOM files state. Open the folder again to have them.", problem=True,
+                "DICOM files state. Open the files again to have them.", problem=True,
             )  # fmt: skip
         elif isinstance(layer, (Image, Labels)) and (found := find_labels(path)) is not None:
             _as_labels(unwrap(viewer), layer, found)
+        elif path.is_file() and orientation_of(path) > 1:
+            notify(
+                f"napari shows '{layer.name}' as it is stored, where other programs turn it as its "
+                "camera says. Labels lie on what you see here; open the file again to have it "
+                "turned.", problem=True,
+            )  # fmt: skip
+
+
+def _is_dicom(path: Path) -> bool:
+    return is_series(path) if path.is_dir() else is_dicom(path)
 
 
 def _as_labels(viewer: Any, layer: Any, path: Path) -> None:

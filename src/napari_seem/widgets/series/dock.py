@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QFileDialog
 
 from ...io.images import SUFFIXES
@@ -98,19 +97,11 @@ class SeriesWidget(Dock):
         else:
             self.open_layers(folder)
 
-    def showEvent(self, event: Any) -> None:
-        """Know the window, to save before it closes."""
-        super().showEvent(event)
-        window = self.window()
-        if window is not None:
-            window.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Save before the window closes: napari doesn't tell its docks."""
-        if event is not None and event.type() == QEvent.Type.Close and not self.is_released:
-            self.player.save_now()
-            self.player.ahead.steps.stop()
-        return bool(super().eventFilter(watched, event))
+    def prepare_to_close(self) -> int:
+        """Save before the window closes."""
+        self.player.save_now()
+        self.player.ahead.steps.stop()
+        return 0
 
     def _let_go(self) -> None:
         let_go(self)

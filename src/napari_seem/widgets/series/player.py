@@ -12,13 +12,15 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ...errors import InvalidImage, NapariSeemError
 from ...io.opened import Opened
+from ...labels.journal import logs_folder
 from ...planes import Plane
 from ...series.listing import SeriesImage
 from ...series.marks import DONE, IN_WORK, SKIPPED, STATES, TO_DO
 from ...series.opening import LabelFile, OpenedImage, open_in
 from ...series.series import Series
 from ...viewer.coordinates import full_data, spatial_shape
-from ...viewer.documents import document_of, logs_folder
+from ...viewer.documents import document_of
+from ...viewer.left_prompts import leave, left_on
 from ...viewer.metadata import grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
@@ -30,7 +32,7 @@ from .._shared.events import Followed, later
 from .._shared.model_cache import model_cache_of
 from .._shared.runner import Job, LatestRunner, explained
 from ..annotate.dock import AnnotateWidget
-from ..annotate.unfinished import resume, unfinished
+from ..annotate.unfinished import unfinished
 from .ahead import SeriesAhead, Work
 from .saver import Saver
 
@@ -82,7 +84,6 @@ class SeriesPlayer(QObject):
         self.keep_view, self.encode_next = False, True
         self.loader, self.saver, self.ahead = LatestRunner(self), Saver(self), SeriesAhead(self)
         self._layers: dict[str, tuple[Image, Labels | None]] = {}
-        self._waiting_prompts: list[dict[str, Any]] = []
         self._events = Followed()
         self._save_soon = later(self, SAVE_AFTER, self.save)
         self._look = QTimer(self)
@@ -279,21 +280,18 @@ class SeriesPlayer(QObject):
     def _resume(self, shown: ShownImage, prompts: list[dict[str, Any]]) -> None:
         """Let the Annotate dock work on the image, with the prompts that were left on it."""
         dock = self._annotate()
-        self._waiting_prompts = prompts
+        leave(shown.images[0], prompts)
         if dock is not None:
             dock.work_on(shown.images[0], shown.labels, partial(self._saved_to, shown))
-            resume(dock.annotator, prompts)
             dock.use_tool(dock.tool)
-            self._waiting_prompts = []
 
     def _saved_to(self, shown: ShownImage) -> Path:
         self.save()
         return shown.file.path
 
     def _unfinished(self, shown: ShownImage) -> list[dict[str, Any]]:
-        dock = self._annotate()
-        found = self._waiting_prompts
-        return found if dock is None else [*found, *unfinished(dock.annotator, shown.images[0])]
+        dock, image = self._annotate(), shown.images[0]
+        return [*left_on(image), *(() if dock is None else unfinished(dock.annotator, image))]
 
     def _annotate(self) -> AnnotateWidget | None:
         dock = open_dock(self.viewer, AnnotateWidget)
