@@ -312,8 +312,7 @@ class Annotator(QObject):
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing() if present else [])
-        plane = self.plane
-        if work.image is self.image and plane is not None and plane.key() == work.plane.key():
+        if work.image is self.image and self._plane and self._plane.key() == work.plane.key():
             self.turns.compute()
 
     def _document(self) -> LabelDocument | None:
@@ -322,9 +321,8 @@ class Annotator(QObject):
     def _on_document(self, change: Change) -> None:
         """Labels were changed, by whomever."""
         self.commits.on_change(change)
-        document = self._document()
-        if document is not None:
-            self.classes.follow(document.host.palette)
+        if self.labels is not None:
+            self.classes.follow(document_of(self.labels).host.palette)
 
     def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
@@ -366,8 +364,7 @@ class Annotator(QObject):
         self._let_go_of(image)
         self.choose_image(image)
         if lost:
-            said = f"'{image.name}' has another shape; the prompts on it were cleared"
-            self.say(said, error=True)
+            self.say(f"'{image.name}' has another shape; its prompts were cleared", error=True)
 
     def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
@@ -376,9 +373,7 @@ class Annotator(QObject):
             self.layers_changed.emit()
 
     def _let_go_of(self, layer: Layer) -> None:
-        self._targets = {
-            k: v for k, v in self._targets.items() if v is not layer and k is not layer
-        }
+        self._targets = {k: v for k, v in self._targets.items() if layer not in (k, v)}
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
