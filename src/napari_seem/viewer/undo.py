@@ -49,6 +49,7 @@ class NapariUndo:
     @contextmanager
     def step(self) -> Iterator[None]:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._redo = private.kept_redo(self._layer)
         with self._layer.block_history():
             yield
@@ -93,11 +94,13 @@ class NapariUndo:
 
     def undo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._prepare(self.blocks(self.done[-1]) if self.done else ())
         self._layer.undo()
 
     def redo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._prepare(self.blocks(self.undone[-1]) if self.undone else ())
         self._layer.redo()
 
@@ -106,6 +109,11 @@ class NapariUndo:
         if self._store is not None:
             for block in blocks:
                 self._store.prepare(block)
+
+    def _show_hidden(self) -> None:
+        """Let a hidden layer know its plane: napari writes to what it showed last, and fails."""
+        if not self._layer.visible:
+            self._layer.set_view_slice()
 
     def _paint(self, edit: Edit, mask: Any, value: int) -> None:
         """Set one value where a block's mask is True."""

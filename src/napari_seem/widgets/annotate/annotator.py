@@ -305,8 +305,7 @@ class Annotator(QObject):
         layers = self._prompt_layers.get(work.image)
         if layers is not None:
             layers.show(work.plane, work.drawing() if present else [])
-        plane = self.plane
-        if work.image is self.image and plane is not None and plane.key() == work.plane.key():
+        if work.image is self.image and self._plane and self._plane.key() == work.plane.key():
             self.turns.compute()
 
     def _document(self) -> LabelDocument | None:
@@ -315,9 +314,8 @@ class Annotator(QObject):
     def _on_document(self, change: Change) -> None:
         """Labels were changed, by whomever."""
         self.commits.on_change(change)
-        document = self._document()
-        if document is not None:
-            self.classes.follow(document.host.palette)
+        if self.labels is not None:
+            self.classes.follow(document_of(self.labels).host.palette)
 
     def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
@@ -359,8 +357,7 @@ class Annotator(QObject):
         self._let_go_of(image)
         self.choose_image(image)
         if lost:
-            said = f"'{image.name}' has another shape; the prompts on it were cleared"
-            self.say(said, error=True)
+            self.say(f"'{image.name}' has another shape; its prompts were cleared", error=True)
 
     def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
