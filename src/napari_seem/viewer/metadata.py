@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..edits import ObjectTable
 from ..io.grid import Grid
-from .coordinates import affine_matrix, spatial_shape
+from .coordinates import affine_matrix, lie_within, spatial_shape
 from .private import unwrap
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ which must not be saved over the image.
 
 
 def grid_of(layer: Layer) -> Grid:
-    """The grid of the file that a layer's image came from, or one by the layer's own transform."""
+    """The grid of the file that a layer's image came from, or one by the layer's own transform.
+
+    The latter where the layer was laid elsewhere since the file was opened, or has other units.
+    """
     own: Any = unwrap(layer)
     grid, shape = own.metadata.get(GRID), spatial_shape(own)
-    if isinstance(grid, Grid) and grid.shape == shape:
+    if isinstance(grid, Grid) and grid.shape == shape and _lies_as(own, grid):
         return grid
     names = [str(label) for label in own.axis_labels]
     plain = Grid.plain(shape).axes
@@ -42,6 +45,16 @@ def grid_of(layer: Layer) -> Grid:
         for label, usual in zip(names, plain, strict=True)
     )
     return Grid(shape, axes, affine_matrix(own), tuple(short_unit(unit) for unit in own.units))
+
+
+def _lies_as(layer: Any, grid: Grid) -> bool:
+    """Whether a layer still lies where its file says."""
+    import pint
+
+    if not lie_within(affine_matrix(layer), grid.shown, grid.shape):
+        return False
+    known = pint.get_application_registry()
+    return tuple(layer.units) == tuple(known.parse_units(unit) for unit in grid.units)
 
 
 def source_path(layer: Layer) -> Path | None:

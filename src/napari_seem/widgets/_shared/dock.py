@@ -28,7 +28,7 @@ from ...viewer.private import unwrap
 from .events import Followed, later
 from .focus import KeysToCanvas
 from .intensity_box import WindowBox
-from .layer_box import LayerBox
+from .layer_box import LabelsBox, LayerBox
 from .message import Message, notify
 from .preferences import plugin_page
 from .progress import Progress, ProgressRow
@@ -140,6 +140,8 @@ class Dock(QWidget):
                 box.activated.connect(self.settle)
             if isinstance(box, LayerBox):
                 box.chosen.connect(self.settle)
+            if isinstance(box, LabelsBox):
+                box.unfit.connect(lambda text: self.tell(text, True))
         for field in widget.findChildren(QLineEdit):
             field.textEdited.connect(self.settle)
         for progress in running:

@@ -102,9 +102,7 @@ class Annotator(QObject):
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
         self.timeline.travelled.connect(self.say)
-        self.chosen = ChosenImage(self)
-        self.chosen.moved.connect(self._on_moved)
-        self.chosen.reshaped.connect(self._on_reshaped)
+        self.chosen = ChosenImage(self, self._on_moved, self._on_reshaped)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -362,8 +360,7 @@ class Annotator(QObject):
         self._let_go_of(image)
         self.choose_image(image)
         if lost:
-            said = f"'{image.name}' has another shape; the prompts on it were cleared"
-            self.say(said, error=True)
+            self.say(f"'{image.name}' has another shape; its prompts were cleared", error=True)
 
     def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
