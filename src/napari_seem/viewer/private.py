@@ -19,6 +19,17 @@ def unwrap(thing: object) -> Any:
     return getattr(thing, "__wrapped__", thing)
 
 
+def draw_brush_without_box(viewer: object) -> None:
+    """Leave out the box behind the circle of the brush.
+
+    napari ends with a segmentation fault when it draws the box while sliders come or go.
+    """
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
+    circle = getattr(overlays, "_brush_circle", None)
+    if circle is not None:
+        circle.box = False
+
+
 def canvas_of(viewer: object) -> Any:
     """The widget of a viewer's canvas, or None where the viewer has no window."""
     window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
+from ...viewer.roles import put_spares_away
 from .events import Followed, later
 from .focus import KeysToCanvas
 from .intensity_box import WindowBox
@@ -115,6 +116,8 @@ class Dock(QWidget):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.events = Followed()
+        tidy = later(self, 0, lambda: put_spares_away(self.viewer))
+        self.events.follow(lambda _: tidy.start(), self.viewer.layers.events.removed)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
