@@ -39,7 +39,7 @@ CHANGES = {
     "affine": lambda layer: setattr(layer, "affine", AFFINE),
     "units": lambda layer: setattr(layer, "units", ("nm", "nm", "nm")),
     "pixels": lambda layer: setattr(
-        layer, "data", volume(3).astype(layer.data.dtype) * (layer.name == "discs")
+        layer, "data", volume(2).astype(layer.data.dtype) * (layer.name == "discs")
     ),
     "shape": lambda layer: setattr(layer, "data", np.zeros((3, 20, 30), layer.data.dtype)),
     "dtype": lambda layer: setattr(layer, "data", layer.data.astype(np.uint32)),

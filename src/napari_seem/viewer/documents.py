@@ -24,7 +24,7 @@ from .metadata import ABOUT, grid_values, others_columns, rows_of, set_table, ta
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
 from .targets import check_editable, store_of
-from .undo import NapariUndo
+from .undo import NapariUndo, forget_other_steps
 from .window import window_of
 
 if TYPE_CHECKING:
@@ -262,6 +262,7 @@ def _connect(layer: Labels, document: Callable[[], LabelDocument | None]) -> Non
         known = document()
         if known is None:
             return
+        forget_other_steps(layer_of())
         if known.log is not None and tuple(full_data(layer_of()).shape) != known.log.shape:
             known.log = known.history.log = _new_log(layer_of(), False)
             _register(layer_of(), known)

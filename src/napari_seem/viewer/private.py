@@ -87,6 +87,25 @@ def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
     return blocks
 
 
+def atom_holds(atom: Any, data: Any, *, undone: bool) -> bool:
+    """Whether an array holds what an atom wrote or, where that is undone, what was there before."""
+    key = atom[0]
+    masked = hasattr(atom, "new_value")
+    old, new = (atom.old_values, atom.new_value) if masked else (atom[1], atom[2])
+    try:
+        part = np.asarray(data[key])
+        if masked and atom.mask is not None:
+            part = part[atom.mask]
+        return bool(np.array_equal(part, np.broadcast_to(old if undone else new, part.shape)))
+    except (IndexError, ValueError):  # an array of another shape
+        return False
+
+
+def forget_history(layer: Labels) -> None:
+    """Let a Labels layer undo and redo nothing of what was done to it."""
+    layer._reset_history()
+
+
 def atom_highest(atom: Any) -> int:
     """The highest id that an atom wrote."""
     values = atom.new_value if hasattr(atom, "new_value") else atom[2]
