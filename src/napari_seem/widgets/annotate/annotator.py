@@ -107,9 +107,7 @@ class Annotator(QObject):
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
         self.timeline.travelled.connect(self.say)
-        self.chosen = ChosenImage(self)
-        self.chosen.moved.connect(self._on_moved)
-        self.chosen.reshaped.connect(self._on_reshaped)
+        self.chosen = ChosenImage(self, self._on_moved, self._on_reshaped)
 
     @property
     def work(self) -> PlaneSession | None:
