@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 from oracle import Oracle
+from sequences_naming import CLASSES, COLOURS, Naming
 
-from napari_seem.commands import names
 from napari_seem.commands.carried import EndObjects
 from napari_seem.commands.commit import Commit
 from napari_seem.commands.propagation import Propagate, PropagationRun
@@ -32,8 +33,6 @@ from napari_seem.sources.stack import StackSource
 
 SHAPES = (((16, 18), 2), ((5, 14, 16), 6), ((2, 3, 12, 14), 2))
 """Shapes of labels, and how often they are taken."""
-CLASSES = ("cell", "nucleus", "vein", "Cell", "a b")
-COLOURS = ("#102030", "#a0b0c0", "#ff0000", "#00ff00")
 
 
 class Wrong(AssertionError):
@@ -65,13 +64,13 @@ def run(kind: str, seed: int, folder=None, steps: int | None = None) -> int:
     return count
 
 
-class Sequence:
+class Sequence(Naming):
     """A document and its oracle; every method called `do_...` is something that may be done.
 
     What does not apply returns None or False, and another thing is done instead.
     """
 
-    often = {"commit": 9, "undo": 5, "redo": 3, "stroke": 3, "plane": 2}
+    often: ClassVar[dict[str, float]] = {"commit": 9, "undo": 5, "redo": 3, "stroke": 3, "plane": 2}
 
     def __init__(self, rng: np.random.Generator, folder=None) -> None:
         self.rng, self.folder, self.trail = rng, folder, list[str]()
@@ -168,7 +167,7 @@ class Sequence:
             return True
         if label_id is None:
             new = ids[0]
-            assert new not in taken and new > 0, f"id {new} is taken"
+            assert new not in {0, *taken}, f"id {new} is taken"
         assert ids == [new]
         wanted = oracle.pixels.copy()
         view = plane.read(wanted)
@@ -245,84 +244,6 @@ class Sequence:
         except Failed:
             return True
 
-    def do_rename_object(self):
-        label_id = self.some_id()
-        if label_id is None:
-            return False
-        name, old = self.some_name(), self.oracle.row(label_id)
-        self.say(label_id, name)
-        names.RenameObject(label_id=label_id, name=name).apply(self.document, self.counted())
-        row = replace(old, name=name, concept=old.class_name)
-        return name == old.name or self.oracle.become(rows={**self.oracle.rows, label_id: row})
-
-    def do_move(self):
-        ids, to = self.some_ids(), str(self.rng.choice(CLASSES))
-        if not ids:
-            return False
-        self.say(ids, to)
-        names.MoveToClass(ids=ids, name=to).apply(self.document, self.counted())
-        return self.oracle.become(rows=self.oracle.moved(ids, to)) or True
-
-    def do_rename_class(self):
-        classes, oracle = self.oracle.classes(), self.oracle
-        if not classes:
-            return False
-        old, to = str(self.rng.choice(list(classes))), str(self.rng.choice([*CLASSES, "new"]))
-        self.say(repr(old), to)
-        names.RenameClass(old=old, new=to).apply(self.document, self.counted())
-        colours = dict(oracle.colours)
-        if to not in classes and old in colours:
-            colours[to] = colours.pop(old)
-        return (
-            oracle.become(None, oracle.moved(classes[old] if old != to else [], to), colours)
-            or True
-        )
-
-    def do_merge_classes(self):
-        classes = self.oracle.classes()
-        if len(classes) < 2:
-            return False
-        chosen = [str(n) for n in self.rng.choice(list(classes), 2, replace=False)]
-        into = max((n for n in chosen if n), key=lambda n: len(classes[n]))
-        self.say(chosen, into)
-        names.MergeClasses(names=chosen).apply(self.document, self.counted())
-        ids = [i for n in chosen if n != into for i in classes[n]]
-        return self.oracle.become(rows=self.oracle.moved(ids, into)) or True
-
-    def do_recolour(self):
-        name = next((n for n in self.oracle.classes() if n), None)
-        colour = str(self.rng.choice(COLOURS))
-        if name is None:
-            return False
-        self.say(name, colour)
-        names.Recolour(names=[name], colour=colour).apply(self.document, self.counted())
-        return self.oracle.become(colours={**self.oracle.colours, name: colour}) or True
-
-    def do_merge(self):
-        ids = self.some_ids()
-        if len(ids) < 2:
-            return False
-        self.say(ids)
-        names.MergeObjects(ids=ids).apply(self.document, self.counted())
-        return self.oracle.become(*self.oracle.merged(ids))
-
-    def do_delete(self):
-        ids = self.some_ids()
-        if not ids:
-            return False
-        self.say(ids)
-        names.DeleteObjects(ids=ids).apply(self.document, self.counted())
-        return self.oracle.become(*self.oracle.deleted(ids))
-
-    def do_delete_class(self):
-        classes = self.oracle.classes()
-        if not classes or self.rng.random() < 0.5:
-            return False
-        name = str(self.rng.choice(list(classes)))
-        self.say(repr(name))
-        names.DeleteClasses(names=[name]).apply(self.document, self.counted())
-        return self.oracle.become(*self.oracle.deleted(classes[name]))
-
     def do_propagate(self):
         if len(self.shape) != 3 or not self.oracle.pixels.any():
             return False
@@ -339,16 +260,16 @@ class Sequence:
         self.run, self.written = PropagationRun(Workspace(self.document), stack, command), {}
         try:
             self.run.begin()
-        except InvalidLabels:  # all that there is was propagated before
+            for result in self.run.run():
+                plane = stack.at(result.index)
+                before = plane.read(self.oracle.pixels).copy()
+                self.run.apply(result)
+                self.wrote_plane(plane, result.labels, None if only is None else [only])
+                self.written[result.index] = before, plane.read(self.oracle.pixels).copy()
+                self.check()
+        except InvalidLabels:  # all was propagated before, or a plane holds more ids than it may
             self.run = None
             return True
-        for result in self.run.run():
-            plane = stack.at(result.index)
-            before = plane.read(self.oracle.pixels).copy()
-            self.run.apply(result)
-            self.wrote_plane(plane, result.labels, None if only is None else [only])
-            self.written[result.index] = before, plane.read(self.oracle.pixels).copy()
-            self.check()
         self.run.keep_note()
         return True
 
@@ -362,12 +283,11 @@ class Sequence:
         if self.run is None or not self.written:
             return False
         self.run.restore()
-        pixels, stack, touched = self.oracle.pixels.copy(), self.run.stack, False
+        pixels, stack = self.oracle.pixels.copy(), self.run.stack
         for number, (before, after) in self.written.items():
             view = stack.at(number).read(pixels)
             own = (before != after) & (view == after)
             view[own] = before[own]
-            touched |= bool(own.any())
         self.run = None
         return self.took_back(pixels) or True
 
@@ -437,10 +357,6 @@ class Sequence:
         ids = sorted(self.oracle.ids())
         count = min(len(ids), int(self.rng.integers(1, 4)))
         return [int(i) for i in self.rng.choice(ids, count, replace=False)] if count else []
-
-    def some_name(self) -> str:
-        """A name for an object."""
-        return str(self.rng.choice([*CLASSES, "left one", "7"]))
 
     def counted(self) -> Census:
         """Where the objects lie; only what was said to have changed is counted anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -34,15 +35,9 @@ TABLES = (
 class InLayers(Sequence):
     """A stack with labels layers in a viewer without a window; one is worked on at a time."""
 
-    often = {
-        **Sequence.often,
-        "paint": 5,
-        "fill": 2,
-        "look": 3,
-        "table": 2,
-        "layer": 0.5,
-        "delete": 2,
-    }
+    often: ClassVar[dict[str, float]] = Sequence.often | {
+        "paint": 5, "fill": 2, "look": 3, "table": 2, "layer": 0.5, "delete": 2,
+    }  # fmt: skip
 
     def opened(self, pixels, table):
         """The document of a new layer."""
@@ -180,6 +175,8 @@ class InLayers(Sequence):
     def do_script(self):
         where = [int(self.rng.integers(n)) for n in self.shape]
         value = int(self.rng.choice([0, *self.oracle.ids(), 12]))
+        if not self.layer.visible:  # napari itself fails then
+            return False
         self.say(where, value)
         self.layer.data_setitem(tuple(np.array([n]) for n in where), np.array([value], self.dtype))
         return self.oracle.become(self.pixels()) or True
@@ -214,6 +211,15 @@ class InLayers(Sequence):
         self.layer.features = own
         self.oracle.rows, self.oracle.cells = rows, dict(cells)
         return True
+
+    def do_colours(self):
+        """A plane of more objects than napari can be told of one by one."""
+        if self.dtype == np.uint8:
+            return False
+        plane = self.some_plane()
+        values = 100 + np.arange(np.prod(plane.shape(self.shape))).reshape(plane.shape(self.shape))
+        self.document.write_plane(plane, values // 3)
+        return self.wrote_plane(plane, values // 3)
 
     def do_layer(self):
         """Go to another labels layer: a new one, one that is there, or one that was removed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from typing import ClassVar
 
 import napari
 import numpy as np
@@ -28,9 +29,8 @@ MODEL = DiscModel()
 class InWindow(InLayers):
     """What is done in a viewer, and by the prompts of the Annotate dock."""
 
-    often = {
-        **InLayers.often, "prompt": 9, "press_commit": 7, "image": 0.7, "rename_object": 0.5,
-        "layer": 1.0,
+    often: ClassVar[dict[str, float]] = InLayers.often | {
+        "prompt": 9, "press_commit": 7, "image": 0.7, "rename_object": 0.5, "layer": 1,
     }  # fmt: skip
 
     def made_viewer(self):
@@ -190,4 +190,5 @@ if __name__ == "__main__":
     first, count = int(sys.argv[1]), int(sys.argv[2])
     for seed in range(first, first + count):
         steps = run("window", seed)
-        print("done", seed, steps, flush=True)
+        sys.stdout.write(f"done {seed} {steps}\n")
+        sys.stdout.flush()

@@ -20,15 +20,18 @@ def _layers(monkeypatch):
     pytest.importorskip("sequences_in_viewer")
 
 
+def run_many(kind, count, folder):
+    for seed in range(count):
+        run(kind, seed, folder / str(seed))
+
+
 @pytest.mark.parametrize(("kind", "count"), [("memory", 25), ("folder", 2), ("layer", 3)])
 def test_sequences_lead_where_the_oracle_leads(kind, count, tmp_path):
-    for seed in range(count):
-        run(kind, seed, tmp_path / str(seed))
+    run_many(kind, count, tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "fault"), PLANTED, ids=[fault.__name__ for _, fault in PLANTED])
 def test_a_planted_fault_is_found(kind, fault, tmp_path, monkeypatch):
     fault(monkeypatch)
     with pytest.raises(Wrong):
-        for seed in range(MOST[kind]):
-            run(kind, seed, tmp_path / str(seed))
+        run_many(kind, MOST[kind], tmp_path)

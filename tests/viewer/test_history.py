@@ -26,6 +26,7 @@ from napari_seem.labels.plans import (
     recolour,
     rename_class,
 )
+from napari_seem.planes import Plane
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
 from napari_seem.viewer.features import set_table, table_of
@@ -309,6 +310,18 @@ def test_a_layer_that_is_gone_is_not_kept_for_its_undo():
 
     assert kept() is None
     assert timeline_of(viewer).undo_title == "delete object 1"
+
+
+def test_a_hidden_layer_is_written_to_and_undone():
+    viewer = ViewerModel()
+    layer = viewer.add_labels(np.zeros((3, 40, 40), np.uint16), visible=False)
+    document, values = document_of(layer), np.arange(1600).reshape(40, 40) // 20
+    for order in ((0, 1, 2), (1, 2, 0)):
+        viewer.dims.order = order
+        document.write_plane(Plane.across(0, 2), values)
+        assert np.array_equal(layer.data[2], values)
+        assert document.undo()
+        assert not layer.data.any()
 
 
 @pytest.mark.parametrize("other", [1 << 30, -5])

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from canvas import press
-from qtpy.QtWidgets import QApplication
 
 
 def preview_of(dock):
@@ -111,6 +110,7 @@ def test_a_row_that_is_left_out_or_said_anew(dock, settle):
 def test_a_key_of_a_dock_does_not_search_a_list_as_well(dock, settle, qtbot):
     viewer = dock.viewer
     viewer.window.show()
+    dock.activateWindow()
     viewer.add_image(np.zeros((64, 80), np.uint8), name="kidney")
     dock.annotator.choose_image(viewer.layers["discs"])
     points = dock.annotator.prompt_layers.points
@@ -120,7 +120,8 @@ def test_a_key_of_a_dock_does_not_search_a_list_as_well(dock, settle, qtbot):
         settle(dock)
         viewer.layers.selection.active = points
         widget.setFocus()
-        press(QApplication.focusWidget() or widget, "K")
+        qtbot.waitUntil(widget.hasFocus)
+        press(widget, "K")
 
         assert dock.annotator.image is viewer.layers["discs"]
         assert viewer.layers.selection.active is not viewer.layers["kidney"]

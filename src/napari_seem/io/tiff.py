@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,7 @@ def _pixels(path: Path, level: Series, kept: Sequence[int]) -> ArraySource:
     shape = level.get_shape(False)
     small = tuple(shape[i] for i in kept)
     check_claim(path, level.nbytes, kept=level.nbytes <= LARGE)
+    check_claim(path, prod(level.keyframe.chunks) * level.dtype.itemsize, kept=False)
     if level.nbytes <= LARGE:
         return level.asarray(squeeze=False).reshape(small)
     offset = None if level.is_multifile else level.dataoffset

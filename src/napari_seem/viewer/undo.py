@@ -20,6 +20,19 @@ FEW = 16
 """Edits of more values are written pixel by pixel: one pass over a mask for each is slower."""
 
 
+def forget_other_steps(layer: Labels) -> None:
+    """Forget a layer's steps where it was given an array that they were not made in.
+
+    The same labels in another type keep theirs.
+    """
+    done, undone = private.undo_history(layer), private.redo_history(layer)
+    last, back = (steps[-1] if steps else () for steps in (done, undone))
+    kept = [private.atom_holds(atom, layer.data, undone=False) for atom in last]
+    kept += [private.atom_holds(atom, layer.data, undone=True) for atom in back]
+    if not all(kept):
+        private.forget_history(layer)
+
+
 class NapariUndo:
     """Writes through a Labels layer, so that its own undo knows of it.
 
@@ -49,6 +62,7 @@ class NapariUndo:
     @contextmanager
     def step(self) -> Iterator[None]:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._redo = private.kept_redo(self._layer)
         with self._layer.block_history():
             yield
@@ -93,11 +107,13 @@ class NapariUndo:
 
     def undo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._prepare(self.blocks(self.done[-1]) if self.done else ())
         self._layer.undo()
 
     def redo(self) -> None:
         """As of `UndoBackend`."""
+        self._show_hidden()
         self._prepare(self.blocks(self.undone[-1]) if self.undone else ())
         self._layer.redo()
 
@@ -106,6 +122,11 @@ class NapariUndo:
         if self._store is not None:
             for block in blocks:
                 self._store.prepare(block)
+
+    def _show_hidden(self) -> None:
+        """Let a hidden layer know its plane: napari writes to what it showed last, and fails."""
+        if not self._layer.visible:
+            self._layer.set_view_slice()
 
     def _paint(self, edit: Edit, mask: Any, value: int) -> None:
         """Set one value where a block's mask is True."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -40,9 +41,9 @@ class KeysToCanvas(QObject):
     def __init__(self, widget: QWidget, viewer: Any) -> None:
         super().__init__(widget)
         self._widget, self._viewer = widget, viewer
-        layer_list = layer_list_of(viewer)
-        if layer_list is not None:
-            layer_list.installEventFilter(self)
+        self._list: QWidget | None = None
+        app: Any = QApplication.instance()
+        app.focusChanged.connect(self._on_focus)
         self.look()
 
     def eventFilter(self, watched: Any, event: Any) -> bool:
@@ -55,7 +56,7 @@ class KeysToCanvas(QObject):
 
     def look(self) -> None:
         """Look for widgets that are new."""
-        for kind in (QAbstractButton, QComboBox, QAbstractSlider, QLineEdit, QAbstractItemView):
+        for kind in (QAbstractButton, QComboBox, QAbstractSlider, QLineEdit):
             for child in self._widget.findChildren(kind):
                 if not child.property(CONNECTED):
                     child.setProperty(CONNECTED, True)
@@ -68,14 +69,21 @@ class KeysToCanvas(QObject):
             child.clicked.connect(self._by_keyboard)
         elif isinstance(child, QComboBox):
             child.activated.connect(self._give)
-            child.installEventFilter(self)
-        elif isinstance(child, QAbstractItemView):
-            if child.window() is self._widget.window():  # not the list that a box opens
-                child.installEventFilter(self)
         elif isinstance(child, QAbstractSlider):
             child.sliderReleased.connect(self._give)
         else:
             child.returnPressed.connect(self._give)
+
+    def _on_focus(self, _: object, focused: QWidget | None) -> None:
+        """Listen to a list of the dock, or that of the layers, for as long as it has the focus."""
+        if self._list is not None and isalive(self._list):
+            self._list.removeEventFilter(self)
+        mine = isinstance(focused, (QComboBox, QAbstractItemView)) and (
+            self._widget.isAncestorOf(focused) or focused is layer_list_of(self._viewer)
+        )
+        self._list = focused if mine else None
+        if self._list is not None:
+            self._list.installEventFilter(self)
 
     def _by_mouse(self) -> None:
         """Before the button does its work, so that this has the last word."""
