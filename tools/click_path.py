@@ -249,6 +249,7 @@ def trace_two_clicks(viewer: Any) -> tuple[Trace, Trace]:
     model = DiscModel()
     viewer.add_image(disc_image()[0], name="discs")
     dock = AnnotateWidget(viewer, loader=lambda name: model)
+    dock.annotator.prompt_log.soon.setInterval(60_000)  # the log of prompts waits for no click
     viewer.window.add_dock_widget(dock, name="Annotate")
     try:
         return trace_click(dock, model, FIRST), trace_click(dock, model, SECOND)

@@ -8,6 +8,7 @@ also means that they stand first in the layer list.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,7 @@ from .coordinates import lay_onto
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
+    from napari.utils.events import Event
 
 ROLE = "napari-seem role"
 IN_USE = "napari-seem in use"
@@ -50,6 +52,18 @@ def release(layer: Layer) -> None:
 def is_ours(layer: Layer) -> bool:
     """Whether a layer was made by us: prompts or previews, never results."""
     return ROLE in layer.metadata
+
+
+def follow_painting(viewer: ViewerModel, slot: Callable[[Event], object]) -> None:
+    """Call a function whenever somebody paints on Labels of their own, now open or added later."""
+
+    def follow(layer: Layer) -> None:
+        if hasattr(layer.events, "paint") and not is_ours(layer):
+            layer.events.paint.connect(slot)
+
+    for layer in viewer.layers:
+        follow(layer)
+    viewer.layers.events.inserted.connect(lambda event: follow(event.value))
 
 
 def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Layer | None:

@@ -17,7 +17,7 @@ from ...viewer.coordinates import lie_alike
 from ...viewer.documents import begin_log, close_document, is_unsaved
 from ...viewer.left_prompts import close_draft
 from ...viewer.private import canvas_of, unwrap
-from ...viewer.roles import is_ours
+from ...viewer.roles import follow_painting, is_ours
 from ...viewer.shown import image_layers, owner_of
 from ..menus.files import save
 from .message import notify
@@ -47,10 +47,8 @@ class Watch(QObject):
         self._window_ref: Any = lambda: None
         self.docks: WeakSet[Any] = WeakSet()
         self.offer: RecoveryWindow | None = None
-        viewer.layers.events.inserted.connect(self._on_inserted)
+        follow_painting(viewer, self._on_paint)
         viewer.layers.events.removed.connect(self._on_removed)
-        for layer in viewer.layers:
-            self._follow(layer)
 
     @property
     def _window(self) -> Any:
@@ -126,16 +124,6 @@ class Watch(QObject):
 
     def _open_docks(self) -> list[Any]:
         return [dock for dock in self.docks if isalive(dock) and not dock.is_released]
-
-    def _on_inserted(self, event: Any) -> None:
-        self._follow(event.value)
-
-    def _follow(self, layer: Any) -> None:
-        from napari.layers import Labels
-
-        own = unwrap(layer)
-        if isinstance(own, Labels) and not is_ours(own):
-            own.events.paint.connect(self._on_paint)
 
     def _on_paint(self, event: Any) -> None:
         """A layer is painted, perhaps one that no dock knows; napari may tell it beforehand."""
