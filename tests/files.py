@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +57,17 @@ def some_labels(shape) -> np.ndarray:
     labels[..., 50:60, 5:25] = 9
     labels[..., 45:48, 30:60] = 300
     return labels
+
+
+@contextmanager
+def full_disk(most):
+    """No file can grow beyond so many bytes: as on a disk that is full."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, former)

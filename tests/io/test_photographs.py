@@ -136,6 +136,8 @@ def test_a_file_is_known_by_its_content(tmp_path):
     tifffile.imwrite(tmp_path / "b.png", GRAY.astype(np.float32))
     np.testing.assert_array_equal(open_image(tmp_path / "a.jpg").data, RGB)
     np.testing.assert_array_equal(open_image(tmp_path / "b.png").data, GRAY)
+    Image.fromarray(RGB).save(tmp_path / "d.tif", format="PNG")
+    np.testing.assert_array_equal(open_image(tmp_path / "d.tif").data, RGB)
     (tmp_path / "c.png").write_bytes(b"no picture")
     with pytest.raises(FileTrouble, match=r"c\.png' can't be read as an image: it is damaged"):
         open_image(tmp_path / "c.png")

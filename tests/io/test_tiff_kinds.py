@@ -100,8 +100,9 @@ def test_without_imagecodecs_it_is_named_with_its_remedy(tmp_path):
 
 def test_colours_are_as_people_see_them(tmp_path):
     inks = np.concatenate([255 - RGB, np.zeros_like(GRAY)[..., None]], -1)
-    image = opened(tmp_path / "cmyk.tif", inks, photometric="separated")
-    np.testing.assert_array_equal(image.data, RGB)
+    for deep in (inks, inks.astype(np.uint16) * 257):
+        image = opened(tmp_path / "cmyk.tif", deep, photometric="separated")
+        np.testing.assert_array_equal(image.data, RGB)
     colours = np.random.default_rng(0).integers(0, 256, (3, 256)).astype(np.uint16)
     image = opened(tmp_path / "palette.tif", GRAY, photometric="palette", colormap=colours * 257)
     np.testing.assert_array_equal(image.data, colours.T[GRAY])
@@ -137,9 +138,12 @@ def test_alpha_is_left_out_where_it_is_no_rgba(tmp_path):
     four = np.concatenate([RGB, GRAY[..., None]], -1)
     options = {"photometric": "rgb", "extrasamples": ["unassalpha"]}
     deep = opened(tmp_path / "b.tif", four.astype(np.uint16) * 256, **options)
-    assert deep.channels == ("red", "green", "blue", "alpha")
+    assert deep.channels == ("red", "green", "blue")
     assert deep.data.shape == (60, 80, 3)
     assert opened(tmp_path / "c.tif", four, **options).rgb
+    infrared = opened(tmp_path / "d.tif", four, photometric="rgb", extrasamples=["unspecified"])
+    assert not infrared.rgb
+    assert infrared.channels == ("red", "green", "blue", "band 4")
 
 
 def test_what_is_no_intensity_is_refused_by_name(tmp_path):

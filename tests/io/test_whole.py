@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from files import full_disk
 from kills import killed
 
 import napari_seem as ns
@@ -156,20 +155,6 @@ def test_a_file_that_may_not_be_written_is_not_replaced(tmp_path):
     assert version(path) == 1
 
 
-@contextmanager
-def file_size(most):
-    """As on a disk that is full."""
-    resource = pytest.importorskip("resource")  # not on Windows
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    former = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, limits[1]))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, former)
-
-
 @pytest.mark.parametrize("kind", [*KINDS, ".ome.tif", ".coco.json", ".zip"])
 def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(tmp_path, kind):
     if kind == ".zip":
@@ -178,7 +163,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(tmp_path, kind):
     put(path, 1)
     before = sorted(one.name for one in tmp_path.iterdir())
     noise = np.random.default_rng(0).integers(0, 60_000, (64, 64)).astype(np.uint16)
-    with file_size(900), pytest.raises(FileTrouble, match=r"can't be written|Free some"):
+    with full_disk(900), pytest.raises(FileTrouble, match=r"can't be written|Free some"):
         write_labels(path, noise)
     assert version(path) == 1
     assert sorted(one.name for one in tmp_path.iterdir()) == before

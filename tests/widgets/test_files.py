@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from files import full_disk
 from napari.layers import Labels
 
 from napari_seem.errors import FileTrouble
+from napari_seem.io.files import read_labels
 from napari_seem.viewer.files import GRID, grid_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus.files import open_path, save_to, suggested
@@ -88,6 +90,27 @@ def test_naparis_own_save_keeps_the_grid(scan, make_napari_viewer, tmp_path):
     assert str(tmp_path / "mine.nii.gz") in written
     affine = nibabel.load(tmp_path / "mine.nii.gz").affine
     np.testing.assert_array_equal(affine, nibabel.load(path).affine)
+
+
+def test_a_full_disk_is_told_and_the_work_goes_on(make_napari_viewer, qtbot, tmp_path):
+    noise = np.random.default_rng(0).integers(1, 60_000, (64, 64)).astype(np.uint16)
+    layer = make_napari_viewer().add_labels(noise)
+    path, said = tmp_path / "a.tif", []
+    path.with_suffix(".json").write_text('{"RepetitionTime": 2}')
+    with full_disk(2000):
+        save_to(layer, path, lambda *told: said.append(told))
+        qtbot.waitUntil(lambda: len(said) == 1, timeout=20_000)
+    assert said[0][1]
+    assert "Free some disk space" in said[0][0]
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+    save_to(layer, path, lambda *told: said.append(told))
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=20_000)
+    assert not said[1][1]
+    assert np.array_equal(read_labels(path)[0], noise)
+    assert path.with_suffix(".json").read_text() == '{"RepetitionTime": 2}'
+    save_to(layer, tmp_path / "gone" / "a.tif", lambda *told: said.append(told))
+    qtbot.waitUntil(lambda: len(said) == 3, timeout=20_000)
+    assert "there is no folder" in said[2][0]
 
 
 def test_naparis_own_save_says_why_it_fails(make_napari_viewer, tmp_path):

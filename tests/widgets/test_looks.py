@@ -123,7 +123,7 @@ def test_channels_keep_their_own_windows(docked, seen, settle):
     ramp = np.linspace(0, 1000, 64 * 64).reshape(64, 64).astype(np.uint16)
     dock = docked(ramp)
     image = dock.annotator.image
-    dock.viewer.add_image(ramp * 10, name="second")
+    dock.viewer.add_image(ramp * 10, name="second", blending="additive")
     dock.viewer.layers.selection.active = image
     dock.panel.channels.setChecked(True)
     choose(dock, "contrast limits")

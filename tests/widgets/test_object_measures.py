@@ -83,6 +83,8 @@ def test_measurements_are_saved_as_a_table(opened, tmp_path, qtbot):
     assert len(lines) == 6
     assert lines[1].startswith("1,cell,cell,9,9,")
     qtbot.waitUntil(lambda: "5 objects written to" in dock.panel.message.text())
+    dock.measures.save_table(tmp_path / "cells")  # the dialog has not asked for cells.csv
+    assert "choose it by its whole name" in dock.panel.message.text()
 
 
 def test_an_image_of_another_size_is_not_measured(opened, viewer):

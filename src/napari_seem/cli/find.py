@@ -42,8 +42,7 @@ def _find(options: argparse.Namespace) -> int:
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv or .json")
     if not 0 <= options.least <= 1:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
-    if options.output:
-        check_output(options.output, options.images, force=options.force, columns=COLUMNS)
+    check_output(options.output, options.images, force=options.force, columns=COLUMNS)
     sources = plane_sources_of_files(options.images, options.axis, window_from(options))
     rows: list[dict[str, Any]] = []
     failed = 0

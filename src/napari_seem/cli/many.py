@@ -82,9 +82,8 @@ def _check_outputs(options: argparse.Namespace, outputs: Sequence[Path]) -> None
     inputs = [*options.image, options.prompts]
     for output in outputs:
         check_output(output, inputs, force=options.force)
-    if options.table is not None:
-        columns = ("id", "area", "note", "to")
-        check_output(options.table, inputs, force=options.force, columns=columns)
+    columns = ("id", "area", "note", "to")
+    check_output(options.table, inputs, force=options.force, columns=columns)
 
 
 def _rows_by_image(images: Sequence[Path], rows: Sequence[Row], file: str) -> dict[Path, list[Row]]:

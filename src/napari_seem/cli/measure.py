@@ -40,11 +40,8 @@ def _measure(options: argparse.Namespace) -> int:
 
     if options.output and options.output.suffix.lower() != ".csv":
         raise usage(f"'{options.output.name}' can't be written as a table; use .csv")
-    if options.output:
-        inputs = [path for path in (options.labels, options.image) if path]
-        check_output(
-            options.output, inputs, force=options.force, columns=("id", "pixels", "unit")
-        )  # fmt: skip
+    inputs = (options.labels, options.image)
+    check_output(options.output, inputs, force=options.force, columns=("id", "pixels", "unit"))
     opened = None if options.image is None else open_image(options.image)
     labels = open_labels(options.labels, None if opened is None else opened.grid)
     grid = _grid(options, labels.grid)

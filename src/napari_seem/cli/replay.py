@@ -40,9 +40,7 @@ def _replay(options: argparse.Namespace) -> int:
     from ..labels.log import read_log
     from ..models.registry import load_model
 
-    if options.output is not None:
-        given = [path for path in (options.log, options.image) if path]
-        check_output(options.output, given, force=options.force)
+    check_output(options.output, (options.log, options.image), force=options.force)
     sessions = read_log(options.log)
     number = options.session or len(sessions)
     if not 1 <= number <= len(sessions):

@@ -21,6 +21,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..commands.propagation import PropagationRun
     from ..labels.document import LabelDocument
     from ..sources.source import PlaneSource
 
@@ -145,14 +146,7 @@ def _run(
         divide=options.divide,
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
-    run.begin()
-    planned, kept = run.planned, resume_path(options.output)
-    if kept.exists():
-        print(f"going on from '{kept}'", file=sys.stderr)
-    for number, result in enumerate(run.run(kept), 1):
-        run.apply(result)
-        show_progress(number, planned, "planes")
-    print(file=sys.stderr)
+    _do_planes(run, resume_path(options.output))
     rows = [
         {"plane": k, "score": round(result.score, 3), "seed": result.accepted,
          "events": [f"{event.id} {event.kind}" for event in result.events]}
@@ -163,6 +157,18 @@ def _run(
     about = {"image": options.stack.name, "model": options.model, "shown": window, "planes": rows}
     seeds = sum(bool(row["seed"]) for row in rows)
     return about, (len(rows) - seeds, seeds)
+
+
+def _do_planes(run: PropagationRun, kept: Path) -> None:
+    """Do the planes of a run, but for those that are kept from one that was killed."""
+    run.begin()
+    planned = run.planned
+    if kept.exists():
+        print(f"going on from '{kept}'", file=sys.stderr)
+    for number, result in enumerate(run.run(kept), 1):
+        run.apply(result)
+        show_progress(number, planned, "planes")
+    print(file=sys.stderr)
 
 
 def _tracks(options: argparse.Namespace) -> int:

@@ -169,14 +169,16 @@ def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:
 
 
 def check_output(
-    output: Path, inputs: Iterable[Path] = (), *, force: bool = False, columns: Iterable[str] = ()
-) -> None:
+    output: Path | None, inputs: Iterable[Path | None] = (), *, force: bool = False,
+    columns: Iterable[str] = (),
+) -> None:  # fmt: skip
     """Check that a file may be written over.
 
     Parameters
     ----------
-    output : Path
-    inputs : iterable of Path
+    output : Path or None
+        None is nothing to check.
+    inputs : iterable of Path or None
         Files that are read; none of them is ever written over.
     force : bool
         Other files may be written over, whoever made them.
@@ -187,8 +189,10 @@ def check_output(
     ------
     FileTrouble
     """
+    if output is None:
+        return
     settle(output.parent)
-    for path in inputs:
+    for path in (one for one in inputs if one is not None):
         places = {one.resolve() for one in (path, find_labels(path)) if one is not None}
         if output.resolve() in places:
             raise FileTrouble(

@@ -41,6 +41,8 @@ class Grid:
         Of the file it came from, as in `napari_seem.io.formats.FORMATS`.
     native : mapping
         The file's own description, for a writer that makes the same grid to the last digit.
+    moved : float array (n + 1, n + 1), optional
+        As `matrix`, where a viewer shows the image elsewhere than its file says.
     """
 
     shape: tuple[int, ...]
@@ -49,6 +51,7 @@ class Grid:
     units: tuple[str, ...]
     format: str = ""
     native: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    moved: FloatArray | None = field(default=None, repr=False)
 
     @classmethod
     def scaled(
@@ -86,6 +89,11 @@ class Grid:
     def origin(self) -> tuple[float, ...]:
         """World position of the first pixel's centre."""
         return tuple(map(float, self.matrix[:-1, -1]))
+
+    @property
+    def shown(self) -> FloatArray:
+        """The transform that a viewer shows it by, (n + 1, n + 1)."""
+        return self.matrix if self.moved is None else self.moved
 
     @property
     def straight(self) -> bool:
@@ -129,9 +137,9 @@ class Grid:
         options: dict[str, Any] = {"units": self.units, "axis_labels": self.axes}
         if self.straight:
             return {
-                **options, "scale": np.diag(self.matrix)[:-1], "translate": self.matrix[:-1, -1]
+                **options, "scale": np.diag(self.shown)[:-1], "translate": self.shown[:-1, -1]
             }  # fmt: skip
-        return {**options, "affine": self.matrix}
+        return {**options, "affine": self.shown}
 
     def check(self, labels: ArraySource) -> None:
         """Raise `InvalidLabels` for labels of any shape but the grid's, or that hold no ids."""

@@ -181,8 +181,11 @@ def members(path: Path, file: zipfile.ZipFile, most: int = UNPACKED_BYTES) -> li
 
 def check_stored(path: Path) -> None:
     """Raise `FileTrouble` for a zip whose members unpack to more than it has bytes."""
-    with reading(path, "as an archive"), zipfile.ZipFile(path) as file:
-        entries = file.infolist()
+    with reading(path, "as an archive"):
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as file:
+            entries = file.infolist()
     packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
     if packed or sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise FileTrouble(f"'{path}' was packed by another program; make it again")

@@ -208,9 +208,9 @@ def of_palette(colours: npt.NDArray[np.integer]) -> Callable[[Any], Any]:
     return lambda indices: table.astype(np.uint8)[np.minimum(indices, len(table) - 1)]
 
 
-def of_cmyk(inks: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Convert inks (..., 4), uint8, to colours (..., 3)."""
-    white = 255 - inks.astype(np.uint16)
+def of_cmyk(inks: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.uint8]:
+    """Convert inks (..., 4), uint8 or uint16, to colours (..., 3)."""
+    white = 255 - (inks >> 8 * (inks.dtype.itemsize - 1)).astype(np.uint16)
     return (white[..., :3] * white[..., 3:4] // 255).astype(np.uint8)
 
 

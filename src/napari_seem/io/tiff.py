@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ ENDINGS = (
 )  # fmt: skip
 """Endings of TIFF files; others are known by their first bytes."""
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PICTURES = (b"\x89PNG", b"\xff\xd8", b"GIF8", b"BM", b"RIFF")
 _BESIDE = ("label", "macro", "thumbnail", "overview", "map", "localization", "focus")
 """Names of images that slide scanners put beside the one that is wanted."""
 _ALPHA = (1, 2)
@@ -44,7 +46,9 @@ Series = tifffile.TiffPageSeries
 def is_tiff(path: Path) -> bool:
     """Return whether a file is a TIFF, by its first bytes or its name."""
     with path.open("rb") as stream:
-        return stream.read(4) in _MAGIC or path.name.lower().endswith(ENDINGS)
+        head = stream.read(4)
+    named = path.name.lower().endswith(ENDINGS) and not head.startswith(_PICTURES)
+    return head in _MAGIC or named
 
 
 def open_tiff(path: Path, series: str | None = None, as_stored: bool = False) -> Opened:
@@ -112,10 +116,8 @@ def _opened(
         file_format="tiff",
     )  # fmt: skip
     channel = colour[0] if colour else None
-    return Opened(
-        _stem(path), tuple(levels), grid, channel,
-        () if channel is None else tuple(names), about,
-    )  # fmt: skip
+    count = 0 if channel is None else levels[0].shape[channel]
+    return Opened(_stem(path), tuple(levels), grid, channel, tuple(names)[:count], about)
 
 
 def series_of(path: Path) -> dict[str, str]:
@@ -222,6 +224,7 @@ def _pixels(path: Path, level: Series, kept: Sequence[int]) -> ArraySource:
     shape = level.get_shape(False)
     small = tuple(shape[i] for i in kept)
     check_claim(path, level.nbytes, kept=level.nbytes <= LARGE)
+    check_claim(path, prod(level.keyframe.chunks) * level.dtype.itemsize, kept=False)
     if level.nbytes <= LARGE:
         return level.asarray(squeeze=False).reshape(small)
     offset = None if level.is_multifile else level.dataoffset
@@ -278,9 +281,10 @@ def _as_seen(
     elif kind == 3 and plain and page.colormap is not None and "S" not in letters:
         levels = [coloured(level, of_palette(page.colormap), more=True) for level in levels]
         return levels, letters + "S"
-    elif kind in (5, 8) and eight and letters.endswith("S"):
-        convert = of_cmyk if kind == 5 else of_lab
-        return [coloured(level, convert) for level in levels], letters
+    elif kind == 5 and levels[0].dtype in (np.uint8, np.uint16) and letters.endswith("S"):
+        return [coloured(level, of_cmyk) for level in levels], letters
+    elif kind == 8 and eight and letters.endswith("S"):
+        return [coloured(level, of_lab) for level in levels], letters
     if any(alpha) and letters.endswith("S"):
         count = levels[0].shape[-1]
         rest = [i for i in range(count) if not (count - i <= len(alpha) and alpha[i - count])]
@@ -311,7 +315,12 @@ def _part(data: ArraySource) -> Any:
 
 
 def _colours(letters: str, page: Page) -> tuple[str, ...]:
-    return ("red", "green", "blue", "alpha") if "S" in letters and page.photometric == 2 else ()
+    """Name the samples of an image of colours; one that is not said to be alpha may be infrared."""
+    if "S" not in letters or page.photometric != 2:
+        return ()
+    extra = page.extrasamples or _ALPHA[:1]
+    names = ["alpha" if kind in _ALPHA else f"band {n}" for n, kind in enumerate(extra, 4)]
+    return ("red", "green", "blue", *names)
 
 
 def _world_names(axes: tuple[str, ...]) -> tuple[str, ...]:

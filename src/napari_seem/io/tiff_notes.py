@@ -165,8 +165,8 @@ def _from_imagej(file: tifffile.TiffFile) -> Spacing:
     about = file.imagej_metadata or {}
     unit = _UNITS.get(str(about.get("unit", "")))
     spacing = _from_tags(file.pages.first, unit) if unit else {}
-    if unit and float(about.get("spacing", 0) or 0) > 0:
-        spacing["z"] = (float(about["spacing"]), unit)
+    if unit and (step := abs(float(about.get("spacing", 0) or 0))) > 0:  # the stage may go down
+        spacing["z"] = (step, unit)
     if float(about.get("finterval", 0) or 0) > 0:
         time = _TIMES.get(str(about.get("tunit", "s")), "pixel")
         spacing["t"] = (float(about["finterval"]), time)

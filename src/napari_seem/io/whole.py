@@ -185,7 +185,8 @@ def _home(final: Path, home: Path | None) -> Path:
 
 def _target(final: Path) -> Path:
     """Return the file that a name stands for."""
-    return final.resolve() if final.is_symlink() else final
+    # `resolve` raises where a link leads to itself
+    return Path(os.path.realpath(final)) if final.is_symlink() else final
 
 
 class _Lock:

@@ -113,6 +113,12 @@ class UndoHistory:
         """The host has other pixels: nothing is known of them."""
         self.highest = 0
         self._pending.clear()
+        steps = [*self.host.undo.done, *self.host.undo.undone]
+        marks = [part for step in steps for part in step]
+        for kept in (self._done, self._undone):  # what the backend forgot can't be undone
+            known = [one for one in kept if one.mark is None or _contains(marks, one.mark)]
+            kept.clear()
+            kept.extend(known)
         self.remember()
 
     def keep(self, change: Change, mark: object, others: Any) -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import struct
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -270,8 +269,7 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     import torch
 
     check_file(path, MAX_BYTES)
-    if zipfile.is_zipfile(path):
-        check_stored(path)
+    check_stored(path)
     remedy = f"it is truncated or damaged, or something else; {_again(path)}"
     with reading(path, "as a torch checkpoint", WeightsError, remedy):
         try:

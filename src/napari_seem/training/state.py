@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -29,12 +30,13 @@ def write_state(folder: Path, state: State) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    part = folder / "state.part"
-    part.write_bytes(hashlib.sha256(content).digest() + content)
     newest = folder / NEWEST
-    if newest.exists():
-        newest.replace(folder / BEFORE)
-    part.replace(newest)
+    with TemporaryDirectory(prefix=".napari-seem-", dir=folder) as beside:  # nobody knows its name
+        part = Path(beside) / NEWEST
+        part.write_bytes(hashlib.sha256(content).digest() + content)
+        if newest.exists():
+            newest.replace(folder / BEFORE)
+        part.replace(newest)
 
 
 def latest_state(folder: Path, words: Sequence[str], device: torch.device) -> State | None:
@@ -128,6 +130,7 @@ def export(network: CompactNetwork, words: Sequence[str], path: Path) -> None:
         if not name.endswith("num_batches_tracked")
     }
     metadata = {"config": json.dumps(asdict(network.config)), "words": json.dumps(list(words))}
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata)
-    part.replace(path)
+    with TemporaryDirectory(prefix=".napari-seem-", dir=path.parent) as beside:
+        part = Path(beside) / path.name
+        save_file(tensors, part, metadata)
+        part.replace(path)

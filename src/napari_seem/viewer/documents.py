@@ -27,7 +27,7 @@ from .metadata import ABOUT, grid_values
 from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
 from .targets import check_editable, store_of
-from .undo import NapariUndo
+from .undo import NapariUndo, forget_other_steps
 from .window import window_of
 
 if TYPE_CHECKING:
@@ -371,6 +371,7 @@ def _follow_place(layer: Labels, document: LabelDocument) -> None:
 
 def _replaced(document: LabelDocument, layer: Labels) -> None:
     """A layer was given other pixels."""
+    forget_other_steps(layer)
     data, log = full_data(layer), document.log
     if log is not None and tuple(data.shape) != log.shape:
         fresh = document.log = document.history.log = _new_log(layer, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from ..io.label_store import moment_of, written_to
 from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels, lazy
 from ..palette import Palette
-from .coordinates import full_data
+from .coordinates import full_data, lie_within
 from .documents import saving, written_by
 from .features import table_of
 from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, guessed_axes, source_path
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+MOST_STEPS = 2**31 - 1
+"""Steps of pixels that a slider of napari's can count."""
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -43,10 +46,11 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
     window = ct_window(opened.about)
     look = {} if window is None else {LOOK: ct_look(window)}
     source = {} if path is None else {SOURCE: str(path.absolute())}
+    grid = near_others(opened.grid, opened.name)
     options = {
         "name": opened.name, "multiscale": many,
-        "metadata": {GRID: opened.grid, ABOUT: dict(opened.about), **look, **source},
-        **opened.grid.layer_options(),
+        "metadata": {GRID: grid, ABOUT: dict(opened.about), **look, **source},
+        **grid.layer_options(),
     }  # fmt: skip
     if opened.channel_axis is None or opened.rgb:
         data = list(opened.levels) if many else opened.data
@@ -65,6 +69,34 @@ def as_layers(opened: Opened, path: Path | None = None) -> list[LayerData]:
              options | own | ({"contrast_limits": limits} if limits else {}), "image")
         )  # fmt: skip
     return layers
+
+
+def near_others(grid: Grid, name: str) -> Grid:
+    """Return the grid, shown beside the layers of the viewer where it lies too far from them.
+
+    Such as a map in degrees beside one in metres: napari's sliders can't count so many steps.
+    """
+    from napari import current_viewer
+    from napari.utils.notifications import show_warning
+
+    viewer = current_viewer()
+    if viewer is None or not len(viewer.layers):
+        return grid
+    extent = viewer.layers.extent
+    axes = slice(-min(grid.ndim, len(extent.step)), None)
+    ends = np.array([(*corner, 1) for corner in product(*((0, n - 1) for n in grid.shape))])
+    places = (ends @ grid.matrix.T)[:, :-1][:, axes]
+    low, high = np.asarray(extent.world)[:, axes]
+    span = np.fmax(high, places.max(0)) - np.fmin(low, places.min(0))
+    if (span / np.fmin(extent.step[axes], grid.spacing[axes]) < MOST_STEPS).all():
+        return grid
+    moved = grid.matrix.copy()
+    moved[:-1, -1][axes] += low - places.min(0)
+    show_warning(
+        f"'{name}' lies too far from the open layers for napari's sliders: it is shown beside "
+        "them, and its labels are saved where its file says."
+    )
+    return replace(grid, moved=moved)
 
 
 def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
@@ -160,7 +192,7 @@ def _lies_on(labels: Grid, image: Grid) -> bool:
     plain = np.array_equal(labels.matrix, np.eye(labels.ndim + 1)) and set(labels.units) == {
         "pixel"
     }
-    return plain or np.allclose(labels.matrix, image.matrix, rtol=1e-5, atol=1e-6)
+    return plain or lie_within(labels.matrix, image.matrix, image.shape)
 
 
 def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:

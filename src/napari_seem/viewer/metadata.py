@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..io.grid import Grid
-from .coordinates import affine_matrix, spatial_shape
+from .coordinates import affine_matrix, lie_within, spatial_shape
 from .private import unwrap
 
 if TYPE_CHECKING:
@@ -28,10 +28,13 @@ which must not be saved over the image.
 
 
 def grid_of(layer: Layer) -> Grid:
-    """The grid of the file that a layer's image came from, or one by the layer's own transform."""
+    """The grid of the file that a layer's image came from, or one by the layer's own transform.
+
+    The latter where the layer was laid elsewhere since the file was opened, or has other units.
+    """
     own: Any = unwrap(layer)
     grid = own.metadata.get(GRID)
-    if isinstance(grid, Grid) and grid.shape == spatial_shape(own):
+    if isinstance(grid, Grid) and grid.shape == spatial_shape(own) and _lies_as(own, grid):
         return grid
     return placed_grid(own)
 
@@ -63,6 +66,16 @@ def guessed_axes(layer: Layer) -> str:
         f"Nobody says what the axis before y and x is, and it is written as {listed}: where that "
         "is wrong, name the axes of the layer first, such as labels.axis_labels = ('t', 'y', 'x')"
     )
+
+
+def _lies_as(layer: Any, grid: Grid) -> bool:
+    """Whether a layer still lies where its file says."""
+    import pint
+
+    if not lie_within(affine_matrix(layer), grid.shown, grid.shape):
+        return False
+    known = pint.get_application_registry()
+    return tuple(layer.units) == tuple(known.parse_units(unit) for unit in grid.units)
 
 
 def source_path(layer: Layer) -> Path | None:

@@ -67,6 +67,9 @@ class Preview:
             matrix = affine_matrix(image)
             self._layers[image.ndim] = self._made(image, (1,) * image.ndim, matrix)
             draw_last(self._viewer)
+        elif not self._layers[image.ndim].data.any():
+            self._layers[image.ndim].data = np.zeros((1,) * image.ndim, np.uint16)
+            lay_by(self._layers[image.ndim], affine_matrix(image), image.units)
 
     def show(
         self, image: Image, plane: Plane, values: npt.NDArray[np.generic],

@@ -19,6 +19,17 @@ def unwrap(thing: object) -> Any:
     return getattr(thing, "__wrapped__", thing)
 
 
+def draw_brush_without_box(viewer: object) -> None:
+    """Leave out the box behind the circle of the brush.
+
+    napari ends with a segmentation fault when it draws the box while sliders come or go.
+    """
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", None)
+    circle = getattr(overlays, "_brush_circle", None)
+    if circle is not None:
+        circle.box = False
+
+
 def canvas_of(viewer: object) -> Any:
     """The widget of a viewer's canvas, or None where the viewer has no window."""
     window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
@@ -86,6 +97,25 @@ def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
         plane += [slice(int(a), int(b) + 1) for a, b in zip(low, high, strict=True)]
         blocks.append(tuple(plane))
     return blocks
+
+
+def atom_holds(atom: Any, data: Any, *, undone: bool) -> bool:
+    """Whether an array holds what an atom wrote or, where that is undone, what was there before."""
+    key = atom[0]
+    masked = hasattr(atom, "new_value")
+    old, new = (atom.old_values, atom.new_value) if masked else (atom[1], atom[2])
+    try:
+        part = np.asarray(data[key])
+        if masked and atom.mask is not None:
+            part = part[atom.mask]
+        return bool(np.array_equal(part, np.broadcast_to(old if undone else new, part.shape)))
+    except (IndexError, ValueError):  # an array of another shape
+        return False
+
+
+def forget_history(layer: Labels) -> None:
+    """Let a Labels layer undo and redo nothing of what was done to it."""
+    layer._reset_history()
 
 
 def atom_highest(atom: Any) -> int:

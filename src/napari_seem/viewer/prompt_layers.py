@@ -20,7 +20,7 @@ from ..planes import Plane
 from ..prompts import Point, Scribble
 from .coordinates import on_placing, shown_plane, spatial_shape
 from .drawn import Drawn, Grain, drawn_point, drawn_shape
-from .private import disable_brush_loop, is_drawing_shape
+from .private import disable_brush_loop, draw_brush_without_box, is_drawing_shape
 from .roles import draw_last, put_onto, release
 from .timeline import bind_undo, timeline_of
 from .tools import (
@@ -68,6 +68,7 @@ class PromptLayers:
         self.viewer, self.image = viewer, image
         self._later = later or (lambda function: function())
         self._changed, self._slipped = changed, slipped
+        draw_brush_without_box(viewer)
         self._drawn: list[Drawn] = []
         self._own, self._attached = False, False
         self._grain, self._shape = Grain(image), spatial_shape(image)

@@ -8,7 +8,10 @@ also means that they stand first in the layer list.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
 
 from .coordinates import lay_onto
 
@@ -21,6 +24,10 @@ IN_USE = "napari-seem in use"
 POINTS, SHAPES, SCRIBBLES, PREVIEW = "points", "shapes", "scribbles", "preview"
 DRAWN_LAST = (PREVIEW, SCRIBBLES, SHAPES, POINTS)
 """Roles of the layers that are drawn over all others, in the order in which they are drawn."""
+
+
+_AWAY: WeakKeyDictionary[Any, list[Layer]] = WeakKeyDictionary()
+"""Layers of ours that were taken out of each viewer."""
 
 
 def in_use(role: str) -> dict[str, object]:
@@ -46,12 +53,45 @@ def is_ours(layer: Layer) -> bool:
 
 
 def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Layer | None:
-    """A layer of that role which nobody uses, or None."""
-    for layer in viewer.layers:
-        free = layer.metadata.get(IN_USE) is False
-        if free and layer.metadata.get(ROLE) == role and layer.ndim == ndim:
+    """A layer of that role which nobody uses, back in the viewer where it was put away, or None."""
+    away = _AWAY.get(viewer, [])
+    for layer in [*viewer.layers, *away]:
+        if _is_spare(layer) and layer.metadata.get(ROLE) == role and layer.ndim == ndim:
+            if layer in away:
+                away.remove(layer)
+                viewer.layers.append(layer)
             return layer
     return None
+
+
+def put_spares_away(viewer: ViewerModel) -> None:
+    """Take out of the viewer what would give it more axes, or longer ones, than its layers have.
+
+    That is what nobody uses of ours once its image was removed.
+    """
+    from napari.layers import Image, Labels
+
+    theirs = [layer for layer in viewer.layers if not _is_spare(layer) and not _is_blank(layer)]
+    most = max((layer.ndim for layer in theirs), default=2)
+    images = [layer for layer in theirs if isinstance(layer, Image)]
+    for layer in [one for one in viewer.layers if _is_spare(one) or _is_blank(one)]:
+        home = next((image for image in images if image.ndim == layer.ndim), None)
+        if layer.ndim > most:
+            release(layer)
+            viewer.layers.remove(layer)
+            _AWAY.setdefault(viewer, []).append(layer)
+        elif isinstance(layer, Labels) and home is not None:
+            layer.data = np.zeros((1,) * layer.ndim, layer.data.dtype)
+            lay_onto(layer, home)
+
+
+def _is_spare(layer: Layer) -> bool:
+    return layer.metadata.get(IN_USE) is False
+
+
+def _is_blank(layer: Layer) -> bool:
+    """Whether a layer is a preview that shows nothing."""
+    return layer.metadata.get(ROLE) == PREVIEW and not layer.data.any()
 
 
 def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:

@@ -77,6 +77,12 @@ def new_labels(
 def check_target(labels: Labels, image: Image, label_id: int) -> None:
     """Raise `InvalidLabels` where objects of `image` can't be written into `labels`."""
     check_editable(labels)
+    check_place(labels, image)
+    check_labels(full_data(labels), label_id)
+
+
+def check_place(labels: Labels, image: Image) -> None:
+    """Raise `InvalidLabels` where labels do not lie on an image, pixel by pixel."""
     data = full_data(labels)
     if tuple(data.shape) != spatial_shape(image):
         raise InvalidLabels(
@@ -88,7 +94,6 @@ def check_target(labels: Labels, image: Image, label_id: int) -> None:
             f"'{labels.name}' does not lie on '{image.name}': {_differences(labels, image)}. Give "
             "both the same, or choose new labels"
         )
-    check_labels(data, label_id)
 
 
 def _differences(labels: Labels, image: Image) -> str:

@@ -20,6 +20,19 @@ FEW = 16
 """Edits of more values are written pixel by pixel: one pass over a mask for each is slower."""
 
 
+def forget_other_steps(layer: Labels) -> None:
+    """Forget a layer's steps where it was given an array that they were not made in.
+
+    The same labels in another type keep theirs.
+    """
+    done, undone = private.undo_history(layer), private.redo_history(layer)
+    last, back = (steps[-1] if steps else () for steps in (done, undone))
+    kept = [private.atom_holds(atom, layer.data, undone=False) for atom in last]
+    kept += [private.atom_holds(atom, layer.data, undone=True) for atom in back]
+    if not all(kept):
+        private.forget_history(layer)
+
+
 class NapariUndo:
     """Writes through a Labels layer, so that its own undo knows of it.
 

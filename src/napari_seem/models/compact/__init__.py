@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,8 @@ def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactC
             if type(number) is not int or not 0 <= number <= SIZES.get(key, SIZE):
                 raise ValueError(f"the size {key} is {value!r:.60}")
     config = CompactConfig(**known)
+    if replace(config, vocabulary=1) in (CompactConfig(), CompactConfig.second_generation(1)):
+        return config  # known to be small
     with torch.device("meta"):
         wanted = CompactNetwork(config).state_dict()
     for name, value in tensors.items():

@@ -25,10 +25,11 @@ from qtpy.QtWidgets import (
 
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
+from ...viewer.roles import put_spares_away
 from .events import Followed, later
 from .focus import KeysToCanvas
 from .intensity_box import WindowBox
-from .layer_box import LayerBox
+from .layer_box import LabelsBox, LayerBox
 from .message import Message, notify
 from .preferences import plugin_page
 from .progress import Progress, ProgressRow
@@ -116,6 +117,8 @@ class Dock(QWidget):
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.events = Followed()
+        tidy = later(self, 0, lambda: put_spares_away(self.viewer))
+        self.events.follow(lambda _: tidy.start(), self.viewer.layers.events.removed)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -143,6 +146,8 @@ class Dock(QWidget):
                 box.activated.connect(self.settle)
             if isinstance(box, LayerBox):
                 box.chosen.connect(self.settle)
+            if isinstance(box, LabelsBox):
+                box.unfit.connect(lambda text: self.tell(text, True))
         for field in widget.findChildren(QLineEdit):
             field.textEdited.connect(self.settle)
         for progress in running:

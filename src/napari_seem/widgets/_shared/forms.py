@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...errors import NapariSeemError
+from ...errors import FileTrouble, NapariSeemError
 from ...viewer.stacks import axis_name, stack_axes
 
 if TYPE_CHECKING:
@@ -29,6 +30,22 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 MOST_SUGGESTIONS = 6
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """A path that a person typed, with its ending.
+
+    Raises
+    ------
+    FileTrouble
+        There is a file of that name, of which the dialog could not ask whether to replace it.
+    """
+    full = path if path.suffix == ending else path.with_suffix(ending)
+    if full != path and full.exists():
+        raise FileTrouble(
+            f"there is a file '{full}' already; choose it by its whole name to replace it"
+        )
+    return full
 
 
 def without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:

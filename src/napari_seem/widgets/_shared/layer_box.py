@@ -8,9 +8,12 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox
 
+from ...errors import InvalidLabels
+from ...viewer.coordinates import PLACING
 from ...viewer.private import unwrap
 from ...viewer.roles import is_ours
 from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for, show_image
+from ...viewer.targets import check_target
 from .events import Followed, later, layers_of
 
 OWN: Any = object()
@@ -174,8 +177,14 @@ class LabelsBox(LayerBox):
         Holds the image that they have to lie on; labels that are another image's are not taken.
     none, least_ndim
         As of `LayerBox`.
+
+    Attributes
+    ----------
+    unfit : Signal(str)
+        The chosen labels can't take objects of the image; why.
     """
 
+    unfit = Signal(str)
     kind = Labels
 
     def __init__(self, beside: ImageBox | None = None, none: str = "", least_ndim: int = 0) -> None:
@@ -183,6 +192,7 @@ class LabelsBox(LayerBox):
         self._beside = beside
         self._added: list[Any] = []
         self._soon = later(self, 0, self._take_added)
+        self._placed = later(self, 0, self._check)
 
     def follow(self, viewer: Any, events: Followed) -> None:
         """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
@@ -202,6 +212,28 @@ class LabelsBox(LayerBox):
         if self.layer is not None:
             self.layer.visible = True
         self.chosen.emit(self.layer)
+        self._check()
+
+    def _watch(self, layer: Any) -> None:
+        """Notice, too, when it is laid elsewhere, or has other pixels."""
+        super()._watch(layer)
+        if isinstance(layer, (Image, Labels)):
+            placed = (getattr(layer.events, name) for name in PLACING)
+            self._events.follow(self._on_placed, layer.events.data, *placed)
+
+    def _on_placed(self, event: Any) -> None:
+        beside = None if self._beside is None else self._beside.layer
+        if any(event.source is one for one in (self.layer, beside)):
+            self._placed.start()
+
+    def _check(self) -> None:
+        """Say at once what writing would say."""
+        image = None if self._beside is None else self._beside.layer
+        if self.layer is not None and image is not None:
+            try:
+                check_target(self.layer, image, 1)
+            except InvalidLabels as error:
+                self.unfit.emit(str(error))
 
     def _on_image(self, image: Any) -> None:
         """Another image is chosen: labels of the former one are not meant any more."""

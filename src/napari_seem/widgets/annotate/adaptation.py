@@ -12,6 +12,7 @@ from ...commands.vocabulary import Adapt, check_adaptable_plane, check_enough
 from ...errors import NapariSeemError
 from ...models.adaptable import AdaptableModel
 from ...viewer.stacks import read_labels
+from ...viewer.targets import check_target
 from .._shared.runner import Job, explained
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Adaptation(QObject):
             self._refuse("commit some objects first; then the model can learn from them")
             return
         try:
+            check_target(labels, work.image, 1)
             check_adaptable_plane(work.known.source)
         except NapariSeemError as error:
             self._refuse(str(error))

@@ -19,7 +19,6 @@ from ...session import Session
 from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
 from ...viewer.drawn import Drawn
-from ...viewer.left_prompts import taken_up
 from ...viewer.model_input import model_input_of
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
@@ -34,7 +33,7 @@ from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import PromptSteps
 from .turns import Turns
-from .unfinished import PromptLog, resume
+from .unfinished import PromptLog, take_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,6 +71,8 @@ class Annotator(QObject):
         A message for the person, and whether it is an error.
     prompt_log : PromptLog
         Keeps prompts so that a crash loses none.
+    targets : dict of Image to Labels
+        Where objects of each image are written to.
     """
 
     answered = Signal(object)
@@ -101,14 +102,12 @@ class Annotator(QObject):
         self.all_channels = False
         self.sessions = PlaneSessions(model_cache, self.turns.compute)
         self._prompt_layers: dict[Any, PromptLayers] = {}
-        self._targets: dict[Any, Labels] = {}
+        self.targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
         self.timeline.travelled.connect(self.say)
-        self.chosen = ChosenImage(self)
-        self.chosen.moved.connect(self._on_moved)
-        self.chosen.reshaped.connect(self._on_reshaped)
+        self.chosen = ChosenImage(self, self._on_moved, self._on_reshaped)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -147,7 +146,7 @@ class Annotator(QObject):
         self.runner.drop_waiting()
         self.preview.clear()
         self.image, self._plane = image, None
-        self.labels = self._targets.get(image)
+        self.labels = self.targets.get(image)
         self.chosen.follow(image)
         if image is not None:
             known = self._prompt_layers.get(image)
@@ -162,12 +161,7 @@ class Annotator(QObject):
             self.preview.prepare(image)
             self._follow_plane()
         self.changed.emit()
-        self.take_up()
-
-    def take_up(self) -> None:
-        """Draw the prompts again that were left on the chosen image."""
-        if self.image is not None:
-            resume(self, taken_up(self.image))
+        take_up(self)
 
     def choose_model(self, name: str, all_channels: bool | None = None) -> None:
         """Answer with another model from now on; the prompts stay.
@@ -192,15 +186,11 @@ class Annotator(QObject):
             document.changed.connect(self._on_document)
             self.classes.follow(document.palette)
         if self.labels is None:
-            self._targets.pop(self.image, None)
+            self.targets.pop(self.image, None)
         else:
-            self._targets[self.image] = self.labels
+            self.targets[self.image] = self.labels
             self.prompt_log.move(self.image)
         self.changed.emit()
-
-    def labels_of(self, image: Image) -> Labels | None:
-        """The Labels layer that objects of an image are written to; None for a new one."""
-        return self._targets.get(image)
 
     def set_positive(self, positive: bool) -> None:
         """Choose whether what is drawn next belongs to the object."""
@@ -298,7 +288,8 @@ class Annotator(QObject):
     def _prompts_changed(self, work: PlaneSession) -> None:
         """A step was made in the prompts of a plane."""
         self.timeline.record(PromptSteps(self, work))
-        self.prompt_log.keep(work)
+        self.prompt_log.changed.append(work)
+        self.prompt_log.soon.start()
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""
@@ -373,7 +364,7 @@ class Annotator(QObject):
             self.layers_changed.emit()
 
     def _let_go_of(self, layer: Layer) -> None:
-        self._targets = {k: v for k, v in self._targets.items() if layer not in (k, v)}
+        self.targets = {k: v for k, v in self.targets.items() if v is not layer and k is not layer}
         if layer is self.labels:
             self.labels = None
         if layer is self.image:

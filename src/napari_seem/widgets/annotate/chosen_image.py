@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject
 
 from ...viewer.coordinates import on_placing
 from .._shared.events import later
@@ -21,21 +22,18 @@ class ChosenImage(QObject):
     Parameters
     ----------
     annotator : Annotator
-
-    Attributes
-    ----------
-    moved : Signal()
-        It lies elsewhere, or has another array of the same shape: another plane may be shown.
-    reshaped : Signal()
-        It has an array of another shape.
+    moved : callable
+        Called without arguments where it lies elsewhere, or has another array of the same shape:
+        another plane may be shown.
+    reshaped : callable
+        Called without arguments where it has an array of another shape.
     """
 
-    moved = Signal()
-    reshaped = Signal()
-
-    def __init__(self, annotator: Annotator) -> None:
+    def __init__(
+        self, annotator: Annotator, moved: Callable[[], None], reshaped: Callable[[], None]
+    ) -> None:
         super().__init__(annotator)
-        self._annotator = annotator
+        self._annotator, self._moved, self._reshaped = annotator, moved, reshaped
         self._image: Image | None = None
         self._soon = later(self, 0, self._look_again)
 
@@ -63,12 +61,12 @@ class ChosenImage(QObject):
                 event.disconnect(slot)
 
     def _on_placed(self, _: object = None) -> None:
-        self.moved.emit()
+        self._moved()
 
     def _on_data(self, _: object = None) -> None:
         layers = self._annotator.prompt_layers
         if layers is not None:
-            (self.moved if layers.fits else self.reshaped).emit()
+            (self._moved if layers.fits else self._reshaped)()
 
     def _on_drawn(self, _: object = None) -> None:
         self._soon.start()

@@ -30,6 +30,7 @@ from .panel import Panel
 from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .teaching import Teaching
+from .unfinished import take_up
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -138,7 +139,7 @@ class AnnotateWidget(Dock):
         self.panel.image.select(image)
         self._on_image(image)
         self.annotator.choose_labels(labels)
-        self.annotator.take_up()
+        take_up(self.annotator)
 
     def prepare_to_close(self) -> int:
         """Say how many commits are not written, which go with the window."""
@@ -150,7 +151,7 @@ class AnnotateWidget(Dock):
             self.work_on(image, labels)
         elif image is not None:
             self._on_image(image)
-            self.annotator.take_up()
+            take_up(self.annotator)
 
     def toggle_polarity(self) -> None:
         """Switch between 'belongs to the object' and 'does not'."""

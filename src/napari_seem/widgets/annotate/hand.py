@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 COVERED = "'{0.name}' lies above '{1.name}' here. Choose '{0.name}' as the image, or hide it."
 
+IN_GRID = (
+    "In napari's grid mode prompts and preview are shown beside the image, not on it; they count "
+    "where you click all the same. Switch the grid off (Ctrl+G) to see them on the image."
+)
+
 
 class Hand(QObject):
     """Keeps the tool that the dock shows and what a click does in step.
@@ -59,7 +64,8 @@ class Hand(QObject):
     def follow(self, events: Followed) -> None:
         """Act on clicks, and on other layers being selected, from now on."""
         self._viewer.mouse_drag_callbacks.append(self._on_press)
-        events.follow(self.look, self._viewer.layers.selection.events.active)
+        grid = self._viewer.canvas.grid.events.enabled
+        events.follow(self.look, self._viewer.layers.selection.events.active, grid)
 
     def close(self) -> None:
         """Let go of the viewer."""
@@ -102,6 +108,8 @@ class Hand(QObject):
         self._panel.show_tool("" if reason else self.tool)
         key = self._panel.key_of(f"use_{self.tool}")
         said = f"{reason} Press {key} to go on with {self.tool.capitalize()}." if reason else ""
+        if layers is not None and not said and self._viewer.canvas.grid.enabled:
+            said = IN_GRID
         if said or message.text() == self._hindered:
             message.say(said)
         self._hindered = said

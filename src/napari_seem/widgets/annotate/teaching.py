@@ -17,6 +17,7 @@ from ...edits import ObjectTable
 from ...errors import ConceptTrouble, InvalidLabels
 from ...models.teachable import plain
 from ...viewer.coordinates import full_data, shown_area
+from ...viewer.targets import check_place
 from .._shared.runner import Job, explained
 from .._shared.search import ShownPlane, shown_place
 from .teach_box import TeachBox, TeachRequest, ask_same_name
@@ -153,12 +154,8 @@ class Teaching(QObject):
         labels = self._annotator.labels
         if labels is None:
             return np.zeros((area[2] - area[0], area[3] - area[1]), np.int64)
+        check_place(labels, place.image)
         data = full_data(labels)
-        if place.plane.shape(data.shape) != place.shape or data.ndim != place.plane.ndim:
-            raise InvalidLabels(
-                f"'{labels.name}' lies on another grid than '{place.image.name}'; choose a labels "
-                "layer of the image's own size"
-            )
         flat = type(place.plane)(place.plane.index, place.plane.axes)
         return flat.read(data, area).astype(np.int64)
 

@@ -11,7 +11,8 @@ from ...labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ...planes import Plane
 from ...viewer.documents import document_of
 from ...viewer.drawn import drawn_again
-from ...viewer.left_prompts import close_draft, draft_of, leave
+from ...viewer.left_prompts import close_draft, draft_of, leave, taken_up
+from .._shared.events import later
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -20,19 +21,38 @@ if TYPE_CHECKING:
     from .plane_sessions import PlaneSession
 
 
+KEPT_AFTER = 400
+"""Milliseconds after a prompt until it is in the log."""
+
+
 class PromptLog:
     """Keeps prompts in the log of the labels, or of the image without any, as they are made.
 
     Parameters
     ----------
     annotator : Annotator
+
+    Attributes
+    ----------
+    changed : list of PlaneSession
+        Planes whose prompts are kept when the timer `soon` ends: a click must not wait for it.
+    soon : QTimer
     """
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
+        self.changed: list[PlaneSession] = []
+        self.soon = later(annotator, KEPT_AFTER, self.keep_changed)
+
+    def keep_changed(self) -> None:
+        """Keep the prompts of all planes that were changed."""
+        self.soon.stop()
+        for work in dict.fromkeys(self.changed):
+            self.keep(work)
 
     def keep(self, work: PlaneSession) -> None:
         """Keep the prompts of a plane as they are."""
+        self.changed = [one for one in self.changed if one is not work]
         self._write(work.image, _on_plane(self._annotator, work.image, work.plane))
 
     def move(self, image: Image | None) -> None:
@@ -44,12 +64,13 @@ class PromptLog:
     def close(self) -> None:
         """Leave all prompts to the next dock."""
         annotator = self._annotator
+        self.keep_changed()
         works = [*annotator.sessions, *(one.work for one in annotator.commits.waiting)]
         for image in {work.image for work in works if work.image in annotator.viewer.layers}:
             leave(image, unfinished(annotator, image))
 
     def _write(self, image: Image, line: Mapping[str, Any]) -> None:
-        labels: Labels | None = self._annotator.labels_of(image)
+        labels: Labels | None = self._annotator.targets.get(image)
         log = draft_of(image) if labels is None else document_of(labels).log
         if log is not None:
             log.uncommitted({"image": image.name, **line})
@@ -80,6 +101,12 @@ def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> dict[str, Any
         for one in annotator.commits.waiting if is_here(one.work)
     ]  # fmt: skip
     return line | ({"waiting": waiting} if waiting else {})
+
+
+def take_up(annotator: Annotator) -> None:
+    """Draw the prompts again that were left on the chosen image."""
+    if annotator.image is not None:
+        resume(annotator, taken_up(annotator.image))
 
 
 def resume(annotator: Annotator, lines: Iterable[Mapping[str, Any]]) -> int:

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 
 from ...commands.segment import WriteMap, WriteObjects
 from ...commands.workspace import Workspace
-from ...viewer.coordinates import full_data
-from ...viewer.model_input import note_model_input
+from ...viewer.coordinates import full_data, lie_alike
+from ...viewer.model_input import check_pixels, note_model_input
 from ...viewer.shown import note_map
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
@@ -59,6 +59,7 @@ class ResultWriter:
         InvalidLabels
             Where the layer can't take them; nothing is written then.
         """
+        check_pixels(place.input.layers, place.known.source.input)
         target = self._new(place) if labels is None else labels
         check_target(target, place.image, len(chosen))
         workspace = Workspace(document_in(self._viewer, target, empty=labels is None), self._models)
@@ -80,6 +81,7 @@ class ResultWriter:
             `SEMANTIC`: an id a name, the same on every plane. `PANOPTIC`: things apart, too.
         """
         target = self._map_layer(place, kind)
+        check_target(target, place.image, 1)
         workspace = Workspace(document_in(self._viewer, target), self._models)
         command = WriteMap(**workspace.fields(place.model, place.known), kind=kind)
         command.apply(workspace, found)
@@ -105,7 +107,8 @@ class ResultWriter:
         """The image's layer for such maps, where its plane is empty still; else a new one."""
         known = self._maps.setdefault(place.image, {})
         layer = known.get(kind)
-        if layer is None or place.plane.read(full_data(layer)).any():
+        lies = layer is not None and lie_alike(layer, place.image)
+        if layer is None or not lies or place.plane.read(full_data(layer)).any():
             layer = known[kind] = self._new(place, f"{place.image.name} {kind}")
             note_map(layer)
         return layer

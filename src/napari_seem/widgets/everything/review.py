@@ -17,8 +17,10 @@ from ...labels.plans import counted
 from ...models.base import Segmentation
 from ...models.filters import Wanted, united
 from ...viewer.coordinates import world_to_data
+from ...viewer.model_input import check_pixels
 from ...viewer.preview import AWAY, COLOURS, Preview
 from ...viewer.timeline import timeline_of
+from .._shared.events import Followed
 from .._shared.model_cache import ModelCache
 from .._shared.search import Search, ShownPlane, search, shown_place
 from .._shared.steps import Steps
@@ -102,6 +104,7 @@ class InstanceReview(QObject):
         self._states: list[ReviewState] = []
         self._undone: list[ReviewState] = []
         self._timeline = timeline_of(viewer)
+        self._events = Followed()
         self._search: Search | None = None
         self._found: Segmentation | None = None
         self.steps.stepped.connect(self._on_step)
@@ -253,6 +256,7 @@ class InstanceReview(QObject):
 
     def clear(self) -> None:
         """Offer nothing any more."""
+        self._events.close()
         self.place, self._states, self._found = None, [], None
         self._undone.clear()
         self.preview.clear()
@@ -269,6 +273,7 @@ class InstanceReview(QObject):
     def close(self) -> None:
         """Let go of the viewer."""
         self.steps.close()
+        self._events.close()
         self._model_cache.gate.open(self)
         self.place, self._states, self._found = None, [], None
         self._undone.clear()
@@ -320,12 +325,23 @@ class InstanceReview(QObject):
     def _offer(self, place: ShownPlane, found: Segmentation) -> None:
         if place.image not in self.viewer.layers:
             return
+        try:
+            check_pixels(place.input.layers, place.known.source.input)
+        except NapariSeemError as error:
+            self.said.emit(str(error), True)
+            return
         self.place = place
+        self._events.follow(self._on_data, *(layer.events.data for layer in place.input.layers))
         self._states = [ReviewState(dict(enumerate(found.instances, start=1)))]
         message = f"{counted(self.total)} found" if self.total else "nothing was found here"
         self.said.emit(message, False)
         self._show()
         self.viewer.layers.selection.active = self.preview.layer  # clicks are for the preview
+
+    def _on_data(self, _: object) -> None:
+        """What was found is of the pixels before."""
+        self.clear()
+        self.said.emit("the image has other pixels; look for objects again", False)
 
     def _span(self, place: ShownPlane) -> Area:
         """What to show: a whole plane, or what was found on a big one."""

@@ -24,13 +24,13 @@ from ...models.in_context import Labelled
 from ...models.registry import able_models
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
-from ...viewer.model_input import ModelInput, model_input_of, note_model_input
+from ...viewer.model_input import ModelInput, check_pixels, model_input_of, note_model_input
 from ...viewer.shown import image_layers
 from ...viewer.stacks import plane_text, read_labels, shown_stack
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
-from .._shared.forms import on_click
+from .._shared.forms import on_click, with_ending
 from .._shared.model_cache import model_cache_of
 from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
@@ -128,7 +128,7 @@ class ExamplesWidget(Dock):
         if path is None:
             path, _ = QFileDialog.getSaveFileName(self, "Save lesson", "", LESSONS)
         if path:
-            self._guarded(lambda: self.labeller.save(Path(path).with_suffix(".safetensors")))
+            self._guarded(lambda: self.labeller.save(with_ending(Path(path), ".safetensors")))
 
     def open_taught(self, path: str | Path | None = None) -> None:
         """Label by a saved file from now on; asked for where not given."""
@@ -237,7 +237,9 @@ class ExamplesWidget(Dock):
         source, models = given.source(plane, title), self.labeller.model_cache
 
         def write(found: Labelled) -> None:
+            check_pixels(given.layers, source.input)
             layer = labels or self._labels_of(image)
+            check_target(layer, image, 1)
             learning.label(Workspace(document_in(self.viewer, layer), models), source, plane, found)
             note_model_input(layer, given)
             self._places[key] = image, plane

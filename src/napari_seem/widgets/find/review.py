@@ -18,9 +18,9 @@ from ...errors import InvalidLabels, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...query import Finding
-from ...sources.source import PlaneSource
+from ...sources.source import ImageInput, PlaneSource
 from ...viewer.documents import document_of
-from ...viewer.model_input import model_input_of, note_model_input
+from ...viewer.model_input import check_pixels, model_input_of, note_model_input
 from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
@@ -193,6 +193,8 @@ class FindingReview(QObject):
         image = self._images(findings[0][1].place.source)
         if image is None:
             raise InvalidLabels("the image they were found on was closed; open it and find again")
+        source: Any = findings[0][1].place.source
+        check_pixels([image], ImageInput((source,), ()))
         labels, chosen = self._target(image), [one for _, one in findings]
         plane = replace(chosen[0].place.plane, channels=bool(image.rgb))
         given = model_input_of(image, self._viewer.layers, self.request.together)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
 
-from ...errors import FileTrouble, InvalidArgument, InvalidImage
+from ...errors import FileTrouble, InvalidArgument, InvalidImage, InvalidLabels
 from ...labels.changes import Change
 from ...labels.measure import (
     SIZES,
@@ -22,10 +22,11 @@ from ...labels.measure import (
     write_csv,
 )
 from ...labels.plans import counted
-from ...viewer.coordinates import full_data, spatial_shape
+from ...viewer.coordinates import PLACING, full_data, lie_alike
 from ...viewer.metadata import grid_of
+from ...viewer.targets import check_place
 from .._shared.events import Followed, later
-from .._shared.forms import on_click, row, set_tips, without_arguments
+from .._shared.forms import on_click, row, set_tips, with_ending, without_arguments
 from .._shared.layer_box import ImageBox
 from .._shared.steps import Steps
 from .work import NO_LAYER, ObjectsWork
@@ -98,16 +99,19 @@ class Measures(QWidget):
             name = f"{self._work.layer.name}.csv"
             path, _ = QFileDialog.getSaveFileName(self, "Save measurements", name, TABLES)
         if path:
-            path = Path(path)
-            self._path = path if path.suffix else path.with_suffix(".csv")
+            try:
+                path = Path(path)
+                self._path = path if path.suffix else with_ending(path, ".csv")
+            except FileTrouble as error:
+                self.said.emit(str(error), True)
+                return
             self._go_on()
 
     def watch(self) -> None:
         """Measure another layer: that of the work."""
         layer = self._work.layer
         if layer is not None:
-            shape = tuple(full_data(layer).shape)
-            fits = [one for one in self.image.layers if spatial_shape(one) == shape]
+            fits = [one for one in self.image.layers if lie_alike(one, layer)]
             shown = [one for one in fits if one.visible] or fits
             self.image.select(shown[-1] if shown else None)
         self.again()
@@ -121,9 +125,10 @@ class Measures(QWidget):
         layer, image = self._work.layer, self.image.layer
         if layer is not None:
             self._events.follow(self._on_change, self._work.document.changed)
-            self._events.follow(self._on_data, layer.events.data)
-        if image is not None:
-            self._events.follow(self._on_data, image.events.data)
+        for one in (layer, image):
+            if one is not None:
+                placed = (getattr(one.events, name) for name in PLACING)
+                self._events.follow(self._on_data, one.events.data, *placed)
         self._go_on()
         self.measured.emit()
 
@@ -178,9 +183,11 @@ class Measures(QWidget):
             return
         try:
             grid = grid_of(layer)
+            if image is not None:
+                check_place(layer, image)
             pixels = None if image is None else checked_image(full_data(image), grid)
             columns((), grid)  # units that don't fit are told before the work
-        except (InvalidImage, InvalidArgument) as error:
+        except (InvalidImage, InvalidLabels, InvalidArgument) as error:
             self._path = None
             self.said.emit(str(error), True)
             return

@@ -13,11 +13,11 @@ from ...commands.carried import EndObjects, stack_key
 from ...commands.models import ModelCache
 from ...commands.propagation import Propagate, PropagationRun
 from ...commands.workspace import Workspace
-from ...errors import FileTrouble, InvalidLabels
+from ...errors import FileTrouble, InvalidImage, InvalidLabels
 from ...propagation import Propagation
 from ...propagation.ends import End
 from ...sources.stack import StackSource
-from ...viewer.model_input import ModelInput, note_model_input
+from ...viewer.model_input import ModelInput, check_pixels, note_model_input
 from ...viewer.targets import check_target
 from ...viewer.timeline import document_in
 from ...viewer.window import window_of
@@ -137,7 +137,7 @@ class StackRunner(QObject):
         note_model_input(request.labels, request.input)
         run = self.run
         same = self.request is not None and request.context() == self.request.context()
-        if run is not None and run.engine is not None and same:
+        if run is not None and run.engine is not None and same and self._has_pixels(request):
             run.resume(request.within)
         else:
             fresh = self._new(request)
@@ -184,12 +184,27 @@ class StackRunner(QObject):
         if self.run is None:
             return
         try:
+            self._check()
             self.run.apply(result)
-        except (InvalidLabels, FileTrouble) as error:
+        except (InvalidImage, InvalidLabels, FileTrouble) as error:
             self.steps.stop()
             self.ended.emit(str(error))
             return
         self.written.emit(result.index)
+
+    def _has_pixels(self, request: PropagationRequest) -> bool:
+        """Whether a request is for the pixels of the last run."""
+        if self.request is None:
+            return False
+        pair = (self.request.stack.source.input.images, request.stack.source.input.images)
+        return all(one.array is other.array for one, other in zip(*pair, strict=True))
+
+    def _check(self) -> None:
+        """Raise where labels or image were moved or replaced since the run began."""
+        request = self.request
+        if request is not None:
+            check_target(request.labels, request.image, request.only or 1)
+            check_pixels(request.input.layers, request.stack.source.input)
 
     def _end(self, outcome: str) -> None:
         if self.run is not None:
