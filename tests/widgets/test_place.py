@@ -7,8 +7,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from canvas import lay_out
 from discs import TOLERANCE, DiscModel, disc_image
 from napari.components import ViewerModel
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 from scipy import ndimage
 
 from napari_seem.commands.models import ModelCache
@@ -225,3 +228,73 @@ def test_an_image_changes_while_it_is_searched(scene, change):
     here.settle()
     here.review.accept(here.labels)
     here.check_written(everything=True)
+
+
+def test_in_grid_mode_a_click_counts_where_it_is_and_the_dock_says_so(shown, settle, qtbot):
+    dock, mouse = shown
+    viewer, points = dock.viewer, dock.annotator.prompt_layers.points
+    dock.use_tool("point")
+    viewer.canvas.grid.enabled = True
+    qtbot.waitUntil(lambda: "grid mode" in dock.panel.message.text(), timeout=5000)
+    lay_out(viewer, qtbot)
+    rows, columns = viewer.canvas.grid.actual_shape(viewer.layers)
+    canvas = viewer.window._qt_viewer.canvas.native
+    middle = QPoint(canvas.width() // (2 * columns), canvas.height() // (2 * rows))
+    QTest.mouseMove(canvas, middle)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, middle)
+    settle(dock)
+
+    assert np.allclose(points.data, [viewer.scene.camera.center[1:]], atol=1)
+    viewer.canvas.grid.enabled = False
+    qtbot.waitUntil(lambda: "grid mode" not in dock.panel.message.text(), timeout=5000)
+
+
+def test_strokes_are_painted_on_one_plane_only(scene):
+    here = scene()
+    here.annotator.prompt_layers.scribbles.n_edit_dimensions = 3
+
+    assert here.annotator.prompt_layers.scribbles.n_edit_dimensions == 2
+    assert "2 dimensions" in here.said[-1]
+
+
+def test_nothing_is_done_where_the_slider_stands_beside_the_image(scene):
+    here = scene()
+    here.click()
+    here.settle()
+    here.viewer.add_image(np.zeros((50, 64, 80), np.uint8), name="longer", visible=False)
+    here.viewer.dims.set_point(0, 30)
+    here.said.clear()
+    here.annotator.commits.press()
+    here.review.find(SegmentRequest(here.image, "disc"))
+    here.annotator.prompt_layers.points.add((30, 32, 58))
+    here.settle()
+
+    assert here.said == ["the slider stands where 'discs' has no plane; move it to where the image "
+                         "is shown, or choose another image"] * 3  # fmt: skip
+    assert not here.labels.data.any()
+    assert len(here.annotator.prompt_layers.points.data) == 1
+    here.viewer.dims.set_point(0, PLANE)
+    here.settle()
+    here.annotator.commits.press()
+    here.check_written()
+
+
+def test_sliders_are_those_of_the_layers_there_are(docked, settle, qtbot):
+    many = np.broadcast_to(disc_image()[0], (5, 6, 64, 80)).copy()
+    dock = docked(many, translate=(0, 0, 900, 900))
+    viewer = dock.viewer
+    for _ in range(3):
+        dock.annotator.prompt_layers.points.add((0, 0, 32, 20))
+        dock.use_tool("scribble")
+        settle(dock)
+        dock.commit()
+        for layer in [one for one in viewer.layers if not one.locked]:
+            viewer.layers.remove(layer)
+        viewer.add_image(disc_image()[0], name="flat")
+        qtbot.waitUntil(lambda: viewer.dims.ndim == 2, timeout=5000)
+        assert viewer.dims.range[0].stop == 63
+        viewer.layers.remove("flat")
+        viewer.add_image(many, name="discs")
+        qtbot.wait(20)
+        assert len(dock.annotator.prompt_layers.points.data) == 0
+    assert dock.annotator.prompt_layers.points in viewer.layers
