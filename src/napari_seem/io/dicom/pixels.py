@@ -11,10 +11,10 @@ import numpy as np
 from ...errors import FileTrouble, MissingPackage
 from ...images import AnyArray
 from ..extras import need
-from ..guard import check_claim, reading
+from ..guard import BoundedFile, check_claim, reading
 from .decoders import PACKAGES, add_decoders
 from .frames import Frame
-from .headers import number
+from .headers import DEFLATED, number, read_dataset
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LARGE = 1 << 30
 """Images of more bytes are read when their pixels are needed."""
-DEFLATED = "1.2.840.10008.1.2.1.99"
+CUT = "it is damaged or cut: copy it again"
 
 
 def is_inverted(header: Dataset) -> bool:
@@ -155,16 +155,15 @@ def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
     palette = str(header.get("PhotometricInterpretation", "")).strip() == "PALETTE COLOR"
     indices = [frame.index for frame in frames]
     done = 0
-    with reading(file, "in its pixels", remedy="it is damaged or cut: copy it again"):
+    with reading(file, "in its pixels", remedy=CUT), BoundedFile(file) as stream:
         syntax = _syntax(header)
         packed = number(header, "BitsAllocated", file) == 1
         if packed and not (syntax and syntax.is_encapsulated):
             read = _bits(header, file, indices)
         else:
             plugin = "gdcm" if _only_gdcm(header) else ""
-            read = pixels.iter_pixels(
-                _source(header, file), indices=indices, decoding_plugin=plugin
-            )
+            source = stream if syntax and syntax.encode() != DEFLATED else _whole(file)
+            read = pixels.iter_pixels(source, indices=indices, decoding_plugin=plugin)
         for raw in read:
             done += 1
             yield _coloured(raw, header) if palette else raw
@@ -183,7 +182,7 @@ def _only_gdcm(header: Dataset) -> bool:
 
 def _bits(header: Dataset, file: Path, indices: Sequence[int]) -> Iterator[AnyArray]:
     """Read frames (y, x) of one bit a pixel, which need not begin at a whole byte."""
-    whole = need("pydicom").dcmread(file, force=True)
+    whole = read_dataset(file, force=True)
     data = np.frombuffer(whole.PixelData, np.uint8)
     if not whole.original_encoding[1] and whole["PixelData"].VR == "OW":  # big-endian
         data = data[: data.size // 2 * 2].view(">u2").astype("<u2").view(np.uint8)
@@ -200,13 +199,10 @@ def _syntax(header: Dataset) -> UID | None:
     return meta.get("TransferSyntaxUID") or None
 
 
-def _source(header: Dataset, file: Path) -> Path | Dataset:
-    """Return what pydicom decodes from: the file, or a dataset of one that it can't read alone."""
-    syntax = _syntax(header)
-    if syntax and syntax != DEFLATED:
-        return file
-    whole: Dataset = need("pydicom").dcmread(file, force=True)
-    if not syntax:
+def _whole(file: Path) -> Dataset:
+    """Read a file that pydicom can't decode frame by frame: deflated, or of no stated syntax."""
+    whole = read_dataset(file, force=True)
+    if not _syntax(whole):
         uid, (implicit, little) = need("pydicom.uid"), whole.original_encoding
         explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
         if getattr(whole, "file_meta", None) is None:

@@ -22,6 +22,7 @@ from .headers import (
     is_dicom,
     naming_damage,
     number,
+    read_dataset,
     read_header,
     text,
 )
@@ -43,7 +44,7 @@ def is_dicom_seg(path: Path) -> bool:
     """Return whether a file is a DICOM segmentation; its pixels are not read."""
     if not is_dicom(path):
         return False
-    header = need("pydicom").dcmread(path, stop_before_pixels=True, specific_tags=["Modality"])
+    header = read_dataset(path, stop_before_pixels=True, specific_tags=["Modality"])
     return text(header, "Modality") == "SEG"
 
 
