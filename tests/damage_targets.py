@@ -13,18 +13,21 @@ from files import series_maker, some_labels, some_objects
 
 import napari_seem as ns
 from napari_seem.batch.run import LEDGER, done_before
+from napari_seem.commands.recovery import recoveries
 from napari_seem.commands.replay import replay
 from napari_seem.embeddings.store import EmbeddingStore
 from napari_seem.io.dicom import is_series
 from napari_seem.io.files import open_image, open_labels, write_labels
 from napari_seem.io.formats import find_labels
-from napari_seem.io.grid import Grid
 from napari_seem.labels.log import read_log, write_log
 from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
 from napari_seem.models import compact, places, weights
 from napari_seem.models.base import Embedding
 from napari_seem.objects.tables import objects_of_rows, read_rows
+from napari_seem.propagation.record import RunRecord
+from napari_seem.propagation.results import PlaneResult
+from napari_seem.propagation.stack import Stack
 from napari_seem.series.marks import MarkFolder
 
 IMAGE = (np.mgrid[:64, :80].sum(0) * 2).astype(np.uint8)
@@ -103,8 +106,6 @@ def _zarr(version):
     def make(folder):
         import zarr
 
-        from napari_seem.io import ome_zarr
-
         path = folder / "image.zarr"
         group = zarr.open_group(path, mode="w", zarr_format=version)
         for level, step in enumerate((1, 2)):
@@ -118,7 +119,6 @@ def _zarr(version):
             group.attrs["multiscales"] = scales
         else:
             group.attrs["ome"] = {"version": "0.5", "multiscales": scales}
-        assert ome_zarr.is_ome_zarr(path)
         return path
 
     return make
@@ -188,6 +188,32 @@ def _read_log(path):
         replay(session)
         for event in session.events:
             prompts_from_dict(event.get("prompts", []))
+
+
+def _read_journals(path):
+    for one in recoveries(path.parent):
+        done = one.read()
+        assert done.labels.shape == one.shape
+        done.count, done.grid, one.palette, one.time, done.picture()
+
+
+def _run_record(path):
+    stack = Stack(STACK, 0)
+    return RunRecord(path, stack, {0: _planes()[0]}, ())
+
+
+def _planes():
+    labels = LABELS.astype(np.int32)
+    return [PlaneResult(n, labels, {4: 0.5, 9: 0.25}, (), False, frozenset()) for n in range(3)]
+
+
+def _propagating(folder):
+    record = _run_record(folder / "a.unfinished.jsonl")
+    record.begin()
+    record.add(_planes()[1:2])
+    record.add(_planes()[2:])
+    assert len(record.begin()) == 2
+    return folder / "a.unfinished.jsonl"
 
 
 @cache
@@ -295,7 +321,6 @@ def _seen(path):
     return is_series(path), find_labels(path), _image(path)
 
 
-GRID = Grid.scaled((3, 64, 80), "zyx", (2.0, 1.0, 1.0), units=("um",) * 3)
 VOLUME = np.stack([LABELS] * 3)
 TARGETS = [
     Target("TIFF", _tiff("a.tif"), _image),
@@ -330,6 +355,8 @@ TARGETS = [
     Target("tracks", _labels("res_track.txt", VOLUME), _label),
     Target("OME-Zarr labels", _labels("a.zarr", VOLUME), _label),
     Target("log", _log, _read_log),
+    Target("journals", _log, _read_journals),
+    Target("propagation", _propagating, lambda path: _run_record(path).begin()),
     Target("taught words", _words, ns.ConceptLibrary.load),
     Target("lesson", _lesson, lambda path: ns.load_lesson(path, _model())),
     Target("weights", _weights, weights.load),
@@ -343,3 +370,10 @@ TARGETS = [
     Target("prompt table", _prompts, lambda path: objects_of_rows(read_rows(path))),
     Target("places", _places, _read_places),
 ]  # fmt: skip
+
+
+def make_checked(target, folder):
+    """Write a target's file, which must open."""
+    path = target.make(folder)
+    target.read(path)
+    return path

@@ -1,4 +1,4 @@
-"""Programs that are killed at a chosen moment, and what they leave; `python -m kills JOB COUNT`.
+"""Programs that are killed at a chosen moment, and what they leave: `python -m kills tif 9 0`.
 
 A child process of this one does the work. It is killed before its n-th call of the file system, or,
 every fourth time, after some milliseconds: each moment of a program that writes files is between
@@ -10,30 +10,41 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from napari_seem.batch import plan
+from napari_seem.batch import run as run_batch
+from napari_seem.batch.run import LEDGER
+from napari_seem.cli import main as cli
 from napari_seem.commands.files import new_document, save_document
 from napari_seem.commands.replay import replay
 from napari_seem.concepts import ConceptLibrary
 from napari_seem.edits import ObjectRecord
-from napari_seem.io.files import open_image, open_labels
+from napari_seem.errors import NapariSeemError
+from napari_seem.io.files import open_image, open_labels, read_labels, write_labels
 from napari_seem.io.formats import find_labels
 from napari_seem.io.whole import PREFIX
 from napari_seem.labels.log import log_path, read_log
 from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
+from napari_seem.propagation import propagate
+from napari_seem.propagation.record import resume_path
 
 SAVED = {
-    "tif": "a.tif", "ome": "a.ome.tif", "nifti": "a.nii.gz", "dicom": "a.dcm", "coco": "a.coco.json",
-    "geojson": "a.geojson", "roi": "a.zip", "zarr": "a.zarr", "tracks": "res_track.txt",
-    "image": "image.zarr/labels/a.zarr",
+    "tif": "a.tif", "ome": "a.ome.tif", "nifti": "a.nii.gz", "dicom": "a.dcm",
+    "coco": "a.coco.json", "geojson": "a.geojson", "roi": "a.zip", "zarr": "a.zarr",
+    "tracks": "res_track.txt", "image": "image.zarr/labels/a.zarr",
 }  # fmt: skip
 """Formats of labels, and a file of each."""
 CALLS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.chmod")
@@ -111,7 +122,10 @@ def kill(
         timed = dice.random() < 0.25
         last = float("inf") if timed else dice.randint(1, calls + calls // 10)
         in_child(lambda n=number: work(n), last, spent * dice.random() if timed else None)
-        said = check(number)
+        try:
+            said = check(number)
+        except NapariSeemError as error:
+            said = f"it can't be read: {error}"
         if said:
             wrong.append(f"kill {number} before call {last} of {calls}: {said}")
     return wrong
@@ -215,13 +229,106 @@ def embeddings(folder: Path, count: int, seed: int) -> list[str]:
     return kill(put, check, count, seed)
 
 
+def propagating(folder: Path, count: int, seed: int, kind: str) -> list[str]:
+    """Kill `napari-seem propagate`: what it did before is not done again, and nothing is half."""
+    image, seeds, expected = _stack(folder, "stack")
+    output = folder / f"out{kind}"
+    kept = resume_path(output)
+    most = 0
+
+    def run(number: int) -> None:
+        command = ["propagate", str(image), str(seeds), "-o", str(output), "--method", "shape"]
+        _quietly(lambda: cli(command))
+
+    def check(number: int) -> str:
+        nonlocal most
+        planes = len(kept.read_text().splitlines()) if kept.exists() else 0
+        lost = f"{planes} of {most} planes are left" if planes and planes < most else ""
+        most = planes
+        there = find_labels(output)
+        right = there and np.array_equal(np.asarray(open_labels(there).data), expected)
+        return "; ".join([*([lost] if lost else []), *([] if right else ["other labels"])])
+
+    wrong = kill(run, check, count, seed)
+    run(1)
+    return wrong + leftovers(folder) + [str(one) for one in (kept,) if one.exists()]
+
+
+def batching(folder: Path, count: int, seed: int) -> list[str]:
+    """Kill `napari-seem batch`: what is in its list is done, and the rest is done by the next."""
+    stacks = [_stack(folder / "in", f"s{k}") for k in range(4)]
+    inputs = [str(image) for image, _, _ in stacks]
+    output = folder / "out"
+
+    def run(number: int) -> None:
+        command = ["batch", "propagate", *inputs, "-o", str(output), "--labels", str(folder / "in")]
+        _quietly(lambda: cli([*command, "--method", "shape"]))
+
+    def check(number: int) -> str:
+        done = (output / LEDGER).read_text().splitlines() if (output / LEDGER).exists() else []
+        wrong = [f"'{line[:20]}'" for line in done if not line.startswith("{")]
+        for image, _, expected in stacks:
+            path = output / f"{image.stem}_labels.tif"
+            if path.exists() and not np.array_equal(read_labels(path)[0], expected):
+                wrong.append(f"{path.name} is other")
+            elif not path.exists() and any(f"{image.name}" in line for line in done):
+                wrong.append(f"{path.name} is missing")
+        if number % 5 == 0:
+            shutil.rmtree(output, ignore_errors=True)
+        return "; ".join(wrong)
+
+    wrong = kill(run, check, count, seed)
+    tasks = plan("propagate", inputs, output, {"method": "shape"}, labels=folder / "in")
+    report = run_batch(tasks, output)
+    assert not report.failed, report
+    return wrong + [said for said in [check(1)] if said] + leftovers(folder)
+
+
+def _stack(folder: Path, name: str) -> tuple[Path, Path, np.ndarray]:
+    """Write a stack and its seeds; gives them, and the labels of all planes."""
+    import tifffile
+
+    folder.mkdir(exist_ok=True)
+    image = np.zeros((12, 24, 24), np.uint8)
+    image[:, 5:15, 5:15] = 200
+    seeds = np.zeros(image.shape, np.uint16)
+    seeds[[0, 11], 5:15, 5:15] = 3
+    tifffile.imwrite(folder / f"{name}.tif", image, imagej=True, metadata={"axes": "ZYX"})
+    write_labels(folder / f"{name}_labels.nii.gz", seeds)
+    expected = np.asarray(propagate(None, image, seeds, method="shape").labels)
+    return folder / f"{name}.tif", folder / f"{name}_labels.nii.gz", expected
+
+
+def _quietly(work: Callable[[], object]) -> None:
+    with open(os.devnull, "w") as nothing, redirect_stdout(nothing), redirect_stderr(nothing):
+        work()
+
+
+OTHERS = {
+    "words": words, "embeddings": embeddings, "batch": batching,
+    "propagate": partial(propagating, kind=".tif"),
+    "propagate zarr": partial(propagating, kind=".zarr"),
+}  # fmt: skip
+"""Other work that is killed."""
+
+
+def killed(kind: str, count: int, seed: int = 0) -> list[str]:
+    """What was found wrong where some work was killed, in a process without threads."""
+    command = [sys.executable, "-m", "kills", kind, str(count), str(seed)]
+    folders = [str(Path(__file__).parent), *sys.path]
+    where = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=where, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def jobs(kind: str, count: int, seed: int) -> list[str]:
     """Do one job in a new folder; what was found wrong."""
     with tempfile.TemporaryDirectory() as name:
         if kind in SAVED:
             return saving(kind, Path(name), count, seed)
-        return {"words": words, "embeddings": embeddings}[kind](Path(name), count, seed)
+        return OTHERS[kind](Path(name), count, seed)
 
 
 if __name__ == "__main__":
-    print(json.dumps(jobs(sys.argv[1], int(sys.argv[2]), 0)))
+    sys.stdout.write(json.dumps(jobs(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))

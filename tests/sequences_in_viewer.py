@@ -14,9 +14,11 @@ from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.features import set_table
 from napari_seem.viewer.timeline import document_in, timeline_of
 
-KEPT = ("document", "oracle", "census", "layer", "run", "written", "notes")
+KEPT = ("document", "oracle", "census", "layer", "run", "written")
 """What belongs to one layer."""
 TABLES = (
+    "note",
+    "note",
     "note",
     "foreign",
     "label",
@@ -32,7 +34,15 @@ TABLES = (
 class InLayers(Sequence):
     """A stack with labels layers in a viewer without a window; one is worked on at a time."""
 
-    often = {**Sequence.often, "paint": 5, "fill": 2, "look": 3, "table": 2, "layer": 0.5}
+    often = {
+        **Sequence.often,
+        "paint": 5,
+        "fill": 2,
+        "look": 3,
+        "table": 2,
+        "layer": 0.5,
+        "delete": 2,
+    }
 
     def opened(self, pixels, table):
         """The document of a new layer."""
@@ -44,8 +54,12 @@ class InLayers(Sequence):
             self.past, self.future = deque(maxlen=1000), deque(maxlen=1000)
         self.layer = self.viewer.add_labels(pixels, name="labels")
         set_table(self.layer, table)
-        self.notes: dict[int, str] = {}
-        return document_in(self.viewer, self.layer)
+        document = document_in(self.viewer, self.layer)
+        if len(table):
+            notes = {i: f"of {i}" for i in table}
+            self.layer.features = self.layer.features.assign(note=[None, *notes.values()])
+            self.oracle.cells = notes
+        return document
 
     def made_viewer(self):
         """The viewer."""

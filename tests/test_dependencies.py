@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = {"scikit-image": "skimage", "app-model": "app_model"}
+NAMES = {"scikit-image": "skimage", "app-model": "app_model", "pillow": "PIL"}
 """Packages whose module has another name."""
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 import sys
 import threading
 import warnings
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ import torch
 import napari_seem as ns
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, default_folder, key_of, packing
 from napari_seem.errors import MissingPackage
+from napari_seem.io.whole import PREFIX, Workplace
 from napari_seem.models.base import Embedding
 from napari_seem.models.tensors import pack, unpack
 
@@ -143,17 +144,17 @@ def test_only_own_files_are_counted_and_deleted(store):
     assert list(store.folder.iterdir()) == [mine]
 
 
-def test_what_a_program_left_half_written_goes_after_a_while(store):
+def test_what_a_program_left_half_written_goes_with_the_next(store):
     store.put(KEY, embedding())
-    half = store.path(KEY).with_name(f"{store.path(KEY).name}.{'0' * 32}.part")
-    half.write_bytes(b"half")
-    store.put(("m", "d"), embedding())
-    assert half.exists()  # somebody may be writing it
-
-    os.utime(half, (0, 0))
-    store.put(("m", "e"), embedding())
-    assert not half.exists()
-    assert store.usage().images == 3
+    with closing(Workplace(store.folder)) as at_work:
+        left = store.folder / f"{PREFIX}12345678"
+        left.mkdir()
+        (left / store.path(KEY).name).write_bytes(b"half")
+        store.put(("m", "d"), embedding())
+        assert at_work.path.exists()  # somebody is writing it
+        assert not left.exists()
+    assert store.usage().images == 2
+    assert len(list(store.folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize("harm", ["flip", "directory", "cut", "zeros"])

@@ -38,6 +38,15 @@ def test_a_volume_has_one_window_and_air_is_left_out(rng):
     assert look.to_dict() == {"name": "volume", "window": [low, high]}
 
 
+def test_the_two_values_of_an_image_are_black_and_white():
+    volume = np.zeros((3, 20, 20), np.uint8)
+    volume[:, 5:9, 5:9] = 220
+    look = IntensityWindow.named("volume").resolved(volume)
+
+    assert look.window == (0, 220)
+    assert np.array_equal(look.apply(volume[1])[..., 0] > 0, volume[1] > 0)
+
+
 def test_only_a_few_planes_are_read_for_it():
     class Counted:
         shape, ndim, read = (1000, 512, 512), 3, 0

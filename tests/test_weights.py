@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from website import DIGEST, PAYLOAD, Site
+from website import DIGEST, PAYLOAD, Site, serve
 
 from napari_seem.errors import DownloadCancelled, WeightsError
 from napari_seem.models import weights
@@ -70,6 +70,73 @@ def test_a_cancelled_download_keeps_its_part(site: Site, tmp_path: Path) -> None
     weights.download(site.url, target, sha256=DIGEST)
     assert target.read_bytes() == PAYLOAD
     assert not part.exists()
+
+
+def test_a_part_of_another_version_is_not_gone_on_with(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    site.version, site.break_after = '"one"', 400_000
+    with pytest.raises(WeightsError, match="broke off"):
+        weights.download(site.url, target)
+    site.break_after = None
+    site.version, site.body = '"two"', PAYLOAD[::-1]
+    weights.download(site.url, target)
+    assert target.read_bytes() == PAYLOAD[::-1]
+    assert site.asked == [None, "bytes=400000-"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_part_of_the_same_version_is_gone_on_with(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    site.version, site.break_after = '"one"', 400_000
+    with pytest.raises(WeightsError, match="broke off"):
+        weights.download(site.url, target)
+    site.break_after, first = None, []
+    weights.download(site.url, target, progress=lambda done, _: first.append(done))
+    assert first[0] > 400_000
+    assert target.read_bytes() == PAYLOAD
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("version", ["", 'W/"one"'])
+def test_a_part_of_an_unknown_version_is_begun_anew(
+    version: str, site: Site, tmp_path: Path
+) -> None:
+    site.version, target = version, tmp_path / "model.safetensors"
+    target.with_name("model.safetensors.part").write_bytes(b"x" * 1000)
+    weights.download(site.url, target)
+    assert target.read_bytes() == PAYLOAD
+    assert site.asked == [None]
+
+
+def test_another_range_than_asked_is_not_appended(site: Site, tmp_path: Path) -> None:
+    target = tmp_path / "model.safetensors"
+    target.with_name("model.safetensors.part").write_bytes(PAYLOAD[:1000])
+    site.starts_at = 7
+    weights.download(site.url, target, sha256=DIGEST)
+    assert target.read_bytes() == PAYLOAD
+    assert site.asked == ["bytes=1000-", None]
+
+
+def test_a_link_at_the_part_is_not_written_through(site: Site, tmp_path: Path) -> None:
+    target, precious = tmp_path / "model.safetensors", tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    target.with_name("model.safetensors.part").symlink_to(precious)
+    weights.download(site.url, target, sha256=DIGEST)
+    assert precious.read_bytes() == b"mine"
+    assert target.read_bytes() == PAYLOAD
+    assert not target.is_symlink()
+
+
+def test_an_encrypted_address_leads_to_encrypted_ones_only(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(tls=tmp_path, monkeypatch=monkeypatch) as safe:
+        safe.leads_to = site.url
+        with pytest.raises(WeightsError, match="not encrypted"):
+            weights.download(safe.url, tmp_path / "model.safetensors")
+        assert site.asked == []
+        safe.leads_to = ""
+        weights.download(safe.url, tmp_path / "model.safetensors", sha256=DIGEST)
 
 
 def test_a_flipped_byte_is_rejected_and_leaves_nothing(site: Site, tmp_path: Path) -> None:

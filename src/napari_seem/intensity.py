@@ -173,7 +173,8 @@ def volume_window(
 ) -> Window:
     """Find one intensity window for a volume (..., H, W) or (..., H, W, C), from a sparse sample.
 
-    The lowest value is left out where it makes up a part of the sample: it is air or padding.
+    The lowest value is left out where it makes up a part of the sample: it is air or padding;
+    not of two-valued images, whose window is from one value to the other.
     """
     lead = volume.ndim - 2 - channels
     shape = volume.shape[:lead]
@@ -193,7 +194,7 @@ def volume_window(
         start = float(values.min()) if values.size else 0.0
         return start, start + 1.0
     low, high = np.percentile(inner, percentiles)
-    return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
+    return (float(low if high > low else values.min()), float(high))
 
 
 class WindowedArray:

@@ -69,3 +69,18 @@ def test_planes_become_what_they_were_before_the_run(labels):
 
     assert run.restore() == 5
     assert np.array_equal(labels.labels, before)
+
+
+def test_what_was_changed_since_stays_when_a_run_is_taken_back(labels):
+    run = run_on(labels)
+    run.begin()
+    for result in run.run():
+        run.apply(result)
+    labels.labels[2, 20:23, 20:23] = 5  # beside the object, and upon it
+    labels.labels[3, 8:10, 8:10] = 5
+    assert (labels.labels[3] == 3).any()
+
+    run.restore()
+
+    assert (labels.labels == 5).sum() == 13
+    assert not (labels.labels[1:6] == 3).any()

@@ -7,6 +7,7 @@ import pytest
 
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, open_labels, read_labels, write_labels
+from napari_seem.io.formats import find_labels
 from napari_seem.io.grid import Grid
 
 nibabel = pytest.importorskip("nibabel")
@@ -20,6 +21,7 @@ def with_header(path, change, affine=GOOD):
     header = nibabel.Nifti1Image(data, affine).header
     header.set_qform(GOOD, 1)
     header.set_sform(affine, 1)
+    header.set_xyzt_units("mm")
     change(header)
     header["vox_offset"], header["magic"] = 352, b"n+1"
     path.write_bytes(header.binaryblock + b"\0" * 4 + data.tobytes(order="F"))
@@ -72,7 +74,7 @@ def test_forms_that_disagree_are_told(tmp_path):
     opened = open_image(with_header(tmp_path / "a.nii", lambda header: None, moved))
     assert opened.grid.origin[2] == pytest.approx(-94)
     assert opened.about["form"] == "sform"
-    assert "up to 4 apart; the sform is used" in opened.about["warning"]
+    assert "up to 4 mm apart; the sform is used" in opened.about["warning"]
     assert "warning" not in open_image(with_header(tmp_path / "b.nii", lambda header: None)).about
 
 
@@ -222,3 +224,12 @@ def test_five_axes_are_refused_by_name(tmp_path):
     with pytest.raises(InvalidLabels, match=r"5 axes.*\.zarr"):
         write_labels(tmp_path / "l.nii", np.zeros((2, 2, 2, 4, 4), int))
     assert not list(tmp_path.iterdir())
+
+
+def test_labels_of_whole_floats_are_dropped_as_labels(tmp_path):
+    image = nibabel.Nifti1Image(np.ones((4, 5, 6), np.float32), np.eye(4))
+    image.header.set_intent("label", (), "aseg")
+    nibabel.save(image, tmp_path / "aseg.nii.gz")
+    assert find_labels(tmp_path / "aseg.nii.gz") is not None
+    opened = open_labels(tmp_path / "aseg.nii.gz")
+    assert (opened.name, opened.data.dtype) == ("aseg", np.uint8)

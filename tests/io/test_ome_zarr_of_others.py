@@ -111,6 +111,16 @@ def test_rows_of_others_are_read_as_far_as_they_go(tmp_path, rows):
     assert [table[i].class_name for i in table] == (["nucleus"] if known else [])
 
 
+def test_classes_of_others_keep_their_colours(tmp_path):
+    about = {"properties": [{"label-value": i, "class": name} for i, name in
+                            enumerate(("cell", "cell", "rim", "none"), 4)],
+             "colors": [{"label-value": 4, "rgba": [255, 0, 16, 255]},
+                        {"label-value": 5, "rgba": [1, 1, 1, 255]}, {"label-value": 6},
+                        {"label-value": 7, "rgba": [0.5, 1, 1]}, {"rgba": [1, 2, 3, 4]}]}  # fmt: skip
+    path = group(tmp_path / "l.zarr", "tzyx", LABELS[0], about={"image-label": about})
+    assert open_labels(path).about == {"by_class": True, "colours": {"cell": "#ff0010"}}
+
+
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_levels_without_a_scale_get_that_of_their_shapes(tmp_path, version):
     image = open_image(group(tmp_path / "i.zarr", "zyx", LABELS[0, 0], version, None, 2, False))

@@ -8,9 +8,9 @@ from napari.components import ViewerModel
 
 from napari_seem.planes import Plane
 from napari_seem.prompts import Point, Polygon, Scribble, rasterize
-from napari_seem.viewer.coordinates import channel_layers
 from napari_seem.viewer.drawn import drawn_shape
 from napari_seem.viewer.prompt_layers import PromptLayers
+from napari_seem.viewer.shown import channel_layers
 
 SHAPE = (5, 40, 40)
 

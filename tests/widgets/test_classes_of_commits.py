@@ -168,6 +168,30 @@ def test_going_on_keeps_id_and_name_over_images_but_joins_no_other_object(dock, 
     assert set(np.unique(taken.data[:, 40:])) == {0}
 
 
+def test_an_object_that_is_undone_is_not_gone_on_with(dock, commit):
+    dock.committing.choose_class("aorta")
+    commit(dock, LEFT)
+    dock.committing.go_on()
+    assert dock.panel.commit.text() == "Add to object 1 'aorta'"
+
+    dock.annotator.undo()
+    assert "object 1" not in dock.panel.commit.text()
+    dock.annotator.redo()
+    assert dock.panel.commit.text() == "Add to object 1 'aorta'"
+    dock.annotator.undo()
+    dock.clear()
+    dock.committing.choose_class("vein")
+    assert known(dock.annotator.labels, commit(dock, RIGHT)) == ("vein", "vein")
+
+
+def test_ctrl_z_with_nothing_left_says_so(dock):
+    dock.panel.message.say("something of before")
+    dock.annotator.timeline.undo()
+    assert dock.panel.message.text() == "Nothing to undo."
+    dock.annotator.timeline.redo()
+    assert dock.panel.message.text() == "Nothing to redo."
+
+
 def test_another_class_ends_going_on(dock, commit):
     dock.committing.choose_class("liver")
     commit(dock, LEFT)

@@ -31,6 +31,7 @@ from ..io.images import channels_last, open_plane, open_seeds
 from ..labels.document import LabelDocument
 from ..models.in_context import Labelled
 from ..planes import Plane
+from ..propagation.record import resume_path
 from ..sources.source import PlaneSource, source_of_array
 from ..sources.stack import StackSource
 from .tasks import Kind, Outcome, Task
@@ -152,10 +153,13 @@ def _propagate(task: Task) -> str:
     run = PropagationRun(Workspace(document, _models(task)), StackSource(source, axis), command)
     run.begin()
     planes = 0
-    for planes, result in enumerate(run.run(), 1):  # noqa: B007
+    kept = resume_path(task.output)
+    task.output.parent.mkdir(parents=True, exist_ok=True)
+    for planes, result in enumerate(run.run(kept), 1):  # noqa: B007
         run.apply(result)
     scores = {str(k): round(result.score, 3) for k, result in run.results.items()}
     _save(task, document, seeds.grid, source, {"planes": scores})
+    kept.unlink(missing_ok=True)
     return f"{planes} planes propagated"
 
 

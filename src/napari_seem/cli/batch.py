@@ -58,7 +58,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--divide", action="store_true", help="propagate: splits make daughters")
     parser.add_argument("--example", type=Path, nargs=2, action="append", default=[],
                         metavar=("IMAGE", "LABELS"), help="label-like: one example")  # fmt: skip
-    parser.add_argument("--instances", action="store_true", help="label-like: ids are objects")
+    parser.add_argument(
+        "--instances",
+        action="store_true",
+        help="label-like: ids are objects of one kind, and those found are numbered from 1",
+    )
     add_window(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
     add_force(parser)

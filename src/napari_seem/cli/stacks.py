@@ -78,7 +78,8 @@ def _add_label_like(commands: argparse._SubParsersAction[argparse.ArgumentParser
     like.add_argument("-o", "--output", type=Path, required=True, help="folder for label files")
     add_model(like)
     like.add_argument("--kind", default="semantic", choices=["semantic", "instance"],
-                      help="whether ids are classes (semantic) or objects of one kind")  # fmt: skip
+                      help="whether ids are classes, which are kept (semantic), or objects of one "
+                      "kind, and those found are numbered from 1 (instance)")  # fmt: skip
     like.add_argument("--ensemble", choices=["feature", "spatial"], help="SegGPT only")
     like.add_argument("--draws", type=int, help="SegGPT only: random colourings to average")
     add_force(like)
@@ -91,6 +92,7 @@ def _propagate(options: argparse.Namespace) -> int:
     from ..io.formats import check_output, ending
     from ..io.images import channels_last, open_seeds
     from ..io.zarr_labels import growing_labels
+    from ..propagation.record import resume_path
 
     check_output(options.output, (options.stack, options.labels), force=options.force)
     opened = open_image(options.stack)
@@ -110,6 +112,7 @@ def _propagate(options: argparse.Namespace) -> int:
         document = new_document(np.array(seeds, np.uint32), path.stem, grid=grid, known=labels)
         about, done = _run(document, stack, options, None)
         save_document(document, path, grid, about, narrow=True)
+    resume_path(path).unlink(missing_ok=True)
     print(f"{done[0]} planes from {done[1]} seeds -> {path}")
     return 0
 
@@ -122,6 +125,7 @@ def _run(
     from ..commands.propagation import Propagate, PropagationRun
     from ..commands.workspace import Workspace
     from ..planes import Plane
+    from ..propagation.record import resume_path
     from ..sources.source import source_of_array
     from ..sources.stack import StackSource
 
@@ -142,8 +146,10 @@ def _run(
     )  # fmt: skip
     run = PropagationRun(Workspace(document, models), StackSource(source, axis), command, scratch)
     run.begin()
-    planned = run.planned
-    for number, result in enumerate(run.run(), 1):
+    planned, kept = run.planned, resume_path(options.output)
+    if kept.exists():
+        print(f"going on from '{kept}'", file=sys.stderr)
+    for number, result in enumerate(run.run(kept), 1):
         run.apply(result)
         show_progress(number, planned, "planes")
     print(file=sys.stderr)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from ..edits import ObjectRecord
 from ..labels.document import LabelDocument
 from ..planes import Plane
 from ..propagation.ends import End
 from .base import Command
 
+IntArray = npt.NDArray[np.int32]
 CARRIED = "propagated"
 """Note of a document: by stack, planes that were propagated and that nobody accepted."""
 ENDED = "ended"
@@ -52,6 +55,59 @@ def keep_ends(document: LabelDocument, plane: Plane, axis: int, ends: Iterable[E
     rows = [[end.id, end.plane, end.after] for end in sorted(ends, key=repr)]
     noted = document.host.read_note(ENDED) or {}
     document.host.write_note(ENDED, {**noted, stack_key(plane, axis): rows})
+
+
+class Made:
+    """What a run wrote, by which it can be taken back.
+
+    Parameters
+    ----------
+    before, after : mutable mapping of int to int32 array (H, W)
+        Empty; take planes by their numbers.
+
+    Attributes
+    ----------
+    rows : dict of int to (ObjectRecord or None, ObjectRecord or None)
+        Rows of the table before the run, and as it wrote them.
+    """
+
+    def __init__(
+        self, before: MutableMapping[int, IntArray], after: MutableMapping[int, IntArray]
+    ) -> None:
+        self.before, self._after = before, after
+        self.rows: dict[int, tuple[ObjectRecord | None, ObjectRecord | None]] = {}
+
+    def note_plane(self, number: int, before: IntArray, after: IntArray) -> None:
+        """Remember a plane, int32 (H, W), as it was and as it was written."""
+        self.before.setdefault(number, before)
+        self._after[number] = after
+
+    def note_rows(self, rows: Mapping[int, ObjectRecord | None], document: LabelDocument) -> None:
+        """Remember rows that are about to be written."""
+        known = dict(document.table.items()) if rows else {}
+        for label_id, row in rows.items():
+            old, _ = self.rows.get(label_id, (known.get(label_id), None))
+            self.rows[label_id] = old, row
+
+    def take_back(self, document: LabelDocument, place: Callable[[int], Plane]) -> int:
+        """Give planes and rows back what they had, but where they were changed since.
+
+        `place` gives a plane by its number. Returns how many planes there were.
+        """
+        count = len(self.before)
+        if count:
+            with document.transaction("restore planes", {"event": "restore_plane"}) as transaction:
+                table = dict(document.table.items())
+                transaction.set_rows(
+                    {i: old for i, (old, new) in self.rows.items() if table.get(i) == new}
+                )
+                for number, values in self.before.items():
+                    present = document.read_plane(place(number))
+                    own = present == self._after[number]
+                    document.write_plane(place(number), np.where(own, values, present))
+        for kept in (self.before, self._after, self.rows):
+            kept.clear()
+        return count
 
 
 class EndObjects(Command):

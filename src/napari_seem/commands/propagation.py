@@ -20,7 +20,7 @@ from ..propagation.ends import End
 from ..propagation.seeds import SeedPlanes
 from ..sources.stack import StackSource
 from .base import Command, ModelRef, OnPlane
-from .carried import CARRIED, carried_planes, ends_of, stack_key
+from .carried import CARRIED, Made, carried_planes, ends_of, stack_key
 from .workspace import Workspace
 
 IntArray = npt.NDArray[np.int32]
@@ -119,9 +119,7 @@ class PropagationRun:
         self.command, self.stack, self._name_plane = command, stack, name_plane
         self.engine: Propagation | None = None
         self._workspace, self._document = workspace, workspace.document
-        self._before: MutableMapping[int, IntArray] = {}
-        self._written: MutableMapping[int, IntArray] = {}
-        self._rows: dict[int, tuple[ObjectRecord | None, ObjectRecord | None]] = {}
+        self._made = Made({}, {})
         self._ends: set[End] = set()
         self._first_id = 1
         store = self._document.host.store
@@ -190,11 +188,14 @@ class PropagationRun:
                 self.engine.end(one.id, one.plane, one.after)
         self._ends = ends
 
-    def run(self) -> Iterator[PlaneResult]:
-        """Do the planes that are left, in any thread; stop iterating to cancel."""
+    def run(self, resume: Path | None = None) -> Iterator[PlaneResult]:
+        """Do the planes that are left, in any thread; stop iterating to cancel.
+
+        The file `resume` keeps them meanwhile, as of `Propagation.run`.
+        """
         if self.engine is None:
             self.engine = self._make()
-        yield from self.engine.run()
+        yield from self.engine.run(resume=resume)
 
     def apply(self, result: PlaneResult) -> None:
         """Write a plane in one transaction.
@@ -206,10 +207,7 @@ class PropagationRun:
         """
         place, command = self.stack.at(result.index), self.command
         rows = self._new_rows(result)
-        known = dict(self._document.table.items())
-        for label_id, row in rows.items():
-            former = self._rows.get(label_id, (known.get(label_id), None))
-            self._rows[label_id] = former[0], row
+        self._made.note_rows(rows, self._document)
         line = PropagatePlane(
             run=command.run, index=result.index, score=result.score, model=self._model_ref()
         )
@@ -217,8 +215,7 @@ class PropagationRun:
             place, result.labels, self._family(), title=self._name_plane(result.index),
             entry=line.to_dict(), rows=rows,
         )  # fmt: skip
-        self._before.setdefault(result.index, before)
-        self._written[result.index] = self._document.read_plane(place)
+        self._made.note_plane(result.index, before, self._document.read_plane(place))
 
     def accept(self, number: int) -> None:
         """Take a plane as it is now for a seed."""
@@ -247,21 +244,7 @@ class PropagationRun:
 
         Pixels and rows that were changed since the run wrote them stay.
         """
-        document, count = self._document, len(self._before)
-        if count:
-            with document.transaction("restore planes", {"event": "restore_plane"}) as transaction:
-                table = dict(document.table.items())
-                transaction.set_rows(
-                    {i: old for i, (old, new) in self._rows.items() if table.get(i) == new}
-                )
-                for number, values in self._before.items():
-                    place = self.stack.at(number)
-                    present = document.read_plane(place)
-                    own = present == self._written[number]
-                    document.write_plane(place, np.where(own, values, present))
-        self._before.clear()
-        self._written.clear()
-        self._rows.clear()
+        count = self._made.take_back(self._document, self.stack.at)
         self.engine = None
         self.keep_note()
         return count
@@ -323,9 +306,9 @@ class PropagationRun:
                 rows[event.id] = replace(row, parent=event.parent)
             elif event.parent and known.parent != event.parent:
                 rows[event.id] = replace(known, parent=event.parent)
-        if result.index in self._before:
+        if result.index in self._made.before:
             found = {event.id for event in self.engine.events}
-            gone = [i for i, (old, _) in self._rows.items() if old is None and i not in found]
+            gone = [i for i, (old, _) in self._made.rows.items() if old is None and i not in found]
             rows |= dict.fromkeys(i for i in gone if i in table)
         return rows
 
@@ -354,7 +337,7 @@ class PropagationRun:
             former = known.get(number)
             present = self._present(number)
             if former is None:
-                if present.any() and number not in self._before:
+                if present.any() and number not in self._made.before:
                     changed.append(number)
             elif not np.array_equal(present, self._allowed(former.labels, number)):
                 changed.append(number)
@@ -398,7 +381,7 @@ class PropagationRun:
         """Planes of labels that lie on disk are remembered there, too, and not in memory."""
         self.close()
         self.scratch = None if self._beside is None else Scratch(self._beside)
-        self._before, self._written = self._planes("before"), self._planes("written")
+        self._made = Made(self._planes("before"), self._planes("written"))
 
     def _planes(self, name: str) -> MutableMapping[int, IntArray]:
         """Room for planes by their number, on disk where the labels lie there."""

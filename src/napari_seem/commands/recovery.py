@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectTable
-from ..errors import LogTrouble, NapariSeemError
+from ..errors import NapariSeemError
+from ..images import ArraySource
 from ..io.files import open_image
 from ..io.grid import Grid, ids_in
+from ..io.label_store import LabelStore
 from ..io.opened import Opened
 from ..labels.journal import is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
@@ -112,7 +114,12 @@ class Recovery:
         ------
         LogTrouble
             The journal is damaged.
+        FileTrouble
+            The folder of labels on disk is gone.
         """
+        if self.folder is not None:
+            store, table, _ = LabelStore.open(self.folder)
+            return Recovered(self, store.array, table, self._opened())
         done = replay(self.session)
         return Recovered(self, done.labels, done.table, self._opened())
 
@@ -149,14 +156,15 @@ class Recovered:
     """
 
     recovery: Recovery
-    labels: npt.NDArray[Any] = field(repr=False)
+    labels: ArraySource = field(repr=False)
     table: ObjectTable
     opened: Opened | None
 
     @property
     def count(self) -> int:
         """How many objects there are, with and without a row in the table."""
-        return len(ids_in(self.labels) | {label_id for label_id, _ in self.table.items()})
+        ids = ids_in(self.labels) if isinstance(self.labels, np.ndarray) else set()
+        return len(ids | {label_id for label_id, _ in self.table.items()})
 
     @property
     def grid(self) -> Grid:
@@ -174,24 +182,37 @@ class Recovered:
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """A picture of the plane with most labels over its image, (rows, columns, 3)."""
-        shape = self.labels.shape
-        planes = self.labels.reshape(-1, *shape[-2:])
-        number = int(np.argmax([np.count_nonzero(plane) for plane in planes]))
-        step = max(1, -(-max(shape[-2:]) // SIDE))
-        starts = [np.arange(0, n, step) for n in shape[-2:]]  # the highest id of each square
-        ids = np.maximum.reduceat(planes[number], starts[0], axis=0)
+        lead, plane = self._fullest()
+        step = max(1, -(-max(plane.shape) // SIDE))
+        starts = [np.arange(0, n, step) for n in plane.shape]  # the highest id of each square
+        ids = np.maximum.reduceat(plane, starts[0], axis=0)
         ids = np.maximum.reduceat(ids, starts[1], axis=1)
         grey = np.full((*ids.shape, 3), 40, np.uint8)
         with suppress(NapariSeemError, OSError, ValueError, IndexError):
-            grey = self._under(np.unravel_index(number, shape[:-2]), step, grey)
+            grey = self._under(lead, step, grey)
         inside = ids != 0
         hue = (ids[inside].astype(np.float64) * 0.618034 % 1.0)[:, None] * 2 * np.pi
         colour = 150 + 100 * np.cos(hue + np.array([0.0, 2.1, 4.2]))
         grey[inside] = (0.4 * grey[inside] + 0.6 * colour).astype(np.uint8)
         return grey
 
+    def _fullest(self) -> tuple[tuple[int, ...], npt.NDArray[Any]]:
+        """The plane with most labels, (H, W), and where it is; on disk, the one changed last."""
+        shape = self.labels.shape
+        if isinstance(self.labels, np.ndarray):
+            counts = np.count_nonzero(self.labels, axis=(-2, -1))
+            lead = tuple(
+                int(n) for n in np.unravel_index(int(np.argmax(counts)), shape[:-2] or (1,))
+            )
+            lead = lead[: len(shape) - 2]
+        else:
+            planes = (event.get("plane") for event in reversed(self.recovery.session.events))
+            known = next((one for one in planes if isinstance(one, dict)), {})
+            lead = tuple(int(n or 0) for n in known.get("at", ())[:-2]) or (0,) * (len(shape) - 2)
+        return lead, np.asarray(self.labels[lead])
+
     def _under(
-        self, lead: tuple[Any, ...], step: int, empty: npt.NDArray[np.uint8]
+        self, lead: tuple[int, ...], step: int, empty: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.uint8]:
         """The plane of the image, uint8 (rows, columns, 3)."""
         if self.opened is None:
@@ -223,7 +244,8 @@ def left_behind(folder: Path, *, every: bool = False) -> list[Path]:
     known = []
     for path in folder.glob(f"*{SUFFIX}"):
         with suppress(OSError):  # another program may delete it
-            known.append((path.stat().st_mtime, path))
+            if path.is_file():  # no pipe, which would be waited for
+                known.append((path.stat().st_mtime, path))
     found = [path for _, path in sorted(known, reverse=True)]
     return [path for path in found if (every or not _is_closed(path)) and not is_live(path)]
 
@@ -240,10 +262,10 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
     """
     found = []
     for path in left_behind(folder, every=every):
-        with suppress(LogTrouble, OSError):
-            one = Recovery(path, read_log(path)[-1])
-            kept = replace(one, session=_reopened(one.session)) if every else one
-            if kept.has_content:
+        with suppress(NapariSeemError, OSError):
+            session = read_log(path)[-1]
+            one = Recovery(path, _reopened(session) if every else session)
+            if one.has_content:
                 found.append(one)
     return found
 

@@ -104,7 +104,8 @@ def read(path: Path) -> tuple[Concept, ...]:
     settle(path.parent)
     if not path.is_file():
         raise FileTrouble(f"there is no library '{path}'; teach a word to begin one")
-    with reading(path, "as a library of taught words"), zipfile.ZipFile(path) as file:
+    remedy = "it is no library of taught words, or is damaged; restore it from a copy"
+    with reading(path, "as taught words", remedy=remedy), zipfile.ZipFile(path) as file:
         members(path, file, MOST_BYTES)
         listing = json.loads(member(file, LISTING, JSON_BYTES))
         if listing.get("format") != FORMAT:

@@ -57,10 +57,13 @@ def cluster(address: str, certificates: Certificates | None = None) -> Iterator[
     distributed = need("distributed")
     if address.startswith("local:"):
         count = _count(address)
+        # others on this machine reach the port, too, but have no key that was made for this run
+        need("cryptography")
+        keys = distributed.Security.temporary()
         with (
             distributed.LocalCluster(
                 n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
-                dashboard_address=None,
+                protocol="tls", security=keys, dashboard_address=None,
             ) as here,
             distributed.Client(here) as client,
         ):  # fmt: skip

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from itertools import chain
 from os import PathLike
 from typing import TypeGuard, overload
+
+import numpy as np
 
 from ..checks import as_path, check_options, checked_labels, whole_number
 from ..embeddings import EmbeddingCache
@@ -27,6 +30,7 @@ from ..models.in_context import (
 )
 from ..progress import Progress, reporting
 from ..sources import PlanePixels
+from ..values import listed
 from . import frames
 from .given import (
     ExampleLike,
@@ -42,6 +46,7 @@ __all__ = [
     "label_like", "learn", "load_lesson", "save_lesson", "teach",
 ]  # fmt: skip
 
+LOG = logging.getLogger(__name__)
 Learner = Model | InContextModel
 """A model that can label by example, as `load_model` gives it."""
 Examples = ExampleLike | Sequence[ExampleLike] | Lesson
@@ -79,7 +84,8 @@ def label_like(
         than 2048 pixels are worked through in frames.
     kind : str
         'semantic': ids are classes, and kept; 'instance': every id is one object of the same kind,
-        and the objects found are numbered. A lesson has its own.
+        and the objects found are numbered from 1, whatever the examples' ids, which a warning of
+        the log says where they are others. A lesson has its own.
     cache : EmbeddingCache, optional
         Keeps encoded images.
     progress : bool or callable, optional
@@ -171,7 +177,7 @@ def learn(
     """
     able = check_can_learn(model)
     _check_learning(able, kind, options)
-    return _fit(able, _checked(examples), kind, cache, options)
+    return _fit(able, _checked(examples, kind), kind, cache, options)
 
 
 def label(
@@ -223,7 +229,7 @@ def teach(
     able = check_can_learn(model)
     check_kind(kind)
     count = whole_number(steps, "steps", 0)
-    tuned = able.tune(_encoded(able, _checked(examples), cache), kind, count)
+    tuned = able.tune(_encoded(able, _checked(examples, kind), cache), kind, count)
     return _followed(tuned, progress)
 
 
@@ -288,17 +294,19 @@ def _lesson_for(
         lesson = examples
         check_lesson(lesson, model)
         return lambda: lesson
-    pairs = _checked(examples)
+    pairs = _checked(examples, kind)
     return lambda: _fit(model, pairs, kind, cache, options)
 
 
-def _checked(examples: object) -> list[tuple[Picture, IntArray]]:
-    """Check examples; their labels become int32."""
+def _checked(examples: object, kind: Kind) -> list[tuple[Picture, IntArray]]:
+    """Check examples; their labels become int32. Warn of ids that the kind does not keep."""
     pairs = [
         (image, checked_labels(labels, image.shape[:2], f"the labels of example {n}", "its image"))
         for n, (image, labels) in enumerate(as_examples(examples), 1)
     ]
     check_labelled(any(labels.any() for _, labels in pairs))
+    if kind == "instance":
+        _say_numbered(pairs)
     return pairs
 
 
@@ -319,6 +327,16 @@ def _fit(
 ) -> Lesson:  # fmt: skip
     fit: Callable[..., Lesson] = model.learn
     return fit(_encoded(model, pairs, cache), kind, **options)
+
+
+def _say_numbered(pairs: Iterable[tuple[Picture, IntArray]]) -> None:
+    """Warn that the ids of examples are not kept, unless they just number their objects."""
+    ids = sorted({int(i) for _, labels in pairs for i in np.unique(labels) if i})
+    if ids != list(range(1, len(ids) + 1)):
+        LOG.warning(
+            "objects of one kind are numbered from 1: the examples' ids %s are not kept; where "
+            "they are classes, ask for the kind 'semantic'", listed(ids),
+        )  # fmt: skip
 
 
 def _is_lesson(examples: object) -> TypeGuard[Lesson]:

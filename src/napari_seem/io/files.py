@@ -30,8 +30,9 @@ from .formats import (
     format_of,
     own_table,
     place_of_table,
+    stem_of,
 )
-from .grid import Grid, LabelsLike, checked_ids, ids_in, named_axes
+from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, write_json
@@ -56,8 +57,8 @@ def open_image(
         Of DICOM with several images its key, as the error without it lists them; the number or
         name of one of several images of a TIFF.
     as_stored : bool
-        Leave palettes, inverted grays and the EXIF orientation of TIFF and pictures as the file
-        holds them. By default they are opened as people see them.
+        Leave palettes, inverted grays, nodata and the EXIF orientation of TIFF and pictures as the
+        file holds them. By default they are opened as people see them.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
     if dicom.may_be(path):
         return dicom.open_series(path, series)
     if geotiff.has_place(path):
-        return geotiff.open_geotiff(path)
+        return geotiff.open_geotiff(path, as_stored)
     pictures.refuse_others(path)
     if tiff.is_tiff(path):
         opened = tiff.open_tiff(path, series, as_stored)
@@ -201,10 +202,10 @@ def write_with(
         return [write_zarr(path, labels, grid, known, notes, progress, texts)]
     known = _with_all_rows(path, labels, grid, known)
     notes |= {FILE: path.name, GRID: grid.to_dict()}
+    values = np.asarray(checked_ids(np.asarray(labels), kind in (".tif", ".tiff")))
     if kind == TRACKS:
-        return tracks.write_tracks(path, np.asarray(labels), grid, known, notes, texts)
+        return tracks.write_tracks(path, *arranged(values, grid), known, notes, texts)
     finals = [path] if kind in OWN_TABLE else [path, place_of_table(path)]
-    values = np.asarray(labels)
     told = reporting(progress, 1, f"write {path.name}")
     with told as report, replacing(*finals, texts=texts) as parts:
         if kind in nifti.SUFFIXES:
@@ -337,7 +338,7 @@ def _open_labels(
     path: Path, kind: str, grid: Grid | None, shape: Sequence[int] | None
 ) -> OpenedLabels:
     """Open what the label file itself holds."""
-    name = path.name[: len(path.name) - len(kind)] if path.name.endswith(kind) else path.stem
+    name = stem_of(path)
     if kind == ".dcm":
         from .dicom.segmentation import read_dicom_seg
 

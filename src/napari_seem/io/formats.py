@@ -207,7 +207,7 @@ def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
     The whole of a file of outlines is read, of others the beginning or the table beside.
     """
     kind = format_of(path)
-    try:
+    with suppress(NapariSeemError), reading(path):
         if path.is_dir():
             return VERSION in ome_zarr_read.attributes(path).get("image-label", {})
         if not path.is_file() or not path.stat().st_size:
@@ -224,8 +224,7 @@ def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
             header = set(_head(path).split("\n", 1)[0].strip().split(","))
             return bool(columns) and header.issuperset(columns)
         return table_beside(path) is not None
-    except (OSError, LookupError, zipfile.BadZipFile, NapariSeemError):
-        return False
+    return False
 
 
 def _of_json(path: Path) -> Path | None:

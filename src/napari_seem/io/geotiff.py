@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,11 @@ from .guard import check_claim, read_text, reading
 from .opened import Opened
 
 if TYPE_CHECKING:
-    from affine import Affine
     from dask.array import Array
     from rasterio import DatasetReader
     from rasterio.control import GroundControlPoint
     from rasterio.crs import CRS
+    from rasterio.transform import Affine
     from rasterio.windows import Window
 
 LARGE = 1 << 28
@@ -80,13 +80,20 @@ def without_place(path: Path, opened: Opened) -> Opened:
     return replace(opened, about={**opened.about, "warning": both})
 
 
-def open_geotiff(path: Path) -> Opened:
+def open_geotiff(path: Path, as_stored: bool = False) -> Opened:
     """Open a raster on a map; large ones are read in tiles, coarse levels from its overviews.
 
     The world is (south, east): minus the northing and the easting, so that north is up. The place
     comes from the file, a world file or a .prj beside it, or control points that an affine
     describes to half a pixel. Where there is none, or no coordinate system, a warning is in
-    `about`. Nodata of floats becomes NaN, and alpha is left out where it isn't that of a picture.
+    `about`. Nodata becomes NaN, for which integers of 16 bits and more become floats, and alpha is
+    left out where it isn't that of a picture.
+
+    Parameters
+    ----------
+    path : Path
+    as_stored : bool
+        Leave nodata as the file holds it.
 
     Returns
     -------
@@ -110,6 +117,8 @@ def open_geotiff(path: Path) -> Opened:
             levels: tuple[ArraySource, ...] = (_read(path, 0, bands, None),)
         else:
             levels = tuple(_lazy(path, level, bands) for level in range(len(factors) + 1))
+        if file.nodata is not None and not as_stored:
+            levels = tuple(_without(level, file.nodata) for level in levels)
     many = levels[0].ndim == 3
     return Opened(path.stem, levels, grid, 2 if many else None, names if many else (), about)
 
@@ -140,9 +149,6 @@ def write_geotiff(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> No
     ) as file:  # fmt: skip
         file.write(values, 1)
         file.set_band_description(1, "labels")
-        points, system = grid.native.get("gcps", ([], None))
-        if points:
-            file.gcps = points, system
         if grid.native["nodata"] is not None:
             file.update_tags(IMAGE_NODATA=repr(grid.native["nodata"]))
 
@@ -159,11 +165,11 @@ def map_coordinates(grid: Grid) -> Callable[[float, float], tuple[float, float]]
 
 
 def _place_of(grid: Grid) -> dict[str, Any]:
-    """Return the place of an image as options for writing; control points are written apart."""
-    if grid.native.get("gcps"):
-        return {}
-    placed = grid.native["transform"] != grid.native["transform"].identity()
-    return {"crs": grid.native["crs"]} | ({"transform": grid.native["transform"]} if placed else {})
+    """Return the place of an image as options for writing."""
+    for key in ("gcps", "rpcs"):
+        if key in grid.native:
+            return dict(grid.native[key])
+    return {"crs": grid.native["crs"], "transform": grid.native["transform"]}
 
 
 def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
@@ -186,9 +192,13 @@ def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
     elif warning := _unplaced(file, transform.is_identity):
         about["warning"] = warning
     native = {"crs": crs, "transform": transform, "nodata": file.nodata}
-    native |= {"gcps": (points, system)} if points else {}
-    shape = (file.height, file.width)
-    return Grid(shape, ("y", "x"), matrix, (unit, unit), "geotiff", native), about
+    if points:
+        native["gcps"] = {"gcps": points, "crs": system}
+    elif transform.is_identity and file.rpcs:
+        native["rpcs"] = {"rpcs": file.rpcs}
+    nowhere = transform.is_identity and not points and not file.rpcs
+    kind, shape = "tiff" if nowhere else "geotiff", (file.height, file.width)
+    return Grid(shape, ("y", "x"), matrix, (unit, unit), kind, native), about
 
 
 def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
@@ -196,7 +206,8 @@ def _unplaced(file: DatasetReader, in_pixels: bool) -> str:
     if not in_pixels:
         return (
             "the file names no coordinate system; labels get its transform, and nothing says on "
-            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..."
+            "which map it is valid. Assign one with gdal_edit.py -a_srs EPSG:..., or put a .prj "
+            "beside it"
         )
     means = "control points" if file.gcps[0] else "rational polynomials (RPC)" if file.rpcs else ""
     if not means:
@@ -265,10 +276,21 @@ def _read(path: Path, level: int, bands: Sequence[int], window: Window | None) -
     rasterio = need("rasterio")
     options = {"overview_level": level - 1} if level else {}
     with reading(path, "as a raster"), rasterio.open(path, **options) as file:
-        pixels, nodata = file.read(list(bands), window=window), file.nodata
-    if pixels.dtype.kind == "f" and nodata is not None:
-        pixels[pixels == pixels.dtype.type(nodata)] = np.nan
+        pixels = file.read(list(bands), window=window)
     return np.asarray(pixels[0] if len(bands) == 1 else np.moveaxis(pixels, 0, -1))
+
+
+def _without(pixels: ArraySource, nodata: float) -> ArraySource:
+    """Return pixels (H, W) or (H, W, bands) with NaN for nodata; those of 8 bits as they are."""
+    dtype, array = np.dtype(pixels.dtype), cast("Any", pixels)
+    if dtype.itemsize == 1 or np.isnan(nodata):
+        return pixels
+    absent = array == nodata
+    if isinstance(pixels, np.ndarray) and not absent.any():
+        return pixels
+    wide = np.result_type(dtype, np.float32)
+    found: ArraySource = np.where(absent, wide.type(np.nan), array.astype(wide))
+    return found  # by dask where the array is one of dask
 
 
 def _lazy(path: Path, level: int, bands: Sequence[int]) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InvalidLabels
-from ..images import AnyArray, ArraySource
+from ..images import ArraySource
 
 FloatArray = npt.NDArray[np.float64]
 STRAIGHT = 1e-6
@@ -181,14 +181,14 @@ def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> Arra
     return checked_ids(np.asarray(labels), any_size)
 
 
-def arranged(labels: AnyArray, grid: Grid) -> tuple[AnyArray, Grid]:
+def arranged(labels: npt.NDArray[np.integer], grid: Grid) -> tuple[npt.NDArray[np.integer], Grid]:
     """Return labels and their grid with the axes in the order that files want.
 
     That is time, axes without a common name, then z, y and x.
 
     Parameters
     ----------
-    labels : array on the grid
+    labels : integer array on the grid
     grid : Grid
     """
     order = arranged_axes(grid)

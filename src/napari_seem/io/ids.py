@@ -29,7 +29,8 @@ def as_labels(path: Path, opened: Opened, name: str) -> OpenedLabels:
     """Take an image for labels: integers as they are, other whole numbers, or colours.
 
     Each colour becomes an id, numbered in the order of red, green and blue, and a class of that
-    colour; black and transparent pixels are background. Grey pictures hold their ids themselves.
+    colour; black and transparent pixels, and nodata of a map, are background. Grey pictures hold
+    their ids themselves.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def as_labels(path: Path, opened: Opened, name: str) -> OpenedLabels:
         Pixels that are fractions, negative or not finite; more than `MOST_COLOURS` colours, or
         channels that are no colours.
     """
+    if nodata := opened.about.get("nodata"):
+        opened = replace(opened, levels=(_without(opened.data, float(nodata)),))
     count = 1 if opened.channel_axis is None else opened.data.shape[opened.channel_axis]
     if count == 1:
         data, note = as_ids(path, _alone(opened))
@@ -90,7 +93,8 @@ def open_palette(path: Path) -> OpenedLabels | None:
 
     try:
         with Image.open(path) as picture:
-            if picture.mode != "P" or picture.format == "TIFF":
+            frames = getattr(picture, "n_frames", 1)
+            if picture.mode != "P" or picture.format == "TIFF" or frames > 1:
                 return None
             ids, palette = np.asarray(picture), np.asarray(picture.getpalette("RGB"), np.uint8)
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
@@ -102,6 +106,14 @@ def open_palette(path: Path) -> OpenedLabels | None:
     note = "the numbers of its palette are the ids"
     opened = OpenedLabels(path.stem, ids, ObjectTable(), Grid.plain(ids.shape), note=note)
     return _coloured(opened, colours)
+
+
+def _without(data: ArraySource, nodata: float) -> ArraySource:
+    """Return pixels of a map with background where it has no data."""
+    array: Any = data if isinstance(data, np.ndarray) else lazy(data)
+    absent = np.isnan(array) if np.isnan(nodata) else array == nodata
+    found: ArraySource = np.where(absent, array.dtype.type(0), array)
+    return found
 
 
 def _alone(opened: Opened) -> ArraySource:

@@ -15,6 +15,7 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
+from . import nifti, pictures, tiff
 from .dicom import is_series
 from .files import open_image, open_labels, write_labels
 from .formats import ending, stem_of
@@ -23,7 +24,7 @@ from .ome_zarr_read import is_ome_zarr
 from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".nii", ".nii.gz")
+SUFFIXES = (*tiff.ENDINGS, *pictures.ENDINGS, *nifti.SUFFIXES)
 """Endings of the files of a folder that are taken as images."""
 
 
@@ -92,6 +93,9 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
     found = [path for path in inside if _is_image_name(path)]
     if len(found) < len(inside):
         LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))
+    if refused := sorted({path.suffix.lower() for path in inside if pictures.is_refused(path)}):
+        LOG.warning("%s: files of formats that can't be read here are left out: %s", folder,
+                    ", ".join(refused))  # fmt: skip
     if not found:
         raise InvalidImage(
             f"there is no image file in '{folder}'; give a folder with {', '.join(SUFFIXES)}"

@@ -20,9 +20,12 @@ from ..errors import FileTrouble, InvalidLabels
 from . import ome_zarr, ome_zarr_read
 from .extras import need
 from .grid import Grid
+from .pending import Pending
 from .whole import Workplace, settle
 
 Block = tuple[slice, ...]
+STEP = "step"
+"""Key of the number of the last change that is whole."""
 MATRIX, UNITS = "matrix", "units"
 """Keys of the labels' place in a viewer: OME-Zarr itself can't express that of rotated images."""
 
@@ -55,6 +58,7 @@ class LabelStore:
         self.path, self.levels = path, list(levels)
         self.highest = 0
         self._about: dict[str, Any] = {}
+        self._pending, self._step = Pending(path), 0
 
     def __deepcopy__(self, _: object) -> LabelStore:
         return self  # copying a layer's metadata must not copy its pixels
@@ -98,6 +102,8 @@ class LabelStore:
     def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, dict[str, Any]]:
         """Open a store that was created before; also its objects, and its notes.
 
+        What a program that died had changed by half is taken back.
+
         Raises
         ------
         FileTrouble
@@ -113,6 +119,8 @@ class LabelStore:
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
         store = cls(path, levels)
         store._about = {key: about[key] for key in ("name", MATRIX, UNITS) if key in about}
+        store._step = int(about.get(STEP, 0))
+        store._heal()
         return store, table, about
 
     @property
@@ -157,10 +165,57 @@ class LabelStore:
         part[edit.changed] = edit.old if back else edit.new
         self.write(edit.block, part)
 
-    def describe(self, table: ObjectTable, about: Mapping[str, object] | None = None) -> None:
-        """Write the table of objects, and their provenance, beside the pixels."""
+    def change_whole(self, edit: Edit, *, back: bool = False) -> None:
+        """Apply an edit, or revert it, as a part of what `settle` or `describe` ends."""
+        self.prepare(edit.block)
+        self.change(edit, back=back)
+
+    def prepare(self, block: Block) -> None:
+        """Keep the pixels of a block, which are restored unless `settle` or `describe` follows.
+
+        Raises
+        ------
+        FileTrouble
+            The disk is full.
+        """
+        if all(part.stop > part.start for part in block):
+            with written_to(self.path):
+                self._pending.keep(self._step + 1, block, np.asarray(self.array[block]))
+
+    def settle(self) -> None:
+        """What was prepared is written whole, or is as it was."""
+        self._pending.settle()
+
+    def describe(
+        self, table: ObjectTable, about: Mapping[str, object] | None = None, *, ends: bool = True
+    ) -> None:
+        """Write the table of objects, and their provenance, beside the pixels.
+
+        Parameters
+        ----------
+        table : ObjectTable
+        about : mapping, optional
+        ends : bool
+            The change that was prepared is whole with it.
+        """
+        step = self._step + int(ends and self._pending.is_open)
+        notes = {**(about or {}), **self._about, STEP: step}
         with written_to(self.path):
-            ome_zarr.describe_ome_labels(self.path, table, {**(about or {}), **self._about})
+            ome_zarr.describe_ome_labels(self.path, table, notes)
+        self._step = step
+        if ends:
+            self.settle()
+
+    def _heal(self) -> None:
+        """Take back what was changed by half."""
+        with written_to(self.path):
+            for block, values in self._pending.left(self._step):
+                self.write(block, values)
+            if self._pending.is_open:
+                for path in self.path.rglob("*.partial"):  # of zarr, which died while writing
+                    path.unlink(missing_ok=True)
+        self.highest = 0
+        self.settle()
 
 
 class ScratchPlanes(MutableMapping[int, npt.NDArray[np.int32]]):

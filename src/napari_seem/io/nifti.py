@@ -202,9 +202,10 @@ def _place(image: Any) -> tuple[FloatArray, dict[str, str]]:
             f"{'is' if usable else 'are'} used"
         )
     elif len(usable) > 1 and (apart := _apart(forms, image.shape)) > 0:
+        unit = _SPACE.get(image.header.get_xyzt_units()[0], "units")
         about["warning"] = (
-            f"its sform and its qform say places that are up to {apart:.3g} apart; the sform is "
-            "used, as the standard prefers it, and other programs may use the qform"
+            f"its sform and its qform say places that are up to {apart:.3g} {unit} apart; the "
+            "sform is used, as the standard prefers it, and other programs may use the qform"
         )
     letters = nibabel.aff2axcodes(affine)[:solid]
     return affine, {"orientation": "".join(one or "?" for one in letters), **about}

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
 from .extras import need
 from .grid import Grid
-from .guard import JSON_BYTES, GuardedArray, check_file, load_json, reading
+from .guard import load_json
 from .opened import Opened, lazy
 
 if TYPE_CHECKING:
@@ -31,9 +30,6 @@ UNITS = {
 KINDS = {"t": "time", "c": "channel"}
 NODES = (".zgroup", "zarr.json", ".zarray")
 """Files of which one lies in every folder of zarr."""
-DESCRIPTIONS = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
-CHUNK_BYTES = 1 << 31
-"""Largest chunk, or shard, that is read."""
 MOST_CHILDREN = 1000
 """Groups of a group that are looked at."""
 NAMED = 5
@@ -128,7 +124,8 @@ def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
         label_id = row.get("label-value")
         if isinstance(label_id, (int, float)) and label_id == int(label_id) and label_id > 0:
             table[int(label_id)] = _record(row)
-    return opened, table, dict(known.get("napari-seem", {}))
+    about = known.get("napari-seem")
+    return opened, table, _colours(known, table) if about is None else dict(about)
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -138,12 +135,10 @@ def attributes(path: Path) -> dict[str, Any]:
 
 def group_at(path: Path) -> Any:
     """Open a zarr group to read; `FileTrouble` where there is none."""
-    zarr = need("zarr")
-    _check_described(path)
-    arrays = any((path / name).exists() for name in (".zarray", "zarr.json"))
-    what = "as a zarr group" + ("; it may be one array without the description" if arrays else "")
-    with reading(path, what, remedy="choose the .zarr folder of an OME-Zarr image"):
-        return zarr.open_group(path, mode="r", use_consolidated=False)
+    need("zarr")
+    from .zarr_files import open_group
+
+    return open_group(path)
 
 
 def about_of(group: Group) -> tuple[dict[str, Any], str]:
@@ -242,7 +237,9 @@ def _images_in(path: Path, group: Group) -> list[str]:
 
 def _levels(path: Path, group: Group, scales: Mapping[str, Any], count: int) -> tuple[Any, ...]:
     """Return the arrays of an image, the full-size one first, unread."""
-    levels = tuple(_level(group, path, str(entry["path"])) for entry in scales["datasets"])
+    from .zarr_files import open_level
+
+    levels = tuple(open_level(group, path, str(entry["path"])) for entry in scales["datasets"])
     for level in levels:
         if len(level.shape) != count:
             raise ValueError(f"a level of shape {level.shape} for {count} axes")
@@ -251,30 +248,6 @@ def _levels(path: Path, group: Group, scales: Mapping[str, Any], count: int) -> 
     if not levels:
         raise ValueError("no level")
     return levels
-
-
-def _level(group: Group, path: Path, name: str) -> Any:
-    """Open a level of an image; its chunks are bounded, because one is unpacked at a time."""
-    _check_described(path / name)
-    if name not in group:
-        raise FileTrouble(f"'{path}' lacks the level '{name}' that it describes")
-    level: Any = group[name]
-    if not hasattr(level, "chunks"):
-        raise ValueError(f"a group for the level '{name}'")
-    chunk = prod(level.shards or level.chunks) * level.dtype.itemsize
-    if chunk > CHUNK_BYTES:
-        raise FileTrouble(
-            f"'{path}' has chunks of {chunk:,} bytes, where at most {CHUNK_BYTES:,} are read; "
-            "write it again in smaller ones"
-        )
-    return GuardedArray(level, path)
-
-
-def _check_described(path: Path) -> None:
-    """Raise `FileTrouble` where the description of a group or an array is no ordinary file."""
-    for name in DESCRIPTIONS:
-        if (path / name).exists():
-            check_file(path / name, JSON_BYTES)
 
 
 def _astray(folder: Path, array: Any) -> bool:
@@ -297,6 +270,17 @@ def _record(row: Mapping[str, Any]) -> ObjectRecord:
         except (ValueError, TypeError):
             del known[key]
     return ObjectRecord.from_row(known)
+
+
+def _colours(known: Mapping[str, Any], table: ObjectTable) -> dict[str, Any]:
+    """Return the colours of classes, each that of the first of its objects."""
+    colours: dict[str, str] = {}
+    for one in known.get("colors") or ():
+        name = table[one["label-value"]].class_name if one.get("label-value") in table else ""
+        rgba = one.get("rgba") or ()
+        if name and len(rgba) >= 3 and all(isinstance(n, int) and 0 <= n < 256 for n in rgba[:3]):
+            colours.setdefault(name, "#" + "".join(f"{n:02x}" for n in rgba[:3]))
+    return {"by_class": True, "colours": colours} if colours else {}
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ from .guard import check_memory, read_text, reading
 from .outlines import UNNAMED
 
 LOG = logging.getLogger(__name__)
-BoolArray = npt.NDArray[np.bool_]
+PixelNumbers = npt.NDArray[np.int64]
+"""Pixels of an image, counted row by row."""
+Area = list[Any] | PixelNumbers
+"""Polygons as GeoJSON has them, or pixels."""
 Transform = tuple[float, float, float, float, float, float]
 """Map x is a * column + b * row + c, and map y is d * column + e * row + f."""
 PIXELS: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -70,15 +73,9 @@ def _read_geojson(
     given = list(grid.native["transform"])[:6] if grid and on_map else written
     a, b, c, d, e, f = PIXELS if given is None else given
 
-    def burn() -> Iterator[BoolArray]:
-        from rasterio.transform import Affine
-
-        for feature in features:
-            geometries = [feature["geometry"]]
-            yield _inside(geometries, size, Affine(a, b, c, d, e, f))
-
+    areas = [[feature["geometry"]] for feature in features]
     rows = [_properties(feature) for feature in features]
-    return *_labels(path, size, burn, rows), about
+    return *_labels(path, size, areas, rows, (a, b, c, d, e, f)), about
 
 
 def _properties(feature: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,20 +100,7 @@ def _read_coco(
     names = {one["id"]: str(one["name"]) for one in document.get("categories", ())}
     annotations = document["annotations"]
 
-    def burn() -> Iterator[BoolArray]:
-        from rasterio.transform import Affine
-
-        for one in annotations:
-            segmentation = one["segmentation"]
-            if isinstance(segmentation, Mapping):
-                yield from_run_lengths(segmentation, size)
-                continue
-            polygons = [
-                {"type": "Polygon", "coordinates": [[*zip(ring[::2], ring[1::2], strict=True)]]}
-                for ring in segmentation
-            ]
-            yield _inside(polygons, size, Affine.identity())
-
+    areas = [_coco_area(one["segmentation"], size) for one in annotations]
     rows = []
     for one in annotations:
         category = names.get(one.get("category_id"), UNNAMED)
@@ -125,13 +109,39 @@ def _read_coco(
     about = dict(document.get("info", {}).get("napari-seem", {}))
     if images and images[0].get("file_name"):
         about.setdefault("image", str(images[0]["file_name"]))
-    return *_labels(path, size, burn, rows), about
+    return *_labels(path, size, areas, rows), about
 
 
-def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> BoolArray:
-    """Decode COCO's run lengths, compressed or not, as a mask (H, W).
+def _coco_area(segmentation: Any, shape: tuple[int, int]) -> Area:
+    """Return the polygon of an annotation, or the pixels of several or of run lengths."""
+    if isinstance(segmentation, Mapping):
+        return from_run_lengths(segmentation, shape)
+    if not segmentation:
+        raise ValueError("an annotation has no outline, perhaps a box only")
+    rings = [[*zip(ring[::2], ring[1::2], strict=True)] for ring in segmentation]
+    rings = [[*ring, ring[0]] for ring in rings if len(ring) > 2]
+    polygons: list[Any] = [{"type": "Polygon", "coordinates": [ring]} for ring in rings]
+    if len(polygons) < 2:
+        return polygons
+    corners = np.concatenate([np.asarray(ring, float) for ring in rings])
+    low = np.clip(np.floor(corners.min(0)) - 1, 0, shape[::-1]).astype(int)
+    high = np.clip(np.ceil(corners.max(0)) + 1, low + 1, None).astype(int)
+    height, width = (min(n, size) for n, size in zip((high - low)[::-1], shape, strict=True))
+    inside = _rasterized(
+        [(one, 1) for one in polygons], (int(height), int(width)),
+        (1.0, 0.0, float(low[0]), 0.0, 1.0, float(low[1])),
+    )  # fmt: skip
+    rows, columns = np.nonzero(inside)
+    rows, columns = rows + low[1], columns + low[0]
+    there = (rows < shape[0]) & (columns < shape[1])
+    return np.asarray(rows[there] * shape[1] + columns[there])
 
-    Pixels are read column by column, and the first run is background.
+
+def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> PixelNumbers:
+    """Decode COCO's run lengths, compressed or not, as the pixels of an image (H, W).
+
+    Pixels are read column by column, and the first run is background. They are given by their
+    numbers row by row, without order.
     """
     if tuple(encoded["size"]) != shape:
         raise InvalidLabels(
@@ -139,13 +149,13 @@ def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> Bool
             "give the shape of the image that the file was made on"
         )
     counts = encoded["counts"]
-    runs = _unpacked(counts) if isinstance(counts, str) else list(counts)
-    values = np.zeros(len(runs), bool)
-    values[1::2] = True
-    if sum(runs) != shape[0] * shape[1]:
+    runs = _unpacked(counts) if isinstance(counts, str) else [int(n) for n in counts]
+    if sum(runs) != shape[0] * shape[1] or min(runs, default=0) < 0:
         raise ValueError(f"run lengths of {sum(runs)} pixels in an image of {shape}")
-    flat = np.repeat(values, runs)
-    return flat.reshape(shape, order="F")
+    starts, lengths = np.cumsum([0, *runs])[1:-1:2], np.array(runs[1::2], np.int64)
+    at = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
+    columns, rows = np.divmod(at, shape[0])
+    return np.asarray(rows * shape[1] + columns)
 
 
 def _unpacked(text: str) -> list[int]:
@@ -181,29 +191,56 @@ def _size(path: Path, known: Sequence[Sequence[int] | None]) -> tuple[int, int]:
     )
 
 
-def _inside(geometries: Sequence[Any], shape: tuple[int, int], transform: Any) -> BoolArray:
-    """Return the pixels (H, W) whose centres lie inside of polygons."""
-    features = need("rasterio.features")
-    burnt = features.rasterize(geometries, shape, transform=transform, dtype="uint8")
-    return np.asarray(burnt, bool)
+def _rasterized(
+    shapes: Sequence[tuple[Any, int]], shape: tuple[int, int], transform: Transform,
+    added: bool = False,
+) -> npt.NDArray[np.uint32]:  # fmt: skip
+    """Write the value of each geometry into the pixels (H, W) whose centres lie inside of it."""
+    from rasterio.enums import MergeAlg
+    from rasterio.transform import Affine
+
+    burnt = need("rasterio.features").rasterize(
+        shapes, shape, transform=Affine(*transform), dtype="uint32",
+        merge_alg=MergeAlg.add if added else MergeAlg.replace,
+    )  # fmt: skip
+    return np.asarray(burnt)
 
 
 def _labels(
-    path: Path, shape: tuple[int, int], burn: Callable[[], Iterator[BoolArray]],
-    rows: Sequence[Mapping[str, Any]],
+    path: Path, shape: tuple[int, int], areas: Sequence[Area], rows: Sequence[Mapping[str, Any]],
+    transform: Transform = PIXELS,
 ) -> tuple[npt.NDArray[np.integer], ObjectTable]:  # fmt: skip
-    """Write masks (H, W) into one label array, later ones over earlier ones."""
-    labels = np.zeros(shape, np.uint32)
-    given = [row.get("id") for row in rows]
+    """Write areas into one label array (H, W), later ones over earlier ones.
+
+    All polygons are drawn at once, by their numbers in the file; the highest number wins.
+    """
+    numbers, covered = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
+    shapes = [
+        (polygon, number) for number, area in enumerate(areas, 1) if isinstance(area, list)
+        for polygon in area
+    ]  # fmt: skip
+    valid = need("rasterio.features").is_valid_geom
+    for polygon, number in shapes:
+        if not valid(polygon):
+            raise ValueError(f"outline {number} encloses nothing")
+    if shapes:
+        numbers = _rasterized(shapes, shape, transform)
+        covered = _rasterized([(polygon, 1) for polygon, _ in shapes], shape, transform, True)
+    for number, area in enumerate(areas, 1):
+        if not isinstance(area, list):
+            numbers.ravel()[area] = np.maximum(numbers.ravel()[area], number)
+            covered.ravel()[area] += 1
+    ids = _ids([row.get("id") for row in rows])
+    lost = int(covered.sum(dtype=np.int64)) - int(np.count_nonzero(covered))
+    if lost:
+        LOG.warning("%s: objects overlap; %d pixels went to the later ones", path, lost)
+    records = {int(i): ObjectRecord.from_row(row) for i, row in zip(ids[1:], rows, strict=True)}
+    return narrowest(ids[numbers]), ObjectTable(records)
+
+
+def _ids(given: Sequence[object]) -> npt.NDArray[np.uint32]:
+    """Return the id of every number in a file, 0 first: its own, where each has one."""
     kept = len(set(given)) == len(given) and all(
         isinstance(one, int) and 0 < one <= HIGHEST for one in given
     )
-    records, lost = {}, 0
-    for number, (mask, row) in enumerate(zip(burn(), rows, strict=True), 1):
-        label_id = int(row["id"]) if kept else number
-        lost += int(np.count_nonzero(labels[mask]))
-        labels[mask] = label_id
-        records[label_id] = ObjectRecord.from_row(row)
-    if lost:
-        LOG.warning("%s: objects overlap; %d pixels went to the later ones", path, lost)
-    return narrowest(labels), ObjectTable(records)
+    return np.array([0, *(given if kept else range(1, len(given) + 1))], np.uint32)

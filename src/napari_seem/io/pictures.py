@@ -42,11 +42,17 @@ _SAME = {
 }  # fmt: skip
 
 
+def is_refused(path: Path) -> bool:
+    """Return whether a file's name ends in a format of images that can't be read here."""
+    kind = path.suffix.lower()
+    return _SAME.get(kind, kind) in _REMEDIES
+
+
 def refuse_others(path: Path) -> None:
     """Raise `FileTrouble` for a file whose name ends in a format that can't be read here."""
-    kind = path.suffix.lower()
-    remedy = _REMEDIES.get(_SAME.get(kind, kind))
-    if remedy:
+    if is_refused(path):
+        kind = path.suffix.lower()
+        remedy = _REMEDIES[_SAME.get(kind, kind)]
         raise FileTrouble(f"'{path}' is of a format that can't be read here ({kind}); {remedy}")
 
 

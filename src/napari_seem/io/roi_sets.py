@@ -65,16 +65,17 @@ def write_roi_set(
     if labels.ndim > 4:
         raise InvalidLabels("ImageJ has no ROIs of more than four axes; write OME-Zarr")
     notes = _coded({**about, "shape": list(labels.shape), "objects": _unseen(labels, table)})
+    first = f"{ABOUT}: {notes}\n"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         for plane in np.ndindex(labels.shape[:-2]):
             for label_id, polygons in outlines(labels[plane]).items():
                 roi = _roi(label_id, polygons, table[label_id], about)
                 _place(roi, plane, labels.shape)
-                roi.props += "" if file.namelist() else f"{ABOUT}: {notes}\n"
+                roi.props, first = roi.props + first, ""
                 number = "-".join(f"{n:04d}" for n in (label_id, *(i + 1 for i in plane)))
                 name = re.sub(r"[^\w .-]+", "_", f"{number} {table[label_id].name}".strip())
                 file.writestr(f"{name[:80]}.roi", roi.tobytes())
-        if not file.namelist():
+        if first:
             raise InvalidLabels("there is no object to write; a ROI set can't be empty")
 
 

@@ -77,14 +77,15 @@ def open_tiff(path: Path, series: str | None = None, as_stored: bool = False) ->
         _refuse_values(path, one)
         levels = [_pixels(path, level, kept) for level in one.levels]
         spacing, names = described(file, one, number)
-        warnings = [*check_whole(path, file, one), *_others(file.series, number)]
+        warnings = check_whole(path, file, one)
+        warnings += _others(file.series, number) if series is None else []
         if "S" in letters and _guessed(page):
             letters = letters.replace("S", "Q" if "Z" in letters else "Z")
             warnings.append(_GUESSED)
         plain = not (file.is_ome or file.is_imagej or file.is_lsm or file.is_stk)
         turn = int(page.tags.valueof("Orientation", 1)) if plain and not as_stored else 1
-    if not as_stored:
-        levels, letters = _as_seen(levels, letters, page, plain)
+        if not as_stored:
+            levels, letters = _as_seen(levels, letters, page, plain)
     levels, letters = _in_order(levels, letters)
     about: dict[str, Any] = {"warning": "; ".join(warnings)} if warnings else {}
     if turn in range(2, 9):
@@ -161,8 +162,8 @@ def _file(path: Path) -> Iterator[tifffile.TiffFile]:
         try:
             with tifffile.TiffFile(path) as file:
                 yield file
-        except (ValueError, KeyError, RuntimeError) as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, KeyError, RuntimeError, ImportError) as error:
+            if "imagecodecs" not in str(error) and not isinstance(error, ImportError):
                 raise
             need("imagecodecs")
             raise FileTrouble(

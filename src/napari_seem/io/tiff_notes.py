@@ -129,11 +129,18 @@ def described(
         return dict.fromkeys("xy", (float(found[1]), "um")), ()
     if file.is_stk and file.stk_metadata:
         return _from_stk(file.stk_metadata), ()
+    names = _from_qptiff(series) if file.is_qpi else ()
     tags = series.keyframe.tags
     unit = _PER_UNIT.get(int(tags["ResolutionUnit"].value)) if "ResolutionUnit" in tags else None
     spacing = _from_tags(series.keyframe, unit) if unit else {}
     dots = {round(1 / size) for size, _ in spacing.values() if unit == "inch"}
-    return ({} if dots & _PRINTED else spacing), ()
+    return ({} if dots & _PRINTED else spacing), names
+
+
+def _from_qptiff(series: tifffile.TiffPageSeries) -> tuple[str, ...]:
+    pages = [page for page in series.pages if isinstance(page, tifffile.TiffPage)]
+    found = [re.search(r"<Name>(.*?)</Name>", page.description) for page in pages]
+    return tuple(unescape(one[1]) if one else "" for one in found) if len(found) > 1 else ()
 
 
 def _from_ome(text: str, number: int) -> tuple[Spacing, tuple[str, ...]]:

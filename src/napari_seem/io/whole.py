@@ -217,13 +217,16 @@ class _Lock:
 
     def release(self, path: Path | None = None) -> None:
         """Let others have it; with a path, delete it as well."""
-        if path is not None:  # while it is held, or else another program's could be deleted
-            with contextlib.suppress(OSError):
+        try:
+            if path is not None:  # while it is held, or else another program's could be deleted
                 path.unlink()
-        os.close(self._handle)
-        if path is not None and sys.platform == "win32":
-            with contextlib.suppress(OSError):
-                path.unlink()
+        except OSError:  # Windows deletes no open file
+            os.close(self._handle)
+            if path is not None:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+        else:
+            os.close(self._handle)
 
     def _acquire(self) -> None:
         if sys.platform == "win32":
@@ -349,6 +352,8 @@ def _move_back(place: Path, name: str) -> None:
     part, final, old = place / NEW / name, place.parent / name, place / OLD / name
     if not os.path.lexists(part):
         final.replace(part)
+    elif os.path.lexists(final):  # it was not moved
+        return
     if os.path.lexists(old):
         old.replace(final)
 

@@ -348,6 +348,8 @@ class LabelDocument:
                     undo.abandon(transaction.edits, error)
                     host.write_palette(palette)
                     _restore_table(host, table, others)
+                    if host.store is not None:
+                        host.store.settle()
                     raise _explained(error, host.name) from error
                 if self._highest is not None:
                     self._highest = max(self._highest, transaction.highest)

@@ -116,7 +116,7 @@ class ArrayHost:
     def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
         self._table = ObjectTable(dict(table.items()))
-        self._describe()
+        self._describe(ends=True)
 
     def other_columns(self, ids: object = None) -> Any:
         """No other program keeps anything here."""
@@ -147,15 +147,17 @@ class ArrayHost:
             self.data[block] = np.asarray(values).astype(self.data.dtype)
 
     def refresh(self) -> None:
-        """Nobody looks."""
+        """Nobody looks; what lies in a folder is whole."""
+        if self.store is not None:
+            self.store.settle()
 
     def _change(self, edit: Edit, *, back: bool = False) -> None:
         if self.store is not None:
-            self.store.change(edit, back=back)
+            self.store.change_whole(edit, back=back)
         else:
             edit.write(self.data, back=back)
 
-    def _describe(self) -> None:
+    def _describe(self, *, ends: bool = False) -> None:
         """Keep table and colours beside the pixels in a folder."""
         if self.store is not None:
-            self.store.describe(self._table, self.palette.to_dict())
+            self.store.describe(self._table, self.palette.to_dict(), ends=ends)

@@ -24,8 +24,6 @@ VERSION = 2
 SUFFIX = ".log.jsonl"
 LOG_BYTES = 1 << 31
 """Largest log that is read."""
-PROMPTS = "prompts"
-"""Lines of this event hold prompts that were not committed; they have no number."""
 PROMPTS, LAYER, WRITTEN = "prompts", "layer", "written"
 ASIDE = (PROMPTS, LAYER, WRITTEN)
 """Lines of a journal without a number, of which the last count: prompts that were not committed,

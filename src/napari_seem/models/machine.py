@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from .registry import MODELS, available_devices
-from .weights import CHUNK
+from .transfer import CHUNK
 
 
 def compute_facts() -> dict[str, str]:

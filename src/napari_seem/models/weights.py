@@ -11,10 +11,8 @@ import json
 import os
 import pickle
 import struct
-import urllib.error
-import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from os import PathLike
@@ -22,24 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..errors import DownloadCancelled, WeightsError
+from ..errors import WeightsError
 from ..io.guard import check_file, check_stored, reading
-from . import places
+from ..io.whole import replacing
+from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
+from .transfer import MAX_BYTES, Cancel, Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
-Progress = Callable[[int, int | None], object]
-"""Called with (bytes on disk, bytes in all, or None if the server does not state them)."""
-Cancel = Callable[[], bool]
-
-MAX_BYTES = 8 * 2**30
-"""No weights file is larger; a longer transfer is cut off."""
 MAX_HEADER_BYTES = 16 * 2**20
-CHUNK = 2**17
-TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +154,10 @@ def download(
 ) -> Path:
     """Download `url` to `target`; a transfer cut short is resumed by the next call.
 
-    The bytes arrive in `<target>.part`, which takes its real name only when it is whole and, where
-    a digest is known, verified.
+    What arrived before is gone on with where the server still has the same version (by its ETag),
+    or where a digest proves what comes of it. From an encrypted address only encrypted ones are
+    followed. The bytes arrive in `<target>.part`, which takes its real name only when it is whole
+    and, where a digest is known, verified.
 
     Raises
     ------
@@ -177,14 +171,16 @@ def download(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
-        total = _transfer(url, part, size, progress, cancel)
-    except (OSError, HTTPException) as error:
+        known = sha256 is not None
+        total = transfer.transfer(url, part, size, progress, cancel, verified=known)
+    except (OSError, HTTPException, ValueError) as error:
         raise WeightsError(
             f"downloading {url} failed ({error}); check the network and try again (it resumes "
             f"where it stopped), or put the file at {target} by hand"
         ) from error
     _check_arrived(part, url, sha256=sha256, size=size if size is not None else total)
     os.replace(part, target)
+    transfer.drop(part)
     return target
 
 
@@ -237,6 +233,7 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
     """
     from safetensors import safe_open
 
+    check_file(path, MAX_BYTES)
     if path.suffix in PICKLED:
         path = convert(path, expected)
     found = shapes_of(path)
@@ -263,9 +260,8 @@ def convert(path: Path, expected: Shapes | None = None) -> Path:
     folder = path.parent if os.access(path.parent, os.W_OK) else cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / f"{path.stem}.safetensors"
-    part = done.with_name(done.name + ".part")
-    save_file(tensors, part)
-    os.replace(part, done)
+    with replacing(done) as (part,):
+        save_file(tensors, part)
     return done
 
 
@@ -276,7 +272,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     check_file(path, MAX_BYTES)
     if zipfile.is_zipfile(path):
         check_stored(path)
-    with reading(path, "as a torch checkpoint", WeightsError, _again(path)):
+    remedy = f"it is truncated or damaged, or something else; {_again(path)}"
+    with reading(path, "as a torch checkpoint", WeightsError, remedy):
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
@@ -299,49 +296,6 @@ def _tensors_of(state: object) -> dict[str, Tensor]:
     return {str(key): t for key, t in state.items() if isinstance(t, torch.Tensor)}
 
 
-def _transfer(
-    url: str, part: Path, size: int | None, progress: Progress | None, cancel: Cancel | None
-) -> int | None:
-    """Append what is lacking to `part`; return the total size in bytes if the server states it."""
-    have = part.stat().st_size if part.exists() else 0
-    try:
-        response = urllib.request.urlopen(_request(url, have), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code != 416 or not have:
-            raise
-        # Nothing lies beyond what is here: the part is whole, or of another file.
-        response, have = urllib.request.urlopen(_request(url, 0), timeout=TIMEOUT), 0
-    with response:
-        if response.status != 206:
-            have = 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length is not None else size
-        bound = min(MAX_BYTES, size if size is not None else MAX_BYTES)
-        if total is not None and total > bound:
-            raise WeightsError(f"{url} offers {total} bytes where at most {bound} are expected")
-        with part.open("ab" if have else "wb") as stream:
-            while block := response.read(CHUNK):
-                have += len(block)
-                if have > bound:
-                    raise WeightsError(f"{url} sends more than the {bound} bytes expected")
-                stream.write(block)
-                if progress is not None:
-                    progress(have, total)
-                if cancel is not None and cancel():
-                    raise DownloadCancelled(
-                        f"the download of {url} was stopped after {have} bytes; "
-                        "downloading again resumes from there"
-                    )
-    return total
-
-
-def _request(url: str, start: int) -> urllib.request.Request:
-    headers = {"User-Agent": "napari-seem"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    return urllib.request.Request(url, headers=headers)
-
-
 def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None) -> None:
     have = part.stat().st_size
     if size is not None and have < size:
@@ -352,7 +306,7 @@ def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None
     try:
         verify(part, sha256=sha256, size=size)
     except WeightsError as error:
-        part.unlink()
+        transfer.drop(part)
         raise WeightsError(
             f"the file from {url} is not the published one and was deleted ({error})"
         ) from error

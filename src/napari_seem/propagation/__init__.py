@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from os import PathLike
+
+from ..checks import as_path
 from ..embeddings import EmbeddingCache
 from ..images import Sliceable, WritableArray
 from ..in_context import Learner
@@ -19,7 +22,7 @@ def propagate(
     method: Method = "model", kind: Kind | None = None, within: tuple[int, int] | None = None,
     find_new: bool = False, stop_below: float = 0.0, divide: bool = False, first_id: int = 1,
     cache: EmbeddingCache | None = None, out: WritableArray | None = None,
-    progress: bool | Progress | None = None,
+    progress: bool | Progress | None = None, resume: str | PathLike[str] | None = None,
 ) -> Propagation:  # fmt: skip
     """Carry labelled objects through a stack or a video, from seed planes in both directions.
 
@@ -34,6 +37,9 @@ def propagate(
     progress : bool or callable, optional
         True for a bar; a callable gets (done, total, what), and cancels by an exception. The planes
         that are done by then stay in `out`; without it use `Propagation.run`, which keeps them.
+    resume : str or Path, optional
+        A file in which planes are kept until all are done, for programs that may be killed: the
+        same call goes on from it, with or without `out`. It is deleted at the end.
 
     Returns
     -------
@@ -45,6 +51,8 @@ def propagate(
     ------
     InvalidImage, InvalidLabels, InvalidArgument, UnsupportedPrompt
         As for `Propagation`, before any plane is done.
+    FileTrouble
+        The file to resume from is of another kind, or can't be written.
 
     Examples
     --------
@@ -60,6 +68,8 @@ def propagate(
         model, volume, seeds, axis, method=method, kind=kind, within=within, find_new=find_new,
         stop_below=stop_below, divide=divide, first_id=first_id, cache=cache, out=out,
     )  # fmt: skip
-    for _ in work.run(progress):
+    for _ in work.run(progress, resume):
         pass
+    if resume is not None:
+        as_path(resume).unlink(missing_ok=True)
     return work

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage
 
-from .shapes import Box2D, FloatArray, IntArray, Shape
+from .events import events_of
+from .results import PlaneResult
+from .shapes import Box2D, FloatArray, IntArray, Shape, paint
 
 TRUST = 1.2
 """Weight of the model's shares against the expected shapes."""
@@ -16,6 +18,10 @@ DEEPEST = 1.0
 """Largest depth inside the expected shape that counts, in softnesses."""
 SMALLEST_PART = 0.1
 """Parts of a smaller share of the object are dropped where none was expected."""
+BLIND = 0.25
+"""Factor on the score of a plane without contrast."""
+DOUBT = 0.5
+"""Share of an object's score that comes from the plane it was carried from."""
 PINHOLE = 0.01
 """Holes of a smaller share of the object are filled where none was expected."""
 
@@ -135,3 +141,21 @@ def _pinholes(mask: np.ndarray) -> np.ndarray:
     small = np.bincount(holes.ravel()) < max(4.0, PINHOLE * mask.sum())
     small[0] = False
     return np.asarray(small[holes], bool)
+
+
+def by_shape(
+    index: int, expected: dict[int, Shape], certainty: float, shape: tuple[int, int],
+    seeds: Iterable[int],
+) -> PlaneResult:  # fmt: skip
+    """Label a plane (H, W) by expectation only; the further from a seed, the lower its scores."""
+    labels = paint(expected, shape)
+    far = min(abs(k - index) for k in seeds)
+    there = np.unique(labels)
+    scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
+    return PlaneResult(index, labels, scores, events_of(index, labels, expected))
+
+
+def inherited(beside: Sequence[PlaneResult], number: int) -> float:
+    """Return the factor by which the neighbours' scores lower an object's score."""
+    scores = [one.scores.get(number, 0.0) for one in beside if number not in one.erased]
+    return 1 - DOUBT + DOUBT * max(scores, default=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
+from os import PathLike
 from typing import Literal, get_args
 
 import numpy as np
@@ -24,6 +25,7 @@ from .ends import End, ended_at, without
 from .events import events_of
 from .lessons import Lessons
 from .order import distances, reachable
+from .record import RunRecord
 from .results import Event, PlaneResult, Results, html_of
 from .seeds import Seeds, seed_planes
 from .shapes import Shape
@@ -31,12 +33,6 @@ from .stack import Stack, has_contrast
 
 Method = Literal["model", "shape", "copy"]
 METHODS: tuple[Method, ...] = get_args(Method)
-MANY = 8
-"""Least number of objects that are taken to be of one kind."""
-BLIND = 0.25
-"""Factor on the score of a plane without contrast."""
-DOUBT = 0.5
-"""Share of an object's score that comes from the plane it was carried from."""
 
 
 class Propagation:
@@ -138,10 +134,12 @@ class Propagation:
         ids = sorted({i for index in self._areas for i in self._ids_of(index)})
         if not ids:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
-        alike = self.divide or len(ids) >= MANY
+        alike = self.divide or len(ids) >= shapes.MANY
         self.kind: Kind = kind or ("instance" if alike else "semantic")
         self._first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
         self._window = shared_window(self._stack.read(k) for k in self._areas)
+        name = getattr(model, "identity", "")
+        self._settings = name, method, self.kind, find_new, stop_below, divide, self._first_new
         if method == "model":
             self._lessons = Lessons(
                 check_can_learn(model), self._stack, self.kind, self._window, find_new, cache
@@ -210,7 +208,10 @@ class Propagation:
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.labels, dtype, copy=copy)
 
-    def run(self, progress: bool | Progress | None = None) -> Iterator[PlaneResult]:
+    def run(
+        self, progress: bool | Progress | None = None,
+        resume: str | PathLike[str] | None = None,
+    ) -> Iterator[PlaneResult]:  # fmt: skip
         """Do the planes that are pending, one at each step.
 
         Stop iterating to cancel, or raise an exception in `progress`: finished planes stay, and
@@ -221,14 +222,24 @@ class Propagation:
         ----------
         progress : bool or callable, optional
             True for a bar; a callable gets (done, total, what).
+        resume : str or Path, optional
+            A file that keeps the planes, one after another. The same run by another program, which
+            was killed, is gone on from: its planes come first. Delete it when all is done.
         """
         before = len(self._done)
+        settings = (*self._settings, self._range, sorted(map(repr, self._ends)))
+        record = RunRecord(resume, self._stack, self._seeds, settings)
         with reporting(progress, len(self.pending), "propagate") as report:
+            for result in record.begin():
+                if result.index in self.pending:
+                    self._done[result.index] = result
+                    yield result
             while pending := self.pending:
                 index = pending[0]
                 self._done[index] = self._plane(index)
                 if self.divide:
                     self._again(lineage.join_seed(self._done, index))
+                record.add(self._done[k] for k in [index, *self._renumbered])
                 yield self._done[index]
                 report(len(self._done) - before)
                 while self._renumbered:
@@ -328,7 +339,7 @@ class Propagation:
             beside = Beside(index, self._done, known, self.divide)
         expected = self._without_ended(index, beside.expected(moved))
         if blind:
-            return self._by_shape(index, expected, 1.0 if self.method == "shape" else BLIND)
+            return self._by_shape(index, expected, 1.0 if self.method == "shape" else carry.BLIND)
         return self._by_model(index, expected, beside.planes)
 
     def _without_ended(self, index: int, expected: dict[int, Shape]) -> dict[int, Shape]:
@@ -336,12 +347,7 @@ class Propagation:
         return {i: shape for i, shape in expected.items() if i not in ended}
 
     def _by_shape(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
-        """Label a plane by expectation only; the further from a seed, the lower its scores."""
-        labels = shapes.paint(expected, self._stack.plane_shape)
-        far = min(abs(k - index) for k in self._areas)
-        there = np.unique(labels)
-        scores = {i: certainty / (1 + 0.1 * far) if i in there else 0.0 for i in expected}
-        return PlaneResult(index, labels, scores, events_of(index, labels, expected))
+        return carry.by_shape(index, expected, certainty, self._stack.plane_shape, self._areas)
 
     def _by_model(
         self, index: int, expected: dict[int, Shape], beside: Sequence[int]
@@ -358,7 +364,8 @@ class Propagation:
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)
-        scores = {i: score * self._inherited(beside, i) for i, score in scores.items()}
+        near = [self._done[k] for k in beside]
+        scores = {i: score * carry.inherited(near, i) for i, score in scores.items()}
         result = PlaneResult(index, labels, scores, events_of(index, labels, expected))
         if self.divide and index > min(self._areas):
             before = self._done[beside[0]]
@@ -368,12 +375,6 @@ class Propagation:
             return result
         usual = float(np.median(np.concatenate(list(self._areas.values()))))
         return newcomers.add(result, seen, usual, self._next_id())
-
-    def _inherited(self, beside: Sequence[int], number: int) -> float:
-        """Return the factor by which the neighbours' scores lower an object's score."""
-        known = [self._done[k] for k in beside if number not in self._done[k].erased]
-        scores = [result.scores.get(number, 0.0) for result in known]
-        return 1 - DOUBT + DOUBT * max(scores, default=1.0)
 
     def _ids_of(self, index: int) -> frozenset[int]:
         """Return the ids of an accepted plane."""

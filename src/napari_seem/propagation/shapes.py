@@ -25,6 +25,8 @@ AROUND = 0.4
 """Reach of the background to learn from around objects, as a share of their usual side."""
 REACH = 3.0
 """Reach of the search around an object, in softnesses."""
+MANY = 8
+"""Least number of objects that are taken to be of one kind."""
 
 
 @dataclass(frozen=True, eq=False)

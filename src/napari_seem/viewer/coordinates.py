@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 OBLIQUE = 1e-4
+SAME = 0.1
+"""Pixels by which two layers may lie apart and still lie on each other: files round."""
+PLACING = ("scale", "translate", "rotate", "shear", "affine", "units")
+"""What places a layer in the world: its attributes, and the events that tell of another value."""
 
 
 def full_data(layer: Layer) -> WritableArray:
@@ -38,18 +43,39 @@ def spatial_shape(layer: Layer) -> tuple[int, ...]:
 
 def placement(layer: Layer) -> dict[str, Any]:
     """Keyword arguments that put a new layer exactly onto `layer`."""
-    return {
-        "scale": layer.scale, "translate": layer.translate, "rotate": layer.rotate,
-        "shear": layer.shear, "affine": layer.affine, "units": layer.units,
-        "axis_labels": layer.axis_labels,
-    }  # fmt: skip
+    return {name: getattr(layer, name) for name in (*PLACING, "axis_labels")}
 
 
-def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
-    """The layers that show channels of the same image: `image`, and visible ones exactly on it.
+def lay_onto(layer: Layer, other: Layer) -> None:
+    """Give a layer the place of another one of as many axes."""
+    _put(layer, placement(other))
 
-    napari opens an image of several channels as one gray layer each.
-    """
+
+def lay_by(layer: Layer, matrix: FloatArray, units: Sequence[Any]) -> None:
+    """Place a layer by one transform (N + 1, N + 1) from its pixels to the world, and its units."""
+    n = layer.ndim
+    plain = {"scale": np.ones(n), "translate": np.zeros(n), "rotate": np.eye(n)}
+    _put(layer, {**plain, "shear": np.zeros(n * (n - 1) // 2), "affine": matrix, "units": units})
+
+
+def same_value(one: object, other: object) -> bool:
+    """Whether two values of an attribute in `PLACING` are equal."""
+    first, second = (np.asarray(getattr(value, "affine_matrix", value)) for value in (one, other))
+    return np.array_equal(first, second, equal_nan=first.dtype.kind == second.dtype.kind == "f")
+
+
+def on_placing(layer: Layer, slot: Callable[..., object], *, follow: bool = True) -> None:
+    """Call a slot whenever a layer is placed elsewhere; without `follow`, no longer."""
+    for name in PLACING:
+        event = getattr(layer.events, name)
+        if follow:
+            event.connect(slot)
+        else:
+            event.disconnect(slot)
+
+
+def layers_on(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
+    """`image`, and the visible gray images that lie exactly on it: bands, or other pictures."""
     from napari.layers import Image
 
     if image.rgb:
@@ -67,7 +93,29 @@ def lie_alike(one: Layer, other: Layer) -> bool:
     """Whether the pixels of two layers, images or labels, lie on each other one by one."""
     if one.ndim != other.ndim or spatial_shape(one) != spatial_shape(other):
         return False
-    return bool(np.allclose(affine_matrix(one), affine_matrix(other)))
+    first, second = affine_matrix(one), affine_matrix(other)
+    first[:-1] *= _factors(one, other)[:, None]
+    return lie_within(first, second, spatial_shape(one))
+
+
+def lie_within(one: FloatArray, other: FloatArray, shape: Sequence[int], by: float = SAME) -> bool:
+    """Whether two transforms put the pixels of an array onto the same places.
+
+    Parameters
+    ----------
+    one, other : float (N + 1, N + 1)
+        From pixels to the world.
+    shape : (N,)
+        Of the array.
+    by : float
+        How far apart the places may be, in pixels.
+    """
+    corners = np.array([(*corner, 1) for corner in product(*((0, n - 1) for n in shape))], float).T
+    try:
+        found = np.linalg.solve(other, one @ corners)
+    except np.linalg.LinAlgError:
+        return False
+    return bool((np.abs(found - corners) <= by).all())
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:
@@ -139,8 +187,8 @@ def shown_plane(layer: Image, dims: Dims) -> Plane:
     Raises
     ------
     InvalidPrompt
-        In 3-D display, where the image has fewer than two shown axes, or where its transform
-        tilts it out of the shown plane.
+        In 3-D display, where the image has fewer than two shown axes, where its transform tilts
+        it out of the shown plane, or where the slider stands beside it.
     """
     if dims.ndisplay != 2:
         raise InvalidPrompt("prompts are drawn on planes; switch the viewer to 2-D display")
@@ -162,18 +210,38 @@ def shown_plane(layer: Image, dims: Dims) -> Plane:
         )
     position = np.round(world_to_data(layer, dims.point, dims)).astype(int)
     shape = spatial_shape(layer)
-    index = tuple(
-        None if axis in axes else int(np.clip(position[axis], 0, shape[axis] - 1))
-        for axis in range(layer.ndim)
-    )
+    if any(not 0 <= position[axis] < shape[axis] for axis in others):
+        raise InvalidPrompt(
+            f"the slider stands where '{layer.name}' has no plane; move it to where the image is "
+            "shown, or choose another image"
+        )
+    index = tuple(None if axis in axes else int(position[axis]) for axis in range(layer.ndim))
     spacing = tuple(float(np.linalg.norm(matrix[:, axis])) for axis in axes)
     return Plane(index, (axes[0], axes[1]), bool(layer.rgb), (spacing[0], spacing[1]))
+
+
+def _put(layer: Layer, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if not same_value(getattr(layer, name), value):  # napari slices anew even where it is equal
+            setattr(layer, name, value)
 
 
 def _unit_factors(layer: Layer, dims: Dims) -> FloatArray:
     """How many of the viewer's units one of the layer's units is, per axis."""
     units = getattr(dims, "units", None)
-    if not units:
-        return np.ones(layer.ndim)
-    pairs = zip(layer.units, units[-layer.ndim :], strict=True)
-    return np.array([float((1 * own).to(shown).magnitude) for own, shown in pairs])
+    return _ratios(layer.units, units[-layer.ndim :]) if units else np.ones(layer.ndim)
+
+
+def _factors(one: Layer, other: Layer) -> FloatArray:
+    """How many units of another layer one unit of a layer is, per axis; 1 where napari drops them.
+
+    It does where those of an axis can't be compared, such as pixels and micrometres.
+    """
+    pairs = zip(one.units, other.units, strict=True)
+    same = all(own.is_compatible_with(theirs) for own, theirs in pairs)
+    return _ratios(one.units, other.units) if same else np.ones(one.ndim)
+
+
+def _ratios(units: Sequence[Any], others: Sequence[Any]) -> FloatArray:
+    pairs = zip(units, others, strict=True)
+    return np.array([1.0 if a == b else float((1 * a).to(b).magnitude) for a, b in pairs])

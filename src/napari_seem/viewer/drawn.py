@@ -19,7 +19,7 @@ from ..models.base import mask_bbox
 from ..planes import Plane
 from ..prompts import Box, Point, Polygon, Prompt, Scribble
 from ..sources import is_big
-from .coordinates import affine_matrix, resampled, spatial_shape
+from .coordinates import affine_matrix, lay_by, resampled, spatial_shape
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -182,13 +182,10 @@ class Grain:
 
     def put(self, layer: Labels) -> None:
         """Lay a layer of this shape onto the image."""
-        if not self.is_coarse:
-            return
-        ndim = len(self.shape)
-        layer.scale, layer.translate = np.ones(ndim), np.zeros(ndim)
-        layer.rotate, layer.shear = np.eye(ndim), np.zeros(ndim * (ndim - 1) // 2)
-        middle = (np.array(self.sides) - 1) / 2
-        layer.affine = resampled(affine_matrix(self._image), self.sides, middle)
+        if self.is_coarse:
+            middle = (np.array(self.sides) - 1) / 2
+            matrix = resampled(affine_matrix(self._image), self.sides, middle)
+            lay_by(layer, matrix, self._image.units)
 
     def check(self, plane: Plane) -> None:
         """Raise `InvalidPrompt` for planes on which strokes can't be told apart."""

@@ -24,7 +24,7 @@ from ..palette import Palette
 from .coordinates import full_data
 from .documents import saving, written_by
 from .features import table_of
-from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, source_path
+from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, guessed_axes, source_path
 from .model_input import CONTRAST, LOOK
 from .palette import class_colours, palette_of
 from .private import unwrap
@@ -216,10 +216,15 @@ def read_file(path: str | list[str]) -> Any:
 def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
     """npe2 writer of one Labels layer, in the format that the file's name asks for."""
     from napari.layers import Labels
+    from napari.utils.notifications import show_info
 
     known = {key: value for key, value in meta.items() if key not in ("multiscale",)}
+    layer = Labels(data, **known)
     try:
-        return [str(one) for one in save_labels(Labels(data, **known), Path(path))]
+        written = [str(one) for one in save_labels(layer, Path(path))]
+        if guess := guessed_axes(layer):
+            show_info(f"{guess}.")
+        return written
     except ValueError as error:  # which napari reports as "a plugin could not be found"
         raise FileTrouble(str(error)) from error
 
@@ -245,8 +250,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
         moment = moment_of(full_data(layer))
     return SaveLabels(
         path, moment, table_of(layer), palette_of(layer), grid_of(layer),
-        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment),
-        written_by(layer),
+        dict(layer.metadata.get(ABOUT, {})), saving(layer, path.name, moment), written_by(layer),
     )  # fmt: skip
 
 

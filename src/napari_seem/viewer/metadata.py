@@ -48,6 +48,23 @@ def placed_grid(layer: Layer) -> Grid:
     return Grid(shape, axes, affine_matrix(own), tuple(short_unit(unit) for unit in own.units))
 
 
+def guessed_axes(layer: Layer) -> str:
+    """What to say of axes before the last two that nobody named, and `grid_of` did; "" for none."""
+    own: Any = unwrap(layer)
+    grid = own.metadata.get(GRID)
+    if own.ndim < 3 or (isinstance(grid, Grid) and grid.shape == spatial_shape(own)):
+        return ""
+    found = grid_of(layer).axes[:-2]
+    unnamed = [name for name, label in zip(found, own.axis_labels, strict=False) if name != label]
+    if not unnamed:
+        return ""
+    listed = " and ".join(unnamed)
+    return (
+        f"Nobody says what the axis before y and x is, and it is written as {listed}: where that "
+        "is wrong, name the axes of the layer first, such as labels.axis_labels = ('t', 'y', 'x')"
+    )
+
+
 def source_path(layer: Layer) -> Path | None:
     """The file or folder that an image came from; None where nobody knows."""
     own: Any = unwrap(layer)

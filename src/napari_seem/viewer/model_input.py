@@ -9,9 +9,10 @@ from weakref import WeakKeyDictionary
 from ..errors import InvalidImage
 from ..intensity import IntensityWindow
 from ..sources.source import ImageInput, ImageSource, PlaneSource
-from .coordinates import channel_layers, full_data, resolutions
+from .coordinates import full_data, layers_on, resolutions
 from .metadata import ABOUT, grid_values, source_path
 from .private import unwrap
+from .shown import channel_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,16 +105,27 @@ class ModelInput:
 
 
 def image_source(layer: Image) -> ImageSource:
-    """A layer's arrays and where they lie; the same object until the layer has other arrays."""
+    """A layer's arrays, name and place; the same object until the layer has others."""
     own: Any = unwrap(layer)
     data, levels = full_data(own), resolutions(own)
     known = _SOURCES.get(own)
-    if known is None or known.array is not data or known.name != own.name:
+    said = own.name, grid_values(own)
+    if known is None or known.array is not data or (known.name, known.grid) != said:
         path = source_path(own)
         where = "" if path is None else str(path.absolute())
-        known = ImageSource(levels, bool(own.rgb), own.name, where, grid_values(own))
+        known = ImageSource(levels, bool(own.rgb), own.name, where, said[1])
         _SOURCES[own] = known
     return known
+
+
+def check_pixels(layers: Sequence[Layer], read: ImageInput) -> None:
+    """Raise `InvalidImage` where image layers have other arrays than those that were read."""
+    for layer, image in zip(layers, read.images, strict=True):
+        if full_data(layer) is not image.array:
+            raise InvalidImage(
+                f"the pixels of '{layer.name}' were replaced meanwhile, and the result is of those "
+                "before; begin again on the new ones"
+            )
 
 
 def model_input_of(layer: Image, layers: Sequence[Layer], together: bool) -> ModelInput:
@@ -130,7 +142,7 @@ def model_input_of(layer: Image, layers: Sequence[Layer], together: bool) -> Mod
     """
     if unwrap(layer).metadata.get(LOOK) == VEGETATION:
         try:
-            bands = channel_layers(layer, layers)
+            bands = layers_on(layer, layers)
             return ModelInput(
                 vegetation_pair(bands), (IntensityWindow(), IntensityWindow()), index=True
             )

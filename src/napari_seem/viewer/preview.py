@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..models.base import mask_bbox
 from ..planes import Plane
-from .coordinates import affine_matrix, resampled, spatial_shape
+from .coordinates import affine_matrix, lay_by, on_placing, resampled, spatial_shape
 from .roles import PREVIEW, adopt, draw_last, in_use, release, spare_layer
 from .timeline import bind_undo, timeline_of
 
@@ -54,6 +54,7 @@ class Preview:
         self._shown: Labels | None = None
         self._plane: Plane | None = None
         self._image: Image | None = None
+        self._where: tuple[tuple[int, int], int] = (0, 0), 1
 
     @property
     def layer(self) -> Labels | None:
@@ -91,7 +92,9 @@ class Preview:
         values, corner = _with_rim(values, corner, factor, shape)
         shown: Any = _outlined(values, max(shape) // factor)
         _, block = plane.place(shown)
-        layer = self._layer_for(image, plane, block.shape, corner, factor)
+        self._follow(image)
+        self._plane, self._where = plane, (corner, factor)
+        layer = self._layer_for(image, block.shape)
         if layer.data.shape != block.shape:
             layer.data = np.zeros(block.shape, np.uint16)
         layer.data[...] = block
@@ -119,29 +122,45 @@ class Preview:
     def close(self) -> None:
         """Show nothing any more and leave the layers, hidden, to another preview."""
         self.clear()
+        self._follow(None)
         for layer in self._layers.values():
             release(layer)
 
-    def _layer_for(
-        self, image: Image, plane: Plane, shape: tuple[int, ...], corner: tuple[int, int],
-        factor: int,
-    ) -> Labels:  # fmt: skip
-        grain = np.ones(image.ndim)
-        grain[list(plane.axes)] = factor
-        first = plane.to_array(*(c + (factor - 1) / 2 for c in corner))
-        matrix = resampled(affine_matrix(image), grain, first)
+    def _layer_for(self, image: Image, shape: tuple[int, ...]) -> Labels:
         layer = self._layers.get(image.ndim)
         if layer is None or layer not in self._viewer.layers:
-            layer = self._layers[image.ndim] = self._made(image, shape, matrix)
-        if not np.allclose(layer.affine.affine_matrix, matrix):
-            layer.affine = matrix
-        if tuple(layer.units) != tuple(image.units):
-            layer.units = image.units
+            layer = self._layers[image.ndim] = self._made(image, shape, self._matrix(image))
         if self._shown is not None and self._shown is not layer:
             self._shown.visible = False
+        self._shown = layer
+        self._place()
         draw_last(self._viewer)
-        self._shown, self._plane, self._image = layer, plane, image
         return layer
+
+    def _follow(self, image: Image | None) -> None:
+        """Go where this image goes from now on."""
+        if image is not self._image:
+            if self._image is not None:
+                on_placing(self._image, self._place, follow=False)
+            self._image = image
+            if image is not None:
+                on_placing(image, self._place)
+
+    def _place(self, _: object = None) -> None:
+        """Lay the layer onto the image's plane."""
+        image, layer = self._image, self._shown
+        if image is None or layer is None or layer.ndim != image.ndim:
+            return
+        lay_by(layer, self._matrix(image), image.units)
+
+    def _matrix(self, image: Image) -> npt.NDArray[np.float64]:
+        """The transform (N + 1, N + 1) of the layer."""
+        if self._plane is None:
+            return affine_matrix(image)
+        (corner, factor), grain = self._where, np.ones(image.ndim)
+        grain[list(self._plane.axes)] = factor
+        first = self._plane.to_array(*(c + (factor - 1) / 2 for c in corner))
+        return resampled(affine_matrix(image), grain, first)
 
     def _made(
         self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]
@@ -156,6 +175,7 @@ class Preview:
             )  # fmt: skip
             self._viewer.layers.selection.active = active
         layer.name, layer.editable = self._name, False
+        on_placing(layer, self._place)
         layer.events.editable.connect(_lock)  # napari lets other data be edited again
         layer.colormap = _many_colours() if self._many else _one_colour()
         adopt(layer, PREVIEW)

@@ -25,6 +25,12 @@ def canvas_of(viewer: object) -> Any:
     return None if window is None else window.canvas.native
 
 
+def layer_list_of(viewer: object) -> Any:
+    """The widget of a viewer's list of layers, or None where the viewer has no window."""
+    window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
+    return None if window is None else window.layers
+
+
 def undo_history(layer: Labels) -> list[Sequence[object]]:
     """What a Labels layer can undo: lists of atoms, the latest last."""
     return list(layer._undo_history)

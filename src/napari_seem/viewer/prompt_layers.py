@@ -18,10 +18,10 @@ import numpy.typing as npt
 from ..errors import InvalidPrompt
 from ..planes import Plane
 from ..prompts import Point, Scribble
-from .coordinates import shown_plane, spatial_shape
+from .coordinates import on_placing, shown_plane, spatial_shape
 from .drawn import Drawn, Grain, drawn_point, drawn_shape
 from .private import disable_brush_loop, is_drawing_shape
-from .roles import draw_last, release
+from .roles import draw_last, put_onto, release
 from .timeline import bind_undo, timeline_of
 from .tools import (
     COLOURS,
@@ -31,6 +31,8 @@ from .tools import (
     SIGNS,
     SYMBOLS,
     UID,
+    draw_points,
+    draw_shapes,
     points_layer,
     scribbles_layer,
     shapes_layer,
@@ -68,7 +70,7 @@ class PromptLayers:
         self._changed, self._slipped = changed, slipped
         self._drawn: list[Drawn] = []
         self._own, self._attached = False, False
-        self._grain = Grain(image)
+        self._grain, self._shape = Grain(image), spatial_shape(image)
         self.positive = True
         self._edge_width = float(np.clip(max(_height_and_width(image)) / 250, 0.5, 8))
         self.points: Points
@@ -94,7 +96,10 @@ class PromptLayers:
         self.shapes.events.data.connect(self._on_shapes)
         self.scribbles.events.paint.connect(self._on_stroke)
         self.scribbles.events.mode.connect(self._use_plain_brush)
+        self.scribbles.events.n_edit_dimensions.connect(self._paint_planes)
+        on_placing(image, self._place)
         for layer in self.layers:
+            on_placing(layer, self._place)
             bind_undo(layer, timeline_of(viewer))
         self.set_positive(self.positive)
         self._draw({drawn.plane.key(): drawn.plane for drawn in self._drawn}.values())
@@ -108,13 +113,21 @@ class PromptLayers:
         self.shapes.events.data.disconnect(self._on_shapes)
         self.scribbles.events.paint.disconnect(self._on_stroke)
         self.scribbles.events.mode.disconnect(self._use_plain_brush)
+        self.scribbles.events.n_edit_dimensions.disconnect(self._paint_planes)
+        on_placing(self.image, self._place, follow=False)
         for layer in self.layers:
+            on_placing(layer, self._place, follow=False)
             release(layer)
 
     @property
     def layers(self) -> tuple[Points, Shapes, Labels]:
         """Points, shapes, scribbles; another image's while this one is not chosen."""
         return self.points, self.shapes, self.scribbles
+
+    @property
+    def fits(self) -> bool:
+        """Whether the image still has the shape that the layers were made for."""
+        return self._shape == spatial_shape(self.image)
 
     def on(self, plane: Plane) -> list[Drawn]:
         """The prompts of a plane, in the order in which they were made."""
@@ -166,6 +179,25 @@ class PromptLayers:
         come full circle.
         """
         disable_brush_loop(self.scribbles)
+
+    def _paint_planes(self, _: object = None) -> None:
+        """A stroke is a prompt on one plane, and is painted on no other."""
+        if self.scribbles.n_edit_dimensions != 2:
+            self.scribbles.n_edit_dimensions = 2
+            self._slipped(
+                "strokes are prompts on the shown plane; they are painted in 2 dimensions"
+            )
+
+    def _place(self, _: object = None) -> None:
+        """Keep the layers on the image, whoever lays it or them elsewhere."""
+        if self._own:
+            return
+        with self._quietly():
+            for layer in self.layers:
+                if layer is self.scribbles and self._grain.is_coarse:
+                    self._grain.put(self.scribbles)
+                elif self.fits:
+                    put_onto(self.viewer, layer, self.image)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -309,21 +341,7 @@ class PromptLayers:
                 self._draw_scribbles(plane)
 
     def _draw_points(self) -> None:
-        points = [d for d in self._drawn if isinstance(d.prompt, Point)]
-        layer = self.points
-        if not points and not len(layer.data):
-            return
-        layer.selected_data = set()
-        data = [d.vertices[0] for d in points if d.vertices is not None]
-        layer.data = np.array(data).reshape(-1, self.image.ndim)
-        if points:
-            layer.face_color = [COLOURS[d.prompt.positive] for d in points]
-            layer.symbol = [SYMBOLS[d.prompt.positive] for d in points]
-            layer.size = layer.current_size
-            layer.features = {
-                "sign": [SIGNS[d.prompt.positive] for d in points],
-                UID: [d.prompt.uid for d in points],
-            }  # fmt: skip
+        draw_points(self.points, [d for d in self._drawn if isinstance(d.prompt, Point)])
 
     def _draw_shapes(self) -> None:
         if is_drawing_shape(self.shapes):  # napari stumbles over a change in the midst of a polygon
@@ -334,25 +352,8 @@ class PromptLayers:
     def _draw_shapes_now(self) -> None:
         with self._quietly():
             if self._attached:
-                self._replace_shapes()
-
-    def _replace_shapes(self) -> None:
-        shapes = [d for d in self._drawn if d.shape_type]
-        if not shapes and not self.shapes.nshapes:
-            return
-        self.shapes.selected_data = set()
-        self.shapes.data = []
-        if shapes:
-            self.shapes.add(
-                [d.vertices for d in shapes], shape_type=[d.shape_type for d in shapes],
-                edge_color=[COLOURS[d.prompt.positive] for d in shapes],
-                face_color=[FACES[d.prompt.positive] for d in shapes],
-                edge_width=self._edge_width,
-            )  # fmt: skip
-            self.shapes.features = {UID: [d.prompt.uid for d in shapes]}
-        self.shapes.selected_data = set()
-        self.shapes.current_edge_color = COLOURS[self.positive]
-        self.shapes.current_face_color = FACES[self.positive]
+                drawn = [d for d in self._drawn if d.shape_type]
+                draw_shapes(self.shapes, drawn, self.positive, self._edge_width)
 
     def _draw_scribbles(self, plane: Plane) -> None:
         with suppress(InvalidPrompt):

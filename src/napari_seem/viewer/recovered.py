@@ -20,7 +20,7 @@ from .metadata import GRID, SAVED, source_path
 from .private import unwrap
 from .roles import slide_under_prompts
 from .shown import image_layers, note_owner
-from .targets import open_labels
+from .targets import open_labels, store_of
 from .timeline import document_in
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _keep(log: Recorder | None, lines: list[Event]) -> None:
 def _labels(viewer: Any, done: Recovered, image: Image | None) -> Labels:
     recovery = done.recovery
     if recovery.folder is not None:
-        layer = open_labels(viewer, recovery.folder)
+        known = (x for x in viewer.layers if _folder_of(x) == recovery.folder)
+        layer = next(known, None) or open_labels(viewer, recovery.folder)
     else:
         grid = recovery.grid  # where the layer was, whatever the file of its image says
         opened = OpenedLabels(
@@ -101,6 +102,11 @@ def _labels(viewer: Any, done: Recovered, image: Image | None) -> Labels:
         viewer.layers.selection.active = image
     document_in(viewer, layer)
     return layer
+
+
+def _folder_of(layer: Any) -> Path | None:
+    store = store_of(layer)
+    return None if store is None else store.path.absolute()
 
 
 def _open_image(viewer: Any, recovery: Recovery) -> Image | None:

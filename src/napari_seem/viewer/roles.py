@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .coordinates import placement
+from .coordinates import lay_onto
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -59,10 +57,7 @@ def spare_layer(viewer: ViewerModel, role: str, ndim: int) -> Layer | None:
 def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:
     """Give a layer the place of an image; the viewer stays where it is."""
     point = viewer.dims.point
-    present = placement(layer)
-    for name, value in placement(image).items():
-        if not np.array_equal(present[name], value):  # napari slices anew even where it is equal
-            setattr(layer, name, value)
+    lay_onto(layer, image)
     if viewer.dims.point != point:
         viewer.dims.set_point(range(len(point)), point)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet, ref
 
@@ -10,7 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..planes import Plane
-from .coordinates import data_to_world, lie_alike, spatial_shape, world_to_data
+from .coordinates import (
+    affine_matrix,
+    data_to_world,
+    lay_onto,
+    layers_on,
+    lie_alike,
+    lie_within,
+    on_placing,
+    spatial_shape,
+    world_to_data,
+)
 from .private import unwrap
 from .roles import is_ours
 from .window import window_of
@@ -26,9 +36,30 @@ MOST_TRANSPARENT = 0.5
 """Images of less opacity let those below be seen."""
 SMALLEST, LARGEST, USUAL = 1 / 12, 2 / 3, 1 / 4
 """Share of the canvas that an object may take as it is, and that it is given where it does not."""
-_MADE_FOR: WeakKeyDictionary[Labels, ref[Image]] = WeakKeyDictionary()
 _MAPS: WeakSet[Labels] = WeakSet()
 """Labels of every pixel that lie beside those of the objects."""
+
+
+class _MadeFor:
+    """Keeps labels on the image that they were made for, until a person lays them elsewhere."""
+
+    def __init__(self, labels: Labels, image: Image) -> None:
+        self._labels, self.image = ref(labels), ref(image)
+        self._former = affine_matrix(image), tuple(image.units)
+        on_placing(image, self.follow)
+
+    def follow(self, _: object = None) -> None:
+        """The image was placed elsewhere."""
+        labels, image = self._labels(), self.image()
+        if labels is None or image is None:
+            return
+        (matrix, units), self._former = self._former, (affine_matrix(image), tuple(image.units))
+        known = labels.ndim == image.ndim and tuple(labels.units) == units
+        if known and lie_within(affine_matrix(labels), matrix, spatial_shape(labels)):
+            lay_onto(labels, image)
+
+
+_MADE_FOR: WeakKeyDictionary[Labels, _MadeFor] = WeakKeyDictionary()
 
 
 def image_layers(viewer: ViewerModel, least_ndim: int = 0) -> list[Image]:
@@ -170,9 +201,17 @@ def same_picture(one: Image, other: Image) -> bool:
     return one is other or (channels > 0 and lie_alike(one, other))
 
 
+def channel_layers(image: Image, layers: Sequence[Layer]) -> tuple[Image, ...]:
+    """The layers that show channels of the same picture: `image`, and visible ones exactly on it.
+
+    napari opens an image of several channels as one gray layer each, blended additively.
+    """
+    return tuple(layer for layer in layers_on(image, layers) if same_picture(layer, image))
+
+
 def note_owner(labels: Labels, image: Image) -> None:
-    """Remember that labels were made for an image."""
-    _MADE_FOR[unwrap(labels)] = ref(unwrap(image))
+    """Remember that labels were made for an image; they go where it goes."""
+    _MADE_FOR[unwrap(labels)] = _MadeFor(unwrap(labels), unwrap(image))
 
 
 def note_map(labels: Labels) -> None:
@@ -188,7 +227,7 @@ def is_map(layer: Layer) -> bool:
 def owner_of(layer: Layer) -> Image | None:
     """The image that labels were made for, where that is known and still exists."""
     found = _MADE_FOR.get(unwrap(layer))
-    return None if found is None else found()
+    return None if found is None else found.image()
 
 
 def belongs_to(labels: Labels, image: Image | None) -> bool:

@@ -15,7 +15,15 @@ from ..edits import check_labels, check_writable
 from ..errors import FileTrouble, InvalidLabels
 from ..io.grid import Grid
 from ..io.label_store import LabelStore, default_home, matrix_of
-from .coordinates import affine_matrix, full_data, placement, spatial_shape
+from .coordinates import (
+    PLACING,
+    affine_matrix,
+    full_data,
+    lie_alike,
+    placement,
+    same_value,
+    spatial_shape,
+)
 from .metadata import ABOUT, GRID, grid_of
 from .private import unwrap
 from .roles import slide_under_prompts
@@ -75,7 +83,21 @@ def check_target(labels: Labels, image: Image, label_id: int) -> None:
             f"'{labels.name}' has shape {tuple(data.shape)} but '{image.name}' has "
             f"{spatial_shape(image)}; choose a labels layer of the image's own size"
         )
+    if not lie_alike(labels, image):
+        raise InvalidLabels(
+            f"'{labels.name}' does not lie on '{image.name}': {_differences(labels, image)}. Give "
+            "both the same, or choose new labels"
+        )
     check_labels(data, label_id)
+
+
+def _differences(labels: Labels, image: Image) -> str:
+    """Which of the values that place two layers differ."""
+    values = {name: (getattr(labels, name), getattr(image, name)) for name in PLACING}
+    names = [name for name, pair in values.items() if not same_value(*pair)]
+    last = names.pop()
+    named = f"{', '.join(names)} and {last}" if names else last
+    return f"their {named} {'differ' if names else 'differs'}"
 
 
 def check_editable(labels: Labels) -> None:

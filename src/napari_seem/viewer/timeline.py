@@ -81,7 +81,7 @@ class Timeline:
     changed : Signal()
         Undo or redo would do something else.
     travelled : Signal(str)
-        What was undone or redone by this timeline, in words.
+        What was undone or redone by this timeline, in words; or that there was nothing.
     """
 
     changed = Signal()
@@ -175,7 +175,9 @@ class Timeline:
             self.changed.emit()
             self.travelled.emit(f"{way}ne: {title}")
             return title
-        return "" if otherwise is None else str(getattr(otherwise, way)())
+        title = "" if otherwise is None else str(getattr(otherwise, way)())
+        self.travelled.emit(f"{way}ne: {title}" if title else f"nothing to {way}")
+        return title
 
     def _on_change(self, steps: _DocumentSteps, change: Change) -> None:
         if change.state == "done":

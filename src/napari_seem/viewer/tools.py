@@ -5,12 +5,13 @@ The layers are those that another image had, or else new ones.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .coordinates import placement
-from .drawn import Grain
+from .drawn import Drawn, Grain
 from .roles import POINTS, PREVIEW, ROLE, SCRIBBLES, SHAPES, adopt, in_use, put_onto, spare_layer
 
 if TYPE_CHECKING:
@@ -137,6 +138,41 @@ def scribbles_layer(viewer: ViewerModel, image: Image, grain: Grain) -> Labels:
     grain.put(layer)
     adopt(layer, SCRIBBLES)
     return layer
+
+
+def draw_points(layer: Points, drawn: Sequence[Drawn]) -> None:
+    """Show exactly these points in their layer."""
+    if not drawn and not len(layer.data):
+        return
+    layer.selected_data = set()
+    data = [d.vertices[0] for d in drawn if d.vertices is not None]
+    layer.data = np.array(data).reshape(-1, layer.ndim)
+    if drawn:
+        layer.face_color = [COLOURS[d.prompt.positive] for d in drawn]
+        layer.symbol = [SYMBOLS[d.prompt.positive] for d in drawn]
+        layer.size = layer.current_size
+        layer.features = {
+            "sign": [SIGNS[d.prompt.positive] for d in drawn],
+            UID: [d.prompt.uid for d in drawn],
+        }  # fmt: skip
+
+
+def draw_shapes(layer: Shapes, drawn: Sequence[Drawn], positive: bool, edge_width: float) -> None:
+    """Show exactly these shapes in their layer; the next one that is drawn has the sign given."""
+    if not drawn and not layer.nshapes:
+        return
+    layer.selected_data = set()
+    layer.data = []
+    if drawn:
+        layer.add(
+            [d.vertices for d in drawn], shape_type=[d.shape_type for d in drawn],
+            edge_color=[COLOURS[d.prompt.positive] for d in drawn],
+            face_color=[FACES[d.prompt.positive] for d in drawn], edge_width=edge_width,
+        )  # fmt: skip
+        layer.features = {UID: [d.prompt.uid for d in drawn]}
+    layer.selected_data = set()
+    layer.current_edge_color = COLOURS[positive]
+    layer.current_face_color = FACES[positive]
 
 
 def _spare(viewer: ViewerModel, image: Image, role: str) -> Any:

@@ -57,6 +57,7 @@ class NapariUndo:
         """As of `UndoBackend`."""
         constant = edit.new.size and edit.new.min() == edit.new.max()  # much faster to find out
         values = edit.new[:1] if constant else np.unique(edit.new)
+        self._prepare([edit.block])
         with nullcontext() if self._store is None else written_to(self._store.path):
             if len(values) > FEW and not hasattr(self._layer.data, "dask"):
                 self._set_pixels(edit)
@@ -92,11 +93,19 @@ class NapariUndo:
 
     def undo(self) -> None:
         """As of `UndoBackend`."""
+        self._prepare(self.blocks(self.done[-1]) if self.done else ())
         self._layer.undo()
 
     def redo(self) -> None:
         """As of `UndoBackend`."""
+        self._prepare(self.blocks(self.undone[-1]) if self.undone else ())
         self._layer.redo()
+
+    def _prepare(self, blocks: Sequence[Block]) -> None:
+        """Let a program that dies while these blocks are written leave all of it or nothing."""
+        if self._store is not None:
+            for block in blocks:
+                self._store.prepare(block)
 
     def _paint(self, edit: Edit, mask: Any, value: int) -> None:
         """Set one value where a block's mask is True."""

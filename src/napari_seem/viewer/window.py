@@ -21,7 +21,7 @@ from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
 from ..labels.undo import StackUndo
 from ..planes import Plane
-from .coordinates import affine_matrix, resampled
+from .coordinates import affine_matrix, lay_by, on_placing, resampled
 from .private import is_in_stroke, unwrap
 from .roles import adopt, release, slide_under_prompts, spare_layer
 
@@ -70,6 +70,7 @@ class LabelWindow:
         self._known: npt.NDArray[Any] = np.zeros(0, np.uint8)
         self._own = False
         self._viewer.layers.events.removed.connect(self._on_removed)
+        on_placing(self.shown, self._place)
         _WINDOWS[self.shown] = self
 
     def move(self, plane: Plane, area: Area) -> Labels:
@@ -91,13 +92,14 @@ class LabelWindow:
         block = plane.block((y0, x0, y1, x1))
         part = np.asarray(self.store.array[block])
         start = tuple(s.start for s in block)
-        matrix = resampled(affine_matrix(self.shown), np.ones(len(start)), start)
+        self._start = start
         with self._quietly():
-            layer = self.layer = self._layer(part, matrix)
-            layer.data, layer.affine = part, matrix
+            layer = self.layer = self._layer(part)
+            layer.data = part
+            self._place()
             layer.editable = False  # forgets its undo steps, which are of another place
             layer.editable = True
-        self._start, self._known = start, part.copy()
+        self._known = part.copy()
         layer.selected_label = max(1, layer.selected_label)
         layer.visible = True
         return layer
@@ -149,7 +151,15 @@ class LabelWindow:
             release(self.layer)
             self.layer = None
 
-    def _layer(self, part: npt.NDArray[np.integer], matrix: npt.NDArray[np.float64]) -> Labels:
+    def _place(self, _: object = None) -> None:
+        """Keep the window on the labels."""
+        if self.layer is not None:
+            lay_by(self.layer, self._matrix(), self.shown.units)
+
+    def _matrix(self) -> npt.NDArray[np.float64]:
+        return resampled(affine_matrix(self.shown), np.ones(len(self._start)), self._start)
+
+    def _layer(self, part: npt.NDArray[np.integer]) -> Labels:
         """Return the window's layer; where there is none it is made of labels (..., H, W)."""
         if self.layer is not None and self.layer in self._viewer.layers:
             return self.layer
@@ -157,9 +167,9 @@ class LabelWindow:
         layer: Any = spare_layer(self._viewer, ROLE, part.ndim)
         if layer is None:
             layer = self._viewer.add_labels(
-                part, affine=matrix, units=shown.units, axis_labels=shown.axis_labels
+                part, affine=self._matrix(), units=shown.units, axis_labels=shown.axis_labels
             )
-        layer.name, layer.units = f"{shown.name}: edit here", shown.units
+        layer.name = f"{shown.name}: edit here"
         layer.colormap, layer.opacity = shown.colormap, shown.opacity
         layer.bounding_box.visible = True
         adopt(layer, ROLE)
@@ -167,6 +177,7 @@ class LabelWindow:
         layer.events.paint.connect(self._on_change)
         layer.events.set_data.connect(self._on_change)
         layer.events.labels_update.connect(self._on_mouse)
+        on_placing(layer, self._place)
         for slot in self._made:
             slot(layer)
         return layer
@@ -176,6 +187,7 @@ class LabelWindow:
         self.layer.events.paint.disconnect(self._on_change)
         self.layer.events.set_data.disconnect(self._on_change)
         self.layer.events.labels_update.disconnect(self._on_mouse)
+        on_placing(self.layer, self._place, follow=False)
 
     def _on_removed(self, event: Event) -> None:
         if event.value is self.shown:
@@ -212,7 +224,7 @@ class WindowUndo(StackUndo):
     """
 
     def __init__(self, window: LabelWindow) -> None:
-        super().__init__(window.store.array, window.store.change)
+        super().__init__(window.store.array, window.store.change_whole)
         self._window = window
 
     @contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def is_series(folder: Path) -> bool:
         return False
 
 
-def read_dataset(path: Path, **options: object) -> Dataset:
+def read_dataset(path: Path, **options: Any) -> Dataset:
     """Read a file by `pydicom.dcmread`, with no more memory than the file has bytes."""
     with BoundedFile(path) as file:
         _check_deflated(file)

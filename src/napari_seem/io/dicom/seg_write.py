@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,9 @@ import numpy.typing as npt
 from ...edits import ObjectRecord, ObjectTable
 from ...errors import InvalidLabels
 from ..extras import need
-from ..grid import Grid, ids_in
+from ..grid import Grid
 from ..guard import reading
+from ..outlines import numbered
 from .frames import Frame
 from .headers import text
 from .segmentation import ID, source_frames
@@ -71,23 +72,22 @@ def write_dicom_seg(
             "DICOM-SEG can't tell the images of one place apart, of which this series holds "
             f"{grid.shape[0]}; write NIfTI or OME-TIFF instead"
         )
-    ids = np.array(sorted(ids_in(labels)))
+    known, numbers = numbered(labels)
+    ids = known[1:]
     if not ids.size:
         raise InvalidLabels("there is no object to write; DICOM-SEG can't be empty")
     if ids.size > 65_535:
         raise InvalidLabels(f"{ids.size} objects are more than a DICOM segmentation can number")
     frames = source_frames(grid)
-    numbers = np.zeros(labels.shape, np.uint16 if ids.size > 255 else np.uint8)
-    marked = labels > 0
-    numbers[marked] = np.searchsorted(ids, labels[marked]) + 1
+    pixels = numbers.astype(np.uint16 if ids.size > 255 else np.uint8)
     segments = [_description(n, int(i), table[int(i)], version) for n, i in enumerate(ids, 1)]
     with reading(frames[0].file, "into a DICOM-SEG", InvalidLabels, "write NIfTI or TIFF instead"):
-        file = _segmentation(frames, numbers, grid, segments, version)
+        file = _segmentation(frames, pixels, grid, segments, version)
     file.save_as(path)
 
 
 def _segmentation(
-    frames: list[Frame], numbers: npt.NDArray[np.unsignedinteger], grid: Grid,
+    frames: list[Frame], numbers: npt.NDArray[Any], grid: Grid,
     segments: list[SegmentDescription], version: str,
 ) -> Segmentation:  # fmt: skip
     """Make the segmentation of segment numbers (z, y, x) or (y, x)."""

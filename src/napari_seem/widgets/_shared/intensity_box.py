@@ -10,8 +10,9 @@ from qtpy.QtWidgets import QComboBox
 
 from ...images import WINDOWS
 from ...intensity import PERCENTILES, IntensityWindow
-from ...viewer.coordinates import channel_layers, full_data
+from ...viewer.coordinates import full_data, layers_on
 from ...viewer.model_input import CONTRAST, LOOK, VEGETATION, choose_window
+from ...viewer.shown import channel_layers
 from .events import later
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def show_as(viewer: Any, image: Image, window: IntensityWindow | str, together: 
     The person sees it by the window, too; a window of percentiles only where that needs no reading
     from disk.
     """
-    bands = channel_layers(image, viewer.layers)
-    for layer in bands if together and window != VEGETATION else (image,):
-        choose_window(layer, window, bands)
+    channels = channel_layers(image, viewer.layers)
+    for layer in channels if together and window != VEGETATION else (image,):
+        choose_window(layer, window, layers_on(image, viewer.layers))
         limits = _limits(layer, window)
         if limits is not None:
             layer.contrast_limits = limits

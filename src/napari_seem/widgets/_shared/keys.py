@@ -43,6 +43,12 @@ def let_go(owner: Dock) -> None:
             _bind(target, one)
 
 
+def is_claimed(target: Any, text: str) -> bool:
+    """Whether a dock has the key of a letter or sign, such as "k", on a viewer or layer."""
+    every = _CLAIMS.get(target, ())
+    return any(text.upper() in names for owner, names in every if owner() is not None)
+
+
 def _bind(target: Any, claimed: Claim) -> None:
     owner, names = claimed
     for key, name in names.items():

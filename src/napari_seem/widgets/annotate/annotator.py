@@ -16,7 +16,7 @@ from ...labels.document import LabelDocument
 from ...planes import Plane
 from ...prompts import Prompt
 from ...session import Session
-from ...viewer.coordinates import channel_layers, shown_plane
+from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
 from ...viewer.drawn import Drawn
 from ...viewer.left_prompts import taken_up
@@ -24,8 +24,10 @@ from ...viewer.model_input import model_input_of
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
 from ...viewer.prompt_layers import PromptLayers
+from ...viewer.shown import channel_layers
 from ...viewer.timeline import document_in, timeline_of
 from .._shared.runner import LatestRunner
+from .chosen_image import ChosenImage
 from .classes import Classes
 from .commits import Commits
 from .objects import ObjectWriter
@@ -58,6 +60,8 @@ class Annotator(QObject):
     ----------
     answered : Signal(object)
         A turn was computed; carries the `Prediction`.
+    chosen : ChosenImage
+        Follows the chosen image.
     objects : ObjectWriter
         Writes into the Labels layer.
     changed : Signal()
@@ -95,13 +99,16 @@ class Annotator(QObject):
         self.overwrite = False
         self.positive = True
         self.all_channels = False
-        self.sessions = PlaneSessions(model_cache)
+        self.sessions = PlaneSessions(model_cache, self.turns.compute)
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self._targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
-        self.timeline.travelled.connect(self._on_travelled)
+        self.timeline.travelled.connect(self.say)
+        self.chosen = ChosenImage(self)
+        self.chosen.moved.connect(self._on_moved)
+        self.chosen.reshaped.connect(self._on_reshaped)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -141,6 +148,7 @@ class Annotator(QObject):
         self.preview.clear()
         self.image, self._plane = image, None
         self.labels = self._targets.get(image)
+        self.chosen.follow(image)
         if image is not None:
             known = self._prompt_layers.get(image)
             if known is None:
@@ -216,13 +224,11 @@ class Annotator(QObject):
 
     def undo(self) -> None:
         """Undo what was done last: a prompt, an object, a stroke, a name."""
-        if not self.timeline.undo(self._document()):
-            self.say("nothing to undo")
+        self.timeline.undo(self._document())
 
     def redo(self) -> None:
         """Redo what was undone last."""
-        if not self.timeline.redo(self._document()):
-            self.say("nothing to redo")
+        self.timeline.redo(self._document())
 
     def clear(self) -> None:
         """Forget the object in the making on this plane."""
@@ -243,10 +249,11 @@ class Annotator(QObject):
         self.prompt_log.close()
         self.commits.close()
         self.runner.close()
-        self.timeline.travelled.disconnect(self._on_travelled)
+        self.timeline.travelled.disconnect(self.say)
         self.viewer.dims.events.disconnect(self._on_dims)
         self.viewer.layers.events.disconnect(self._on_layers)
         self.preview.close()
+        self.chosen.follow(None)
         for layers in self._prompt_layers.values():
             layers.detach()
         self._prompt_layers.clear()
@@ -319,9 +326,6 @@ class Annotator(QObject):
         if document is not None:
             self.classes.follow(document.host.palette)
 
-    def _on_travelled(self, what: str) -> None:
-        self.say(what)
-
     def _on_dims(self, event: Event) -> None:
         if getattr(event, "type", "") in ("current_step", "point", "order", "ndisplay"):
             self._follow_plane()
@@ -333,7 +337,9 @@ class Annotator(QObject):
         try:
             plane = shown_plane(self.image, self.viewer.dims)
         except InvalidPrompt:
-            self.preview.clear()
+            if self._plane is not None:
+                self._plane = None
+                self.turns.compute()
             return
         if self._plane is not None and plane.key() == self._plane.key():
             return
@@ -345,6 +351,23 @@ class Annotator(QObject):
         elif self.prompt_layers is not None and self.prompt_layers.on(plane):
             self._on_prompts()
         self.changed.emit()
+
+    def _on_moved(self) -> None:
+        """The image lies elsewhere, or has other pixels: another plane of it may be shown."""
+        self._plane = None
+        self._follow_plane()
+
+    def _on_reshaped(self) -> None:
+        """The image has pixels of another shape: prompts on it have no place any more."""
+        image = self.image
+        if image is None:
+            return
+        lost = any(one.image is image and one.session.prompts for one in self.sessions)
+        self._let_go_of(image)
+        self.choose_image(image)
+        if lost:
+            said = f"'{image.name}' has another shape; the prompts on it were cleared"
+            self.say(said, error=True)
 
     def _on_layers(self, event: Event) -> None:
         if getattr(event, "type", "") == "removed":
@@ -359,6 +382,7 @@ class Annotator(QObject):
         if layer is self.labels:
             self.labels = None
         if layer is self.image:
+            self.chosen.follow(None)
             self.preview.clear()
             self.runner.drop_waiting()
             self.image, self._plane = None, None

@@ -15,9 +15,12 @@ from ...errors import InvalidLabels, InvalidPrompt, NapariSeemError
 from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...labels.plans import counted
+from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
+from ...viewer.model_input import check_pixels
 from ...viewer.targets import check_target
 from .._shared.runner import Job, explained
+from .continued import Continued
 from .prompt_steps import show_work
 
 if TYPE_CHECKING:
@@ -29,61 +32,6 @@ if TYPE_CHECKING:
     from .plane_sessions import PlaneSession
 
 NO_OBJECT = "there is no object yet; add a prompt on it first"
-
-
-@dataclass(eq=False)
-class Continued:
-    """The object that commits add to, on this and other planes and images.
-
-    Attributes
-    ----------
-    label_id : int or None
-        None until the first commit of it is written.
-    name, concept : str
-        Its name and class.
-    homes : list of Labels
-        Layers in which its id is known to stand for it.
-    """
-
-    label_id: int | None = None
-    name: str = ""
-    concept: str = ""
-    homes: list[Labels] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        """What it is called on a button; "" before its first commit."""
-        named = f" '{self.name or self.concept}'" if self.name or self.concept else ""
-        return "" if self.label_id is None else f"object {self.label_id}{named}"
-
-    def written(self, label_id: int, labels: Labels) -> None:
-        """Know the object as it is in a labels layer."""
-        record = document_of(labels).table[label_id]
-        self.label_id, self.name, self.concept = label_id, record.name, record.class_name
-        if labels not in self.homes:
-            self.homes.append(labels)
-
-    def fields(self, document: LabelDocument, labels: Labels) -> dict[str, Any]:
-        """Id, name and class that a further commit of it has; none before the first.
-
-        Raises
-        ------
-        InvalidLabels
-            The id belongs to another object in these labels.
-        """
-        if self.label_id is None:
-            return {}
-        name, concept = self.name, self.concept
-        if self.label_id in document.table:
-            record = document.table[self.label_id]
-            same = (record.name, record.class_name) == (name, concept) and bool(name or concept)
-            if labels not in self.homes and not same:
-                raise InvalidLabels(
-                    f"object {self.label_id} of '{labels.name}' is another one than {self.title}; "
-                    "turn 'Go on' off, or give one of the two another id or the same name"
-                )
-            name, concept = record.name, record.class_name
-        return {"label_id": self.label_id, "name": name, "concept": concept}
 
 
 @dataclass(eq=False)
@@ -188,6 +136,8 @@ class Commits(QObject):
         with annotator.reporting():
             work = annotator.work
             if work is None or not work.session.prompts:
+                if annotator.image is not None and annotator.plane is None:
+                    shown_plane(annotator.image, annotator.viewer.dims)  # says why
                 raise InvalidPrompt(NO_OBJECT)
             labels = annotator.objects.target()
             check_target(labels, work.image, label_id or work.label_id or 1)
@@ -225,6 +175,8 @@ class Commits(QObject):
     def on_change(self, change: Change) -> None:
         """A document was changed: prompts of a commit that is undone come back, or go again."""
         annotator, work = self._annotator, self._written.get(change.uid)
+        if self.continued is not None and self.continued.label_id in change.rows:
+            self._show_continued()
         if work is None or work.image not in annotator.viewer.layers or change.state == "done":
             return
         if change.state == "undone":
@@ -279,8 +231,7 @@ class Commits(QObject):
 
     def _wait(self, one: PressedCommit) -> None:
         """Write a commit after those before it, once its mask is there."""
-        annotator, session = self._annotator, one.work.session
-        one.state = "waits"
+        annotator, session, one.state = self._annotator, one.work.session, "waits"
         self.waiting.append(one)
         annotator.prompt_log.keep(one.work)
         if session.prediction is not None:
@@ -350,6 +301,7 @@ class Commits(QObject):
             raise InvalidPrompt(NO_OBJECT)
         if one.labels not in annotator.viewer.layers:
             raise InvalidLabels(f"the labels layer '{one.labels.name}' was removed")
+        check_pixels(work.question.input.layers, work.known.source.input)
         workspace = annotator.objects.workspace(one.labels, work.image, one.label_id or 1)
         document = workspace.document
         known = workspace.fields(work.question.model, work.known)
@@ -404,8 +356,8 @@ class Commits(QObject):
         self._annotator.say(f"object {one.label_id} written to '{one.labels.name}'{more}")
 
     def _say_waiting(self) -> str:
-        number = len(self.waiting)
-        return f"{counted(number)} {'waits' if number == 1 else 'wait'} for the mask"
+        waits = "waits" if len(self.waiting) == 1 else "wait"
+        return f"{counted(len(self.waiting))} {waits} for the mask"
 
     def _call_waiting(self) -> None:
         while self._then and not self.waiting:

@@ -109,7 +109,8 @@ class AnnotateWidget(Dock):
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
-            "commit": self.commit, "clear": self.clear, "recompute": self.annotator.turns.compute,
+            "commit": self.commit, "clear": self.clear,
+            "recompute": self.annotator.chosen.answer_again,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...commands.models import KnownPlane, ModelCache
+from ...embeddings import content_key
 from ...planes import Plane
 from ...session import Session
 from ...sources.source import ImageInput, OpenPlane, PlaneSource
+from ...viewer.coordinates import spatial_shape
 from ...viewer.drawn import Drawn
 from ...viewer.model_input import ModelInput
 
@@ -80,10 +84,12 @@ class PlaneSessions:
     Parameters
     ----------
     models : ModelCache
+    outdated : callable
+        Called without arguments when an image has other pixels.
     """
 
-    def __init__(self, models: ModelCache) -> None:
-        self._models = models
+    def __init__(self, models: ModelCache, outdated: Callable[[], None]) -> None:
+        self._models, self._outdated = models, outdated
         self._sessions: dict[Image, dict[Any, PlaneSession]] = {}
         self._ended: dict[Image, deque[PlaneSession]] = {}
         self._answered: deque[PlaneSession] = deque()
@@ -98,9 +104,12 @@ class PlaneSessions:
     def at(self, image: Image, plane: Plane, question: Question) -> PlaneSession | None:
         """What was begun on a plane, to be answered by `question` from now on; or None."""
         found = self._sessions.get(image, {}).get(plane.key())
-        if found is not None and found.question != question:
-            found.question, found.known = question, self.known(plane, question.input)
-            found.session.ask_anew(self._resolver(question.model, found.known))
+        if found is None:
+            return None
+        known = self.known(plane, question.input)
+        if found.question != question or found.known is not known:
+            found.question, found.known = question, known
+            found.session.ask_anew(self._resolver(question.model, known))
         return found
 
     def begin(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
@@ -127,7 +136,12 @@ class PlaneSessions:
                 old.session.ask_anew(old.session.resolve)
 
     def put_back(self, one: PlaneSession) -> bool:
-        """Bring a session back that was ended, where nothing else was begun on its plane."""
+        """Bring a session back that was ended, where nothing else was begun on its plane.
+
+        That of an image with another shape since then is not brought back.
+        """
+        if one.known.source.input.images[0].shape != spatial_shape(one.image):
+            return False
         by_plane = self._sessions.setdefault(one.image, {})
         other = by_plane.get(one.plane.key())
         if other is not None and other.session.prompts:
@@ -164,7 +178,7 @@ class PlaneSessions:
         self._sessions.pop(image, None)
         self._ended.pop(image, None)
         self._answered = deque(one for one in self._answered if one.image is not image)
-        self._forget_pixels(image)
+        self.forget_pixels(image)
         if image in self._watched:
             self._watched.discard(image)
             image.events.data.disconnect(self._on_data)
@@ -194,13 +208,19 @@ class PlaneSessions:
                 layer.events.data.connect(self._on_data)
 
     def _on_data(self, event: Event) -> None:
-        self._forget_pixels(event.source)
+        self.forget_pixels(event.source)
+        self._outdated()
 
-    def _forget_pixels(self, image: Image) -> None:
-        """Read the image's planes anew from now on."""
+    def forget_pixels(self, image: Image) -> None:
+        """Read the image's planes anew from now on, and answer what was asked about them."""
         self._planes = {k: v for k, v in self._planes.items() if image not in k[0].layers}
         self._inputs = {k: v for k, v in self._inputs.items() if image not in k.layers}
-        for one in self:
-            if image in one.question.input.layers:
-                one.known = self.known(one.plane, one.question.input)
-                one.session.resolve = self._resolver(one.question.model, one.known)
+
+    def has_changed(self, image: Image, plane: Plane) -> bool:
+        """Whether a plane that was encoded was changed in place: one of an array in memory."""
+        known = [
+            one for (given, key), one in self._planes.items()
+            if image in given.layers and key == plane.key() and one.content
+            and all(type(source.array) is np.ndarray for source in one.source.input.images)
+        ]  # fmt: skip
+        return any(content_key(one.source.read()) != one.content for one in known)

@@ -14,6 +14,7 @@ from ...labels.plans import counted
 from ...models.base import Segmentation
 from ...sources import is_big
 from ...viewer.coordinates import world_to_data
+from ...viewer.model_input import check_pixels
 from ...viewer.preview import COLOURS, Preview
 from .._shared.runner import Job, report_crash
 from .._shared.search import ShownPlane, search
@@ -49,6 +50,7 @@ class Proposals(QObject):
         self._taken: set[int] = set()
         self._query: dict[str, Any] = {}
         self._work: PlaneSession | None = None
+        self._place: ShownPlane | None = None
         annotator.changed.connect(self._on_changed)
 
     @property
@@ -127,10 +129,12 @@ class Proposals(QObject):
         self.preview.close()
 
     def _take(self, chosen: list[tuple[int, Instance]]) -> list[int]:
-        if not chosen or self._work is None:
+        place = self._place
+        if not chosen or self._work is None or place is None:
             return []
         numbers = [number for number, _ in chosen]
         try:
+            check_pixels(place.input.layers, place.known.source.input)
             ids = self.annotator.objects.accept(
                 self._work, [one for _, one in chosen], numbers=numbers, **self._query
             )
@@ -144,17 +148,21 @@ class Proposals(QObject):
     def _on_found(
         self, word: str, work: PlaneSession, place: ShownPlane, found: Segmentation
     ) -> None:
-        if not self._is_shown(work):
+        if not self._is_shown(work, place):
             return
-        self._found, self._work, self._taken = found, work, set()
+        self._found, self._work, self._taken, self._place = found, work, set(), place
         self._query = dict(place.query)
         if not found.instances:
             self.annotator.said.emit(f"nothing here looks like '{word}'", False)
         self._show()
 
-    def _is_shown(self, work: PlaneSession) -> bool:
+    def _is_shown(self, work: PlaneSession, place: ShownPlane) -> bool:
+        """Whether the plane is shown, with the pixels that it was searched with."""
         image, plane = self.annotator.image, self.annotator.plane
-        return image is work.image and plane is not None and plane.key() == work.plane.key()
+        same = self.annotator.sessions.known(place.plane, place.input) is place.known
+        return (
+            same and image is work.image and plane is not None and plane.key() == work.plane.key()
+        )
 
     def _on_failure(self, error: Exception) -> None:
         if isinstance(error, UnknownWord):
@@ -166,7 +174,8 @@ class Proposals(QObject):
 
     def _on_changed(self) -> None:
         """Proposals belong to the plane they were found on."""
-        if self._work is not None and not self._is_shown(self._work):
+        work, place = self._work, self._place
+        if work is not None and place is not None and not self._is_shown(work, place):
             self.clear()
 
     def _show(self) -> None:

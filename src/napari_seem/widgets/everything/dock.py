@@ -14,8 +14,9 @@ from ...errors import InvalidPrompt
 from ...models.base import Capability
 from ...models.registry import able_models
 from ...sources import is_big
-from ...viewer.coordinates import channel_layers, shown_plane, spatial_shape
+from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.private import unwrap
+from ...viewer.shown import channel_layers
 from .._shared.dock import Dock
 from .._shared.events import axes_of, layers_of
 from .._shared.forms import on_click

@@ -14,9 +14,8 @@ from ...errors import InvalidImage
 from ...io.images import images_in
 from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
 from ...sources.source import ImageSource
-from ...viewer.coordinates import channel_layers
 from ...viewer.model_input import image_source, model_input_of
-from ...viewer.shown import image_layers
+from ...viewer.shown import channel_layers, image_layers
 from ...viewer.stacks import plane_source_of_image, plane_sources_of_stack, slider_numbers
 from .._shared.events import Followed, axes_of, layers_of
 from .panel import FOLDER, IMAGES, STACK, FindPanel

@@ -24,7 +24,7 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
-from ...viewer.metadata import GRID, SAVED, note_saved, source_path
+from ...viewer.metadata import GRID, SAVED, guessed_axes, note_saved, source_path
 from ...viewer.private import unwrap
 from ...viewer.targets import open_labels, store_of
 from .._shared.message import notify
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 KINDS = (
-    "Images and labels (*.nii *.nii.gz *.tif *.tiff "
+    "Images and labels (*.nii *.nii.gz *.hdr *.img *.tif *.tiff "
     + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
     + " *.json);;All files (*)"
 )
@@ -166,12 +166,12 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
     except NapariSeemError as error:
         tell(str(error), True)
         return
-    count = len(order.table)
+    count, guess = len(order.table), guessed_axes(layer)
 
     def written(paths: list[Path]) -> None:
         note_saved(layer, path)
         said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
-        tell(said, False)
+        tell(f"{said}. {guess}" if guess else said, False)
 
     _in_thread(
         order.run, written, f"Writing {path.name}", lambda text: tell(text, True), reports=True,
