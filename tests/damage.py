@@ -195,7 +195,7 @@ def _late(*_: object) -> None:
 def _blown(error: BaseException | None) -> bool:
     """Whether memory ran out on the way to an error."""
     while error is not None:
-        if isinstance(error, MemoryError) or "llocate" in str(error):
+        if isinstance(error, MemoryError) or "llocate " in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -85,6 +85,23 @@ def _dicom(folder):
     return series_maker(folder)([0.0, 2.0, 4.0])
 
 
+def _dicom_frames(folder):
+    from dicom_files import enhanced, groups
+
+    frames = [groups((0, 0, 3 * k), slope=1, time=1, dimensions=(1, k + 1)) for k in range(4)]
+    enhanced(folder / "frames.dcm", np.ones((4, 32, 40), np.uint16), frames)
+    return folder / "frames.dcm"
+
+
+def _dicom_of(name):
+    def make(folder):
+        from dicom_files import sample
+
+        return Path(shutil.copy(sample(name), folder / f"a{Path(name).suffix or name}"))
+
+    return make
+
+
 def _zarr(version):
     def make(folder):
         import zarr
@@ -320,6 +337,11 @@ TARGETS = [
     Target("NIfTI", _nifti("a.nii"), _image),
     Target("NIfTI.gz", _nifti("a.nii.gz"), _image),
     Target("DICOM", _dicom, _seen),
+    Target("DICOM of frames", _dicom_frames, _image),
+    Target("DICOM RLE", _dicom_of("MR_small_RLE.dcm"), _image),
+    Target("DICOM JPEG", _dicom_of("SC_rgb_jpeg_gdcm.dcm"), _image),
+    Target("DICOM JPEG 2000", _dicom_of("MR_small_jp2klossless.dcm"), _image),
+    Target("DICOM JPEG-LS", _dicom_of("MR_small_jpeg_ls_lossless.dcm"), _image),
     Target("OME-Zarr 0.4", _zarr(2), _image),
     Target("OME-Zarr 0.5", _zarr(3), _image),
     Target("TIFF labels", _labels("a.tif"), _label),

@@ -198,3 +198,12 @@ def test_a_dicomdir_with_missing_or_foreign_files_is_refused(medium, tmp_path):
         index.save_as(medium / "DICOMDIR")
     with pytest.raises(FileTrouble, match="outside its folder"):
         open_image(medium)
+
+
+def test_a_deflated_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
+    from napari_seem.io.dicom import headers
+
+    monkeypatch.setattr(headers, "UNPACKED_BYTES", 100_000)
+    path = dicom_files.sample("image_dfl.dcm")
+    with pytest.raises(FileTrouble, match="unpacks to more than 100,000 bytes"):
+        open_image(path)

@@ -16,6 +16,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
 from . import nifti, pictures, tiff
+from .dicom import is_series
 from .files import open_image, open_labels, write_labels
 from .formats import ending, stem_of
 from .grid import Grid
@@ -115,7 +116,7 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.is_dir() or is_ome_zarr(path) or any(path.glob("*.dcm")):
+        if not path.is_dir() or is_ome_zarr(path) or any(path.glob("*.dcm")) or is_series(path):
             found.append(path)
             continue
         inside = sorted(path.iterdir())

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from ..errors import FileTrouble, InvalidImage
+from ..io.dicom import is_series
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, WRITTEN, ending, stem_of
 from ..io.grid import Grid
@@ -124,7 +125,11 @@ def labels_for(image: SeriesImage, folder: Path) -> Path:
 def _dicom_series(folder: Path) -> list[Path]:
     if not folder.is_dir() or any(path.is_file() for path in folder.iterdir()):
         return []
-    return [inner.absolute() for inner in sorted(folder.iterdir()) if any(inner.glob("*.dcm"))]
+    return [inner.absolute() for inner in sorted(folder.iterdir()) if _holds_dicom(inner)]
+
+
+def _holds_dicom(folder: Path) -> bool:
+    return any(folder.glob("*.dcm")) or is_series(folder)
 
 
 def _in_order(name: str) -> list[tuple[int, int, str]]:

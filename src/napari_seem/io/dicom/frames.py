@@ -118,7 +118,7 @@ def _plain(header: Dataset, count: int) -> list[Frame]:
     spacing = next((one for one in spacings if one is not None), None)
     between = number(header, "SpacingBetweenSlices", file)
     thickness = number(header, "SliceThickness", file)
-    offsets = numbers(header, "GridFrameOffsetVector", count, file)
+    offsets = None if count == 1 else numbers(header, "GridFrameOffsetVector", count, file)
     if offsets is None and between is not None:
         offsets = np.arange(count) * np.float64(between)
     scale = _scale(header, header, file)

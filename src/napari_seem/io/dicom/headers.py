@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -14,7 +15,7 @@ import numpy as np
 from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray
-from ..guard import BoundedFile, reading
+from ..guard import PIECE, UNPACKED_BYTES, BoundedFile, reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -26,6 +27,7 @@ NAMES = (".dcm", ".dicom", ".dic", ".ima")
 INDEX = "DICOMDIR"
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes of segmentations and of label maps."""
+DEFLATED = b"1.2.840.10008.1.2.1.99"
 REMEDY = "copy it again, or take it out of the folder if it belongs to no image"
 _BEGINNINGS = (b"\x08\x00", b"\x02\x00", b"\x00\x08", b"\x00\x02")
 """First bytes of files without the 128 bytes before them: groups 2 and 8, of either byte order."""
@@ -54,6 +56,29 @@ def is_series(folder: Path) -> bool:
         return False
 
 
+def read_dataset(path: Path, **options: Any) -> Dataset:
+    """Read a file by `pydicom.dcmread`, with no more memory than the file has bytes."""
+    with BoundedFile(path) as file:
+        _check_deflated(file)
+        file.seek(0)
+        return need("pydicom").dcmread(file, **options)  # type: ignore[no-any-return]
+
+
+def _check_deflated(file: BoundedFile) -> None:
+    """Raise `ValueError` for a deflated file that unpacks to too much."""
+    head = file.read(1024)
+    if DEFLATED not in head:
+        return
+    file.seek(144 + int.from_bytes(head[140:144], "little"))  # the elements that are not deflated
+    stream, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while piece := file.read(PIECE):
+        while piece:
+            total += len(stream.decompress(piece, PIECE))
+            piece = stream.unconsumed_tail
+            if total > UNPACKED_BYTES:
+                raise ValueError(f"it unpacks to more than {UNPACKED_BYTES:,} bytes")
+
+
 def read_header(path: Path) -> Dataset | None:
     """Read a file without its pixels; None where it is not DICOM, `FileTrouble` where damaged."""
     with naming_damage(path):
@@ -64,12 +89,6 @@ def read_header(path: Path) -> Dataset | None:
                 return None
         bare = read_dataset(path, stop_before_pixels=True, force=True)
         return bare if "SOPClassUID" in bare or "Rows" in bare else None
-
-
-def read_dataset(path: Path, **options: Any) -> Dataset:
-    """Read a DICOM file, with the options of `pydicom.dcmread`, whatever lengths it claims."""
-    with BoundedFile(path) as file:
-        return need("pydicom").dcmread(file, **options)  # type: ignore[no-any-return]
 
 
 def damaged(path: Path | str, why: str) -> FileTrouble:

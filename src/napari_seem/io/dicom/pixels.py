@@ -11,10 +11,10 @@ import numpy as np
 from ...errors import FileTrouble, MissingPackage
 from ...images import AnyArray
 from ..extras import need
-from ..guard import check_claim, reading
-from .decoders import PACKAGES, add_decoders
+from ..guard import BoundedFile, check_claim, reading
+from .decoders import PACKAGES, add_decoders, plugin_for
 from .frames import Frame
-from .headers import number, read_dataset
+from .headers import DEFLATED, number, read_dataset
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LARGE = 1 << 30
 """Images of more bytes are read when their pixels are needed."""
-DEFLATED = "1.2.840.10008.1.2.1.99"
+CUT = "it is damaged or cut: copy it again"
 
 
 def is_inverted(header: Dataset) -> bool:
@@ -150,35 +150,34 @@ def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
     MissingPackage
         Its compression needs a package that is not installed.
     """
-    pixels, header, file = need("pydicom.pixels"), frames[0].header, frames[0].file
+    header, file = frames[0].header, frames[0].file
     _check_decoder(header, file)
     palette = str(header.get("PhotometricInterpretation", "")).strip() == "PALETTE COLOR"
-    indices = [frame.index for frame in frames]
     done = 0
-    with reading(file, "in its pixels", remedy="it is damaged or cut: copy it again"):
-        syntax = _syntax(header)
-        packed = number(header, "BitsAllocated", file) == 1
-        if packed and not (syntax and syntax.is_encapsulated):
-            read = _bits(header, file, indices)
-        else:
-            plugin = "gdcm" if _only_gdcm(header) else ""
-            read = pixels.iter_pixels(
-                _source(header, file), indices=indices, decoding_plugin=plugin
-            )
-        for raw in read:
+    with reading(file, "in its pixels", remedy=CUT), BoundedFile(file) as stream:
+        for raw in _decoded(header, stream, [frame.index for frame in frames]):
             done += 1
             yield _coloured(raw, header) if palette else raw
     if done < len(frames):
         raise FileTrouble(f"'{file}' ends after {done} of its {len(frames)} frames; copy it again")
 
 
-def _only_gdcm(header: Dataset) -> bool:
-    """Return whether GDCM alone is to decode: CharLS takes minutes over a JPEG-LS that is cut."""
-    uid, syntax = need("pydicom.uid"), _syntax(header)
-    odd = header.get("BitsStored") in (6, 7)  # which GDCM doesn't read
-    if syntax not in uid.JPEGLSTransferSyntaxes or odd:
-        return False
-    return "gdcm" in need("pydicom.pixels").get_decoder(syntax).available_plugins
+def _decoded(header: Dataset, stream: BoundedFile, indices: list[int]) -> Iterator[AnyArray]:
+    """Decode frames of a file as its transfer syntax needs it."""
+    syntax, file = _syntax(header), Path(str(header.filename))
+    coded = bool(syntax and syntax.is_encapsulated)
+    if header.get("BitsAllocated") == 1 and not coded:
+        yield from _bits(header, file, indices)
+        return
+    alone = syntax and not coded and syntax.encode() != DEFLATED
+    every = len(indices) == header.get("NumberOfFrames") == indices[-1] + 1
+    try:
+        yield from need("pydicom.pixels").iter_pixels(
+            stream if alone else _whole(file), indices=None if every else indices,
+            decoding_plugin=plugin_for(str(syntax), header.get("BitsStored")),
+        )  # fmt: skip
+    except RuntimeError as error:  # what each plugin said, a line each
+        raise ValueError(str(error).splitlines()[-1].partition(": ")[2] or str(error)) from error
 
 
 def _bits(header: Dataset, file: Path, indices: Sequence[int]) -> Iterator[AnyArray]:
@@ -200,13 +199,10 @@ def _syntax(header: Dataset) -> UID | None:
     return meta.get("TransferSyntaxUID") or None
 
 
-def _source(header: Dataset, file: Path) -> Path | Dataset:
-    """Return what pydicom decodes from: the file, or a dataset of one that it can't read alone."""
-    syntax = _syntax(header)
-    if syntax and syntax != DEFLATED:
-        return file
+def _whole(file: Path) -> Dataset:
+    """Read a file whole: compressed, or of no stated transfer syntax."""
     whole = read_dataset(file, force=True)
-    if not syntax:
+    if not _syntax(whole):
         uid, (implicit, little) = need("pydicom.uid"), whole.original_encoding
         explicit = uid.ExplicitVRLittleEndian if little else uid.ExplicitVRBigEndian
         if getattr(whole, "file_meta", None) is None:
