@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -377,11 +377,9 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
 
     def to_features(self) -> dict[str, list[object]]:
         """Columns with one row per object after a first row for the background (index 0)."""
-        rows = [(0, ObjectRecord("background")), *self.items()]
-        columns: dict[str, list[Any]] = {"index": [label_id for label_id, _ in rows]}
-        for column in fields(ObjectRecord):
-            columns[column.name] = [getattr(record, column.name) for _, record in rows]
-        return columns
+        rows = {0: ObjectRecord("background"), **dict(self.items())}
+        cells = {name: [getattr(row, name) for row in rows.values()] for name in _CELLS}
+        return {"index": list(rows), **cells}
 
     @classmethod
     def from_features(cls, columns: Mapping[str, Any]) -> ObjectTable:
@@ -390,15 +388,12 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
         Without a column `index` the rows are those of labels 0, 1, 2, ..., as in napari. A table
         of other columns gives an empty one.
         """
-        cells = {
-            key: [_cell(value, *like) for value in list(columns[key])]
-            for key, like in _CELLS.items()
-            if key in columns
-        }
+        known = [key for key in _CELLS if key in columns]
+        cells = {key: [_cell(value, *_CELLS[key]) for value in list(columns[key])] for key in known}
         ids = list(columns["index"] if "index" in columns else range(len(cells.get("name", ()))))
         every = [cells.get(key, [like[1]] * len(ids)) for key, like in _CELLS.items()]
-        known = (_cell(label_id, int, 0) for label_id in ids)
         return cls({
             label_id: ObjectRecord(*row)
-            for label_id, row in zip(known, zip(*every, strict=True), strict=True) if label_id > 0
+            for given, row in zip(ids, zip(*every, strict=True), strict=True)
+            if (label_id := _cell(given, int, 0)) > 0
         })  # fmt: skip

@@ -116,7 +116,8 @@ def test_classes_of_others_keep_their_colours(tmp_path):
                             enumerate(("cell", "cell", "rim", "none"), 4)],
              "colors": [{"label-value": 4, "rgba": [255, 0, 16, 255]},
                         {"label-value": 5, "rgba": [1, 1, 1, 255]}, {"label-value": 6},
-                        {"label-value": 7, "rgba": [0.5, 1, 1]}, {"rgba": [1, 2, 3, 4]}]}  # fmt: skip
+                        {"label-value": 7, "rgba": [0.5, 1, 1]},
+                        {"rgba": [1, 2, 3, 4]}]}  # fmt: skip
     path = group(tmp_path / "l.zarr", "tzyx", LABELS[0], about={"image-label": about})
     assert open_labels(path).about == {"by_class": True, "colours": {"cell": "#ff0010"}}
 
