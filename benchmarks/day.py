@@ -1,4 +1,4 @@
-"""A day at one window: does it get slower or larger with objects committed and images worked on?
+"""A day at one window: whether it gets slower or larger with its objects and images.
 
 Objects are clicked and committed in the Annotate dock of a real viewer, first many on one image,
 then a few on each of many images, whose layers are removed afterwards. Every tenth of the day gives
