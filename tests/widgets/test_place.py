@@ -231,7 +231,7 @@ def test_an_image_changes_while_it_is_searched(scene, change):
 
 
 def test_in_grid_mode_a_click_counts_where_it_is_and_the_dock_says_so(shown, settle, qtbot):
-    dock, mouse = shown
+    dock, _ = shown
     viewer, points = dock.viewer, dock.annotator.prompt_layers.points
     dock.use_tool("point")
     viewer.canvas.grid.enabled = True
