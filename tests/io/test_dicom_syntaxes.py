@@ -151,7 +151,7 @@ def test_files_without_the_usual_beginning(plain):
     (b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\x02", "unknown colours"),
     (b"\xff\xc3\0\x11\x08\0\x64\0\x64", b"\xff\xc3\0\x11\x08\0\x64\x40\x64", "16484 x 100 pixels"),
     (b"\xff\xc3\0\x11\x08", b"\xff\xc3\0\x11\x10", "16 bits a sample"),
-    (b"\xff\xc4\0\x17\0\0", b"\xff\xc4\0\x17\0\xff", "tables"),
+    (b"\xff\xc4\0\x17\0\1", b"\xff\xc4\0\x17\0\xff", "tables"),
     (b"\xff\xda\0\x0c\x03", b"\xff\xda\0\x0c\x04", "damaged scan"),
     (b"\xff\xd9", b"\xff\xc3", "its JPEG stream"),
 ])  # fmt: skip
