@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QApplication, QMessageBox
 from recovery_kills import kill_windows
@@ -285,3 +285,52 @@ def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):
 
 def test_windows_that_are_killed_lose_at_most_the_last_step(tmp_path):
     assert kill_windows(tmp_path, 5, 2, 12, shown=False) == []
+
+
+def test_two_windows_bring_the_same_labels_back_once(dock, discs, settle, crash, offered, qtbot):
+    click(dock, discs)
+    settle(dock)
+    dock.commit()
+    logs = crash()
+    (first, one), (second, two) = offered(), offered()
+    for again, offer in ((first, one), (second, two)):
+        again.viewer.add_image(discs[0], name="discs")
+        offer.all.click()
+        qtbot.waitUntil(lambda offer=offer: not offer.rows, timeout=20_000)
+
+    assert "discs labels" in first.viewer.layers
+    assert "discs labels" not in second.viewer.layers
+    assert "Another window" in two.message.text()
+    assert not two.all.isVisible()
+    assert recoveries(logs, every=True) == []  # one is worked on, the other lives on in it
+
+
+def test_labels_brought_back_without_their_image_still_know_it(dock, crash, offered, qtbot):
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    logs = crash()
+    _, offer = offered()
+    offer.all.click()
+    qtbot.waitUntil(lambda: not offer.rows, timeout=20_000)
+    shutil.copytree(logs, logs.with_name("later"))
+
+    (found,) = recoveries(logs.with_name("later"))
+    assert (found.labels, found.image) == ("mine", "discs")
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_discarded_labels_are_dropped_only_where_napari_does_close(
+    shown, qtbot, monkeypatch, crash, closes
+):
+    dock, _ = shown
+    window = dock.window()
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    with monkeypatch.context() as patch:  # as where a person answers napari's own question
+        patch.setattr(window, "closeEvent", lambda event: event.setAccepted(closes))
+        answer(qtbot, KINDS.Discard)
+        window.close()
+
+    assert window.isVisible() != closes
+    assert [found.labels for found in recoveries(crash())] == ([] if closes else ["mine"])

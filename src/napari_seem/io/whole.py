@@ -372,7 +372,7 @@ def _explained(finals: list[Path], error: OSError) -> FileTrouble:
     """What the system's refusal means for the person."""
     names = " and ".join(f"'{final}'" for final in finals[:2])
     if len(finals) > 2:
-        names += f" and {len(finals) - 2} more files"
+        names += f" and {len(finals) - 2} more"
     if not finals[0].parent.is_dir():
         return FileTrouble(f"{names} can't be written: there is no folder '{finals[0].parent}'")
     return FileTrouble(

@@ -236,7 +236,7 @@ def _in_thread(
 
     Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
-    window = _window()
+    window = front_window()
     runner = LatestRunner(window or QApplication.instance())
     bar = None if window is None else window.statusBar()
     if bar is not None:
@@ -254,7 +254,7 @@ def _in_thread(
     )
 
 
-def _window() -> QMainWindow | None:
+def front_window() -> QMainWindow | None:
     """The window in front, or else the one that was opened last."""
     active = QApplication.activeWindow()
     shown = [one for one in QApplication.topLevelWidgets() if one.isVisible()]
