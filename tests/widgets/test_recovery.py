@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from recovery_kills import kill_windows
 
 from napari_seem.commands.recovery import recoveries
@@ -18,7 +18,7 @@ from napari_seem.labels.plans import recolour, rename_object
 from napari_seem.viewer.coordinates import affine_matrix
 from napari_seem.viewer.documents import document_of, is_unsaved
 from napari_seem.viewer.features import table_of
-from napari_seem.viewer.metadata import note_saved
+from napari_seem.viewer.metadata import SOURCE, note_saved
 from napari_seem.viewer.palette import palette_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of
@@ -254,6 +254,26 @@ def test_a_window_does_not_close_over_unsaved_labels_without_a_word(
         assert not close(dock)  # not before it is written
         qtbot.waitUntil(lambda: closed == [False], timeout=20_000)
     assert np.array_equal(read_labels(tmp_path / "out.tif")[0], labels.data)
+
+
+def test_labels_that_were_never_saved_are_saved_beside_their_image(
+    shown, qtbot, tmp_path, monkeypatch
+):
+    dock, _ = shown
+    layer = dock.viewer.layers["low"]
+    layer.metadata = {**layer.metadata, SOURCE: str(tmp_path / "low.tif")}
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    asked, closed = [], []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (asked.append(a[2]), a[2:])[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(dock.window(), "close", lambda: closed.append(True))
+        answer(qtbot, KINDS.Save)
+        assert not close(dock)
+        qtbot.waitUntil(lambda: bool(closed), timeout=20_000)
+
+    assert asked == [str(tmp_path / "mine.tif")]
+    assert read_labels(tmp_path / "mine.tif")[0].max() == 1
 
 
 def test_a_script_closes_a_window_without_a_question(make_napari_viewer, model, monkeypatch):

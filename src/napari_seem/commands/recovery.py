@@ -97,6 +97,14 @@ class Recovery:
         return bool(self.session.is_unsaved or self.session.uncommitted)
 
     @property
+    def prompts(self) -> str:
+        """How many prompts were not committed, in words; "" for none."""
+        lines = self.session.uncommitted
+        own = sum(len(line.get("prompts", ())) for line in lines)
+        count = own + sum(len(one["prompts"]) for x in lines for one in x.get("waiting", ()))
+        return f"{count} prompt{'s' * (count != 1)} not committed" if count else ""
+
+    @property
     def grid(self) -> Grid:
         """Where the labels lie, as the layer was placed last."""
         known = self.session.layer.get("grid") or self.session.events[0].get("grid", {})

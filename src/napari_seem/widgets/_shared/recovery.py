@@ -154,7 +154,9 @@ class RecoveryWindow(QDialog):
             return
         self._added(labels, image)
         if image is None:
-            self.message.say(f"the image '{row.recovery.image}' was not found; open it, too")
+            source = row.recovery.source
+            where = f" at '{source}'" if source else ""
+            self.message.say(f"the image '{row.recovery.image}' was not found{where}; open it, too")
         self._take_out(row)
 
     def _on_failure(self, row: RecoveryRow, error: Exception) -> None:
@@ -210,12 +212,8 @@ class RecoveryRow(QWidget):
 
 def described(recovery: Recovery, count: int) -> str:
     """What was not saved, in a few lines."""
-    prompts = sum(
-        len(line.get("prompts", ())) + sum(len(one["prompts"]) for one in line.get("waiting", ()))
-        for line in recovery.session.uncommitted
-    )
     on = f"on {recovery.image}\n" if recovery.image else ""
-    more = f"\n{prompts} prompt{'s' * (prompts != 1)} not committed" if prompts else ""
+    more = f"\n{recovery.prompts}" if recovery.prompts else ""
     return f"{recovery.labels}\n{on}{recovery.time:%-d %B %Y, %H:%M}\n{counted(count)}{more}"
 
 

@@ -118,7 +118,7 @@ class Watch(QObject):
         if wrong or self.window is None:
             return
         if layers:
-            save(layers[0], owner_of(layers[0]), self._save_next)
+            save(layers[0], _image_under(layers[0], self._viewer()), self._save_next)
         else:
             self.window.close()
 
@@ -139,8 +139,7 @@ class Watch(QObject):
     def _begin_log(self, layer: Any) -> None:
         viewer = self._viewer() if isalive(self) else None
         if viewer is not None and layer in viewer.layers and not is_ours(layer):
-            images = [x for x in reversed(image_layers(viewer)) if lie_alike(layer, x)]
-            begin_log(layer, next(iter(images), None))
+            begin_log(layer, _image_under(layer, viewer))
 
     def _on_removed(self, event: Any) -> None:
         if is_unsaved(event.value):
@@ -169,6 +168,12 @@ def bring_back_labels(viewer: Viewer) -> None:
     own = unwrap(viewer)
     watch = watch_of(own)
     watch.look_for_lost(watch.window or front_window(), every=True)
+
+
+def _image_under(layer: Any, viewer: Any) -> Any:
+    """The image that labels were made for, or else the uppermost one that they lie on, or None."""
+    images = (x for x in reversed(image_layers(viewer)) if lie_alike(layer, x))
+    return owner_of(layer) or next(images, None)
 
 
 def _ask(window: Any, names: list[str], waiting: int) -> Any:

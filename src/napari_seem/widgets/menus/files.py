@@ -170,7 +170,8 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
 
     def written(paths: list[Path]) -> None:
         note_saved(layer, path)
-        said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
+        what = f"{counted(count)} of " if count else ""  # none of labels that were only painted
+        said = f"{what}'{layer.name}' saved: {', '.join(map(str, paths))}"
         tell(f"{said}. {guess}" if guess else said, False)
 
     _in_thread(
