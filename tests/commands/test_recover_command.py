@@ -66,6 +66,19 @@ def test_it_is_written_with_its_objects_and_its_place(left, tmp_path, capsys):
         assert 'PhysicalSizeY="2.0"' in file.ome_metadata
 
 
+def test_it_is_not_written_over_the_image_or_a_file_of_another_program(left, tmp_path, capsys):
+    theirs = tmp_path / "theirs.tif"
+    theirs.write_text("theirs")
+    for path, said in ((theirs, "--force"), (tmp_path / "discs.tif", "would be lost")):
+        before = path.read_bytes()
+        assert main(["recover", "1", "-o", str(path)]) == 2
+        assert said in capsys.readouterr().err
+        assert path.read_bytes() == before
+
+    assert main(["recover", "1", "-o", str(theirs), "--force"]) == 0
+    assert np.array_equal(read_labels(theirs)[0], TRUTH)
+
+
 def test_what_is_discarded_is_listed_no_more_but_with_all(left, capsys):
     assert main(["recover", "1", "--discard"]) == 0
     assert main(["recover"]) == 0
