@@ -43,7 +43,8 @@ def _recover(options: argparse.Namespace) -> int:
         raise usage(f"there is no number {options.number}; the list has {len(found)}")
     chosen = found[options.number - 1]
     if options.output is not None:
-        check_output(options.output, [chosen.source, chosen.path], force=options.force)
+        sources = [] if chosen.source is None else [chosen.source]
+        check_output(options.output, sources, force=options.force)
         done = chosen.read()
         for path in done.save(options.output):
             print(path)
