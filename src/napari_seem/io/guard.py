@@ -9,7 +9,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from os import PathLike
 from pathlib import Path
@@ -145,6 +145,13 @@ def check_memory(path: Path, nbytes: int) -> None:
             f"the pixels of '{path}' take {nbytes:,} bytes, and this machine has {there:,}; open a "
             "part of them, or convert the file to OME-Zarr"
         )
+
+
+def beginning(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file; none of one that can't be read."""
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(count)
+    return b""
 
 
 def read_bytes(path: Path, most: int) -> bytes:

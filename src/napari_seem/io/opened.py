@@ -15,6 +15,7 @@ from ..edits import ObjectTable
 from ..errors import FileTrouble
 from ..images import AnyArray, ArraySource
 from .grid import Grid
+from .guard import reading
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -180,18 +181,11 @@ class FileArray:
     def __getitem__(self, index: Any) -> AnyArray:
         """Read a part; `FileTrouble` where the file has changed since it was opened."""
         dtype, shape, offset, order = self._stored
-        try:
-            with self.path.open("rb") as file:
-                if _stamp(os.fstat(file.fileno())) != self._stamp:
-                    raise FileTrouble(f"'{self.path}' has changed while it was open; open it again")
-                mapped: Any = np.memmap(file, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
-                return np.array(mapped.transpose(self._axes)[index], self.dtype)
-        except FileTrouble:
-            raise
-        except OSError as error:
-            raise FileTrouble(
-                f"'{self.path}' can't be read any more ({error}); open it again"
-            ) from error
+        with reading(self.path, remedy="open it again"), self.path.open("rb") as file:
+            if _stamp(os.fstat(file.fileno())) != self._stamp:
+                raise FileTrouble(f"'{self.path}' has changed while it was open; open it again")
+            mapped: Any = np.memmap(file, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
+            return np.array(mapped.transpose(self._axes)[index], self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         """Read everything."""
