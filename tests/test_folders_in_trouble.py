@@ -16,7 +16,7 @@ from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
 from napari_seem.errors import FileTrouble
 from napari_seem.io.grid import Grid
 from napari_seem.io.label_store import LabelStore
-from napari_seem.labels.log import Journal
+from napari_seem.labels.journal import Journal
 from napari_seem.series.marks import DONE, MarkFolder
 
 
@@ -31,9 +31,9 @@ def test_what_is_kept_at_home_says_that_it_cannot_be(unwritable):
     word = Concept("word", "m", "2026", {"a": np.zeros(3, "f4")}, {}, ())
     with pytest.raises(FileTrouble, match="there can be no folder"):
         TaughtWords(unwritable / "concepts.zip").change(lambda known: known.added(word))
-    with pytest.raises(FileTrouble, match="choose another folder for labels"):
+    with pytest.raises(FileTrouble, match="there can be no folder"):
         LabelStore.create(unwritable, "x", Grid.plain((4, 5)))
-    with pytest.raises(FileTrouble, match="choose another folder for the labels"):
+    with pytest.raises(FileTrouble, match="there can be no folder"):
         MarkFolder(unwritable).change("a.tif", state=DONE)
     said = []
     journal = Journal(unwritable / "a.log.jsonl", said.append)

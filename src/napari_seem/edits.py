@@ -319,9 +319,9 @@ _CELLS: dict[str, tuple[type, Any]] = {
 """Columns of a record in their order: what they hold, and what stands for nothing known."""
 
 
-def now() -> str:
-    """The time as tables hold it: ISO 8601 to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(timespec: str = "seconds") -> str:
+    """The time in UTC, ISO 8601: to the second as tables hold it, or as `timespec` names it."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
 
 
 def _cell(value: object, kind: type, unknown: object) -> Any:
