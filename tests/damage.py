@@ -42,8 +42,6 @@ class Target:
         Writes the file or folder into a folder, and returns its path.
     read : callable
         Reads a path wholly.
-    trouble : tuple of type
-        What it may raise besides our own errors.
     """
 
     name: str

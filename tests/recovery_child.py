@@ -48,7 +48,7 @@ class Worker:
         from qtpy.QtWidgets import QApplication
 
         QApplication.processEvents()
-        while self.annotator.runner.busy:
+        while self.annotator.runner.busy or self.annotator.prompt_log.changed:
             QApplication.processEvents()
             time.sleep(0.001)
         QApplication.processEvents()

@@ -16,7 +16,6 @@ from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
 from napari_seem.errors import FileTrouble
 from napari_seem.io.grid import Grid
 from napari_seem.io.label_store import LabelStore
-from napari_seem.labels.journal import Journal
 from napari_seem.series.marks import DONE, MarkFolder
 
 
@@ -35,11 +34,6 @@ def test_what_is_kept_at_home_says_that_it_cannot_be(unwritable):
         LabelStore.create(unwritable, "x", Grid.plain((4, 5)))
     with pytest.raises(FileTrouble, match="there can be no folder"):
         MarkFolder(unwritable).change("a.tif", state=DONE)
-    said = []
-    journal = Journal(unwritable / "a.log.jsonl", said.append)
-    for _ in range(3):
-        journal.put({"event": "open"})
-    assert len(said) == 1
 
 
 def test_a_cache_that_is_deleted_while_it_is_used_is_made_again(tmp_path, disc_model, disc_image):

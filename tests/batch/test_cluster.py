@@ -75,10 +75,10 @@ def test_processes_here_take_work_from_nobody_else():
         assert client.submit(sum, [1, 2]).result(timeout=20) == 3
         for stranger in (None, distributed.Security.temporary()):  # no key, or one of its own
             with pytest.raises((OSError, TimeoutError, TypeError)):
-                distributed.Client(address, timeout=3, set_as_default=False, security=stranger)
+                distributed.Client(address, timeout=1, set_as_default=False, security=stranger)
         plain = address.replace("tls", "tcp")
         with pytest.raises((OSError, TimeoutError)):
-            distributed.Client(plain, timeout=3, set_as_default=False)
+            distributed.Client(plain, timeout=1, set_as_default=False)
 
 
 def test_work_on_an_encrypted_cluster_is_the_work_done_here(encrypted, tmp_path, disc_image):

@@ -79,3 +79,15 @@ def test_what_is_discarded_is_listed_no_more_but_with_all(left, capsys):
 def test_what_is_to_be_done_must_be_said(left, arguments, capsys):
     assert main(["recover", *arguments]) == 2
     assert capsys.readouterr().err.startswith("napari-seem: ")
+
+
+def test_files_of_others_and_the_image_are_spared(left, tmp_path, capsys):
+    image = (tmp_path / "discs.tif").read_bytes()
+    tifffile.imwrite(tmp_path / "other.tif", IMAGE)
+    for name, options in (("discs.tif", ["--force"]), ("other.tif", [])):
+        assert main(["recover", "1", "-o", str(tmp_path / name), *options]) == 2
+    assert (tmp_path / "discs.tif").read_bytes() == image
+    assert np.array_equal(tifffile.imread(tmp_path / "other.tif"), IMAGE)
+
+    assert main(["recover", "1", "-o", str(tmp_path / "other.tif"), "--force"]) == 0
+    assert np.array_equal(read_labels(tmp_path / "other.tif")[0], np.where(TRUTH < 3, TRUTH, 0))

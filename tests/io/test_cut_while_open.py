@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -33,12 +34,15 @@ def large(tmp_path, request, monkeypatch):
 
 
 def test_every_part_is_that_of_the_file(large):
-    _, image = large
+    path, image = large
     assert not isinstance(image.data, np.ndarray)
     assert image.data.dtype.isnative
     np.testing.assert_array_equal(np.asarray(image.data), PIXELS)
     for cut in (3, -1, (2, 5), np.s_[2:9:3, :, 7], np.s_[..., 4], np.s_[:, ::-1]):
         np.testing.assert_array_equal(np.asarray(image.data[cut]), PIXELS[cut])
+    if "packed" not in path.name:
+        again = pickle.loads(pickle.dumps(image.data))
+        np.testing.assert_array_equal(again[4], PIXELS[4])
     turned = image.data.transpose(2, 0, 1)
     np.testing.assert_array_equal(np.asarray(turned[7]), PIXELS.transpose(2, 0, 1)[7])
 

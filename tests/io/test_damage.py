@@ -30,7 +30,7 @@ SLOW = {"compact weights", "lesson", "taught words"}
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_damaged_files_open_or_are_refused_by_name(target, tmp_path):
-    found = torture(target, tmp_path, 1 if target.name in SLOW else 5)
+    found = torture(target, tmp_path, 1 if target.name in SLOW else 3)
     assert not found.faults, str(found)
 
 
@@ -121,21 +121,19 @@ def test_run_lengths_of_a_tera_pixel_are_refused(tmp_path):
     refused(lambda: open_labels(tmp_path / "a.coco.json"), match="run lengths")
 
 
-def bomb(path, name, unpacked, *, told=None):
-    """Write a zip whose member unpacks to many zeros, and may tell another size of itself."""
+def bomb(path, name, unpacked, *, told):
+    """Write a zip whose member unpacks to many zeros, and tells another size of itself."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         with file.open(name, "w", force_zip64=True) as stream:
             for _ in range(unpacked >> 24):
                 stream.write(bytes(1 << 24))
-        if told is not None:
-            file.filelist[0].file_size = told
+        file.filelist[0].file_size = told
 
 
-@pytest.mark.parametrize("told", [None, 100])
-def test_archives_that_unpack_to_more_than_is_read_are_refused(told, tmp_path):
-    bomb(tmp_path / "rois.zip", "0001.roi", ROI_BYTES + (1 << 24), told=told)
+def test_archives_that_unpack_to_more_than_they_say_are_refused(tmp_path):
+    bomb(tmp_path / "rois.zip", "0001.roi", ROI_BYTES + (1 << 24), told=100)
     refused(lambda: open_labels(tmp_path / "rois.zip"))
-    bomb(tmp_path / "words.zip", "concepts.json", JSON_BYTES + (1 << 24), told=told)
+    bomb(tmp_path / "words.zip", "concepts.json", JSON_BYTES + (1 << 24), told=100)
     refused(lambda: ConceptLibrary.load(tmp_path / "words.zip"))
 
 

@@ -145,3 +145,19 @@ def test_files_without_the_usual_beginning(plain):
             stream, pydicom.Dataset(dataset), implicit_vr=True, little_endian=True,
         )  # fmt: skip
     np.testing.assert_array_equal(open_image(bare).data, plain[1])
+
+
+@pytest.mark.parametrize(("old", "new", "said"), [
+    (b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\x02", "unknown colours"),
+    (b"\xff\xc3\0\x11\x08\0\x64\0\x64", b"\xff\xc3\0\x11\x08\0\x64\x40\x64", "16484 x 100 pixels"),
+    (b"\xff\xc3\0\x11\x08", b"\xff\xc3\0\x11\x10", "16 bits a sample"),
+    (b"\xff\xc4\0\x17\0\1", b"\xff\xc4\0\x17\0\xff", "tables"),
+    (b"\xff\xda\0\x0c\x03", b"\xff\xda\0\x0c\x04", "damaged scan"),
+    (b"\xff\xd9", b"\xff\xc3", "its JPEG stream"),
+])  # fmt: skip
+def test_damaged_jpeg_is_refused_before_gdcm_ends_the_program(tmp_path, old, new, said):
+    content = sample("SC_rgb_jpeg_gdcm.dcm").read_bytes()
+    assert content.count(old) == 1
+    (tmp_path / "a.dcm").write_bytes(content.replace(old, new))
+    with pytest.raises(FileTrouble, match=rf"a\.dcm.*{said}"):
+        open_image(tmp_path / "a.dcm")

@@ -120,6 +120,7 @@ def test_after_a_crash_everything_is_there_again(open_on, folder, tmp_path, qtbo
     labels = dock.player.shown.labels
     labels.data_setitem((np.array([3, 3]), np.array([4, 5])), 9)
     click(qtbot, annotate, 32, 58)
+    qtbot.waitUntil(lambda: not annotate.annotator.prompt_log.changed)
     dock.player.saver.wait(0)
     assert not (folder / "labels" / "d0_labels.tif").exists()  # not saved yet
     after = tmp_path.with_name("after")  # what a machine that dies now leaves

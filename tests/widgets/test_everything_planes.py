@@ -127,8 +127,9 @@ def test_a_plane_is_seen_as_its_image_is(open_everything, find):
 def test_channels_are_seen_as_one_picture(open_everything, find):
     both = scene()
     dock = open_everything(np.where(np.arange(80) < 40, both, 20).astype(np.uint8))
-    dock.viewer.add_image(np.where(np.arange(80) >= 40, both, 20).astype(np.uint8), name="other")
-    third = dock.viewer.add_image(both, name="third")
+    right = np.where(np.arange(80) >= 40, both, 20).astype(np.uint8)
+    dock.viewer.add_image(right, name="other", blending="additive")
+    third = dock.viewer.add_image(both, name="third", blending="additive")
     assert dock.panel.channels.text() == "all 3 channels"
     third.visible = False
     dock.panel.image.select(dock.viewer.layers["other"])

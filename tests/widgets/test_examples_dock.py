@@ -245,7 +245,7 @@ def test_a_file_that_holds_nothing_taught_is_reported(dock, tmp_path):
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
 
     dock.open_taught(tmp_path / "x.safetensors")
-    assert "not a lesson file" in dock.panel.message.text()
+    assert "can't be read as a lesson" in dock.panel.message.text()
     dock.save_taught(tmp_path / "y")
     assert "Nothing was taught yet" in dock.panel.message.text()
 

@@ -165,11 +165,13 @@ def test_rows_of_the_points_layer_have_the_identifiers_of_their_prompts(dock, cl
     assert list(points.features["uid"]) == uids[1:]
 
 
-def test_prompts_that_were_not_committed_are_in_the_log_of_a_crash(dock, click):
+def test_prompts_that_were_not_committed_are_in_the_log_of_a_crash(dock, click, qtbot):
     click(LEFT)
     dock.commit()
     click(RIGHT)
     click((30.0, 56.0))
+
+    qtbot.waitUntil(lambda: not dock.annotator.prompt_log.changed)
 
     (log,) = logs_folder().glob("*.log.jsonl")
     (session,) = read_log(log)

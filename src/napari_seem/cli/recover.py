@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .options import WRITTEN, usage
+from .options import WRITTEN, add_force, usage
 
 if TYPE_CHECKING:
     from ..commands.recovery import Recovery
@@ -23,12 +23,14 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     found.add_argument("number", type=int, nargs="?", help="in the list; without it, list them")
     found.add_argument("-o", "--output", type=Path, help=WRITTEN)
     found.add_argument("--discard", action="store_true", help="offer it no more")
+    add_force(found)
     found.add_argument("--all", action="store_true",
                        help="also what was discarded, and labels removed unsaved")  # fmt: skip
 
 
 def _recover(options: argparse.Namespace) -> int:
     from ..commands.recovery import recoveries
+    from ..io.formats import check_output
     from ..labels.journal import discard, logs_folder
 
     if options.number is None and (options.output or options.discard):
@@ -41,6 +43,8 @@ def _recover(options: argparse.Namespace) -> int:
         raise usage(f"there is no number {options.number}; the list has {len(found)}")
     chosen = found[options.number - 1]
     if options.output is not None:
+        sources = [] if chosen.source is None else [chosen.source]
+        check_output(options.output, sources, force=options.force)
         done = chosen.read()
         for path in done.save(options.output):
             print(path)

@@ -260,6 +260,9 @@ class GuardedArray:
     def __len__(self) -> int:
         return len(self._array)
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
+
     def __getitem__(self, index: Any) -> Any:
         """Read a part."""
         with reading(self._path):

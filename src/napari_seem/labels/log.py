@@ -176,11 +176,11 @@ def _uncommitted(line: Event, commit: Event) -> Event:
 
 
 def _text(path: Path) -> str:
+    if not path.exists():
+        raise LogTrouble(f"there is no file '{path}'; check its path")
     try:
         check_file(path, LOG_BYTES)
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise LogTrouble(f"there is no file '{path}'; check its path") from None
     except UnicodeDecodeError:
         raise LogTrouble(f"'{path}' is not a log of napari-seem: it is not text") from None
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..io.grid import Grid
 from .coordinates import affine_matrix, lie_within, spatial_shape
 from .private import unwrap
@@ -69,13 +71,19 @@ def guessed_axes(layer: Layer) -> str:
 
 
 def _lies_as(layer: Any, grid: Grid) -> bool:
-    """Whether a layer still lies where its file says."""
+    """Whether a layer still lies where its file says, or nobody placed it."""
     import pint
 
+    if {str(unit) for unit in layer.units} == {"pixel"} and _is_plain(layer):
+        return True
     if not lie_within(affine_matrix(layer), grid.shown, grid.shape):
         return False
     known = pint.get_application_registry()
     return tuple(layer.units) == tuple(known.parse_units(unit) for unit in grid.units)
+
+
+def _is_plain(layer: Any) -> bool:
+    return bool((affine_matrix(layer) == np.eye(layer.ndim + 1)).all())
 
 
 def source_path(layer: Layer) -> Path | None:

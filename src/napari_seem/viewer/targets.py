@@ -102,7 +102,7 @@ def _differences(labels: Labels, image: Image) -> str:
     names = [name for name, pair in values.items() if not same_value(*pair)]
     last = names.pop()
     named = f"{', '.join(names)} and {last}" if names else last
-    return f"their {named} {'differ' if names else 'differs'}"
+    return f"their {named} {'differ' if names or last == 'units' else 'differs'}"
 
 
 def check_editable(labels: Labels) -> None:

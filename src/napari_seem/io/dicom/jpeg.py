@@ -13,7 +13,7 @@ FRAMES = {
 """Transfer syntaxes of JPEG -> the markers of a frame that they allow."""
 _PLAIN = {0xC4, 0xDB, 0xDD, 0xDC, 0xFE, *range(0xE0, 0xF0)}
 """Markers of tables, intervals, comments and applications."""
-_SCAN, _END, _TABLES, _QUANTA = 0xDA, 0xD9, 0xC4, 0xDB
+_SCAN, _END, _TABLES, _QUANTA, _ADOBE = 0xDA, 0xD9, 0xC4, 0xDB, 0xEE
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 
 
@@ -44,6 +44,9 @@ def check_jpeg(
             _check_tables(body)
         elif marker == _QUANTA:
             _check_quanta(body)
+        elif marker == _ADOBE and body.startswith(b"Adobe"):
+            if body[11] > 1:  # no transform of colours, or YCbCr
+                raise ValueError("its JPEG stream has unknown colours")
         elif marker not in _PLAIN:
             raise ValueError(f"its JPEG stream has an unexpected marker {marker:#x}")
     if not scans:
@@ -59,7 +62,7 @@ def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
         marker = found[1][0]
         if marker == _END:
             return
-        (length,) = struct.unpack_from(">H", stream, found.end())
+        length = int.from_bytes(stream[found.end() : found.end() + 2], "big")
         end = found.end() + length
         if length < 2 or end > len(stream):
             raise ValueError("its JPEG stream is cut")

@@ -183,9 +183,9 @@ class Measures(QWidget):
             return
         try:
             grid = grid_of(layer)
+            pixels = None if image is None else checked_image(full_data(image), grid)
             if image is not None:
                 check_place(layer, image)
-            pixels = None if image is None else checked_image(full_data(image), grid)
             columns((), grid)  # units that don't fit are told before the work
         except (InvalidImage, InvalidLabels, InvalidArgument) as error:
             self._path = None
