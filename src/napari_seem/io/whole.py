@@ -186,7 +186,7 @@ def writing(*paths: Path, remedy: str = REMEDY) -> Iterator[None]:
             names += f" and {len(paths) - 2} more files"
         folder, why = paths[0].parent, f"({error.strerror or error}); {remedy}"
         if not folder.is_dir():
-            why = f"because there is no folder '{folder}'; choose another one"
+            why = f"because there is no folder '{folder}'; choose another folder"
         raise FileTrouble(f"{names} can't be written {why}") from error
 
 
@@ -196,7 +196,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileTrouble(
-            f"there can be no folder '{folder}' ({error.strerror or error}); choose another one"
+            f"there can be no folder '{folder}' ({error.strerror or error}); choose another folder"
         ) from error
 
 
