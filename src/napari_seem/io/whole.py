@@ -106,7 +106,8 @@ def replacing(
     places: dict[Path, Workplace] = {}
     every = dict.fromkeys((*finals, *(texts or {})))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(writing(*every, remedy=f"an older file is unchanged. {REMEDY.capitalize()}"))
+        unchanged = f"an older file is unchanged. {REMEDY.capitalize()}"
+        stack.enter_context(writing(*every, remedy=unchanged))
 
         def part_of(final: Path) -> Path:
             folder = _home(final, home)
