@@ -30,9 +30,9 @@ def test_what_is_kept_at_home_says_that_it_cannot_be(unwritable):
     word = Concept("word", "m", "2026", {"a": np.zeros(3, "f4")}, {}, ())
     with pytest.raises(FileTrouble, match="there can be no folder"):
         TaughtWords(unwritable / "concepts.zip").change(lambda known: known.added(word))
-    with pytest.raises(FileTrouble, match="choose another folder for labels"):
+    with pytest.raises(FileTrouble, match="there can be no folder"):
         LabelStore.create(unwritable, "x", Grid.plain((4, 5)))
-    with pytest.raises(FileTrouble, match="choose another folder for the labels"):
+    with pytest.raises(FileTrouble, match="there can be no folder"):
         MarkFolder(unwritable).change("a.tif", state=DONE)
 
 

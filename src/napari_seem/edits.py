@@ -319,17 +319,21 @@ _CELLS: dict[str, tuple[type, Any]] = {
 """Columns of a record in their order: what they hold, and what stands for nothing known."""
 
 
-def now() -> str:
-    """The time as tables hold it: ISO 8601 to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(timespec: str = "seconds") -> str:
+    """The time in UTC, ISO 8601: to the second as tables hold it, or as `timespec` names it."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
 
 
 def _cell(value: object, kind: type, unknown: object) -> Any:
-    """A cell of any table; empty ones are None, NaN, or pandas' own."""
+    """A cell of any table as what a record holds."""
     if type(value) is kind and value == value:
         return value
-    missing = not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")
-    return unknown if missing else kind(value)
+    return unknown if is_empty(value) else kind(value)
+
+
+def is_empty(value: object) -> bool:
+    """Whether a cell of any table says nothing: it is None, NaN, or pandas' own."""
+    return not isinstance(value, str) and str(value) in ("None", "nan", "NaT", "<NA>")
 
 
 class ObjectTable(MutableMapping[int, ObjectRecord]):

@@ -47,7 +47,7 @@ def version(path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
-@pytest.mark.parametrize("kind", ["tif", "zarr", "image", "tracks", "propagate zarr", "words"])
+@pytest.mark.parametrize("kind", ["tif", "image", "words"])
 def test_a_kill_leaves_the_old_or_the_new(kind):
     assert killed(kind, 3) == []
 

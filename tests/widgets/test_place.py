@@ -283,7 +283,7 @@ def test_sliders_are_those_of_the_layers_there_are(docked, settle, qtbot):
     many = np.broadcast_to(disc_image()[0], (5, 6, 64, 80)).copy()
     dock = docked(many, translate=(0, 0, 900, 900))
     viewer = dock.viewer
-    for _ in range(3):
+    for _ in range(2):
         dock.annotator.prompt_layers.points.add((0, 0, 32, 20))
         dock.use_tool("scribble")
         settle(dock)

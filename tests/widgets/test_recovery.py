@@ -304,7 +304,7 @@ def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):
 
 
 def test_windows_that_are_killed_lose_at_most_the_last_step(tmp_path):
-    assert kill_windows(tmp_path, 5, 2, 12, shown=False) == []
+    assert kill_windows(tmp_path, 5, 1, 6, shown=False) == []
 
 
 def test_two_windows_bring_the_same_labels_back_once(dock, discs, settle, crash, offered, qtbot):

@@ -16,7 +16,7 @@ from ..checks import as_path, check_type, whole_number
 from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
 from ..io.guard import read_bytes
-from ..io.whole import settle
+from ..io.whole import make_folder, settle
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do
@@ -134,12 +134,7 @@ def run(
     if client is not None and not hasattr(client, "submit"):
         raise InvalidArgument(f"client is a {type(client).__name__}; give a distributed.Client")
     folder = as_path(folder, "the folder")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileTrouble(
-            f"there can be no folder '{folder}' ({error.strerror}); choose another one"
-        ) from error
+    make_folder(folder)
     settle(folder)
     known = set() if again else done_before(folder)
     report = Report()

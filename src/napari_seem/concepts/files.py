@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import FileTrouble
 from ..images import AnyArray
 from ..io.guard import JSON_BYTES, member, members, reading
-from ..io.whole import locked, replacing, settle
+from ..io.whole import locked, make_folder, replacing, settle
 from .concept import Concept
 from .examples import Crop
 
@@ -63,7 +63,7 @@ def write(path: Path, concepts: Iterable[Concept]) -> None:
         return name
 
     rows = [_row(concept, kept) for concept in concepts]
-    _make_folder(path)
+    make_folder(path.parent)
     with replacing(path) as (part,), zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr(LISTING, json.dumps({"format": FORMAT, "concepts": rows}, indent=1))
         for name, array in arrays.items():
@@ -81,16 +81,9 @@ def held(path: Path) -> Iterator[None]:
     FileTrouble
         They don't end, or the folder can't be written.
     """
-    _make_folder(path)
+    make_folder(path.parent)
     with locked(path):
         yield
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileTrouble(f"there can be no folder '{path.parent}' ({error.strerror})") from error
 
 
 def read(path: Path) -> tuple[Concept, ...]:

@@ -77,16 +77,7 @@ def open_image(
     >>> opened.data.shape, opened.grid.shape
     ((8, 9), (8, 9))
     """
-    path = as_path(path)
-    if ending(path) in OUTLINES:
-        raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
-    if ending(path) == TRACKS:
-        return tracks.open_tracks(path)
-    if ome_zarr_read.is_ome_zarr(path):
-        return ome_zarr_read.open_ome_zarr(path)
-    if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
-        return nifti.open_nifti(path)
-    opened = _open_pixels(path, series, as_stored)
+    opened = _open(as_path(path), series, as_stored)
     if warning := opened.about.get("warning"):
         LOG.warning("%s: %s", path, warning)
     return opened
@@ -111,8 +102,16 @@ def series_of(path: str | PathLike[str]) -> dict[str, str]:
     )
 
 
-def _open_pixels(path: Path, series: str | None, as_stored: bool) -> Opened:
-    """Open DICOM, a raster, a TIFF or another picture."""
+def _open(path: Path, series: str | None, as_stored: bool) -> Opened:
+    """Open a file as what its ending or its beginning says it is."""
+    if ending(path) in OUTLINES:
+        raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
+    if ending(path) == TRACKS:
+        return tracks.open_tracks(path)
+    if ome_zarr_read.is_ome_zarr(path):
+        return ome_zarr_read.open_ome_zarr(path)
+    if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
+        return nifti.open_nifti(path)
     if dicom.may_be(path):
         opened = dicom.open_series(path, series)
         notes = [note for note in (opened.about.get("warning"), left_out(path)) if note]

@@ -13,7 +13,7 @@ from ..edits import ObjectTable
 from ..errors import FileTrouble, NapariSeemError
 from . import nifti, ome_zarr_read, pictures, tiff
 from .dicom.headers import is_dicom
-from .guard import reading
+from .guard import beginning, reading
 from .table import FILE, VERSION, read_json
 from .whole import settle
 
@@ -152,8 +152,7 @@ def _holds_labels(path: Path, kind: str) -> bool:
         with zipfile.ZipFile(path) as file:
             return any(name.lower().endswith(".roi") for name in file.namelist())
     if kind == ".roi":
-        with path.open("rb") as stream:
-            return stream.read(4) == b"Iout"
+        return beginning(path, 4) == b"Iout"
     if kind == ".dcm":
         from .dicom.segmentation import is_dicom_seg
 

@@ -9,7 +9,7 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from os import PathLike
 from pathlib import Path
@@ -149,6 +149,13 @@ def check_memory(path: Path, nbytes: int) -> None:
         )
 
 
+def beginning(path: Path, count: int) -> bytes:
+    """Return the first bytes of a file; none of one that can't be read."""
+    with suppress(OSError), path.open("rb") as stream:
+        return stream.read(count)
+    return b""
+
+
 def read_bytes(path: Path, most: int) -> bytes:
     """Read a file of at most so many bytes; `FileTrouble` for any other."""
     check_file(path, most)
@@ -254,6 +261,9 @@ class GuardedArray:
 
     def __len__(self) -> int:
         return len(self._array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
         """Read a part."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
-from ..errors import InvalidLabels
+from ..errors import FileTrouble, InvalidLabels
 from ..images import ArraySource
 from .grid import HIGHEST, Grid, narrowest
+from .guard import reading
 from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
@@ -89,16 +91,16 @@ def open_palette(path: Path) -> OpenedLabels | None:
     Pascal VOC and DAVIS hold their labels so. Objects are of the class of their colour, unless two
     have the same.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            frames = getattr(picture, "n_frames", 1)
-            if picture.mode != "P" or picture.format == "TIFF" or frames > 1:
-                return None
+    ids = None
+    # whoever opens it will say what is wrong
+    with suppress(FileTrouble), reading(path), Image.open(path) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        if picture.mode == "P" and picture.format != "TIFF" and frames == 1:
             ids, palette = np.asarray(picture), np.asarray(picture.getpalette("RGB"), np.uint8)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None  # whoever opens it will say what is wrong
+    if ids is None:
+        return None
     shades = palette.reshape(-1, 3)
     colours = {int(i): _hex(shades[i]) for i in np.unique(ids) if 0 < i < len(shades)}
     if len(set(colours.values())) < len(colours):

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,11 +45,6 @@ def with_channels(opened: Opened, axis: int | None = None) -> tuple[ArraySource,
     array = channels_last(opened)
     short = array.ndim == 3 and array.shape[-1] <= MOST_CHANNELS
     return array, opened.channel_axis is not None or (short and axis is None)
-
-
-def read_array(path: str | PathLike[str]) -> npt.NDArray[Any]:
-    """Read the array of an image file, channels last; `FileTrouble` where it can't be read."""
-    return np.asarray(channels_last(open_image(path)))
 
 
 def open_plane(path: str | PathLike[str]) -> tuple[npt.NDArray[np.generic], Grid]:

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from . import ome_zarr, ome_zarr_read
 from .extras import need
 from .grid import Grid
 from .pending import Pending
-from .whole import Workplace, settle
+from .whole import Workplace, make_folder, settle, writing
 
 Block = tuple[slice, ...]
 STEP = "step"
@@ -90,8 +89,8 @@ class LabelStore:
         """
         need("zarr")
         plain = Grid.scaled(grid.shape, grid.axes, grid.spacing, None, grid.units)
-        with written_to(home):
-            home.mkdir(parents=True, exist_ok=True)
+        make_folder(home)
+        with writing(home):
             path = _unused(home, name)
             store = cls(path, ome_zarr.begin_ome_labels(path, plain, dtype, coarser=coarser))
             store._about = {"name": name, MATRIX: grid.matrix.tolist(), UNITS: list(grid.units)}
@@ -114,7 +113,7 @@ class LabelStore:
         if "image-label" not in known:
             raise FileTrouble(f"'{path}' holds no labels; choose the .zarr folder of a label group")
         _, table, about = ome_zarr_read.read_ome_labels(path)
-        with written_to(path):
+        with writing(path):
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
             levels = [group[entry["path"]] for entry in known["multiscales"][0]["datasets"]]
         store = cls(path, levels)
@@ -152,7 +151,7 @@ class LabelStore:
                 f"'{self.path.name}' holds ids up to {most}, not {highest}; save the labels under "
                 "another name in a wider type"
             )
-        with written_to(self.path):
+        with writing(self.path):
             self.array[block] = values.astype(self.array.dtype, copy=False)
             ome_zarr.coarsen(self.levels, block)
         self.highest = max(self.highest, highest)
@@ -179,7 +178,7 @@ class LabelStore:
             The disk is full.
         """
         if all(part.stop > part.start for part in block):
-            with written_to(self.path):
+            with writing(self.path):
                 self._pending.keep(self._step + 1, block, np.asarray(self.array[block]))
 
     def settle(self) -> None:
@@ -200,7 +199,7 @@ class LabelStore:
         """
         step = self._step + int(ends and self._pending.is_open)
         notes = {**(about or {}), **self._about, STEP: step}
-        with written_to(self.path):
+        with writing(self.path):
             ome_zarr.describe_ome_labels(self.path, table, notes)
         self._step = step
         if ends:
@@ -208,7 +207,7 @@ class LabelStore:
 
     def _heal(self) -> None:
         """Take back what was changed by half."""
-        with written_to(self.path):
+        with writing(self.path):
             for block, values in self._pending.left(self._step):
                 self.write(block, values)
             if self._pending.is_open:
@@ -264,7 +263,7 @@ class Scratch:
     """
 
     def __init__(self, beside: Path) -> None:
-        with written_to(beside):
+        with writing(beside):
             settle(beside.parent)
             place = Workplace(beside.parent)
         self.folder = place.path
@@ -334,17 +333,3 @@ def _unused(home: Path, name: str) -> Path:
         if not path.exists():
             return path
     raise FileTrouble(f"'{home}' has no free name for these labels; choose another folder")
-
-
-@contextmanager
-def written_to(path: Path) -> Iterator[None]:
-    """Turn an `OSError` of writing into a `FileTrouble` that says what can be done."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, FileTrouble):
-            raise
-        raise FileTrouble(
-            f"labels can't be written to '{path}' ({error.strerror or error}); free some "
-            "disk space, or choose another folder for labels"
-        ) from error

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -16,10 +15,9 @@ import numpy.typing as npt
 from ..errors import FileTrouble, InvalidLabels
 from .extras import need
 from .grid import FloatArray, Grid, arranged, narrowest
-from .guard import check_claim
+from .guard import beginning, check_claim, reading
 from .opened import FileArray, Opened
 
-LOG = logging.getLogger(__name__)
 LARGE = 1 << 28
 """Pixels of more bytes are not read when they are opened, unless they are packed or rescaled."""
 SUFFIXES = (".nii", ".nii.gz")
@@ -55,21 +53,12 @@ def open_nifti(path: Path) -> Opened:
         A damaged file, one of other axes, or one of complex numbers.
     """
     nibabel = need("nibabel")
-    try:
+    with reading(path, "as NIfTI"):
         image = nibabel.load(path, mmap=False)
         packed = path.suffix.lower() == ".gz"
         check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
         data = _pixels(path, image)
         affine, about = _place(image)
-    except (OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError,
-            nibabel.spatialimages.HeaderDataError) as error:  # fmt: skip
-        if isinstance(error, FileTrouble):
-            raise
-        raise FileTrouble(
-            f"'{path}' can't be read as NIfTI ({error}); copy it again from where it came"
-        ) from error
-    if "warning" in about:
-        LOG.warning("%s: %s", path, about["warning"])
     colour = data.dtype.fields is not None
     if colour:
         data = np.stack([data[name] for name in data.dtype.names or ()], axis=-1)
@@ -138,13 +127,11 @@ def write_nifti(path: Path, labels: npt.NDArray[np.integer], grid: Grid) -> None
 def holds_labels(path: Path) -> bool:
     """Return whether a NIfTI file says by its intent that it holds ids; its header is read."""
     nibabel = need("nibabel")
-    try:
+    with suppress(FileTrouble), reading(path):
         header = nibabel.load(path).header
         real = header.get_data_dtype().kind in "uif"
         return real and header.get_intent(code_repr="code")[0] == LABEL_INTENT
-    except (OSError, EOFError, ValueError, zlib.error, AttributeError,
-            nibabel.filebasedimages.ImageFileError):  # fmt: skip
-        return False
+    return False
 
 
 def is_pair(path: Path) -> bool:
@@ -152,9 +139,12 @@ def is_pair(path: Path) -> bool:
     if path.suffix.lower() not in PAIRS:
         return False
     header = next((h for h in (path.with_suffix(e) for e in (".hdr", ".HDR")) if h.is_file()), path)
-    with header.open("rb") as stream:
-        first = stream.read(4)
-    return first in (b"\x5c\x01\0\0", b"\0\0\x01\x5c", b"\x1c\x02\0\0", b"\0\0\x02\x1c")
+    return beginning(header, 4) in (
+        b"\x5c\x01\0\0",
+        b"\0\0\x01\x5c",
+        b"\x1c\x02\0\0",
+        b"\0\0\x02\x1c",
+    )
 
 
 def _stem(path: Path) -> str:

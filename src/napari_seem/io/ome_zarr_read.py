@@ -15,7 +15,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
 from .extras import need
 from .grid import Grid
-from .guard import load_json
+from .guard import load_json, reading
 from .opened import Opened, lazy
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ def open_ome_zarr(path: Path) -> Opened:
     """
     place, group = _image_at(path)
     about, version = about_of(group)
-    try:
+    remedy = "its description is damaged; write it again, as OME-Zarr 0.4 or 0.5"
+    with reading(path, "as OME-Zarr", remedy=remedy):
         scales = about["multiscales"][0]
         axes = axes_of(scales)
         levels = _levels(path, group, scales, len(axes))
@@ -61,11 +62,6 @@ def open_ome_zarr(path: Path) -> Opened:
         named = [str(c.get("label", "")) for c in about.get("omero", {}).get("channels", [])]
         letters = [str(axis["name"]) for axis in axes]
         units = [UNITS.get(str(axis.get("unit", "")), "pixel") for axis in axes]
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise FileTrouble(
-            f"'{path}' describes its image in a way that can't be read ({error!r}); "
-            "write it again, as OME-Zarr 0.4 or 0.5"
-        ) from error
     channel = next((i for i, axis in enumerate(axes) if axis.get("type") == "channel"), None)
     kept = [i for i in range(len(axes)) if i != channel]
     grid = Grid.scaled(

@@ -15,6 +15,7 @@ from ..edits import ObjectTable
 from ..errors import FileTrouble
 from ..images import AnyArray, ArraySource
 from .grid import Grid
+from .guard import reading
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -179,7 +180,7 @@ class FileArray:
 
     def __getitem__(self, index: Any) -> AnyArray:
         """Read a part; `FileTrouble` where the file has changed since it was opened."""
-        try:
+        with reading(self.path, remedy="open it again"):
             if _stamp(os.stat(self.path)) != self._stamp:
                 self._map = None
                 raise FileTrouble(f"'{self.path}' has changed while it was open; open it again")
@@ -188,13 +189,7 @@ class FileArray:
                 dtype, shape, offset, order = self._stored
                 mapped = np.memmap(self.path, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
                 self._map = mapped = mapped.transpose(self._axes)
-            return np.array(mapped[index], self.dtype)
-        except FileTrouble:
-            raise
-        except (OSError, ValueError) as error:
-            raise FileTrouble(
-                f"'{self.path}' can't be read any more ({error}); open it again"
-            ) from error
+        return np.array(mapped[index], self.dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the map out of what another process gets."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
 from .extras import need
 from .grid import Grid, narrowest
-from .guard import check_memory, read_text, reading
+from .guard import check_memory, load_json, reading
 from .outlines import UNNAMED
 
 LOG = logging.getLogger(__name__)
@@ -57,7 +56,7 @@ def read_outlines(path: Path, kind: str, grid: Grid | None, shape: Sequence[int]
         The file does not say how large the image is, and nobody else does.
     """
     with reading(path, f"as outlines in the format {kind}"):
-        document = json.loads(read_text(path, OUTLINE_BYTES))
+        document = load_json(path, OUTLINE_BYTES)
         read = _read_geojson if kind == ".geojson" else _read_coco
         return read(path, document, grid, shape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,12 +169,10 @@ def orientation_of(path: Path) -> int:
     """Return the EXIF orientation of a photograph, 1 to 8; 1 for any other file."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as picture:
-            found = int(picture.getexif().get(_TAG, 1) or 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 1
-    return found if found in range(2, 9) else 1
+    with suppress(FileTrouble), reading(path), Image.open(path) as picture:
+        found = int(picture.getexif().get(_TAG, 1) or 1)
+        return found if found in range(2, 9) else 1
+    return 1
 
 
 def coloured(data: ArraySource, convert: Callable[[Any], Any], more: bool = False) -> ArraySource:

@@ -16,7 +16,7 @@ from ..errors import FileTrouble
 from ..images import ArraySource
 from .extras import need
 from .grid import Grid, arranged, narrowest
-from .guard import GuardedArray, check_claim, reading
+from .guard import GuardedArray, beginning, check_claim, reading
 from .opened import FileArray, Opened, lazy
 from .pictures import TURN, coloured, of_cmyk, of_lab, of_palette, turned
 from .tiff_notes import Spacing, check_whole, described
@@ -45,8 +45,7 @@ Series = tifffile.TiffPageSeries
 
 def is_tiff(path: Path) -> bool:
     """Return whether a file is a TIFF, by its first bytes or its name."""
-    with path.open("rb") as stream:
-        head = stream.read(4)
+    head = beginning(path, 4)
     named = path.name.lower().endswith(ENDINGS) and not head.startswith(_PICTURES)
     return head in _MAGIC or named
 

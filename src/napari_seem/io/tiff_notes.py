@@ -13,6 +13,7 @@ from typing import Any
 import tifffile
 
 from ..errors import FileTrouble
+from .guard import beginning
 
 Spacing = dict[str, tuple[float, str]]
 """Axis letter -> size of a pixel and its unit."""
@@ -41,7 +42,7 @@ def check_whole(path: Path, file: tifffile.TiffFile, series: tifffile.TiffPageSe
     stated = series.kind in ("ome", "mmstack")  # others list the pages that there are
     absent = sum(page is None for page in series.pages) if stated else 0
     for name in _named_files(file) if absent else ():
-        if not _is_whole(path.with_name(name)):
+        if beginning(path.with_name(name), 2) not in (b"II", b"MM"):
             raise FileTrouble(
                 f"'{path}' is one of a set of files, of which '{name}' is missing or damaged; put "
                 "it beside the others, under that name"
@@ -69,14 +70,6 @@ def _named_files(file: tifffile.TiffFile) -> list[str]:
     """Return the files of the set that an OME-TIFF belongs to, in the order of their naming."""
     found = re.findall(r"""FileName=["']([^"']+)["']""", file.ome_metadata or "")
     return list(dict.fromkeys(Path(unescape(name)).name for name in found))
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(2) in (b"II", b"MM")
-    except OSError:
-        return False
 
 
 def _planes_stated(file: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> int:

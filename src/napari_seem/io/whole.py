@@ -33,6 +33,9 @@ ABANDONED = 3600.0
 """Seconds after which a folder is given up on a disk that has no locks."""
 PATIENCE = 30.0
 """Seconds that another program is waited for."""
+REMEDY = "free some disk space, or choose another folder"
+_FAR = 1 << 40
+"""Where Windows locks a byte: it lets nobody read what is locked."""
 
 
 class Workplace:
@@ -101,33 +104,31 @@ def replacing(
         The disk is full, the folder is missing or may not be written, or a file is read-only.
     """
     places: dict[Path, Workplace] = {}
-    try:
-        with contextlib.ExitStack() as stack:
+    every = dict.fromkeys((*finals, *(texts or {})))
+    with contextlib.ExitStack() as stack:
+        unchanged = f"an older file is unchanged. {REMEDY.capitalize()}"
+        stack.enter_context(writing(*every, remedy=unchanged))
 
-            def part_of(final: Path) -> Path:
-                folder = _home(final, home)
-                if folder not in places:
-                    settle(folder)
-                    places[folder] = Workplace(folder)
-                    stack.callback(places[folder].close)
-                part = places[folder].path / NEW / final.relative_to(folder)
-                part.parent.mkdir(parents=True, exist_ok=True)
-                return part
+        def part_of(final: Path) -> Path:
+            folder = _home(final, home)
+            if folder not in places:
+                settle(folder)
+                places[folder] = Workplace(folder)
+                stack.callback(places[folder].close)
+            part = places[folder].path / NEW / final.relative_to(folder)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            return part
 
-            parts = {target: part_of(target) for target in map(_target, finals)}
-            yield list(parts.values())
-            for final, text in (texts or {}).items():
-                part = parts[_target(final)] = part_of(_target(final))
-                part.write_text(text, encoding="utf-8", errors="surrogateescape")
-            for final, part in parts.items():
-                _prepare(part, final, durable)
-            for folder, place in places.items():
-                own = [one for one in parts if _home(one, home) == folder]
-                _put_all(place.path, [one.relative_to(folder).as_posix() for one in own], durable)
-    except OSError as error:
-        if isinstance(error, FileTrouble):
-            raise
-        raise _explained([*finals, *(texts or {})], error) from error
+        parts = {target: part_of(target) for target in map(_target, finals)}
+        yield list(parts.values())
+        for final, text in (texts or {}).items():
+            part = parts[_target(final)] = part_of(_target(final))
+            part.write_text(text, encoding="utf-8", errors="surrogateescape")
+        for final, part in parts.items():
+            _prepare(part, final, durable)
+        for folder, place in places.items():
+            own = [one for one in parts if _home(one, home) == folder]
+            _put_all(place.path, [one.relative_to(folder).as_posix() for one in own], durable)
 
 
 def settle(folder: Path) -> None:
@@ -162,19 +163,65 @@ def locked(path: Path) -> Iterator[None]:
         Another program changes it for longer than is waited, or its folder can't be written.
     """
     beside, end = path.with_name(f".{path.name}.lock"), time.monotonic() + PATIENCE
-    try:
+    with writing(path):
         while (lock := _Lock.take(beside, make=True)) is None:
             if time.monotonic() > end:
                 raise FileTrouble(f"'{path}' is being changed by another program; try again later")
             time.sleep(0.01)
-    except OSError as error:
-        if isinstance(error, FileTrouble):
-            raise
-        raise _explained([path], error) from error
     try:
         yield
     finally:
         lock.release(beside)
+
+
+@contextlib.contextmanager
+def writing(*paths: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn an `OSError` of writing into a `FileTrouble` that says what can be done."""
+    try:
+        yield
+    except FileTrouble:
+        raise
+    except OSError as error:
+        names = " and ".join(f"'{path}'" for path in paths[:2])
+        if len(paths) > 2:
+            names += f" and {len(paths) - 2} more files"
+        folder, why = paths[0].parent, f"({error.strerror or error}); {remedy}"
+        if not folder.is_dir():
+            why = f"because there is no folder '{folder}'; choose another folder"
+        raise FileTrouble(f"{names} can't be written {why}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, and those above it, where they are missing; `FileTrouble` if it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileTrouble(
+            f"there can be no folder '{folder}' ({error.strerror or error}); choose another folder"
+        ) from error
+
+
+def hold(handle: int) -> bool:
+    """Lock an open file until it is closed; False where another program, or this one, holds it.
+
+    Raises
+    ------
+    OSError
+        The disk has no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(handle, _FAR, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def _home(final: Path, home: Path | None) -> Path:
@@ -206,9 +253,8 @@ class _Lock:
                 return None
             raise
         try:
-            lock._acquire()
-            same = os.path.samestat(os.fstat(lock._handle), os.stat(path))
-        except (BlockingIOError, PermissionError, FileNotFoundError):
+            same = hold(lock._handle) and os.path.samestat(os.fstat(lock._handle), os.stat(path))
+        except FileNotFoundError:
             same = False
         except OSError:  # a disk without locks
             same = make or time.time() - path.stat().st_mtime > ABANDONED
@@ -218,26 +264,15 @@ class _Lock:
 
     def release(self, path: Path | None = None) -> None:
         """Let others have it; with a path, delete it as well."""
-        try:
-            if path is not None:  # while it is held, or else another program's could be deleted
-                path.unlink()
-        except OSError:  # Windows deletes no open file
-            os.close(self._handle)
-            if path is not None:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-        else:
-            os.close(self._handle)
-
-    def _acquire(self) -> None:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(self._handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left = path
+        with contextlib.suppress(OSError):  # Windows deletes no open file
+            if left is not None:  # while it is held, or else another program's could be deleted
+                left.unlink()
+                left = None
+        os.close(self._handle)
+        with contextlib.suppress(OSError):
+            if left is not None:
+                left.unlink()
 
 
 def _settle(place: Path) -> None:
@@ -245,7 +280,9 @@ def _settle(place: Path) -> None:
     end = time.monotonic() + PATIENCE
     while (lock := _Lock.take(place / LOCK)) is None:
         if not (place / LOCK).exists():
-            if _is_empty(place) or not (place / LOCK).exists():
+            with contextlib.suppress(OSError):  # it is empty, but for a lock that was made just now
+                place.rmdir()
+            if not (place / LOCK).exists():
                 shutil.rmtree(place, ignore_errors=True)
             return
         if not (place / LIST).exists() or time.monotonic() > end:
@@ -259,15 +296,6 @@ def _settle(place: Path) -> None:
     finally:
         lock.release()
     shutil.rmtree(place, ignore_errors=True)
-
-
-def _is_empty(place: Path) -> bool:
-    """Remove a folder that is empty; whether it was."""
-    try:
-        place.rmdir()
-    except OSError:
-        return False
-    return True
 
 
 def _listed(path: Path) -> list[str]:
@@ -366,16 +394,3 @@ def _to_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _explained(finals: list[Path], error: OSError) -> FileTrouble:
-    """What the system's refusal means for the person."""
-    names = " and ".join(f"'{final}'" for final in finals[:2])
-    if len(finals) > 2:
-        names += f" and {len(finals) - 2} more"
-    if not finals[0].parent.is_dir():
-        return FileTrouble(f"{names} can't be written: there is no folder '{finals[0].parent}'")
-    return FileTrouble(
-        f"{names} can't be written ({error.strerror or error}); an older file is unchanged. "
-        "Free some disk space, or choose another folder"
-    )

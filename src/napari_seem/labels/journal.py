@@ -7,12 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import finalize, ref
 
+from ..edits import now
 from ..errors import FileTrouble, LogTrouble
+from ..io.whole import hold
 from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log
 
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
@@ -23,8 +24,6 @@ BROUGHT_BACK = "recovered"
 KEPT_DAYS = 30
 KEPT_BYTES = 1 << 30
 """Journals of sessions that ended are deleted after so many days, and beyond so many bytes."""
-_LOCKED = 1 << 40
-"""Where Windows locks a byte: it lets nobody read what is locked."""
 
 
 class Journal:
@@ -160,8 +159,7 @@ def discard(path: Path, why: str = "discarded") -> None:
     """
     try:
         number = len(read_log(path)[-1].events) + 1
-        at = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        event: Event = {"n": number, "at": at, "event": "close", "why": why}
+        event: Event = {"n": number, "at": now("milliseconds"), "event": "close", "why": why}
         text = path.read_bytes()
         with path.open("r+b") as file:
             file.truncate(text.rfind(b"\n") + 1)  # what was cut off would spoil the line
@@ -221,25 +219,6 @@ def _copy(former: BinaryIO, file: BinaryIO, path: Path) -> None:
 def _lock(file: BinaryIO) -> bool:
     """Lock a file until it is closed; False where somebody else has."""
     try:
-        import fcntl
-    except ImportError:
-        return _lock_on_windows(file)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
+        return hold(file.fileno())
+    except OSError:  # a disk without locks
         return True
-    return True
-
-
-def _lock_on_windows(file: BinaryIO) -> bool:
-    import msvcrt
-
-    lock: Any = msvcrt
-    file.seek(_LOCKED)
-    try:
-        lock.locking(file.fileno(), lock.LK_NBLCK, 1)
-    except OSError:
-        return False
-    return True

@@ -28,7 +28,7 @@ PROMPTS, LAYER, WRITTEN = "prompts", "layer", "written"
 ASIDE = (PROMPTS, LAYER, WRITTEN)
 """Lines of a journal without a number, of which the last count: prompts that were not committed,
 what is known of the layer, and how many events are in its file."""
-OPENED, CLOSED = ("open", "opened"), ("save", "saved", "close")
+OPENED = ("open", "opened")
 NEAR = 2
 """The path of an image is kept relative to the log if it leads at most this many folders up."""
 Event = dict[str, Any]
@@ -60,11 +60,6 @@ class SessionLog:
     prompts: list[Event] = field(default_factory=list, repr=False)
     layer: Event = field(default_factory=dict, repr=False)
     written: int = 0
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the labels were saved or closed in the end, so that nothing is lost."""
-        return self.events[-1]["event"] in CLOSED
 
     @property
     def is_unsaved(self) -> bool:

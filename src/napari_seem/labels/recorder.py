@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..edits import now
 from .journal import Journal
 from .log import FORMAT, PROMPTS, VERSION, WRITTEN, Event, is_unsaved, plain
 from .snapshot import Area, LabelSnapshot, digest_of
@@ -181,7 +181,7 @@ class Recorder:
             ones before.
         """
         if self.journal is not None:
-            self.journal.put({"event": PROMPTS, "at": _now(), **plain(values)})
+            self.journal.put({"event": PROMPTS, "at": now("milliseconds"), **plain(values)})
 
     def describe(self, values: Mapping[str, object]) -> None:
         """Keep in the journal what a layer is, besides its pixels and objects."""
@@ -206,7 +206,9 @@ class Recorder:
         """
         self._written = max(self._written, count)
         if self.journal is not None:
-            self.journal.put({"event": WRITTEN, "at": _now(), "upto": count, "file": path})
+            self.journal.put(
+                {"event": WRITTEN, "at": now("milliseconds"), "upto": count, "file": path}
+            )
 
     def close(self) -> None:
         """Log that nobody works on the labels any more."""
@@ -239,12 +241,12 @@ class Recorder:
         return changed
 
     def _put(self, kind: str, details: Mapping[str, object]) -> None:
-        event = {"n": len(self.events) + 1, "at": _now(), "event": kind, **plain(details)}
+        event = {
+            "n": len(self.events) + 1,
+            "at": now("milliseconds"),
+            "event": kind,
+            **plain(details),
+        }
         self.events.append(event)
         if self.journal is not None:
             self.journal.put(event)
-
-
-def _now() -> str:
-    """The time, ISO 8601 to the millisecond, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

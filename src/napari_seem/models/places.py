@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import FileTrouble
 from ..io.guard import load_json
-from ..io.whole import replacing
+from ..io.whole import make_folder, replacing
 
 HOME_VARIABLE = "NAPARI_SEEM_HOME"
 LISTING = "places.json"
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 def remember(filename: str, path: Path) -> None:
     """Look for a file at `path` from now on, where it is not in the cache folder itself."""
     listing = cache_folder() / LISTING
-    listing.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(listing.parent)
     places = _places() | {filename: str(path.expanduser().resolve())}
     with replacing(listing) as (part,):
         part.write_text(json.dumps(places, indent=1))

@@ -18,7 +18,7 @@ from .. import __version__
 from ..checks import as_path
 from ..errors import FileTrouble
 from ..io.guard import TEXT_BYTES, check_file
-from ..io.whole import replacing, settle
+from ..io.whole import replacing, settle, writing
 from .results import Event, PlaneResult
 from .stack import Stack
 
@@ -82,14 +82,9 @@ class RunRecord:
         if self._path is None:
             return
         rows = [_row(one) for one in results]
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rows) + "\n")
-        except OSError as error:
-            raise FileTrouble(
-                f"'{self._path}' can't be written ({error.strerror or error}); free some disk "
-                "space, and give the same command again to go on"
-            ) from error
+        remedy = "free some disk space, and give the same command again to go on"
+        with writing(self._path, remedy=remedy), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(rows) + "\n")
 
     def _steps(self, path: Path) -> Iterator[tuple[str, list[PlaneResult]]]:
         """The lines of a former run, up to one that was not written to its end."""

@@ -11,7 +11,7 @@ from typing import Any
 from ..edits import now
 from ..errors import FileTrouble
 from ..io.guard import load_json, reading
-from ..io.whole import locked, replacing
+from ..io.whole import locked, make_folder, replacing
 
 TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"
 STATES = (TO_DO, IN_WORK, DONE, SKIPPED)
@@ -123,13 +123,7 @@ class MarkFolder:
         mark = self._changed(image, annotator, changes)
         if mark == self.read(image):
             return mark
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileTrouble(
-                f"the folder '{path.parent}' can't be made ({error.strerror or error}); choose "
-                "another folder for the labels"
-            ) from error
+        make_folder(path.parent)
         with locked(path):  # or what somebody else writes just then would be lost
             mark = self._changed(image, annotator, changes)
             _spare_damaged(path)

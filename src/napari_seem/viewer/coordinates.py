@@ -98,8 +98,8 @@ def lie_alike(one: Layer, other: Layer) -> bool:
     return lie_within(first, second, spatial_shape(one))
 
 
-def lie_within(one: FloatArray, other: FloatArray, shape: Sequence[int], by: float = SAME) -> bool:
-    """Whether two transforms put the pixels of an array onto the same places.
+def lie_within(one: FloatArray, other: FloatArray, shape: Sequence[int]) -> bool:
+    """Whether two transforms put the pixels of an array onto the same places, within `SAME`.
 
     Parameters
     ----------
@@ -107,15 +107,13 @@ def lie_within(one: FloatArray, other: FloatArray, shape: Sequence[int], by: flo
         From pixels to the world.
     shape : (N,)
         Of the array.
-    by : float
-        How far apart the places may be, in pixels.
     """
     corners = np.array([(*corner, 1) for corner in product(*((0, n - 1) for n in shape))], float).T
     try:
         found = np.linalg.solve(other, one @ corners)
     except np.linalg.LinAlgError:
         return False
-    return bool((np.abs(found - corners) <= by).all())
+    return bool((np.abs(found - corners) <= SAME).all())
 
 
 def world_to_data(layer: Layer, world: npt.ArrayLike, dims: Dims) -> FloatArray:

@@ -109,11 +109,15 @@ def set_table(labels: Labels, table: ObjectTable, known: Any = None) -> None:
 def others_columns(layer: Labels, ids: Iterable[int] | None = None) -> Any:
     """Columns that are not ours, as a DataFrame over ids: all, or some."""
     features = layer.features
-    columns = [name for name in features.columns if name not in OURS]
-    frame = features[columns]
-    frame = frame.set_axis(features["index"] if "index" in features else range(len(frame)))
-    frame = frame[~frame.index.duplicated()]
+    frame = of_others(features, features.get("index", range(len(features))))
     return frame if ids is None else frame[frame.index.isin(list(ids))]
+
+
+def of_others(frame: Any, ids: Iterable[int]) -> Any:
+    """Columns of a DataFrame that are not ours, over the ids of its rows; below 0 are none."""
+    columns = [name for name in frame.columns if name not in OURS]
+    found = frame[columns].set_axis(list(ids))
+    return found[~found.index.duplicated() & (found.index >= 0)]
 
 
 def _known(layer: Any) -> _Known:

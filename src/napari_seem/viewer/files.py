@@ -18,9 +18,10 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
-from ..io.label_store import moment_of, written_to
+from ..io.label_store import moment_of
 from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels, lazy
+from ..io.whole import writing
 from ..palette import Palette
 from .coordinates import full_data, lie_within
 from .documents import saving, written_by
@@ -278,7 +279,7 @@ def labels_to_save(layer: Layer, path: Path) -> SaveLabels:
     """
     layer = unwrap(layer)
     _spare_images(path)
-    with written_to(path):
+    with writing(path):
         moment = moment_of(full_data(layer))
     return SaveLabels(
         path, moment, table_of(layer), palette_of(layer), grid_of(layer),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from ..edits import ObjectRecord, ObjectTable
+from ..edits import ObjectRecord, ObjectTable, is_empty
+from .features import OURS, of_others
 
 NAMES = ("index", "label")
 """Columns that tell which object a row is of: napari's, and that of scikit-image's tables."""
@@ -31,22 +33,20 @@ def adopted(given: Any, former: Any) -> Any:
     """
     import pandas as pd
 
-    table, ours = ObjectTable.from_features(former), list(ObjectTable().to_features())
+    table = ObjectTable.from_features(former)
     ids, sure = _ids(given, table)
     rows = dict(table.items())
     if sure:
-        known = [name for name in ours[1:] if name in given]
+        known = [name for name in OURS[1:] if name in given]
         for at, label_id in enumerate(ids):
             if label_id > 0:
                 said = {name: given[name].iloc[at] for name in known}
                 rows[label_id] = _record(rows.get(label_id, ObjectRecord()), said)
     frame = pd.DataFrame(ObjectTable(rows).to_features())
-    others = _others(given, ids, ours)
-    if not set(ours) <= set(given.columns):
-        earlier = _others(former, _ids(former, table)[0], ours)
+    others, earlier = of_others(given, ids), of_others(former, _ids(former, table)[0])
+    if not set(OURS) <= set(given.columns):
         others = others.combine_first(earlier)[[*earlier, *(c for c in others if c not in earlier)]]
     elif others.shape[1]:  # rows that are left out keep what they have
-        earlier = _others(former, _ids(former, table)[0], ours)
         missing = earlier[~earlier.index.isin(others.index)]
         others = pd.concat([others, missing.reindex(columns=others.columns)])
     if others.shape[1]:
@@ -72,22 +72,13 @@ def _ids(frame: Any, table: ObjectTable) -> tuple[Sequence[int], bool]:
     return range(count), not known
 
 
-def _others(frame: Any, ids: Sequence[int], ours: Sequence[str]) -> Any:
-    """Columns that are not ours, by ids."""
-    columns = [name for name in frame.columns if name not in ours]
-    found = frame[columns].set_axis(list(ids))
-    return found[~found.index.duplicated() & (found.index >= 0)]
-
-
 def _record(known: ObjectRecord, said: dict[str, Any]) -> ObjectRecord:
     """An object of which something is said anew; what can't be read says nothing."""
-    from dataclasses import replace
-
     for name, value in said.items():
         try:
             read = getattr(ObjectRecord.from_row({name: value}), name)
         except (TypeError, ValueError):
             continue
-        if read == read and str(value) not in ("None", "nan", "NaT", "<NA>"):
+        if not is_empty(value):
             known = replace(known, **{name: read})
     return known

@@ -102,11 +102,7 @@ def note_saved(layer: Layer, path: Path) -> None:
 
 def grid_values(layer: Layer) -> dict[str, object]:
     """Axes, affine (from the array to the world) and units of a layer as plain values."""
-    return {
-        "axes": [str(label) for label in layer.axis_labels],
-        "affine": affine_matrix(layer).tolist(),
-        "units": [str(unit) for unit in layer.units],
-    }
+    return placed_grid(layer).to_dict()
 
 
 def short_unit(unit: object) -> str:

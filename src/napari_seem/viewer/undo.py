@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..edits import Edit
-from ..io.label_store import LabelStore, written_to
+from ..io.label_store import LabelStore
+from ..io.whole import writing
 from ..labels.undo import Block, Step, restore
 from . import private
 
@@ -72,7 +73,7 @@ class NapariUndo:
         constant = edit.new.size and edit.new.min() == edit.new.max()  # much faster to find out
         values = edit.new[:1] if constant else np.unique(edit.new)
         self._prepare([edit.block])
-        with nullcontext() if self._store is None else written_to(self._store.path):
+        with nullcontext() if self._store is None else writing(self._store.path):
             if len(values) > FEW and not hasattr(self._layer.data, "dask"):
                 self._set_pixels(edit)
                 return

@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray
-from ..guard import PIECE, UNPACKED_BYTES, BoundedFile, reading
+from ..guard import PIECE, UNPACKED_BYTES, BoundedFile, beginning, reading
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -35,11 +35,7 @@ _BEGINNINGS = (b"\x08\x00", b"\x02\x00", b"\x00\x08", b"\x00\x02")
 
 def is_dicom(path: Path) -> bool:
     """Return whether a file begins as DICOM files do."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    return beginning(path, 132)[128:] == b"DICM"
 
 
 def may_be(path: Path) -> bool:
@@ -84,9 +80,8 @@ def read_header(path: Path) -> Dataset | None:
     with naming_damage(path):
         if is_dicom(path):
             return read_dataset(path, stop_before_pixels=True)
-        with path.open("rb") as stream:
-            if stream.read(2) not in _BEGINNINGS:
-                return None
+        if beginning(path, 2) not in _BEGINNINGS:
+            return None
         bare = read_dataset(path, stop_before_pixels=True, force=True)
         return bare if "SOPClassUID" in bare or "Rows" in bare else None
 
