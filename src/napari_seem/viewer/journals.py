@@ -84,6 +84,6 @@ def _warn(trouble: str) -> None:
     from napari.utils.notifications import show_warning
 
     show_warning(
-        f"{trouble}, so a crash loses what you have not saved; save often, or choose another "
-        f"folder by the environment variable {FOLDER_VARIABLE}"
+        f"{trouble}, so a crash loses what you have not saved; save often, free disk space, or "
+        f"choose another folder by the environment variable {FOLDER_VARIABLE}"
     )
