@@ -212,7 +212,7 @@ def test_a_window_keeps_nothing_of_work_that_is_done(make_napari_viewer, qtbot, 
     assert kept() is None
 
 
-def test_removed_images_and_labels_are_freed_while_the_dock_is_open(dock, discs, settle):
+def test_removed_images_and_labels_are_freed_while_the_dock_is_open(dock, discs, settle, qtbot):
     viewer, gone = dock.viewer, []
     for turns in range(4):
         image = viewer.add_image(np.rot90(discs[0], turns).copy(), name=f"image {turns}")
@@ -224,10 +224,12 @@ def test_removed_images_and_labels_are_freed_while_the_dock_is_open(dock, discs,
         viewer.layers.remove(dock.annotator.labels)
         viewer.layers.remove(image)
         del image
-    settle(dock)
-    gc.collect()
 
-    assert [layer() for layer in gone[:-2]] == [None] * 6
+    def all_but_the_last() -> bool:
+        gc.collect()
+        return [layer() for layer in gone[:-2]] == [None] * 6
+
+    qtbot.waitUntil(all_but_the_last, timeout=20_000)
 
 
 def test_only_the_last_answers_are_kept_for_undo(dock, discs, settle):
