@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def test_it_says_so_where_the_weights_are_not_those_that_were_published(
 
     assert main(["info"]) == 0
     assert "(not the published file)" in capsys.readouterr().out
+
+
+def test_packages_are_called_as_pip_calls_them(said):
+    pytest.importorskip("gdcm")
+    assert said["python-gdcm"] == version("python-gdcm")
 
 
 def test_missing_packages_are_named(monkeypatch, capsys):

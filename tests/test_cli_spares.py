@@ -77,6 +77,12 @@ def test_force_replaces_and_own_files_need_none(folder, capsys, name):
     assert main([*command, theirs]) == 0
 
 
+def test_ids_that_are_too_large_to_be_carried_are_named(folder, capsys):
+    write_labels("large.nii.gz", SEEDS.astype(np.uint32) * 3_000_000_000)
+    assert main(["propagate", "s.tif", "large.nii.gz", *SHAPE, "-o", "new.tif"]) == 2
+    assert "hold the id 3000000000; number the objects up to" in capsys.readouterr().err
+
+
 def test_labels_by_example_are_refused_before_a_model_is_asked(folder, capsys):
     (folder / "out").mkdir()
     (folder / "out" / "a_labels.tif").write_text(CSV)

@@ -70,6 +70,7 @@ def test_a_segmentation_of_a_film_refers_to_it(film, tmp_path):
     write_labels(tmp_path / "seg.dcm", labels, grid)
     np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm", grid)[0], labels)
     np.testing.assert_array_equal(read_labels(tmp_path / "seg.dcm")[0], labels)
+    assert open_labels(tmp_path / "seg.dcm").grid.spacing == pytest.approx(grid.spacing)
     seg = pytest.importorskip("highdicom").seg.segread(tmp_path / "seg.dcm")
     (source,) = seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence
     assert source.ReferencedSOPInstanceUID == pydicom.dcmread(film).SOPInstanceUID

@@ -168,6 +168,16 @@ def test_unequal_distances_are_refused_with_their_files(make_series):
         open_image(make_series([0.0, 2.5, 5.0, 8.5]))
 
 
+def test_images_of_other_formats_in_the_folder_are_named(make_series):
+    folder = make_series(THREE)
+    grid = open_image(folder).grid
+    write_labels(folder / "labels.nii.gz", marked(grid), grid)
+    assert "warning" not in open_image(folder).about
+
+    (folder / "preview.jpg").write_bytes(b"a picture")
+    assert "left out are 'preview.jpg'" in open_image(folder).about["warning"]
+
+
 @pytest.fixture
 def medium(tmp_path):
     """A DICOM medium with the folders of one patient of pydicom's own, and its DICOMDIR."""

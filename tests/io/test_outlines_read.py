@@ -176,3 +176,11 @@ def test_what_can_t_be_written_or_read_is_refused(tmp_path):
     write_labels(tmp_path / "a.tif", RING)
     with pytest.raises(InvalidLabels, match=r"not \(3, 3\)"):
         read_labels(tmp_path / "a.tif", shape=(3, 3))
+
+
+@pytest.mark.parametrize("ending", [*ENDINGS, ".zip"])
+def test_outlines_on_an_image_of_another_shape_are_refused(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    write_labels(path, np.pad(RING, ((0, 3), (0, 0))))
+    with pytest.raises(InvalidLabels, match=r"shape \(12, 9\), not \(9, 12\)"):
+        read_labels(path, shape=(9, 12))

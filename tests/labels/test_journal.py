@@ -178,6 +178,18 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(begin, tmp_path, monkeypa
     assert path.read_bytes().endswith(b"}\n")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file can't be deleted there")
+def test_a_log_that_is_deleted_in_mid_work_is_written_anew(begin, tmp_path):
+    labels, recorder = begin()
+    change(labels, recorder)
+    recorder.journal.path.unlink()
+    change(labels, recorder, 2)
+
+    assert is_live(recorder.journal.path)
+    ended(recorder)
+    assert np.array_equal(recoveries(tmp_path)[0].read().labels, labels)
+
+
 def test_it_is_synced_to_disk_after_a_while_and_when_labels_are_written(begin, monkeypatch):
     synced = []
     monkeypatch.setattr("napari_seem.labels.journal.SYNC_AFTER", 0.05)

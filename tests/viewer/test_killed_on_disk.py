@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from disk_kills import kill_once
+from disk_kills import commit, document_of_array, kill_once, state
 
 from napari_seem.viewer import targets
 
@@ -25,3 +25,12 @@ def test_an_object_is_written_whole_with_its_row_or_not_at_all(tmp_path, monkeyp
         seen.add(label_id)
         last += EVERY
     assert seen == {1, 2}
+
+
+def test_former_pixels_that_were_not_written_whole_are_swept(tmp_path):
+    commit(document_of_array(tmp_path)[0], 1)
+    (folder,) = tmp_path.iterdir()
+    cut = folder / ".pending-2-0.part"  # killed while it kept what the second change would replace
+    cut.write_bytes(b"PK")
+    assert state(folder) == ({1: 360_000}, [1])
+    assert not cut.exists()

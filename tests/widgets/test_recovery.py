@@ -6,9 +6,9 @@ import shutil
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QCloseEvent
-from qtpy.QtWidgets import QApplication, QMessageBox
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 from recovery_kills import kill_windows
 
 from napari_seem.commands.recovery import recoveries
@@ -18,7 +18,7 @@ from napari_seem.labels.plans import recolour, rename_object
 from napari_seem.viewer.coordinates import affine_matrix
 from napari_seem.viewer.documents import document_of, is_unsaved
 from napari_seem.viewer.features import table_of
-from napari_seem.viewer.metadata import note_saved
+from napari_seem.viewer.metadata import SOURCE, note_saved
 from napari_seem.viewer.palette import palette_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of
@@ -256,6 +256,26 @@ def test_a_window_does_not_close_over_unsaved_labels_without_a_word(
     assert np.array_equal(read_labels(tmp_path / "out.tif")[0], labels.data)
 
 
+def test_labels_that_were_never_saved_are_saved_beside_their_image(
+    shown, qtbot, tmp_path, monkeypatch
+):
+    dock, _ = shown
+    layer = dock.viewer.layers["low"]
+    layer.metadata = {**layer.metadata, SOURCE: str(tmp_path / "low.tif")}
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    asked, closed = [], []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (asked.append(a[2]), a[2:])[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(dock.window(), "close", lambda: closed.append(True))
+        answer(qtbot, KINDS.Save)
+        assert not close(dock)
+        qtbot.waitUntil(lambda: bool(closed), timeout=20_000)
+
+    assert asked == [str(tmp_path / "mine.tif")]
+    assert read_labels(tmp_path / "mine.tif")[0].max() == 1
+
+
 def test_a_script_closes_a_window_without_a_question(make_napari_viewer, model, monkeypatch):
     viewer = make_napari_viewer(show=True)
     dock = AnnotateWidget(viewer, loader=lambda name: model)
@@ -285,3 +305,52 @@ def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):
 
 def test_windows_that_are_killed_lose_at_most_the_last_step(tmp_path):
     assert kill_windows(tmp_path, 5, 1, 6, shown=False) == []
+
+
+def test_two_windows_bring_the_same_labels_back_once(dock, discs, settle, crash, offered, qtbot):
+    click(dock, discs)
+    settle(dock)
+    dock.commit()
+    logs = crash()
+    (first, one), (second, two) = offered(), offered()
+    for again, offer in ((first, one), (second, two)):
+        again.viewer.add_image(discs[0], name="discs")
+        offer.all.click()
+        qtbot.waitUntil(lambda offer=offer: not offer.rows, timeout=20_000)
+
+    assert "discs labels" in first.viewer.layers
+    assert "discs labels" not in second.viewer.layers
+    assert "Another window" in two.message.text()
+    assert not two.all.isVisible()
+    assert recoveries(logs, every=True) == []  # one is worked on, the other lives on in it
+
+
+def test_labels_brought_back_without_their_image_still_know_it(dock, crash, offered, qtbot):
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    logs = crash()
+    _, offer = offered()
+    offer.all.click()
+    qtbot.waitUntil(lambda: not offer.rows, timeout=20_000)
+    shutil.copytree(logs, logs.with_name("later"))
+
+    (found,) = recoveries(logs.with_name("later"))
+    assert (found.labels, found.image) == ("mine", "discs")
+
+
+@pytest.mark.parametrize("closes", [True, False])
+def test_discarded_labels_are_dropped_only_where_napari_does_close(
+    shown, qtbot, monkeypatch, crash, closes
+):
+    dock, _ = shown
+    window = dock.window()
+    dock.viewer.add_labels(np.zeros((64, 80), np.uint8), name="mine").paint((5, 5), 1)
+    QApplication.processEvents()
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+    with monkeypatch.context() as patch:  # as where a person answers napari's own question
+        patch.setattr(window, "closeEvent", lambda event: event.setAccepted(closes))
+        answer(qtbot, KINDS.Discard)
+        window.close()
+
+    assert window.isVisible() != closes
+    assert [found.labels for found in recoveries(crash())] == ([] if closes else ["mine"])

@@ -11,7 +11,7 @@ from ..models.machine import compute_facts, weights_facts
 
 LIBRARIES = (
     "napari", "PyQt6", "PySide6", "numpy", "scipy", "scikit-image", "torch", "dask", "pandas",
-    "tokenizers", *EXTRA_OF,
+    "tokenizers", *("python-gdcm" if name == "gdcm" else name for name in EXTRA_OF),
 )  # fmt: skip
 """Packages whose versions are listed; those that are missing are named as such."""
 

@@ -68,8 +68,7 @@ def _list(found: list[Recovery]) -> None:
             what = counted(one.read().count)
         except (NapariSeemError, OSError) as error:
             what = f"can't be read: {error}"
-        prompts = sum(len(line.get("prompts", ())) for line in one.session.uncommitted)
-        more = f", {prompts} prompts not committed" if prompts else ""
+        more = f", {one.prompts}" if one.prompts else ""
         more += ", of a series: open it again" if one.is_of_series else ""
         print(f"{number:3d}  {one.time:%Y-%m-%d %H:%M}  {one.labels}: {what}{more}")
         print(f"     image {one.source or one.image or 'unknown'}\n     {one.path}")

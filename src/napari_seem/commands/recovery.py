@@ -20,7 +20,7 @@ from ..io.files import open_image
 from ..io.grid import Grid, ids_in
 from ..io.label_store import LabelStore
 from ..io.opened import Opened
-from ..labels.journal import is_live
+from ..labels.journal import BROUGHT_BACK, is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
 from ..palette import Palette
 from .files import SaveLabels
@@ -95,6 +95,14 @@ class Recovery:
     def has_content(self) -> bool:
         """Whether anything would be lost without it."""
         return bool(self.session.is_unsaved or self.session.uncommitted)
+
+    @property
+    def prompts(self) -> str:
+        """How many prompts were not committed, in words; "" for none."""
+        lines = self.session.uncommitted
+        own = sum(len(line.get("prompts", ())) for line in lines)
+        count = own + sum(len(one["prompts"]) for x in lines for one in x.get("waiting", ()))
+        return f"{count} prompt{'s' * (count != 1)} not committed" if count else ""
 
     @property
     def grid(self) -> Grid:
@@ -247,7 +255,7 @@ def left_behind(folder: Path, *, every: bool = False) -> list[Path]:
             if path.is_file():  # no pipe, which would be waited for
                 known.append((path.stat().st_mtime, path))
     found = [path for _, path in sorted(known, reverse=True)]
-    return [path for path in found if (every or not _is_closed(path)) and not is_live(path)]
+    return [path for path in found if (every or not is_closed(path)) and not is_live(path)]
 
 
 def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
@@ -258,24 +266,35 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
     folder : Path
         Of the journals.
     every : bool
-        What was discarded, and labels that were removed without being saved, as well.
+        What was discarded, and labels that were removed without being saved, as well; but not
+        what was brought back.
     """
     found = []
     for path in left_behind(folder, every=every):
         with suppress(NapariSeemError, OSError):
             session = read_log(path)[-1]
+            if session.events[-1].get("why") == BROUGHT_BACK:  # another journal goes on with it
+                continue
             one = Recovery(path, _reopened(session) if every else session)
             if one.has_content:
                 found.append(one)
     return found
 
 
-def _is_closed(path: Path) -> bool:
-    """Whether the last line of a journal says that it was closed, without reading the others."""
+def is_closed(path: Path, why: str = "") -> bool:
+    """Whether the last line of a journal closes it, without reading the others.
+
+    Parameters
+    ----------
+    path : Path
+    why : str
+        For this reason; by default for any.
+    """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - CLOSING))
-        return b'"event": "close"' in file.read().rstrip(b"\n").rpartition(b"\n")[2]
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    return b'"event": "close"' in last and (not why or f'"why": "{why}"'.encode() in last)
 
 
 def _reopened(session: SessionLog) -> SessionLog:

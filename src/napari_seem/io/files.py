@@ -28,6 +28,7 @@ from .formats import (
     ending,
     find_labels,
     format_of,
+    left_out,
     own_table,
     place_of_table,
     stem_of,
@@ -112,7 +113,10 @@ def _open(path: Path, series: str | None, as_stored: bool) -> Opened:
     if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
     if dicom.may_be(path):
-        return dicom.open_series(path, series)
+        opened = dicom.open_series(path, series)
+        notes = [note for note in (opened.about.get("warning"), left_out(path)) if note]
+        about = {**opened.about, "warning": "; ".join(notes)} if notes else opened.about
+        return replace(opened, about=about)
     if geotiff.has_place(path):
         return geotiff.open_geotiff(path, as_stored)
     pictures.refuse_others(path)
@@ -327,7 +331,8 @@ def open_labels(
         )
     own = opened.grid
     about.pop(FILE, None)
-    if kind in OUTLINES or own.format == "tiff":  # which can't hold an affine themselves
+    bare = own.format == "tiff" or (kind == ".dcm" and set(own.units) == {"pixel"})
+    if kind in OUTLINES or bare:  # which can't hold a place themselves
         own = own.placed_by(written)
     (grid or own).check(labels)
     return replace(opened, table=table, about=about, grid=grid or own)

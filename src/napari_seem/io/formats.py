@@ -11,7 +11,7 @@ from typing import Any
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, NapariSeemError
-from . import nifti, ome_zarr_read
+from . import nifti, ome_zarr_read, pictures, tiff
 from .dicom.headers import is_dicom
 from .guard import beginning, reading
 from .table import FILE, VERSION, read_json
@@ -31,6 +31,8 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "Cell Tracking Challenge": (TRACKS,),
 }
 """Formats of labels -> endings of the file's name."""
+SUFFIXES = (*tiff.ENDINGS, *pictures.ENDINGS, *nifti.SUFFIXES)
+"""Endings of the files of a folder that are taken as images."""
 WRITTEN = tuple(ending for group in FORMATS.values() for ending in group)
 """Endings of the formats that labels are written in."""
 READ = (*WRITTEN, ".roi")
@@ -160,6 +162,18 @@ def _holds_labels(path: Path, kind: str) -> bool:
     if kind in ("", TRACKS):
         return path.name in ("man_track.txt", "res_track.txt")
     return own_table(path) is not None or (kind in nifti.SUFFIXES and nifti.holds_labels(path))
+
+
+def left_out(folder: Path) -> str:
+    """Say which images of a DICOM folder are of other formats; "" where there are none."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    names = [
+        one.name for one in inside
+        if one.name.lower().endswith(SUFFIXES) and not one.name.startswith(".")
+        and not is_dicom(one) and find_labels(one) is None
+    ]  # fmt: skip
+    listed = ", ".join(f"'{name}'" for name in names[:3]) + ", ..." * (len(names) > 3)
+    return f"only its DICOM images are opened; left out are {listed}" if names else ""
 
 
 def own_table(path: Path) -> tuple[ObjectTable, dict[str, object]] | None:

@@ -92,6 +92,8 @@ def reason(error: BaseException) -> str:
         return "it asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     text = (str(error).strip().splitlines() or [""])[0]
     plain = isinstance(error, KeyError) or not text
     return f"{type(error).__name__} {text}".strip()[:200] if plain else text[:200]

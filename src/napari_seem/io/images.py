@@ -14,17 +14,15 @@ from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidImage, InvalidLabels
 from ..images import MOST_CHANNELS, ArraySource
-from . import nifti, pictures, tiff
+from . import pictures
 from .dicom import is_series
 from .files import open_image, open_labels, write_labels
-from .formats import ending, stem_of
+from .formats import SUFFIXES, ending, stem_of
 from .grid import Grid
 from .ome_zarr_read import is_ome_zarr
 from .opened import Opened, OpenedLabels, lazy
 
 LOG = logging.getLogger(__name__)
-SUFFIXES = (*tiff.ENDINGS, *pictures.ENDINGS, *nifti.SUFFIXES)
-"""Endings of the files of a folder that are taken as images."""
 
 
 def channels_last(opened: Opened) -> ArraySource:

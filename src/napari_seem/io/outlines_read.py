@@ -66,8 +66,10 @@ def _read_geojson(
 ) -> Read:
     features = document["features"]
     about = dict(document.get("napari-seem", {}))
-    size = _size(path, [None if grid is None else grid.shape, shape, about.pop("shape", None)])
     on_map = grid is not None and grid.format == "geotiff"
+    stated = about.pop("shape", None)
+    check_stated(path, None if on_map else stated, shape if grid is None else grid.shape)
+    size = _size(path, [None if grid is None else grid.shape, shape, stated])
     written = about.pop("transform", None)
     given = list(grid.native["transform"])[:6] if grid and on_map else written
     a, b, c, d, e, f = PIXELS if given is None else given
@@ -95,6 +97,7 @@ def _read_coco(
             f"'{path}' holds the outlines of {len(images)} images; save those of one image alone"
         )
     written = [images[0]["height"], images[0]["width"]] if images else None
+    check_stated(path, written, shape if grid is None else grid.shape)
     size = _size(path, [None if grid is None else grid.shape, shape, written])
     names = {one["id"]: str(one["name"]) for one in document.get("categories", ())}
     annotations = document["annotations"]
@@ -175,6 +178,16 @@ def _unpacked(text: str) -> list[int]:
         runs.append(value + (runs[-2] if len(runs) > 2 else 0))
         value, shift = 0, 0
     return runs
+
+
+def check_stated(path: Path, stated: Sequence[int] | None, given: Sequence[int] | None) -> None:
+    """Raise `InvalidLabels` where a file states another shape of its image than is given."""
+    pairs = zip(reversed(stated or ()), reversed(given or ()), strict=False)
+    if stated and given and any(one != other for one, other in pairs):
+        raise InvalidLabels(
+            f"'{path}' holds outlines on an image of shape {tuple(stated)}, not {tuple(given)}; "
+            "give the image on which they were drawn"
+        )
 
 
 def _size(path: Path, known: Sequence[Sequence[int] | None]) -> tuple[int, int]:

@@ -66,6 +66,8 @@ class Pending:
         done : int
             The number of the last change that is whole; what others left is deleted.
         """
+        for part in self._folder.glob(".pending-*.part"):  # nothing was changed yet
+            part.unlink(missing_ok=True)
         named = [(_NAME.fullmatch(path.name), path) for path in self._folder.glob(".pending-*")]
         known = sorted((int(m[1]), int(m[2]), path) for m, path in named if m is not None)
         self._files = [path for *_, path in known]

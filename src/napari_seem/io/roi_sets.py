@@ -21,6 +21,7 @@ from .extras import need
 from .grid import Grid, ids_in, narrowest
 from .guard import check_memory, member, members, read_bytes, reading
 from .outlines import Ring, outlines
+from .outlines_read import check_stated
 from .table import class_colour, plain_row, table_of
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def read_roi_set(
         about = next((found for roi in rois if (found := _property(roi, ABOUT))), {})
         table = table_of(about.pop("objects", []))
         written = about.pop("shape", None)
-        size = (shape if grid is None else grid.shape) or written
+        size = shape if grid is None else grid.shape
+        check_stated(path, written, size)
+        size = size or written
         check_memory(path, 4 * prod(size or ()))
     if size is None:
         raise InvalidLabels(

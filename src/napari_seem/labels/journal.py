@@ -18,6 +18,8 @@ from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of,
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
 SYNC_AFTER = 10.0
 """Seconds after which what was written is synced to the disk, so that a power cut leaves it."""
+BROUGHT_BACK = "recovered"
+"""Why a journal was closed whose labels another one goes on with."""
 KEPT_DAYS = 30
 KEPT_BYTES = 1 << 30
 """Journals of sessions that ended are deleted after so many days, and beyond so many bytes."""
@@ -102,12 +104,17 @@ class Journal:
             self._timer.start()
 
     def _opened(self) -> BinaryIO:
-        if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab", buffering=0)
-            _lock(self._file)
-            finalize(self, self._file.close)  # the lock goes with the session
-        return self._file
+        former = self._file
+        if former is not None and self.path.exists():
+            return former
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = self.path.open("a+b", buffering=0)
+        _lock(file)
+        finalize(self, file.close)  # the lock goes with the session
+        if former is not None:  # its file was deleted meanwhile, which is still read
+            _copy(former, file, self.path)
+        self._file = file
+        return file
 
     def _let_go(self) -> None:
         self.sync()
@@ -194,6 +201,18 @@ def _write(file: BinaryIO, lines: bytes) -> None:
         with suppress(OSError):
             file.truncate(start)
         raise
+
+
+def _copy(former: BinaryIO, file: BinaryIO, path: Path) -> None:
+    """Write all of a deleted file to a new one, and close it; else there is no new one."""
+    former.seek(0)
+    try:
+        _write(file, former.read())
+    except OSError:
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+    former.close()
 
 
 def _lock(file: BinaryIO) -> bool:

@@ -90,8 +90,11 @@ def objects_block(plane: Plane, shape: Sequence[int], objects: Sequence[NewObjec
 
 
 def read_plane(data: ArraySource, plane: Plane) -> npt.NDArray[np.int32]:
-    """A plane of a label array of any shape, int32 (H, W)."""
-    return replace(plane, channels=False).read(data).astype(np.int32)
+    """A plane of a label array of any shape, int32 (H, W); int64 where its ids need that."""
+    values = replace(plane, channels=False).read(data)
+    if values.dtype.itemsize >= 4 and values.max(initial=0) > np.iinfo(np.int32).max:
+        return values.astype(np.int64)  # type: ignore[return-value]  # refused where it can't be
+    return values.astype(np.int32)
 
 
 def plane_block(

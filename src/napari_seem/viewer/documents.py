@@ -14,7 +14,7 @@ from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from ..io.label_store import LabelStore
 from ..labels.document import LabelDocument
-from ..labels.journal import discard
+from ..labels.journal import BROUGHT_BACK, discard
 from ..labels.log import Event
 from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
@@ -258,7 +258,7 @@ def take_over(layer: Layer, journal: Path) -> None:
     log.note("recovered", {"from": journal.name})
     log.journal.sync()
     with suppress(FileTrouble):  # it would be offered again
-        discard(journal, "recovered")
+        discard(journal, BROUGHT_BACK)
 
 
 def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Event]]:

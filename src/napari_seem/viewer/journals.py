@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
-from ..labels.journal import Journal, clean_up, logs_folder
+from ..labels.journal import FOLDER_VARIABLE, Journal, clean_up, logs_folder
 from ..labels.log import SUFFIX
 from ..labels.recorder import Recorder
 from .coordinates import spatial_shape
@@ -24,6 +24,8 @@ SERIES = "napari-seem series"
 """Key of a Labels layer's metadata: the folder of the series that it belongs to."""
 _LIES_ON: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
 """The image of labels that were not made for one."""
+_MISSING: WeakKeyDictionary[Any, dict[str, object]] = WeakKeyDictionary()
+"""Name and file of the image of labels that were brought back without it."""
 
 
 def journal_for(session: str) -> Journal | None:
@@ -55,6 +57,11 @@ def note_image(labels: Labels, image: Image) -> None:
     _LIES_ON[labels] = ref(image)
 
 
+def note_missing_image(labels: Labels, name: str, source: str) -> None:
+    """Remember the name and the file of the image of labels that are open without it."""
+    _MISSING[labels] = {"name": name, "source": source}
+
+
 def layer_values(layer: Labels) -> dict[str, object]:
     """What recovery needs of a Labels layer, besides pixels and objects, as plain values."""
     store, known = store_of(layer), _LIES_ON.get(layer)
@@ -64,7 +71,7 @@ def layer_values(layer: Labels) -> dict[str, object]:
         "saved": str(layer.metadata.get(SAVED, "")),
         "series": str(layer.metadata.get(SERIES, "")),
         "folder": "" if store is None else str(store.path.absolute()),
-        "image": {} if image is None else _image_values(image),
+        "image": _MISSING.get(layer, {}) if image is None else _image_values(image),
     }  # fmt: skip
 
 
@@ -76,4 +83,7 @@ def _image_values(image: Image) -> dict[str, object]:
 def _warn(trouble: str) -> None:
     from napari.utils.notifications import show_warning
 
-    show_warning(f"{trouble}; the record is still saved beside the labels")
+    show_warning(
+        f"{trouble}, so a crash loses what you have not saved; save often, free disk space, or "
+        f"choose another folder by the environment variable {FOLDER_VARIABLE}"
+    )

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..commands.recovery import Recovered, Recovery
 from ..errors import InvalidImage
 from ..io.opened import OpenedLabels
-from ..labels.journal import discard
+from ..labels.journal import BROUGHT_BACK, discard
 from ..labels.log import Event
 from ..labels.recorder import Recorder
 from .coordinates import spatial_shape
 from .documents import document_of, take_over
 from .files import as_layers, labels_layer
+from .journals import note_missing_image
 from .left_prompts import draft_of, leave
 from .metadata import GRID, SAVED, source_path
 from .private import unwrap
@@ -65,7 +66,7 @@ def bring_back(viewer: ViewerModel, done: Recovered) -> tuple[Labels | None, Ima
             raise InvalidImage(f"open the image '{recovery.image}' first: prompts were made on it")
         _keep(draft_of(image), lines)
         leave(image, lines)
-        discard(recovery.path, "recovered")
+        discard(recovery.path, BROUGHT_BACK)
         return None, image
     labels = _labels(own, done, image)
     _keep(document_of(labels).log, lines)
@@ -96,7 +97,9 @@ def _labels(viewer: Any, done: Recovered, image: Image | None) -> Labels:
         options["metadata"][SAVED] = recovery.saved
         options["metadata"][GRID] = replace(done.grid, shape=grid.shape)
         layer = viewer.add_labels(data, **options)
-    if image is not None:
+    if image is None:
+        note_missing_image(layer, recovery.image, str(recovery.source or ""))
+    else:
         note_owner(layer, image)
         slide_under_prompts(viewer, layer, image)
         viewer.layers.selection.active = image

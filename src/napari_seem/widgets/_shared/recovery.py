@@ -21,9 +21,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...commands.recovery import SIDE, Recovered, Recovery, recoveries
+from ...commands.recovery import SIDE, Recovered, Recovery, is_closed, recoveries
 from ...errors import NapariSeemError
-from ...labels.journal import discard, logs_folder
+from ...labels.journal import BROUGHT_BACK, discard, logs_folder
 from ...labels.plans import counted
 from ...viewer.recovered import bring_back
 from .forms import without_arguments
@@ -33,9 +33,13 @@ from .runner import Job, LatestRunner, explained
 from .steps import Steps
 
 Added = Callable[[Any, Any], None]
-INTRODUCTION = (
+OFFERED = (
     "These labels were not saved when napari ended. What is brought back has not been saved yet, "
     "either; what is discarded stays in <i>napari-seem recover --all</i> for 30 days."
+)
+EVERY = (
+    "These labels were removed or discarded, or napari ended before they were saved; they are kept "
+    "for 30 days. What is brought back has not been saved yet, either."
 )
 
 
@@ -67,7 +71,7 @@ class RecoveryWindow(QDialog):
         self.steps, self.runner = Steps(self), LatestRunner(self)
         self.setWindowTitle("Labels that were not saved")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        introduction = QLabel(INTRODUCTION)
+        introduction = QLabel(EVERY if every else OFFERED)
         introduction.setWordWrap(True)
         self._list = QVBoxLayout()
         self._list.addStretch(1)
@@ -76,8 +80,8 @@ class RecoveryWindow(QDialog):
         area.setWidgetResizable(True)
         area.setWidget(inner)
         buttons = QDialogButtonBox()
-        self.all = buttons.addButton("Bring all back", QDialogButtonBox.ButtonRole.AcceptRole)
-        self.later = buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
+        self.all: Any = buttons.addButton("Bring all back", QDialogButtonBox.ButtonRole.AcceptRole)
+        self.later: Any = buttons.addButton("Not now", QDialogButtonBox.ButtonRole.RejectRole)
         buttons.accepted.connect(self.bring_all_back)
         buttons.rejected.connect(self.close)
         column = QVBoxLayout(self)
@@ -122,6 +126,7 @@ class RecoveryWindow(QDialog):
 
     def _add(self, found: tuple[Recovery, int, Any]) -> None:
         row = RecoveryRow(self, *found)
+        row.discard.setVisible(not self._every)
         self.rows.append(row)
         self._list.insertWidget(self._list.count() - 1, row)
         if not self.isVisible():
@@ -132,19 +137,26 @@ class RecoveryWindow(QDialog):
             self.message.say(trouble, problem=True)
         elif not self.rows and self._every:
             self.message.say("nothing is left that was not saved")
+            self._offer_nothing()
             self.show()
         elif not self.rows:
             self.close()
 
     def _on_read(self, row: RecoveryRow, done: Recovered) -> None:
         try:
+            if is_closed(row.recovery.path, BROUGHT_BACK):
+                self.message.say(f"another window has brought '{row.recovery.labels}' back")
+                self._take_out(row)
+                return
             labels, image = bring_back(self._viewer(), done)
-        except NapariSeemError as error:
+        except (NapariSeemError, OSError) as error:
             self._on_failure(row, error)
             return
         self._added(labels, image)
         if image is None:
-            self.message.say(f"the image '{row.recovery.image}' was not found; open it, too")
+            source = row.recovery.source
+            where = f" at '{source}'" if source else ""
+            self.message.say(f"the image '{row.recovery.image}' was not found{where}; open it, too")
         self._take_out(row)
 
     def _on_failure(self, row: RecoveryRow, error: Exception) -> None:
@@ -155,8 +167,15 @@ class RecoveryWindow(QDialog):
         self.rows.remove(row)
         row.setParent(None)
         row.deleteLater()
-        if not self.rows and not self.steps.running and not self.message.text():
-            self.close()
+        if not self.rows and not self.steps.running:
+            self._offer_nothing()
+            if not self.message.text():
+                self.close()
+
+    def _offer_nothing(self) -> None:
+        """Leave the message, and a button to close it."""
+        self.all.setVisible(False)
+        self.later.setText("Close")
 
 
 class RecoveryRow(QWidget):
@@ -193,12 +212,8 @@ class RecoveryRow(QWidget):
 
 def described(recovery: Recovery, count: int) -> str:
     """What was not saved, in a few lines."""
-    prompts = sum(
-        len(line.get("prompts", ())) + sum(len(one["prompts"]) for one in line.get("waiting", ()))
-        for line in recovery.session.uncommitted
-    )
     on = f"on {recovery.image}\n" if recovery.image else ""
-    more = f"\n{prompts} prompt{'s' * (prompts != 1)} not committed" if prompts else ""
+    more = f"\n{recovery.prompts}" if recovery.prompts else ""
     return f"{recovery.labels}\n{on}{recovery.time:%-d %B %Y, %H:%M}\n{counted(count)}{more}"
 
 

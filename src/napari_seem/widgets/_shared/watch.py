@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QMessageBox
+from qtpy.QtWidgets import QMainWindow, QMessageBox
 
 from ...commands.recovery import left_behind
 from ...labels.journal import logs_folder
@@ -19,7 +19,7 @@ from ...viewer.left_prompts import close_draft
 from ...viewer.private import canvas_of, unwrap
 from ...viewer.roles import follow_painting, is_ours
 from ...viewer.shown import image_layers, owner_of
-from ..menus.files import save
+from ..menus.files import front_window, save
 from .message import notify
 from .recovery import RecoveryWindow
 
@@ -45,13 +45,14 @@ class Watch(QObject):
         super().__init__()
         self._viewer = ref(viewer)
         self._window_ref: Any = lambda: None
+        self._closes = False
         self.docks: WeakSet[Any] = WeakSet()
         self.offer: RecoveryWindow | None = None
         follow_painting(viewer, self._on_paint)
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
-    def _window(self) -> Any:
+    def window(self) -> Any:
         """The window, which must not be kept alive; None without one."""
         window = self._window_ref()
         return window if window is not None and isalive(window) else None
@@ -66,27 +67,27 @@ class Watch(QObject):
 
     def follow_window(self, window: QMainWindow) -> None:
         """Know the window, to ask before it closes; napari doesn't tell its docks."""
-        if window is not self._window:
+        if window is not self.window:
             self._window_ref = ref(window)
             window.installEventFilter(self)
             self.look_for_lost(window)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Ask before the window closes, where a person closes it."""
-        if event is None or event.type() != QEvent.Type.Close or watched is not self._window:
+        kind = None if event is None or watched is not self.window else event.type()
+        if event is not None and kind == QEvent.Type.Hide and not event.spontaneous():
+            self._close_logs()  # where it does close, as napari may have asked, too
+        if event is None or kind != QEvent.Type.Close:
             return bool(super().eventFilter(watched, event))
         waiting = sum(dock.prepare_to_close() for dock in self._open_docks())
         viewer = self._viewer()
         canvas = None if viewer is None else canvas_of(viewer)
         if viewer is None or canvas is None or not canvas.isVisible():  # a script closes it
             return False
-        if self._may_close(waiting):
-            for layer in list(viewer.layers):
-                close_document(layer)
-                close_draft(layer)
-            return False
-        event.ignore()
-        return True
+        self._closes = self._may_close(waiting)
+        if not self._closes:
+            event.ignore()
+        return not self._closes
 
     def unsaved(self) -> list[Any]:
         """The Labels layers with changes that are in no file."""
@@ -98,22 +99,28 @@ class Watch(QObject):
         layers = self.unsaved()
         if not layers and not waiting:
             return True
-        chosen = _ask(self._window, [layer.name for layer in layers], waiting)
+        chosen = _ask(self.window, [layer.name for layer in layers], waiting)
         if chosen == QMessageBox.StandardButton.Save:
             self._save_next("", False)
         return bool(chosen == QMessageBox.StandardButton.Discard)
+
+    def _close_logs(self) -> None:
+        closes, viewer, self._closes = self._closes, self._viewer(), False
+        for layer in list(viewer.layers) if closes and viewer is not None else ():
+            close_document(layer)
+            close_draft(layer)
 
     def _save_next(self, said: str, wrong: bool) -> None:
         """Save one layer after another, each to its file or where the person says; then close."""
         if said:
             notify(said, problem=wrong)
         layers = self.unsaved()
-        if wrong or self._window is None:
+        if wrong or self.window is None:
             return
         if layers:
-            save(layers[0], owner_of(layers[0]), self._save_next)
+            save(layers[0], _image_under(layers[0], self._viewer()), self._save_next)
         else:
-            self._window.close()
+            self.window.close()
 
     def _forget_offer(self, _: int) -> None:
         self.offer = None
@@ -132,8 +139,7 @@ class Watch(QObject):
     def _begin_log(self, layer: Any) -> None:
         viewer = self._viewer() if isalive(self) else None
         if viewer is not None and layer in viewer.layers and not is_ours(layer):
-            images = [x for x in reversed(image_layers(viewer)) if lie_alike(layer, x)]
-            begin_log(layer, next(iter(images), None))
+            begin_log(layer, _image_under(layer, viewer))
 
     def _on_removed(self, event: Any) -> None:
         if is_unsaved(event.value):
@@ -142,7 +148,7 @@ class Watch(QObject):
         close_draft(event.value)
 
     def _say_removed(self, name: str) -> None:
-        if isalive(self) and self._window is not None and self._window.isVisible():
+        if isalive(self) and self.window is not None and self.window.isVisible():
             notify(
                 f"'{name}' had changes that were not saved; File > IO Utilities > Bring back "
                 "labels that were not saved has them"
@@ -160,7 +166,14 @@ def watch_of(viewer: Any) -> Watch:
 def bring_back_labels(viewer: Viewer) -> None:
     """Show all labels that were not saved, also those that were discarded or removed."""
     own = unwrap(viewer)
-    watch_of(own).look_for_lost(QApplication.activeWindow(), every=True)
+    watch = watch_of(own)
+    watch.look_for_lost(watch.window or front_window(), every=True)
+
+
+def _image_under(layer: Any, viewer: Any) -> Any:
+    """The image that labels were made for, or else the uppermost one that they lie on, or None."""
+    images = (x for x in reversed(image_layers(viewer)) if lie_alike(layer, x))
+    return owner_of(layer) or next(images, None)
 
 
 def _ask(window: Any, names: list[str], waiting: int) -> Any:

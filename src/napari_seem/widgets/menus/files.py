@@ -170,7 +170,8 @@ def save_to(layer: Labels, path: Path, say: Callable[[str, bool], None] | None =
 
     def written(paths: list[Path]) -> None:
         note_saved(layer, path)
-        said = f"{counted(count)} of '{layer.name}' saved: {', '.join(map(str, paths))}"
+        what = f"{counted(count)} of " if count else ""  # none of labels that were only painted
+        said = f"{what}'{layer.name}' saved: {', '.join(map(str, paths))}"
         tell(f"{said}. {guess}" if guess else said, False)
 
     _in_thread(
@@ -236,7 +237,7 @@ def _in_thread(
 
     Where it is cancelled, its outcome is dropped; work that `reports` its steps ends there.
     """
-    window = _window()
+    window = front_window()
     runner = LatestRunner(window or QApplication.instance())
     bar = None if window is None else window.statusBar()
     if bar is not None:
@@ -254,7 +255,7 @@ def _in_thread(
     )
 
 
-def _window() -> QMainWindow | None:
+def front_window() -> QMainWindow | None:
     """The window in front, or else the one that was opened last."""
     active = QApplication.activeWindow()
     shown = [one for one in QApplication.topLevelWidgets() if one.isVisible()]

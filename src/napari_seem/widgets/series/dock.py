@@ -9,7 +9,7 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QFileDialog
 
-from ...io.images import SUFFIXES
+from ...io.formats import SUFFIXES
 from ...io.label_store import default_home
 from ...series.marks import SKIPPED
 from ...series.series import LABELS, Series
