@@ -319,16 +319,14 @@ _CELLS: dict[str, tuple[type, Any]] = {
 """Columns of a record in their order: what they hold, and what stands for nothing known."""
 
 
-def now(timespec: str = "seconds") -> str:
-    """The time in UTC, ISO 8601: to the second as tables hold it, or as `timespec` names it."""
-    return datetime.now(UTC).isoformat(timespec=timespec)
+def now() -> str:
+    """The time as tables hold it: ISO 8601 to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _cell(value: object, kind: type, unknown: object) -> Any:
-    """A cell of any table as what a record holds."""
-    if type(value) is kind and value == value:
-        return value
-    return unknown if is_empty(value) else kind(value)
+    own = type(value) is kind and value == value
+    return value if own else unknown if is_empty(value) else kind(value)
 
 
 def is_empty(value: object) -> bool:
@@ -392,12 +390,11 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
         Without a column `index` the rows are those of labels 0, 1, 2, ..., as in napari. A table
         of other columns gives an empty one.
         """
-        known = [key for key in _CELLS if key in columns]
-        cells = {key: [_cell(value, *_CELLS[key]) for value in list(columns[key])] for key in known}
+        cells = {key: [_cell(value, *like) for value in list(columns[key])]
+                 for key, like in _CELLS.items() if key in columns}  # fmt: skip
         ids = list(columns["index"] if "index" in columns else range(len(cells.get("name", ()))))
-        every = [cells.get(key, [like[1]] * len(ids)) for key, like in _CELLS.items()]
+        every = (cells.get(key, [like[1]] * len(ids)) for key, like in _CELLS.items())
         return cls({
-            label_id: ObjectRecord(*row)
-            for given, row in zip(ids, zip(*every, strict=True), strict=True)
+            label_id: ObjectRecord(*row) for given, *row in zip(ids, *every, strict=True)
             if (label_id := _cell(given, int, 0)) > 0
         })  # fmt: skip

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from weakref import finalize, ref
 
-from ..edits import now
 from ..errors import FileTrouble, LogTrouble
 from ..io.whole import hold
-from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log
+from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log, time_now
 
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
 SYNC_AFTER = 10.0
@@ -159,7 +158,7 @@ def discard(path: Path, why: str = "discarded") -> None:
     """
     try:
         number = len(read_log(path)[-1].events) + 1
-        event: Event = {"n": number, "at": now("milliseconds"), "event": "close", "why": why}
+        event: Event = {"n": number, "at": time_now(), "event": "close", "why": why}
         text = path.read_bytes()
         with path.open("r+b") as file:
             file.truncate(text.rfind(b"\n") + 1)  # what was cut off would spoil the line

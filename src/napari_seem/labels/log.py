@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,11 @@ class SessionLog:
     def name(self) -> str:
         """What tells the session from others."""
         return str(self.events[0]["session"])
+
+
+def time_now() -> str:
+    """The time of an event, ISO 8601 to the millisecond, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def line_of(event: Event) -> str:

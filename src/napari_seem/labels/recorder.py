@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..edits import now
 from .journal import Journal
-from .log import FORMAT, PROMPTS, VERSION, WRITTEN, Event, is_unsaved, plain
+from .log import FORMAT, PROMPTS, VERSION, WRITTEN, Event, is_unsaved, plain, time_now
 from .snapshot import Area, LabelSnapshot, digest_of
 
 if TYPE_CHECKING:
@@ -181,7 +180,7 @@ class Recorder:
             ones before.
         """
         if self.journal is not None:
-            self.journal.put({"event": PROMPTS, "at": now("milliseconds"), **plain(values)})
+            self.journal.put({"event": PROMPTS, "at": time_now(), **plain(values)})
 
     def describe(self, values: Mapping[str, object]) -> None:
         """Keep in the journal what a layer is, besides its pixels and objects."""
@@ -206,9 +205,7 @@ class Recorder:
         """
         self._written = max(self._written, count)
         if self.journal is not None:
-            self.journal.put(
-                {"event": WRITTEN, "at": now("milliseconds"), "upto": count, "file": path}
-            )
+            self.journal.put({"event": WRITTEN, "at": time_now(), "upto": count, "file": path})
 
     def close(self) -> None:
         """Log that nobody works on the labels any more."""
@@ -243,7 +240,7 @@ class Recorder:
     def _put(self, kind: str, details: Mapping[str, object]) -> None:
         event = {
             "n": len(self.events) + 1,
-            "at": now("milliseconds"),
+            "at": time_now(),
             "event": kind,
             **plain(details),
         }

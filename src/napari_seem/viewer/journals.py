@@ -12,7 +12,7 @@ from ..labels.journal import FOLDER_VARIABLE, Journal, clean_up, logs_folder
 from ..labels.log import SUFFIX
 from ..labels.recorder import Recorder
 from .coordinates import spatial_shape
-from .metadata import SAVED, grid_values, source_path
+from .metadata import SAVED, placed_values, source_path
 from .palette import palette_of
 from .shown import owner_of
 from .targets import store_of
@@ -48,7 +48,7 @@ def draft_log(image: Image) -> Recorder:
     nothing: Any = np.broadcast_to(np.uint16(0), spatial_shape(image))
     name = f"{image.name} labels"
     draft = Recorder(nothing, name, journal=journal_for, empty=True)
-    draft.describe({"labels": name, "image": _image_values(image), "grid": grid_values(image)})
+    draft.describe({"labels": name, "image": _image_values(image), "grid": placed_values(image)})
     return draft
 
 
@@ -67,7 +67,7 @@ def layer_values(layer: Labels) -> dict[str, object]:
     store, known = store_of(layer), _LIES_ON.get(layer)
     image = owner_of(layer) or (None if known is None else known())
     return {
-        "labels": layer.name, "grid": grid_values(layer), "palette": palette_of(layer).to_dict(),
+        "labels": layer.name, "grid": placed_values(layer), "palette": palette_of(layer).to_dict(),
         "saved": str(layer.metadata.get(SAVED, "")),
         "series": str(layer.metadata.get(SERIES, "")),
         "folder": "" if store is None else str(store.path.absolute()),

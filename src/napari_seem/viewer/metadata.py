@@ -53,6 +53,11 @@ def placed_grid(layer: Layer) -> Grid:
     return Grid(shape, axes, affine_matrix(own), tuple(short_unit(unit) for unit in own.units))
 
 
+def placed_values(layer: Layer) -> dict[str, object]:
+    """The grid by a layer's own transform as plain values, from which it can be made again."""
+    return placed_grid(layer).to_dict()
+
+
 def guessed_axes(layer: Layer) -> str:
     """What to say of axes before the last two that nobody named, and `grid_of` did; "" for none."""
     own: Any = unwrap(layer)
@@ -102,7 +107,11 @@ def note_saved(layer: Layer, path: Path) -> None:
 
 def grid_values(layer: Layer) -> dict[str, object]:
     """Axes, affine (from the array to the world) and units of a layer as plain values."""
-    return placed_grid(layer).to_dict()
+    return {
+        "axes": [str(label) for label in layer.axis_labels],
+        "affine": affine_matrix(layer).tolist(),
+        "units": [str(unit) for unit in layer.units],
+    }
 
 
 def short_unit(unit: object) -> str:
