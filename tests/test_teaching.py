@@ -122,7 +122,7 @@ def test_a_lesson_of_another_model_or_no_lesson_is_refused(model, examples, tmp_
     with pytest.raises(InvalidLabels, match="there is no lesson file"):
         ns.load_lesson(tmp_path / "none", model)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InvalidLabels, match="damaged or not a lesson file"):
+    with pytest.raises(InvalidLabels, match="can't be read as a lesson"):
         ns.load_lesson(path, model)
     save_file({"x": torch.zeros(2)}, path)
     with pytest.raises(InvalidLabels, match="is not a lesson file"):

@@ -171,7 +171,8 @@ def test_ids_that_labels_cannot_hold_are_not_wrapped(model, embedding):
 def test_a_table_of_others_is_not_overwritten(tmp_path):
     (tmp_path / "a.json").write_text('{"mine": 1}')
 
-    with pytest.raises(ns.FileTrouble, match="move it"):
-        ns.write_labels(tmp_path / "a.tif", np.ones((4, 4), np.uint8))
+    table = ns.ObjectTable({1: ns.ObjectRecord("nucleus")})
+    ns.write_labels(tmp_path / "a.tif", np.ones((4, 4), np.uint8), table=table)
+
     assert (tmp_path / "a.json").read_text() == '{"mine": 1}'
-    assert not (tmp_path / "a.tif").exists()
+    assert ns.read_labels(tmp_path / "a.tif")[1][1].name == "nucleus"
