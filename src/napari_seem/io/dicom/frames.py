@@ -255,7 +255,7 @@ def ultrasound_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str
 
 
 def same(one: Sequence[float] | FloatArray | None, two: object, tolerance: float = 1e-4) -> bool:
-    """Return whether two elements of numbers are the same, or both absent."""
+    """Return whether two elements of numbers, of any shape, are the same or absent."""
     if one is None or two is None:
         return one is two
     return bool(np.allclose(np.asarray(one, float), np.asarray(two, float), atol=tolerance))

@@ -86,7 +86,7 @@ def read_pixels(frames: Sequence[DicomFrame], inverted: bool = False) -> AnyArra
 
 
 def _kind(values: AnyArray, plain: bool) -> np.dtype[np.generic]:
-    """Return the type of the whole array, by its first frame."""
+    """Return the type of the whole array, by its first frame (y, x) or (y, x, 3)."""
     if plain:
         return values.dtype.newbyteorder("=")
     narrow = values.dtype.kind == "i" and abs(values).max(initial=0) < 2**14
@@ -94,7 +94,10 @@ def _kind(values: AnyArray, plain: bool) -> np.dtype[np.generic]:
 
 
 def _widened(out: AnyArray, values: AnyArray) -> AnyArray:
-    """Return an array that holds further values, of which int32 ones mostly fit int16."""
+    """Return an array (frame, y, x), or (frame, y, x, 3), that holds the values of one more frame.
+
+    Those in int32 mostly fit int16.
+    """
     fits = out.dtype == np.int16 and values.dtype == np.int32
     if fits and abs(values).max(initial=0) < 2**15:
         return out
