@@ -193,7 +193,7 @@ class Edit(ArrayValue):
             labels[self.block] = part
 
     def _check(self, labels: WritableArray, expected: npt.NDArray[Any], since: str) -> None:
-        """Raise `InvalidLabels` unless the changed pixels of labels have the `expected` values."""
+        """Raise `InvalidLabels` unless changed pixels of labels hold `expected`, values (n,)."""
         check_labels(labels, 1)
         _check_fit(labels, self.changed, self.offset)
         there = np.asarray(labels[self.block])[self.changed]

@@ -288,7 +288,10 @@ def _lesson_for(
     model: InContextModel, examples: Examples, kind: Kind, cache: EmbeddingCache | None,
     options: dict[str, object],
 ) -> Callable[[], Lesson]:  # fmt: skip
-    """Check what is to be learned from; the function that is returned learns."""
+    """Check examples, images (H, W) or (H, W, C) with labels (H, W), or a lesson.
+
+    The function that is returned learns.
+    """
     _check_learning(model, kind, options)
     if _is_lesson(examples):
         lesson = examples
@@ -325,12 +328,13 @@ def _fit(
     model: InContextModel, pairs: Iterable[tuple[Picture, IntArray]], kind: Kind,
     cache: EmbeddingCache | None, options: dict[str, object],
 ) -> Lesson:  # fmt: skip
+    """Learn from checked examples: images (H, W) or (H, W, C), and labels (H, W)."""
     fit: Callable[..., Lesson] = model.learn
     return fit(_encoded(model, pairs, cache), kind, **options)
 
 
 def _say_numbered(pairs: Iterable[tuple[Picture, IntArray]]) -> None:
-    """Warn that the ids of examples are not kept, unless they just number their objects."""
+    """Warn that the ids of labels (H, W) are not kept, unless they just number their objects."""
     ids = sorted({int(i) for _, labels in pairs for i in np.unique(labels) if i})
     if ids != list(range(1, len(ids) + 1)):
         LOG.warning(
@@ -354,6 +358,7 @@ def _labelled(
     model: InContextModel, learned: Callable[[], Lesson], targets: Iterable[Picture],
     cache: EmbeddingCache | None, progress: Shows,
 ) -> Iterator[Labelled]:  # fmt: skip
+    """Learn, then label images (H, W) or (H, W, C) one by one."""
     lesson = learned()
     total = None
     if isinstance(targets, Sequence):

@@ -188,7 +188,7 @@ def write_with(
     table: ObjectTable | None, about: Mapping[str, object] | None, texts: Mapping[Path, str], *,
     progress: bool | Progress | None = None,
 ) -> list[Path]:  # fmt: skip
-    """Write labels as `write_labels`, and in the same step the texts of other files."""
+    """Write labels (..., H, W) as `write_labels`, and in the same step the texts of other files."""
     path = as_path(path)
     kind = ending(path)
     if kind not in WRITTEN:

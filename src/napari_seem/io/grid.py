@@ -192,7 +192,7 @@ def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> Arra
 def arranged(labels: npt.NDArray[np.integer], grid: Grid) -> tuple[npt.NDArray[np.integer], Grid]:
     """Return labels and their grid with the axes in the order that files want.
 
-    That is time, axes without a common name, then z, y and x.
+    That is (t, others, z, y, x), where the others are axes without a common name.
 
     Parameters
     ----------

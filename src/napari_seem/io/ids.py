@@ -111,7 +111,7 @@ def open_palette(path: Path) -> OpenedLabels | None:
 
 
 def _without(data: ArraySource, nodata: float) -> ArraySource:
-    """Return pixels of a map with background where it has no data."""
+    """Return pixels (..., H, W) of a map with background where it has no data."""
     array: Any = data if isinstance(data, np.ndarray) else lazy(data)
     absent = np.isnan(array) if np.isnan(nodata) else array == nodata
     found: ArraySource = np.where(absent, array.dtype.type(0), array)
@@ -127,7 +127,7 @@ def _alone(opened: Opened) -> ArraySource:
 
 
 def _whole(path: Path, data: ArraySource) -> tuple[Ids, str]:
-    """Round floats that are next to whole numbers, plane by plane."""
+    """Round floats (..., H, W) that are next to whole numbers, plane by plane."""
     ids = np.zeros(data.shape, np.uint32)
     furthest = 0.0
     for number in range(data.shape[0]):
@@ -149,7 +149,7 @@ def _whole(path: Path, data: ArraySource) -> tuple[Ids, str]:
 
 
 def _of_colours(path: Path, values: npt.NDArray[np.unsignedinteger]) -> tuple[Ids, dict[int, str]]:
-    """Number the colours of pixels (..., H, W, 2 to 4); grey ones hold the ids themselves."""
+    """Number the colours of pixels (..., H, W, C), C from 2 to 4; grey ones hold the ids."""
     alpha = values.shape[-1] in (2, 4)
     seen = values[..., -1] > 0 if alpha else np.ones(values.shape[:-1], bool)
     shades = values[..., : values.shape[-1] - alpha]
@@ -184,4 +184,5 @@ def _coloured(opened: OpenedLabels, colours: Mapping[int, str]) -> OpenedLabels:
 
 
 def _hex(colour: npt.NDArray[Any]) -> str:
+    """Write a colour (3,), of red, green and blue up to 255, as "#rrggbb"."""
     return "#" + "".join(f"{int(part):02x}" for part in colour)

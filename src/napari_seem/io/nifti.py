@@ -225,7 +225,7 @@ def _usable(affine: FloatArray, solid: int) -> bool:
 
 
 def _apart(forms: dict[str, FloatArray], shape: Sequence[int]) -> float:
-    """Return how far two forms put a corner of the image from each other; 0 for next to nothing."""
+    """Return how far two forms (4, 4) put a corner of the image apart; 0 for next to nothing."""
     ends = [(0, n - 1) for n in (*shape[:3], 1, 1)[:3]]
     corners = np.array([(*corner, 1) for corner in product(*ends)], float)
     first, second = (corners @ affine[:3].T for affine in forms.values())
@@ -246,6 +246,7 @@ def _by_voxel_sizes(image: Any) -> FloatArray:
 
 
 def _grid(image: Any, affine: FloatArray, shape: tuple[int, ...]) -> Grid:
+    """Return the grid of an image with the affine (4, 4), time first and axes of space after it."""
     nibabel = need("nibabel")
     solid = min(len(shape), 3)
     matrix, names = world_of(affine, nibabel.io_orientation(affine)[:solid])

@@ -210,7 +210,10 @@ def lazy(data: ArraySource) -> Array:
 
 
 def _picked(data: ArraySource, sources: Sequence[int | None]) -> ArraySource:
-    """Return an array with some of its axes, unread; others have one entry, and None is new."""
+    """Return an array of any shape with some of its axes, unread.
+
+    Others have one entry, and None is new.
+    """
     array: Any = data if isinstance(data, np.ndarray) else lazy(data)
     kept = [axis for axis in sources if axis is not None]
     gone = [axis for axis in range(array.ndim) if axis not in kept]

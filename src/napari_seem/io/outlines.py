@@ -189,6 +189,7 @@ def run_lengths(
 
 
 def _check_plane(labels: npt.NDArray[np.integer]) -> None:
+    """Raise `InvalidLabels` unless labels are one plane (H, W)."""
     if labels.ndim != 2:
         raise InvalidLabels(
             f"labels of {labels.ndim} axes have no outlines; write one plane of them, or another "

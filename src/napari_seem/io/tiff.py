@@ -103,7 +103,7 @@ def _opened(
     path: Path, levels: Sequence[ArraySource], letters: str, spacing: Spacing,
     names: Sequence[str], about: Mapping[str, Any],
 ) -> Opened:  # fmt: skip
-    """Put pixels, whose axes the letters name, onto their grid."""
+    """Put pixels, whose axes the letters name, such as (Z, Y, X, S), onto their grid."""
     colour = [i for i, letter in enumerate(letters) if letter in "SC"]
     if len(colour) > 1:
         raise FileTrouble(f"'{path}' has channels of colours ({letters}); save it with one of them")
@@ -264,7 +264,10 @@ def _guessed(page: Page) -> bool:
 def _as_seen(
     levels: list[ArraySource], letters: str, page: Page, plain: bool
 ) -> tuple[list[ArraySource], str]:
-    """Bring values and colours to what people see, and leave out alpha where it is no RGBA."""
+    """Bring values and colours to what people see, and leave out alpha where it is no RGBA.
+
+    Colours come last, as in (Z, Y, X, S).
+    """
     kind, eight = page.photometric, levels[0].dtype == np.uint8
     alpha = [extra in _ALPHA for extra in page.extrasamples or ()]
     if "S" in letters and (kind in (2, 5, 6, 8) or any(alpha)):
@@ -295,7 +298,7 @@ def _as_seen(
 
 
 def _in_order(levels: list[ArraySource], letters: str) -> tuple[list[ArraySource], str]:
-    """Bring the axes into the order t, others, z, y, x; channels keep their place."""
+    """Bring the axes into the order (t, others, z, y, x); channels keep their place."""
     slots = [axis for axis, letter in enumerate(letters) if letter not in "SC"]
     ranks = {"T": 0, "Z": 2, "Y": 3, "X": 4}
     order = list(range(len(letters)))
@@ -309,7 +312,7 @@ def _in_order(levels: list[ArraySource], letters: str) -> tuple[list[ArraySource
 
 
 def _part(data: ArraySource) -> Any:
-    """Return an array in memory as it is, and any other as a dask array."""
+    """Return an array of any shape in memory as it is, and any other as a dask array."""
     return data if isinstance(data, np.ndarray) else lazy(data)
 
 

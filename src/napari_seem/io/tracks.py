@@ -236,7 +236,10 @@ def read_tracks(path: Path) -> OpenedLabels:
 def _without_gaps(
     labels: npt.NDArray[np.integer],
 ) -> tuple[npt.NDArray[np.integer], dict[int, tuple[int, int]]]:
-    """Give later parts of objects with gaps ids of their own: part -> (object, part before)."""
+    """Give later parts of objects with gaps ids of their own, in labels (t, ..., y, x).
+
+    Returned are these labels, and part -> (object, part before).
+    """
     values, continues = labels.copy(), dict[int, tuple[int, int]]()
     last: dict[int, tuple[int, int]] = {}
     following = int(labels.max(initial=0)) + 1

@@ -120,7 +120,7 @@ def frame_axes(grid: Grid) -> int:
 
 
 def checked_image(image: ArraySource, grid: Grid) -> ArraySource:
-    """Return an image that lies on the grid, with or without colours; else `InvalidImage`."""
+    """Return an image on the grid, (..., H, W) or (..., H, W, 3 or 4); else `InvalidImage`."""
     shape = tuple(getattr(image, "shape", ()))
     if shape != grid.shape and not (shape[:-1] == grid.shape and shape[-1] in (3, 4)):
         raise InvalidImage(
@@ -200,13 +200,13 @@ def columns(
 
 
 def write_csv(path: Path, found: Mapping[str, Column]) -> None:
-    """Write columns as a table with a header, whole or not at all."""
+    """Write columns (n,) as a table with a header, whole or not at all."""
     with replacing(path) as (part,), part.open("w", newline="", encoding="utf-8") as file:
         write_rows(file, found)
 
 
 def write_rows(file: Any, found: Mapping[str, Column]) -> None:
-    """Write columns to an open text file."""
+    """Write columns (n,) to an open text file."""
     table = csv.writer(file, lineterminator="\n")
     table.writerow(found)
     for row in zip(*(column.tolist() for column in found.values()), strict=True):
@@ -251,14 +251,17 @@ def _one_unit(grid: Grid, frames: int) -> Grid:
 
 
 def _grey(pixels: Column, ndim: int) -> Column:
-    """Return intensities without an axis of colours."""
+    """Return intensities (..., H, W), made grey where they are colours (..., H, W, C)."""
     if pixels.ndim == ndim:
         return np.asarray(pixels, np.float64)
     return np.asarray(pixels[..., :3] @ np.array(LUMINANCE))
 
 
 def _squares(mask: Column, intensity: Column) -> float:
-    """Sum the squared differences from the mean, which several blocks of an object can add up."""
+    """Sum the squared differences from the mean, which several blocks of an object can add up.
+
+    Mask and intensities are (y, x) or (z, y, x), of the object's box.
+    """
     values = intensity[mask]
     return float(((values - values.mean()) ** 2).sum())
 
@@ -319,7 +322,10 @@ def _joined(parts: Sequence[Part], frames: int, ndim: int) -> tuple[Column, dict
 def _intensities(
     values: Mapping[str, Column], at: Column, area: Column, pixels: Column
 ) -> dict[str, Column]:
-    """Join means, extremes and squares of the parts of every object."""
+    """Join means, extremes and squares (m,) of the parts of every object.
+
+    `at` (m,) is the object of each part, `area` (m,) its pixels; `pixels` (n,) are the objects'.
+    """
     count = len(pixels)
     mean = np.bincount(at, area * values["intensity_mean"], count) / pixels
     away = values["_squares"] + area * (values["intensity_mean"] - mean[at]) ** 2

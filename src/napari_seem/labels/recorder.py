@@ -216,6 +216,10 @@ class Recorder:
         self, kind: str, details: Mapping[str, object], data: Any = None, area: Area | None = None,
         *, rows: Rows | None = None, needed: bool = True,
     ) -> bool:  # fmt: skip
+        """Log what changed in labels (..., H, W) and rows.
+
+        False if that is nothing and the line is not `needed`.
+        """
         line = dict(details)
         patch = None if data is None else self._snapshot.take(data, area)
         changed = self._changed(rows) if rows is not None else {}

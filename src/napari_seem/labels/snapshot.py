@@ -106,7 +106,7 @@ class LabelSnapshot:
         return Patch.between(np.frombuffer(plain, known.dtype).reshape(tile.shape), tile)
 
     def _strips(self, area: Area | None) -> Iterator[tuple[Key, int, int, int]]:
-        """Rows of blocks that an area touches: lead index, first row, columns."""
+        """Block rows that an area of labels (..., H, W) touches: lead index, first row, columns."""
         ranges = [
             range(*(part.indices(n) if isinstance(part, slice) else (part, part + 1)))
             for part, n in zip(area or (slice(None),) * len(self.shape), self.shape, strict=True)

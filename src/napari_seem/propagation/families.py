@@ -84,7 +84,7 @@ def _pairs(
 ) -> Iterator[tuple[float, tuple[int, ...]]]:  # fmt: skip
     """Yield the new objects that may be daughters, and how far their middle is from the mother.
 
-    In radii of her.
+    In radii of her. `labels`, `before` and `new` are (H, W), as for `families`.
     """
     reach = int(np.ceil(2 * (area / np.pi) ** 0.5))
     window = tuple(

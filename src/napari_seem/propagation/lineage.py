@@ -35,7 +35,7 @@ def divided(
     expected : mapping of int to Shape
         The objects as they were expected in one piece.
     look : callable
-        Gets the number of a plane and a box; gives the model's shares there.
+        Gets the number of a plane and a box; gives the model's shares (K + 1, h, w) there.
     first_id : int
     """
     result = _rejoined(result, before, expected, look)
@@ -112,7 +112,10 @@ def _same(before: IntArray, after: IntArray, found: Collection[int]) -> dict[int
 def _rejoined(
     result: PlaneResult, before: PlaneResult, expected: Collection[int], look: Look
 ) -> PlaneResult:
-    """Give daughters that lie apart back to the objects that they came from, as their pieces."""
+    """Give daughters that lie apart back to the objects that they came from, as their pieces.
+
+    `look` gives shares (K + 1, h, w), as for `divided`.
+    """
     labels, earlier = result.labels.copy(), before.labels
     mothers = halved(labels, earlier, expected)
     if not mothers:

@@ -78,7 +78,7 @@ def unseen(found: Newcomers, earlier: Newcomers) -> Newcomers:
 
 
 def add(result: PlaneResult, shares: FloatArray, usual_area: float, first_id: int) -> PlaneResult:
-    """Add new objects to a plane, as `find` finds them in all of it."""
+    """Add new objects to a plane, as `find` finds them in shares (K + 1, H, W) of all of it."""
     first = max(first_id, int(result.labels.max(initial=0)) + 1)
     found = find(result.labels, shares, usual_area, first)
     labels = np.where(found.labels > 0, found.labels, result.labels)

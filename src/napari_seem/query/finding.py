@@ -171,7 +171,7 @@ class PlaneFindings:
 
 
 def frame_of(bbox: Area, shape: tuple[int, int]) -> Area:
-    """Return the square around an object that its picture shows, pushed into the plane."""
+    """Return the square around an object that its picture shows, pushed into the plane (H, W)."""
     y0, x0, y1, x1 = bbox
     longest = max(y1 - y0, x1 - x0)
     side = longest + 2 * max(LEAST_AROUND, round(AROUND * longest))

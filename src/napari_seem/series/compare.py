@@ -189,6 +189,7 @@ def disagreements(pairs: Sequence[ObjectPair]) -> list[ObjectPair]:
 
 
 def _objects(labels: ArraySource) -> dict[int, Found]:
+    """The objects of labels (..., H, W), counted plane by plane."""
     census = Census(tuple(labels.shape))
     for index in census.missing():
         census.put(index, count_plane(labels, index))
@@ -198,7 +199,7 @@ def _objects(labels: ArraySource) -> dict[int, Found]:
 def _overlaps(
     a: ArraySource, b: ArraySource, found_a: dict[int, Found], found_b: dict[int, Found]
 ) -> list[tuple[float, int, int]]:
-    """IoU and ids of all objects that share pixels."""
+    """IoU and ids of all objects of two label arrays (..., H, W) that share pixels."""
     shared: dict[tuple[int, int], int] = {}
     for index in np.ndindex(*a.shape[:-2]):
         for pair, count in _shared(np.asarray(a[index]), np.asarray(b[index])):

@@ -113,7 +113,7 @@ def _overwrite_band(
 def _overlap(
     shape: tuple[int, ...], corner: tuple[int, int], factor: int, frame: Frame, area: Area
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the slices of logits at `corner` and of a frame where both meet within an area."""
+    """Return the slices of logits (h, w) at `corner` and of a frame where both meet in an area."""
     here, there = [], []
     for axis in (0, 1):
         own = corner[axis] // factor

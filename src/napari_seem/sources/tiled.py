@@ -171,7 +171,7 @@ class TiledModel:
         Returns
         -------
         Segmentation
-            For an `area`, `semantic` is None.
+            For an `area`, `semantic` is None; else int32 (H, W).
         """
         tiled = self._checked(embedding)
         if area is None:

@@ -297,6 +297,7 @@ class _Sum:
         self, core: Area, where: tuple[slice, slice], area: int,
         pieces: list[tuple[str | None, float, int]],
     ) -> None:  # fmt: skip
+        """Take in a part that lies at `where`, rows and columns of the ids (h, w) of `core`."""
         rows, cols = where
         box = (core[0] + rows.start, core[1] + cols.start, core[0] + rows.stop,
                core[1] + cols.stop)  # fmt: skip
@@ -384,4 +385,5 @@ def _check_out(labels: WritableArray, shape: tuple[int, int]) -> None:
 
 
 def _slices(area: Area) -> tuple[slice, slice]:
+    """The rows and columns of an area, as an index into a plane (H, W)."""
     return slice(area[0], area[2]), slice(area[1], area[3])

@@ -146,8 +146,8 @@ def show_tracks(viewer: ViewerModel, labels: Labels, points: FloatArray) -> Trac
     ----------
     viewer : ViewerModel
     labels : Labels
-    points : float (n, 1 + labels.ndim)
-        Ordered by id and time; see `track_points`.
+    points : float (n, 1 + D)
+        For labels of D axes (t, ..., y, x), ordered by id and time; see `track_points`.
 
     Raises
     ------

@@ -79,7 +79,7 @@ class LabelWindow:
         Parameters
         ----------
         plane : Plane
-            Of the labels' array.
+            (H, W), of the labels' array.
         area : half-open (y0, x0, y1, x1)
 
         Returns
@@ -256,7 +256,7 @@ def window_of(labels: Labels | None) -> LabelWindow | None:
 
 
 def _at_most(area: Area, shape: tuple[int, int]) -> Area:
-    """The middle of an area, of `LARGEST` pixels at most and one at least."""
+    """The middle of an area of a plane (H, W), of `LARGEST` pixels at most and one at least."""
     ends = []
     for low, high, size in zip(area[:2], area[2:], shape, strict=True):
         low = min(max(0, low), size - 1)

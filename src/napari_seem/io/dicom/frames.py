@@ -30,7 +30,7 @@ _REPEATS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class DicomFrame:
     """A frame of a DICOM image.
 
     Attributes
@@ -81,7 +81,7 @@ class Frame:
         return next((key for key, value in known.items() if value is None), "")
 
 
-def frames_of(header: Dataset) -> list[Frame]:
+def frames_of(header: Dataset) -> list[DicomFrame]:
     """Return the frames of an image in the order of its file.
 
     Raises
@@ -107,7 +107,7 @@ def frames_of(header: Dataset) -> list[Frame]:
     return _plain(header, int(count))
 
 
-def _plain(header: Dataset, count: int) -> list[Frame]:
+def _plain(header: Dataset, count: int) -> list[DicomFrame]:
     """Return the frames of an image that is described as a whole."""
     file = header.filename
     place = header
@@ -130,12 +130,12 @@ def _plain(header: Dataset, count: int) -> list[Frame]:
         # all at one place is none: a film in time
         positions = [start + normal * by for by in offsets] if known else [None] * count  # type: ignore[operator,union-attr]
     return [
-        Frame(header, index, position, turn, spacing, between or thickness, scale, "", repeat)
+        DicomFrame(header, index, position, turn, spacing, between or thickness, scale, "", repeat)
         for index, position in enumerate(positions)
     ]
 
 
-def _grouped(header: Dataset, index: int, shared: Dataset, own: Dataset) -> Frame:
+def _grouped(header: Dataset, index: int, shared: Dataset, own: Dataset) -> DicomFrame:
     """Return a frame that is described by functional groups."""
     file, empty = header.filename, need("pydicom").Dataset()
 
@@ -151,7 +151,7 @@ def _grouped(header: Dataset, index: int, shared: Dataset, own: Dataset) -> Fram
     repeat = (number(content, "TemporalPositionIndex", file) or 0.0, *indices, float(index))
     offset = number(group("TemporalPositionSequence"), "TemporalPositionTimeOffset", file)
     moments = (text(content, key) for key in ("FrameReferenceDateTime", "FrameAcquisitionDateTime"))
-    return Frame(
+    return DicomFrame(
         header, index,
         _position(group("PlanePositionSequence"), file),
         _orientation(group("PlaneOrientationSequence"), file),
@@ -255,7 +255,7 @@ def ultrasound_spacing(header: Dataset) -> tuple[tuple[float, float] | None, str
 
 
 def same(one: Sequence[float] | FloatArray | None, two: object, tolerance: float = 1e-4) -> bool:
-    """Return whether two elements of numbers are the same, or both absent."""
+    """Return whether two elements of numbers, of any shape, are the same or absent."""
     if one is None or two is None:
         return one is two
     return bool(np.allclose(np.asarray(one, float), np.asarray(two, float), atol=tolerance))

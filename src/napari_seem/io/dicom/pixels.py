@@ -13,7 +13,7 @@ from ...images import AnyArray
 from ..extras import need
 from ..guard import BoundedFile, check_claim, reading
 from .decoders import PACKAGES, add_decoders, plugin_for
-from .frames import Frame
+from .frames import DicomFrame
 from .headers import DEFLATED, number, read_dataset
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ def is_inverted(header: Dataset) -> bool:
     return str(header.get("PhotometricInterpretation", "")).strip() == "MONOCHROME1"
 
 
-def read_pixels(frames: Sequence[Frame], inverted: bool = False) -> AnyArray:
+def read_pixels(frames: Sequence[DicomFrame], inverted: bool = False) -> AnyArray:
     """Decode frames, each once: integers where the rescaling leaves them so.
 
     Parameters
     ----------
-    frames : sequence of Frame
+    frames : sequence of DicomFrame
         In the order wanted, of one size.
     inverted : bool
         Whether stored values are turned round, so that what was the largest is 0.
@@ -86,7 +86,7 @@ def read_pixels(frames: Sequence[Frame], inverted: bool = False) -> AnyArray:
 
 
 def _kind(values: AnyArray, plain: bool) -> np.dtype[np.generic]:
-    """Return the type of the whole array, by its first frame."""
+    """Return the type of the whole array, by its first frame (y, x) or (y, x, 3)."""
     if plain:
         return values.dtype.newbyteorder("=")
     narrow = values.dtype.kind == "i" and abs(values).max(initial=0) < 2**14
@@ -94,14 +94,17 @@ def _kind(values: AnyArray, plain: bool) -> np.dtype[np.generic]:
 
 
 def _widened(out: AnyArray, values: AnyArray) -> AnyArray:
-    """Return an array that holds further values, of which int32 ones mostly fit int16."""
+    """Return an array (frame, y, x), or (frame, y, x, 3), that holds the values of one more frame.
+
+    Those in int32 mostly fit int16.
+    """
     fits = out.dtype == np.int16 and values.dtype == np.int32
     if fits and abs(values).max(initial=0) < 2**15:
         return out
     return out.astype(np.result_type(out, values), copy=False)
 
 
-def _rescaled(raw: AnyArray, frame: Frame, inverted: bool, whole: bool) -> AnyArray:
+def _rescaled(raw: AnyArray, frame: DicomFrame, inverted: bool, whole: bool) -> AnyArray:
     """Rescale a frame (y, x), or (y, x, 3), of stored values."""
     slope, offset = frame.scale
     values = raw.astype(np.float64)
@@ -118,7 +121,7 @@ def _ends(header: Dataset) -> tuple[int, int]:
     return -half, 2**bits - 1 - half
 
 
-def window_of(frame: Frame, inverted: bool = False) -> tuple[float, float] | None:
+def window_of(frame: DicomFrame, inverted: bool = False) -> tuple[float, float] | None:
     """Return the first intensity window that a file names, as its ends."""
     item, shared = frame.header, frame.header.get("SharedFunctionalGroupsSequence")
     groups = frame.header.get("PerFrameFunctionalGroupsSequence")
@@ -140,7 +143,7 @@ def window_of(frame: Frame, inverted: bool = False) -> tuple[float, float] | Non
     return low, high
 
 
-def decode(frames: Sequence[Frame]) -> Iterator[AnyArray]:
+def decode(frames: Sequence[DicomFrame]) -> Iterator[AnyArray]:
     """Decode frames of one file, in the order of the file: (y, x), or (y, x, 3) in RGB.
 
     Raises
@@ -237,7 +240,7 @@ def _coloured(raw: AnyArray, header: Dataset) -> AnyArray:
     return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
 
 
-def _lazy(frames: Sequence[Frame], inverted: bool) -> AnyArray:
+def _lazy(frames: Sequence[DicomFrame], inverted: bool) -> AnyArray:
     """Return a dask array of frames, a block each, that are decoded when they are needed."""
     import dask
     import dask.array
@@ -250,7 +253,7 @@ def _lazy(frames: Sequence[Frame], inverted: bool) -> AnyArray:
     if kind.kind == "i":
         kind = np.dtype(np.int16 if abs(values).max() < 2**15 else np.int32)
 
-    def block(frame: Frame) -> AnyArray:
+    def block(frame: DicomFrame) -> AnyArray:
         return read_pixels([frame], inverted).astype(kind, copy=False)
 
     blocks = [

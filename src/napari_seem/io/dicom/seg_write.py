@@ -16,7 +16,7 @@ from ..extras import need
 from ..grid import Grid
 from ..guard import reading
 from ..outlines import numbered
-from .frames import Frame
+from .frames import DicomFrame
 from .headers import text
 from .segmentation import ID, source_frames
 
@@ -87,7 +87,7 @@ def write_dicom_seg(
 
 
 def _segmentation(
-    frames: list[Frame], numbers: npt.NDArray[Any], grid: Grid,
+    frames: list[DicomFrame], numbers: npt.NDArray[Any], grid: Grid,
     segments: list[SegmentDescription], version: str,
 ) -> Segmentation:  # fmt: skip
     """Make the segmentation of segment numbers (z, y, x) or (y, x)."""
@@ -113,7 +113,7 @@ def _segmentation(
     return file
 
 
-def _source(frame: Frame, grid: Grid) -> Dataset:
+def _source(frame: DicomFrame, grid: Grid) -> Dataset:
     """Return the header of a single image that stands for a frame, with what highdicom asks."""
     header = frame.header
     source = _taken_over(frame)
@@ -137,7 +137,7 @@ def _decimals(values: Iterable[float] | None) -> list[str]:
     return [f"{value:.10g}" for value in (() if values is None else values)]
 
 
-def _taken_over(frame: Frame) -> Dataset:
+def _taken_over(frame: DicomFrame) -> Dataset:
     """Return a frame's header as that of a single image; `InvalidLabels` where it lacks UIDs."""
     header = frame.header
     for key in (*_NEEDED, *(("FrameOfReferenceUID",) if not frame.absent else ())):
@@ -158,7 +158,7 @@ def _taken_over(frame: Frame) -> Dataset:
     return source
 
 
-def _refer_to_frames(file: Segmentation, real: dict[str, Frame]) -> None:
+def _refer_to_frames(file: Segmentation, real: dict[str, DicomFrame]) -> None:
     """Let a segmentation refer to frames, instead of the images that stood for them."""
 
     def replaced(item: Dataset, element: object) -> None:

@@ -15,7 +15,7 @@ from ...errors import FileTrouble
 from ..extras import need
 from ..grid import FloatArray, Grid
 from ..nifti import world_of
-from .frames import Frame, frames_of
+from .frames import DicomFrame, frames_of
 from .headers import (
     SEGMENTATIONS,
     damaged,
@@ -48,7 +48,7 @@ def is_dicom_seg(path: Path) -> bool:
     return text(header, "Modality") == "SEG"
 
 
-def source_frames(grid: Grid) -> list[Frame]:
+def source_frames(grid: Grid) -> list[DicomFrame]:
     """Read the frames of an image from DICOM again, in the order of its planes, without pixels.
 
     Raises
@@ -56,7 +56,7 @@ def source_frames(grid: Grid) -> list[Frame]:
     FileTrouble
         A file is gone or damaged.
     """
-    found: list[list[Frame]] = []
+    found: list[list[DicomFrame]] = []
     for file in grid.native["files"]:
         if not file.exists():
             raise FileTrouble(
@@ -123,7 +123,7 @@ def _segments(header: Dataset) -> tuple[dict[int, int], ObjectTable]:
 
 
 def _labels(
-    frames: Sequence[Frame], planes: Sequence[int], grid: Grid, ids: dict[int, int]
+    frames: Sequence[DicomFrame], planes: Sequence[int], grid: Grid, ids: dict[int, int]
 ) -> tuple[npt.NDArray[np.uint32], int]:
     """Return labels of the grid's shape, and how many pixels have several segments."""
     header = frames[0].header
@@ -146,7 +146,7 @@ def _labels(
     return labels, crowded
 
 
-def _segment_of(frame: Frame) -> int | None:
+def _segment_of(frame: DicomFrame) -> int | None:
     """Return the segment that a frame shows; None of a label map, which shows all."""
     for groups in _groups(frame):
         if groups.get("SegmentIdentificationSequence"):
@@ -154,14 +154,14 @@ def _segment_of(frame: Frame) -> int | None:
     return None
 
 
-def _groups(frame: Frame) -> list[Dataset]:
+def _groups(frame: DicomFrame) -> list[Dataset]:
     """Return the functional groups of a frame, its own first."""
     own = frame.header.get("PerFrameFunctionalGroupsSequence") or ()
     return [*own[frame.index : frame.index + 1],
             *(frame.header.get("SharedFunctionalGroupsSequence") or ())]  # fmt: skip
 
 
-def _sources(frame: Frame) -> set[tuple[str, int]]:
+def _sources(frame: DicomFrame) -> set[tuple[str, int]]:
     """Return the images, and the frames of each from 1 (0 for all), that a frame was made on."""
     found = set()
     for groups in _groups(frame):
@@ -173,7 +173,7 @@ def _sources(frame: Frame) -> set[tuple[str, int]]:
     return found
 
 
-def _planes_of(path: Path, frames: Sequence[Frame], grid: Grid) -> list[int]:
+def _planes_of(path: Path, frames: Sequence[DicomFrame], grid: Grid) -> list[int]:
     """Return the plane of an image that each frame lies on: by its source, else by its place.
 
     Raises
@@ -208,7 +208,7 @@ def _planes_of(path: Path, frames: Sequence[Frame], grid: Grid) -> list[int]:
     return planes
 
 
-def _nearest(frame: Frame, images: Sequence[Frame], planes: set[int]) -> set[int]:
+def _nearest(frame: DicomFrame, images: Sequence[DicomFrame], planes: set[int]) -> set[int]:
     """Return those of some planes on which a frame lies."""
     if frame.position is None or frame.spacing is None:
         return set()
@@ -220,7 +220,7 @@ def _nearest(frame: Frame, images: Sequence[Frame], planes: set[int]) -> set[int
     }  # fmt: skip
 
 
-def _own_grid(path: Path, frames: Sequence[Frame]) -> tuple[list[int], Grid]:
+def _own_grid(path: Path, frames: Sequence[DicomFrame]) -> tuple[list[int], Grid]:
     """Return the plane of each frame, and the grid of them all, as a segmentation itself says."""
     first = frames[0]
     size = int(first.header.Rows), int(first.header.Columns)

@@ -15,7 +15,7 @@ from ..extras import need
 from ..grid import FloatArray, Grid
 from ..nifti import world_of
 from ..opened import Opened
-from .frames import Frame, frames_of, same, time_step, ultrasound_spacing
+from .frames import DicomFrame, frames_of, same, time_step, ultrasound_spacing
 from .headers import headers_in, naming_damage, number, read_header, siblings, text
 from .pixels import is_inverted, read_pixels, window_of
 
@@ -34,7 +34,7 @@ _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """From DICOM's left, posterior, superior to NIfTI's right, anterior, superior."""
 
 
-def series_in(path: Path) -> dict[str, list[Frame]]:
+def series_in(path: Path) -> dict[str, list[DicomFrame]]:
     """Find the images of a folder (not of folders within it), a DICOMDIR or a file; no pixels.
 
     Returns
@@ -48,7 +48,7 @@ def series_in(path: Path) -> dict[str, list[Frame]]:
     FileTrouble
         There is no image, or a file is damaged.
     """
-    series: dict[str, list[Frame]] = {}
+    series: dict[str, list[DicomFrame]] = {}
     for header in headers_in(path):
         with naming_damage(header.filename):
             uid = text(header, "SeriesInstanceUID") or "unnamed"
@@ -61,18 +61,18 @@ def series_in(path: Path) -> dict[str, list[Frame]]:
     return found
 
 
-def _parts(frames: list[Frame]) -> list[list[Frame]]:
+def _parts(frames: list[DicomFrame]) -> list[list[DicomFrame]]:
     """Split the frames of a series into images: by direction and stack, films by file."""
     first = frames[0].header
     if all(frame.position is None for frame in frames):
         sliced = text(first, "Modality") in SLICED and len({one.file for one in frames}) > 1
         if sliced and all(frame.index == 0 for frame in frames):
             return [frames]  # whoever opens it is told what is absent
-        films: dict[Path, list[Frame]] = {}
+        films: dict[Path, list[DicomFrame]] = {}
         for frame in frames:
             films.setdefault(frame.file, []).append(frame)
         return list(films.values())
-    parts: list[list[Frame]] = []
+    parts: list[list[DicomFrame]] = []
     for frame in frames:
         for part in parts:
             like = part[0]
@@ -85,7 +85,7 @@ def _parts(frames: list[Frame]) -> list[list[Frame]]:
     return parts if whole else [frames]
 
 
-def describe(frames: Sequence[Frame]) -> str:
+def describe(frames: Sequence[DicomFrame]) -> str:
     """Describe an image in a few words, for a person to choose by."""
     first = frames[0]
     name = text(first.header, "SeriesDescription") or text(first.header, "ProtocolName")
@@ -125,7 +125,7 @@ def open_series(path: Path, series: str | None = None) -> Opened:
         return _opened(path, frames, series or "")
 
 
-def _opened(path: Path, frames: list[Frame], series: str) -> Opened:
+def _opened(path: Path, frames: list[DicomFrame], series: str) -> Opened:
     """Return the image that frames make up."""
     first, kind = frames[0], text(frames[0].header, "Modality")
     notes: list[str] = []
@@ -158,7 +158,7 @@ def _opened(path: Path, frames: list[Frame], series: str) -> Opened:
     return Opened(name, (pixels.reshape(shape),), grid, colour, names, about)
 
 
-def _chosen(path: Path, series: str | None) -> list[Frame]:
+def _chosen(path: Path, series: str | None) -> list[DicomFrame]:
     """Return the frames of the wanted image."""
     if path.is_file() and (header := read_header(path)) is not None and _is_seg(header):
         raise FileTrouble(f"'{path}' is a segmentation and no image; open it as labels")
@@ -178,7 +178,7 @@ def _is_seg(header: Dataset) -> bool:
     return text(header, "Modality") == "SEG"
 
 
-def _flat_grid(frames: Sequence[Frame], notes: list[str]) -> Grid:
+def _flat_grid(frames: Sequence[DicomFrame], notes: list[str]) -> Grid:
     """Return the grid (y, x), or (t, y, x), of an image without a place in the body."""
     first = frames[0]
     spacing = first.spacing
@@ -199,7 +199,7 @@ def _flat_grid(frames: Sequence[Frame], notes: list[str]) -> Grid:
 
 
 def _volume_grid(
-    path: Path, frames: Sequence[Frame], notes: list[str]
+    path: Path, frames: Sequence[DicomFrame], notes: list[str]
 ) -> tuple[npt.NDArray[np.intp], Grid]:
     """Return the order (t, z) of the frames of a volume, and its grid."""
     _check_alike(path, frames)
@@ -232,7 +232,7 @@ def _volume_grid(
     return order, Grid(shape, names, matrix, units, "dicom", native)
 
 
-def _check_alike(path: Path, frames: Sequence[Frame]) -> None:
+def _check_alike(path: Path, frames: Sequence[DicomFrame]) -> None:
     """Raise `FileTrouble` for slices of unknown place, or of different size or direction."""
     first = frames[0]
     for frame in frames:
@@ -252,7 +252,7 @@ def _check_alike(path: Path, frames: Sequence[Frame]) -> None:
                 )
 
 
-def _order(path: Path, frames: Sequence[Frame]) -> npt.NDArray[np.intp]:
+def _order(path: Path, frames: Sequence[DicomFrame]) -> npt.NDArray[np.intp]:
     """Return the numbers (t, z) of frames, by place and then by time.
 
     Raises
@@ -283,7 +283,7 @@ def _order(path: Path, frames: Sequence[Frame]) -> npt.NDArray[np.intp]:
     return np.array(places, np.intp).T
 
 
-def _affine(path: Path, line: Sequence[Frame], notes: list[str]) -> tuple[FloatArray, float]:
+def _affine(path: Path, line: Sequence[DicomFrame], notes: list[str]) -> tuple[FloatArray, float]:
     """Return the affine (4, 4) from (column, row, slice) to the patient, and the slice distance.
 
     Raises
@@ -323,7 +323,7 @@ def _affine(path: Path, line: Sequence[Frame], notes: list[str]) -> tuple[FloatA
     return lps, abs(step)
 
 
-def _step(path: Path, line: Sequence[Frame], depths: FloatArray) -> float:
+def _step(path: Path, line: Sequence[DicomFrame], depths: FloatArray) -> float:
     """Return the distance of neighbouring slices at `depths` (n,); refuse gaps."""
     if len(depths) == 1:
         return abs(line[0].thickness or 1.0)
@@ -341,7 +341,7 @@ def _step(path: Path, line: Sequence[Frame], depths: FloatArray) -> float:
     return float((depths[-1] - depths[0]) / (len(depths) - 1))
 
 
-def _said(frame: Frame) -> str:
+def _said(frame: DicomFrame) -> str:
     """Name a frame for a person."""
     many = (number(frame.header, "NumberOfFrames", frame.file) or 1) > 1
     return f"frame {frame.index + 1} of '{frame.file.name}'" if many else f"'{frame.file.name}'"

@@ -150,7 +150,7 @@ class Teaching(QObject):
         return {int(i): table[int(i)].name for i in np.unique(values) if i}
 
     def _values(self, place: ShownPlane, area: Area) -> npt.NDArray[np.int64]:
-        """Label values of a part of the plane."""
+        """Label values (h, w) of a part of the plane."""
         labels = self._annotator.labels
         if labels is None:
             return np.zeros((area[2] - area[0], area[3] - area[1]), np.int64)
@@ -160,7 +160,7 @@ class Teaching(QObject):
         return flat.read(data, area).astype(np.int64)
 
     def _marks(self, lesson: TeachRequest, place: ShownPlane, area: Area) -> tuple[Any, Any]:
-        """Labels of the marked objects, and a mask of what is something else, or None."""
+        """Labels (h, w) of marked objects, and a mask (h, w) of what is something else, or None."""
         values = self._values(place, area)
         ids = (list(lesson.ids) or None) if lesson.objects else []
         marked, others = marks(values, ids, None if lesson.others else ())

@@ -360,7 +360,7 @@ class InstanceReview(QObject):
         self.updated.emit()
 
     def _painted(self, span: Area, factor: int) -> npt.NDArray[np.uint8]:
-        """Every wanted object in a colour; of `factor` pixels the middle one is shown."""
+        """Every wanted object in a colour, (h, w); of `factor` pixels the middle one is shown."""
         state = self._states[-1]
         sides = (-(-(span[2] - span[0]) // factor), -(-(span[3] - span[1]) // factor))
         values = np.zeros(sides, np.uint8)
