@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_seem.errors import InvalidArgument
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -102,8 +104,10 @@ def main(argv: Sequence[str]) -> int:
 def many_objects(window: Window, count: int, side: int) -> None:
     """Commit many objects on one image."""
     image, middles = discs(side, 0)
+    if count > len(middles):
+        raise InvalidArgument(f"{side} pixels hold {len(middles)} objects; give a larger --side")
     layer = window.open(image)
-    _table("objects", count, lambda n: [window.make_object(middles[n % len(middles)])])
+    _table("objects", count, lambda n: [window.make_object(middles[n])])
     window.viewer.layers.remove(window.annotator.labels)
     window.viewer.layers.remove(layer)
 
