@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import threading
 from collections.abc import Iterator
@@ -94,6 +95,7 @@ def connect(address: str, certificates: Certificates | None = None) -> Client:
                 f"'{address}' is encrypted; give --tls-ca, --tls-cert and --tls-key, or name them "
                 "in dask's configuration"
             )
+    gc.collect()  # a client that failed closes itself then; while another is made, that would hang
     try:
         return distributed.Client(address, timeout=WAIT, set_as_default=False, **options)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
