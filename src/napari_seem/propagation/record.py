@@ -17,7 +17,7 @@ import numpy as np
 from .. import __version__
 from ..checks import as_path
 from ..errors import FileTrouble
-from ..io.guard import TEXT_BYTES, check_file
+from ..io.guard import TEXT_BYTES, check_file, unpacked
 from ..io.whole import replacing, settle, writing
 from .results import Event, PlaneResult
 from .stack import Stack
@@ -122,7 +122,7 @@ def _result(row: Mapping[str, Any], shape: tuple[int, int]) -> PlaneResult:
     """Read back a plane (H, W); raises what damaged values raise."""
     size = 4 * shape[0] * shape[1]
     packed = base64.b64decode(row["labels"], validate=True)
-    plain = zlib.decompressobj().decompress(packed, size)
+    plain = unpacked(packed, size)
     labels = np.frombuffer(plain, "<i4").reshape(shape).astype(np.int32)
     return PlaneResult(
         int(row["plane"]), labels, {int(i): float(score) for i, score in row["scores"].items()},
