@@ -81,7 +81,7 @@ def open_picture(path: Path, as_stored: bool = False) -> Opened:
         try:
             with Image.open(path) as picture:
                 data, step = _frames(path, picture, as_stored)
-                turn = 1 if as_stored else int(picture.getexif().get(_TAG, 1) or 1)
+                turn = 1 if as_stored else _orientation(picture)
         except UnidentifiedImageError as error:
             raise FileTrouble(
                 f"'{path}' can't be read as an image: it is damaged, or of a format that is not "
@@ -94,7 +94,7 @@ def open_picture(path: Path, as_stored: bool = False) -> Opened:
     colour = data.shape[-1] in (3, 4) and data.ndim == 3 + (step is not None)
     about: dict[str, Any] = {}
     first = int(step is not None)
-    if turn in range(2, 9):
+    if turn > 1:
         data, about[TURN] = turned(data, turn, first), turn
     shape = data.shape[: first + 2]
     axes, sizes, units = ("y", "x"), [1.0, 1.0], ["pixel", "pixel"]
@@ -170,9 +170,13 @@ def orientation_of(path: Path) -> int:
     from PIL import Image
 
     with suppress(FileTrouble), reading(path), Image.open(path) as picture:
-        found = int(picture.getexif().get(_TAG, 1) or 1)
-        return found if found in range(2, 9) else 1
+        return _orientation(picture)
     return 1
+
+
+def _orientation(picture: Picture) -> int:
+    found = int(picture.getexif().get(_TAG, 1) or 1)
+    return found if found in range(2, 9) else 1
 
 
 def coloured(data: ArraySource, convert: Callable[[Any], Any], more: bool = False) -> ArraySource:
