@@ -96,9 +96,7 @@ def guessed_side(levels: list[Level], center: tuple[float, float], config: Compa
     for level in levels:
         row, col = (
             int(np.clip((middle + 0.5) * scale / COARSE_STRIDE, 0, cells - 1))
-            for middle, scale, cells in zip(
-                center, level.scale, level.cells, strict=True
-            )
+            for middle, scale, cells in zip(center, level.scale, level.cells, strict=True)
         )
         at_level = 2.0 ** float(level.at(row, col)[config.coarse_slices["size"]].float())
         low, high = WELL_SEEN

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import ArraySource, to_rgb
+from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox, words_of
@@ -100,15 +100,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return self._encoded(image, sample, pyramid.encode)
 
     def encode_lazily(
-        self, image: npt.NDArray[np.generic], sample: npt.NDArray[np.uint8] | None = None
+        self, image: AnyArray, sample: npt.NDArray[np.uint8] | None = None
     ) -> Embedding:
-        """Prepare an image or a part of one, to be encoded where it is looked at; see `LazyEncoder`.
+        """Prepare an image (H, W) or (H, W, C) to be encoded where turns look; see `LazyEncoder`.
 
-        Parameters
-        ----------
-        image : (H, W) or (H, W, C) array of any real dtype
-        sample : uint8 array (h, w, 3), optional
-            Pixels of the whole, where `image` is a part.
+        `sample` (h, w, 3) shows the whole, where the image is a part of it.
         """
         rgb = to_rgb(image)
         return self._encoded(rgb, rgb if sample is None else sample, pyramid.encode_lazily)

@@ -107,6 +107,8 @@ class LazyLevel(Level):
     """
 
     parts: tuple[Level, ...]
+    _read: Callable[[], Tensor]
+    _encode: Callable[[Tensor], Features]
 
     def __init__(
         self, read: Callable[[], Tensor], encode: Callable[[Tensor], Features],

@@ -48,16 +48,26 @@ class Turns:
             self._annotator.runner.drop_waiting()
             self._show(work)
             return
+        encoded = self._annotator.sessions.is_encoded(work)
+        if encoded:
+            self._annotator.sessions.settle(work)
         request, started = work.session.request(), time.perf_counter()
         self._annotator.runner.submit(
             Job(
                 request.run,
                 partial(self._on_answer, work, request, started),
                 partial(self._on_failure, work, request),
-                "" if self._annotator.sessions.is_encoded(work) else "Reading the image",
+                "" if encoded else "Reading the image",
                 partial(self._annotator.say, "cancelled; the prompts are kept"),
             )
         )
+
+    def renew(self) -> None:
+        """Answer anew from the whole plane, once it is encoded, what was answered from parts."""
+        work = self._annotator.work
+        sessions = self._annotator.sessions
+        if work is not None and sessions.is_encoded(work) and sessions.settle(work):
+            self.compute()
 
     def _on_answer(
         self, work: PlaneSession, request: Request, started: float, prediction: Prediction
