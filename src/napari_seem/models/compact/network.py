@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
+
 GRID = 64
 """Cells along a window in the decoder's core; its output has twice as many."""
 FINE_GRID = 2 * GRID
@@ -170,10 +172,12 @@ class FeatureEncoder(nn.Module):
         x = self.stem(F.pixel_unshuffle(image, 2))  # (B, w0, H/2, W/2)
         skips = [x]
         for stage in self.down:
+            checkpoint()
             x = stage(x)
             skips.append(x)
         levels = {}
         for index in reversed(range(len(self.up))):
+            checkpoint()
             lifted = F.interpolate(self.lateral[index](x), scale_factor=2, mode="nearest")
             x = self.up[index](skips[index] + lifted)
             levels[index] = x
