@@ -99,6 +99,9 @@ class Turns:
             self._annotator.runner.drop_waiting()
             self._show(work)
             return
+        encoded = self._annotator.sessions.is_encoded(work)
+        if encoded:
+            self._annotator.sessions.settle(work)
         request, started = work.session.request(), time.perf_counter()
         encoded = self._annotator.sessions.is_encoded(work)
         if encoded and not self.last_ms > SLOW:
@@ -112,6 +115,13 @@ class Turns:
                 partial(self._annotator.say, "cancelled; the prompts are kept"),
             )
         )
+
+    def renew(self) -> None:
+        """Answer anew from the whole plane, once it is encoded, what was answered from parts."""
+        work = self._annotator.work
+        sessions = self._annotator.sessions
+        if work is not None and sessions.is_encoded(work) and sessions.settle(work):
+            self.compute()
 
     def _on_answer(
         self, work: PlaneSession, request: Request, started: float, prediction: Prediction
