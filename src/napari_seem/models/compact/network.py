@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
+
 GRID = 64
 """Cells along a window in the decoder's core; its output has twice as many."""
 FINE_GRID = 2 * GRID
@@ -170,10 +172,12 @@ class FeatureEncoder(nn.Module):
         x = self.stem(F.pixel_unshuffle(image, 2))  # (B, w0, H/2, W/2)
         skips = [x]
         for stage in self.down:
+            checkpoint()
             x = stage(x)
             skips.append(x)
         levels = {}
         for index in reversed(range(len(self.up))):
+            checkpoint()
             lifted = F.interpolate(self.lateral[index](x), scale_factor=2, mode="nearest")
             x = self.up[index](skips[index] + lifted)
             levels[index] = x
@@ -337,10 +341,13 @@ def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:
 
 
 def compute_type(device: str) -> torch.dtype:
-    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
+    """Return bfloat16 where the processor multiplies it faster than float32, else float32.
+
+    A torch that is held to AVX2 (`ATEN_CPU_CAPABILITY=avx2`) computes in float32.
+    """
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device != "cpu":
+    if device != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return torch.float32
     fast = any(
         getattr(torch.cpu, probe, bool)()

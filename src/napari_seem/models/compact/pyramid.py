@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import Embedding
+from ..patience import checkpoint
 from .network import COARSE_STRIDE, GRID, CompactNetwork
 
 LARGEST = 2048
@@ -87,6 +88,7 @@ def encode(
     tensors: dict[str, Tensor] = {}
     sizes = level_shapes(shape)
     for index, size in enumerate(sizes):
+        checkpoint()
         level = image
         if size != shape:
             level = F.interpolate(image, size, mode="bilinear", antialias=True)
