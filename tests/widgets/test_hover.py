@@ -249,7 +249,9 @@ def test_a_right_click_is_not_answered_by_what_was_shown_for_a_left_one(hovered,
 
 def test_ctrl_shows_the_negative_click(hovered, settle, model):
     dock, mouse, rest = hovered
-    mouse._send(QEvent.Type.MouseMove, (32, 30), Qt.MouseButton.NoButton, Qt.MouseButton.NoButton, CTRL)
+    mouse._send(
+        QEvent.Type.MouseMove, (32, 30), Qt.MouseButton.NoButton, Qt.MouseButton.NoButton, CTRL
+    )
     rest()
     assert outline(dock) is None  # there is no object to take it from
 

@@ -244,7 +244,8 @@ def _outlined(values: Values, side: int) -> npt.NDArray[np.uint16]:
 def _in_dashes(shown: npt.NDArray[np.uint16], side: int) -> npt.NDArray[np.uint16]:
     """Return values (h, w) with `GAP` added to every other piece of their line; see `_outlined`."""
     dash = max(round(side / DASHES), SHORTEST)
-    rows, columns = np.indices(shown.shape, np.int32, sparse=True)
+    height, width = shown.shape
+    rows, columns = np.ogrid[:height, :width]
     gaps = (shown > EDGE) & ((rows // dash + columns // dash) % 2 > 0)
     return shown + gaps * np.uint16(GAP)
 

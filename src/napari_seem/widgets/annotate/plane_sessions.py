@@ -219,7 +219,7 @@ class PlaneSessions:
         """
         found, known = self.at(image, plane, question), self.known(plane, question.input)
         if found is None:
-            resolve = self._resolver(question.model, known)
+            resolve = Resolver(self._models, question.model, known)
             session = Session.deferred(known.source.shape, resolve)
         else:
             session = copy(found.session)
