@@ -344,10 +344,13 @@ def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:
 
 
 def compute_type(device: str) -> torch.dtype:
-    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
+    """Return bfloat16 where the processor multiplies it faster than float32, else float32.
+
+    A torch that is held to AVX2 (`ATEN_CPU_CAPABILITY=avx2`) computes in float32.
+    """
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device != "cpu":
+    if device != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return torch.float32
     fast = any(
         getattr(torch.cpu, probe, bool)()

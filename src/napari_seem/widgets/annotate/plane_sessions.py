@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
     from ...models.base import Embedding, Model
+    from ...prompts import Prompt
+    from ...session import Request
 
 ENDED = 1000
 """Ended sessions of an image that undo can bring back; a timeline has as many steps."""
@@ -203,6 +206,25 @@ class PlaneSessions:
             source = PlaneSource(self._inputs[given], plane, given.layers[0].name)
             self._planes[key] = KnownPlane(source)
         return self._planes[key]
+
+    def request_with(
+        self, prompt: Prompt, image: Image, plane: Plane, question: Question
+    ) -> Request:
+        """What would be asked if a prompt were added on a plane; nothing is begun or changed.
+
+        Raises
+        ------
+        InvalidPrompt
+            The prompt lies outside of the plane.
+        """
+        found, known = self.at(image, plane, question), self.known(plane, question.input)
+        if found is None:
+            resolve = Resolver(self._models, question.model, known)
+            session = Session.deferred(known.source.shape, resolve)
+        else:
+            session = copy(found.session)
+        session.push(prompt)
+        return session.request()
 
     def is_encoded(self, one: PlaneSession) -> bool:
         """Whether the next turn needs no encoding."""
