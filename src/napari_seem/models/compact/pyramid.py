@@ -111,6 +111,7 @@ class LazyLevel(Level):
     """
 
     parts: tuple[Level, ...]
+    _spent: int
     _read: Callable[[], Tensor]
     _encode: Callable[[Tensor], Features]
 
@@ -119,7 +120,7 @@ class LazyLevel(Level):
         shape: tuple[int, int], scale: tuple[float, float],
     ) -> None:  # fmt: skip
         self.__dict__.update(shape=shape, scale=scale, corner=None)
-        self.__dict__.update(parts=(), _read=read, _encode=encode)
+        self.__dict__.update(parts=(), _spent=0, _read=read, _encode=encode)
 
     @property
     def coarse(self) -> Tensor:  # type: ignore[override]
@@ -142,14 +143,13 @@ class LazyLevel(Level):
         (top, bottom), (left, right) = (
             _around(box[axis], box[axis + 2], size) for axis, size in enumerate(self.cells)
         )
-        costs = sum(known.coarse[0].numel() for known in self.parts)
-        costs += (bottom - top) * (right - left)
-        if costs < self.cells[0] * self.cells[1]:
+        spent = self._spent + (bottom - top) * (right - left)
+        if spent < self.cells[0] * self.cells[1]:
             part = self._encoded(top, left, bottom, right)
-            self.__dict__["parts"] = *self.parts, part
+            self.__dict__.update(parts=(*self.parts, part), _spent=spent)
         else:
             part = Level(*self._encode(self._pixels), self.shape, self.scale)
-            self.__dict__["parts"] = (part,)
+            self.__dict__.update(parts=(part,))
         return part
 
     @cached_property
