@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import EmbeddingCache, content_key
+from ..embeddings.memory import Need
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
 from ..models.base import Embedding, Model, Prediction, Segmentation
 from ..planes import Plane
@@ -251,7 +252,7 @@ class OpenPlane:
 
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
-    content: str = "", pixels: PlanePixels | None = None,
+    content: str = "", pixels: PlanePixels | None = None, need: Need = "now",
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
 
@@ -266,25 +267,28 @@ def open_plane(
         the cache.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
+    need : 'now', 'soon' or 'ahead'
+        As for `EmbeddingCache.get_or_encode`.
     """
     if source.is_big:
         tiled = TiledModel(model, cache, model.identity)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
     if content and cache is not None:
-        known = cache.get((model.identity, content))
+        known = cache.get((model.identity, content), need)
         if known is not None:
             return OpenPlane(model, known, source, content)
-    return encode_plane(model, source, source.read(), cache)
+    # copied, as the array may be changed while it is encoded
+    return encode_plane(model, source, np.array(source.read()), cache, need)
 
 
 def encode_plane(
     model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic],
-    cache: EmbeddingCache | None,
+    cache: EmbeddingCache | None, need: Need = "now",
 ) -> OpenPlane:  # fmt: skip
     """As `open_plane`, of pixels (H, W) or (H, W, C) that were read."""
     content = content_key(pixels)
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
-    embedding = cache.get_or_encode(key, lambda: model.encode(pixels))
+    embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
     return OpenPlane(model, embedding, source, content)

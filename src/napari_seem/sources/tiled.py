@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..embeddings import EmbeddingCache
+from ..embeddings.memory import Need
 from ..errors import InvalidPrompt
 from ..models.base import (
     Capability,
@@ -199,12 +200,13 @@ class TiledModel:
         name = tiled.pixels.known_name(frame)
         return name is not None and (self.identity, name) in self.cache
 
-    def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
-        """Return an encoded frame, from the cache or encoded now."""
+    def tile(self, embedding: TiledEmbedding, frame: Frame, need: Need = "now") -> Embedding:
+        """Return an encoded frame, from the cache or encoded now; `need` as for the cache."""
         name, pixels = embedding.pixels.name_of(frame)
         return self.cache.get_or_encode(
             (self.identity, name),
             lambda: encode_frame(self.model, embedding.pixels, frame, pixels),
+            need=need,
         )
 
     def _checked(self, embedding: Embedding) -> TiledEmbedding:
