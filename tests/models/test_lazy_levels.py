@@ -12,7 +12,6 @@ from napari_seem.models.compact import pyramid
 from napari_seem.sources import TiledModel
 from napari_seem.sources.source import open_plane, source_of_array
 
-
 TOLERANCE = 0.01
 """Mean deviation of features in units of their own."""
 
@@ -184,7 +183,7 @@ def test_a_frame_of_a_big_plane_is_encoded_where_a_turn_looks_and_then_as_a_whol
     assert len(cache) == 1
     theirs = tiled.predict(plane, [click])
     assert len(cache) == 1
-    assert 0 < theirs.area
+    assert theirs.area > 0
     assert differing(mine, theirs) < 0.01
     parts.predict(plane, [click])
     assert noted == [1]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import EmbeddingCache, content_key
+from ..embeddings.memory import Need
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
 from ..models.base import Embedding, LazyEncoder, Model, Prediction, Segmentation
 from ..planes import Plane
@@ -252,7 +253,7 @@ class OpenPlane:
 
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
-    content: str = "", pixels: PlanePixels | None = None,
+    content: str = "", pixels: PlanePixels | None = None, need: Need = "now",
     on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
@@ -268,6 +269,8 @@ def open_plane(
         the cache.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
+    need : 'now', 'soon' or 'ahead'
+        As for `EmbeddingCache.get_or_encode`.
     on_part : callable, optional
         If given, turns on a plane that is not in the cache encode only what they look at, by a
         model that can do that, and this is called without arguments.
@@ -276,12 +279,14 @@ def open_plane(
         tiled = TiledModel(model, cache, model.identity, on_part)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
     if content and cache is not None:
-        known = cache.get((model.identity, content))
+        known = cache.get((model.identity, content), need)
         if known is not None:
             return OpenPlane(model, known, source, content)
+    # copied, as the array may be changed while it is encoded
+    read = once(lambda: np.array(source.read()))
     if on_part is None or cache is None or not isinstance(model, LazyEncoder):
-        return encode_plane(model, source, source.read(), cache)
-    lazy, read = model, once(source.read)
+        return encode_plane(model, source, read(), cache, need)
+    lazy = model
     content = content or content_key(read())
     found, whole = cache.get_or_begin((model.identity, content), lambda: lazy.encode_lazily(read()))
     if not whole:
@@ -291,12 +296,12 @@ def open_plane(
 
 def encode_plane(
     model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic],
-    cache: EmbeddingCache | None,
+    cache: EmbeddingCache | None, need: Need = "now",
 ) -> OpenPlane:  # fmt: skip
     """As `open_plane`, of pixels (H, W) or (H, W, C) that were read."""
     content = content_key(pixels)
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
-    embedding = cache.get_or_encode(key, lambda: model.encode(pixels))
+    embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
     return OpenPlane(model, embedding, source, content)

@@ -21,6 +21,12 @@ LOOK = 0.1
 class Steps(QObject):
     """Runs a generator in a worker thread.
 
+    Parameters
+    ----------
+    parent : QObject
+    explain : callable
+        What is said of an error that ended the work.
+
     Attributes
     ----------
     progress : Progress
@@ -34,8 +40,9 @@ class Steps(QObject):
     stepped = Signal(object)
     ended = Signal(str)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, explain: Callable[[Exception], str] = explained) -> None:
         super().__init__(parent)
+        self._explain = explain
         self._worker: Any = None
         self.progress = Progress(self)
         self.progress.cancelled.connect(self.stop)
@@ -88,7 +95,7 @@ class Steps(QObject):
         self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
-        self._end(explained(error))
+        self._end(self._explain(error))
 
     def _end(self, outcome: str) -> None:
         self._worker = None

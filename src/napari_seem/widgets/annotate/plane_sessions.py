@@ -107,7 +107,7 @@ class Resolver:
     def __call__(self) -> tuple[Model, Embedding]:
         """Open the plane."""
         on_part = self._note_part if self._in_parts else None
-        plane = self._models.open(self._model, self._known, on_part)
+        plane = self._models.open(self._model, self._known, on_part=on_part)
         return plane.model, plane.embedding
 
     def _note_part(self) -> None:
