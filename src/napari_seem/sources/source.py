@@ -252,7 +252,7 @@ class OpenPlane:
 
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
-    content: str = "", pixels: PlanePixels | None = None, need: Need = "now",
+    pixels: PlanePixels | None = None,
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
 
@@ -262,31 +262,24 @@ def open_plane(
     source : PlaneSource
     cache : EmbeddingCache, optional
         Where encoded planes are looked for and kept.
-    content : str, optional
-        The name of the plane's content, where it is known: it need not be read then if it is in
-        the cache.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
-    need : 'now', 'soon' or 'ahead'
-        As for `EmbeddingCache.get_or_encode`.
     """
     if source.is_big:
         tiled = TiledModel(model, cache, model.identity)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
-    if content and cache is not None:
-        known = cache.get((model.identity, content), need)
-        if known is not None:
-            return OpenPlane(model, known, source, content)
-    # copied, as the array may be changed while it is encoded
-    return encode_plane(model, source, np.array(source.read()), cache, need)
+    return encode_plane(model, source, source.read(), cache=cache)
 
 
 def encode_plane(
-    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic],
-    cache: EmbeddingCache | None, need: Need = "now",
+    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic], content: str = "",
+    cache: EmbeddingCache | None = None, need: Need = "now",
 ) -> OpenPlane:  # fmt: skip
-    """As `open_plane`, of pixels (H, W) or (H, W, C) that were read."""
-    content = content_key(pixels)
+    """As `open_plane`, of pixels (H, W) or (H, W, C) that were read.
+
+    `content` is their `content_key`, where it is known; `need` is as for the cache.
+    """
+    content = content or content_key(pixels)
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
