@@ -99,14 +99,14 @@ class GettingReady(QObject):
         self._failed: set[str] = set()
         self._no_room: set[tuple[int, int]] = set()
         self._begun = self._again = False
-        annotator.answered.connect(self._on_answer)
+        annotator.answered_in_part.connect(self._on_part)
 
     def begin(self) -> None:
         """Follow the viewer from now on."""
         if self._begun:
             return
         self._begun = True
-        camera = self._annotator.viewer.camera.events
+        camera = self._annotator.viewer.scene.camera.events
         self._events.follow(lambda _: self._soon.start(), camera.center, camera.zoom)
         self._annotator.changed.connect(self._soon.start)
         self._annotator.model_cache.forgotten.connect(self._on_forgotten)
@@ -202,10 +202,7 @@ class GettingReady(QObject):
             if models.gate.wait(LOOK, rest=rest):
                 return
 
-    def _on_answer(self, _: object) -> None:
-        work = self._annotator.work
-        if work is None or not self._annotator.sessions.used_parts(work):
-            return
+    def _on_part(self) -> None:
         self._again = self.steps.running  # of a big plane, maybe of another frame
         if not self._again:
             self._asked = ()
