@@ -7,16 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 from psygnal import Signal
 
-from ..embeddings import EmbeddingCache
+from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
-from ..sources.source import OpenPlane, PlaneSource, open_plane
+from ..sources.source import OpenPlane, PlaneSource, begin_plane, encode_plane, open_plane
 from ..sources.tiled import TiledEmbedding
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from ..session import Request
 
 Loader = Callable[[str], "Model"]
+READING = "being read"
+"""Content of a plane whose pixels are being read; no other content is the same."""
 
 
 class KnownPlane:
@@ -43,6 +47,7 @@ class KnownPlane:
     def __init__(self, source: PlaneSource) -> None:
         self.source = source
         self.content = ""
+        """Of the pixels that were read last; see `read`."""
         self._pixels: PlanePixels | None = None
         self._lock = threading.Lock()
 
@@ -53,6 +58,17 @@ class KnownPlane:
             if self._pixels is None:
                 self._pixels = self.source.pixels()
             return self._pixels
+
+    def read(self) -> tuple[npt.NDArray[np.generic], str]:
+        """Read the pixels, (H, W) or (H, W, C), as they are now; return them and their `content`.
+
+        They are copied, and others that come while they are read are noticed, as the array may be
+        changed in place at any time.
+        """
+        self.content = READING
+        pixels = np.array(self.source.read())
+        content = self.content = content_key(pixels)
+        return pixels, content
 
 
 class ModelCache:
@@ -126,16 +142,20 @@ class ModelCache:
     ) -> OpenPlane:  # fmt: skip
         """A plane ready to be asked about; encoded now where it was not, in any thread.
 
-        `on_part` as for `open_plane`.
+        With `on_part` a model that can do that encodes only what turns look at, where the plane
+        is not in the cache, and it is called without arguments.
         """
         cache = self.cache  # before the model: nothing of a forgotten one comes into a later cache
         model, source = self.model(name), plane.source
-        pixels = plane.pixels if source.is_big else None
-        opened = open_plane(
-            model, source, cache, content=plane.content, pixels=pixels, need=need, on_part=on_part
-        )
-        plane.content = opened.content
-        return opened
+        if source.is_big:
+            return open_plane(model, source, cache, pixels=plane.pixels, on_part=on_part)
+        known = cache.get((model.identity, plane.content), need) if plane.content else None
+        if known is not None:
+            return OpenPlane(model, known, source, plane.content)
+        pixels, content = plane.read()
+        if on_part is None:
+            return encode_plane(model, source, pixels, content, cache, need)
+        return begin_plane(model, source, pixels, content, cache, on_part)
 
     def prepare(self, name: str, plane: KnownPlane, frame: Frame | None = None) -> OpenPlane:
         """Do what the first click on a plane would wait for, in any thread.

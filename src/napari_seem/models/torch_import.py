@@ -1,9 +1,9 @@
 """torch imported in a thread, while the others go on.
 
-Measured in napari with a timer of 5 ms (`python -m benchmarks latency`): a plain `import torch` in a
-thread stops the main thread three times, for 0.3 to 0.7 s each. Once while the libraries are
-mapped, as Python's own loader keeps the interpreter's lock meanwhile, and twice while the garbage
-collector looks through the objects of napari and torch.
+Measured in napari with a timer of 5 ms (as `python -m benchmarks latency` does): a plain
+`import torch` in a thread stops the main thread three times, for 0.3 to 0.7 s each: once while the
+libraries are mapped, as Python's own loader keeps the interpreter's lock, and twice while the
+garbage collector looks through the objects of napari and torch.
 """
 
 from __future__ import annotations

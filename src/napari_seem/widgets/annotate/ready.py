@@ -106,7 +106,7 @@ class GettingReady(QObject):
         if self._begun:
             return
         self._begun = True
-        camera = self._annotator.viewer.camera.events
+        camera = self._annotator.viewer.scene.camera.events
         self._events.follow(lambda _: self._soon.start(), camera.center, camera.zoom)
         self._annotator.changed.connect(self._soon.start)
         self._annotator.model_cache.forgotten.connect(self._on_forgotten)
