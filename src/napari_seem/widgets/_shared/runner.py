@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker as create_plain_worker
 
 from ...commands.idle_gate import IdleGate
 from ...errors import NapariSeemError
@@ -61,8 +62,8 @@ def explained(error: Exception, *expected: type[Exception]) -> str:
 def called_once(work: Callable[[], T]) -> Callable[[], T]:
     """Return a function that does `work` and lets go of it.
 
-    A window of napari keeps every worker that it had, and with it the worker's function: the planes
-    and prompts of an hour.
+    A window of napari keeps every worker of napari's that it had, and with it the worker's
+    function: the planes and prompts of an hour.
     """
     held = [work]
 
@@ -147,7 +148,8 @@ class LatestRunner(QObject):
         title = job.title if isinstance(job.title, str) else job.title()
         if title:
             self.progress.start(title)
-        worker = create_worker(called_once(job.work), _start_thread=False, _ignore_errors=True)
+        make = create_worker if title else create_plain_worker  # napari lists those of its own
+        worker = make(called_once(job.work), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker
