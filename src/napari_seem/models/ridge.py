@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 RIDGE = 0.1
@@ -15,13 +16,13 @@ PIECE = 2048
 
 
 def basis_of(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
-    """Append random Fourier features and a constant: (N, D) -> (N, D + F + 1)."""
+    """Append random Fourier features and a constant: (N, D) -> (N, D + C + 1)."""
     x = x.clamp(-FURTHEST, FURTHEST)
     return torch.cat([x, _waves(x, projection, phase), torch.ones(len(x), 1)], 1)
 
 
 def _waves(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
-    """Compute random Fourier features (N, F) of `x` (N, D)."""
+    """Compute random Fourier features (N, C) of `x` (N, D)."""
     return (x @ projection).add_(phase).cos_().mul_((2 * x.shape[1] / len(phase)) ** 0.5)
 
 
@@ -29,7 +30,8 @@ def answers(x: Tensor, projection: Tensor, phase: Tensor, weights: Tensor) -> Te
     """Compute `basis_of(x, projection, phase) @ weights` without the basis: (N, K)."""
     x, count = x.clamp(-FURTHEST, FURTHEST), x.shape[1]
     waves = _waves(x, projection, phase)
-    return x @ weights[:count] + waves @ weights[count:-1] + weights[-1]
+    across = weights.T.contiguous()  # multiplied several times as fast as a few columns
+    return F.linear(x, across[:, :count], across[:, -1]) + F.linear(waves, across[:, count:-1])
 
 
 def solve(basis: Sequence[Tensor], target: Tensor, importance: Tensor) -> Tensor:
@@ -42,7 +44,7 @@ def solve(basis: Sequence[Tensor], target: Tensor, importance: Tensor) -> Tensor
     roots = (importance / total).sqrt().split(PIECE)
     for piece, root, wanted in zip(basis, roots, target.split(PIECE), strict=True):
         weighted = piece * root[:, None]
-        right += weighted.T @ (wanted * root[:, None])
+        right += ((wanted * root[:, None]).T @ weighted).T
         one = weighted.numpy()
         gram += torch.from_numpy(one.T @ one)  # numpy computes only half of what is symmetric
     gram += torch.eye(size) * RIDGE * gram.diagonal().mean()

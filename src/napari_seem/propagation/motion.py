@@ -66,7 +66,7 @@ def _match(
         return 0.0, 0.0
     if field.shape[0] < patch.shape[0] or field.shape[1] < patch.shape[1]:
         return 0.0, 0.0
-    score = _correlation(field, patch)
+    score = correlation(field, patch)
     home = (y0 - wide[0]) // step, (x0 - wide[1]) // step
     if home[0] >= score.shape[0] or home[1] >= score.shape[1]:
         return 0.0, 0.0
@@ -76,7 +76,7 @@ def _match(
     return float((best[0] - home[0]) * step), float((best[1] - home[1]) * step)
 
 
-def _correlation(
+def correlation(
     field: npt.NDArray[np.float32], patch: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
     """Correlate a patch (h, w) with every part of its size of a field (H, W).

@@ -21,6 +21,7 @@ from torch import Tensor
 from .. import ridge
 from ..base import Embedding
 from ..in_context import (
+    BoolArray,
     Box2D,
     Example,
     FloatArray,
@@ -180,9 +181,12 @@ def samples(
 
 @torch.inference_mode()
 def shares(
-    lesson: FittedLesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
-) -> FloatArray:
+    lesson: FittedLesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None,
+    where: BoolArray | None = None,
+) -> FloatArray:  # fmt: skip
     """Compute the shares of background and of each class, over a part of an image or all of it.
+
+    Outside of `where`, bool (h, w), they may be any.
 
     Returns
     -------
@@ -190,18 +194,22 @@ def shares(
         They sum to 1 at every pixel.
     """
     features, part = describe(embedding, config, lesson.scale, within, CELLS)
-    answers = torch.cat([
-        ridge.answers(
-            (piece - lesson.centre) / lesson.spread, lesson.projection, lesson.phase, lesson.weights
-        )
-        for piece in features.flatten(1).T.split(ridge.PIECE)
-    ])  # fmt: skip
-    answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
-    size = part[2] - part[0], part[3] - part[1]
-    answers = F.interpolate(answers, size, mode="bilinear", align_corners=False)
     y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
-    wanted = answers[0, :, y0 - part[0] : y1 - part[0], x0 - part[1] : x1 - part[1]]
-    return np.asarray(torch.softmax(wanted * SHARPNESS, 0).numpy(), np.float32)
+    inner = slice(y0 - part[0], y1 - part[0]), slice(x0 - part[1], x1 - part[1])
+    count, size = features[0].numel(), (part[2] - part[0], part[3] - part[1])
+    chosen = torch.arange(count)
+    if where is not None:
+        pixels = torch.zeros(1, 1, *size)
+        pixels[0, 0][inner] = torch.from_numpy(where).float()
+        near = F.adaptive_max_pool2d(pixels, features.shape[1:])
+        chosen = F.max_pool2d(near, 3, 1, 1).flatten().nonzero()[:, 0]
+    answers = torch.zeros(count, len(lesson.bias))
+    for places in chosen.split(ridge.PIECE):
+        x = (features.flatten(1)[:, places].T - lesson.centre) / lesson.spread
+        answers[places] = ridge.answers(x, lesson.projection, lesson.phase, lesson.weights)
+    answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
+    answers = F.interpolate(answers, size, mode="bilinear", align_corners=False)[0]
+    return np.asarray(torch.softmax(answers[:, *inner] * SHARPNESS, 0).numpy(), np.float32)
 
 
 def label(lesson: FittedLesson, embedding: Embedding, config: CompactConfig) -> Labelled:
