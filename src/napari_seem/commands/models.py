@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..embeddings import EmbeddingCache
 from ..embeddings.cluster import Connection
 from ..embeddings.remote import RemoteEncoder
+from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.source import OpenPlane, PlaneSource, open_plane
@@ -145,6 +146,7 @@ class ModelCache:
 
     def _load(self, name: str) -> Model:
         model: Any = load_model(name, device=self.device)
+        threads.for_turns()  # measured before a person waits for a turn
         return RemoteEncoder(model, self._connection) if self._connection else model
 
     def _renew_models(self) -> None:

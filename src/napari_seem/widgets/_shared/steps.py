@@ -10,12 +10,13 @@ from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from ...models import threads
 from .progress import Progress
 from .runner import called_once, explained
 
 
 class Steps(QObject):
-    """Runs a generator in a worker thread.
+    """Runs a generator in a worker thread, on all cores; between steps, a person's turn goes first.
 
     Attributes
     ----------
@@ -91,9 +92,11 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        for outcome in begin():
-            yield outcome
-            if stop.is_set():
-                return
+        with threads.work():
+            for outcome in begin():
+                yield outcome
+                if stop.is_set():
+                    return
+                threads.give_way()
 
     return run
