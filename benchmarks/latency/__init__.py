@@ -43,7 +43,8 @@ def main(argv: Sequence[str]) -> int:
         command = [sys.executable, "-m", "benchmarks", "latency", *rest]
         return subprocess.run(command, env={**os.environ, **ORDINARY}, check=False).returncode
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["NAPARI_SEEM_CACHE"] = folder  # so that nothing is encoded already
+        for variable in ("NAPARI_SEEM_CACHE", "NAPARI_SEEM_LOGS"):  # what other runs left behind
+            os.environ[variable] = os.path.join(folder, variable)
         return _run(options)
 
 

@@ -12,7 +12,7 @@ from ..embeddings.cluster import Connection
 from ..embeddings.remote import RemoteEncoder
 from ..models import threads
 from ..models.registry import load_model
-from ..sources import PlanePixels, TiledModel
+from ..sources import PlanePixels, TiledEmbedding, TiledModel
 from ..sources.source import OpenPlane, PlaneSource, open_plane
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
@@ -103,13 +103,27 @@ class ModelCache:
         with self._lock:
             self._models[name] = self.words.with_words(model)
 
-    def open(self, name: str, plane: KnownPlane) -> OpenPlane:
-        """A plane ready to be asked about; encoded now where it was not, in any thread."""
+    def open(
+        self, name: str, plane: KnownPlane, on_part: Callable[[], object] | None = None
+    ) -> OpenPlane:
+        """A plane ready to be asked about; encoded now where it was not, in any thread.
+
+        With `on_part` only what turns look at is encoded, where the model can do that, and it is
+        called without arguments then.
+        """
         model, source = self.model(name), plane.source
         pixels = plane.pixels if source.is_big else None
-        opened = open_plane(model, source, self.cache, content=plane.content, pixels=pixels)
+        opened = open_plane(
+            model, source, self.cache, content=plane.content, pixels=pixels, on_part=on_part
+        )
         plane.content = opened.content
         return opened
+
+    def encode_behind(self, name: str, plane: KnownPlane) -> None:
+        """Encode a plane as a whole; of a big one the frames of which turns use parts."""
+        opened = self.open(name, plane)
+        if isinstance(opened.model, TiledModel) and isinstance(opened.embedding, TiledEmbedding):
+            opened.model.encode_begun(opened.embedding)
 
     def is_encoded(self, name: str, plane: KnownPlane, request: Request) -> bool:
         """Whether a request on a plane needs no encoding."""

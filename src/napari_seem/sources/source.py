@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache as once
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from ..embeddings import EmbeddingCache, content_key
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
-from ..models.base import Embedding, Model, Prediction, Segmentation
+from ..models.base import Embedding, LazyEncoder, Model, Prediction, Segmentation
 from ..planes import Plane
 from ..prompts import Prompt
 from .frames import Area, cores, is_big
@@ -252,6 +253,7 @@ class OpenPlane:
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
     content: str = "", pixels: PlanePixels | None = None,
+    on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
 
@@ -266,15 +268,25 @@ def open_plane(
         the cache.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
+    on_part : callable, optional
+        If given, turns on a plane that is not in the cache encode only what they look at, by a
+        model that can do that, and this is called without arguments.
     """
     if source.is_big:
-        tiled = TiledModel(model, cache, model.identity)
+        tiled = TiledModel(model, cache, model.identity, on_part)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
     if content and cache is not None:
         known = cache.get((model.identity, content))
         if known is not None:
             return OpenPlane(model, known, source, content)
-    return encode_plane(model, source, source.read(), cache)
+    if on_part is None or cache is None or not isinstance(model, LazyEncoder):
+        return encode_plane(model, source, source.read(), cache)
+    lazy, read = model, once(source.read)
+    content = content or content_key(read())
+    found, whole = cache.get_or_begin((model.identity, content), lambda: lazy.encode_lazily(read()))
+    if not whole:
+        on_part()
+    return OpenPlane(model, found, source, content)
 
 
 def encode_plane(

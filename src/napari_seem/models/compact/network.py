@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
+
 GRID = 64
 """Cells along a window in the decoder's core; its output has twice as many."""
 FINE_GRID = 2 * GRID
@@ -104,6 +106,11 @@ class ConvNorm(nn.Sequential):
             nn.BatchNorm2d(outputs),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, D, H / stride, W / stride)."""
+        checkpoint()
+        return super().forward(x)
 
     def fuse(self) -> None:
         """Fold the norm into the convolution; for inference only."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
 from .config import SeemConfig
 from .convolution import conv1x1
 
@@ -55,6 +56,7 @@ class Stage(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map (B, H, W, C) to the same after the blocks, and that down-sampled."""
         for block in self.blocks:
+            checkpoint()
             x = block(x)
         return x, self.downsample(x) if self.downsample is not None else x
 

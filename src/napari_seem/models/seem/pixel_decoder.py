@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
 from .attention import Attention, sine_positions
 from .config import SeemConfig
 from .convolution import conv1x1, conv3x3
@@ -39,6 +40,7 @@ class PixelDecoder(nn.Module):
         x = self.layer_4(self.transformer["encoder"](conv1x1(features[3], self.input_proj)))
         scales = [x]
         for level in (3, 2, 1):
+            checkpoint()
             lateral = self.get_submodule(f"adapter_{level}")(features[level - 1])
             x = lateral + F.interpolate(x, size=lateral.shape[-2:], mode="nearest")
             x = self.get_submodule(f"layer_{level}")(x)
@@ -74,6 +76,7 @@ class PixelEncoder(nn.Module):
         position = sine_positions(height, width, channels, x.device).flatten(0, 1)  # (H*W, C)
         tokens = x.flatten(2).transpose(1, 2)  # (B, H*W, C)
         for layer in self.layers:
+            checkpoint()
             tokens = layer(tokens, position)
         return tokens.transpose(1, 2).unflatten(2, (height, width))  # (B, C, H, W)
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
 from .config import SegGptConfig
 
 EPSILON = 1e-6
@@ -182,6 +183,7 @@ class TokenEncoder(nn.Module):
         """
         tapped = []
         for number, layer in enumerate(self.layers):
+            checkpoint()
             tokens = layer(tokens, 2 if number <= self.config.merged_after else 1)
             if number == self.config.merged_after:
                 pictures, paintings = tokens.chunk(2)

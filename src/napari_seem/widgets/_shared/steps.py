@@ -10,9 +10,13 @@ from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.idle_gate import IdleGate
 from ...models import threads
 from .progress import Progress
-from .runner import called_once, explained
+from .runner import Cancelled, called_once, explained
+
+LOOK = 0.1
+"""Seconds after which waiting work looks whether it was stopped."""
 
 
 class Steps(QObject):
@@ -65,6 +69,12 @@ class Steps(QObject):
     def stop(self) -> None:
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
+
+    def wait_for(self, gate: IdleGate) -> None:
+        """In the thread: wait while a person does; raise `Cancelled` where it was stopped."""
+        while not gate.wait(LOOK):
+            if self.stopping:
+                raise Cancelled("the work was stopped")
 
     def close(self) -> None:
         """Stop and deliver nothing any more."""
