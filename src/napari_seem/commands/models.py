@@ -15,6 +15,7 @@ from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
+from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
@@ -219,6 +220,7 @@ class ModelCache:
 
     def _load(self, name: str) -> Model:
         model: Any = load_model(name, device=self.device)
+        threads.for_turns()  # measured before a person waits for a turn
         return RemoteEncoder(model, self._connection) if self._connection else model
 
     def _renew_models(self) -> None:
