@@ -15,10 +15,11 @@ from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
+from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
-from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
+from ..sources.source import OpenPlane, PlaneSource, begin_plane, encode_plane, open_plane
 from ..sources.tiled import TiledEmbedding
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
@@ -136,16 +137,26 @@ class ModelCache:
         with self._lock:
             self._models[name] = self.words.with_words(model)
 
-    def open(self, name: str, plane: KnownPlane, need: Need = "now") -> OpenPlane:
-        """A plane ready to be asked about; encoded now where it was not, in any thread."""
+    def open(
+        self, name: str, plane: KnownPlane, need: Need = "now", *,
+        on_part: Callable[[], object] | None = None,
+    ) -> OpenPlane:  # fmt: skip
+        """A plane ready to be asked about; encoded now where it was not, in any thread.
+
+        With `on_part` a model that can do that encodes only what turns look at, where the plane
+        is not in the cache, and it is called without arguments.
+        """
         cache = self.cache  # before the model: nothing of a forgotten one comes into a later cache
         model, source = self.model(name), plane.source
         if source.is_big:
-            return open_plane(model, source, cache, pixels=plane.pixels)
+            return open_plane(model, source, cache, pixels=plane.pixels, on_part=on_part)
         known = cache.get((model.identity, plane.content), need) if plane.content else None
         if known is not None:
             return OpenPlane(model, known, source, plane.content)
-        return encode_plane(model, source, *plane.read(), cache, need)
+        pixels, content = plane.read()
+        if on_part is None:
+            return encode_plane(model, source, pixels, content, cache, need)
+        return begin_plane(model, source, pixels, content, cache, on_part)
 
     def prepare(self, name: str, plane: KnownPlane, frame: Frame | None = None) -> OpenPlane:
         """Do what the first click on a plane would wait for, in any thread.
@@ -156,11 +167,13 @@ class ModelCache:
             Of the model.
         plane : KnownPlane
         frame : Frame, optional
-            Of a big plane: the part that is likely to be clicked on; by default none is encoded.
+            Of a big plane: the part that is likely to be clicked on; by default only those are
+            encoded that turns were answered from in parts.
         """
         opened = self.open(name, plane, "soon")
         if isinstance(opened.model, TiledModel) and isinstance(opened.embedding, TiledEmbedding):
             opened.embedding.pixels.appearance  # noqa: B018  (read from all over the plane, and kept)
+            opened.model.encode_begun(opened.embedding)
             if frame is not None:
                 opened.model.tile(opened.embedding, frame, "soon")
         return opened
@@ -207,6 +220,7 @@ class ModelCache:
 
     def _load(self, name: str) -> Model:
         model: Any = load_model(name, device=self.device)
+        threads.for_turns()  # measured before a person waits for a turn
         return RemoteEncoder(model, self._connection) if self._connection else model
 
     def _renew_models(self) -> None:

@@ -16,6 +16,8 @@ from .keys import Encoder, Key, key_of
 from .store import EmbeddingStore
 
 DEFAULT_BYTES = 1 << 30
+MOST_BEGUN = 4
+"""Images that are kept while only parts of them are encoded; each is a few times its pixels."""
 
 Need = Literal["now", "soon", "ahead"]
 """What an embedding is for: an image that is asked about, that is looked at, or another one."""
@@ -49,6 +51,7 @@ class EmbeddingCache:
         self.max_bytes = whole_number(max_bytes, "max_bytes", 0)
         self.store = store
         self._entries: OrderedDict[Key, Embedding] = OrderedDict()
+        self._begun: OrderedDict[Key, Embedding] = OrderedDict()
         self._unused: set[Key] = set()
         self._running: dict[Key, Future[Embedding]] = {}
         self._waiting = 0
@@ -89,6 +92,41 @@ class EmbeddingCache:
         if entry is not None:
             self._use(key, entry, need)
         return entry
+
+    def get_or_begin(self, key: Key, begin: Callable[[], Embedding]) -> tuple[Embedding, bool]:
+        """Return the embedding under `key`, or one of which parts are encoded as they are needed.
+
+        Parameters
+        ----------
+        key : (str, str)
+        begin : callable
+            Prepares one; see `LazyEncoder`. It is kept apart, the last few of them, until the
+            whole is there: no other method returns it, and it is not written to disk.
+
+        Returns
+        -------
+        embedding : Embedding
+        is_whole : bool
+        """
+        whole = self.get(key)
+        if whole is not None:
+            return whole, True
+        with self._lock:
+            begun = self._begun.get(key)
+        begun = begin() if begun is None else begun
+        with self._lock:
+            if key in self._entries:
+                return self._entries[key], True
+            self._begun[key] = begun
+            self._begun.move_to_end(key)
+            if len(self._begun) > MOST_BEGUN:
+                self._begun.popitem(last=False)
+        return begun, False
+
+    def is_begun(self, key: Key) -> bool:
+        """Return whether turns use parts of an image that is not encoded as a whole."""
+        with self._lock:
+            return key in self._begun
 
     def get_or_encode(
         self, key: Key, encode: Callable[[], Embedding], *, need: Need = "now"
@@ -136,6 +174,7 @@ class EmbeddingCache:
         """Drop everything in memory; files stay on disk."""
         with self._lock:
             self._entries.clear()
+            self._begun.clear()
             self._unused.clear()
 
     def close(self) -> None:
@@ -163,6 +202,7 @@ class EmbeddingCache:
             if self._make_room(key, embedding.nbytes, need):
                 self._entries[key] = embedding
                 self._entries.move_to_end(key)
+                self._begun.pop(key, None)
                 if need != "now" and not used:
                     self._unused.add(key)
         if need != "now" or used or self.store is None or not embedding.lasting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.memory import Need
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
-from ..models.base import Embedding, Model, Prediction, Segmentation
+from ..models.base import Embedding, LazyEncoder, Model, Prediction, Segmentation
 from ..planes import Plane
 from ..prompts import Prompt
 from .frames import Area, cores, is_big
@@ -252,7 +252,7 @@ class OpenPlane:
 
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
-    pixels: PlanePixels | None = None,
+    pixels: PlanePixels | None = None, on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
 
@@ -264,9 +264,12 @@ def open_plane(
         Where encoded planes are looked for and kept.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
+    on_part : callable, optional
+        Of a big plane: turns on frames that are not in the cache encode only what they look at, by
+        a model that can do that, and this is called without arguments.
     """
     if source.is_big:
-        tiled = TiledModel(model, cache, model.identity)
+        tiled = TiledModel(model, cache, model.identity, on_part)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
     return encode_plane(model, source, source.read(), cache=cache)
 
@@ -284,4 +287,21 @@ def encode_plane(
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
     embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
+    return OpenPlane(model, embedding, source, content)
+
+
+def begin_plane(
+    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic], content: str,
+    cache: EmbeddingCache, on_part: Callable[[], object],
+) -> OpenPlane:  # fmt: skip
+    """As `encode_plane`, but turns encode only what they look at, by a model that can do that.
+
+    `on_part` is called then, without arguments.
+    """
+    if not isinstance(model, LazyEncoder):
+        return encode_plane(model, source, pixels, content, cache)
+    lazy, key = model, (model.identity, content)
+    embedding, whole = cache.get_or_begin(key, lambda: lazy.encode_lazily(pixels))
+    if not whole:
+        on_part()
     return OpenPlane(model, embedding, source, content)

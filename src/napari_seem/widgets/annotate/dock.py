@@ -25,6 +25,7 @@ from .ahead import EmbedAhead
 from .annotator import Annotator
 from .committing import Committing
 from .hand import Hand
+from .hover import Hover
 from .label_folder import LabelFolder
 from .panel import Panel
 from .prompt_steps import clear_prompts
@@ -70,6 +71,8 @@ class AnnotateWidget(Dock):
         Does beforehand what a first click would wait for.
     teaching : Teaching
         Teaches words by marked objects.
+    hover : Hover
+        Shows the mask under the mouse.
     committing : Committing
         Writes objects, says what they are, and saves them.
     """
@@ -85,6 +88,7 @@ class AnnotateWidget(Dock):
         self.adaptation = Adaptation(self.annotator)
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
+        self.hover = Hover(self.annotator, self.hand, self.panel)
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
@@ -114,7 +118,7 @@ class AnnotateWidget(Dock):
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
-            "commit": self.commit, "clear": self.clear,
+            "toggle_hover": self.panel.hover.toggle, "commit": self.commit, "clear": self.clear,
             "recompute": self.annotator.chosen.answer_again,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
@@ -205,6 +209,7 @@ class AnnotateWidget(Dock):
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         let_go(self)
+        self.hover.close()
         self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
@@ -221,6 +226,7 @@ class AnnotateWidget(Dock):
         panel.model.currentTextChanged.connect(self._on_model)
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
+        panel.hover.toggled.connect(self.hover.switch)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)

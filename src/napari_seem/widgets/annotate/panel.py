@@ -179,6 +179,8 @@ class Panel(QWidget):
         for button, sign, text in ((self.positive, True, "white"), (self.negative, False, "black")):
             look = f"background: {COLOURS[sign]}; color: {text}"
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
+        self.hover = QCheckBox("hover")
+        self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -243,7 +245,7 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(row(self.positive, self.negative))
+        column.addLayout(row(self.positive, self.negative, self.hover))
         column.addWidget(_rule())
         column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
@@ -271,6 +273,8 @@ class Panel(QWidget):
         """Write the keys into tooltips and help line."""
         for button in (self.positive, self.negative):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
+        tip = "Show the mask that a click would give, where the mouse is; nothing is written"
+        self.hover.setToolTip(self._tip("toggle_hover", tip))
         self.word.setToolTip(
             self._tip("use_word", "What to propose on this plane; every object, if empty")
         )

@@ -69,7 +69,8 @@ class GettingReady(QObject):
     """Loads the chosen model and encodes the shown plane in a thread, once the viewer is idle.
 
     A turn goes first, and what is no longer shown is dropped. What fails is tried once and told by
-    the first prompt, which tries it again.
+    the first prompt, which tries it again. After a turn that was answered from parts of a plane the
+    rest of it is encoded, and the turn is answered anew.
 
     Parameters
     ----------
@@ -90,14 +91,15 @@ class GettingReady(QObject):
         super().__init__(page)
         self._annotator, self._page = annotator, page
         self.steps = Steps(self, lambda error: str(error) or type(error).__name__)
-        self.steps.stepped.connect(self.said.emit)
+        self.steps.stepped.connect(self._on_step)
         self.steps.ended.connect(self._on_end)
         self._soon = later(self, IDLE, self._look)
         self._events = Followed()
         self._asked: tuple[Any, ...] = ()
         self._failed: set[str] = set()
         self._no_room: set[tuple[int, int]] = set()
-        self._begun = False
+        self._begun = self._again = False
+        annotator.answered.connect(self._on_answer)
 
     def begin(self) -> None:
         """Follow the viewer from now on."""
@@ -200,9 +202,26 @@ class GettingReady(QObject):
             if models.gate.wait(LOOK, rest=rest):
                 return
 
+    def _on_answer(self, _: object) -> None:
+        work = self._annotator.work
+        if work is None or not self._annotator.sessions.used_parts(work):
+            return
+        self._again = self.steps.running  # of a big plane, maybe of another frame
+        if not self._again:
+            self._asked = ()
+            self._soon.start()
+
+    def _on_step(self, doing: str) -> None:
+        self.said.emit(doing)
+        if not doing:
+            self._annotator.turns.renew()
+
     def _on_end(self, _: str) -> None:
         self.said.emit("")
-        self._soon.start()
+        if self._again:
+            self._asked, self._again = (), False
+        if self._begun or not self._asked:
+            self._soon.start()
 
 
 def _moved(plane: Plane, axis: int, at: int) -> Plane:
