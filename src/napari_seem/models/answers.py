@@ -161,7 +161,7 @@ class Prediction(ArrayValue, OnPicture):
 
     @property
     def alternatives(self) -> tuple[Prediction, ...]:
-        """This answer, and others to the same prompts that differ from it, the best first.
+        """The answer itself, then others to the same prompts that differ from it, the best first.
 
         They are worked out once, by the thread that asks first. Only this answer where the model
         offers no choice.
