@@ -14,7 +14,7 @@ import numpy as np
 from ...prompts import Box, Extent, Mask, Polygon, Prompt, union
 from ..base import mask_bbox
 from . import windows
-from .canvas import FloatArray, View
+from .canvas import View
 from .choice import Decoded
 from .network import COARSE_STRIDE, GRID, CompactConfig
 from .pyramid import Level
@@ -132,23 +132,14 @@ def rim_share(view: View, inside: np.ndarray) -> float:
     return max((float(line.mean()) for line in lines), default=0.0)
 
 
-def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
-    """Join the extent of the positive prompts with that of the previous mask.
+def gives_size(prompts: Sequence[Prompt], previous: windows.Part | None) -> bool:
+    """Return whether the whole object is known: by a region, or by the answer of the turn before.
 
-    `previous` holds the logits (H, W) of the turn before, or is None.
-    """
-    return union(where, None if previous is None else mask_bbox(previous > 0))
-
-
-def gives_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | None) -> bool:
-    """Return whether `known` covers the whole object: by a region, or by an earlier answer.
-
-    `previous` holds the logits (H, W) of the turn before, or is None.
+    `previous` holds its logits, or is None.
     """
     if any(p.positive and isinstance(p, (Box, Polygon, Mask)) for p in prompts):
         return True
-    y0, x0, y1, x1 = (int(np.clip(side, 0, None)) for side in known)
-    return previous is not None and bool((previous[y0 : y1 + 1, x0 : x1 + 1] > 0).any())
+    return previous is not None and previous.bbox is not None
 
 
 def lengths(extent: Extent) -> tuple[float, float]:
