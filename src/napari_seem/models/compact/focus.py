@@ -27,8 +27,10 @@ REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
 GUESS_REACH, PRIOR_WEIGHT = 1.4, 0.03
 """How the size of the window for a lone click is judged; found on training images."""
-CLOSER = 2.0
+CLOSER = 1.5
 """Ratio of the sides from which a window fitted to an answer is decoded too; less gains nothing."""
+GROW_AT = 0.06
+"""Share of a window's rim inside the object from which a larger window is tried."""
 WELL_SEEN = (10.0, 150.0)
 """Object sides in level pixels that the encoder was trained on."""
 
@@ -148,11 +150,14 @@ def lengths(extent: Extent) -> tuple[float, float]:
 
 
 def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | None:
-    """Return a window fitted to what was found, or None where that is of about the same size."""
+    """Return a window fitted to what was found, or None where the one it was found in does."""
     bbox = mask_bbox(decoded.logits > 0)
     if bbox is None:
         return None
     rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
     found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
     view = around_extent(levels, union(found, where), REACH)
-    return view if not 1 / CLOSER < view.side / decoded.view.side < CLOSER else None
+    alike = 1 / CLOSER < view.side / decoded.view.side < CLOSER
+    if view == decoded.view or (alike and rim_share(decoded.view, decoded.logits > 0) < GROW_AT):
+        return None
+    return view

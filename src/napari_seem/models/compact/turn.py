@@ -22,7 +22,7 @@ from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import SAME, SURE, Decoded, agreement, certainty, ranked
+from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 from .windows import Part, PartPrediction
@@ -30,8 +30,6 @@ from .windows import Part, PartPrediction
 if TYPE_CHECKING:
     from .model import CompactModel
 
-GROW_AT = 0.06
-"""Share of a window's rim inside the object from which a larger window is tried."""
 BATCH = 5
 """Most windows that a processor decodes at once: more take no less time each, and more memory."""
 
@@ -188,7 +186,7 @@ class _Object:
             return (yield from self._decoded_twice(model))
         (decoded,) = yield self.drawn([self._around(focus.REACH)])
         for _ in range(2):
-            if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
+            if focus.rim_share(decoded.view, decoded.logits > 0) < focus.GROW_AT:
                 break
             larger = self._around(2 * decoded.view.side / max(focus.lengths(self.known)))
             if larger == decoded.view:
@@ -232,7 +230,8 @@ class _Ladder:
             if self._lacking(count):
                 self.found.extend((yield self.there.drawn(self._lacking(count))))
             best = self._ranked()[0]
-            if certainty(best) >= sure:
+            rim = focus.rim_share(best.view, best.logits > 0)
+            if rim < SURE_RIM and certainty(best) >= sure:
                 break
         closer = focus.tight_view(self.there.levels, best, self.there.known)
         if closer is not None:
@@ -288,9 +287,7 @@ def _everywhere(
     return Part(logits, (0, 0), embedding.shape), score
 
 
-def _settled(
-    model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]
-) -> Part:
+def _settled(model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]) -> Part:
     """Return an answer's logits in the image, as far as clicks allow; see `corrections`."""
     part, side = _pasted(decoded, shape), decoded.view.side
     given = corrections.hints(there.prompts, shape)
