@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from napari.qt.threading import create_worker
+from napari.qt.threading import FunctionWorker, create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QObject, Signal
 
@@ -145,9 +145,13 @@ class LatestRunner(QObject):
         self._running = job
         self._gate.shut(self)
         title = job.title if isinstance(job.title, str) else job.title()
+        work = called_once(job.work)
+        worker: Any
         if title:
             self.progress.start(title)
-        worker = create_worker(called_once(job.work), _start_thread=False, _ignore_errors=True)
+            worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+        else:  # over in a moment: none of the tasks that a window of napari keeps for ever
+            worker = FunctionWorker(work)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker
