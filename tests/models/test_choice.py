@@ -8,7 +8,7 @@ import torch
 
 from napari_seem.models.compact import windows
 from napari_seem.models.compact.canvas import View
-from napari_seem.models.compact.choice import Decoded, agreement, choose
+from napari_seem.models.compact.choice import Decoded, agreement, ranked
 from napari_seem.models.compact.network import FINE_GRID
 from napari_seem.models.compact.pyramid import Level
 
@@ -38,19 +38,19 @@ def test_agreement_is_the_overlap_in_image_pixels_whatever_the_windows():
 def test_of_answers_alike_the_surest_is_believed():
     unsure, sure = answer(64, 16, logit=0.5), answer(128, 16, logit=5)
 
-    assert choose([unsure, sure], [0, 0]) is sure
-    assert choose([sure, unsure], [0, 0]) is sure
+    assert ranked([unsure, sure], [0, 0])[0] is sure
+    assert ranked([sure, unsure], [0, 0])[0] is sure
 
 
 def test_answers_that_others_share_win_over_one_of_a_slightly_higher_score():
     found = [answer(64, 10), answer(128, 11), answer(256, 60, score=0.65)]
 
-    assert choose(found, [0, 0, 0]) in found[:2]
-    assert choose(found, [0, 0, 1]) is found[2]  # unless its size speaks for it
+    assert ranked(found, [0, 0, 0])[0] in found[:2]
+    assert ranked(found, [0, 0, 1])[0] is found[2]  # unless its size speaks for it
 
 
 def test_an_empty_answer_is_never_preferred():
     empty, weak = answer(64, -1), answer(128, 16, score=0.2, logit=0.5)
 
     assert empty.logits.shape == (FINE_GRID, FINE_GRID)
-    assert choose([empty, weak], [0, 0]) is weak
+    assert ranked([empty, weak], [0, 0])[0] is weak

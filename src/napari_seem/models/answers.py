@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+from threading import Lock
 from typing import Any, Self
 
 import numpy as np
@@ -101,6 +102,9 @@ class Prediction(ArrayValue, OnPicture):
         Opaque; give it to the next turn's `predict`.
     picture : uint8 array of shape (h, w, 3), or None
         A small picture of the image, on which notebooks show the object.
+    others : callable, optional
+        Gives other answers to the same prompts, the best first; called once, when `alternatives`
+        are first asked for.
 
     Examples
     --------
@@ -118,6 +122,7 @@ class Prediction(ArrayValue, OnPicture):
     label: str | None = None
     memory: Any = field(default=None, compare=False)
     picture: Picture | None = field(default=None, compare=False)
+    others: Callable[[], Iterable[Prediction]] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         logits = self.logits
@@ -128,6 +133,8 @@ class Prediction(ArrayValue, OnPicture):
                 "over 0 inside the object"
             )
         object.__setattr__(self, "logits", read_only(logits))
+        if self.others is not None:
+            object.__setattr__(self, "others", _Once(self.others))
 
     @cached_property
     def mask(self) -> BoolArray:
@@ -151,6 +158,15 @@ class Prediction(ArrayValue, OnPicture):
         """Height and width of the image in pixels."""
         height, width = self.logits.shape
         return height, width
+
+    @property
+    def alternatives(self) -> tuple[Prediction, ...]:
+        """This answer, and others to the same prompts that differ from it, the best first.
+
+        They are worked out once, by the thread that asks first. Only this answer where the model
+        offers no choice.
+        """
+        return (self, *(self.others or tuple)())
 
     def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
         """Return the mask within `bbox`, and the (y, x) of its corner in the image.
@@ -179,6 +195,24 @@ class Prediction(ArrayValue, OnPicture):
         mask, (y, x), step = self.overview()
         shown = outlined(self.picture, self.shape, [(mask, (y, x), step)])
         return as_html(repr(self), shown, [row])
+
+
+class _Once:
+    """Other answers, worked out once; what they are worked out from is let go then."""
+
+    def __init__(self, work_out: Callable[[], Iterable[Prediction]]) -> None:
+        self._work_out = work_out
+        self._found: tuple[Prediction, ...] | None = None
+        self._turn = Lock()
+
+    def __call__(self) -> tuple[Prediction, ...]:
+        with self._turn:
+            if self._found is None:
+                self._found, self._work_out = tuple(self._work_out()), tuple
+            return self._found
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _Once, (partial(tuple, self()),)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

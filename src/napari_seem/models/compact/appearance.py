@@ -21,32 +21,34 @@ BIN_SPAN = (2.4, 1.0, 1.0)
 COLOUR_WIDTH, TEXTURE_WIDTH = 0.35, 0.3
 LIKELIHOOD_CHANNELS = 2
 
+Marked = tuple[Tensor, Tensor]
 
-def colour_likeness(image: Tensor, index: Tensor, known: Tensor) -> Tensor:
-    """Compare each cell's colour, local mean and contrast with the nearest of the stroke's cells.
+
+def likeness(image: Tensor, positive: Marked, negative: Marked) -> Tensor:
+    """Compare each cell with the nearest of the strokes' cells.
 
     Parameters
     ----------
     image : float32 (B, 3, G, G)
         Standardised.
-    index : int64 (B, E)
-        Flat positions of the stroke's cells.
-    known : bool (B, E)
-        Which of them are real.
+    positive, negative : (int64 (B, E), bool (B, E))
+        Flat positions of cells of the strokes, and which of them are real.
 
     Returns
     -------
-    float32 (B, 2, G, G)
-        In 0..1; 0 where no cell is known.
+    float32 (B, 3, G, G)
+        Likeness to the positive strokes in colour, and in local mean and contrast; likeness to the
+        negative ones in colour. In 0..1; 0 where no cell is known.
     """
     near = blur(image, 3)
-    mean = blur(image.mean(1, keepdim=True), 7)
-    contrast = (blur(image.mean(1, keepdim=True) ** 2, 7) - mean**2).clamp(min=0).sqrt()
-    texture = torch.cat([mean, contrast], 1)
+    grey = image.mean(1, keepdim=True)
+    mean, square = blur(torch.cat([grey, grey**2], 1), 7).split(1, 1)
+    texture = torch.cat([mean, (square - mean**2).clamp(min=0).sqrt()], 1)
     return torch.cat(
         [
-            _nearness(near, index, known, COLOUR_WIDTH),
-            _nearness(texture, index, known, TEXTURE_WIDTH),
+            _nearness(near, positive, COLOUR_WIDTH),
+            _nearness(texture, positive, TEXTURE_WIDTH),
+            _nearness(near, negative, COLOUR_WIDTH),
         ],
         1,
     )
@@ -81,18 +83,16 @@ def log_likelihood_ratio(image: Tensor, inside: Tensor, outside: Tensor) -> Tens
     return torch.cat([squashed, blur(squashed, 5)], 1)
 
 
-def _nearness(features: Tensor, index: Tensor, known: Tensor, width: float) -> Tensor:
+def _nearness(features: Tensor, marked: Marked, width: float) -> Tensor:
     """Return 1 / (1 + (d / width)^2) for the distance d to the nearest known cell: (B, 1, G, G).
 
-    `features` is (B, C, G, G); `index` and `known` are (B, E), as for `colour_likeness`.
+    `features` is (B, C, G, G); `marked` is as for `likeness`.
     """
+    index, known = marked
     flat = features.flatten(2)  # (B, C, N)
-    chosen = torch.gather(flat, 2, index[:, None].expand(-1, flat.shape[1], -1))  # (B, C, E)
-    squared = (
-        (chosen**2).sum(1)[:, :, None] + (flat**2).sum(1)[:, None]
-        - 2 * torch.einsum("bce,bcn->ben", chosen, flat)
-    )  # fmt: skip
-    nearest = squared.masked_fill(~known[:, :, None], float("inf")).amin(1)
+    chosen = torch.gather(flat, 2, index[:, None].expand(-1, flat.shape[1], -1)).mT  # (B, E, C)
+    own = (chosen**2).sum(2, keepdim=True).masked_fill(~known[:, :, None], torch.inf)
+    nearest = torch.baddbmm(own, chosen, flat, alpha=-2).amin(1) + (flat**2).sum(1)
     return (1 / (1 + nearest.clamp(min=0) / width**2)).view(-1, 1, *features.shape[2:])
 
 

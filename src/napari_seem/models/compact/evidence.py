@@ -8,9 +8,7 @@ path therefore serves all kinds of prompts, in any mix.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -134,14 +132,17 @@ def gather(
     instance, semantic = instance.contiguous(), semantic.contiguous()
     border, image = fine[:, -IMAGE_CHANNELS - 1 : -IMAGE_CHANNELS], fine[:, -IMAGE_CHANNELS:]
     maps = prompts.maps
-    paths = partial(geodesic_nearness, grid=config.geodesic_grid, skip_unmarked=skip_unmarked)
     drawn = _largest_of_four(maps[:, :2])  # strokes must not fade
     regions = F.avg_pool2d(torch.cat([maps[:, 2:4], squash(maps[:, 4:5]), maps[:, 5:]], 1), 2)
     boundary = torch.sigmoid(_largest_of_four(border.detach().float()))
-    geodesic = paths(drawn, boundary)
+    small = F.avg_pool2d(image.detach().contiguous().float(), 2)
+    around = torch.cat([boundary, appearance.edges(small)])  # both in one go
+    geodesic, over_edges = geodesic_nearness(
+        torch.cat([drawn, drawn]), around, config.geodesic_grid, skip_unmarked
+    ).chunk(2)
     marked = [_exemplars((drawn[:, channel].flatten(1) > 0.5).float()) for channel in (0, 1)]
     similar, accepted = _likeness(instance, semantic, drawn, marked, prompts)
-    plain = _plain_evidence(image, maps, drawn, marked, paths)
+    plain = _plain_evidence(small, maps, drawn, marked, over_edges)
     dense = torch.cat(
         [
             boundary,
@@ -179,13 +180,14 @@ def _context_evidence(accepted: Tensor | None, size: Tensor, prompts: WindowProm
 
 @torch.no_grad()
 def _plain_evidence(
-    image: Tensor, maps: Tensor, drawn: Tensor, marked: list[tuple[Tensor, Tensor]],
-    nearness: Callable[[Tensor, Tensor], Tensor],
+    image: Tensor, maps: Tensor, drawn: Tensor, marked: list[appearance.Marked], paths: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Compute evidence from the picture itself (`appearance.py`): (B, 7, GRID, GRID) in -1..1."""
-    small = F.avg_pool2d(image.contiguous().float(), 2)
-    likeness = [appearance.colour_likeness(small, *where) for where in marked]
-    paths = nearness(drawn, appearance.edges(small))
+    """Compute evidence from the picture itself (`appearance.py`): (B, 7, GRID, GRID) in -1..1.
+
+    `image` (B, 3, GRID, GRID) is the picture, `paths` (B, 2, GRID, GRID) the nearness over its
+    edges.
+    """
+    likeness = appearance.likeness(image, *marked)
     region = torch.maximum(maps[:, 2], maps[:, 3])
     outlined = region.flatten(1).any(1)[:, None, None]
     inside = torch.where(outlined, region, torch.sigmoid(maps[:, 4]) * (maps[:, 4] != 0))
@@ -193,8 +195,8 @@ def _plain_evidence(
     within, without = F.avg_pool2d(sides, 2).unbind(1)
     within = torch.maximum(within, drawn[:, 0]) * (1 - drawn[:, 1])
     without = torch.maximum(without, drawn[:, 1]) * (1 - drawn[:, 0])
-    ratio = appearance.log_likelihood_ratio(small, within, without)
-    return torch.cat([likeness[0], likeness[1][:, :1], paths, ratio], 1)
+    ratio = appearance.log_likelihood_ratio(image, within, without)
+    return torch.cat([likeness, paths, ratio], 1)
 
 
 def geodesic_nearness(

@@ -27,6 +27,8 @@ REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
 GUESS_REACH, PRIOR_WEIGHT = 1.4, 0.03
 """How the size of the window for a lone click is judged; found on training images."""
+CLOSER = 2.0
+"""Ratio of the sides from which a window fitted to an answer is decoded too; less gains nothing."""
 WELL_SEEN = (10.0, 150.0)
 """Object sides in level pixels that the encoder was trained on."""
 
@@ -68,7 +70,7 @@ def around_extent(
 
 
 def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[Candidate]:
-    """Return views of doubling size around a click (or a small stroke)."""
+    """Return views of doubling size around a click (or a small stroke), the likeliest first."""
     y0, x0, y1, x1 = extent
     center = (y0 + y1 - 1) / 2, (x0 + x1 - 1) / 2
     scale = max(levels[0].scale)
@@ -81,13 +83,14 @@ def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[C
         side *= 2
     if not sides:
         sides = [longest * 1.4]
-    return [
+    candidates = [
         Candidate(
             view_around(levels, center, s),
             -PRIOR_WEIGHT * abs(float(np.log2(s / (GUESS_REACH * guess)))),
         )
         for s in sides
     ]
+    return sorted(candidates, key=lambda candidate: -candidate.prior)
 
 
 def guessed_side(levels: list[Level], center: tuple[float, float], config: CompactConfig) -> float:
@@ -96,11 +99,9 @@ def guessed_side(levels: list[Level], center: tuple[float, float], config: Compa
     for level in levels:
         row, col = (
             int(np.clip((middle + 0.5) * scale / COARSE_STRIDE, 0, cells - 1))
-            for middle, scale, cells in zip(
-                center, level.scale, level.coarse.shape[1:], strict=True
-            )
+            for middle, scale, cells in zip(center, level.scale, level.cells, strict=True)
         )
-        at_level = 2.0 ** float(level.coarse[config.coarse_slices["size"], row, col].float())
+        at_level = 2.0 ** float(level.at(row, col)[config.coarse_slices["size"]].float())
         low, high = WELL_SEEN
         off = max(np.log2(low / at_level), np.log2(at_level / high), 0.0)
         guesses.append(np.log2(at_level / max(level.scale)))
@@ -154,11 +155,11 @@ def lengths(extent: Extent) -> tuple[float, float]:
 
 
 def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | None:
-    """Return a window fitted to what was found, or None where that is about the window found in."""
+    """Return a window fitted to what was found, or None where that is of about the same size."""
     bbox = mask_bbox(decoded.logits > 0)
     if bbox is None:
         return None
     rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
     found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
     view = around_extent(levels, union(found, where), REACH)
-    return None if view == decoded.view else view
+    return view if not 1 / CLOSER < view.side / decoded.view.side < CLOSER else None

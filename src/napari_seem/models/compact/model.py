@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Self
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import ArraySource, to_rgb
+from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox, words_of
@@ -85,7 +85,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             Where the array is no image.
         """
         rgb = to_rgb(image, channels=channels)
-        return self._encoded(rgb, rgb)
+        return self._encoded(rgb, rgb, pyramid.encode)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
         """Encode a part of an image with the brightness of the whole.
@@ -97,13 +97,26 @@ class CompactModel(InContextMixin, VocabularyMixin):
         sample : uint8 array (h, w, 3)
             Pixels of the whole, whose mean and deviation count.
         """
-        return self._encoded(image, sample)
+        return self._encoded(image, sample, pyramid.encode)
 
-    def _encoded(self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
+    def encode_lazily(
+        self, image: AnyArray, sample: npt.NDArray[np.uint8] | None = None
+    ) -> Embedding:
+        """Prepare an image (H, W) or (H, W, C) to be encoded where turns look; see `LazyEncoder`.
+
+        `sample` (h, w, 3) shows the whole, where the image is a part of it.
+        """
+        rgb = to_rgb(image)
+        return self._encoded(rgb, rgb if sample is None else sample, pyramid.encode_lazily)
+
+    def _encoded(
+        self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8],
+        encode: Callable[..., Embedding],
+    ) -> Embedding:  # fmt: skip
         """Encode pixels (H, W, 3), normalised by the brightness of `sample` (h, w, 3)."""
         brightness = pyramid.brightness(sample)
         normal = pyramid.normalize(rgb, brightness).to(self._device)
-        embedding = pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
+        embedding = encode(self.network, normal, self.identity, self.compute, self._storage)
         return magnify.with_pixels(embedding, rgb, brightness, self._device)
 
     def predict(
@@ -270,12 +283,15 @@ class CompactModel(InContextMixin, VocabularyMixin):
             return None
         side = float(np.sqrt(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum()))
         level = best_level(pyramid.levels(embedding), side)
-        semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
         rows, cols = (
             np.clip(((np.arange(bbox[a], bbox[a + 2]) + 0.5) * level.scale[a] / 4).astype(int),
-                    0, semantic.shape[1 + a] - 1)
+                    0, level.cells[a] - 1)
             for a in (0, 1)
         )  # fmt: skip
+        level = level.part((int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1))
+        top, left = level.corner or (0, 0)
+        rows, cols = rows - top, cols - left
+        semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
         ys, xs = np.nonzero(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]])
         step = max(1, len(ys) // 512)
         vectors = semantic[:, rows[ys[::step]], cols[xs[::step]]].float()

@@ -107,6 +107,11 @@ class ConvNorm(nn.Sequential):
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, D, H / stride, W / stride)."""
+        checkpoint()
+        return super().forward(x)
+
     def fuse(self) -> None:
         """Fold the norm into the convolution; for inference only."""
         convolution, norm = self[0], self[1]
@@ -172,12 +177,10 @@ class FeatureEncoder(nn.Module):
         x = self.stem(F.pixel_unshuffle(image, 2))  # (B, w0, H/2, W/2)
         skips = [x]
         for stage in self.down:
-            checkpoint()
             x = stage(x)
             skips.append(x)
         levels = {}
         for index in reversed(range(len(self.up))):
-            checkpoint()
             lifted = F.interpolate(self.lateral[index](x), scale_factor=2, mode="nearest")
             x = self.up[index](skips[index] + lifted)
             levels[index] = x

@@ -7,8 +7,8 @@ objects go through the decoder at once; each object is answered as it would be a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from ...values import locked
 from ..base import OUTSIDE, Embedding, Prediction
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import Decoded, choose
+from .choice import SAME, SURE, Decoded, agreement, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 
@@ -103,7 +103,7 @@ def _decoded(model: CompactModel, asked: Sequence[Windows]) -> list[list[Decoded
             if one.opening == opening
             for index in range(len(one.views))
         ]
-        on_cpu = asked[0].views[0].level.coarse.device.type == "cpu"
+        on_cpu = model.network.words.device.type == "cpu"
         size = BATCH if on_cpu else max(1, len(flat))
         for start in range(0, len(flat), size):
             some = flat[start : start + size]
@@ -141,17 +141,21 @@ def answer(
         levels = magnify.around(model.network, embedding, known, model.compute) + levels
         smallest = windows.CLOSEST
     there = _Object(levels, prompts, wanted.concept, known, previous, smallest)
-    decoded = _keep_prompted((yield from there.decoded(model)), prompts)
 
-    def closer(center: tuple[float, float], side: float) -> FloatArray:
-        view = focus.view_around(levels, center, side, smallest)
-        return _pasted(_decoded(model, [there.drawn([view])])[0][0], embedding.shape)
+    def finished(decoded: Decoded) -> Prediction:
+        logits = _settled(model, there, _keep_prompted(decoded, prompts), embedding.shape)
+        return _named(model, embedding, wanted, logits, decoded.score)
 
-    given = corrections.hints(prompts, embedding.shape)
-    logits = corrections.corrected(
-        _pasted(decoded, embedding.shape), previous, given, decoded.view.side, closer
-    )
-    return _named(model, embedding, wanted, logits, decoded.score)
+    if previous is not None or not _only_hints(prompts):
+        return finished((yield from there.decoded(model)))
+    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config))
+    decoded = yield from ladder.decoded()
+
+    def others() -> list[Prediction]:
+        found = ladder.others(model, decoded)
+        return [finished(one).on(embedding.picture) for one in found]
+
+    return replace(finished(decoded), others=others)
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,8 +174,6 @@ class _Object:
 
     def decoded(self, model: CompactModel) -> Step:
         """Choose windows and decode; enlarge the window while the object runs out of it."""
-        if self.previous is None and _only_hints(self.prompts):
-            return (yield from self._searched(model))
         if self.previous is None:
             return (yield from self._decoded_twice(model))
         (decoded,) = yield self.drawn([self._around(focus.REACH)])
@@ -192,17 +194,6 @@ class _Object:
     def _around(self, reach: float) -> View:
         return focus.around_extent(self.levels, self.known, reach, self.smallest)
 
-    def _searched(self, model: CompactModel) -> Step:
-        """Decode windows of several sizes around clicks, then one fitted to the best answer."""
-        candidates = focus.ladder(self.levels, self.known, model.network.config)
-        found = yield self.drawn([candidate.view for candidate in candidates])
-        decoded = choose(found, [candidate.prior for candidate in candidates])
-        closer = focus.tight_view(self.levels, decoded, self.known)
-        if closer is not None:
-            (again,) = yield self.drawn([closer])
-            decoded = max(decoded, again, key=lambda d: d.score)
-        return decoded
-
     def _decoded_twice(self, model: CompactModel) -> Step:
         """Decode a region, then again beside the first answer, which settles its border."""
         asked = self.drawn([self._around(focus.REGION_REACH)])
@@ -212,6 +203,52 @@ class _Object:
         canvas.remember(asked.maps[0], first.logits)
         (again,) = yield Windows(asked.views, asked.maps, self.concept)
         return again
+
+
+@dataclass(frozen=True, eq=False)
+class _Ladder:
+    """Windows of several sizes around the clicks on an object, the likeliest first.
+
+    `found` holds the answers of the first of them, as far as they were decoded.
+    """
+
+    there: _Object
+    candidates: Sequence[focus.Candidate]
+    found: list[Decoded] = field(default_factory=list)
+
+    def decoded(self) -> Step:
+        """Decode windows until an answer is sure, then one fitted to the best answer."""
+        for count, sure in (*SURE, (len(self.candidates), 0.0)):
+            if self._lacking(count):
+                self.found.extend((yield self.there.drawn(self._lacking(count))))
+            best = self._ranked()[0]
+            if certainty(best) >= sure:
+                break
+        closer = focus.tight_view(self.there.levels, best, self.there.known)
+        if closer is not None:
+            (again,) = yield self.there.drawn([closer])
+            best = max(best, again, key=lambda d: d.score)
+        return best
+
+    def others(self, model: CompactModel, answer: Decoded) -> Iterator[Decoded]:
+        """Decode the windows that lack; yield what differs from `answer` and from one another."""
+        lacking = self._lacking(len(self.candidates))
+        if lacking:
+            self.found.extend(_decoded(model, [self.there.drawn(lacking)])[0])
+        some = [answer, *(one for one in self._ranked() if (one.logits > 0).any())]
+        some = [_keep_prompted(one, self.there.prompts) for one in some]
+        alike = agreement(some) >= SAME
+        taken = [0]
+        for index in range(1, len(some)):
+            if not alike[index, taken].any():
+                taken.append(index)
+                yield some[index]
+
+    def _lacking(self, count: int) -> list[View]:
+        return [candidate.view for candidate in self.candidates[len(self.found) : count]]
+
+    def _ranked(self) -> list[Decoded]:
+        return ranked(self.found, [one.prior for one in self.candidates[: len(self.found)]])
 
 
 def check_memory(memory: object, shape: tuple[int, int]) -> None:
@@ -237,6 +274,21 @@ def _everywhere(
         return region(model, wanted, prompts, embedding)
     levels = pyramid.levels(embedding)
     return sweep(model, levels, prompts, wanted.concept, embedding.shape)
+
+
+def _settled(
+    model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]
+) -> FloatArray:
+    """Return an answer's logits in the image (H, W), as far as clicks allow; see `corrections`."""
+
+    def closer(center: tuple[float, float], side: float) -> FloatArray:
+        view = focus.view_around(there.levels, center, side, there.smallest)
+        return _pasted(_decoded(model, [there.drawn([view])])[0][0], shape)
+
+    given = corrections.hints(there.prompts, shape)
+    return corrections.corrected(
+        _pasted(decoded, shape), there.previous, given, decoded.view.side, closer
+    )
 
 
 def _named(

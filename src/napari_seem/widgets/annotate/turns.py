@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,12 +81,15 @@ class Turns:
     ----------
     last_ms : float
         How long the last turn took, in milliseconds.
+    foreseen : callable or None
+        Gives the answer to a request on a plane, where that is known before it is asked.
     """
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
         self._held = HeldWindow(annotator)
         self.last_ms = float("nan")
+        self.foreseen: Callable[[PlaneSession, Request], Prediction | None] | None = None
 
     def compute(self) -> None:
         """Bring the preview to the present prompts: at once where the answer is known."""
@@ -99,8 +103,15 @@ class Turns:
             self._annotator.runner.drop_waiting()
             self._show(work)
             return
-        request, started = work.session.request(), time.perf_counter()
         encoded = self._annotator.sessions.is_encoded(work)
+        if encoded:
+            self._annotator.sessions.settle(work)
+        request, started = work.session.request(), time.perf_counter()
+        known = self.foreseen(work, request) if self.foreseen is not None else None
+        if known is not None:
+            self._annotator.runner.drop_waiting()
+            self._on_answer(work, request, started, known)
+            return
         if encoded and not self.last_ms > SLOW:
             self._held.hold()
         self._annotator.runner.submit(
@@ -112,6 +123,13 @@ class Turns:
                 partial(self._annotator.say, "cancelled; the prompts are kept"),
             )
         )
+
+    def renew(self) -> None:
+        """Answer anew from the whole plane, once it is encoded, what was answered from parts."""
+        work = self._annotator.work
+        sessions = self._annotator.sessions
+        if work is not None and sessions.is_encoded(work) and sessions.settle(work):
+            self.compute()
 
     def _on_answer(
         self, work: PlaneSession, request: Request, started: float, prediction: Prediction
