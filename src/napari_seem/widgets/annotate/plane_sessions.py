@@ -114,6 +114,11 @@ class Resolver:
         self.used_parts = True
 
 
+def uses_parts(resolve: object) -> bool:
+    """Whether what gives a session its model and embedding gave it parts of a plane."""
+    return isinstance(resolve, Resolver) and resolve.used_parts
+
+
 class PlaneSessions:
     """Keeps what was begun, by image and plane, until its image goes.
 
@@ -223,6 +228,8 @@ class PlaneSessions:
             session = Session.deferred(known.source.shape, resolve)
         else:
             session = copy(found.session)
+            if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
+                session.ask_anew(Resolver(self._models, question.model, known, in_parts=False))
         session.push(prompt)
         return session.request()
 
@@ -235,8 +242,7 @@ class PlaneSessions:
 
         So an object is written as its prompts lead to it, whenever they were made.
         """
-        resolver = one.session.resolve
-        if not isinstance(resolver, Resolver) or not resolver.used_parts:
+        if not uses_parts(one.session.resolve):
             return False
         one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
         return True
