@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from superqt.utils import create_worker as create_plain_worker
 
 from ...commands.idle_gate import IdleGate
 from ...errors import NapariSeemError
+from ...models import threads
 from .progress import Progress
 
 T = TypeVar("T")
@@ -59,8 +61,10 @@ def explained(error: Exception, *expected: type[Exception]) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def called_once(work: Callable[[], T]) -> Callable[[], T]:
-    """Return a function that does `work` and lets go of it.
+def called_once(
+    work: Callable[[], T], computing: Callable[[], AbstractContextManager[None]] = threads.work
+) -> Callable[[], T]:
+    """Return a function that does `work` with the threads for it, and lets go of it.
 
     A window of napari keeps every worker of napari's that it had, and with it the worker's
     function: the planes and prompts of an hour.
@@ -68,7 +72,8 @@ def called_once(work: Callable[[], T]) -> Callable[[], T]:
     held = [work]
 
     def call() -> T:
-        return held.pop()()
+        with computing():
+            return held.pop()()
 
     return call
 
@@ -148,8 +153,9 @@ class LatestRunner(QObject):
         title = job.title if isinstance(job.title, str) else job.title()
         if title:
             self.progress.start(title)
+        computing = threads.turn if job.lane == "turn" else threads.work
         make = create_worker if title else create_plain_worker  # napari lists those of its own
-        worker = make(called_once(job.work), _start_thread=False, _ignore_errors=True)
+        worker = make(called_once(job.work, computing), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker

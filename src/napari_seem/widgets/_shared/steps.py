@@ -11,6 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.idle_gate import IdleGate
+from ...models import threads
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
 
@@ -19,7 +20,13 @@ LOOK = 0.1
 
 
 class Steps(QObject):
-    """Runs a generator in a worker thread.
+    """Runs a generator in a worker thread, on all cores; between steps, a person's turn goes first.
+
+    Parameters
+    ----------
+    parent : QObject
+    explain : callable
+        What is said of an error that ended the work.
 
     Attributes
     ----------
@@ -34,8 +41,9 @@ class Steps(QObject):
     stepped = Signal(object)
     ended = Signal(str)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, explain: Callable[[Exception], str] = explained) -> None:
         super().__init__(parent)
+        self._explain = explain
         self._worker: Any = None
         self.progress = Progress(self)
         self.progress.cancelled.connect(self.stop)
@@ -88,7 +96,7 @@ class Steps(QObject):
         self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
-        self._end(explained(error))
+        self._end(self._explain(error))
 
     def _end(self, outcome: str) -> None:
         self._worker = None
@@ -101,9 +109,11 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        for outcome in begin():
-            yield outcome
-            if stop.is_set():
-                return
+        with threads.work():
+            for outcome in begin():
+                yield outcome
+                if stop.is_set():
+                    return
+                threads.give_way()
 
     return run

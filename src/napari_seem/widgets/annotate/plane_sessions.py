@@ -107,7 +107,7 @@ class Resolver:
     def __call__(self) -> tuple[Model, Embedding]:
         """Open the plane."""
         on_part = self._note_part if self._in_parts else None
-        plane = self._models.open(self._model, self._known, on_part)
+        plane = self._models.open(self._model, self._known, on_part=on_part)
         return plane.model, plane.embedding
 
     def _note_part(self) -> None:
@@ -237,12 +237,16 @@ class PlaneSessions:
         """Whether the next turn needs no encoding."""
         return self._models.is_encoded(one.question.model, one.known, one.session.request())
 
+    def used_parts(self, one: PlaneSession) -> bool:
+        """Whether an answer came of parts of the plane."""
+        return uses_parts(one.session.resolve)
+
     def settle(self, one: PlaneSession) -> bool:
-        """Whether answers from parts of a plane are to be given anew, from all of it.
+        """Let answers from parts of a plane be given anew, from all of it; False for no such.
 
         So an object is written as its prompts lead to it, whenever they were made.
         """
-        if not uses_parts(one.session.resolve):
+        if not self.used_parts(one):
             return False
         one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
         return True
