@@ -124,7 +124,7 @@ class PlanePixels:
             known = self._names.get(frame)
         if known is not None:
             return known, None
-        pixels = self.read(frame)
+        pixels = np.array(self.read(frame))  # copied, as the array may be changed meanwhile
         name = f"{content_key(pixels)}-{self.appearance.key}"
         with self._lock:
             self._names[frame] = name

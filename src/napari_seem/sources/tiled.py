@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..embeddings import EmbeddingCache
+from ..embeddings.memory import Need
 from ..errors import InvalidPrompt
 from ..models.base import (
     Capability,
@@ -205,13 +206,15 @@ class TiledModel:
         name = tiled.pixels.known_name(frame)
         return name is not None and (self.identity, name) in self.cache
 
-    def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
-        """Return an encoded frame, from the cache or encoded now."""
+    def tile(self, embedding: TiledEmbedding, frame: Frame, need: Need = "now") -> Embedding:
+        """Return an encoded frame, from the cache or encoded now; `need` as for the cache."""
         plane, model = embedding.pixels, self.model
         name, read = plane.name_of(frame)
         key = self.identity, name
         if self._on_part is None or not isinstance(model, LazyEncoder):
-            return self.cache.get_or_encode(key, lambda: encode_frame(model, plane, frame, read))
+            return self.cache.get_or_encode(
+                key, lambda: encode_frame(model, plane, frame, read), need=need
+            )
         found, whole = self.cache.get_or_begin(key, lambda: begin_frame(model, plane, frame, read))
         if not whole:
             self._on_part()

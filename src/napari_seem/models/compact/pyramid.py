@@ -24,8 +24,12 @@ ENLARGED_BELOW = 512
 SMALLEST = GRID * COARSE_STRIDE
 """The pyramid ends where the longest side fits into one window."""
 MULTIPLE = 32
-HALO = 64
-"""Pixels that are encoded around a part of a level, so that it looks as it does in the whole."""
+HALO = 160
+"""Pixels that are encoded around a part of a level, so that it looks as it does in the whole.
+
+Found on training images: of 36 first clicks, answered from parts, 8 % differed by more than 1 % of
+their pixels with 96, 3 % with 128 and none with 160.
+"""
 
 Box = tuple[int, int, int, int]
 """Half-open rows and columns of coarse cells: (top, left, bottom, right)."""
@@ -107,6 +111,7 @@ class LazyLevel(Level):
     """
 
     parts: tuple[Level, ...]
+    _spent: int
     _read: Callable[[], Tensor]
     _encode: Callable[[Tensor], Features]
 
@@ -115,7 +120,7 @@ class LazyLevel(Level):
         shape: tuple[int, int], scale: tuple[float, float],
     ) -> None:  # fmt: skip
         self.__dict__.update(shape=shape, scale=scale, corner=None)
-        self.__dict__.update(parts=(), _read=read, _encode=encode)
+        self.__dict__.update(parts=(), _spent=0, _read=read, _encode=encode)
 
     @property
     def coarse(self) -> Tensor:  # type: ignore[override]
@@ -138,14 +143,13 @@ class LazyLevel(Level):
         (top, bottom), (left, right) = (
             _around(box[axis], box[axis + 2], size) for axis, size in enumerate(self.cells)
         )
-        costs = sum(known.coarse[0].numel() for known in self.parts)
-        costs += (bottom - top) * (right - left)
-        if costs < self.cells[0] * self.cells[1]:
+        spent = self._spent + (bottom - top) * (right - left)
+        if spent < self.cells[0] * self.cells[1]:
             part = self._encoded(top, left, bottom, right)
-            self.__dict__["parts"] = *self.parts, part
+            self.__dict__.update(parts=(*self.parts, part), _spent=spent)
         else:
             part = Level(*self._encode(self._pixels), self.shape, self.scale)
-            self.__dict__["parts"] = (part,)
+            self.__dict__.update(parts=(part,))
         return part
 
     @cached_property
@@ -274,7 +278,7 @@ def _around(first: int, last: int, size: int) -> tuple[int, int]:
     They hold any window of up to `GRID` cells around the middle, and the halo.
     """
     first, last = max(first, 0), min(last, size)
-    length = max(last - first, min(GRID + MULTIPLE // COARSE_STRIDE, size))
+    length = max(last - first, min(GRID + 3, size))
     first = min(max(first - (length - (last - first)) // 2, 0), size - length)
     halo, step = HALO // COARSE_STRIDE, MULTIPLE // COARSE_STRIDE
     start = max(0, (first - halo) // step * step)

@@ -27,6 +27,7 @@ from ..base import (
     check_embedding,
 )
 from ..in_context import (
+    BoolArray,
     Box2D,
     Example,
     FloatArray,
@@ -200,8 +201,9 @@ class SegGptModel(NotTeachable):
         return tune(self, self.learn(examples, kind), steps or STEPS)
 
     def shares(
-        self, lesson: SegGPTLesson, embedding: Embedding, within: Box2D | None = None
-    ) -> FloatArray:
+        self, lesson: SegGPTLesson, embedding: Embedding, within: Box2D | None = None,
+        where: BoolArray | None = None,
+    ) -> FloatArray:  # fmt: skip
         """Compute the share of each colour at every pixel: float32 (K + 1, h, w).
 
         The painted picture is brought to the target's size first; distances are averaged over

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker as create_plain_worker
 
 from ...commands.idle_gate import IdleGate
 from ...errors import NapariSeemError
@@ -65,8 +66,8 @@ def called_once(
 ) -> Callable[[], T]:
     """Return a function that does `work` with the threads for it, and lets go of it.
 
-    A window of napari keeps every worker that it had, and with it the worker's function: the planes
-    and prompts of an hour.
+    A window of napari keeps every worker of napari's that it had, and with it the worker's
+    function: the planes and prompts of an hour.
     """
     held = [work]
 
@@ -153,8 +154,8 @@ class LatestRunner(QObject):
         if title:
             self.progress.start(title)
         computing = threads.turn if job.lane == "turn" else threads.work
-        work = called_once(job.work, computing)
-        worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+        make = create_worker if title else create_plain_worker  # napari lists those of its own
+        worker = make(called_once(job.work, computing), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker

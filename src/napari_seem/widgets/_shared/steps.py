@@ -22,6 +22,12 @@ LOOK = 0.1
 class Steps(QObject):
     """Runs a generator in a worker thread, on all cores; between steps, a person's turn goes first.
 
+    Parameters
+    ----------
+    parent : QObject
+    explain : callable
+        What is said of an error that ended the work.
+
     Attributes
     ----------
     progress : Progress
@@ -35,8 +41,9 @@ class Steps(QObject):
     stepped = Signal(object)
     ended = Signal(str)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, explain: Callable[[Exception], str] = explained) -> None:
         super().__init__(parent)
+        self._explain = explain
         self._worker: Any = None
         self.progress = Progress(self)
         self.progress.cancelled.connect(self.stop)
@@ -89,7 +96,7 @@ class Steps(QObject):
         self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
-        self._end(explained(error))
+        self._end(self._explain(error))
 
     def _end(self, outcome: str) -> None:
         self._worker = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -30,6 +30,7 @@ from .label_folder import LabelFolder
 from .panel import Panel
 from .prompt_steps import clear_prompts
 from .proposals import Proposals
+from .ready import GettingReady
 from .teaching import Teaching
 from .unfinished import take_up
 
@@ -66,6 +67,8 @@ class AnnotateWidget(Dock):
         What a word found.
     ahead : EmbedAhead
         Encodes the rest of a stack.
+    ready : GettingReady
+        Does beforehand what a first click would wait for.
     teaching : Teaching
         Teaches words by marked objects.
     hover : Hover
@@ -89,6 +92,7 @@ class AnnotateWidget(Dock):
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
+        self.ready = GettingReady(self.annotator, self)
         self.label_folder = LabelFolder(self.annotator, self.panel)
         self.teaching = Teaching(self.annotator, self.panel)
         for row in (self.label_folder, self.ahead):
@@ -144,6 +148,12 @@ class AnnotateWidget(Dock):
         self._on_image(image)
         self.annotator.choose_labels(labels)
         take_up(self.annotator)
+
+    def showEvent(self, event: Any) -> None:
+        """Get ready for the first click as soon as the dock is seen."""
+        super().showEvent(event)
+        if self.preferences.get_ready and not self.is_released:
+            self.ready.begin()
 
     def prepare_to_close(self) -> int:
         """Say how many commits are not written, which go with the window."""
@@ -206,6 +216,7 @@ class AnnotateWidget(Dock):
         self.proposals.close()
         self.looks.close()
         self.ahead.close_run()
+        self.ready.close()
         self.annotator.close()
 
     def _connect(self) -> None:
@@ -229,6 +240,7 @@ class AnnotateWidget(Dock):
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(self._on_said)
+        self.ready.said.connect(panel.show_preparation)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
         annotator.timeline.changed.connect(self._on_timeline)

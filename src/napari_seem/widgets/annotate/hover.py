@@ -111,6 +111,11 @@ class Hover(QObject):
         self._answer: tuple[Asked, Prediction] | None = None
         self._asked_at, self._took, self._said = 0.0, 0.0, ""
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a position waits to be asked about."""
+        return self._soon.isActive()
+
     def switch(self, on: bool) -> None:
         """Show masks under the mouse from now on, or no longer."""
         if on == (self.preview is not None):

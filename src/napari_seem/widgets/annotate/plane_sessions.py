@@ -107,7 +107,7 @@ class Resolver:
     def __call__(self) -> tuple[Model, Embedding]:
         """Open the plane."""
         on_part = self._note_part if self._in_parts else None
-        plane = self._models.open(self._model, self._known, on_part)
+        plane = self._models.open(self._model, self._known, on_part=on_part)
         return plane.model, plane.embedding
 
     def _note_part(self) -> None:
@@ -230,13 +230,17 @@ class PlaneSessions:
         """Whether the next turn needs no encoding."""
         return self._models.is_encoded(one.question.model, one.known, one.session.request())
 
+    def used_parts(self, one: PlaneSession) -> bool:
+        """Whether an answer came of parts of the plane."""
+        resolver = one.session.resolve
+        return isinstance(resolver, Resolver) and resolver.used_parts
+
     def settle(self, one: PlaneSession) -> bool:
-        """Whether answers from parts of a plane are to be given anew, from all of it.
+        """Let answers from parts of a plane be given anew, from all of it; False for no such.
 
         So an object is written as its prompts lead to it, whenever they were made.
         """
-        resolver = one.session.resolve
-        if not isinstance(resolver, Resolver) or not resolver.used_parts:
+        if not self.used_parts(one):
             return False
         one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
         return True
