@@ -15,6 +15,7 @@ from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
+from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
@@ -142,7 +143,8 @@ class ModelCache:
     ) -> OpenPlane:  # fmt: skip
         """A plane ready to be asked about; encoded now where it was not, in any thread.
 
-        `on_part` as for `open_plane`.
+        With `on_part` a model that can do that encodes only what turns look at, where the plane
+        is not in the cache, and it is called without arguments.
         """
         cache = self.cache  # before the model: nothing of a forgotten one comes into a later cache
         model, source = self.model(name), plane.source
@@ -215,6 +217,7 @@ class ModelCache:
 
     def _load(self, name: str) -> Model:
         model: Any = load_model(name, device=self.device)
+        threads.for_turns()  # measured before a person waits for a turn
         return RemoteEncoder(model, self._connection) if self._connection else model
 
     def _renew_models(self) -> None:

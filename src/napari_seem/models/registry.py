@@ -24,7 +24,7 @@ from ..errors import (
     UnsupportedPrompt,
 )
 from ..progress import Progress, reporting
-from . import places
+from . import places, threads
 from . import weights as weight_files
 from .base import Capability, Model
 from .torch_import import import_torch
@@ -258,6 +258,7 @@ def build_model(
     import_torch()
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
+    threads.keep_to_cores()
     return build(path, resolve_device(device))
 
 

@@ -244,10 +244,10 @@ def _outlined(values: Values, side: int) -> npt.NDArray[np.uint16]:
 def _in_dashes(shown: npt.NDArray[np.uint16], side: int) -> npt.NDArray[np.uint16]:
     """Return values (h, w) with `GAP` added to every other piece of their line; see `_outlined`."""
     dash = max(round(side / DASHES), SHORTEST)
-    height, width = shown.shape
-    rows, columns = np.ogrid[:height, :width]
-    gaps = (shown > EDGE) & ((rows // dash + columns // dash) % 2 > 0)
-    return shown + gaps * np.uint16(GAP)
+    rows, columns = np.nonzero(shown > EDGE)
+    gaps = (rows // dash + columns // dash) % 2 > 0
+    shown[rows[gaps], columns[gaps]] += GAP
+    return shown
 
 
 def _one_colour() -> Any:

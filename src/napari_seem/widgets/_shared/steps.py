@@ -11,6 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.idle_gate import IdleGate
+from ...models import threads
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
 
@@ -19,7 +20,7 @@ LOOK = 0.1
 
 
 class Steps(QObject):
-    """Runs a generator in a worker thread.
+    """Runs a generator in a worker thread, on all cores; between steps, a person's turn goes first.
 
     Parameters
     ----------
@@ -108,9 +109,11 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        for outcome in begin():
-            yield outcome
-            if stop.is_set():
-                return
+        with threads.work():
+            for outcome in begin():
+                yield outcome
+                if stop.is_set():
+                    return
+                threads.give_way()
 
     return run
