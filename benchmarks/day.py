@@ -47,8 +47,11 @@ class Window:
 
     def settle(self) -> None:
         """Wait until nothing is computed and everything is drawn."""
+        from qtpy.QtCore import QEvent
         from qtpy.QtWidgets import QApplication
 
+        # as the event loop of a program does, but `processEvents` does not
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         QApplication.processEvents()
         while self.annotator.runner.busy:
             QApplication.processEvents()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +16,8 @@ import napari_seem as ns
 from napari_seem.errors import InvalidArgument
 from napari_seem.models.base import Embedding, Model
 
-from .latency import scene
+from .latency.machine import processor
+from .latency.scene import scene
 
 Masks = list[npt.NDArray[np.bool_]]
 
@@ -102,14 +102,6 @@ def compare(
             not np.array_equal(a, b) for a, b in zip(masks["loop"], masks["batch"], strict=True)
         ),
     }  # fmt: skip
-
-
-def processor() -> str:
-    """Name the processor, as the system tells it."""
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def report(figures: dict[str, object]) -> str:

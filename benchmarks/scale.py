@@ -83,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
         rows.append(row)
         print(row, flush=True)
     if options.table:
-        _put_table(options.table, "\n".join(rows))
+        put_table(options.table, "\n".join(rows), "scale", "Time and memory against size")
     return 0
 
 
@@ -243,12 +243,10 @@ def _row(case: Case, told: dict[str, float] | str) -> str:
     )
 
 
-def _put_table(path: Path, table: str) -> None:
-    """Put the table into a page between its marks, or make the page."""
-    begin, end = "<!-- scale: begin -->", "<!-- scale: end -->"
-    text = (
-        path.read_text() if path.exists() else f"# Time and memory against size\n\n{begin}\n{end}\n"
-    )
+def put_table(path: Path, table: str, mark: str, title: str) -> None:
+    """Put a table into a page between its marks, or make the page."""
+    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
+    text = path.read_text() if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
     if begin not in text or end not in text:
         raise NapariSeemError(f"'{path}' has no marks '{begin}' and '{end}' for the table")
     head, tail = text.split(begin)[0], text.split(end, 1)[1]

@@ -129,6 +129,21 @@ def test_a_part_is_answered_as_in_the_whole(model):
     assert np.median(abs(part - whole[:, 31:117, 20:96])) < 0.02
 
 
+def test_pixels_that_matter_get_the_shares_that_they_get_among_all(model):
+    image, classes, _ = cells(0)
+    embedding = model.encode(image)
+    lesson = model.learn([Example(embedding, classes)])
+    box = (31, 20, 117, 96)
+    where = np.zeros((86, 76), bool)
+    where[40:60, 5:30] = where[3, 70] = True
+
+    every = model.shares(lesson, embedding, box)
+    some = model.shares(lesson, embedding, box, where)
+
+    np.testing.assert_allclose(some[:, where], every[:, where], atol=1e-5)
+    assert abs(some - every)[:, ~where].max() > 0.1  # the others were not computed
+
+
 @pytest.mark.parametrize(
     ("examples", "told"),
     [

@@ -35,11 +35,16 @@ pixels. Errors say what is wrong and what to do; all are subclasses of NapariSee
 
 from __future__ import annotations
 
+import os
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+# threads that spin while they wait for each other starve beside any busy program: a turn then took
+# ten times as long; OpenMP reads this once, when torch is imported
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 if TYPE_CHECKING:
     from .batch import Report

@@ -100,3 +100,7 @@ class LogTrouble(NapariSeemError, ValueError):
 
 class DamagedState(NapariSeemError, RuntimeError):
     """A state of a training that can't be gone on from."""
+
+
+class Abandoned(NapariSeemError):
+    """Work in the background was ended before it was done, as it is not wanted any more."""

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from discs import disc_image
 
 import napari_seem as ns
@@ -13,6 +14,7 @@ from napari_seem.errors import InvalidPrompt, UnknownWord, WeightsError
 from napari_seem.models.base import Instance
 from napari_seem.models.compact import build
 from napari_seem.models.compact.everything import without_overlaps
+from napari_seem.models.compact.network import compute_type
 from napari_seem.models.registry import MODELS
 
 
@@ -229,3 +231,15 @@ def test_damaged_weights_are_reported(tmp_path):
         file.write(b"\xff" * 8)
     with pytest.raises(WeightsError):
         build(truncated)
+
+
+def test_a_torch_held_to_avx2_computes_in_float32(monkeypatch):
+    for probe in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: True)
+    found = {}
+    for capability in ("AVX512", "AVX2", "DEFAULT"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda c=capability: c)
+        found[capability] = compute_type("cpu")
+    assert found == {
+        "AVX512": torch.bfloat16, "AVX2": torch.float32, "DEFAULT": torch.float32
+    }  # fmt: skip

@@ -20,6 +20,7 @@ from napari_seem.viewer.documents import document_of, is_unsaved
 from napari_seem.viewer.features import table_of
 from napari_seem.viewer.metadata import SOURCE, note_saved
 from napari_seem.viewer.palette import palette_of
+from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
@@ -296,7 +297,12 @@ def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):
     assert recoveries(logs_folder()) == []
 
     window = RecoveryWindow(dock.viewer, lambda *_: None, every=True)
+    gate = model_cache_of(dock.viewer).gate
+    gate.shut(window)  # a person waits for an answer: that goes first
     window.look()
+    qtbot.wait(300)
+    assert not window.rows
+    gate.open(window)
     qtbot.waitUntil(lambda: len(window.rows) == 1, timeout=20_000)
     window.rows[0].back.click()
     qtbot.waitUntil(lambda: "mine" in dock.viewer.layers, timeout=20_000)

@@ -37,13 +37,13 @@ class IdleGate:
                 self._opens_at = time.monotonic() + self.rest
                 self._changed.notify_all()
 
-    def wait(self, seconds: float) -> bool:
-        """Whether one may pass, now or within some seconds."""
+    def wait(self, seconds: float, *, rest: bool = True) -> bool:
+        """Whether one may pass, now or within some seconds; with `rest` not right afterwards."""
         until = time.monotonic() + seconds
         with self._changed:
             while True:
                 now = time.monotonic()
-                if not self._holders and now >= self._opens_at:
+                if not self._holders and (now >= self._opens_at or not rest):
                     return True
                 if now >= until:
                     return False

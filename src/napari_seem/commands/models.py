@@ -7,12 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..embeddings import EmbeddingCache
+import numpy as np
+import numpy.typing as npt
+from psygnal import Signal
+
+from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
+from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
+from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
-from ..sources.source import OpenPlane, PlaneSource, open_plane
+from ..sources.frames import Frame
+from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
+from ..sources.tiled import TiledEmbedding
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
 
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
     from ..session import Request
 
 Loader = Callable[[str], "Model"]
+READING = "being read"
+"""Content of a plane whose pixels are being read; no other content is the same."""
 
 
 class KnownPlane:
@@ -38,6 +48,7 @@ class KnownPlane:
     def __init__(self, source: PlaneSource) -> None:
         self.source = source
         self.content = ""
+        """Of the pixels that were read last; see `read`."""
         self._pixels: PlanePixels | None = None
         self._lock = threading.Lock()
 
@@ -48,6 +59,17 @@ class KnownPlane:
             if self._pixels is None:
                 self._pixels = self.source.pixels()
             return self._pixels
+
+    def read(self) -> tuple[npt.NDArray[np.generic], str]:
+        """Read the pixels, (H, W) or (H, W, C), as they are now; return them and their `content`.
+
+        They are copied, and others that come while they are read are noticed, as the array may be
+        changed in place at any time.
+        """
+        self.content = READING
+        pixels = np.array(self.source.read())
+        content = self.content = content_key(pixels)
+        return pixels, content
 
 
 class ModelCache:
@@ -71,7 +93,11 @@ class ModelCache:
         Shut while a person waits for an answer; what runs in the background stands before it.
     words : TaughtWords
         What the models were taught; see `change_words`.
+    forgotten : Signal()
+        Models are to be loaded anew, such as on another device.
     """
+
+    forgotten = Signal()
 
     def __init__(
         self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto",
@@ -84,6 +110,7 @@ class ModelCache:
         self._loader = loader or self._load
         self.words = words or TaughtWords()
         self._models: dict[str, Model] = {}
+        self._loading: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def loaded(self, name: str) -> Model | None:
@@ -91,32 +118,75 @@ class ModelCache:
         return self._models.get(name)
 
     def model(self, name: str) -> Model:
-        """The model, loaded now where it was not."""
-        with self._lock:
-            if name not in self._models:
-                self._models[name] = self.words.with_words(self._loader(name))
-            return self._models[name]
+        """The model, loaded now where it was not; who needs it meanwhile waits."""
+        while True:
+            with self._lock:
+                loading = self._loading.setdefault(name, threading.Lock())
+            with loading:
+                known = self._models.get(name)
+                if known is not None:
+                    return known
+                model = self._loader(name)
+                with self._lock:
+                    if self._loading.get(name) is loading:  # else it was forgotten meanwhile
+                        known = self._models[name] = self.words.with_words(model)
+                        return known
 
     def put(self, name: str, model: Model) -> None:
         """Use another model under a name from now on; its embeddings must be the same."""
         with self._lock:
             self._models[name] = self.words.with_words(model)
 
-    def open(self, name: str, plane: KnownPlane) -> OpenPlane:
-        """A plane ready to be asked about; encoded now where it was not, in any thread."""
+    def open(
+        self, name: str, plane: KnownPlane, need: Need = "now", *,
+        on_part: Callable[[], object] | None = None,
+    ) -> OpenPlane:  # fmt: skip
+        """A plane ready to be asked about; encoded now where it was not, in any thread.
+
+        With `on_part` a model that can do that encodes only what turns look at, where the plane
+        is not in the cache, and it is called without arguments.
+        """
+        cache = self.cache  # before the model: nothing of a forgotten one comes into a later cache
         model, source = self.model(name), plane.source
-        pixels = plane.pixels if source.is_big else None
-        opened = open_plane(model, source, self.cache, content=plane.content, pixels=pixels)
-        plane.content = opened.content
+        if source.is_big:
+            return open_plane(model, source, cache, pixels=plane.pixels, on_part=on_part)
+        known = cache.get((model.identity, plane.content), need) if plane.content else None
+        if known is not None:
+            return OpenPlane(model, known, source, plane.content)
+        return encode_plane(model, source, *plane.read(), cache, need, on_part)
+
+    def prepare(self, name: str, plane: KnownPlane, frame: Frame | None = None) -> OpenPlane:
+        """Do what the first click on a plane would wait for, in any thread.
+
+        Parameters
+        ----------
+        name : str
+            Of the model.
+        plane : KnownPlane
+        frame : Frame, optional
+            Of a big plane: the part that is likely to be clicked on; by default only those are
+            encoded that turns were answered from in parts.
+        """
+        opened = self.open(name, plane, "soon")
+        if isinstance(opened.model, TiledModel) and isinstance(opened.embedding, TiledEmbedding):
+            opened.embedding.pixels.appearance  # noqa: B018  (read from all over the plane, and kept)
+            opened.model.encode_begun(opened.embedding)
+            if frame is not None:
+                opened.model.tile(opened.embedding, frame, "soon")
         return opened
 
-    def is_encoded(self, name: str, plane: KnownPlane, request: Request) -> bool:
-        """Whether a request on a plane needs no encoding."""
+    def is_encoded(self, name: str, plane: KnownPlane, request: Request | Frame | None) -> bool:
+        """Whether a request on a plane, or on a frame of a big one, needs no encoding."""
         model = self.loaded(name)
         if model is None:
             return False
         if not plane.source.is_big:
             return bool(plane.content) and (model.identity, plane.content) in self.cache
+        if request is None:
+            return False
+        if isinstance(request, Frame):
+            known = plane.pixels.known_name(request)
+            return known is not None and (model.identity, known) in self.cache
         tiled = TiledModel(model, self.cache, model.identity)
         return tiled.is_ready(tiled.encode(plane.pixels), request.prompts, request.memory)
 
@@ -139,12 +209,15 @@ class ModelCache:
     def forget(self, name: str | None = None) -> None:
         """Load a model, or every model, anew when next needed, and encode again for it."""
         with self._lock:
-            for known in list(self._models) if name is None else [name]:
+            for known in {*self._models, *self._loading} if name is None else {name}:
                 self._models.pop(known, None)
-            self.cache.clear()
+                self._loading.pop(known, None)
+            self.cache = self.cache.emptied()
+        self.forgotten.emit()
 
     def _load(self, name: str) -> Model:
         model: Any = load_model(name, device=self.device)
+        threads.for_turns()  # measured before a person waits for a turn
         return RemoteEncoder(model, self._connection) if self._connection else model
 
     def _renew_models(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ from ..io.label_store import LabelStore
 from ..io.opened import Opened
 from ..labels.journal import BROUGHT_BACK, is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
+from ..models.patience import checkpoint
 from ..palette import Palette
 from .files import SaveLabels
 from .replay import replay
@@ -269,16 +270,22 @@ def recoveries(folder: Path, *, every: bool = False) -> list[Recovery]:
         What was discarded, and labels that were removed without being saved, as well; but not
         what was brought back.
     """
-    found = []
+    return list(each_recovery(folder, every=every))
+
+
+def each_recovery(folder: Path, *, every: bool = False) -> Iterator[Recovery]:
+    """Yield what was not saved as it is read; see `recoveries`."""
     for path in left_behind(folder, every=every):
-        with suppress(NapariSeemError, OSError):
+        checkpoint()
+        try:
             session = read_log(path)[-1]
-            if session.events[-1].get("why") == BROUGHT_BACK:  # another journal goes on with it
-                continue
-            one = Recovery(path, _reopened(session) if every else session)
-            if one.has_content:
-                found.append(one)
-    return found
+        except (NapariSeemError, OSError):
+            continue
+        if session.events[-1].get("why") == BROUGHT_BACK:  # another journal goes on with it
+            continue
+        one = Recovery(path, _reopened(session) if every else session)
+        if one.has_content:
+            yield one
 
 
 def is_closed(path: Path, why: str = "") -> bool:

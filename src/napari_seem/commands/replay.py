@@ -18,6 +18,7 @@ from ..labels.hosts import ArrayHost
 from ..labels.log import Event, SessionLog
 from ..labels.patches import Patch
 from ..labels.snapshot import digest_of
+from ..models.patience import checkpoint
 from ..planes import Plane
 from .replay_runner import Loader, Pictures, ReplayRunner
 
@@ -111,6 +112,7 @@ def replay(
     """
     run = _Run(session.events[0], loader, pictures)
     for done, event in enumerate(session.events, start=1):
+        checkpoint()
         run.do(event)
         progress(done, len(session.events))
     return run.outcome()

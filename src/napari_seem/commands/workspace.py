@@ -119,7 +119,7 @@ class Workspace:
         model, source = self.model(command.model), self.source(command)
         if source.is_big:
             return open_plane(model, source, self.models.cache)
-        return encode_plane(model, source, self.pixels(command, source), self.models.cache)
+        return encode_plane(model, source, self.pixels(command, source), cache=self.models.cache)
 
     def pixels(self, command: OnPlane, source: PlaneSource) -> Any:
         """A plane's pixels as a model is given them, checked by their content."""

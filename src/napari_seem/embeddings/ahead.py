@@ -91,7 +91,7 @@ def _encode_one(
         return Ready(index, "there", size)
     room.check()
     try:
-        embedding = room.cache.get_or_encode(key, lambda: model.encode(plane), ahead=True)
+        embedding = room.cache.get_or_encode(key, lambda: model.encode(plane), need="ahead")
     except NapariSeemError as error:
         return Ready(index, "failed", problem=str(error))
     return Ready(index, "encoded", room.fill(key, embedding))

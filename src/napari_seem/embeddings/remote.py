@@ -37,6 +37,8 @@ class RemoteEncoder:
     connection : Connection
     """
 
+    encode_lazily = None  # not of the model: everything is encoded on the cluster
+
     def __init__(self, model: Any, connection: Connection) -> None:
         self._model = model
         self._connection = connection

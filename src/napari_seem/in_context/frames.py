@@ -77,21 +77,29 @@ def labelling(
 
 
 def shares(
-    model: InContextModel, lesson: Lesson, shown: Shown, within: Box2D, cache: EmbeddingCache | None
-) -> FloatArray:
-    """Compute the share of each class in a part of a picture: float32 (K + 1, h, w)."""
+    model: InContextModel, lesson: Lesson, shown: Shown, within: Box2D,
+    cache: EmbeddingCache | None, where: npt.NDArray[np.bool_] | None = None,
+) -> FloatArray:  # fmt: skip
+    """Compute the share of each class in a part of a picture: float32 (K + 1, h, w).
+
+    Outside of `where` (h, w) they may be any; frames without a pixel of it are not encoded.
+    """
     if isinstance(shown, Embedding):
-        return model.shares(lesson, shown, within)
+        return model.shares(lesson, shown, within, where)
     out: FloatArray | None = None
     y0, x0, y1, x1 = within
     for core, frame in cores(shown.shape):
         area = max(core[0], y0), max(core[1], x0), min(core[2], y1), min(core[3], x1)
         if area[0] >= area[2] or area[1] >= area[3]:
             continue
-        found = _frame_shares(model, lesson, shown, frame, area, cache)
+        rows, columns = slice(area[0] - y0, area[2] - y0), slice(area[1] - x0, area[3] - x0)
+        inside = None if where is None or not where.any() else where[rows, columns]
+        if inside is not None and not inside.any():
+            continue
+        found = _frame_shares(model, lesson, shown, frame, area, cache, inside)
         if out is None:
             out = np.zeros((len(found), y1 - y0, x1 - x0), np.float32)
-        out[:, area[0] - y0 : area[2] - y0, area[1] - x0 : area[3] - x0] = found
+        out[:, rows, columns] = found
     assert out is not None  # the cores cover the picture
     return out
 
@@ -174,16 +182,16 @@ def _within(part: Box2D, frame: Frame) -> Box2D:
 
 def _frame_shares(
     model: InContextModel, lesson: Lesson, pixels: PlanePixels, frame: Frame, area: Box2D,
-    cache: EmbeddingCache | None,
+    cache: EmbeddingCache | None, where: npt.NDArray[np.bool_] | None = None,
 ) -> FloatArray:  # fmt: skip
-    """Compute the shares (K + 1, h, w) of an area inside a frame."""
+    """Compute the shares (K + 1, h, w) of an area inside a frame; any outside of `where` (h, w)."""
     raw = pixels.read(frame)
     if raw.dtype.kind == "f" and not np.isfinite(raw).any():  # a mosaic's empty rim
         out = np.zeros((1 + len(lesson.ids), area[2] - area[0], area[3] - area[1]), np.float32)
         out[0] = 1
         return out
     embedding = encoded_frame(model, pixels, frame, cache)
-    return model.shares(lesson, embedding, _within(area, frame))
+    return model.shares(lesson, embedding, _within(area, frame), where)
 
 
 def _classes(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..checks import as_names, said
 from ..errors import InvalidArgument, InvalidPrompt, UnsupportedPrompt
-from ..images import ArraySource
+from ..images import AnyArray, ArraySource
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text
 from .answers import (
     BoolArray,
@@ -30,7 +30,7 @@ from .answers import (
 
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
-    "IntArray", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
+    "IntArray", "LazyEncoder", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
     "check_capabilities", "check_embedding", "check_model", "check_owner", "mask_bbox", "words_of",
 ]  # fmt: skip
 
@@ -88,7 +88,7 @@ class Model(Protocol):
 
     `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
     told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
-    `TeachableModel`, `AdaptableModel`, `BatchPredictor` and `PartEncoder`.
+    `TeachableModel`, `AdaptableModel`, `BatchPredictor`, `PartEncoder` and `LazyEncoder`.
 
     Attributes
     ----------
@@ -161,6 +161,26 @@ class PartEncoder(Protocol):
             The part.
         sample : (h, w) or (h, w, C) array
             Pixels from all over the whole image.
+        """
+
+
+@runtime_checkable
+class LazyEncoder(Protocol):
+    """A model that can encode an image where turns look at it, before the rest."""
+
+    def encode_lazily(
+        self, image: AnyArray, sample: npt.NDArray[np.uint8] | None = None
+    ) -> Embedding:
+        """Prepare an image without encoding it.
+
+        A turn on it encodes what it looks at. Its answer differs from that of the encoded image by
+        few pixels, if by any.
+
+        Parameters
+        ----------
+        image : (H, W) or (H, W, C) array of any real dtype
+        sample : uint8 array (h, w, 3), optional
+            Pixels from all over the whole image, where `image` is a part of it, in RGB.
         """
 
 

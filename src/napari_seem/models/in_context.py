@@ -22,6 +22,7 @@ from .registry import unable
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 Kind = Literal["semantic", "instance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Box2D = tuple[int, int, int, int]
@@ -202,12 +203,16 @@ class InContextModel(Protocol):
         Further keyword arguments are the model's own options.
         """
 
-    def shares(self, lesson: Any, embedding: Embedding, within: Box2D | None = None) -> FloatArray:
+    def shares(
+        self, lesson: Any, embedding: Embedding, within: Box2D | None = None,
+        where: BoolArray | None = None,
+    ) -> FloatArray:  # fmt: skip
         """Compute the share of each class at every pixel: float32 (K + 1, h, w), summing to 1.
 
         Plane 0 is background, plane i the i-th id of the lesson. For 'instance' plane 1 holds the
         objects; some models give their rims a plane 2 of their own. `within` limits the answer to a
-        part of the image, which may be much quicker.
+        part of the image, which may be much quicker; of its pixels those inside `where` (h, w)
+        matter, and others may get any shares.
         """
 
     def label(self, lesson: Any, embedding: Embedding) -> Labelled:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 
+from . import threads
 from .registry import MODELS, available_devices
 from .transfer import CHUNK
 
 
 def compute_facts() -> dict[str, str]:
-    """Return the devices, the instruction set and the threads that torch uses here."""
+    """Return the devices, the instruction set, and how many threads compute here, as measured."""
     import torch
 
     return {
         "devices": ", ".join(available_devices()[1:]),
         "instruction set": torch.backends.cpu.get_cpu_capability(),
-        "threads": f"{torch.get_num_threads()} of {os.cpu_count()} processors",
+        "threads": f"{threads.limit()} of {os.cpu_count()} processors, "
+        f"{threads.for_turns()} for a turn in the viewer",
     }
 
 

@@ -24,9 +24,10 @@ from ..errors import (
     UnsupportedPrompt,
 )
 from ..progress import Progress, reporting
-from . import places
+from . import places, threads
 from . import weights as weight_files
 from .base import Capability, Model
+from .torch_import import import_torch
 from .weights import Cancel, WeightsFile
 
 if TYPE_CHECKING:
@@ -254,8 +255,10 @@ def build_model(
     if weights is not None:
         weights = as_path(weights, "weights")
     path = weight_files.find(spec.weights, weights)
+    import_torch()
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
+    threads.keep_to_cores()
     return build(path, resolve_device(device))
 
 
@@ -306,6 +309,7 @@ def available_devices() -> tuple[str, ...]:
     >>> ns.available_devices()[:2]
     ('auto', 'cpu')
     """
+    import_torch()
     import torch
 
     graphics = torch.cuda.device_count()

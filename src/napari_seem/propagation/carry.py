@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from .events import events_of
 from .results import PlaneResult
-from .shapes import Box2D, FloatArray, IntArray, Shape, paint
+from .shapes import BoolArray, Box2D, FloatArray, IntArray, Shape, paint
 
 TRUST = 1.2
 """Weight of the model's shares against the expected shapes."""
@@ -22,6 +22,8 @@ BLIND = 0.25
 """Factor on the score of a plane without contrast."""
 DOUBT = 0.5
 """Share of an object's score that comes from the plane it was carried from."""
+SIGMA, SMOOTHING = 0.7, 3
+"""Deviation and reach, in pixels, of the filter that smooths the energies."""
 PINHOLE = 0.01
 """Holes of a smaller share of the object are filled where none was expected."""
 
@@ -54,6 +56,22 @@ class ClassShares:
         return 1 - self.shares[0, y0:y1, x0:x1]
 
 
+def decisive(shapes: Mapping[int, Shape], box: Box2D) -> BoolArray:
+    """Return the pixels of a box around all shapes whose shares `assign_labels` looks at.
+
+    bool (y1 - y0, x1 - x0). No pixel is assigned, and none counts in the scores, so far outside of
+    every shape that the model's word can't outweigh the expectation.
+    """
+    found = np.zeros((box[2] - box[0], box[3] - box[1]), bool)
+    for one in shapes.values():
+        y0, x0, y1, x1 = one.box
+        # labels reach as far as TRUST outweighs, and SMOOTHING beyond; scores a softness further
+        reach = TRUST * one.softness + 2 * SMOOTHING
+        reach += max(one.softness, 2 * SMOOTHING)
+        found[y0 - box[0] : y1 - box[0], x0 - box[1] : x1 - box[1]] |= one.distance > -reach
+    return found
+
+
 def assign_labels(
     shapes: Mapping[int, Shape], source: ClassShares, shape: tuple[int, int]
 ) -> tuple[IntArray, dict[int, float]]:
@@ -82,7 +100,7 @@ def assign_labels(
         y0, x0, y1, x1 = one.box
         depth = np.clip(one.distance / one.softness, None, DEEPEST)
         energy = TRUST * (2 * source.of(number, one.box) - 1) + depth
-        energy = ndimage.gaussian_filter(energy, 0.7)
+        energy = ndimage.gaussian_filter(energy, SIGMA, radius=SMOOTHING)
         higher = energy > best[y0:y1, x0:x1]
         labels[y0:y1, x0:x1][higher] = number
         best[y0:y1, x0:x1][higher] = energy[higher]

@@ -62,14 +62,17 @@ class Lessons:
             self._known[key] = self._model.learn(examples, self.kind)
         return self._known[key]
 
-    def shares(self, lesson: Lesson, index: int, box: shapes.Box2D) -> FloatArray:
+    def shares(
+        self, lesson: Lesson, index: int, box: shapes.Box2D, where: shapes.BoolArray | None = None
+    ) -> FloatArray:
         """Return the model's shares of classes in a part of a plane.
 
-        float32 (K + 1, y1 - y0, x1 - x0). The two planes that were asked for last stay encoded.
+        float32 (K + 1, y1 - y0, x1 - x0), of any values outside of `where`, which is bool and of
+        the part's shape. The two planes that were asked for last stay encoded.
         """
         shown = self._recent.pop(index, None) or self._shown(self._stack.read(index))
         self._recent = dict([*self._recent.items(), (index, shown)][-2:])
-        return frames.shares(self._model, lesson, shown, box, self._cache)
+        return frames.shares(self._model, lesson, shown, box, self._cache, where)
 
     def encode(self, image: AnyArray) -> None:
         """Encode a plane (H, W) or (H, W, C) into the cache."""

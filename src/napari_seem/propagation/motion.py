@@ -16,6 +16,8 @@ PATCH = 48
 """Longest side of the matched patch; larger ones are sampled more coarsely."""
 GAIN = 0.05
 """Least gain in correlation of a move over no move."""
+FLAT = 1e-6
+"""Variance of the grey values of a part up to which it is constant."""
 LEAST_MATCH = 0.4
 """Least correlation of the same object at another place."""
 
@@ -49,8 +51,6 @@ def _match(
     before: npt.NDArray[np.float32], after: npt.NDArray[np.float32], box: Box2D
 ) -> tuple[float, float]:
     """Find a box of the gray plane `before` (H, W) in `after` (H, W): its move (dy, dx)."""
-    from skimage.feature import match_template
-
     height, width = before.shape
     reach = max(LEAST_SEARCH, int(SEARCH * ((box[2] - box[0]) * (box[3] - box[1])) ** 0.5))
     y0, x0 = max(box[0] - 2, 0), max(box[1] - 2, 0)
@@ -66,7 +66,7 @@ def _match(
         return 0.0, 0.0
     if field.shape[0] < patch.shape[0] or field.shape[1] < patch.shape[1]:
         return 0.0, 0.0
-    score = match_template(field, patch)
+    score = correlation(field, patch)
     home = (y0 - wide[0]) // step, (x0 - wide[1]) // step
     if home[0] >= score.shape[0] or home[1] >= score.shape[1]:
         return 0.0, 0.0
@@ -74,3 +74,23 @@ def _match(
     if score[best] < max(LEAST_MATCH, score[home] + GAIN):
         return 0.0, 0.0
     return float((best[0] - home[0]) * step), float((best[1] - home[1]) * step)
+
+
+def correlation(
+    field: npt.NDArray[np.float32], patch: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float64]:
+    """Correlate a patch (h, w) with every part of its size of a field (H, W).
+
+    Returns what `skimage.feature.match_template` does, which takes a second to import: float64
+    (H - h + 1, W - w + 1), -1..1, and 0 where the field is constant.
+    """
+    (height, width), shape = patch.shape, field.shape
+    values = field.astype(np.float64) - field.mean()
+    template = patch.astype(np.float64) - patch.mean()
+    spectrum = np.fft.rfft2(values) * np.fft.rfft2(template, shape).conj()
+    common = np.fft.irfft2(spectrum, shape)[: shape[0] - height + 1, : shape[1] - width + 1]
+    sums = np.pad(np.stack([values, values**2]), ((0, 0), (1, 0), (1, 0))).cumsum(1).cumsum(2)
+    rows = sums[:, height:] - sums[:, :-height]
+    mean, square = (rows[:, :, width:] - rows[:, :, :-width]) / patch.size
+    variance = np.where(square - mean**2 > FLAT, square - mean**2, np.inf)
+    return np.asarray(common / np.sqrt(variance * (template**2).sum() * patch.size))

@@ -201,9 +201,8 @@ class Propagation:
 
     def to_review(self) -> list[int]:
         """Return the planes that were computed, the least sure first."""
-        results = self.results
-        computed = [index for index, result in results.items() if not result.accepted]
-        return sorted(computed, key=lambda index: results[index].score)
+        computed = [result for result in self.results.values() if not result.accepted]
+        return [result.index for result in sorted(computed, key=lambda result: result.score)]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.labels, dtype, copy=copy)
@@ -360,7 +359,8 @@ class Propagation:
         lesson = self._lessons.learn(index, self._seeds)
         around = [one.box for one in expected.values()]
         box = (0, 0, *shape) if self.find_new else shapes.joint_box(around)
-        seen = self._lessons.shares(lesson, index, box)
+        where = None if self.find_new else carry.decisive(expected, box)
+        seen = self._lessons.shares(lesson, index, box, where)
         ids = lesson.ids if self.kind == "semantic" else ()
         source = ClassShares(box, seen, tuple(ids))
         labels, scores = carry.assign_labels(expected, source, shape)

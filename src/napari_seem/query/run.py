@@ -313,7 +313,7 @@ class _Encoder:
             fresh.append(True)
             return self._model.encode(pixels)
 
-        embedding = self._cache.get_or_encode(key, encode, ahead=True)
+        embedding = self._cache.get_or_encode(key, encode, need="ahead")
         if fresh and self._quota is not None:
             try:
                 self._quota.check()

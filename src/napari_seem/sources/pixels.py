@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ..embeddings import content_key
 from ..errors import InvalidImage
 from ..images import AnyArray, ArraySource, Window, as_picture, channel_windows, to_rgb
-from ..models.base import Embedding, Model, PartEncoder
+from ..models.base import Embedding, LazyEncoder, Model, PartEncoder
 from ..planes import Plane
 from .frames import Area, Frame, Shape
 
@@ -124,7 +124,7 @@ class PlanePixels:
             known = self._names.get(frame)
         if known is not None:
             return known, None
-        pixels = self.read(frame)
+        pixels = np.array(self.read(frame))  # copied, as the array may be changed meanwhile
         name = f"{content_key(pixels)}-{self.appearance.key}"
         with self._lock:
             self._names[frame] = name
@@ -134,6 +134,11 @@ class PlanePixels:
         """Return the name of a frame's content, if it was read before."""
         with self._lock:
             return self._names.get(frame)
+
+    def known_frames(self) -> list[Frame]:
+        """Return the frames that were read before."""
+        with self._lock:
+            return list(self._names)
 
     def _patch(self, y: int, x: int) -> Frame:
         height, width = self.shape
@@ -191,11 +196,25 @@ def encode_frame(
 
     `raw` are the frame's pixels (h, w) or (h, w, C), if they were read already.
     """
-    appearance = pixels.appearance
-    shown = appearance.show(pixels.read(frame) if raw is None else raw)
+    appearance, shown = _shown(pixels, frame, raw)
     if isinstance(model, PartEncoder):
         return model.encode_part(shown, appearance.sample)
     return model.encode(shown)
+
+
+def begin_frame(
+    model: LazyEncoder, pixels: PlanePixels, frame: Frame, raw: AnyArray | None = None
+) -> Embedding:
+    """As `encode_frame`, but only prepare it: turns encode what they look at."""
+    appearance, shown = _shown(pixels, frame, raw)
+    return model.encode_lazily(shown, appearance.sample)
+
+
+def _shown(
+    pixels: PlanePixels, frame: Frame, raw: AnyArray | None
+) -> tuple[Appearance, npt.NDArray[np.uint8]]:
+    appearance = pixels.appearance
+    return appearance, appearance.show(pixels.read(frame) if raw is None else raw)
 
 
 def _finite(sample: AnyArray) -> AnyArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ..embeddings import EmbeddingCache, content_key
+from ..embeddings.memory import Need
 from ..intensity import IntensityWindow, read_shown, shown_levels, windowed_in_parts
-from ..models.base import Embedding, Model, Prediction, Segmentation
+from ..models.base import Embedding, LazyEncoder, Model, Prediction, Segmentation
 from ..planes import Plane
 from ..prompts import Prompt
 from .frames import Area, cores, is_big
@@ -251,7 +252,7 @@ class OpenPlane:
 
 def open_plane(
     model: Model, source: PlaneSource, cache: EmbeddingCache | None = None, *,
-    content: str = "", pixels: PlanePixels | None = None,
+    pixels: PlanePixels | None = None, on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
     """Make a plane ready to be asked about, in any thread; a big one is not read yet.
 
@@ -261,30 +262,36 @@ def open_plane(
     source : PlaneSource
     cache : EmbeddingCache, optional
         Where encoded planes are looked for and kept.
-    content : str, optional
-        The name of the plane's content, where it is known: it need not be read then if it is in
-        the cache.
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
+    on_part : callable, optional
+        If given, turns on a plane that is not in the cache encode only what they look at, by a
+        model that can do that, and this is called without arguments.
     """
     if source.is_big:
-        tiled = TiledModel(model, cache, model.identity)
+        tiled = TiledModel(model, cache, model.identity, on_part)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
-    if content and cache is not None:
-        known = cache.get((model.identity, content))
-        if known is not None:
-            return OpenPlane(model, known, source, content)
-    return encode_plane(model, source, source.read(), cache)
+    return encode_plane(model, source, source.read(), cache=cache, on_part=on_part)
 
 
 def encode_plane(
-    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic],
-    cache: EmbeddingCache | None,
+    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic], content: str = "",
+    cache: EmbeddingCache | None = None, need: Need = "now",
+    on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
-    """As `open_plane`, of pixels (H, W) or (H, W, C) that were read."""
-    content = content_key(pixels)
+    """As `open_plane`, of pixels (H, W) or (H, W, C) that were read.
+
+    `content` is their `content_key`, where it is known; `need` is as for the cache.
+    """
+    content = content or content_key(pixels)
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
-    embedding = cache.get_or_encode(key, lambda: model.encode(pixels))
+    if on_part is None or not isinstance(model, LazyEncoder):
+        embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
+    else:
+        lazy = model
+        embedding, whole = cache.get_or_begin(key, lambda: lazy.encode_lazily(pixels))
+        if not whole:
+            on_part()
     return OpenPlane(model, embedding, source, content)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..embeddings import EmbeddingCache
+from ..embeddings.memory import Need
 from ..errors import InvalidPrompt
 from ..models.base import (
     Capability,
     Embedding,
     FloatArray,
     Instance,
+    LazyEncoder,
     Model,
     Prediction,
     Segmentation,
@@ -33,7 +35,7 @@ from .frames import (
     into_frame,
     whole_frame,
 )
-from .pixels import PlaneImage, PlanePixels, encode_frame
+from .pixels import PlaneImage, PlanePixels, begin_frame, encode_frame
 from .refine import BAND, refined
 from .whole import instances_of, segment_tiled
 
@@ -87,6 +89,9 @@ class TiledModel:
         Keeps the encoded frames; by default one of its own.
     identity : str, optional
         The model's name in the cache; by default its own identity.
+    on_part : callable, optional
+        If given, a frame that is not encoded is encoded where turns look at it, by a model that can
+        do that, and this is called without arguments.
 
     Examples
     --------
@@ -100,13 +105,15 @@ class TiledModel:
     """
 
     def __init__(
-        self, model: Model, cache: EmbeddingCache | None = None, identity: str = ""
-    ) -> None:
+        self, model: Model, cache: EmbeddingCache | None = None, identity: str = "",
+        on_part: Callable[[], object] | None = None,
+    ) -> None:  # fmt: skip
         self.model = check_model(model)
         self.name = model.name
         self.capabilities = model.capabilities
         self.cache = EmbeddingCache() if cache is None else cache
         self.identity = identity or model.identity
+        self._on_part = on_part
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return the words of the model."""
@@ -199,13 +206,25 @@ class TiledModel:
         name = tiled.pixels.known_name(frame)
         return name is not None and (self.identity, name) in self.cache
 
-    def tile(self, embedding: TiledEmbedding, frame: Frame) -> Embedding:
-        """Return an encoded frame, from the cache or encoded now."""
-        name, pixels = embedding.pixels.name_of(frame)
-        return self.cache.get_or_encode(
-            (self.identity, name),
-            lambda: encode_frame(self.model, embedding.pixels, frame, pixels),
-        )
+    def tile(self, embedding: TiledEmbedding, frame: Frame, need: Need = "now") -> Embedding:
+        """Return an encoded frame, from the cache or encoded now; `need` as for the cache."""
+        plane, model = embedding.pixels, self.model
+        name, read = plane.name_of(frame)
+        key = self.identity, name
+        if self._on_part is None or not isinstance(model, LazyEncoder):
+            return self.cache.get_or_encode(
+                key, lambda: encode_frame(model, plane, frame, read), need=need
+            )
+        found, whole = self.cache.get_or_begin(key, lambda: begin_frame(model, plane, frame, read))
+        if not whole:
+            self._on_part()
+        return found
+
+    def encode_begun(self, embedding: TiledEmbedding) -> None:
+        """Encode the frames as wholes of which turns of another `TiledModel` use parts."""
+        for frame in embedding.pixels.known_frames():
+            if self.cache.is_begun((self.identity, embedding.pixels.name_of(frame)[0])):
+                self.tile(embedding, frame)
 
     def _checked(self, embedding: Embedding) -> TiledEmbedding:
         embedding = check_owner(self.identity, embedding)

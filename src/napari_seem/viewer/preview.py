@@ -25,9 +25,12 @@ EDGE = 256
 SIDES, SPANS, WIDEST = 300, 16, 4
 """Pixels of an image's longer side, and of what is shown, for each pixel of a line's width; and
 the widest line."""
+CLEAR = "#00000000"
 FILL, LINE, CASING, LEFT_OUT = "#ffffff48", "#ffffff", "#000000c0", "#000000d0"
 """No label colour is white with a dark rim, and the two are seen on bright and dark images."""
 FILL_ALPHA = 0.35
+DASHES, SHORTEST, GAP = 80, 2, 1
+"""How many dashes an image is long; the pixels of the shortest; what is added between them."""
 Values = npt.NDArray[np.generic]
 
 
@@ -44,12 +47,16 @@ class Preview:
         Of the layer.
     many : bool
         Show each value in a colour of its own, instead of everything in one.
+    dashed : bool
+        Show only a dashed outline, of what is not asked for yet.
     """
 
-    def __init__(self, viewer: ViewerModel, name: str, *, many: bool = False) -> None:
+    def __init__(
+        self, viewer: ViewerModel, name: str, *, many: bool = False, dashed: bool = False
+    ) -> None:
         self._viewer = viewer
         self._name = name
-        self._many = many
+        self._many, self._dashed = many, dashed
         self._layers: dict[int, Labels] = {}
         self._shown: Labels | None = None
         self._plane: Plane | None = None
@@ -94,6 +101,8 @@ class Preview:
         shape = plane.shape(spatial_shape(image))
         values, corner = _with_rim(values, corner, factor, shape)
         shown: Any = _outlined(values, max(shape) // factor)
+        if self._dashed:
+            shown = _in_dashes(shown, max(shape) // factor)
         _, block = plane.place(shown)
         self._follow(image)
         self._plane, self._where = plane, (corner, factor)
@@ -180,7 +189,8 @@ class Preview:
         layer.name, layer.editable = self._name, False
         on_placing(layer, self._place)
         layer.events.editable.connect(_lock)  # napari lets other data be edited again
-        layer.colormap = _many_colours() if self._many else _one_colour()
+        colours = _dashes() if self._dashed else _one_colour()
+        layer.colormap = _many_colours() if self._many else colours
         adopt(layer, PREVIEW)
         bind_undo(layer, timeline_of(self._viewer))
         return layer
@@ -231,8 +241,21 @@ def _outlined(values: Values, side: int) -> npt.NDArray[np.uint16]:
     return shown
 
 
+def _in_dashes(shown: npt.NDArray[np.uint16], side: int) -> npt.NDArray[np.uint16]:
+    """Return values (h, w) with `GAP` added to every other piece of their line; see `_outlined`."""
+    dash = max(round(side / DASHES), SHORTEST)
+    rows, columns = np.nonzero(shown > EDGE)
+    gaps = (rows // dash + columns // dash) % 2 > 0
+    shown[rows[gaps], columns[gaps]] += GAP
+    return shown
+
+
 def _one_colour() -> Any:
     return _colormap({1: FILL, EDGE + 1: LINE})
+
+
+def _dashes() -> Any:
+    return _colormap({1: CLEAR, EDGE: CLEAR, EDGE + 1: LINE, EDGE + 1 + GAP: CASING})
 
 
 def _many_colours() -> Any:
@@ -252,5 +275,5 @@ def _many_colours() -> Any:
 def _colormap(colours: dict[int | None, Any]) -> Any:
     from napari.utils.colormaps import DirectLabelColormap
 
-    clear = {None: "#00000000", 0: "#00000000", EDGE: CASING}
+    clear = {None: CLEAR, 0: CLEAR, EDGE: CASING}
     return DirectLabelColormap(color_dict={**clear, **colours})

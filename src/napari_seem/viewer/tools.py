@@ -145,16 +145,17 @@ def draw_points(layer: Points, drawn: Sequence[Drawn]) -> None:
     if not drawn and not len(layer.data):
         return
     layer.selected_data = set()
-    data = [d.vertices[0] for d in drawn if d.vertices is not None]
-    layer.data = np.array(data).reshape(-1, layer.ndim)
-    if drawn:
+    places = [d.vertices[0] for d in drawn if d.vertices is not None]
+    data = np.array(places).reshape(-1, layer.ndim)
+    signs, uids = [SIGNS[d.prompt.positive] for d in drawn], [d.prompt.uid for d in drawn]
+    kept = list(layer.features.get(UID, ()))[: len(drawn)] == uids  # such as where the last is undone
+    if not (kept and np.array_equal(layer.data, data)):
+        layer.data = data
+    if not kept:
         layer.face_color = [COLOURS[d.prompt.positive] for d in drawn]
         layer.symbol = [SYMBOLS[d.prompt.positive] for d in drawn]
         layer.size = layer.current_size
-        layer.features = {
-            "sign": [SIGNS[d.prompt.positive] for d in drawn],
-            UID: [d.prompt.uid for d in drawn],
-        }  # fmt: skip
+        layer.features = {"sign": signs, UID: uids}
 
 
 def draw_shapes(layer: Shapes, drawn: Sequence[Drawn], positive: bool, edge_width: float) -> None:

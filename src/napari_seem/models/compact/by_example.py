@@ -8,7 +8,7 @@ rims and middles are classes of their own, so that touching objects come apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,8 +18,10 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from .. import ridge
 from ..base import Embedding
 from ..in_context import (
+    BoolArray,
     Box2D,
     Example,
     FloatArray,
@@ -37,13 +39,15 @@ LONGEST = 768
 """The finest level of at most this longest side is described, at half its resolution."""
 CELLS = 20_000
 """If there are more places than this, only every second one in each direction is described."""
-MARGIN = 10
+HALVES = (1, 4, 10)
+"""Half sides of the squares around a place that are described, in places."""
+MARGIN = max(HALVES)
 """Places around a part of the image that are needed to describe its surroundings."""
 SHARPNESS = 6.0
 """Factor of the softmax that turns the regression's answers into shares."""
 SAMPLES = 24_000
 """Number of pixels to learn from, over all examples."""
-FOURIER, BANDWIDTH, RIDGE = 512, 0.35, 0.1
+FOURIER, BANDWIDTH = 512, 0.35
 RIM, MIDDLE = 2, 1
 """Classes of an object's outer pixels and of the rest, for the kind 'instance'."""
 UNKNOWN = -1
@@ -118,15 +122,17 @@ def fitted(
     """
     classes = (MIDDLE, RIM) if kind == "instance" else ids
     x, y, importance = chosen
-    centre, spread = x.mean(0), x.std(0) + 1e-3
+    centre = x.mean(0)
+    x = (x - centre).contiguous()
+    spread = x.norm(dim=0) / max(len(x) - 1, 1) ** 0.5 + 1e-3  # std is several times slower
     generator = torch.Generator().manual_seed(0)
     projection = torch.randn(x.shape[1], FOURIER, generator=generator)
     projection *= BANDWIDTH / x.shape[1] ** 0.5
     phase = torch.rand(FOURIER, generator=generator) * 2 * torch.pi
-    basis = basis_of((x - centre) / spread, projection, phase)
+    basis = [ridge.basis_of(one, projection, phase) for one in (x / spread).split(ridge.PIECE)]
     target = F.one_hot(y, len(classes) + 1).float()
-    weights = _ridge(basis, target, importance)
-    bias = _balance(basis @ weights, y, importance)
+    weights = ridge.solve(basis, target, importance)
+    bias = ridge.balance(torch.cat([piece @ weights for piece in basis]), y, importance)
     label_ids = (1,) if kind == "instance" else ids
     return FittedLesson(
         label_ids, centre, spread, projection, phase, weights, bias, kind, smallest, scale
@@ -160,18 +166,27 @@ def samples(
         if known is not None:
             truth = np.where(known[number], truth, UNKNOWN)
         there = torch.from_numpy(_at_places(truth, part, tuple(features.shape[1:])).ravel())
-        described.append(features.flatten(1).T[there != UNKNOWN])
-        truths.append(there[there != UNKNOWN])
-    x, y = torch.cat(described), torch.cat(truths)
+        places = (there != UNKNOWN).nonzero()[:, 0]
+        described.append((features.flatten(1), places))
+        truths.append(there[places])
+    y = torch.cat(truths)
     picks, importance = _sample(y, 1 + (2 if kind == "instance" else len(ids)))
-    return x[picks], y[picks], importance
+    first, chosen = 0, []
+    for features, places in described:
+        own = picks[(picks >= first) & (picks < first + len(places))] - first
+        chosen.append(features[:, places[own]])
+        first += len(places)
+    return torch.cat(chosen, 1).T, y[picks], importance
 
 
 @torch.inference_mode()
 def shares(
-    lesson: FittedLesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None
-) -> FloatArray:
+    lesson: FittedLesson, embedding: Embedding, config: CompactConfig, within: Box2D | None = None,
+    where: BoolArray | None = None,
+) -> FloatArray:  # fmt: skip
     """Compute the shares of background and of each class, over a part of an image or all of it.
+
+    Outside of `where`, bool (h, w), they may be any.
 
     Returns
     -------
@@ -179,17 +194,22 @@ def shares(
         They sum to 1 at every pixel.
     """
     features, part = describe(embedding, config, lesson.scale, within, CELLS)
-    flat = (features.flatten(1).T - lesson.centre) / lesson.spread
-    answers = torch.cat([
-        basis_of(piece, lesson.projection, lesson.phase) @ lesson.weights
-        for piece in flat.split(16_384)
-    ])  # fmt: skip
-    answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
-    size = part[2] - part[0], part[3] - part[1]
-    answers = F.interpolate(answers, size, mode="bilinear", align_corners=False)
     y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
-    wanted = answers[0, :, y0 - part[0] : y1 - part[0], x0 - part[1] : x1 - part[1]]
-    return np.asarray(torch.softmax(wanted * SHARPNESS, 0).numpy(), np.float32)
+    inner = slice(y0 - part[0], y1 - part[0]), slice(x0 - part[1], x1 - part[1])
+    count, size = features[0].numel(), (part[2] - part[0], part[3] - part[1])
+    chosen = torch.arange(count)
+    if where is not None:
+        pixels = torch.zeros(1, 1, *size)
+        pixels[0, 0][inner] = torch.from_numpy(where).float()
+        near = F.adaptive_max_pool2d(pixels, features.shape[1:])
+        chosen = F.max_pool2d(near, 3, 1, 1).flatten().nonzero()[:, 0]
+    answers = torch.zeros(count, len(lesson.bias))
+    for places in chosen.split(ridge.PIECE):
+        x = (features.flatten(1)[:, places].T - lesson.centre) / lesson.spread
+        answers[places] = ridge.answers(x, lesson.projection, lesson.phase, lesson.weights)
+    answers = (answers + lesson.bias).T.reshape(1, -1, *features.shape[1:])
+    answers = F.interpolate(answers, size, mode="bilinear", align_corners=False)[0]
+    return np.asarray(torch.softmax(answers[:, *inner] * SHARPNESS, 0).numpy(), np.float32)
 
 
 def label(lesson: FittedLesson, embedding: Embedding, config: CompactConfig) -> Labelled:
@@ -225,13 +245,9 @@ def describe(
         min(inner[2] + MARGIN, whole[0]), min(inner[3] + MARGIN, whole[1]),
     )  # fmt: skip
     fine = near.fine[:, outer[0] : outer[2], outer[1] : outer[3]].float().cpu()
-    y, x = inner[0] - outer[0], inner[1] - outer[1]
-    image = fine[None, config.fine_slices["image"]]
-    close = [fine]
-    for reach in (3, 9, 21):
-        mean, square = _around(image, reach), _around(image**2, reach)
-        close += [mean[0], (square - mean**2).clamp(min=0).sqrt()[0]]
-    nearby = torch.cat(close)[:, y : y + inner[2] - inner[0], x : x + inner[3] - inner[1]]
+    close = [fine, *_around(fine[config.fine_slices["image"]])]
+    y, x = (slice(inner[i] - outer[i], inner[i + 2] - outer[i]) for i in (0, 1))
+    nearby = torch.cat([one[:, y, x] for one in close])
     if most and nearby[0].numel() > most:
         nearby = F.avg_pool2d(nearby[None], 2, ceil_mode=True, count_include_pad=False)[0]
     size = int(nearby.shape[1]), int(nearby.shape[2])
@@ -256,10 +272,19 @@ def _places(box: Box2D, per_pixel: tuple[float, float], whole: tuple[int, int]) 
     return y0, x0, min(max(y1, y0 + 1), whole[0]), min(max(x1, x0 + 1), whole[1])
 
 
-def _around(image: Tensor, reach: int) -> Tensor:
-    """Average (1, C, h, w) over squares of `reach` places, rows and columns one after the other."""
-    rows = F.avg_pool2d(image, (reach, 1), 1, (reach // 2, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, reach), 1, (0, reach // 2), count_include_pad=False)
+def _around(image: Tensor) -> Iterator[Tensor]:
+    """Yield mean and deviation of an image (C, h, w) in squares of several sizes around places."""
+    values = image.double()
+    inside = F.pad(torch.cat([values, values**2, torch.ones_like(values[:1])]), (MARGIN,) * 4)
+    sums = F.pad(inside.cumsum(1).cumsum(2), (1, 0, 1, 0))
+    for half in HALVES:
+        side, skipped = 2 * half + 1, MARGIN - half
+        sums_of = sums[:, skipped : sums.shape[1] - skipped, skipped : sums.shape[2] - skipped]
+        rows = sums_of[:, side:] - sums_of[:, :-side]
+        total = rows[:, :, side:] - rows[:, :, :-side]
+        mean, square = (total[:-1] / total[-1]).chunk(2)
+        yield mean.float()
+        yield (square - mean**2).clamp(min=0).float().sqrt()
 
 
 def _coarse(
@@ -290,21 +315,6 @@ def _coarse(
     )[0]
 
 
-def basis_of(x: Tensor, projection: Tensor, phase: Tensor) -> Tensor:
-    """Append random Fourier features and a constant: (N, D) -> (N, D + FOURIER + 1)."""
-    x = x.clamp(-6, 6)
-    waves = torch.cos(x @ projection + phase) * (2 / len(phase)) ** 0.5 * x.shape[1] ** 0.5
-    return torch.cat([x, waves, torch.ones(len(x), 1)], 1)
-
-
-def _ridge(basis: Tensor, target: Tensor, importance: Tensor) -> Tensor:
-    """Solve the ridge regression of `target` (N, K) on `basis` (N, B), weighted by (N,): (B, K)."""
-    weighted = basis * importance[:, None]
-    gram = basis.T @ weighted / importance.sum()
-    gram += torch.eye(len(gram)) * RIDGE * gram.diagonal().mean()
-    return torch.linalg.solve(gram, weighted.T @ target / importance.sum())
-
-
 def _sample(y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     """Draw samples of the classes `y` (N,), rare ones fully: indices (n,), importance (n,)."""
     counts = torch.bincount(y, minlength=classes).float()
@@ -315,25 +325,6 @@ def _sample(y: Tensor, classes: int) -> tuple[Tensor, Tensor]:
     # between what the picture holds and every class alike
     importance = (counts / counts.sum()).clamp(min=1e-4) ** 0.5 / wanted.clamp(min=1)
     return picks, importance[y[picks]]
-
-
-def _balance(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:
-    """Find offsets (K,) of `answers` (N, K) that best match the sizes of the classes `y` (N,)."""
-    bias = torch.zeros(answers.shape[1])
-    for number in range(1, answers.shape[1]):
-        best, found = -1.0, 0.0
-        for offset in torch.linspace(-0.3, 0.3, 25).tolist():
-            trial = bias.clone()
-            trial[number] = offset
-            chosen = (answers + trial).argmax(1) == number
-            truth = y == number
-            both = (importance * (chosen & truth)).sum()
-            either = (importance * (chosen | truth)).sum().clamp(min=1e-9)
-            overlap = float(both / either) - 0.01 * abs(offset)
-            if overlap > best:
-                best, found = overlap, offset
-        bias[number] = found
-    return bias
 
 
 def classes_of(

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text, rasterize
 from . import windows
 from .evidence import MAPS
-from .network import COARSE_STRIDE, FINE_GRID
+from .network import FINE_GRID
 from .pyramid import Level
 
 CLICK_CELLS = 5
@@ -40,19 +40,14 @@ class View:
     @property
     def shown(self) -> bool:
         """Whether the level has features of all that the window shows of the image."""
-        if self.level.corner is None:
-            return True
-        first = np.array(self.level.corner)
-        last = first + self.level.coarse.shape[-2:]
-        begin = np.array([self.window.row, self.window.col])
-        end = np.minimum(begin + self.window.cells, -(-np.array(self.level.shape) // COARSE_STRIDE))
-        return bool((np.maximum(begin, 0) >= first).all() and (end <= last).all())
+        return self.level.holds(self.window.box)
 
     def features(self) -> tuple[Tensor, Tensor]:
         """Cut out the level's features in the window, on the decoder's grids; see `windows.cut`."""
-        row, col = self.level.corner or (0, 0)
+        level = self.level.part(self.window.box)
+        row, col = level.corner or (0, 0)
         window = windows.Window(self.window.row - row, self.window.col - col, self.window.cells)
-        return windows.cut(self.level.coarse, self.level.fine, window)
+        return windows.cut(level.coarse, level.fine, window)
 
     def cells(self, coordinates: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
         """Return the fine cells int64 (N,) that image coordinates (N,) along `axis` fall into.

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..base import mask_bbox
 from . import focus, pyramid
 from .network import CompactConfig
 
@@ -72,7 +73,11 @@ def directions(
     )  # fmt: skip
     padding = (0, -level.shape[1] % pyramid.MULTIPLE, 0, -level.shape[0] % pyramid.MULTIPLE)
     weight = F.avg_pool2d(F.pad(weight, padding), 4)[0, 0]
-    weight = weight * (weight >= min(0.5, float(weight.max()))) + 1e-9
+    weight = weight * (weight >= min(0.5, float(weight.max())))
+    level = level.part(mask_bbox(weight.numpy() > 0) or (0, 0, *level.cells))
+    top, left = level.corner or (0, 0)
+    height, width = level.coarse.shape[-2:]
+    weight = weight[top : top + height, left : left + width] + 1e-9
     vectors = [
         F.normalize((level.coarse[at[key]].float().cpu() * weight).sum((1, 2)), dim=0)
         for key in ("instance", "semantic")

@@ -101,11 +101,9 @@ def guessed_side(levels: list[Level], center: tuple[float, float], config: Compa
     for level in levels:
         row, col = (
             int(np.clip((middle + 0.5) * scale / COARSE_STRIDE, 0, cells - 1))
-            for middle, scale, cells in zip(
-                center, level.scale, level.coarse.shape[1:], strict=True
-            )
+            for middle, scale, cells in zip(center, level.scale, level.cells, strict=True)
         )
-        at_level = 2.0 ** float(level.coarse[config.coarse_slices["size"], row, col].float())
+        at_level = 2.0 ** float(level.at(row, col)[config.coarse_slices["size"]].float())
         low, high = WELL_SEEN
         off = max(np.log2(low / at_level), np.log2(at_level / high), 0.0)
         guesses.append(np.log2(at_level / max(level.scale)))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..base import Embedding, Named, check_embedding
 from ..in_context import (
+    BoolArray,
     Box2D,
     Example,
     FloatArray,
@@ -60,12 +61,13 @@ class InContextMixin(Named):
         return teaching.tune(examples, self.network.config, kind, steps or teaching.STEPS)
 
     def shares(
-        self, lesson: FittedLesson, embedding: Embedding, within: Box2D | None = None
-    ) -> FloatArray:
+        self, lesson: FittedLesson, embedding: Embedding, within: Box2D | None = None,
+        where: BoolArray | None = None,
+    ) -> FloatArray:  # fmt: skip
         """Return the shares of background and of each class: float32 (K + 1, h, w)."""
         self.check(embedding)
         check_lesson(lesson, self)
-        return by_example.shares(lesson, embedding, self.network.config, within)
+        return by_example.shares(lesson, embedding, self.network.config, within, where)
 
     def label(self, lesson: FittedLesson, embedding: Embedding) -> Labelled:
         """Label an image by a lesson."""

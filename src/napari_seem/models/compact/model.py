@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Self
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...errors import InvalidPrompt
-from ...images import ArraySource, to_rgb
+from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
@@ -85,7 +85,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             Where the array is no image.
         """
         rgb = to_rgb(image, channels=channels)
-        return self._encoded(rgb, rgb)
+        return self._encoded(rgb, rgb, pyramid.encode)
 
     def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
         """Encode a part of an image with the brightness of the whole.
@@ -97,13 +97,26 @@ class CompactModel(InContextMixin, VocabularyMixin):
         sample : uint8 array (h, w, 3)
             Pixels of the whole, whose mean and deviation count.
         """
-        return self._encoded(image, sample)
+        return self._encoded(image, sample, pyramid.encode)
 
-    def _encoded(self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
+    def encode_lazily(
+        self, image: AnyArray, sample: npt.NDArray[np.uint8] | None = None
+    ) -> Embedding:
+        """Prepare an image (H, W) or (H, W, C) to be encoded where turns look; see `LazyEncoder`.
+
+        `sample` (h, w, 3) shows the whole, where the image is a part of it.
+        """
+        rgb = to_rgb(image)
+        return self._encoded(rgb, rgb if sample is None else sample, pyramid.encode_lazily)
+
+    def _encoded(
+        self, rgb: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8],
+        encode: Callable[..., Embedding],
+    ) -> Embedding:  # fmt: skip
         """Encode pixels (H, W, 3), normalised by the brightness of `sample` (h, w, 3)."""
         brightness = pyramid.brightness(sample)
         normal = pyramid.normalize(rgb, brightness).to(self._device)
-        embedding = pyramid.encode(self.network, normal, self.identity, self.compute, self._storage)
+        embedding = encode(self.network, normal, self.identity, self.compute, self._storage)
         return magnify.with_pixels(embedding, rgb, brightness, self._device)
 
     def predict(
@@ -281,15 +294,16 @@ class CompactModel(InContextMixin, VocabularyMixin):
             return None
         side = float(np.sqrt(len(inside)))
         level = best_level(pyramid.levels(embedding), side)
-        semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
         some = np.divmod(inside[:: max(1, len(inside) // 512)], mask.shape[1])
         rows, cols = (
             np.clip(((at + start + 0.5) * scale / 4).astype(int), 0, size - 1)
-            for at, start, scale, size in zip(
-                some, corner, level.scale, semantic.shape[1:], strict=True
-            )
+            for at, start, scale, size in zip(some, corner, level.scale, level.cells, strict=True)
         )
-        vectors = semantic[:, rows, cols].float()
+        box = int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1
+        there = level.part(box)
+        top, left = there.corner or (0, 0)
+        semantic = there.coarse[self.network.config.coarse_slices["semantic"]]
+        vectors = semantic[:, rows - top, cols - left].float()
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
         rivals = fit.clone()

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..patience import checkpoint
+
 GRID = 64
 """Cells along a window in the decoder's core; its output has twice as many."""
 FINE_GRID = 2 * GRID
@@ -104,6 +106,11 @@ class ConvNorm(nn.Sequential):
             nn.BatchNorm2d(outputs),
         ]
         super().__init__(*layers, *([nn.ReLU(inplace=True)] if relu else []))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, D, H / stride, W / stride)."""
+        checkpoint()
+        return super().forward(x)
 
     def fuse(self) -> None:
         """Fold the norm into the convolution; for inference only."""
@@ -337,10 +344,13 @@ def _consecutive(sizes: dict[str, int]) -> dict[str, slice]:
 
 
 def compute_type(device: str) -> torch.dtype:
-    """Return bfloat16 where the processor multiplies it faster than float32, else float32."""
+    """Return bfloat16 where the processor multiplies it faster than float32, else float32.
+
+    A torch that is held to AVX2 (`ATEN_CPU_CAPABILITY=avx2`) computes in float32.
+    """
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device != "cpu":
+    if device != "cpu" or not torch.backends.cpu.get_cpu_capability().startswith("AVX512"):
         return torch.float32
     fast = any(
         getattr(torch.cpu, probe, bool)()

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import ridge
 from ..in_context import Example, Kind, Tuned
 from . import by_example
 from .by_example import FittedLesson
@@ -74,7 +75,7 @@ def _places(
 ) -> tuple[Tensor, Tensor, Tensor]:
     x, y, importance = by_example.samples(examples, config, lesson.kind, lesson.ids, lesson.scale)
     flat = (x - lesson.centre) / lesson.spread
-    return by_example.basis_of(flat, lesson.projection, lesson.phase), y, importance
+    return ridge.basis_of(flat, lesson.projection, lesson.phase), y, importance
 
 
 def _objective(answers: Tensor, y: Tensor, importance: Tensor) -> Tensor:

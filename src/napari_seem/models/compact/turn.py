@@ -103,7 +103,7 @@ def _decoded(model: CompactModel, asked: Sequence[Windows]) -> list[list[Decoded
             if one.opening == opening
             for index in range(len(one.views))
         ]
-        on_cpu = asked[0].views[0].level.coarse.device.type == "cpu"
+        on_cpu = model.network.words.device.type == "cpu"
         size = BATCH if on_cpu else max(1, len(flat))
         for start in range(0, len(flat), size):
             some = flat[start : start + size]

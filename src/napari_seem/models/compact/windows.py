@@ -146,6 +146,11 @@ class Window:
         return self.cells * COARSE_STRIDE
 
     @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Half-open rows and columns (top, left, bottom, right) in coarse cells."""
+        return self.row, self.col, self.row + self.cells, self.col + self.cells
+
+    @property
     def origin(self) -> tuple[int, int]:
         """Corner (y, x) in level pixels; may lie outside the image."""
         return self.row * COARSE_STRIDE, self.col * COARSE_STRIDE

@@ -35,6 +35,7 @@ ACTIONS = (
     Action("use_lasso", "Lasso tool", ",", ",", "Shift-C"),
     Action("use_pick", "Pick an existing object", ".", ".", "Shift-E"),
     Action("toggle_preview", "Hide / show the preview", "`", "`", "`"),
+    Action("toggle_hover", "Show / hide the mask under the mouse", *["Shift-U"] * 3),
     Action("save", "Save the labels", "Shift-S", "Shift-S", "Shift-S"),
 )
 SERIES_ACTIONS = (

@@ -55,6 +55,7 @@ class Page(QScrollArea):
     def __init__(self, inner: QWidget, keys: KeysToCanvas) -> None:
         super().__init__()
         self._inner, self._keys = inner, keys
+        self._wanted: Any = None
         self._settle = later(self, 0, lambda: self.setViewportMargins(0, 0, 0, 0))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -81,7 +82,10 @@ class Page(QScrollArea):
         """Ask for another width where the widgets do; give the keys back from new ones, too."""
         kind = None if event is None else event.type()
         if kind == QEvent.Type.LayoutRequest:
-            self.updateGeometry()
+            wanted = self.sizeHint(), self.minimumSizeHint()
+            if wanted != self._wanted:  # or napari's whole window is laid out and drawn once more
+                self._wanted = wanted
+                self.updateGeometry()
         elif kind in (QEvent.Type.Show, QEvent.Type.ChildPolished):
             self._keys.look()
         return bool(super().eventFilter(watched, event))

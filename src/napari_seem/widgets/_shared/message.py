@@ -39,8 +39,10 @@ class Message(QLabel):
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a text in place of the former one."""
+        colour = f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}"
+        if colour != self.styleSheet():  # Qt lays the whole page out anew even for the same
+            self.setStyleSheet(colour)
         self._problem = problem
-        self.setStyleSheet(f"color: {ERROR_COLOUR if problem else NOTE_COLOUR}")
         self.setText(sentence(text))
 
     def settle(self) -> None:

@@ -22,7 +22,8 @@ MEGABYTE = 1 << 20
 class Preferences:
     """What the person chose: keys by method, device, and bytes for embeddings.
 
-    `disk_folder` and `labels_folder` are empty for the default ones. `scheduler` is the address of
+    `disk_folder` and `labels_folder` are empty for the default ones. `get_ready` is to load the
+    model, and encode what is shown, before the first click. `scheduler` is the address of
     a cluster that encodes, or empty; `certificates` are its CA, certificate and key files, all or
     none. `complaints` tells what was wrong there; keys keep their former meaning then.
     """
@@ -34,6 +35,7 @@ class Preferences:
     disk_bytes: int = DEFAULT_DISK_BYTES
     disk_folder: str = ""
     labels_folder: str = ""
+    get_ready: bool = True
     scheduler: str = ""
     certificates: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
@@ -71,7 +73,8 @@ def read_preferences() -> Preferences:
     return Preferences(
         keys, page.device, int(page.cache_megabytes) * MEGABYTE, bool(page.keep_on_disk),
         int(page.disk_megabytes) * MEGABYTE, str(page.disk_folder).strip(),
-        str(page.labels_folder).strip(), scheduler, certificates, (*complaints, *_twice(keys)),
+        str(page.labels_folder).strip(), bool(page.get_ready), scheduler,
+        certificates, (*complaints, *_twice(keys)),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -21,15 +22,17 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...commands.recovery import SIDE, Recovered, Recovery, is_closed, recoveries
+from ...commands.recovery import SIDE, Recovered, Recovery, each_recovery, is_closed
 from ...errors import NapariSeemError
 from ...labels.journal import BROUGHT_BACK, discard, logs_folder
 from ...labels.plans import counted
+from ...models.patience import patiently
 from ...viewer.recovered import bring_back
 from .forms import without_arguments
 from .message import Message
+from .model_cache import model_cache_of
 from .progress import ProgressRow
-from .runner import Job, LatestRunner, explained
+from .runner import Cancelled, Job, LatestRunner, explained
 from .steps import Steps
 
 Added = Callable[[Any, Any], None]
@@ -94,7 +97,11 @@ class RecoveryWindow(QDialog):
 
     def look(self) -> None:
         """Look for labels that were not saved, in a thread."""
-        self.steps.start("Looking for labels that were not saved", 0, partial(_found, self._every))
+        viewer = self._viewer()
+        if viewer is not None:
+            wait = partial(self.steps.wait_for, model_cache_of(viewer).gate)
+            found = partial(_found, self._every, wait)
+            self.steps.start("Looking for labels that were not saved", 0, found)
 
     def bring_back(self, row: RecoveryRow) -> None:
         """Add the labels of a row to the viewer, read in a thread."""
@@ -227,13 +234,19 @@ def pixmap(picture: Any) -> QPixmap:
     )
 
 
-def _found(every: bool) -> Iterator[tuple[Recovery, int, Any]]:
-    """What was not saved, but for that of series, which bring their own back; in a thread."""
-    for recovery in recoveries(logs_folder(), every=every):
-        if recovery.is_of_series and not every:
-            continue
-        try:
-            done = recovery.read()
-        except (NapariSeemError, OSError):  # told by `napari-seem recover`
-            continue
-        yield recovery, done.count, done.picture()
+def _found(every: bool, wait: Callable[[], None]) -> Iterator[tuple[Recovery, int, Any]]:
+    """What was not saved, but for that of series, which bring their own back; in a thread.
+
+    Clicks go first: `wait` is called before each event of each log.
+    """
+    with suppress(Cancelled), patiently(wait):
+        for recovery in each_recovery(logs_folder(), every=every):
+            if recovery.is_of_series and not every:
+                continue
+            try:
+                done = recovery.read()
+            except Cancelled:
+                raise
+            except (NapariSeemError, OSError):  # told by `napari-seem recover`
+                continue
+            yield recovery, done.count, done.picture()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QObject, Signal
+from superqt.utils import create_worker as create_plain_worker
 
 from ...commands.idle_gate import IdleGate
 from ...errors import NapariSeemError
+from ...models import threads
 from .progress import Progress
 
 T = TypeVar("T")
@@ -58,16 +61,19 @@ def explained(error: Exception, *expected: type[Exception]) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def called_once(work: Callable[[], T]) -> Callable[[], T]:
-    """Return a function that does `work` and lets go of it.
+def called_once(
+    work: Callable[[], T], computing: Callable[[], AbstractContextManager[None]] = threads.work
+) -> Callable[[], T]:
+    """Return a function that does `work` with the threads for it, and lets go of it.
 
-    A window of napari keeps every worker that it had, and with it the worker's function: the planes
-    and prompts of an hour.
+    A window of napari keeps every worker of napari's that it had, and with it the worker's
+    function: the planes and prompts of an hour.
     """
     held = [work]
 
     def call() -> T:
-        return held.pop()()
+        with computing():
+            return held.pop()()
 
     return call
 
@@ -147,7 +153,9 @@ class LatestRunner(QObject):
         title = job.title if isinstance(job.title, str) else job.title()
         if title:
             self.progress.start(title)
-        worker = create_worker(called_once(job.work), _start_thread=False, _ignore_errors=True)
+        computing = threads.turn if job.lane in ("turn", "hover") else threads.work
+        make = create_worker if title else create_plain_worker  # napari lists those of its own
+        worker = make(called_once(job.work, computing), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)
         worker.errored.connect(self._errored)
         self._worker = worker

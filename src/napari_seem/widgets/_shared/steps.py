@@ -10,12 +10,23 @@ from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from ...commands.idle_gate import IdleGate
+from ...models import threads
 from .progress import Progress
-from .runner import called_once, explained
+from .runner import Cancelled, called_once, explained
+
+LOOK = 0.1
+"""Seconds after which waiting work looks whether it was stopped."""
 
 
 class Steps(QObject):
-    """Runs a generator in a worker thread.
+    """Runs a generator in a worker thread, on all cores; between steps, a person's turn goes first.
+
+    Parameters
+    ----------
+    parent : QObject
+    explain : callable
+        What is said of an error that ended the work.
 
     Attributes
     ----------
@@ -30,8 +41,9 @@ class Steps(QObject):
     stepped = Signal(object)
     ended = Signal(str)
 
-    def __init__(self, parent: QObject) -> None:
+    def __init__(self, parent: QObject, explain: Callable[[Exception], str] = explained) -> None:
         super().__init__(parent)
+        self._explain = explain
         self._worker: Any = None
         self.progress = Progress(self)
         self.progress.cancelled.connect(self.stop)
@@ -65,6 +77,12 @@ class Steps(QObject):
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
 
+    def wait_for(self, gate: IdleGate) -> None:
+        """In the thread: wait while a person does; raise `Cancelled` where it was stopped."""
+        while not gate.wait(LOOK):
+            if self.stopping:
+                raise Cancelled("the work was stopped")
+
     def close(self) -> None:
         """Stop and deliver nothing any more."""
         self._closed = True
@@ -78,7 +96,7 @@ class Steps(QObject):
         self.stepped.emit(outcome)
 
     def _failed(self, error: Exception) -> None:
-        self._end(explained(error))
+        self._end(self._explain(error))
 
     def _end(self, outcome: str) -> None:
         self._worker = None
@@ -91,9 +109,11 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        for outcome in begin():
-            yield outcome
-            if stop.is_set():
-                return
+        with threads.work():
+            for outcome in begin():
+                yield outcome
+                if stop.is_set():
+                    return
+                threads.give_way()
 
     return run

@@ -148,11 +148,17 @@ class Watch(QObject):
         close_draft(event.value)
 
     def _say_removed(self, name: str) -> None:
-        if isalive(self) and self.window is not None and self.window.isVisible():
-            notify(
-                f"'{name}' had changes that were not saved; File > IO Utilities > Bring back "
-                "labels that were not saved has them"
-            )
+        if not isalive(self) or self.window is None or not self.window.isVisible():
+            return
+        said = (
+            f"'{name}' had changes that were not saved; File > IO Utilities > Bring back "
+            "labels that were not saved has them"
+        )
+        seen = [dock for dock in self._open_docks() if dock.isVisible()]
+        for dock in seen:  # napari keeps the widget of every notification
+            dock.tell(said, False)
+        if not seen:
+            notify(said)
 
 
 def watch_of(viewer: Any) -> Watch:

@@ -145,6 +145,7 @@ class Commits(QObject):
                 self, work, labels, name or work.name, annotator.classes.active, label_id,
                 annotator.overwrite, self.continued,
             )  # fmt: skip
+            annotator.sessions.settle(work)
             if self.waiting or work.session.prediction is None:
                 annotator.clear()
                 annotator.timeline.record(one)
@@ -237,6 +238,11 @@ class Commits(QObject):
         if session.prediction is not None:
             QTimer.singleShot(0, self._write_ready)  # after the step of undo that this may be
             return
+        self._answer(one)
+        annotator.say(self._say_waiting())
+
+    def _answer(self, one: PressedCommit) -> None:
+        annotator, session = self._annotator, one.work.session
         request = session.request()
 
         def answer() -> Prediction:
@@ -249,7 +255,6 @@ class Commits(QObject):
             partial(self._lose, one, "its mask was cancelled"), lane="",
         )  # fmt: skip
         annotator.runner.submit(job)
-        annotator.say(self._say_waiting())
 
     def _on_answer(self, one: PressedCommit, request: Request, prediction: Prediction) -> None:
         one.work.session.deliver(request, prediction)
@@ -265,6 +270,9 @@ class Commits(QObject):
         """Write those whose masks are there, in their order."""
         while self.waiting and self.waiting[0].work.session.prediction is not None:
             one = self.waiting[0]
+            if self._annotator.sessions.settle(one.work):
+                self._answer(one)
+                return
             try:
                 with self._annotator.timeline.in_place_of(one):
                     self._write(one)

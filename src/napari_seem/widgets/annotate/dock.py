@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -25,10 +25,12 @@ from .ahead import EmbedAhead
 from .annotator import Annotator
 from .committing import Committing
 from .hand import Hand
+from .hover import Hover
 from .label_folder import LabelFolder
 from .panel import Panel
 from .prompt_steps import clear_prompts
 from .proposals import Proposals
+from .ready import GettingReady
 from .teaching import Teaching
 from .unfinished import take_up
 
@@ -65,8 +67,12 @@ class AnnotateWidget(Dock):
         What a word found.
     ahead : EmbedAhead
         Encodes the rest of a stack.
+    ready : GettingReady
+        Does beforehand what a first click would wait for.
     teaching : Teaching
         Teaches words by marked objects.
+    hover : Hover
+        Shows the mask under the mouse.
     committing : Committing
         Writes objects, says what they are, and saves them.
     """
@@ -82,9 +88,11 @@ class AnnotateWidget(Dock):
         self.adaptation = Adaptation(self.annotator)
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
+        self.hover = Hover(self.annotator, self.hand, self.panel)
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
+        self.ready = GettingReady(self.annotator, self)
         self.label_folder = LabelFolder(self.annotator, self.panel)
         self.teaching = Teaching(self.annotator, self.panel)
         for row in (self.label_folder, self.ahead):
@@ -110,7 +118,7 @@ class AnnotateWidget(Dock):
         """What keys can do, by the names of `ACTIONS`."""
         return {
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
-            "commit": self.commit, "clear": self.clear,
+            "toggle_hover": self.panel.hover.toggle, "commit": self.commit, "clear": self.clear,
             "recompute": self.annotator.chosen.answer_again,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
@@ -140,6 +148,12 @@ class AnnotateWidget(Dock):
         self._on_image(image)
         self.annotator.choose_labels(labels)
         take_up(self.annotator)
+
+    def showEvent(self, event: Any) -> None:
+        """Get ready for the first click as soon as the dock is seen."""
+        super().showEvent(event)
+        if self.preferences.get_ready and not self.is_released:
+            self.ready.begin()
 
     def prepare_to_close(self) -> int:
         """Say how many commits are not written, which go with the window."""
@@ -195,12 +209,14 @@ class AnnotateWidget(Dock):
     def _let_go(self) -> None:
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         let_go(self)
+        self.hover.close()
         self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
         self.proposals.close()
         self.looks.close()
         self.ahead.close_run()
+        self.ready.close()
         self.annotator.close()
 
     def _connect(self) -> None:
@@ -210,6 +226,7 @@ class AnnotateWidget(Dock):
         panel.model.currentTextChanged.connect(self._on_model)
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
+        panel.hover.toggled.connect(self.hover.switch)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)
@@ -223,6 +240,7 @@ class AnnotateWidget(Dock):
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(self._on_said)
+        self.ready.said.connect(self._on_preparation)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
         annotator.timeline.changed.connect(self._on_timeline)
@@ -285,6 +303,12 @@ class AnnotateWidget(Dock):
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
         self.tell(message, error)
+
+    def _on_preparation(self, text: str) -> None:
+        self.panel.preparation = text
+        work = self.annotator.work
+        if work is None or not work.session.prompts:
+            self.panel.clear_status()
 
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work

@@ -43,6 +43,11 @@ class Panel(QWidget):
     keys : mapping of str to str
         Key by action method, for the tooltips.
     models : sequence of str
+
+    Attributes
+    ----------
+    preparation : str
+        What is done before a first click, shown where no turn is.
     """
 
     tool_chosen = Signal(str)
@@ -66,7 +71,7 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), Message(), QLabel()
-        self._guess = ""
+        self._guess = self.preparation = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
@@ -132,8 +137,8 @@ class Panel(QWidget):
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
-        """Show no turn: there are no prompts."""
-        self.status.clear()
+        """Show no turn, as there are no prompts, but what is prepared for the first one."""
+        self.status.setText(self.preparation)
         self.status.setToolTip("")
 
     def place_teach_box(self, box: QWidget) -> None:
@@ -174,6 +179,8 @@ class Panel(QWidget):
         for button, sign, text in ((self.positive, True, "white"), (self.negative, False, "black")):
             look = f"background: {COLOURS[sign]}; color: {text}"
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
+        self.hover = QCheckBox("hover")
+        self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -238,7 +245,7 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(row(self.positive, self.negative))
+        column.addLayout(row(self.positive, self.negative, self.hover))
         column.addWidget(_rule())
         column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
@@ -266,6 +273,8 @@ class Panel(QWidget):
         """Write the keys into tooltips and help line."""
         for button in (self.positive, self.negative):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
+        tip = "Show the mask that a click would give, where the mouse is; nothing is written"
+        self.hover.setToolTip(self._tip("toggle_hover", tip))
         self.word.setToolTip(
             self._tip("use_word", "What to propose on this plane; every object, if empty")
         )

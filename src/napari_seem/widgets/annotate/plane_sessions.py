@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ...commands.models import KnownPlane, ModelCache
 from ...embeddings import content_key
 from ...planes import Plane
 from ...session import Session
-from ...sources.source import ImageInput, OpenPlane, PlaneSource
+from ...sources.source import ImageInput, PlaneSource
 from ...viewer.coordinates import spatial_shape
 from ...viewer.drawn import Drawn
 from ...viewer.model_input import ModelInput
@@ -21,6 +22,10 @@ from ...viewer.model_input import ModelInput
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.utils.events import Event
+
+    from ...models.base import Embedding, Model
+    from ...prompts import Prompt
+    from ...session import Request
 
 ENDED = 1000
 """Ended sessions of an image that undo can bring back; a timeline has as many steps."""
@@ -76,6 +81,44 @@ class PlaneSession:
         self.drawn.update({one.prompt.uid: one for one in drawn})
 
 
+class Resolver:
+    """Gives the model and the embedding for the turns of a session, in any thread.
+
+    Parameters
+    ----------
+    models : ModelCache
+    model : str
+    known : KnownPlane
+    in_parts : bool
+        A plane that is not encoded may be answered from the parts that turns look at.
+
+    Attributes
+    ----------
+    used_parts : bool
+        Whether an answer may differ from that on the whole plane.
+    """
+
+    def __init__(
+        self, models: ModelCache, model: str, known: KnownPlane, in_parts: bool = True
+    ) -> None:
+        self._models, self._model, self._known, self._in_parts = models, model, known, in_parts
+        self.used_parts = False
+
+    def __call__(self) -> tuple[Model, Embedding]:
+        """Open the plane."""
+        on_part = self._note_part if self._in_parts else None
+        plane = self._models.open(self._model, self._known, on_part=on_part)
+        return plane.model, plane.embedding
+
+    def _note_part(self) -> None:
+        self.used_parts = True
+
+
+def uses_parts(resolve: object) -> bool:
+    """Whether what gives a session its model and embedding gave it parts of a plane."""
+    return isinstance(resolve, Resolver) and resolve.used_parts
+
+
 class PlaneSessions:
     """Keeps what was begun, by image and plane, until its image goes.
 
@@ -109,7 +152,7 @@ class PlaneSessions:
         known = self.known(plane, question.input)
         if found.question != question or found.known is not known:
             found.question, found.known = question, known
-            found.session.ask_anew(self._resolver(question.model, known))
+            found.session.ask_anew(Resolver(self._models, question.model, known))
         return found
 
     def begin(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
@@ -117,7 +160,7 @@ class PlaneSessions:
         found = self.at(image, plane, question)
         if found is None:
             known = self.known(plane, question.input)
-            resolve = self._resolver(question.model, known)
+            resolve = Resolver(self._models, question.model, known)
             session = Session.deferred(known.source.shape, resolve)
             found = PlaneSession(image, plane, question, known, session)
             self._sessions.setdefault(image, {})[plane.key()] = found
@@ -169,9 +212,44 @@ class PlaneSessions:
             self._planes[key] = KnownPlane(source)
         return self._planes[key]
 
+    def request_with(
+        self, prompt: Prompt, image: Image, plane: Plane, question: Question
+    ) -> Request:
+        """What would be asked if a prompt were added on a plane; nothing is begun or changed.
+
+        Raises
+        ------
+        InvalidPrompt
+            The prompt lies outside of the plane.
+        """
+        found, known = self.at(image, plane, question), self.known(plane, question.input)
+        if found is None:
+            resolve = Resolver(self._models, question.model, known)
+            session = Session.deferred(known.source.shape, resolve)
+        else:
+            session = copy(found.session)
+            if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
+                session.ask_anew(Resolver(self._models, question.model, known, in_parts=False))
+        session.push(prompt)
+        return session.request()
+
     def is_encoded(self, one: PlaneSession) -> bool:
         """Whether the next turn needs no encoding."""
         return self._models.is_encoded(one.question.model, one.known, one.session.request())
+
+    def used_parts(self, one: PlaneSession) -> bool:
+        """Whether an answer came of parts of the plane."""
+        return uses_parts(one.session.resolve)
+
+    def settle(self, one: PlaneSession) -> bool:
+        """Let answers from parts of a plane be given anew, from all of it; False for no such.
+
+        So an object is written as its prompts lead to it, whenever they were made.
+        """
+        if not self.used_parts(one):
+            return False
+        one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
+        return True
 
     def forget(self, image: Image) -> None:
         """Forget everything begun on an image."""
@@ -190,16 +268,6 @@ class PlaneSessions:
         self._sessions.clear()
         self._ended.clear()
         self._answered.clear()
-
-    def _resolver(self, model: str, known: KnownPlane) -> Any:
-        """What gives model and embedding of a plane, in any thread."""
-        models = self._models
-
-        def resolve() -> tuple[object, object]:
-            plane: OpenPlane = models.open(model, known)
-            return plane.model, plane.embedding
-
-        return resolve
 
     def _watch(self, given: ModelInput) -> None:
         for layer in given.layers:

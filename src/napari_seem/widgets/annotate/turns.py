@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent, QObject
 
 from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
+from ...viewer.private import canvas_of
+from .._shared.events import later
 from .._shared.runner import Job, report_crash
 
 if TYPE_CHECKING:
@@ -17,6 +23,51 @@ if TYPE_CHECKING:
 
 REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
 """Errors that the last prompt is at fault for; it is taken back then."""
+HOLD, SLOW = 150, 500
+"""Milliseconds for which a window is held, and of a turn that is not worth waiting for."""
+
+
+class HeldWindow(QObject):
+    """Lets a window be drawn once for a click: with its answer, or after `HOLD` milliseconds.
+
+    Without a graphics card, drawing takes as long as a turn, and both want the same cores: a point
+    that is drawn at once delays the mask by twice that.
+
+    Parameters
+    ----------
+    annotator : Annotator
+    """
+
+    def __init__(self, annotator: Annotator) -> None:
+        super().__init__(annotator)
+        self._viewer = annotator.viewer
+        self._window: Any = None
+        self._owed = False
+        self._soon = later(self, HOLD, self.release)
+
+    def hold(self) -> None:
+        """Draw nothing until `release` is called, or the time is up."""
+        canvas = canvas_of(self._viewer)
+        if canvas is not None and self._window is None:
+            self._window, self._owed = canvas.window(), False
+            self._window.installEventFilter(self)
+            self._soon.start()
+
+    def release(self) -> None:
+        """Draw what was changed meanwhile."""
+        self._soon.stop()
+        window, self._window = self._window, None
+        if window is not None and isalive(window):
+            window.removeEventFilter(self)
+            if self._owed:
+                QCoreApplication.postEvent(window, QEvent(QEvent.Type.UpdateRequest))
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Put off that Qt draws what was changed in the window."""
+        if event is None or event.type() != QEvent.Type.UpdateRequest:
+            return bool(super().eventFilter(watched, event))
+        self._owed = True
+        return True
 
 
 class Turns:
@@ -30,11 +81,15 @@ class Turns:
     ----------
     last_ms : float
         How long the last turn took, in milliseconds.
+    foreseen : callable or None
+        Gives the answer to a request on a plane, where that is known before it is asked.
     """
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
+        self._held = HeldWindow(annotator)
         self.last_ms = float("nan")
+        self.foreseen: Callable[[PlaneSession, Request], Prediction | None] | None = None
 
     def compute(self) -> None:
         """Bring the preview to the present prompts: at once where the answer is known."""
@@ -48,28 +103,49 @@ class Turns:
             self._annotator.runner.drop_waiting()
             self._show(work)
             return
+        encoded = self._annotator.sessions.is_encoded(work)
+        if encoded:
+            self._annotator.sessions.settle(work)
         request, started = work.session.request(), time.perf_counter()
+        known = self.foreseen(work, request) if self.foreseen is not None else None
+        if known is not None:
+            self._annotator.runner.drop_waiting()
+            self._on_answer(work, request, started, known)
+            return
+        if encoded and not self.last_ms > SLOW:
+            self._held.hold()
         self._annotator.runner.submit(
             Job(
                 request.run,
                 partial(self._on_answer, work, request, started),
                 partial(self._on_failure, work, request),
-                "" if self._annotator.sessions.is_encoded(work) else "Reading the image",
+                "" if encoded else "Reading the image",
                 partial(self._annotator.say, "cancelled; the prompts are kept"),
             )
         )
+
+    def renew(self) -> None:
+        """Answer anew from the whole plane, once it is encoded, what was answered from parts."""
+        work = self._annotator.work
+        sessions = self._annotator.sessions
+        if work is not None and sessions.is_encoded(work) and sessions.settle(work):
+            self.compute()
 
     def _on_answer(
         self, work: PlaneSession, request: Request, started: float, prediction: Prediction
     ) -> None:
         if not work.session.deliver(request, prediction):
             return  # a newer request waits
+        self._held.release()
         self.last_ms = (time.perf_counter() - started) * 1e3
         if work is self._annotator.work and self._annotator.plane is not None:
             self._show(work)
             self._annotator.answered.emit(prediction)
+            if self._annotator.sessions.used_parts(work):
+                self._annotator.answered_in_part.emit()
 
     def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
+        self._held.release()
         if work not in self._annotator.sessions:
             return  # it was committed, and that is answered by itself
         if not isinstance(error, NapariSeemError):
