@@ -11,7 +11,7 @@ from benchmarks import seem
 from napari_seem import Box, Point, Polygon, Scribble
 from napari_seem.models.seem import outputs, prompting
 from napari_seem.models.seem.attention import Attention
-from napari_seem.models.seem.convolution import conv3x3
+from napari_seem.models.seem.convolution import Conv3x3, normalise_
 from napari_seem.models.seem.strokes import MAX_POINTS, points_of, sample
 
 
@@ -30,11 +30,39 @@ def test_attention_is_that_of_torch_for_few_and_many_queries(queries: int, maske
 
 
 @pytest.mark.parametrize("size", [(8, 8), (33, 50), (129, 64), (130, 131)])
-def test_quick_convolution_is_convolution(size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_quick_convolution_is_convolution(size: tuple[int, int], bias: bool) -> None:
     torch.manual_seed(0)
-    x, weight, bias = torch.randn(1, 32, *size), torch.randn(48, 32, 3, 3) / 17, torch.randn(48)
-    expected = F.conv2d(x, weight, bias, padding=1)
-    torch.testing.assert_close(conv3x3(x, weight, bias), expected, atol=2e-4, rtol=0)
+    layer = Conv3x3(32, 48, bias=bias)
+    x = torch.randn(1, 32, *size)
+    expected = F.conv2d(x, layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), expected, atol=2e-5, rtol=0)
+
+
+def test_a_quick_convolution_sees_that_its_weights_are_others() -> None:
+    torch.manual_seed(0)
+    with torch.inference_mode(False):
+        layer = Conv3x3(8, 8, bias=False).requires_grad_(False)
+    x = torch.randn(1, 8, 40, 40)
+    before = layer(x)
+    layer.weight.mul_(2)
+    torch.testing.assert_close(layer(x), 2 * before, atol=2e-5, rtol=0)
+    layer.weight = torch.nn.Parameter(layer.weight * 2)
+    torch.testing.assert_close(layer(x), 4 * before, atol=4e-5, rtol=0)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_normalising_in_place_is_group_norm(last: bool) -> None:
+    torch.manual_seed(0)
+    norm = torch.nn.GroupNorm(4, 24)
+    norm.weight.data.normal_()
+    norm.bias.data.normal_()
+    x = torch.randn(1, 24, 31, 40) * 3 + 2
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    expected, memory = F.relu(norm(x)), x.data_ptr()
+    found = normalise_(x, norm, relu=True)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+    assert (found.data_ptr() == memory) is last
 
 
 def test_samples_are_those_of_grid_sample() -> None:

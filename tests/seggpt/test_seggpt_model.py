@@ -43,10 +43,17 @@ class Copycat(torch.nn.Module):
         super().__init__()
         self.config = config
         self.nothing = torch.nn.Parameter(torch.zeros(1))
-        self.seen = []
+        self.seen, self.reads = [], []
 
-    def forward(self, images, paintings, target, kind):
-        self.seen.append((images.shape, paintings.clone(), kind))
+    def look(self, images, target, kind):
+        self.seen.append((images.shape, kind))
+        return images
+
+    def read(self, paintings, kind):
+        self.reads.append(paintings.clone())
+        return paintings
+
+    def paint(self, pictures, paintings):
         return paintings[-1]
 
 
@@ -92,12 +99,30 @@ def test_the_feature_ensemble_hands_every_example_over(pictures):
     assert network.seen[0][0] == (3, 3, 64, 64)
 
 
+def test_paintings_are_read_once_and_images_seen_once_for_each_target(pictures):
+    model, network = copycat()
+    images = [image for image, _ in pictures]
+    results = ns.label_like(model, pictures[:2], images, draws=3)
+
+    assert len(network.reads) == 3  # of three draws, whatever the target
+    assert len(network.seen) == len(results) == 4  # of four targets, whatever the colours
+
+
+def test_a_kept_reading_changes_nothing(model, pictures):
+    targets = [image for image, _ in pictures[:3]]
+    together = ns.label_like(model, pictures[2:], targets, draws=2)
+
+    for target, found in zip(targets, together, strict=True):
+        (alone,) = ns.label_like(model, pictures[2:], [target], draws=2)
+        np.testing.assert_array_equal(alone.confidence, found.confidence)
+
+
 def test_the_spatial_ensemble_tiles_the_examples_into_one_picture(pictures):
     model, network = copycat()
     ns.label_like(model, pictures[:3], [pictures[3][0]], ensemble="spatial")
 
-    (shape, painting, _) = network.seen[0]
-    assert shape == (1, 3, 64, 64)
+    assert network.seen[0][0] == (1, 3, 64, 64)
+    (painting,) = network.reads
     tiles = [painting[0, :, y : y + 32, x : x + 32] for y in (0, 32) for x in (0, 32)]
     assert not torch.equal(tiles[0], tiles[1])
     torch.testing.assert_close(tiles[2], tiles[3])  # the last example fills the empty place
@@ -111,7 +136,7 @@ def test_objects_of_one_kind_are_numbered(pictures):
 
     (found,) = ns.label_like(model, [(image, objects)], [image], "instance")
 
-    assert network.seen[0][2] == "instance"
+    assert network.seen[0][1] == "instance"
     assert found.labels.max() == 2
     assert len(np.unique(found.labels[objects == 4])) <= 2
 

@@ -11,6 +11,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_seem.models.base import Capability
 from napari_seem.viewer.documents import document_of
+from napari_seem.widgets._shared.preferences import Preferences
+from napari_seem.widgets.annotate import dock as dock_module
 from napari_seem.widgets.annotate.hover import EVERY, REST
 
 LEFT_DISC, RIGHT_DISC = (32, 20), (32, 58)
@@ -28,6 +30,13 @@ def rest(settle, qtbot):
         settle(dock)
 
     return wait
+
+
+@pytest.fixture
+def unready(monkeypatch):
+    """Encode nothing before it is clicked on."""
+    preferences = Preferences(get_ready=False)
+    monkeypatch.setattr(dock_module, "read_preferences", lambda: preferences)
 
 
 @pytest.fixture
@@ -67,6 +76,7 @@ def state(dock):
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures("unready")
 def test_nothing_is_followed_until_hover_is_on_nor_read_for_it(shown, settle, qtbot, model, rest):
     dock, mouse = shown
     names = [layer.name for layer in dock.viewer.layers]

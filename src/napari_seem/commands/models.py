@@ -19,7 +19,7 @@ from ..models import threads
 from ..models.registry import load_model
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
-from ..sources.source import OpenPlane, PlaneSource, begin_plane, encode_plane, open_plane
+from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
 from ..sources.tiled import TiledEmbedding
 from .idle_gate import IdleGate
 from .taught_words import TaughtWords
@@ -153,10 +153,7 @@ class ModelCache:
         known = cache.get((model.identity, plane.content), need) if plane.content else None
         if known is not None:
             return OpenPlane(model, known, source, plane.content)
-        pixels, content = plane.read()
-        if on_part is None:
-            return encode_plane(model, source, pixels, content, cache, need)
-        return begin_plane(model, source, pixels, content, cache, on_part)
+        return encode_plane(model, source, *plane.read(), cache, need, on_part)
 
     def prepare(self, name: str, plane: KnownPlane, frame: Frame | None = None) -> OpenPlane:
         """Do what the first click on a plane would wait for, in any thread.

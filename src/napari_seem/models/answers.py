@@ -133,8 +133,7 @@ class Prediction(ArrayValue, OnPicture):
                 "over 0 inside the object"
             )
         object.__setattr__(self, "logits", read_only(logits))
-        if self.others is not None:
-            object.__setattr__(self, "others", _Once(self.others))
+        object.__setattr__(self, "others", once(self.others))
 
     @cached_property
     def mask(self) -> BoolArray:
@@ -161,7 +160,7 @@ class Prediction(ArrayValue, OnPicture):
 
     @property
     def alternatives(self) -> tuple[Prediction, ...]:
-        """This answer, and others to the same prompts that differ from it, the best first.
+        """The answer itself, and others to the same prompts that differ, the best first.
 
         They are worked out once, by the thread that asks first. Only this answer where the model
         offers no choice.
@@ -187,7 +186,7 @@ class Prediction(ArrayValue, OnPicture):
         name = f", label={self.label!r}" if self.label else ""
         score = f"score={self.score:.2f}"
         size = _size(self.shape)
-        return f"{type(self).__name__}({size}, area={self.area}, box={self.bbox}, {score}{name})"
+        return f"Prediction({size}, area={self.area}, box={self.bbox}, {score}{name})"
 
     def _repr_html_(self) -> str:
         score = f"{self.score:.2f}"
@@ -213,6 +212,11 @@ class _Once:
 
     def __reduce__(self) -> tuple[object, ...]:
         return _Once, (partial(tuple, self()),)
+
+
+def once(others: Callable[[], Iterable[Prediction]] | None) -> _Once | None:
+    """Return what gives other answers such that they are worked out once; None stays so."""
+    return None if others is None else _Once(others)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -265,18 +265,19 @@ def open_plane(
     pixels : PlanePixels, optional
         Of a big plane: what is known of its pixels.
     on_part : callable, optional
-        Of a big plane: turns on frames that are not in the cache encode only what they look at, by
-        a model that can do that, and this is called without arguments.
+        If given, turns on a plane that is not in the cache encode only what they look at, by a
+        model that can do that, and this is called without arguments.
     """
     if source.is_big:
         tiled = TiledModel(model, cache, model.identity, on_part)
         return OpenPlane(tiled, tiled.encode(pixels or source.pixels()), source)
-    return encode_plane(model, source, source.read(), cache=cache)
+    return encode_plane(model, source, source.read(), cache=cache, on_part=on_part)
 
 
 def encode_plane(
     model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic], content: str = "",
     cache: EmbeddingCache | None = None, need: Need = "now",
+    on_part: Callable[[], object] | None = None,
 ) -> OpenPlane:  # fmt: skip
     """As `open_plane`, of pixels (H, W) or (H, W, C) that were read.
 
@@ -286,22 +287,11 @@ def encode_plane(
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
-    embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
-    return OpenPlane(model, embedding, source, content)
-
-
-def begin_plane(
-    model: Model, source: PlaneSource, pixels: npt.NDArray[np.generic], content: str,
-    cache: EmbeddingCache, on_part: Callable[[], object],
-) -> OpenPlane:  # fmt: skip
-    """As `encode_plane`, but turns encode only what they look at, by a model that can do that.
-
-    `on_part` is called then, without arguments.
-    """
-    if not isinstance(model, LazyEncoder):
-        return encode_plane(model, source, pixels, content, cache)
-    lazy, key = model, (model.identity, content)
-    embedding, whole = cache.get_or_begin(key, lambda: lazy.encode_lazily(pixels))
-    if not whole:
-        on_part()
+    if on_part is None or not isinstance(model, LazyEncoder):
+        embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
+    else:
+        lazy = model
+        embedding, whole = cache.get_or_begin(key, lambda: lazy.encode_lazily(pixels))
+        if not whole:
+            on_part()
     return OpenPlane(model, embedding, source, content)

@@ -66,19 +66,21 @@ class View:
         """Side in image pixels."""
         return self.window.side / max(self.level.scale)
 
-    def paste(
-        self, logits: FloatArray, shape: tuple[int, int]
-    ) -> tuple[Tensor, tuple[int, int, int, int]]:
+    def paste(self, logits: FloatArray, shape: tuple[int, int]) -> tuple[Tensor, windows.Area]:
         """Return logits of the fine grid in the pixels of an image (H, W); see `windows.paste`."""
         return windows.paste(torch.from_numpy(logits), self.window, shape, self.level.scale)
 
     def sample(self, image: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Sample an image (H, W) on the fine grid by nearest neighbour; its edge is repeated."""
-        index = [
-            np.clip(np.round(self.pixels(axis)), 0, image.shape[axis] - 1).astype(int)
+        rows, cols = self.nearest(image.shape)
+        return image[rows[:, None], cols[None, :]]
+
+    def nearest(self, shape: tuple[int, ...]) -> list[npt.NDArray[np.int64]]:
+        """Return rows and columns (FINE_GRID,) of an image (H, W) that are nearest to the cells."""
+        return [
+            np.clip(np.round(self.pixels(axis)), 0, shape[axis] - 1).astype(np.int64)
             for axis in (0, 1)
         ]
-        return image[index[0][:, None], index[1][None, :]]
 
 
 def spatial(prompts: Iterable[Prompt]) -> list[Point | Box | Polygon | Scribble | Mask]:
@@ -86,7 +88,7 @@ def spatial(prompts: Iterable[Prompt]) -> list[Point | Box | Polygon | Scribble 
     return [p for p in prompts if not isinstance(p, (Text, Reference))]
 
 
-def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> FloatArray:
+def draw(prompts: Sequence[Prompt], view: View, previous: windows.Part | None) -> FloatArray:
     """Draw spatial prompts into a window.
 
     Parameters
@@ -94,8 +96,8 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
     prompts : sequence of Prompt
         Texts and references are skipped.
     view : View
-    previous : float32 (H, W), optional
-        Logits of the turn before, in image pixels.
+    previous : Part, optional
+        Logits of the turn before.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def draw(prompts: Sequence[Prompt], view: View, previous: FloatArray | None) -> 
         else:
             _paint_region(maps, prompt, view)
     if previous is not None:
-        remember(maps, view.sample(previous))
+        remember(maps, previous.at(*view.nearest(previous.shape)))
     return maps
 
 

@@ -18,11 +18,11 @@ from .canvas import View
 
 CERTAINTY_WEIGHT = 1.5
 """Score units for a mask of sure pixels (probabilities 0 and 1) over one of unsure ones (0.5)."""
-SURE = ((1, 0.75), (2, 0.65))
-"""Number of likeliest windows, and certainty from which the best of their answers is given at once.
+SURE, SURE_RIM = ((1, 0.75), (2, 0.7)), 0.15
+"""Number of likeliest windows, and certainty from which the best of their answers is given at once,
+unless this share of the window's rim lies inside the object.
 
-Found on training images: it takes 2.4 windows instead of 5.6, and an outlier among the unlikely
-sizes wins less often.
+Found on training images: it takes 3.2 windows instead of 5.6, and the answers are as good.
 """
 SAME = 0.8
 """Intersection over union from which two answers are one choice."""

@@ -28,6 +28,7 @@ OPENING = 2
 CLOSER_LOOKS, CLOSEST = 2, 16.0
 """Number of closer windows to decode, each half as wide, and the least side in image pixels."""
 
+Area = tuple[int, int, int, int]
 FloatArray = npt.NDArray[np.float32]
 DecodeAround = Callable[[tuple[float, float], float], FloatArray]
 """Centre (y, x) and side in image pixels of a window -> logits (H, W), `OUTSIDE` around it."""
@@ -45,6 +46,10 @@ class Hint:
         """Return whether most of the hint's pixels have the wrong sign in `logits` (H, W)."""
         inside = float((logits[self.rows, self.cols] > 0).mean())
         return inside < 0.5 if self.positive else inside > 0.5
+
+    def seen_from(self, area: Area) -> Hint:
+        """Return the hint in the pixels of an `area` (y0, x0, y1, x1) of the image."""
+        return Hint(self.rows - area[0], self.cols - area[1], self.positive)
 
     @property
     def center(self) -> tuple[float, float]:
@@ -66,6 +71,19 @@ def hints(prompts: Sequence[Prompt], shape: tuple[int, int]) -> list[Hint]:
             rows, cols = np.nonzero(rasterize(prompt, shape))
             out.append(Hint(rows, cols, prompt.positive))
     return out
+
+
+def frame(
+    areas: Sequence[Area], given: Sequence[Hint], reach: float, shape: tuple[int, int]
+) -> Area:
+    """Return the area of an image of `shape` (H, W) that holds others, and all about the hints."""
+    far = [
+        (int(h.rows.min() - reach), int(h.cols.min() - reach),
+         int(h.rows.max() + reach) + 1, int(h.cols.max() + reach) + 1)
+        for h in given
+    ]  # fmt: skip
+    y0, x0, y1, x1 = zip(*areas, *far, strict=True)
+    return max(0, min(y0)), max(0, min(x0)), min(shape[0], max(y1)), min(shape[1], max(x1))
 
 
 def corrected(

@@ -248,7 +248,7 @@ def _free(ranked: list[Instance], taken: npt.NDArray[np.bool_]) -> list[Instance
 
 
 def _named(model: CompactModel, embedding: Embedding, instance: Instance) -> Instance:
-    name = model.name_of(embedding, instance.full_mask(embedding.shape))
+    name = model.name_of(embedding, instance.mask, instance.bbox[:2])
     return Instance(instance.mask, instance.bbox, instance.score, name)
 
 

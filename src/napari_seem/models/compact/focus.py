@@ -14,7 +14,7 @@ import numpy as np
 from ...prompts import Box, Extent, Mask, Polygon, Prompt, union
 from ..base import mask_bbox
 from . import windows
-from .canvas import FloatArray, View
+from .canvas import View
 from .choice import Decoded
 from .network import COARSE_STRIDE, GRID, CompactConfig
 from .pyramid import Level
@@ -27,8 +27,10 @@ REGION_REACH = 1.45
 """The same where a box or an outline already gives the whole object."""
 GUESS_REACH, PRIOR_WEIGHT = 1.4, 0.03
 """How the size of the window for a lone click is judged; found on training images."""
-CLOSER = 2.0
+CLOSER = 1.5
 """Ratio of the sides from which a window fitted to an answer is decoded too; less gains nothing."""
+GROW_AT = 0.06
+"""Share of a window's rim inside the object from which a larger window is tried."""
 WELL_SEEN = (10.0, 150.0)
 """Object sides in level pixels that the encoder was trained on."""
 
@@ -130,23 +132,14 @@ def rim_share(view: View, inside: np.ndarray) -> float:
     return max((float(line.mean()) for line in lines), default=0.0)
 
 
-def known_extent(where: Extent, previous: FloatArray | None) -> Extent:
-    """Join the extent of the positive prompts with that of the previous mask.
+def gives_size(prompts: Sequence[Prompt], previous: windows.Part | None) -> bool:
+    """Return whether the whole object is known: by a region, or by the answer of the turn before.
 
-    `previous` holds the logits (H, W) of the turn before, or is None.
-    """
-    return union(where, None if previous is None else mask_bbox(previous > 0))
-
-
-def gives_size(prompts: Sequence[Prompt], known: Extent, previous: FloatArray | None) -> bool:
-    """Return whether `known` covers the whole object: by a region, or by an earlier answer.
-
-    `previous` holds the logits (H, W) of the turn before, or is None.
+    `previous` holds its logits, or is None.
     """
     if any(p.positive and isinstance(p, (Box, Polygon, Mask)) for p in prompts):
         return True
-    y0, x0, y1, x1 = (int(np.clip(side, 0, None)) for side in known)
-    return previous is not None and bool((previous[y0 : y1 + 1, x0 : x1 + 1] > 0).any())
+    return previous is not None and previous.bbox is not None
 
 
 def lengths(extent: Extent) -> tuple[float, float]:
@@ -155,11 +148,14 @@ def lengths(extent: Extent) -> tuple[float, float]:
 
 
 def tight_view(levels: list[Level], decoded: Decoded, where: Extent) -> View | None:
-    """Return a window fitted to what was found, or None where that is of about the same size."""
+    """Return a window fitted to what was found, or None where the one it was found in does."""
     bbox = mask_bbox(decoded.logits > 0)
     if bbox is None:
         return None
     rows, cols = decoded.view.pixels(0), decoded.view.pixels(1)
     found = (rows[bbox[0]], cols[bbox[1]], rows[bbox[2] - 1] + 1, cols[bbox[3] - 1] + 1)
     view = around_extent(levels, union(found, where), REACH)
-    return view if not 1 / CLOSER < view.side / decoded.view.side < CLOSER else None
+    alike = 1 / CLOSER < view.side / decoded.view.side < CLOSER
+    if view == decoded.view or (alike and rim_share(decoded.view, decoded.logits > 0) < GROW_AT):
+        return None
+    return view

@@ -17,7 +17,7 @@ from ...errors import InvalidPrompt
 from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
-from ..base import Capability, Embedding, Prediction, Segmentation, mask_bbox, words_of
+from ..base import Capability, Embedding, Prediction, Segmentation, words_of
 from ..cropped import cropped
 from ..teachable import Word
 from . import magnify, pyramid, turn, windows
@@ -141,8 +141,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
             A text that is no word of the vocabulary, and was not taught.
         """
         self._check_turn(embedding, prompts)
-        turn.check_memory(memory, embedding.shape)
-        return turn.run(self, [turn.answer(self, embedding, prompts, memory)])[0]
+        previous = turn.check_memory(memory, embedding.shape)
+        return turn.run(self, [turn.answer(self, embedding, prompts, previous)])[0]
 
     def predict_many(
         self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
@@ -276,25 +276,34 @@ class CompactModel(InContextMixin, VocabularyMixin):
         evidence = gather(coarse, fine, prompts, config)
         return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)
 
-    def name_of(self, embedding: Embedding, mask: npt.NDArray[np.bool_]) -> str | None:
-        """Return the word that fits a region (H, W) best, or None if no word fits well."""
-        bbox = mask_bbox(mask)
-        if bbox is None or not self._words:
+    def name_of(
+        self, embedding: Embedding, mask: npt.NDArray[np.bool_], corner: tuple[int, int] = (0, 0)
+    ) -> str | None:
+        """Return the word that fits a region best, or None if no word fits well.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        mask : bool array (h, w)
+            The region.
+        corner : (int, int)
+            Of the mask in the image.
+        """
+        inside = np.flatnonzero(mask)
+        if not len(inside) or not self._words:
             return None
-        side = float(np.sqrt(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]].sum()))
+        side = float(np.sqrt(len(inside)))
         level = best_level(pyramid.levels(embedding), side)
+        some = np.divmod(inside[:: max(1, len(inside) // 512)], mask.shape[1])
         rows, cols = (
-            np.clip(((np.arange(bbox[a], bbox[a + 2]) + 0.5) * level.scale[a] / 4).astype(int),
-                    0, level.cells[a] - 1)
-            for a in (0, 1)
-        )  # fmt: skip
-        level = level.part((int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1))
-        top, left = level.corner or (0, 0)
-        rows, cols = rows - top, cols - left
-        semantic = level.coarse[self.network.config.coarse_slices["semantic"]]
-        ys, xs = np.nonzero(mask[bbox[0] : bbox[2], bbox[1] : bbox[3]])
-        step = max(1, len(ys) // 512)
-        vectors = semantic[:, rows[ys[::step]], cols[xs[::step]]].float()
+            np.clip(((at + start + 0.5) * scale / 4).astype(int), 0, size - 1)
+            for at, start, scale, size in zip(some, corner, level.scale, level.cells, strict=True)
+        )
+        box = int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1
+        there = level.part(box)
+        top, left = there.corner or (0, 0)
+        semantic = there.coarse[self.network.config.coarse_slices["semantic"]]
+        vectors = semantic[:, rows - top, cols - left].float()
         fit = self.word_probabilities(F.normalize(vectors.mean(1), dim=0).cpu())
         best = int(fit.argmax())
         rivals = fit.clone()

@@ -7,8 +7,8 @@ objects go through the decoder at once; each object is answered as it would be a
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,24 +17,24 @@ from scipy import ndimage
 
 from ...checks import said
 from ...errors import InvalidPrompt
-from ...prompts import Extent, Point, Prompt, Scribble, extent
-from ...values import locked
+from ...prompts import Extent, Point, Prompt, Scribble, extent, union
+from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import SAME, SURE, Decoded, agreement, certainty, ranked
+from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
+from .windows import Part, PartPrediction
 
 if TYPE_CHECKING:
     from .model import CompactModel
 
-GROW_AT = 0.06
-"""Share of a window's rim inside the object from which a larger window is tried."""
 BATCH = 5
 """Most windows that a processor decodes at once: more take no less time each, and more memory."""
 
 FloatArray = npt.NDArray[np.float32]
+Others = Callable[[], Sequence[Prediction]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,9 +119,17 @@ def _decoded(model: CompactModel, asked: Sequence[Windows]) -> list[list[Decoded
 
 
 def answer(
-    model: CompactModel, embedding: Embedding, prompts: Sequence[Prompt], memory: object
+    model: CompactModel, embedding: Embedding, prompts: Sequence[Prompt], previous: Part | None
 ) -> Turn:
     """Answer one turn; see `CompactModel.predict`.
+
+    Parameters
+    ----------
+    model : CompactModel
+    embedding : Embedding
+    prompts : sequence of Prompt
+    previous : Part, optional
+        Logits of the turn before; see `check_memory`.
 
     Yields
     ------
@@ -130,21 +138,21 @@ def answer(
     """
     wanted = meaning_of_prompts(model, prompts, embedding)
     where = extent(prompts, embedding.shape)
-    previous = None if memory is None else np.asarray(memory, np.float32)
     if where is None and not wanted.concept.given:
         return Prediction(np.full(embedding.shape, OUTSIDE, np.float32), 0.0)
     if where is None:
         return _named(model, embedding, wanted, *_everywhere(model, embedding, wanted, prompts))
-    levels, known = pyramid.levels(embedding), focus.known_extent(where, previous)
+    levels = pyramid.levels(embedding)
+    known = union(where, None if previous is None else previous.bbox)
     smallest = windows.SMALLEST
-    if focus.gives_size(prompts, known, previous):
+    if focus.gives_size(prompts, previous):
         levels = magnify.around(model.network, embedding, known, model.compute) + levels
         smallest = windows.CLOSEST
     there = _Object(levels, prompts, wanted.concept, known, previous, smallest)
 
-    def finished(decoded: Decoded) -> Prediction:
-        logits = _settled(model, there, _keep_prompted(decoded, prompts), embedding.shape)
-        return _named(model, embedding, wanted, logits, decoded.score)
+    def finished(decoded: Decoded, others: Others | None = None) -> Prediction:
+        part = _settled(model, there, _keep_prompted(decoded, prompts), embedding.shape)
+        return _named(model, embedding, wanted, part, decoded.score, others)
 
     if previous is not None or not _only_hints(prompts):
         return finished((yield from there.decoded(model)))
@@ -155,21 +163,21 @@ def answer(
         found = ladder.others(model, decoded)
         return [finished(one).on(embedding.picture) for one in found]
 
-    return replace(finished(decoded), others=others)
+    return finished(decoded, others)
 
 
 @dataclass(frozen=True, eq=False)
 class _Object:
     """An object that has a place in the image, and how to decode it.
 
-    `previous` holds the logits (H, W) of the turn before, or is None.
+    `previous` holds the logits of the turn before, or is None.
     """
 
     levels: list[pyramid.Level]
     prompts: Sequence[Prompt]
     concept: ConceptVectors
     known: Extent
-    previous: FloatArray | None
+    previous: Part | None
     smallest: int
 
     def decoded(self, model: CompactModel) -> Step:
@@ -178,7 +186,7 @@ class _Object:
             return (yield from self._decoded_twice(model))
         (decoded,) = yield self.drawn([self._around(focus.REACH)])
         for _ in range(2):
-            if focus.rim_share(decoded.view, decoded.logits > 0) < GROW_AT:
+            if focus.rim_share(decoded.view, decoded.logits > 0) < focus.GROW_AT:
                 break
             larger = self._around(2 * decoded.view.side / max(focus.lengths(self.known)))
             if larger == decoded.view:
@@ -222,7 +230,8 @@ class _Ladder:
             if self._lacking(count):
                 self.found.extend((yield self.there.drawn(self._lacking(count))))
             best = self._ranked()[0]
-            if certainty(best) >= sure:
+            rim = focus.rim_share(best.view, best.logits > 0)
+            if rim < SURE_RIM and certainty(best) >= sure:
                 break
         closer = focus.tight_view(self.there.levels, best, self.there.known)
         if closer is not None:
@@ -251,66 +260,72 @@ class _Ladder:
         return ranked(self.found, [one.prior for one in self.candidates[: len(self.found)]])
 
 
-def check_memory(memory: object, shape: tuple[int, int]) -> None:
-    """Raise `InvalidPrompt` unless `memory` is None, or of an answer on an image of `shape`."""
-    if memory is None:
-        return
-    fits = isinstance(memory, np.ndarray) and memory.dtype == np.float32 and memory.shape == shape
-    if not fits:
-        raise InvalidPrompt(
-            f"the memory is {said(memory)}, not that of an answer on this image of {shape[0]} x "
-            f"{shape[1]} pixels; give the `memory` of its last prediction, or None"
-        )
+def check_memory(memory: object, shape: tuple[int, int]) -> Part | None:
+    """Return the logits of an answer on an image of `shape`; raise `InvalidPrompt` for others."""
+    if isinstance(memory, np.ndarray) and memory.dtype == np.float32 and memory.shape == shape:
+        return Part(read_only(memory), (0, 0), shape)
+    if memory is None or (isinstance(memory, Part) and memory.shape == shape):
+        return memory
+    raise InvalidPrompt(
+        f"the memory is {said(memory)}, not that of an answer on this image of {shape[0]} x "
+        f"{shape[1]} pixels; give the `memory` of its last prediction, or None"
+    )
 
 
 def _everywhere(
     model: CompactModel, embedding: Embedding, wanted: PromptMeaning, prompts: Sequence[Prompt]
-) -> tuple[FloatArray, float]:
-    """Find all pixels of what is wanted: logits (H, W), and a score."""
+) -> tuple[Part, float]:
+    """Find all pixels of what is wanted: their logits, and a score."""
     from .everything import sweep
     from .recognize import region
 
     if wanted.only_taught:
-        return region(model, wanted, prompts, embedding)
-    levels = pyramid.levels(embedding)
-    return sweep(model, levels, prompts, wanted.concept, embedding.shape)
+        logits, score = region(model, wanted, prompts, embedding)
+    else:
+        levels = pyramid.levels(embedding)
+        logits, score = sweep(model, levels, prompts, wanted.concept, embedding.shape)
+    return Part(logits, (0, 0), embedding.shape), score
 
 
-def _settled(
-    model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]
-) -> FloatArray:
-    """Return an answer's logits in the image (H, W), as far as clicks allow; see `corrections`."""
+def _settled(model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]) -> Part:
+    """Return an answer's logits in the image, as far as clicks allow; see `corrections`."""
+    part, side = _pasted(decoded, shape), decoded.view.side
+    given = corrections.hints(there.prompts, shape)
+    previous = there.previous
+    area = corrections.frame([one.area for one in (part, previous) if one], given, 2, shape)
+    found = part.within(area)
+    if any(hint.seen_from(area).broken_by(found) for hint in given):
+        area = corrections.frame([area], given, side / 2, shape)  # closer windows lie there
 
     def closer(center: tuple[float, float], side: float) -> FloatArray:
-        view = focus.view_around(there.levels, center, side, there.smallest)
-        return _pasted(_decoded(model, [there.drawn([view])])[0][0], shape)
+        middle = center[0] + area[0], center[1] + area[1]
+        view = focus.view_around(there.levels, middle, side, there.smallest)
+        return _pasted(_decoded(model, [there.drawn([view])])[0][0], shape).within(area)
 
-    given = corrections.hints(there.prompts, shape)
-    return corrections.corrected(
-        _pasted(decoded, shape), there.previous, given, decoded.view.side, closer
-    )
+    before = None if previous is None else previous.within(area)
+    given = [hint.seen_from(area) for hint in given]
+    logits = corrections.corrected(part.within(area), before, given, side, closer)
+    return Part(logits, area[:2], shape)
 
 
 def _named(
-    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, logits: FloatArray,
-    score: float,
+    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, part: Part, score: float,
+    others: Others | None = None,
 ) -> Prediction:  # fmt: skip
-    """Name the object of these logits (H, W), and wrap them up."""
+    """Name the object of these logits, and wrap them up."""
     from .recognize import name_of
 
-    mask = locked(logits) > 0  # the answer and its memory share them
-    name = wanted.taught[0].name if wanted.taught and mask.any() else None
+    name = wanted.taught[0].name if wanted.taught and part.bbox else None
     if name is None and model.taught:
-        name = name_of(model, embedding, mask)
-    return Prediction(logits, float(score), name or model.name_of(embedding, mask), logits)
+        name = name_of(model, embedding, PartPrediction(part, score).mask)
+    name = name or model.name_of(embedding, part.values > 0, part.corner)
+    return PartPrediction(part, float(score), name, others)
 
 
-def _pasted(decoded: Decoded, shape: tuple[int, int]) -> FloatArray:
-    """Return a window's logits in the image: (H, W), `OUTSIDE` around the window."""
-    values, (y0, x0, y1, x1) = decoded.view.paste(decoded.logits, shape)
-    logits = np.full(shape, OUTSIDE, np.float32)
-    logits[y0:y1, x0:x1] = values.clamp(min=OUTSIDE + 0.1).numpy()
-    return logits
+def _pasted(decoded: Decoded, shape: tuple[int, int]) -> Part:
+    """Return a window's logits in an image of `shape` (H, W)."""
+    values, (y0, x0, _, _) = decoded.view.paste(decoded.logits, shape)
+    return Part(values.clamp(min=OUTSIDE + 0.1).numpy(), (y0, x0), shape)
 
 
 def _only_hints(prompts: Sequence[Prompt]) -> bool:

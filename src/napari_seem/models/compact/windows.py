@@ -6,8 +6,9 @@ feature maps exactly; what lies outside the image reads as zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...values import locked
+from ..answers import once
+from ..base import OUTSIDE, Prediction, mask_bbox
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID, channels_last
 
 SMALLEST = 16
@@ -22,6 +26,110 @@ SMALLEST = 16
 CLOSEST = 8
 """The same where a region or an earlier answer gives the size of the object. Found on training
 images: a box around an object of under 6 pixels then gives an IoU of .55, with SMALLEST .35."""
+
+
+FloatArray = npt.NDArray[np.float32]
+Area = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Logits of a part of an image; those of the rest are `OUTSIDE`.
+
+    Attributes
+    ----------
+    values : float32 (h, w)
+        Read-only.
+    corner : (int, int)
+        Where the part begins, in image pixels.
+    shape : (int, int)
+        Height and width of the image.
+    """
+
+    values: FloatArray
+    corner: tuple[int, int]
+    shape: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        self.values.flags.writeable = False
+
+    @property
+    def area(self) -> Area:
+        """Half-open (y0, x0, y1, x1) of the part in the image."""
+        (y, x), (height, width) = self.corner, self.values.shape
+        return y, x, y + height, x + width
+
+    @cached_property
+    def bbox(self) -> Area | None:
+        """Half-open (y0, x0, y1, x1) in the image of what is over 0, or None."""
+        (y, x), bbox = self.corner, mask_bbox(self.values > 0)
+        return None if bbox is None else (bbox[0] + y, bbox[1] + x, bbox[2] + y, bbox[3] + x)
+
+    def within(self, area: Area) -> FloatArray:
+        """Return the logits of any area (y0, x0, y1, x1) of the image; may be `values` itself."""
+        if area == self.area:
+            return self.values
+        return self.at(np.arange(area[0], area[2]), np.arange(area[1], area[3]))
+
+    def at(self, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64]) -> FloatArray:
+        """Return the logits at sorted rows (m,) and columns (n,) of the image: (m, n)."""
+        spans = []
+        for index, start, size in zip((rows, cols), self.corner, self.values.shape, strict=True):
+            first, last = np.searchsorted(index, (start, start + size))
+            spans.append((slice(first, last), index[first:last] - start))
+        (down, inner_rows), (across, inner_cols) = spans
+        out = np.full((len(rows), len(cols)), OUTSIDE, np.float32)
+        out[down, across] = self.values[inner_rows[:, None], inner_cols]
+        return out
+
+
+class PartPrediction(Prediction):
+    """The answer to one turn, whose logits of the whole image are made when they are asked for.
+
+    Parameters
+    ----------
+    part : Part
+        The logits that were computed; `memory` of the answer.
+    score, label, others
+        As of a `Prediction`.
+    """
+
+    def __init__(
+        self, part: Part, score: float, label: str | None = None,
+        others: Callable[[], Sequence[Prediction]] | None = None,
+    ) -> None:  # fmt: skip
+        own = {"memory": part, "score": score, "label": label, "others": once(others)}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+
+    memory: Part
+
+    @cached_property
+    def logits(self) -> FloatArray:  # type: ignore[override]
+        """Logits of the image (H, W), over 0 inside the object; read-only."""
+        return locked(self.memory.within((0, 0, *self.shape)))
+
+    @cached_property
+    def mask(self) -> npt.NDArray[np.bool_]:
+        """The object as a bool array of shape (H, W); read-only."""
+        (y0, x0, y1, x1), mask = self.memory.area, np.zeros(self.shape, bool)
+        mask[y0:y1, x0:x1] = self.memory.values > 0
+        return locked(mask)
+
+    @property
+    def bbox(self) -> Area | None:  # type: ignore[override]
+        """Half-open (y0, x0, y1, x1) around the mask, or None where the mask is empty."""
+        return self.memory.bbox
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image in pixels."""
+        return self.memory.shape
+
+    def cut_out(self) -> tuple[npt.NDArray[np.bool_], tuple[int, int]]:
+        """Return the mask within `bbox`, and the (y, x) of its corner in the image."""
+        y0, x0, y1, x1 = self.bbox or (0, 0, 0, 0)
+        return self.memory.within((y0, x0, y1, x1)) > 0, (y0, x0)
 
 
 @dataclass(frozen=True, slots=True)

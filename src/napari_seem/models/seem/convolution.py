@@ -2,10 +2,13 @@
 
 Winograd's F(4x4, 3x3) (Lavin and Gray, CVPR 2016, arXiv 1509.09308): a tile of 4 x 4 results comes
 from 36 products instead of 144, each of which is a matrix product over channels. The result is that
-of the convolution up to the rounding of float32 (some 1e-5 of its size).
+of the convolution up to the rounding of float32 (some 1e-5 of its size). Maps lie in memory with
+their channels last, whatever the order of their axes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,17 +17,11 @@ from torch import Tensor, nn
 STEP, TILE = 4, 6
 STRIP = 256
 """Tiles transformed at once: few enough to stay in a processor's cache."""
+CACHED = 256
+"""Positions normalised at once."""
 SMALLEST = 1024
 """With fewer pixels the plain convolution is as quick."""
 
-INPUT = (
-    (4, 0, -5, 0, 1, 0),
-    (0, -4, -4, 1, 1, 0),
-    (0, 4, -4, -1, 1, 0),
-    (0, -2, -1, 2, 1, 0),
-    (0, 2, -1, -2, 1, 0),
-    (0, 4, 0, -5, 0, 1),
-)
 KERNEL = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -33,53 +30,152 @@ KERNEL = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-OUTPUT = (
-    (1, 1, 1, 1, 1, 0),
-    (0, 1, -1, 2, -2, 0),
-    (0, 1, 1, 4, 4, 0),
-    (0, 1, -1, 8, -8, 1),
-)
-
 
 def conv1x1(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """Apply a 1x1 convolution to (B, C, H, W); fastest with channels last in memory."""
+    """Apply a 1x1 convolution to (B, C, H, W)."""
     weight = layer.weight.flatten(1)  # (C_out, C)
     return F.linear(x.permute(0, 2, 3, 1), weight, layer.bias).permute(0, 3, 1, 2)
 
 
-def conv3x3(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Convolve (1, C, H, W) with (C_out, C, 3, 3), padded by one pixel of zeros."""
-    wide = x.shape[0] == 1 and x.shape[2] * x.shape[3] >= SMALLEST
-    exact = x.dtype == weight.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
-    if not (wide and exact and x.device.type == "cpu"):
-        return F.conv2d(x, weight, bias, padding=1)
-    height, width = x.shape[2:]
+class Conv3x3(nn.Conv2d):
+    """A 3x3 convolution, padded by one pixel of zeros.
+
+    The kernels' transform, four times as large as they are, is kept from one image to the next.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
+        self._kept: tuple[Tensor, int, Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C_out, H, W)."""
+        wide = x.shape[0] == 1 and x.shape[2] * x.shape[3] >= SMALLEST
+        exact = x.dtype == self.weight.dtype == torch.float32 and x.device.type == "cpu"
+        plain = torch.is_autocast_enabled("cpu") or torch.is_grad_enabled()
+        if plain or not (wide and exact):
+            return super().forward(x)
+        out = _convolve(x[0].permute(1, 2, 0), self._kernels(), self.bias)
+        return out[None].permute(0, 3, 1, 2)
+
+    def _kernels(self) -> Tensor:
+        """Return the transformed kernels (36, C, C_out)."""
+        weight = self.weight
+        version = None if weight.is_inference() else weight._version
+        if self._kept is not None and self._kept[0] is weight and self._kept[1] == version:
+            return self._kept[2]
+        flat = weight.permute(2, 3, 1, 0).reshape(9, -1)
+        kernels = (_both_ways(KERNEL) @ flat).view(-1, weight.shape[1], weight.shape[0])
+        self._kept = None if version is None else (weight, version, kernels)
+        return kernels
+
+
+def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolve (H, W, C) with transformed kernels (36, C, C_out): (H, W, C_out)."""
+    height, width, inputs = x.shape
     rows, columns = -(-height // STEP), -(-width // STEP)
-    padding = (0, 0, 1, 1 + columns * STEP - width, 1, 1 + rows * STEP - height)
-    padded = F.pad(x[0].permute(1, 2, 0), padding)  # (4 rows + 2, 4 columns + 2, C)
-    kernels = _both_ways(KERNEL) @ weight.permute(2, 3, 1, 0).flatten(2).flatten(0, 1)
-    kernels = kernels.unflatten(1, (weight.shape[1], weight.shape[0]))  # (36, C, C_out)
-    out = x.new_empty(rows, STEP, columns, STEP, weight.shape[0])
-    strip = max(1, STRIP // columns)
-    for first in range(0, rows, strip):
-        last = min(first + strip, rows)
-        out[first:last] = _strip(padded[first * STEP : last * STEP + 2], kernels, columns)
-    out = out.flatten(2, 3).flatten(0, 1)[:height, :width]  # (H, W, C_out)
-    if bias is not None:
-        out += bias
-    return out.permute(2, 0, 1)[None]
+    count = min(rows, max(1, STRIP // columns))
+    out = x.new_empty(rows, STEP, columns, STEP, kernels.shape[2])
+    # memory that is used again for each strip: fresh memory costs as much as the sums
+    spectrum = x.new_empty(TILE * TILE, count * columns, inputs)
+    products = x.new_empty(TILE * TILE, count * columns, kernels.shape[2])
+    forth = Forth(columns, x)
+    back = Back(columns, products)
+    for first in range(0, rows, count):
+        some = min(count, rows - first)
+        seen = spectrum[:, : some * columns].unflatten(1, (some, columns))
+        for row, tiles in enumerate(seen.unflatten(0, (TILE, TILE)).unbind(2), first):
+            forth(row, tiles)
+        torch.bmm(seen.flatten(1, 2), kernels, out=products[:, : some * columns])
+        done = products[:, : some * columns].unflatten(1, (some, columns))
+        for row, tiles in enumerate(done.unflatten(0, (TILE, TILE)).unbind(2), first):
+            back(tiles, out[row])
+            if bias is not None:
+                out[row] += bias
+    return out.flatten(2, 3).flatten(0, 1)[:height, :width]
 
 
-def _strip(x: Tensor, kernels: Tensor, columns: int) -> Tensor:
-    """Convolve some rows of tiles: (4 n + 2, 4 columns + 2, C) to (n, 4, columns, 4, C_out)."""
-    count = (x.shape[0] - 2) // STEP
-    at = [slice(i, i + STEP * (n - 1) + 1, STEP) for n in (count, columns) for i in range(TILE)]
-    patches = torch.stack([x[i, j] for i in at[:TILE] for j in at[TILE:]])  # (36, n, columns, C)
-    spectrum = _both_ways(INPUT) @ patches.flatten(1)
-    products = spectrum.view(TILE * TILE, -1, x.shape[2]) @ kernels  # (36, n * columns, C_out)
-    tiles = _both_ways(OUTPUT) @ products.flatten(1)  # (16, n * columns * C_out)
-    tiles = tiles.view(STEP, STEP, count, columns, kernels.shape[2])
-    return tiles.permute(2, 0, 3, 1, 4)
+class Forth:
+    """The transform of the rows of tiles of (H, W, C), down and across."""
+
+    def __init__(self, columns: int, x: Tensor) -> None:
+        height, width, channels = x.shape
+        outside = x.new_zeros(width, channels)
+        below = -height % STEP + 1
+        self.rows = [outside, *x.unbind(0), *[outside] * below]
+        self.down = x.new_zeros(TILE, columns * STEP + 2, channels)
+        self.inside = self.down[:, 1 : width + 1].unbind(0)  # beside it lie zeros
+        self.across = [self.down[:, i : i + STEP * (columns - 1) + 1 : STEP] for i in range(TILE)]
+        self.spare = x.new_empty(2, width, channels)
+        self.spare_across = x.new_empty(2, TILE, columns, channels)
+
+    def __call__(self, row: int, out: Tensor) -> None:
+        """Transform a row of n tiles into `out` (6, 6, n, C)."""
+        _six(self.rows[row * STEP : row * STEP + TILE], self.inside, self.spare)
+        _six(self.across, out.unbind(1), self.spare_across)
+
+
+class Back:
+    """The transform of a row of products, down and across."""
+
+    def __init__(self, columns: int, like: Tensor) -> None:
+        channels = like.shape[-1]
+        self.down = like.new_empty(STEP, TILE, columns, channels)
+        self.spare = like.new_empty(2, TILE, columns, channels)
+        self.spare_across = like.new_empty(2, STEP, columns, channels)
+
+    def __call__(self, x: Tensor, out: Tensor) -> None:
+        """Transform (6, 6, n, C) into `out` (4, n, 4, C)."""
+        _four(x.unbind(0), self.down.unbind(0), self.spare)
+        _four(self.down.unbind(1), out.unbind(2), self.spare_across)
+
+
+def _six(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
+    """Transform six values into six, in one direction; by sums, as most factors are 0 or 1."""
+    even, odd = spare
+    torch.sub(x[4], x[2], alpha=4, out=even)
+    torch.sub(x[3], x[1], alpha=4, out=odd)
+    torch.add(even, odd, out=out[1])
+    torch.sub(even, odd, out=out[2])
+    torch.sub(x[4], x[2], out=even)
+    torch.sub(x[3], x[1], out=odd)
+    torch.add(even, odd, alpha=2, out=out[3])
+    torch.sub(even, odd, alpha=2, out=out[4])
+    torch.add(x[4], x[0], alpha=4, out=out[0]).sub_(x[2], alpha=5)
+    torch.add(x[5], x[1], alpha=4, out=out[5]).sub_(x[3], alpha=5)
+
+
+def _four(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
+    """Transform six products into four results, in one direction."""
+    first, second = spare
+    torch.add(x[1], x[2], out=first)
+    torch.add(x[3], x[4], out=second)
+    torch.add(first, second, out=out[0]).add_(x[0])
+    torch.add(first, second, alpha=4, out=out[2])
+    torch.sub(x[1], x[2], out=first)
+    torch.sub(x[3], x[4], out=second)
+    torch.add(first, second, alpha=2, out=out[1])
+    torch.add(first, second, alpha=8, out=out[3]).add_(x[5])
+
+
+def normalise_(x: Tensor, norm: nn.GroupNorm, *, relu: bool = False) -> Tensor:
+    """Apply a GroupNorm, and a ReLU, to a map (B, C, H, W), in its memory where that is possible."""
+    rows = x[0].permute(1, 2, 0).flatten(0, 1)  # (P, C)
+    usable = len(x) == 1 and x.dtype == norm.weight.dtype and rows.is_contiguous()
+    if not usable or rows.data_ptr() != x.data_ptr() or torch.is_grad_enabled():
+        out: Tensor = norm(x)
+        return F.relu_(out) if relu else out
+    parts = rows.split(CACHED)
+    sums = torch.stack([torch.stack((part.sum(0), part.square().sum(0))) for part in parts])
+    mean, square = sums.double().sum(0).unflatten(1, (norm.num_groups, -1)).mean(2) / len(rows)
+    scale = (square - mean.square()).clamp_min(0).add(norm.eps).rsqrt()  # (groups,)
+    repeat = x.shape[1] // norm.num_groups
+    factor = norm.weight * scale.repeat_interleave(repeat).to(x.dtype)
+    shift = norm.bias - factor * mean.repeat_interleave(repeat).to(x.dtype)
+    for part in parts:
+        torch.addcmul(shift, part, factor, out=part)
+        if relu:
+            part.relu_()
+    return x
 
 
 def _both_ways(rows: tuple[tuple[float, ...], ...]) -> Tensor:

@@ -15,6 +15,8 @@ from .config import SeemConfig
 from .convolution import conv1x1
 
 MLP_RATIO = 4
+HIDDEN = 2**20
+"""Hidden values of a perceptron at once: fresh memory for more costs as much as the sums."""
 
 
 class FocalNet(nn.Module):
@@ -91,8 +93,8 @@ class FocalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, H, W, C)."""
-        x = x + self.gamma_1 * self.norm1(self.modulation(x))
-        return x + self.gamma_2 * self.norm2(self.mlp(x))
+        x = torch.addcmul(x, self.gamma_1, self.norm1(self.modulation(x)))
+        return torch.addcmul(x, self.gamma_2, self.norm2(self.mlp(x)))
 
 
 class DepthwiseFocalBlock(FocalBlock):
@@ -105,10 +107,10 @@ class DepthwiseFocalBlock(FocalBlock):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, H, W, C)."""
-        x = x + channels_last(self.dw1, x)
-        x = self.norm1(x + self.gamma_1 * self.modulation(x))
-        x = x + channels_last(self.dw2, x)
-        return self.norm2(x + self.gamma_2 * self.mlp(x))
+        x = channels_last(self.dw1, x).add_(x)
+        x = self.norm1(torch.addcmul(x, self.gamma_1, self.modulation(x)))
+        x = channels_last(self.dw2, x).add_(x)
+        return self.norm2(torch.addcmul(x, self.gamma_2, self.mlp(x)))
 
 
 class FocalModulation(nn.Module):
@@ -131,7 +133,7 @@ class FocalModulation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, H, W, C) to (B, H, W, C)."""
         query, context, gates = self.f(x).split((self.width, self.width, self.levels + 1), dim=-1)
-        gates = gates.unsqueeze(-2)  # (B, H, W, 1, levels + 1)
+        gates = gates.unsqueeze(-2) / (self.levels + 1)  # (B, H, W, 1, levels + 1)
         contexts = []
         for layer in self.focal_layers:
             context = channels_last(layer, context)
@@ -140,8 +142,8 @@ class FocalModulation(nn.Module):
         total = everywhere * gates[..., self.levels]
         for level, context in enumerate(contexts):
             total.addcmul_(context, gates[..., level])
-        modulator = conv1x1((total / (self.levels + 1)).permute(0, 3, 1, 2), self.h)
-        return self.proj(query * modulator.permute(0, 2, 3, 1))
+        modulator = conv1x1(total.permute(0, 3, 1, 2), self.h).permute(0, 2, 3, 1)
+        return self.proj(modulator.mul_(query))
 
 
 class Mlp(nn.Module):
@@ -154,7 +156,8 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., C) to (..., C)."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        parts = x.flatten(0, -2).split(HIDDEN // self.fc1.out_features)
+        return torch.cat([self.fc2(F.gelu(self.fc1(part))) for part in parts]).view_as(x)
 
 
 def channels_last(layer: nn.Module, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..patience import checkpoint
 from .attention import Attention, sine_positions
 from .config import SeemConfig
-from .convolution import conv1x1, conv3x3
+from .convolution import Conv3x3, conv1x1, normalise_
 
 GROUPS = 32
 
@@ -25,12 +25,11 @@ class PixelDecoder(nn.Module):
         hidden = config.hidden
         self.input_proj = nn.Conv2d(config.widths[3], hidden, 1)
         self.transformer = nn.ModuleDict({"encoder": PixelEncoder(config)})
-        self.layer_4 = NormedConv(hidden, hidden, 3, relu=True)
+        self.layer_4 = Smooth(hidden)
         for level in (3, 2, 1):
-            adapter = NormedConv(config.widths[level - 1], hidden, 1, relu=False)
-            self.add_module(f"adapter_{level}", adapter)
-            self.add_module(f"layer_{level}", NormedConv(hidden, hidden, 3, relu=True))
-        self.mask_features = nn.Conv2d(hidden, hidden, 3, padding=1)
+            self.add_module(f"adapter_{level}", Adapter(config.widths[level - 1], hidden))
+            self.add_module(f"layer_{level}", Smooth(hidden))
+        self.mask_features = Conv3x3(hidden, hidden)
 
     def forward(self, features: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Return three scales, coarsest first, and the mask features, all (B, C, H, W).
@@ -42,25 +41,40 @@ class PixelDecoder(nn.Module):
         for level in (3, 2, 1):
             checkpoint()
             lateral = self.get_submodule(f"adapter_{level}")(features[level - 1])
-            x = lateral + F.interpolate(x, size=lateral.shape[-2:], mode="nearest")
-            x = self.get_submodule(f"layer_{level}")(x)
+            x = self.get_submodule(f"layer_{level}")(_add_coarser(lateral, x))
             scales.append(x)
-        return scales[:3], conv3x3(scales[3], self.mask_features.weight, self.mask_features.bias)
+        return scales[:3], self.mask_features(scales[3])
 
 
-class NormedConv(nn.Conv2d):
-    """Convolution without bias, GroupNorm, and an optional ReLU."""
+def _add_coarser(x: Tensor, coarser: Tensor) -> Tensor:
+    """Add a map (B, C, H / 2, W / 2) to (B, C, H, W), each of its pixels to four; in place."""
+    cells = x.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # (B, C, H / 2, 2, W / 2, 2)
+    cells += coarser[:, :, :, None, :, None]
+    return x
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, relu: bool) -> None:
-        super().__init__(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+
+class Adapter(nn.Conv2d):
+    """A 1x1 convolution and GroupNorm."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
         self.norm = nn.GroupNorm(GROUPS, outputs)
-        self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C_in, H, W) to (B, C_out, H, W)."""
-        x = conv3x3(x, self.weight) if self.kernel_size == (3, 3) else conv1x1(x, self)
-        x = self.norm(x)
-        return F.relu_(x) if self.relu else x
+        return normalise_(conv1x1(x, self), self.norm)
+
+
+class Smooth(Conv3x3):
+    """A 3x3 convolution, GroupNorm and a ReLU."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width, bias=False)
+        self.norm = nn.GroupNorm(GROUPS, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, H, W) to (B, C, H, W)."""
+        return normalise_(super().forward(x), self.norm, relu=True)
 
 
 class PixelEncoder(nn.Module):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -106,6 +107,7 @@ class SegGptModel(NotTeachable):
         self.network = network.to(device, self.compute)
         self.identity = identity
         self.device = device
+        self._read: WeakKeyDictionary[SegGPTLesson, list[Tensor]] = WeakKeyDictionary()
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return no words."""
@@ -213,8 +215,7 @@ class SegGptModel(NotTeachable):
         target = self._image(embedding)
         y0, x0, y1, x1 = within or (0, 0, *embedding.shape)
         total = torch.zeros(())
-        for painting, palette in zip(lesson.paintings, lesson.palettes, strict=True):
-            painted = self.paint(lesson.images, painting, target, lesson.kind)
+        for painted, palette in zip(self.paint(lesson, target), lesson.palettes, strict=True):
             whole = F.interpolate(
                 colours.restore(painted)[None], embedding.shape, mode="bilinear",
                 align_corners=False,
@@ -230,23 +231,29 @@ class SegGptModel(NotTeachable):
         labels = _separate(found.labels)
         return Labelled(labels, found.confidence, scores_by_id(labels, found.confidence))
 
-    def paint(self, images: Tensor, paintings: Tensor, target: Tensor, kind: Kind) -> Tensor:
-        """Paint the target: float32 (3, S, S) on the processor.
+    @torch.inference_mode()
+    def paint(self, lesson: SegGPTLesson, target: Tensor) -> list[Tensor]:
+        """Paint a normalised target (3, S, S) by each draw of a lesson.
 
-        Parameters
-        ----------
-        images, paintings : (N, 3, S, S)
-            The examples and their painted masks, normalised.
-        target : (3, S, S)
-            Normalised.
-        kind : str
+        What the network reads in the painted masks is kept with the lesson: it holds for any target.
+        What it sees in the images holds for any draw of colours.
+
+        Returns
+        -------
+        list of float32 (3, S, S)
+            On the processor.
         """
-        place = (self.device, self.compute)
-        with torch.inference_mode():
-            painted = self.network(
-                images.to(*place), paintings.to(*place), target[None].to(*place), kind
-            )
-        return torch.as_tensor(painted, dtype=torch.float32, device="cpu").clone()
+        if lesson not in self._read:
+            self._read[lesson] = [
+                self.network.read(self._placed(each), lesson.kind) for each in lesson.paintings
+            ]
+        images, whole = self._placed(lesson.images), self._placed(target[None])
+        pictures = self.network.look(images, whole, lesson.kind)
+        painted = [self.network.paint(pictures, read) for read in self._read[lesson]]
+        return [each.to("cpu", torch.float32).clone() for each in painted]
+
+    def _placed(self, x: Tensor) -> Tensor:
+        return x.to(self.device, self.compute)
 
     def _image(self, embedding: Embedding) -> Tensor:
         image: Tensor = check_embedding(self.identity, embedding).tensors["image"]

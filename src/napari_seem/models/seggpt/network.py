@@ -2,7 +2,12 @@
 
 The canvas holds an example image above the target image; beside it lies a second one with the
 example's painted mask above an unknown half. Attribute names are the keys of the published
-safetensors file. Token maps are (examples, rows, columns, channels).
+safetensors file.
+
+Tokens of N examples are (N A + A, C): the A of each example, then those of the target. As the
+target's are averaged over the examples in every layer, they are the same beside each, and are
+computed once. The painted canvas does not see the target until both are merged, so that its tokens
+hold for any target.
 """
 
 from __future__ import annotations
@@ -15,6 +20,10 @@ from ..patience import checkpoint
 from .config import SegGptConfig
 
 EPSILON = 1e-6
+STRIP = 4
+"""Rows of patches painted at a time: few enough to stay in a processor's cache."""
+TOGETHER = 2
+"""Heads that attend at a time."""
 
 
 class Embeddings(nn.Module):
@@ -42,30 +51,24 @@ class Embeddings(nn.Module):
             square = F.interpolate(square, self.grid, mode="bicubic", align_corners=False)
         return square.permute(0, 2, 3, 1)
 
-    def forward(self, pictures: Tensor, paintings: Tensor, kind: str) -> Tensor:
-        """Return tokens of the pictures and, after them, of the paintings.
+    def pictures(self, images: Tensor, target: Tensor, kind: str) -> Tensor:
+        """Embed the examples' images (N, 3, S, S) above the target (1, 3, S, S)."""
+        patches = self.patch_embeddings(torch.cat([images, target]))
+        return self._placed(patches + self.segment_token_input, kind)
 
-        Parameters
-        ----------
-        pictures : (N, 3, 2 S, S)
-            Example above target.
-        paintings : (N, 3, S, S)
-            The examples' painted masks; the half below is unknown.
-        kind : str
-            'instance' or 'semantic'.
-
-        Returns
-        -------
-        (2 N, rows, columns, C)
-        """
-        shared = self.positions() + (
-            self.type_token_semantic if kind == "semantic" else self.type_token_instance
-        )
-        seen = self.patch_embeddings(pictures) + self.segment_token_input
+    def paintings(self, paintings: Tensor, kind: str) -> Tensor:
+        """Embed the examples' painted masks (N, 3, S, S) above the unknown."""
         known = self.patch_embeddings(paintings)
-        unknown = self.mask_token.expand_as(known)
-        painted = torch.cat([known, unknown], 1) + self.segment_token_prompt
-        return torch.cat([seen + shared, painted + shared])
+        unknown = self.mask_token.expand_as(known[:1])
+        return self._placed(torch.cat([known, unknown]) + self.segment_token_prompt, kind)
+
+    def _placed(self, halves: Tensor, kind: str) -> Tensor:
+        """Add place and kind to the halves (N + 1, rows / 2, columns, C): (N A + A, C)."""
+        above, below = (
+            self.positions()
+            + (self.type_token_semantic if kind == "semantic" else self.type_token_instance)
+        ).chunk(2, dim=1)
+        return torch.cat([halves[:-1] + above, halves[-1:] + below]).flatten(0, 2)
 
 
 class _Patches(nn.Module):
@@ -84,7 +87,7 @@ class RelativeAttention(nn.Module):
 
     def __init__(self, config: SegGptConfig) -> None:
         super().__init__()
-        self.heads = config.heads
+        self.heads, self.grid = config.heads, config.grid
         width = config.hidden // config.heads
         rows, columns = config.grid
         self.qkv = nn.Linear(config.hidden, 3 * config.hidden)
@@ -92,26 +95,78 @@ class RelativeAttention(nn.Module):
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * rows - 1, width))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * columns - 1, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (N, rows, columns, C) to (N, rows, columns, C)."""
-        count, rows, columns, channels = x.shape
-        qkv = self.qkv(x).view(count, rows * columns, 3, self.heads, -1).permute(0, 2, 3, 1, 4)
-        tables = _relative(self.rel_pos_h, rows), _relative(self.rel_pos_w, columns)
-        # one by one: the bias of a single example of the published size takes 157 MB
-        seen = torch.stack([self._attend(each, tables) for each in qkv])
-        out: Tensor = self.proj(seen.transpose(1, 2).reshape(count, rows, columns, channels))
+    def forward(self, x: Tensor, wanted: int) -> Tensor:
+        """Attend from the last `wanted` tokens of each example, and from the target, to all.
+
+        Maps (N A + A, C) to (N wanted + A, C).
+        """
+        half = self.grid[0] * self.grid[1] // 2
+        query, key, value = self._project(x, wanted, half)
+        tables = _relative(self.rel_pos_h, self.grid[0]), _relative(self.rel_pos_w, self.grid[1])
+        tables = tables[0][-(wanted + half) // self.grid[1] :], tables[1]
+        examples, targets = [], []
+        for number in range(len(x) // half - 1):
+            canvas = (
+                _beside_target(query, number, wanted, half),
+                *(_beside_target(each, number, half, half) for each in (key, value)),
+            )
+            example, target = self._attend(*canvas, tables).split((wanted, half), dim=1)
+            examples.append(example)
+            targets.append(target)
+        below = targets[0] if len(targets) == 1 else torch.stack(targets).mean(0)
+        out: Tensor = self.proj(torch.cat([*examples, below], 1).transpose(0, 1).flatten(1))
         return out
 
-    def _attend(self, qkv: Tensor, tables: tuple[Tensor, Tensor]) -> Tensor:
-        """Attend: (3, heads, rows * columns, width) -> (heads, rows * columns, width)."""
-        query, key, value = qkv.unbind(0)
+    def _project(self, x: Tensor, wanted: int, half: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Project tokens to queries, keys and values: (heads, tokens, width) each."""
+        if wanted == half:
+            parts: tuple[Tensor, ...] = self.qkv(x).chunk(3, -1)
+        else:
+            sizes = (self.proj.in_features, 2 * self.proj.in_features)
+            (query, others), biases = self.qkv.weight.split(sizes), self.qkv.bias.split(sizes)
+            both = F.linear(x, others, biases[1])
+            parts = F.linear(last_tokens(x, wanted, half), query, biases[0]), *both.chunk(2, -1)
+        query, key, value = (p.unflatten(1, (self.heads, -1)).transpose(0, 1) for p in parts)
+        return query, key, value
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, tables: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """Attend from (heads, Q, width) to (heads, rows * columns, width): (heads, Q, width).
+
+        Two heads at a time, in memory that is used again: the bias of all takes 157 MB.
+        """
         vertical, horizontal = tables
-        grid = query.unflatten(1, (len(vertical), len(horizontal)))
-        along_rows = torch.einsum("hrcd,rkd->hrck", grid, vertical)
-        along_columns = torch.einsum("hrcd,ckd->hrck", grid, horizontal)
-        bias = along_rows[..., :, None] + along_columns[..., None, :]
-        bias = bias.reshape(self.heads, query.shape[1], query.shape[1])
-        return F.scaled_dot_product_attention(query[None], key[None], value[None], bias[None])[0]
+        grid = query.unflatten(1, (-1, self.grid[1]))
+        down = torch.einsum("hrcd,rkd->hrck", grid, vertical).contiguous()[..., None]
+        across = torch.einsum("hrcd,ckd->hrck", grid, horizontal).contiguous()[..., None, :]
+        shape = (TOGETHER, *grid.shape[1:3], *self.grid)
+        memory = None if torch.is_grad_enabled() else query.new_empty(shape)
+        out = []
+        for first in range(0, self.heads, TOGETHER):
+            some = slice(first, first + TOGETHER)
+            bias = torch.add(down[some], across[some], out=memory).flatten(3).flatten(1, 2)
+            each = (x[None, some] for x in (query, key, value))
+            out.append(F.scaled_dot_product_attention(*each, bias[None])[0])
+        return torch.cat(out)
+
+
+def _beside_target(x: Tensor, number: int, wanted: int, half: int) -> Tensor:
+    """Select (heads, wanted + half, width): one example's tokens and the target's."""
+    if x.shape[1] == wanted + half:
+        return x
+    return torch.cat([x[:, number * wanted : (number + 1) * wanted], x[:, -half:]], 1)
+
+
+def last_tokens(x: Tensor, wanted: int, half: int) -> Tensor:
+    """Select the last `wanted` tokens of each example and those of the target.
+
+    Maps (N half + half, C) to (N wanted + half, C).
+    """
+    if wanted == half:
+        return x
+    halves = x.unflatten(0, (-1, half))
+    return torch.cat([halves[:-1, half - wanted :].flatten(0, 1), halves[-1]])
 
 
 def _relative(table: Tensor, size: int) -> Tensor:
@@ -142,26 +197,19 @@ class Layer(nn.Module):
         self.layernorm_before = nn.LayerNorm(config.hidden, eps=EPSILON)
         self.layernorm_after = nn.LayerNorm(config.hidden, eps=EPSILON)
 
-    def forward(self, x: Tensor, sets: int) -> Tensor:
-        """Map (sets * N, rows, columns, C) to itself; `sets` is 2 before the merger, 1 after."""
-        x = x + share_target(self.attention(self.layernorm_before(x)), sets)
+    def forward(self, x: Tensor, wanted: int) -> Tensor:
+        """Map tokens to the last `wanted` of each example and the target's; see `last_tokens`.
+
+        The target's are averaged over the examples between attention and the residual: the feature
+        ensemble of the paper, section 3.3. Image and mask tokens are averaged apart for as long as
+        they are apart, also in the layer before their merger (the `transformers` library mixes them
+        there).
+        """
+        half = self.attention.grid[0] * self.attention.grid[1] // 2
+        attended = self.attention(self.layernorm_before(x), wanted)
+        x = last_tokens(x, wanted, half) + attended
         out: Tensor = x + self.mlp(self.layernorm_after(x))
         return out
-
-
-def share_target(x: Tensor, sets: int) -> Tensor:
-    """Average the target half of (sets * N, rows, columns, C) over the N examples.
-
-    This is the feature ensemble of the paper, section 3.3. Image and mask tokens are averaged apart
-    for as long as they are apart, also in the layer before their merger (the `transformers` library
-    mixes them there).
-    """
-    examples = x.shape[0] // sets
-    if examples == 1:
-        return x
-    above, below = x.unflatten(0, (sets, examples)).chunk(2, dim=2)
-    below = below.mean(1, keepdim=True).expand_as(below)
-    return torch.cat([above, below], 2).flatten(0, 1)
 
 
 class TokenEncoder(nn.Module):
@@ -173,24 +221,32 @@ class TokenEncoder(nn.Module):
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.layers))
         self.layernorm = nn.LayerNorm(config.hidden, eps=EPSILON)
 
+    def apart(self, tokens: Tensor) -> Tensor:
+        """Run the tokens of one kind of canvas (N A + A, C) to the merger."""
+        for layer in self.layers[: self.config.merged_after + 1]:
+            checkpoint()
+            tokens = layer(tokens, self.config.grid[0] * self.config.grid[1] // 2)
+        return tokens
+
     def forward(self, tokens: Tensor) -> Tensor:
-        """Run tokens (2 * N, rows, columns, C) through all layers.
+        """Run merged tokens (N A + A, C) through the other layers.
 
         Returns
         -------
-        (N, rows, columns, taps * C)
-            The tapped layers side by side.
+        (rows / 2 + 1, columns, taps * C)
+            The tapped layers side by side, of the target and the row of patches above it; the last
+            layer computes no others.
         """
-        tapped = []
-        for number, layer in enumerate(self.layers):
+        rows, columns = self.config.grid
+        half, last, tapped = rows * columns // 2, len(self.layers) - 1, []
+        for number in range(self.config.merged_after + 1, last + 1):
             checkpoint()
-            tokens = layer(tokens, 2 if number <= self.config.merged_after else 1)
-            if number == self.config.merged_after:
-                pictures, paintings = tokens.chunk(2)
-                tokens = (pictures + paintings) / 2
+            tokens = self.layers[number](tokens, columns if number == last else half)
             if number in self.config.taps:
-                tapped.append(self.layernorm(tokens))
-        return torch.cat(tapped, -1)
+                each = columns if number == last else half
+                seen = torch.cat([tokens[each - columns : each], tokens[-half:]])
+                tapped.append(self.layernorm(seen))
+        return torch.cat(tapped, -1).unflatten(0, (-1, columns))
 
 
 class Backbone(nn.Module):
@@ -214,15 +270,24 @@ class PaintDecoder(nn.Module):
         self.decoder_pred = _Head(config)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Paint pixels: (N, rows, columns, taps C) -> (N, 3, H, W)."""
-        count, rows, columns, _ = features.shape
-        expanded = self.decoder_embed(features)
-        cells = expanded.view(count, rows, columns, self.patch, self.patch, self.width)
-        pixels = cells.permute(0, 5, 1, 3, 2, 4)
-        out: Tensor = self.decoder_pred(
-            pixels.reshape(count, self.width, rows * self.patch, columns * self.patch)
-        )
-        return out
+        """Paint the pixels of all rows but the first: (rows + 1, columns, taps C) -> (3, H, W).
+
+        The head looks one pixel beyond: of the first row of patches, the last pixels are computed.
+        """
+        rows, columns = features.shape[0] - 1, features.shape[1]
+        height, width = rows * self.patch, columns * self.patch
+        pixels = features.new_zeros(height + 2, width, self.width)
+        cells = pixels[1:-1].view(rows, self.patch, columns, -1)  # rows of pixels of the patches
+        parts = self.decoder_embed.weight.chunk(self.patch), self.decoder_embed.bias.chunk(self.patch)
+        for row, (weight, bias) in enumerate(zip(*parts, strict=True)):
+            cells[:, row] = F.linear(features[1:], weight, bias)
+        weight, bias = parts[0][-1], parts[1][-1]  # of the last pixels of a patch
+        pixels[0] = F.linear(features[0], weight, bias).view(width, self.width)
+        strip = STRIP * self.patch
+        heads = [
+            self.decoder_pred(pixels[top : top + strip + 2]) for top in range(0, height, strip)
+        ]
+        return torch.cat(heads).permute(2, 0, 1)
 
 
 class _Head(nn.Module):
@@ -233,10 +298,11 @@ class _Head(nn.Module):
         self.head = nn.Conv2d(config.decoder_width, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, width, H, W) to colours (N, 3, H, W)."""
-        normal = self.layernorm(self.conv(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        out: Tensor = self.head(F.gelu(normal))
-        return out
+        """Map (H + 2, W, width) to colours (H, W, 3)."""
+        above = x.permute(2, 0, 1)[None]
+        seen = F.conv2d(above, self.conv.weight, self.conv.bias, padding=(0, 1))
+        normal = self.layernorm(seen[0].permute(1, 2, 0))
+        return F.linear(F.gelu(normal), self.head.weight.flatten(1), self.head.bias)
 
 
 class SegGpt(nn.Module):
@@ -247,6 +313,20 @@ class SegGpt(nn.Module):
         self.config = config
         self.model = Backbone(config)
         self.decoder = PaintDecoder(config)
+
+    def look(self, images: Tensor, target: Tensor, kind: str) -> Tensor:
+        """Encode the examples' images (N, 3, S, S) with the target (1, 3, S, S), to the merger."""
+        return self.model.encoder.apart(self.model.embeddings.pictures(images, target, kind))
+
+    def read(self, paintings: Tensor, kind: str) -> Tensor:
+        """Encode the examples' painted masks (N, 3, S, S), to the merger; for any target."""
+        return self.model.encoder.apart(self.model.embeddings.paintings(paintings, kind))
+
+    def paint(self, pictures: Tensor, paintings: Tensor) -> Tensor:
+        """Paint by what `look` and `read` have returned: (3, S, S)."""
+        features = self.model.encoder((pictures + paintings) / 2)
+        painted: Tensor = self.decoder(features)
+        return painted
 
     def forward(self, images: Tensor, paintings: Tensor, target: Tensor, kind: str) -> Tensor:
         """Paint the target as the examples are painted.
@@ -262,13 +342,7 @@ class SegGpt(nn.Module):
         Returns
         -------
         (3, S, S)
-            The painted target, normalised. After averaging it is the same for all examples; the
-            first row is returned, as in the authors' code.
+            The painted target, normalised. Its first pixels see the end of the first example, as in
+            the authors' code, which returns the first of N canvases.
         """
-        pictures = torch.cat([images, target.expand_as(images)], 2)
-        tokens = self.model.embeddings(pictures, paintings, kind)
-        features = self.model.encoder(tokens)[:1]
-        # the head looks one pixel beyond: one row of patches above the target will do
-        rows = self.config.grid[0] // 2
-        painted: Tensor = self.decoder(features[:, rows - 1 :])
-        return painted[0, :, self.config.patch :]
+        return self.paint(self.look(images, target, kind), self.read(paintings, kind))

@@ -153,7 +153,7 @@ class LatestRunner(QObject):
         title = job.title if isinstance(job.title, str) else job.title()
         if title:
             self.progress.start(title)
-        computing = threads.turn if job.lane == "turn" else threads.work
+        computing = threads.turn if job.lane in ("turn", "hover") else threads.work
         make = create_worker if title else create_plain_worker  # napari lists those of its own
         worker = make(called_once(job.work, computing), _start_thread=False, _ignore_errors=True)
         worker.returned.connect(self._returned)

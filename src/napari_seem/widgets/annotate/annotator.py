@@ -59,6 +59,8 @@ class Annotator(QObject):
     ----------
     answered : Signal(object)
         A turn was computed; carries the `Prediction`.
+    answered_in_part : Signal()
+        That came of parts of the plane, whose rest is not encoded.
     chosen : ChosenImage
         Follows the chosen image.
     objects : ObjectWriter
@@ -76,6 +78,7 @@ class Annotator(QObject):
     """
 
     answered = Signal(object)
+    answered_in_part = Signal()
     changed = Signal()
     layers_changed = Signal()
     said = Signal(str, bool)

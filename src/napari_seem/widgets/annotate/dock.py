@@ -240,7 +240,7 @@ class AnnotateWidget(Dock):
         panel.suggested.connect(self.find_word)
         panel.threshold.valueChanged.connect(self.proposals.set_threshold)
         annotator.said.connect(self._on_said)
-        self.ready.said.connect(panel.show_preparation)
+        self.ready.said.connect(self._on_preparation)
         annotator.answered.connect(self._on_answer)
         annotator.changed.connect(self._on_changed)
         annotator.timeline.changed.connect(self._on_timeline)
@@ -303,6 +303,12 @@ class AnnotateWidget(Dock):
     def _on_said(self, message: str, error: bool) -> None:
         """The one place where messages are shown."""
         self.tell(message, error)
+
+    def _on_preparation(self, text: str) -> None:
+        self.panel.preparation = text
+        work = self.annotator.work
+        if work is None or not work.session.prompts:
+            self.panel.clear_status()
 
     def _on_answer(self, prediction: Prediction) -> None:
         work = self.annotator.work

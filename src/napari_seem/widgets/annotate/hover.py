@@ -23,7 +23,7 @@ from .._shared.runner import Job, explained
 from .annotator import Annotator
 from .hand import Hand
 from .panel import Panel
-from .plane_sessions import PlaneSession, Question
+from .plane_sessions import PlaneSession, Question, uses_parts
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -75,7 +75,11 @@ class Asked:
     at: tuple[Any, ...]
     situation: Situation
     request: Request
-    started: float
+
+    def run(self) -> tuple[Prediction, float]:
+        """Compute the answer, in any thread, and how many milliseconds it took."""
+        started = time.perf_counter()
+        return self.request.run(), (time.perf_counter() - started) * 1e3
 
 
 class Hover(QObject):
@@ -218,10 +222,10 @@ class Hover(QObject):
             if self.preview is not None:
                 self.preview.clear()
             return
-        self._asked_at = self._asked.started
+        self._asked_at = time.monotonic()
         self._annotator.runner.submit(
             Job(
-                self._asked.request.run,
+                self._asked.run,
                 partial(self._on_answer, self._asked),
                 self._on_failure,
                 lane="hover",
@@ -252,7 +256,7 @@ class Hover(QObject):
             return None
         if not self._is_ready(situation, request):
             return None
-        return Asked(at, situation, request, time.monotonic())
+        return Asked(at, situation, request)
 
     def _is_ready(self, situation: Situation, request: Request) -> bool:
         """Whether the model answers points, and here without encoding; says where it doesn't."""
@@ -267,8 +271,8 @@ class Hover(QObject):
             self._say(self._slow())
         return True
 
-    def _on_answer(self, asked: Asked, prediction: Prediction) -> None:
-        self._took = (time.monotonic() - asked.started) * 1e3
+    def _on_answer(self, asked: Asked, answer: tuple[Prediction, float]) -> None:
+        prediction, self._took = answer
         if self.preview is None:
             return
         self._answer = asked, prediction
@@ -302,6 +306,7 @@ class Hover(QObject):
             and (there.image, there.plane.key()) == (work.image, work.plane.key())
             and (there.question, there.known) == (work.question, work.known)
             and there.model is self._annotator.model_cache.loaded(there.question.model)
+            and not uses_parts(asked.request.resolve)
         )
         return prediction if same else None
 

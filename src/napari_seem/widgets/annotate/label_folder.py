@@ -98,7 +98,7 @@ class LabelFolder(QWidget):
         self.path.setText(text)
         self.path.setToolTip(text)
         self.choose.setVisible(store is None)
-        large = window_of(labels) is not None
+        large = store is not None and window_of(labels) is not None
         future_window = future and image is not None and needs_window(spatial_shape(image))
         self.here.setVisible(large or future_window)
         for button in (self.back, self.forth):

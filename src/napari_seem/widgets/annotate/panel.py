@@ -43,11 +43,15 @@ class Panel(QWidget):
     keys : mapping of str to str
         Key by action method, for the tooltips.
     models : sequence of str
+
+    Attributes
+    ----------
+    preparation : str
+        What is done before a first click, shown where no turn is.
     """
 
     tool_chosen = Signal(str)
     suggested = Signal(str)
-    _turn = False
 
     def __init__(
         self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str],
@@ -67,7 +71,7 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), Message(), QLabel()
-        self._guess = self._preparation = ""
+        self._guess = self.preparation = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
@@ -128,21 +132,14 @@ class Panel(QWidget):
     def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
         """Show what the last turn was, and the model's guess of a name to be taken by a click."""
         guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
-        self._guess, self._turn = label or "", True
+        self._guess = label or ""
         self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
-        """Show no turn: there are no prompts."""
-        self._turn = False
-        self.show_preparation(self._preparation)
+        """Show no turn, as there are no prompts, but what is prepared for the first one."""
+        self.status.setText(self.preparation)
         self.status.setToolTip("")
-
-    def show_preparation(self, text: str) -> None:
-        """Show what is done before a first click, where no turn is shown."""
-        self._preparation = text
-        if not self._turn:
-            self.status.setText(text)
 
     def place_teach_box(self, box: QWidget) -> None:
         """Put what asks for a taught word below the word field."""

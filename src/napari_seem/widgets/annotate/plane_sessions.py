@@ -114,6 +114,11 @@ class Resolver:
         self.used_parts = True
 
 
+def uses_parts(resolve: object) -> bool:
+    """Whether what gives a session its model and embedding gave it parts of a plane."""
+    return isinstance(resolve, Resolver) and resolve.used_parts
+
+
 class PlaneSessions:
     """Keeps what was begun, by image and plane, until its image goes.
 
@@ -223,6 +228,8 @@ class PlaneSessions:
             session = Session.deferred(known.source.shape, resolve)
         else:
             session = copy(found.session)
+            if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
+                session.ask_anew(Resolver(self._models, question.model, known, in_parts=False))
         session.push(prompt)
         return session.request()
 
@@ -232,8 +239,7 @@ class PlaneSessions:
 
     def used_parts(self, one: PlaneSession) -> bool:
         """Whether an answer came of parts of the plane."""
-        resolver = one.session.resolve
-        return isinstance(resolver, Resolver) and resolver.used_parts
+        return uses_parts(one.session.resolve)
 
     def settle(self, one: PlaneSession) -> bool:
         """Let answers from parts of a plane be given anew, from all of it; False for no such.

@@ -99,7 +99,7 @@ class GettingReady(QObject):
         self._failed: set[str] = set()
         self._no_room: set[tuple[int, int]] = set()
         self._begun = self._again = False
-        annotator.answered.connect(self._on_answer)
+        annotator.answered_in_part.connect(self._on_part)
 
     def begin(self) -> None:
         """Follow the viewer from now on."""
@@ -202,10 +202,7 @@ class GettingReady(QObject):
             if models.gate.wait(LOOK, rest=rest):
                 return
 
-    def _on_answer(self, _: object) -> None:
-        work = self._annotator.work
-        if work is None or not self._annotator.sessions.used_parts(work):
-            return
+    def _on_part(self) -> None:
         self._again = self.steps.running  # of a big plane, maybe of another frame
         if not self._again:
             self._asked = ()

@@ -141,6 +141,8 @@ class Turns:
         if work is self._annotator.work and self._annotator.plane is not None:
             self._show(work)
             self._annotator.answered.emit(prediction)
+            if self._annotator.sessions.used_parts(work):
+                self._annotator.answered_in_part.emit()
 
     def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
         self._held.release()
