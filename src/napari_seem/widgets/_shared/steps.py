@@ -10,7 +10,6 @@ from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from ...commands.idle_gate import IdleGate
 from ...models import threads
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
@@ -77,7 +76,7 @@ class Steps(QObject):
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
 
-    def wait_for(self, gate: IdleGate) -> None:
+    def wait_for(self, gate: threads.IdleGate) -> None:
         """In the thread: wait while a person does; raise `Cancelled` where it was stopped."""
         while not gate.wait(LOOK):
             if self.stopping:
