@@ -191,8 +191,11 @@ class Hover(QObject):
 
     def _forget(self) -> None:
         """Let go of an image that was removed."""
-        if self._answer is not None and self._answer[0].situation.image not in self._viewer.layers:
+        layers = self._viewer.layers
+        if self._answer is not None and self._answer[0].situation.image not in layers:
             self._answer = None
+        if self._asked is not None and self._asked.situation.image not in layers:
+            self._asked = None
 
     def _drop(self) -> None:
         """Show nothing, and wait for the mouse to move again."""
