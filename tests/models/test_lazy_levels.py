@@ -10,6 +10,7 @@ import napari_seem as ns
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.models.base import LazyEncoder
 from napari_seem.models.compact import pyramid
+from napari_seem.models.compact.concept import directions
 from napari_seem.sources import TiledModel
 from napari_seem.sources.source import open_plane, source_of_array
 
@@ -116,6 +117,19 @@ def test_a_level_is_encoded_as_a_whole_once_its_parts_would_cost_as_much(model):
     (whole,) = level.parts
     assert whole.corner is None
     assert (whole.coarse == pyramid.levels(model.encode(image))[0].coarse).all()
+
+
+def test_the_meaning_of_a_small_region_needs_no_whole_level(model):
+    image, middles = picture((1000, 760))
+    rows, cols = np.ogrid[:1000, :760]
+    mask = np.hypot(rows - middles[0][0], cols - middles[0][1]) < 12
+    whole, lazy = pyramid.levels(model.encode(image))[0], model.encode_lazily(image).levels[0]
+    config = model.network.config
+    for mine, theirs in zip(
+        directions(lazy, mask, config), directions(whole, mask, config), strict=True
+    ):
+        assert float(mine @ theirs) > 0.999
+    assert [part.corner is None for part in lazy.parts] == [False]
 
 
 def test_everything_is_found_as_on_the_whole(model):

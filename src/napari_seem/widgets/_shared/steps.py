@@ -108,7 +108,7 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        pool = QThreadPool.globalInstance()
+        pool: Any = QThreadPool.globalInstance()
         pool.releaseThread()  # it may wait for a turn, which needs one of as few as two threads
         try:
             with threads.work():
