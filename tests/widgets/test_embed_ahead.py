@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from napari_seem.commands.idle_gate import IdleGate
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
+from napari_seem.models.threads import IdleGate
 from napari_seem.widgets._shared.model_cache import open_store
 
 

@@ -21,7 +21,6 @@ from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
 from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
 from ..sources.tiled import TiledEmbedding
-from .idle_gate import IdleGate
 from .taught_words import TaughtWords
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class ModelCache:
     ) -> None:  # fmt: skip
         self.cache = cache
         self.device = device
-        self.gate = IdleGate()
+        self.gate = threads.IdleGate()
         self._connection = connection
         self._loader = loader or self._load
         self.words = words or TaughtWords()

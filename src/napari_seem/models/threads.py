@@ -1,4 +1,4 @@
-"""How many threads compute: while a person waits for an answer, and while nobody does.
+"""Who computes while a person waits for an answer, with how many threads, and who waits.
 
 PyTorch keeps the number for each thread that calls it, and gives new threads the number that was
 set last, so that it is set where a job begins and set back where it ends. While a turn runs, the
@@ -24,6 +24,8 @@ LONGEST_WAIT = 5.0
 NEAR_BEST = 1.15
 """A number of threads is as good as a larger one if it takes at most so many times as long."""
 ROUNDS = 4
+REST = 1.0
+"""Seconds for which the gate stays shut after an answer: the next click may be near."""
 
 _state = threading.Condition()
 _turns = 0
@@ -99,10 +101,63 @@ def work() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def shared(workers: int) -> Iterator[None]:
+    """Compute in this thread with its share of the cores, beside so many threads at most."""
+    import torch  # noqa: F401  (what is not imported yet can't be told a number)
+
+    with _threads(lambda: max(1, limit() // workers)):
+        yield
+
+
 def give_way(seconds: float = LONGEST_WAIT) -> None:
     """Wait until no turn runs, some seconds at most; called between the steps of other work."""
     with _state:
         _state.wait_for(lambda: not _turns, seconds)
+
+
+class IdleGate:
+    """Where work in the background waits: shut while anybody holds it, and for a moment longer.
+
+    Safe in threads.
+
+    Parameters
+    ----------
+    rest : float
+        Seconds.
+    """
+
+    def __init__(self, rest: float = REST) -> None:
+        self.rest = rest
+        self._holders: set[object] = set()
+        self._opens_at = 0.0
+        self._changed = threading.Condition()
+
+    def shut(self, holder: object) -> None:
+        """Hold the gate; once more changes nothing."""
+        with self._changed:
+            self._holders.add(holder)
+
+    def open(self, holder: object) -> None:
+        """Let go of the gate; it opens when nobody else holds it."""
+        with self._changed:
+            if holder in self._holders:
+                self._holders.discard(holder)
+                self._opens_at = time.monotonic() + self.rest
+                self._changed.notify_all()
+
+    def wait(self, seconds: float, *, rest: bool = True) -> bool:
+        """Whether one may pass, now or within some seconds; with `rest` not right afterwards."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                if not self._holders and (now >= self._opens_at or not rest):
+                    return True
+                if now >= until:
+                    return False
+                nearest = until if self._holders else min(until, self._opens_at)
+                self._changed.wait(nearest - now)
 
 
 @contextmanager

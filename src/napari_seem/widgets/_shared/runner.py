@@ -12,7 +12,6 @@ from napari.utils.notifications import ErrorNotification, notification_manager
 from qtpy.QtCore import QObject, Signal
 from superqt.utils import create_worker as create_plain_worker
 
-from ...commands.idle_gate import IdleGate
 from ...errors import NapariSeemError
 from ...models import threads
 from .progress import Progress
@@ -104,9 +103,9 @@ class LatestRunner(QObject):
 
     _reported = Signal(int, int)
 
-    def __init__(self, parent: QObject | None = None, gate: IdleGate | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, gate: threads.IdleGate | None = None) -> None:
         super().__init__(parent)
-        self._gate = gate or IdleGate()
+        self._gate = gate or threads.IdleGate()
         self._running: Job | None = None
         self._waiting: list[Job] = []
         self._worker: Any = None

@@ -8,9 +8,8 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 
-from ...commands.idle_gate import IdleGate
 from ...models import threads
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
@@ -77,7 +76,7 @@ class Steps(QObject):
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
 
-    def wait_for(self, gate: IdleGate) -> None:
+    def wait_for(self, gate: threads.IdleGate) -> None:
         """In the thread: wait while a person does; raise `Cancelled` where it was stopped."""
         while not gate.wait(LOOK):
             if self.stopping:
@@ -109,11 +108,16 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        with threads.work():
-            for outcome in begin():
-                yield outcome
-                if stop.is_set():
-                    return
-                threads.give_way()
+        pool = QThreadPool.globalInstance()
+        pool.releaseThread()  # it may wait for a turn, which needs one of as few as two threads
+        try:
+            with threads.work():
+                for outcome in begin():
+                    yield outcome
+                    if stop.is_set():
+                        return
+                    threads.give_way()
+        finally:
+            pool.reserveThread()
 
     return run

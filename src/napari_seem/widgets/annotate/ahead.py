@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image
 
-    from ...commands.idle_gate import IdleGate
     from ...commands.models import ModelCache
+    from ...models.threads import IdleGate
     from .annotator import Annotator
 
 LOOK = 0.1
