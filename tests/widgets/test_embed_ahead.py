@@ -220,3 +220,6 @@ def test_preferences_say_whether_and_where(plugin_settings, npe2pm, tmp_path):
     assert (store.folder, store.max_bytes) == (tmp_path / "mine", 7 << 20)
     page.keep_on_disk = False
     assert open_store(read_preferences()) is None
+    assert read_preferences().get_ready
+    page.get_ready = False
+    assert not read_preferences().get_ready

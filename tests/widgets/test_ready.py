@@ -240,7 +240,9 @@ def test_a_turn_on_the_plane_that_is_being_encoded_uses_it(opened, discs, model,
     assert (model.encoded, len(model.begun)) == (1, 1)
 
 
-@pytest.mark.parametrize("how", ["other array", "in place"])
+@pytest.mark.parametrize(
+    "how", ["other array", pytest.param("in place", marks=pytest.mark.needs_slices)]
+)
 def test_pixels_that_change_meanwhile_are_kept_under_their_own_key(
     how, opened, discs, model, qtbot
 ):
