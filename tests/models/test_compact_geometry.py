@@ -127,7 +127,8 @@ def test_an_answer_knows_its_object_without_the_whole_image():
     assert (mask.all(), mask.shape, corner, answer.area) == (True, (5, 12), (24, 35), 60)
     assert np.argwhere(answer.mask).min(0).tolist() == [24, 35]
     assert np.array_equal(answer.logits > 0, answer.mask)
-    assert not (answer.logits.flags.writeable or answer.mask.flags.writeable)
+    assert not answer.logits.flags.writeable
+    assert not answer.mask.flags.writeable
     assert repr(answer) == "Prediction(90 x 120, area=60, box=(24, 35, 29, 47), score=0.70)"
 
 
