@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from napari_seem.models.base import OUTSIDE
 from napari_seem.models.compact import canvas, focus, pyramid, windows
 from napari_seem.models.compact.evidence import MAPS, WindowPrompts, gather, geodesic_nearness
 from napari_seem.models.compact.network import FINE_GRID, GRID, CompactConfig, CompactNetwork
@@ -97,6 +98,38 @@ def test_regions_strokes_and_guesses_each_have_their_own_map():
     assert stroke[canvas.POSITIVE].sum() == 22 * 22  # strokes are drawn a cell wider
     assert forbidden[canvas.NEGATIVE].sum() == 20 * 20
     assert not forbidden[canvas.BOX].any()
+
+
+@pytest.mark.parametrize(
+    "area",
+    [(20, 30, 40, 70), (0, 0, 90, 120), (25, 32, 30, 60), (35, 10, 60, 50), (70, 90, 90, 120)],
+)
+def test_a_part_of_an_image_reads_as_the_whole_image_would(rng, area):
+    values = rng.normal(size=(20, 40)).astype(np.float32)
+    whole = np.full((90, 120), OUTSIDE, np.float32)
+    whole[20:40, 30:70] = values
+    part = windows.Part(values, (20, 30), (90, 120))
+    y0, x0, y1, x1 = area
+
+    assert np.array_equal(part.within(area), whole[y0:y1, x0:x1])
+    rows, cols = np.array([0, y0, y0, y1 - 1, 89]), np.array([x0, x1 - 1, x1 - 1])
+    assert np.array_equal(part.at(np.sort(rows), cols), whole[np.sort(rows)[:, None], cols])
+
+
+def test_an_answer_knows_its_object_without_the_whole_image():
+    values = np.full((20, 40), -3, np.float32)
+    values[4:9, 5:17] = 2
+    answer = windows.PartPrediction(windows.Part(values, (20, 30), (90, 120)), 0.7)
+
+    mask, corner = answer.cut_out()
+
+    assert answer.bbox == (24, 35, 29, 47)
+    assert (mask.all(), mask.shape, corner, answer.area) == (True, (5, 12), (24, 35), 60)
+    assert np.argwhere(answer.mask).min(0).tolist() == [24, 35]
+    assert np.array_equal(answer.logits > 0, answer.mask)
+    assert not answer.logits.flags.writeable
+    assert not answer.mask.flags.writeable
+    assert repr(answer) == "Prediction(90 x 120, area=60, box=(24, 35, 29, 47), score=0.70)"
 
 
 def test_windows_double_around_a_lone_click():
