@@ -242,6 +242,7 @@ class Annotator(QObject):
         self.prompt_log.close()
         self.commits.close()
         self.runner.close()
+        self.turns.close()
         self.timeline.travelled.disconnect(self.say)
         self.viewer.dims.events.disconnect(self._on_dims)
         self.viewer.layers.events.disconnect(self._on_layers)

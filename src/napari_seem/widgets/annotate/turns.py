@@ -91,6 +91,10 @@ class Turns:
         self.last_ms = float("nan")
         self.foreseen: Callable[[PlaneSession, Request], Prediction | None] | None = None
 
+    def close(self) -> None:
+        """Let go of the window."""
+        self._held.release()
+
     def compute(self) -> None:
         """Bring the preview to the present prompts: at once where the answer is known."""
         work = self._annotator.work
