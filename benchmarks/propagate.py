@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.propagation import METHODS, Method, Propagation
 
 from .clicks import open_model
+from .latency.machine import processor
 from .report import mean_cell
 from .stacks import StackCase, find_stacks, phantoms
 
@@ -46,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks propagate DIR`."""
     options = _parse(argv)
     model = open_model(options.model)
-    cases = list(phantoms(options.seed))
+    cases = list(phantoms(options.seed, options.sides))
     if options.folder is not None:
         cases += find_stacks(options.folder, options.per_set, options.objects, options.seed)
     cases = [
@@ -63,6 +65,8 @@ def main(argv: Sequence[str]) -> int:
                 results.append(carry(model, case, count, method, cache, encoded))
                 _print(results[-1])
     print(markdown(results, encoded))
+    print(f"on {processor()} ({torch.backends.cpu.get_cpu_capability()}), "
+          f"{torch.get_num_threads()} threads")  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
@@ -164,8 +168,11 @@ def markdown(results: Sequence[Carried], encoded: Sequence[Any] = (0, 0.0)) -> s
             lines.append(f"| {m} | {n} | {' | '.join(cells)} | {ranks} |")
     lines.append("")
     for m in methods:
-        seconds = [r.seconds_a_plane for r in results if r.method == m]
-        lines.append(f"{m}: {np.median(seconds) * 1e3:.0f} ms a plane (median over cases)  ")
+        taken = [1e3 * r.seconds_a_plane for r in results if r.method == m]
+        lines.append(
+            f"{m}: {np.median(taken):.0f} ms a plane (median over cases; {min(taken):.0f} to "
+            f"{max(taken):.0f})  "
+        )
     if encoded[0]:
         lines.append(f"encoding before that: {encoded[1] / encoded[0] * 1e3:.0f} ms a plane")
     return "\n".join(lines)
@@ -188,6 +195,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--per-set", type=int, default=2, help="stacks a set")
     parser.add_argument("--objects", type=int, default=4, help="objects a stack")
     parser.add_argument("--only", nargs="*", help="cases whose name holds one of these")
+    parser.add_argument("--sides", type=int, nargs="*", default=[160, 208, 256],
+                        help="sides of the phantoms")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     return parser.parse_args(argv)

@@ -2,7 +2,8 @@
 
 With random weights and in float32, as the authors' code was measured; nothing is downloaded.
 Processor seconds are given too: on a busy machine they, and not the time on the wall, tell how
-much work there is (with `--threads 1`, so that no thread counts its waiting for another).
+much work there is (with `--threads 1`, so that no thread counts its waiting for another). Of an
+encode it also prints what its matrix products and convolutions take alone, part by part.
 """
 
 from __future__ import annotations
@@ -86,9 +87,12 @@ def run(
     for name in models:
         figures[name] = {}
         for size in sizes:
-            times = _measure(_random_model(name, size, bfloat16=bfloat16), size, repeats)
-            figures[name][str(size)] = _beside(times, AUTHORS[name].get(size, {}))
-            _print(name, size, figures[name][str(size)])
+            model = _random_model(name, size, bfloat16=bfloat16)
+            steps = _beside(_measure(model, size, repeats), AUTHORS[name].get(size, {}))
+            _print(name, size, steps)
+            if not bfloat16:
+                steps["encode, share of its products alone"] = _roof(model, size, repeats)
+            figures[name][str(size)] = steps
     if json_path is not None:
         json_path.write_text(json.dumps(figures, indent=1))
     return figures
@@ -127,6 +131,23 @@ def _measure(model: SeemModel, size: int, repeats: int) -> dict[str, Seconds]:
     later, _ = _best(lambda: model.predict(embedding, prompts, first.memory), repeats)
     whole, _ = _best(lambda: model.segment(embedding, NAMES), repeats)
     return {"encode": encode, "turn": turn, "later turn": later, "segment": whole}
+
+
+def _roof(model: SeemModel, size: int, repeats: int) -> float:
+    """Print what an encode spends on each part beside its products alone, and return the share."""
+    import torch
+
+    from .roof import print_table
+
+    backbone, pixel_decoder = model.network.backbone, model.network.pixel_decoder
+    parts = {
+        "stem": backbone.patch_embed,
+        **{f"stage {number}": stage for number, stage in enumerate(backbone.layers, 1)},
+        "attention": pixel_decoder.transformer["encoder"],
+        "pyramid": pixel_decoder,
+    }
+    image = torch.rand(3, size, size) * 255
+    return round(print_table(lambda: model.network.encode(image), parts, repeats), 3)
 
 
 def _best(work: Callable[[], Any], repeats: int) -> tuple[Seconds, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,11 @@ def find_stacks(root: Path, per_set: int, objects: int, seed: int) -> Iterator[S
         raise InvalidImage(f"there is no volume and no sequence below '{root}'")
 
 
-def phantoms(seed: int = 0) -> Iterator[StackCase]:
+def phantoms(seed: int = 0, sides: Sequence[int] = (160, 208, 256)) -> Iterator[StackCase]:
     """Organ-like bodies over 40 planes: bent, noisy, in a bias field, beside another."""
-    for number in range(3):
+    for number, side in enumerate(sides):
         rng = np.random.default_rng([seed, number])
-        volume, labels = _phantom(rng, 40, 160 + 48 * number)
+        volume, labels = _phantom(rng, 40, side)
         yield from _cases(f"phantom/{number}", volume, labels, False, 2)
 
 

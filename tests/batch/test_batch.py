@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import tifffile
+import torch
 
-from napari_seem.batch import do, plan, run
+from napari_seem.batch import Outcome, do, plan, run
 from napari_seem.batch.run import LEDGER
 from napari_seem.cli import main
 from napari_seem.errors import InvalidImage
 from napari_seem.io.files import read_labels
+from napari_seem.models import threads
 
 
 @pytest.fixture
@@ -158,6 +161,25 @@ def test_two_images_never_share_a_label_file(folder, tmp_path):
         plan("segment", [folder, other], tmp_path / "out", {})
     with pytest.raises(InvalidImage, match="is not a label format"):
         plan("segment", [folder], tmp_path / "out", {}, ".xyz")
+
+
+@pytest.mark.parametrize(("files", "each"), [(3, 4), (1, 8)])
+def test_files_that_are_done_at_once_share_the_cores(folder, tmp_path, monkeypatch, files, each):
+    before = torch.get_num_threads()
+    torch.set_num_threads(8)
+    monkeypatch.setattr(threads, "cores", lambda: 8)
+    monkeypatch.setattr(
+        sys.modules["napari_seem.batch.run"],
+        "do",
+        lambda task: Outcome(task, str(torch.get_num_threads())),
+    )
+    tasks = plan("segment", [folder], tmp_path, {})[:files]
+    try:
+        report = run(tasks, tmp_path, workers=2)
+    finally:
+        torch.set_num_threads(before)
+
+    assert [one.summary for one in report.done] == [str(each)] * files
 
 
 def test_threads_give_the_same_labels(folder, tmp_path):

@@ -55,15 +55,15 @@ def disc():
     return ns.Point(round(rows.mean()), round(cols.mean()))
 
 
-def test_a_sure_answer_takes_the_likeliest_window_and_the_others_wait_to_be_asked_for(
+def test_a_sure_answer_takes_the_likeliest_windows_and_the_others_wait_to_be_asked_for(
     shipped, embedding, decoded
 ):
     answer = shipped.predict(embedding, [disc()])
     before = list(decoded)
     again, others = answer.alternatives, decoded[len(before) :]
 
-    assert before in ([1], [1, 1])  # the second is fitted to the answer of the first
-    assert others == [WINDOWS - 1]
+    assert before in ([1], [1, 1], [1, 1, 1])  # at most two, and one fitted to their answer
+    assert 2 <= sum(others) < WINDOWS
     assert answer.alternatives[1] is again[1]
     assert decoded == before + others
 

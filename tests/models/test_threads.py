@@ -48,6 +48,16 @@ def test_a_turn_leaves_cores_free_and_other_work_takes_all(eight):
     assert torch.get_num_threads() == 8
 
 
+@pytest.mark.parametrize(("workers", "each"), [(1, 8), (3, 2), (20, 1)])
+def test_workers_share_the_cores_and_leave_the_number_as_it_was(eight, workers, each):
+    def inside():
+        with threads.shared(workers):
+            return torch.get_num_threads()
+
+    assert in_new_thread(inside) == each
+    assert torch.get_num_threads() == in_new_thread(torch.get_num_threads) == 8
+
+
 def test_nobody_computes_with_more_threads_than_a_person_allows(eight):
     torch.set_num_threads(2)
 

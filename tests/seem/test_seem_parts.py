@@ -39,14 +39,25 @@ def test_quick_convolution_is_convolution(size: tuple[int, int], bias: bool) -> 
     torch.testing.assert_close(layer(x), expected, atol=2e-5, rtol=0)
 
 
+@pytest.mark.parametrize(("size", "same"), [((64, 64), True), ((132, 40), True), ((62, 64), False)])
+def test_a_quick_convolution_may_use_its_input(size: tuple[int, int], same: bool) -> None:
+    torch.manual_seed(0)
+    layer, x = Conv3x3(32, 32), torch.randn(1, 32, *size)
+    expected = F.conv2d(x, layer.weight, layer.bias, padding=1)
+    x = x.contiguous(memory_format=torch.channels_last)
+    found = layer(x)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+    assert (found.data_ptr() == x.data_ptr()) is same
+
+
 def test_a_quick_convolution_sees_that_its_weights_are_others() -> None:
     torch.manual_seed(0)
     with torch.inference_mode(False):
         layer = Conv3x3(8, 8, bias=False).requires_grad_(False)
     x = torch.randn(1, 8, 40, 40)
-    before = layer(x)
+    before = layer(x.clone())
     layer.weight.mul_(2)
-    torch.testing.assert_close(layer(x), 2 * before, atol=2e-5, rtol=0)
+    torch.testing.assert_close(layer(x.clone()), 2 * before, atol=2e-5, rtol=0)
     layer.weight = torch.nn.Parameter(layer.weight * 2)
     torch.testing.assert_close(layer(x), 4 * before, atol=4e-5, rtol=0)
 

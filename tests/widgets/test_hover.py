@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from canvas import RIGHT, press
+from canvas import LEFT, RIGHT, press
 from discs import disc_image
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtWidgets import QApplication
 
+from benchmarks.jobs.mouse import NONE, PRESS, RELEASE, send
 from napari_seem.models.base import Capability
 from napari_seem.viewer.documents import document_of
 from napari_seem.widgets._shared.preferences import Preferences
@@ -51,9 +52,8 @@ def hovered(shown, settle):
 
 
 def followed(viewer):
-    """What hover has connected to the mouse."""
-    every = [*viewer.mouse_move_callbacks, *viewer.mouse_drag_callbacks]
-    return [one for one in every if one.__module__.endswith(".hover")]
+    """What hover has connected to the moves of the mouse."""
+    return [one for one in viewer.mouse_move_callbacks if one.__module__.endswith(".hover")]
 
 
 def outline(dock):
@@ -98,6 +98,42 @@ def test_nothing_is_followed_until_hover_is_on_nor_read_for_it(shown, settle, qt
     rest(dock)
     assert outline(dock) is not None
     assert not dock.panel.message.text()
+
+
+def hold_down(mouse, at, kind, buttons):
+    """Press or release the left button."""
+    send(mouse.canvas.native, kind, QPointF(*mouse.pixel(at)), LEFT, buttons)
+
+
+def test_a_click_is_answered_while_the_button_is_down(shown, settle, model):
+    dock, mouse = shown
+    mouse.click(LEFT_DISC)
+    settle(dock)
+    dock.commit()
+    answered, given = model.answered, []
+    dock.annotator.answered.connect(given.append)
+
+    mouse.hover(RIGHT_DISC)
+    hold_down(mouse, RIGHT_DISC, PRESS, LEFT)
+    settle(dock)
+    assert model.answered == answered + 1
+    assert dock.annotator.work is None
+    assert not dock.annotator.preview.values().any()
+
+    hold_down(mouse, RIGHT_DISC, RELEASE, NONE)
+    assert not dock.annotator.runner.busy
+    assert model.answered == answered + 1
+    assert np.array_equal(given[0].mask, LABELS == 2)
+
+    mouse.click((5, 40), RIGHT)  # another sign, and another object before it
+    settle(dock)
+    assert [p.positive for p in dock.annotator.work.session.prompts] == [True, False]
+    assert model.answered == answered + 2
+
+    mouse.drag(LEFT_DISC, (44, 30))  # moves the picture
+    settle(dock)
+    assert len(dock.annotator.work.session.prompts) == 2
+    assert len(given) == 2
 
 
 def test_hover_writes_nothing_and_shows_what_a_click_gives(hovered, settle, model, rest):
@@ -218,6 +254,8 @@ def test_hover_is_off_by_its_key_and_with_the_dock(hovered, rest):
             assert not dock.panel.hover.isChecked()
         else:
             turn_off(dock)
+            modules = [one.__module__ for one in viewer.mouse_drag_callbacks]
+            assert not any(name.startswith("napari_seem") for name in modules)
         assert not layer.visible
         assert not layer.data.any()
         assert not followed(viewer)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from discs import DiscModel, disc_image
 from napari.components import ViewerModel
+from qtpy.QtCore import QThreadPool
 
 from napari_seem.embeddings import content_key
 from napari_seem.embeddings.remote import RemoteEncoder
@@ -72,6 +73,16 @@ def dock(model, qtbot, monkeypatch):
     dock.deleteLater()
 
 
+@pytest.fixture
+def one_thread():
+    """Qt runs one worker at a time, as on a machine with one core."""
+    pool = QThreadPool.globalInstance()
+    before = pool.maxThreadCount()
+    pool.setMaxThreadCount(1)
+    yield
+    pool.setMaxThreadCount(before)
+
+
 def until(qtbot, condition):
     qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
 
@@ -114,6 +125,7 @@ def test_a_commit_that_is_pressed_before_the_answer_is_written_from_the_whole(do
     assert (dock.annotator.labels.data == (disc_image()[1] == 1)).all()
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_rest_is_encoded_behind_and_the_object_answered_anew(dock, model, qtbot):
     click(dock, LEFT, qtbot)
     assert lacking(dock) > 0

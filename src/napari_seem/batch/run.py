@@ -17,6 +17,7 @@ from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
 from ..io.guard import read_bytes
 from ..io.whole import make_folder, settle
+from ..models import threads
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do
@@ -95,7 +96,7 @@ def run(
     client : distributed.Client, optional
         Of a cluster whose workers see the same files under the same names.
     workers : int
-        Threads here; each model call uses all cores itself.
+        Files worked on at once, each by its share of the cores and in memory of its own.
     again : bool
         Do everything again.
     force : bool
@@ -215,13 +216,19 @@ def _here(tasks: Sequence[Task], workers: int) -> Iterator[Outcome]:
         yield from map(do, tasks)
         return
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(do, task) for task in tasks]
+        futures = [pool.submit(_beside, task, min(workers, len(tasks))) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
         finally:
             for future in futures:
                 future.cancel()
+
+
+def _beside(task: Task, workers: int) -> Outcome:
+    """Do a task with its share of the cores."""
+    with threads.shared(workers):
+        return do(task)
 
 
 def _on_cluster(client: Any, tasks: Sequence[Task]) -> Iterable[Outcome]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections import deque
@@ -50,6 +51,10 @@ def do(task: Task) -> Outcome:
     return Outcome(task, summary, time.perf_counter() - start)
 
 
+_opening = threading.Lock()
+"""Held for what the tasks of several threads share, so that it is made once."""
+
+
 @lru_cache(maxsize=2)
 def _cached_models(device: str, library: str | None) -> ModelCache:
     """Models for all tasks of a process, with the words of a library; nothing is kept encoded."""
@@ -70,7 +75,8 @@ def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind:
 
 def _models(task: Task) -> ModelCache:
     library = task.options.get("library")
-    return _cached_models(task.options.get("device", "auto"), library[0] if library else None)
+    with _opening:
+        return _cached_models(task.options.get("device", "auto"), library[0] if library else None)
 
 
 def _name(task: Task) -> str:
@@ -120,7 +126,8 @@ def _label_like(task: Task) -> str:
 
     def like(workspace: Workspace, source: PlaneSource) -> None:
         model: Any = workspace.models.model(name)
-        lesson = _lesson(name, options.get("device", "auto"), examples, kind)
+        with _opening:
+            lesson = _lesson(name, options.get("device", "auto"), examples, kind)
         found = label(model, lesson, source.pixels() if source.is_big else source.read())
         if kind == "instance":  # ids of different planes are different objects
             found = _shifted(found, workspace.document.next_id() - 1)

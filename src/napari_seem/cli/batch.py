@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         help="label-like: ids are objects of one kind, and those found are numbered from 1",
     )
     add_window(parser)
-    parser.add_argument("--workers", type=int, default=1, help="threads on this machine")
+    parser.add_argument("--workers", type=int, default=1, help="files at once on this machine")
     add_force(parser)
     parser.add_argument("--again", action="store_true", help="process finished files again")
     parser.add_argument("--scheduler", help="tls://HOST:PORT of a dask.distributed cluster, or "

@@ -101,6 +101,15 @@ def work() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def shared(workers: int) -> Iterator[None]:
+    """Compute in this thread with its share of the cores, beside so many threads at most."""
+    import torch  # noqa: F401  (what is not imported yet can't be told a number)
+
+    with _threads(lambda: max(1, limit() // workers)):
+        yield
+
+
 def give_way(seconds: float = LONGEST_WAIT) -> None:
     """Wait until no turn runs, some seconds at most; called between the steps of other work."""
     with _state:

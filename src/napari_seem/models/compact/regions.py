@@ -47,6 +47,7 @@ MOST = 320
 """Largest number of regions of an image that are decoded."""
 
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
 BoolArray = npt.NDArray[np.bool_]
 
 
@@ -125,8 +126,9 @@ def find_regions(
     for level in levels:
         for word in [None] if words is None else words:
             maps = read_maps(model, level, word)
-            for threshold in FOREGROUND_AT:
-                found.extend(_regions(maps, level, shape, threshold, word))
+            middles = _middles(maps)
+            for threshold in FOREGROUND_AT if middles.any() else ():
+                found.extend(_regions(maps, middles, level, shape, threshold, word))
     order = {level: number for number, level in enumerate(levels)}
     several = words is not None and len(words) > 1
 
@@ -197,25 +199,29 @@ def overlap(
         return 0.0
     here = mask[y0 - bbox[0] : y1 - bbox[0], x0 - bbox[1] : x1 - bbox[1]]
     there = other[y0 - around[0] : y1 - around[0], x0 - around[1] : x1 - around[1]]
-    both = int((here & there).sum())
-    return both / (int(mask.sum()) + int(other.sum()) - both)
+    both = np.count_nonzero(here & there)
+    return both / (np.count_nonzero(mask) + np.count_nonzero(other) - both)
+
+
+def _middles(maps: Maps) -> IntArray:
+    """Number the peaks of depth and foreground from 1: int32 (h, w)."""
+    from skimage.morphology import h_maxima
+
+    height = ndimage.gaussian_filter(maps.depth, 1) * (0.5 + 0.5 * maps.foreground)
+    peaks = (h_maxima(height, PEAK_HEIGHT) > 0) & (height > PEAK_AT)
+    return np.asarray(ndimage.label(peaks, np.ones((3, 3)))[0])
 
 
 def _regions(
-    maps: Maps, level: Level, shape: tuple[int, int], threshold: float, word: int | None
-) -> list[Region]:
-    """Separate the foreground above a threshold into regions."""
-    from skimage.morphology import h_maxima
+    maps: Maps, middles: IntArray, level: Level, shape: tuple[int, int], threshold: float,
+    word: int | None,
+) -> list[Region]:  # fmt: skip
+    """Separate the foreground above a threshold into regions around numbered middles (h, w)."""
     from skimage.segmentation import watershed
 
-    height = ndimage.gaussian_filter(maps.depth, 1) * (0.5 + 0.5 * maps.foreground)
-    markers, count = ndimage.label(
-        (h_maxima(height, PEAK_HEIGHT) > 0) & (height > PEAK_AT), np.ones((3, 3))
-    )
-    if not count:
-        return []
+    count = int(middles.max())
     relief = BOUNDARY_WEIGHT * maps.boundary - maps.depth
-    cells = watershed(relief, markers, mask=maps.foreground > threshold)
+    cells = watershed(relief, middles, mask=maps.foreground > threshold)
     numbers = np.arange(1, count + 1)
     areas = np.bincount(cells.ravel(), minlength=count + 1)[1:]
     inside = ndimage.sum(maps.foreground, cells, numbers) / np.maximum(areas, 1)

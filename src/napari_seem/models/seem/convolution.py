@@ -8,6 +8,7 @@ their channels last, whatever the order of their axes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -48,7 +49,7 @@ class Conv3x3(nn.Conv2d):
         self._kept: tuple[Tensor, int, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, H, W) to (B, C_out, H, W)."""
+        """Map (B, C, H, W) to (B, C_out, H, W), in the memory of `x` where that is possible."""
         wide = x.shape[0] == 1 and x.shape[2] * x.shape[3] >= SMALLEST
         exact = x.dtype == self.weight.dtype == torch.float32 and x.device.type == "cpu"
         plain = torch.is_autocast_enabled("cpu") or torch.is_grad_enabled()
@@ -70,11 +71,13 @@ class Conv3x3(nn.Conv2d):
 
 
 def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve (H, W, C) with transformed kernels (36, C, C_out): (H, W, C_out)."""
+    """Convolve (H, W, C) with transformed kernels (36, C, C_out): (H, W, C_out), `x` itself if it fits."""
     height, width, inputs = x.shape
     rows, columns = -(-height // STEP), -(-width // STEP)
     count = min(rows, max(1, STRIP // columns))
-    out = x.new_empty(rows, STEP, columns, STEP, kernels.shape[2])
+    shape = rows, STEP, columns, STEP, kernels.shape[2]
+    usable = math.prod(shape) == x.numel() and x.is_contiguous() and inputs == shape[-1]
+    out = x.view(shape) if usable else x.new_empty(shape)
     # memory that is used again for each strip: fresh memory costs as much as the sums
     spectrum = x.new_empty(TILE * TILE, count * columns, inputs)
     products = x.new_empty(TILE * TILE, count * columns, kernels.shape[2])
@@ -86,6 +89,7 @@ def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
         for row, tiles in enumerate(seen.unflatten(0, (TILE, TILE)).unbind(2), first):
             forth(row, tiles)
         torch.bmm(seen.flatten(1, 2), kernels, out=products[:, : some * columns])
+        forth.keep(first + some)
         done = products[:, : some * columns].unflatten(1, (some, columns))
         for row, tiles in enumerate(done.unflatten(0, (TILE, TILE)).unbind(2), first):
             back(tiles, out[row])
@@ -112,6 +116,11 @@ class Forth:
         """Transform a row of n tiles into `out` (6, 6, n, C)."""
         _six(self.rows[row * STEP : row * STEP + TILE], self.inside, self.spare)
         _six(self.across, out.unbind(1), self.spare_across)
+
+
+    def keep(self, row: int) -> None:
+        """Remember what a row of tiles sees of the one above it, which is going to be changed."""
+        self.rows[row * STEP] = self.rows[row * STEP].clone()
 
 
 class Back:

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from ...models import threads
 from .progress import Progress
@@ -108,11 +108,16 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
     begin = called_once(work)
 
     def run() -> Iterator[Any]:
-        with threads.work():
-            for outcome in begin():
-                yield outcome
-                if stop.is_set():
-                    return
-                threads.give_way()
+        pool = QThreadPool.globalInstance()
+        pool.releaseThread()  # it may wait for a turn, which needs one of as few as two threads
+        try:
+            with threads.work():
+                for outcome in begin():
+                    yield outcome
+                    if stop.is_set():
+                        return
+                    threads.give_way()
+        finally:
+            pool.reserveThread()
 
     return run

@@ -1,4 +1,4 @@
-"""The mask that a click would give where the mouse is, shown before anybody clicks."""
+"""The mask that a click would give where the mouse is, before the button is let go."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from ...session import Request
 
 EVERY, REST = 100, 300
-"""Milliseconds between two masks; and for which the mouse has to rest where one takes longer."""
+"""Milliseconds between two masks; and for which the mouse has to rest where one takes longer: no
+press of a button is answered beforehand then."""
 NOT_ENCODED = (
     "The mask under the mouse is shown as soon as this plane is encoded; a click encodes it."
 )
@@ -87,7 +88,8 @@ class Hover(QObject):
 
     A mask is computed only while nothing else is, of the newest position; a turn that a person
     asks for waits for one such mask at most, and is answered by it if it is that of the click.
-    Nothing is followed while it is off.
+    While it is off nothing is shown, and a mask computed only where a button goes down: napari
+    adds the point when it comes up again, and the answer is mostly there by then.
 
     Parameters
     ----------
@@ -114,6 +116,8 @@ class Hover(QObject):
         self._asked: Asked | None = None
         self._answer: tuple[Asked, Prediction] | None = None
         self._asked_at, self._took, self._said = 0.0, 0.0, ""
+        self._viewer.mouse_drag_callbacks.append(self._on_press)
+        annotator.layers_changed.connect(self._forget)
 
     @property
     def waiting(self) -> bool:
@@ -127,23 +131,22 @@ class Hover(QObject):
         if not on:
             self._end()
             return
-        self.preview = Preview(self._viewer, "SEEM hover", dashed=True)
+        self.preview, self._asked = Preview(self._viewer, "SEEM hover", dashed=True), None
         self._viewer.mouse_move_callbacks.append(self._on_move)
-        self._viewer.mouse_drag_callbacks.append(self._on_press)
         self._events.follow(self._on_leave, self._viewer.events.mouse_over_canvas)
         self._annotator.changed.connect(self._on_changed)
-        self._annotator.turns.foreseen = self._foreseen
         self._on_changed()
 
     def close(self) -> None:
         """Let go of the viewer."""
         self.switch(False)
+        self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._annotator.layers_changed.disconnect(self._forget)
+        self._annotator.turns.foreseen, self._answer = None, None
 
     def _end(self) -> None:
-        self._annotator.turns.foreseen = None
         self._annotator.changed.disconnect(self._on_changed)
         self._events.close()
-        self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._viewer.mouse_move_callbacks.remove(self._on_move)
         self._drop()
         self._say("")
@@ -160,7 +163,12 @@ class Hover(QObject):
             self._wait_a_while()
 
     def _on_press(self, _: ViewerModel, event: Any) -> Iterator[None]:
-        """A click has its own answer; a drag moves or draws something."""
+        """Compute the answer to a click at once; a drag moves or draws something."""
+        if event.button in (1, 2) and "Alt" not in event.modifiers:
+            self._at = (*event.position, event.button == 1 and "Control" not in event.modifiers)
+            annotator = self._annotator
+            if not (annotator.runner.busy or annotator.turns.last_ms > REST):
+                self._ask()
         self._at = None
         self._soon.stop()
         yield
@@ -180,6 +188,14 @@ class Hover(QObject):
         if image is not self._image and image is not None and self.preview is not None:
             self.preview.prepare(image)
         self._image = image
+
+    def _forget(self) -> None:
+        """Let go of an image that was removed."""
+        layers = self._viewer.layers
+        if self._answer is not None and self._answer[0].situation.image not in layers:
+            self._answer = None
+        if self._asked is not None and self._asked.situation.image not in layers:
+            self._asked = None
 
     def _drop(self) -> None:
         """Show nothing, and wait for the mouse to move again."""
@@ -223,6 +239,7 @@ class Hover(QObject):
                 self.preview.clear()
             return
         self._asked_at = time.monotonic()
+        self._annotator.turns.foreseen = self._foreseen
         self._annotator.runner.submit(
             Job(
                 self._asked.run,
@@ -273,15 +290,14 @@ class Hover(QObject):
 
     def _on_answer(self, asked: Asked, answer: tuple[Prediction, float]) -> None:
         prediction, self._took = answer
-        if self.preview is None:
-            return
         self._answer = asked, prediction
+        self._forget()
         work, situation = self._annotator.work, asked.situation
         if work is not None and work.session.prompts and work.session.prediction is None:
             if self._foreseen(work, work.session.request()) is not None:
                 self._annotator.turns.compute()  # the click was made meanwhile
             return
-        if asked is not self._asked:
+        if asked is not self._asked or self.preview is None:
             return
         self.preview.show(situation.image, situation.plane, *prediction.overview())
         self._say(self._slow())
@@ -316,6 +332,8 @@ class Hover(QObject):
     def _say(self, text: str) -> None:
         """Say how things stand in place of what was said before, not of other messages."""
         message = self._panel.message
+        if self.preview is None:
+            return
         if text != self._said and (text or message.text() == self._said):
             message.say(text)
         self._said = text

@@ -32,8 +32,8 @@ IDLE = 200
 """Milliseconds without a change after which the viewer counts as idle."""
 LOOK = 0.1
 """Seconds after which waiting work looks whether it was stopped."""
-LOADING = "Getting ready: the model is loaded …"
-ENCODING = "Getting ready: the image is read …"
+LOADING = "Getting ready: loading the model…"
+ENCODING = "Getting ready: reading the image…"
 WIDEST = 2 * SIDE
 """Longest side of what is shown of a big plane where its middle is likely to be clicked on."""
 ROOM = 4

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
 """Errors that the last prompt is at fault for; it is taken back then."""
-HOLD, SLOW = 150, 500
+HOLD, SLOW = 250, 500
 """Milliseconds for which a window is held, and of a turn that is not worth waiting for."""
 
 
