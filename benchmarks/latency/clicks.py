@@ -11,6 +11,7 @@ from qtpy.QtTest import QTest
 
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.models import threads
+from napari_seem.prompts import Point
 from napari_seem.session import Session
 from napari_seem.sources.source import open_plane, source_of_array
 from napari_seem.widgets.annotate.dock import AnnotateWidget
@@ -103,6 +104,7 @@ def in_dock(model: str, image: Image, repeats: int) -> Clicks:
         loaded = docked.annotator.model_cache.loaded(model)
         assert loaded is not None
         plane = open_plane(loaded, source_of_array(image), EmbeddingCache())
+        plane.predict([Point(*places[0])])  # of a big image, it encodes the frame
         for at in places[1:]:
             answered = _object(docked, at, clicks, spent)
             for into, all_threads in ((clicks.session, False), (clicks.session_all, True)):

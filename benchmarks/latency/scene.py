@@ -7,6 +7,10 @@ import numpy.typing as npt
 from scipy import ndimage
 
 Image = npt.NDArray[np.uint8]
+NEAR = 400
+"""Rows and columns from the middle of the clicks to the farthest ones, at most."""
+IN_FRAMES = 2048
+"""Images of more pixels a side are worked through in frames; the clicks stay in one."""
 
 
 def scene(size: int, seed: int = 0) -> Image:
@@ -23,10 +27,12 @@ def scene(size: int, seed: int = 0) -> Image:
 
 
 def on_discs(image: Image, count: int, seed: int = 1) -> list[tuple[float, float]]:
-    """Positions inside discs and away from the border of the image, (row, column)."""
+    """Positions inside discs, near each other and away from the border, (row, column)."""
     smooth = ndimage.minimum_filter(image, 5)
     places = np.argwhere(smooth >= min(np.median(image) + 30, smooth.max()))
-    inner = (np.abs(places / np.array(image.shape) - 0.5) < 0.4).all(1)
-    places = places[inner] if inner.any() else places
+    side = max(image.shape)
+    middle = 0.5 * side if side <= IN_FRAMES else 0.25 * side
+    near = (np.abs(places - middle) < min(NEAR, 0.4 * side)).all(1)
+    places = places[near] if near.any() else places
     chosen = np.random.default_rng(seed).integers(len(places), size=count)
     return [(float(y), float(x)) for y, x in places[chosen]]
