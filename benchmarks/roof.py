@@ -70,7 +70,10 @@ class Recorder(TorchDispatchMode):
             part = self.parts.stack[-1]
             count = flop_registry[COUNTED_AS.get(packet, packet)]
             self.operations[part] += count(*args, **_without_out(kwargs or {}), out_val=out)
-            alone = tuple(map(self._like, args)), {k: self._like(v) for k, v in (kwargs or {}).items()}
+            alone = (
+                tuple(map(self._like, args)),
+                {k: self._like(v) for k, v in (kwargs or {}).items()},
+            )
             self.calls.append((part, (function, *alone)))
         return out
 

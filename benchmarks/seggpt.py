@@ -65,7 +65,9 @@ def _print(count: int, times: Times) -> dict[str, Any]:
         line = f"{name:28s} {count} examples  {wall:7.2f} s a plane  {processor:7.2f} s of cores"
         figures[name] = {"seconds": round(wall, 2), "processor": round(processor, 2)}
         if LIBRARY in times and name != LIBRARY:
-            ratios = [theirs / ours for theirs, ours in zip(times[LIBRARY], times[name], strict=True)]
+            ratios = [
+                theirs / ours for theirs, ours in zip(times[LIBRARY], times[name], strict=True)
+            ]
             figures[name]["times as fast"] = [round(ratio, 2) for ratio in ratios]
             line += f"   {ratios[0]:.2f} times as fast ({ratios[1]:.2f} by cores)"
         print(line, flush=True)
