@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks import seem
+from benchmarks import roof, seem
 from napari_seem import Box, Point, Polygon, Scribble
 from napari_seem.models.seem import outputs, prompting
 from napari_seem.models.seem.attention import Attention
@@ -146,3 +146,15 @@ def test_the_bench_puts_its_times_beside_those_of_the_authors() -> None:
     assert steps["encode, times faster"] == 2
     assert steps["turn, times faster"] == 6
     assert steps["segment, processor"] == 4
+
+
+def test_the_bench_counts_products_by_the_part_that_asks_for_them() -> None:
+    with torch.inference_mode(False), torch.no_grad():
+        network = torch.nn.Sequential(torch.nn.Linear(64, 100), torch.nn.ReLU())
+        parts = roof.Parts({"first": network[0]})
+        with roof.Recorder(parts) as recorder:
+            network(torch.ones(500, 64)) @ torch.ones(100, 50)
+        alone = recorder.replay()
+    assert recorder.operations == {"first": 2 * 500 * 64 * 100, roof.REST: 2 * 500 * 100 * 50}
+    assert set(alone) == {"first", roof.REST}
+    assert parts.seconds["first"] > 0

@@ -17,13 +17,18 @@ def network() -> SegGpt:
     return made_up_network()
 
 
-def in_full(network: SegGpt, images: Tensor, paintings: Tensor, target: Tensor, kind: str) -> Tensor:
+def in_full(
+    network: SegGpt, images: Tensor, paintings: Tensor, target: Tensor, kind: str
+) -> Tensor:
     """All canvases, painted without leaving anything out: (N, 3, 2 S, S)."""
     embeddings, encoder = network.model.embeddings, network.model.encoder
     count, (rows, columns) = len(images), SMALL.grid
     shape = count + 1, rows * columns // 2, SMALL.hidden
     sets = []
-    for tokens in (embeddings.pictures(images, target, kind), embeddings.paintings(paintings, kind)):
+    for tokens in (
+        embeddings.pictures(images, target, kind),
+        embeddings.paintings(paintings, kind),
+    ):
         halves = tokens.view(shape)
         sets.append(torch.cat([halves[:-1], halves[-1:].expand_as(halves[:-1])], 1))
     tokens, taps = torch.cat(sets).unflatten(1, (rows, columns)), []
@@ -48,7 +53,7 @@ def in_full(network: SegGpt, images: Tensor, paintings: Tensor, target: Tensor, 
 
 def attention(layer: Layer, x: Tensor) -> Tensor:
     """Attend with the bias of every pair of tokens: (N, rows, columns, C)."""
-    count, rows, columns, _ = x.shape
+    rows, columns = x.shape[1:3]
     ours = layer.attention
     query, key, value = (
         part.unflatten(-1, (ours.heads, -1)).flatten(1, 2).transpose(1, 2)
@@ -97,7 +102,12 @@ def test_the_last_layer_computes_what_the_head_sees(network: SegGpt) -> None:
     ]
     half = SMALL.grid[0] * SMALL.grid[1] // 2
     with torch.inference_mode():
-        network(torch.randn(3, 3, 64, 64), torch.randn(3, 3, 64, 64), torch.randn(1, 3, 64, 64), "semantic")
+        network(
+            torch.randn(3, 3, 64, 64),
+            torch.randn(3, 3, 64, 64),
+            torch.randn(1, 3, 64, 64),
+            "semantic",
+        )
     for hook in hooks:
         hook.remove()
     apart = SMALL.merged_after + 1

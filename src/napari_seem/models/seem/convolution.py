@@ -32,10 +32,25 @@ KERNEL = (
     (0, 0, 1),
 )
 
+
 def conv1x1(x: Tensor, layer: nn.Conv2d) -> Tensor:
     """Apply a 1x1 convolution to (B, C, H, W)."""
     weight = layer.weight.flatten(1)  # (C_out, C)
     return F.linear(x.permute(0, 2, 3, 1), weight, layer.bias).permute(0, 3, 1, 2)
+
+
+class Scratch:
+    """Memory that is used again and again: fresh memory costs as much as the sums."""
+
+    def __init__(self) -> None:
+        self._memory: dict[str, Tensor] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Return the memory of a name in a shape, with anything in it."""
+        size = math.prod(shape)
+        if name not in self._memory or self._memory[name].numel() < size:
+            self._memory[name] = like.new_empty(size)
+        return self._memory[name][:size].view(shape)
 
 
 class Conv3x3(nn.Conv2d):
@@ -48,14 +63,14 @@ class Conv3x3(nn.Conv2d):
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
         self._kept: tuple[Tensor, int, Tensor] | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scratch: Scratch | None = None) -> Tensor:
         """Map (B, C, H, W) to (B, C_out, H, W), in the memory of `x` where that is possible."""
         wide = x.shape[0] == 1 and x.shape[2] * x.shape[3] >= SMALLEST
         exact = x.dtype == self.weight.dtype == torch.float32 and x.device.type == "cpu"
         plain = torch.is_autocast_enabled("cpu") or torch.is_grad_enabled()
         if plain or not (wide and exact):
             return super().forward(x)
-        out = _convolve(x[0].permute(1, 2, 0), self._kernels(), self.bias)
+        out = _convolve(x[0].permute(1, 2, 0), self._kernels(), self.bias, scratch or Scratch())
         return out[None].permute(0, 3, 1, 2)
 
     def _kernels(self) -> Tensor:
@@ -70,17 +85,16 @@ class Conv3x3(nn.Conv2d):
         return kernels
 
 
-def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolve (H, W, C) with transformed kernels (36, C, C_out): (H, W, C_out), `x` itself if it fits."""
+def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, scratch: Scratch) -> Tensor:
+    """Convolve (H, W, C) with kernels (36, C, C_out): (H, W, C_out), in its memory if it fits."""
     height, width, inputs = x.shape
     rows, columns = -(-height // STEP), -(-width // STEP)
     count = min(rows, max(1, STRIP // columns))
     shape = rows, STEP, columns, STEP, kernels.shape[2]
     usable = math.prod(shape) == x.numel() and x.is_contiguous() and inputs == shape[-1]
     out = x.view(shape) if usable else x.new_empty(shape)
-    # memory that is used again for each strip: fresh memory costs as much as the sums
-    spectrum = x.new_empty(TILE * TILE, count * columns, inputs)
-    products = x.new_empty(TILE * TILE, count * columns, kernels.shape[2])
+    spectrum = scratch.take("spectrum", (TILE * TILE, count * columns, inputs), x)
+    products = scratch.take("products", (TILE * TILE, count * columns, shape[-1]), x)
     forth = Forth(columns, x)
     back = Back(columns, products)
     for first in range(0, rows, count):
@@ -116,7 +130,6 @@ class Forth:
         """Transform a row of n tiles into `out` (6, 6, n, C)."""
         _six(self.rows[row * STEP : row * STEP + TILE], self.inside, self.spare)
         _six(self.across, out.unbind(1), self.spare_across)
-
 
     def keep(self, row: int) -> None:
         """Remember what a row of tiles sees of the one above it, which is going to be changed."""
@@ -167,7 +180,7 @@ def _four(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
 
 
 def normalise_(x: Tensor, norm: nn.GroupNorm, *, relu: bool = False) -> Tensor:
-    """Apply a GroupNorm, and a ReLU, to a map (B, C, H, W), in its memory where that is possible."""
+    """Apply GroupNorm, and a ReLU, to a map (B, C, H, W); in its memory where possible."""
     rows = x[0].permute(1, 2, 0).flatten(0, 1)  # (P, C)
     usable = len(x) == 1 and x.dtype == norm.weight.dtype and rows.is_contiguous()
     if not usable or rows.data_ptr() != x.data_ptr() or torch.is_grad_enabled():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..patience import checkpoint
 from .attention import Attention, sine_positions
 from .config import SeemConfig
-from .convolution import Conv3x3, conv1x1, normalise_
+from .convolution import Conv3x3, Scratch, conv1x1, normalise_
 
 GROUPS = 32
 
@@ -37,13 +37,13 @@ class PixelDecoder(nn.Module):
         `features` are res2..res5, each (B, C_i, H_i, W_i).
         """
         x = self.layer_4(self.transformer["encoder"](conv1x1(features[3], self.input_proj)))
-        scales = [x]
+        scales, scratch = [x], Scratch()
         for level in (3, 2, 1):
             checkpoint()
             lateral = self.get_submodule(f"adapter_{level}")(features[level - 1])
-            x = self.get_submodule(f"layer_{level}")(_add_coarser(lateral, x))
+            x = self.get_submodule(f"layer_{level}")(_add_coarser(lateral, x), scratch)
             scales.append(x)
-        return scales[:3], self.mask_features(scales[3])
+        return scales[:3], self.mask_features(scales[3], scratch)
 
 
 def _add_coarser(x: Tensor, coarser: Tensor) -> Tensor:
@@ -72,9 +72,9 @@ class Smooth(Conv3x3):
         super().__init__(width, width, bias=False)
         self.norm = nn.GroupNorm(GROUPS, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scratch: Scratch | None = None) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
-        return normalise_(super().forward(x), self.norm, relu=True)
+        return normalise_(super().forward(x, scratch), self.norm, relu=True)
 
 
 class PixelEncoder(nn.Module):

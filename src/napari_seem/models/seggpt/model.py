@@ -235,8 +235,8 @@ class SegGptModel(NotTeachable):
     def paint(self, lesson: SegGPTLesson, target: Tensor) -> list[Tensor]:
         """Paint a normalised target (3, S, S) by each draw of a lesson.
 
-        What the network reads in the painted masks is kept with the lesson: it holds for any target.
-        What it sees in the images holds for any draw of colours.
+        What the network reads in the painted masks holds for any target, and is kept with the
+        lesson. What it sees in the images holds for any draw of colours.
 
         Returns
         -------

@@ -108,11 +108,13 @@ class RelativeAttention(nn.Module):
         tables = tables[0][-(wanted + half) // self.grid[1] :], tables[1]
         examples, targets = [], []
         for number in range(len(x) // half - 1):
-            canvas = (
+            seen = self._attend(
                 _beside_target(query, number, wanted, half),
-                *(_beside_target(each, number, half, half) for each in (key, value)),
+                _beside_target(key, number, half, half),
+                _beside_target(value, number, half, half),
+                tables,
             )
-            example, target = self._attend(*canvas, tables).split((wanted, half), dim=1)
+            example, target = seen.split((wanted, half), dim=1)
             examples.append(example)
             targets.append(target)
         below = targets[0] if len(targets) == 1 else torch.stack(targets).mean(0)
@@ -148,8 +150,8 @@ class RelativeAttention(nn.Module):
         for first in range(0, self.heads, TOGETHER):
             some = slice(first, first + TOGETHER)
             bias = torch.add(down[some], across[some], out=memory).flatten(3).flatten(1, 2)
-            each = (x[None, some] for x in (query, key, value))
-            out.append(F.scaled_dot_product_attention(*each, bias[None])[0])
+            q, k, v = query[None, some], key[None, some], value[None, some]
+            out.append(F.scaled_dot_product_attention(q, k, v, bias[None])[0])
         return torch.cat(out)
 
 
@@ -286,7 +288,10 @@ class PaintDecoder(nn.Module):
         height, width = rows * self.patch, columns * self.patch
         pixels = features.new_zeros(height + 2, width, self.width)
         cells = pixels[1:-1].view(rows, self.patch, columns, -1)  # rows of pixels of the patches
-        parts = self.decoder_embed.weight.chunk(self.patch), self.decoder_embed.bias.chunk(self.patch)
+        parts = (
+            self.decoder_embed.weight.chunk(self.patch),
+            self.decoder_embed.bias.chunk(self.patch),
+        )
         for row, (weight, bias) in enumerate(zip(*parts, strict=True)):
             cells[:, row] = F.linear(features[1:], weight, bias)
         weight, bias = parts[0][-1], parts[1][-1]  # of the last pixels of a patch
