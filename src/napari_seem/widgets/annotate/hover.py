@@ -169,6 +169,8 @@ class Hover(QObject):
             annotator = self._annotator
             if not (annotator.runner.busy or annotator.turns.last_ms > REST):
                 self._ask()
+                if annotator.runner.busy:
+                    annotator.turns.held.hold()
         self._at = None
         self._soon.stop()
         yield

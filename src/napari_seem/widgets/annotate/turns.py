@@ -81,19 +81,21 @@ class Turns:
     ----------
     last_ms : float
         How long the last turn took, in milliseconds.
+    held : HeldWindow
+        Keeps the window from being drawn while a turn is computed.
     foreseen : callable or None
         Gives the answer to a request on a plane, where that is known before it is asked.
     """
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
-        self._held = HeldWindow(annotator)
+        self.held = HeldWindow(annotator)
         self.last_ms = float("nan")
         self.foreseen: Callable[[PlaneSession, Request], Prediction | None] | None = None
 
     def close(self) -> None:
         """Let go of the window."""
-        self._held.release()
+        self.held.release()
 
     def compute(self) -> None:
         """Bring the preview to the present prompts: at once where the answer is known."""
@@ -117,7 +119,7 @@ class Turns:
             self._on_answer(work, request, started, known)
             return
         if encoded and not self.last_ms > SLOW:
-            self._held.hold()
+            self.held.hold()
         self._annotator.runner.submit(
             Job(
                 request.run,
@@ -140,7 +142,7 @@ class Turns:
     ) -> None:
         if not work.session.deliver(request, prediction):
             return  # a newer request waits
-        self._held.release()
+        self.held.release()
         self.last_ms = (time.perf_counter() - started) * 1e3
         if work is self._annotator.work and self._annotator.plane is not None:
             self._show(work)
@@ -149,7 +151,7 @@ class Turns:
                 self._annotator.answered_in_part.emit()
 
     def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
-        self._held.release()
+        self.held.release()
         if work not in self._annotator.sessions:
             return  # it was committed, and that is answered by itself
         if not isinstance(error, NapariSeemError):
