@@ -131,7 +131,7 @@ def _start(options: argparse.Namespace, _: Any, size: int) -> list[Row]:
     titles = {"ready": "ready", "soon": f"{SOON:.0f} s after the dock was opened"}
     for when, title in titles.items():
         figures = started(size, options.model, when, options.patience)
-        for what in ("dock made", "model loaded", "plane encoded", "longest standstill",
+        for what in ("dock made and drawn", "model loaded", "plane encoded", "longest standstill",
                      "first click", "longest standstill of the click"):  # fmt: skip
             if when == "ready" or "click" in what:
                 name = f"start: {what}" + (f" ({title})" if "click" in what else "")
