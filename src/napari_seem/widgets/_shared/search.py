@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from ...planes import Plane
 
-LOOK = 0.3
-"""Seconds between two looks at whether a run was stopped while a person's clicks go first."""
-
 
 @dataclass(frozen=True, eq=False)
 class ShownPlane:
@@ -93,7 +90,7 @@ def shown_place(
 
 def search(
     models: ModelCache, place: ShownPlane, words: Sequence[str] | None, whole: bool,
-    stopping: Callable[[], bool] = lambda: False,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> Search:  # fmt: skip
     """Prepare to look for everything on a plane, or for what words name.
 
@@ -105,8 +102,8 @@ def search(
     words : sequence of str or None
     whole : bool
         Of a plane too big for one pass, work through all of it, not what is shown only.
-    stopping : callable
-        Whether a long run is to end.
+    may_go_on : callable
+        Called after every step of a long run; it may wait. False ends.
     """
     names = list(words) if words else None
     behind = whole and place.is_big
@@ -119,8 +116,7 @@ def search(
     def run() -> Iterator[int | Segmentation]:
         for step in models.open(place.model, place.known).segment(names, area):
             yield step
-            while behind and not models.gate.wait(LOOK):
-                if stopping():
-                    return
+            if behind and not may_go_on():
+                return
 
     return Search(place, 2 * frames if behind else 1, run, behind)

@@ -76,11 +76,17 @@ class Steps(QObject):
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
 
+    def may_go_on(self, gate: threads.IdleGate) -> bool:
+        """In the thread: wait while a person does; False once it was stopped."""
+        while not self.stopping:
+            if gate.wait(LOOK):
+                return not self.stopping
+        return False
+
     def wait_for(self, gate: threads.IdleGate) -> None:
-        """In the thread: wait while a person does; raise `Cancelled` where it was stopped."""
-        while not gate.wait(LOOK):
-            if self.stopping:
-                raise Cancelled("the work was stopped")
+        """In the thread: wait while a person does; raise `Cancelled` once it was stopped."""
+        if not self.may_go_on(gate):
+            raise Cancelled("the work was stopped")
 
     def close(self) -> None:
         """Stop and deliver nothing any more."""

@@ -19,7 +19,7 @@ from .._shared.events import Followed
 from .._shared.forms import on_click, row
 from .._shared.message import Message
 from .._shared.preferences import MEGABYTE
-from .._shared.steps import Steps
+from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ...commands.models import ModelCache
     from ...models.threads import IdleGate
     from .annotator import Annotator
-
-LOOK = 0.1
-"""Seconds after which waiting work looks whether it was stopped."""
 
 
 class EmbedAhead(QWidget):
@@ -136,9 +133,9 @@ class EmbedAhead(QWidget):
 
     def _may_go_on(self, gate: IdleGate) -> bool:
         """In the thread: wait while it is paused or a person waits; False once it was stopped."""
-        while not self.steps.stopping:
-            if self._going.wait(LOOK) and gate.wait(LOOK):
-                return not self.steps.stopping
+        while self.steps.may_go_on(gate):
+            if self._going.wait(LOOK):
+                return True
         return False
 
     def _look(self, _: object = None) -> None:

@@ -19,7 +19,7 @@ from ...sources.frames import SIDE, Frame, frames_around
 from ...viewer.coordinates import shown_area, spatial_shape
 from ...viewer.stacks import stack_axes
 from .._shared.events import Followed, later
-from .._shared.steps import Steps
+from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 IDLE = 200
 """Milliseconds without a change after which the viewer counts as idle."""
-LOOK = 0.1
-"""Seconds after which waiting work looks whether it was stopped."""
 LOADING = "Getting ready: loading the model…"
 ENCODING = "Getting ready: reading the image…"
 WIDEST = 2 * SIDE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -151,9 +152,8 @@ class InstanceReview(QObject):
         except NapariSeemError as error:
             self.said.emit(str(error), True)
             return
-        self._search = search(
-            self._model_cache, place, request.words, request.whole, lambda: self.steps.stopping
-        )
+        may_go_on = partial(self.steps.may_go_on, self._model_cache.gate)
+        self._search = search(self._model_cache, place, request.words, request.whole, may_go_on)
         if not self._search.behind:
             self._model_cache.gate.shut(self)
         self.said.emit("searching ...", False)

@@ -13,9 +13,6 @@ from ...errors import InvalidPrompt, UnknownWord
 from ...query import PlaneFindings, PlaneRef, PlaneSource, Unreadable, plane_ref, search
 from .._shared.steps import Steps
 
-LOOK = 0.1
-"""Seconds after which a waiting search looks whether it was stopped."""
-
 
 class Finder(QObject):
     """Look for a word in plane after plane, while nobody waits for an answer.
@@ -100,16 +97,10 @@ class Finder(QObject):
         left = (one for one in sources if _ref(one) not in done)
         model, cache = self._model_cache.model(name), self._model_cache.cache
         try:
-            yield from search(model, left, word, cache=cache, may_go_on=self._may_go_on)
+            may_go_on = partial(self.steps.may_go_on, self._model_cache.gate)
+            yield from search(model, left, word, cache=cache, may_go_on=may_go_on)
         except (UnknownWord, InvalidPrompt) as error:
             yield error
-
-    def _may_go_on(self) -> bool:
-        """In the thread: wait while a person waits for an answer; False once it was stopped."""
-        while not self.steps.stopping:
-            if self._model_cache.gate.wait(LOOK):
-                return not self.steps.stopping
-        return False
 
     def _deliver(self, step: object) -> None:
         if not isinstance(step, PlaneFindings):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ...commands.models import ModelCache
     from ...sources.source import PlaneSource
 
-LOOK = 0.1
-"""Seconds after which waiting work looks whether it was stopped."""
 KEPT = 256 << 20
 """Images of more bytes are not kept open."""
 Work = tuple[int, Path | None, Callable[[Any], "PlaneSource"]]
@@ -84,7 +82,7 @@ class SeriesAhead(QObject):
             if not source.is_big:
                 yield from encode_ahead(
                     model, partial(_read, source), [0], models.cache,
-                    may_go_on=partial(self._may_go_on, models),
+                    may_go_on=partial(self.steps.may_go_on, models.gate),
                 )  # fmt: skip
 
     def _open(self, index: int, path: Path, *, keep: bool) -> Opened:
@@ -92,13 +90,6 @@ class SeriesAhead(QObject):
         if keep and _is_small(opened):
             self._kept = index, stamp_of(path), opened
         return opened
-
-    def _may_go_on(self, models: ModelCache) -> bool:
-        """In the thread: wait while a person waits; False once it was stopped."""
-        while not self.steps.stopping:
-            if models.gate.wait(LOOK):
-                return not self.steps.stopping
-        return False
 
 
 def _read(source: PlaneSource, _: int) -> Any:
