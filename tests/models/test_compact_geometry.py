@@ -108,7 +108,7 @@ def test_a_part_of_an_image_reads_as_the_whole_image_would(rng, area):
     values = rng.normal(size=(20, 40)).astype(np.float32)
     whole = np.full((90, 120), OUTSIDE, np.float32)
     whole[20:40, 30:70] = values
-    part = windows.Part(values, (20, 30), (90, 120))
+    part = windows.PartLogits(values, (20, 30), (90, 120))
     y0, x0, y1, x1 = area
 
     assert np.array_equal(part.within(area), whole[y0:y1, x0:x1])
@@ -119,7 +119,7 @@ def test_a_part_of_an_image_reads_as_the_whole_image_would(rng, area):
 def test_an_answer_knows_its_object_without_the_whole_image():
     values = np.full((20, 40), -3, np.float32)
     values[4:9, 5:17] = 2
-    answer = windows.PartPrediction(windows.Part(values, (20, 30), (90, 120)), 0.7)
+    answer = windows.PartPrediction(windows.PartLogits(values, (20, 30), (90, 120)), 0.7)
 
     mask, corner = answer.cut_out()
 

@@ -17,12 +17,11 @@ from ..checks import check_choice, checked_labels
 from ..errors import InvalidArgument, InvalidLabels
 from ..images import AnyArray, ArraySource
 from ..values import ArrayValue, listed, read_only
-from .base import Capability, Embedding
+from .base import BoolArray, Capability, Embedding
 from .registry import unable
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
 Kind = Literal["semantic", "instance"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Box2D = tuple[int, int, int, int]

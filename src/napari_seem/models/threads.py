@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
@@ -161,7 +161,7 @@ class IdleGate:
 
 
 @contextmanager
-def _threads(wanted: Any) -> Iterator[None]:
+def _threads(wanted: Callable[[], int]) -> Iterator[None]:
     """Set the number of threads of this thread for a while, if torch has been imported."""
     global _held
     torch: Any = sys.modules.get("torch")

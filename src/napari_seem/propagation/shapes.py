@@ -123,9 +123,8 @@ def signed_distance(mask: BoolArray) -> FloatArray:
     The border lies between pixels.
     """
     distance = np.asarray(0.5 - ndimage.distance_transform_edt(~mask), np.float32)
-    for found in ndimage.find_objects(
-        mask.view(np.uint8)
-    ):  # the border is never further than the object's box
+    # inside, the border is never further than the object's box
+    for found in ndimage.find_objects(mask.view(np.uint8)):
         around = tuple(slice(max(one.start - 1, 0), one.stop + 1) for one in found)
         part = mask[around]
         distance[around][part] = ndimage.distance_transform_edt(part)[part] - 0.5

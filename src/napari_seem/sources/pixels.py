@@ -205,7 +205,7 @@ def encode_frame(
 def begin_frame(
     model: LazyEncoder, pixels: PlanePixels, frame: Frame, raw: AnyArray | None = None
 ) -> Embedding:
-    """As `encode_frame`, but only prepare it: turns encode what they look at."""
+    """As `encode_frame` of `raw` (h, w) or (h, w, C), but turns encode what they look at."""
     appearance, shown = _shown(pixels, frame, raw)
     return model.encode_lazily(shown, appearance.sample)
 
@@ -213,6 +213,7 @@ def begin_frame(
 def _shown(
     pixels: PlanePixels, frame: Frame, raw: AnyArray | None
 ) -> tuple[Appearance, npt.NDArray[np.uint8]]:
+    """Read a frame, (h, w) or (h, w, C), where it was not, and show it: uint8 (h, w, 3)."""
     appearance = pixels.appearance
     return appearance, appearance.show(pixels.read(frame) if raw is None else raw)
 

@@ -148,9 +148,8 @@ def draw_points(layer: Points, drawn: Sequence[Drawn]) -> None:
     places = [d.vertices[0] for d in drawn if d.vertices is not None]
     data = np.array(places).reshape(-1, layer.ndim)
     signs, uids = [SIGNS[d.prompt.positive] for d in drawn], [d.prompt.uid for d in drawn]
-    kept = (
-        list(layer.features.get(UID, ()))[: len(drawn)] == uids
-    )  # such as where the last is undone
+    # such as where the last is undone
+    kept = list(layer.features.get(UID, ()))[: len(drawn)] == uids
     if not (kept and np.array_equal(layer.data, data)):
         layer.data = data
     if not kept:

@@ -88,7 +88,7 @@ def spatial(prompts: Iterable[Prompt]) -> list[Point | Box | Polygon | Scribble 
     return [p for p in prompts if not isinstance(p, (Text, Reference))]
 
 
-def draw(prompts: Sequence[Prompt], view: View, previous: windows.Part | None) -> FloatArray:
+def draw(prompts: Sequence[Prompt], view: View, previous: windows.PartLogits | None) -> FloatArray:
     """Draw spatial prompts into a window.
 
     Parameters
@@ -96,7 +96,7 @@ def draw(prompts: Sequence[Prompt], view: View, previous: windows.Part | None) -
     prompts : sequence of Prompt
         Texts and references are skipped.
     view : View
-    previous : Part, optional
+    previous : PartLogits, optional
         Logits of the turn before.
 
     Returns

@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from ...prompts import Point, Prompt, Scribble, rasterize
 from ..base import OUTSIDE, mask_bbox
+from .windows import Area
 
 SETTLED = 8
 """From this many clicks on, an object is only changed where it is clicked."""
@@ -28,7 +29,6 @@ OPENING = 2
 CLOSER_LOOKS, CLOSEST = 2, 16.0
 """Number of closer windows to decode, each half as wide, and the least side in image pixels."""
 
-Area = tuple[int, int, int, int]
 FloatArray = npt.NDArray[np.float32]
 DecodeAround = Callable[[tuple[float, float], float], FloatArray]
 """Centre (y, x) and side in image pixels of a window -> logits (H, W), `OUTSIDE` around it."""
@@ -48,7 +48,7 @@ class Hint:
         return inside < 0.5 if self.positive else inside > 0.5
 
     def seen_from(self, area: Area) -> Hint:
-        """Return the hint in the pixels of an `area` (y0, x0, y1, x1) of the image."""
+        """Return the hint in the pixels (h, w) of an `area` (y0, x0, y1, x1) of the image."""
         return Hint(self.rows - area[0], self.cols - area[1], self.positive)
 
     @property

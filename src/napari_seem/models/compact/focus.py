@@ -132,7 +132,7 @@ def rim_share(view: View, inside: np.ndarray) -> float:
     return max((float(line.mean()) for line in lines), default=0.0)
 
 
-def gives_size(prompts: Sequence[Prompt], previous: windows.Part | None) -> bool:
+def gives_size(prompts: Sequence[Prompt], previous: windows.PartLogits | None) -> bool:
     """Return whether the whole object is known: by a region, or by the answer of the turn before.
 
     `previous` holds its logits, or is None.

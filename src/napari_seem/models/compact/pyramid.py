@@ -35,12 +35,11 @@ Box = tuple[int, int, int, int]
 """Half-open rows and columns of coarse cells: (top, left, bottom, right)."""
 Features = tuple[Tensor, Tensor]
 """Coarse (C, h, w) and fine (D, 2 h, 2 w)."""
-
 Brightness = tuple[float, float]
 """Mean and deviation of the 0..1 values of an image."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Level:
     """One encoded scale of an image.
 
@@ -110,17 +109,13 @@ class LazyLevel(Level):
         What was encoded of it: the whole alone, once that was.
     """
 
-    parts: tuple[Level, ...]
-    _spent: int
-    _read: Callable[[], Tensor]
-    _encode: Callable[[Tensor], Features]
-
     def __init__(
         self, read: Callable[[], Tensor], encode: Callable[[Tensor], Features],
         shape: tuple[int, int], scale: tuple[float, float],
     ) -> None:  # fmt: skip
-        self.__dict__.update(shape=shape, scale=scale, corner=None)
-        self.__dict__.update(parts=(), _spent=0, _read=read, _encode=encode)
+        self.shape, self.scale = shape, scale
+        self.parts: tuple[Level, ...] = ()
+        self._spent, self._read, self._encode = 0, read, encode
 
     @property
     def coarse(self) -> Tensor:  # type: ignore[override]
@@ -146,10 +141,10 @@ class LazyLevel(Level):
         spent = self._spent + (bottom - top) * (right - left)
         if spent < self.cells[0] * self.cells[1]:
             part = self._encoded(top, left, bottom, right)
-            self.__dict__.update(parts=(*self.parts, part), _spent=spent)
+            self.parts, self._spent = (*self.parts, part), spent
         else:
             part = Level(*self._encode(self._pixels), self.shape, self.scale)
-            self.__dict__.update(parts=(part,))
+            self.parts = (part,)
         return part
 
     @cached_property
@@ -248,7 +243,7 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode="bilinear", antialias=True)
 
 
-def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> tuple[Tensor, Tensor]:
+def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> Features:
     """Encode a normalised image (1, 3, H, W) as it is: coarse (C, h, w) and fine (D, 2 h, 2 w)."""
     padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
     padded = F.pad(image, padding).to(compute).contiguous(memory_format=torch.channels_last)

@@ -25,7 +25,7 @@ from .canvas import View
 from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
-from .windows import Part, PartPrediction
+from .windows import PartLogits, PartPrediction
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -119,7 +119,10 @@ def _decoded(model: CompactModel, asked: Sequence[Windows]) -> list[list[Decoded
 
 
 def answer(
-    model: CompactModel, embedding: Embedding, prompts: Sequence[Prompt], previous: Part | None
+    model: CompactModel,
+    embedding: Embedding,
+    prompts: Sequence[Prompt],
+    previous: PartLogits | None,
 ) -> Turn:
     """Answer one turn; see `CompactModel.predict`.
 
@@ -128,7 +131,7 @@ def answer(
     model : CompactModel
     embedding : Embedding
     prompts : sequence of Prompt
-    previous : Part, optional
+    previous : PartLogits, optional
         Logits of the turn before; see `check_memory`.
 
     Yields
@@ -177,7 +180,7 @@ class _Object:
     prompts: Sequence[Prompt]
     concept: ConceptVectors
     known: Extent
-    previous: Part | None
+    previous: PartLogits | None
     smallest: int
 
     def decoded(self, model: CompactModel) -> Step:
@@ -260,11 +263,11 @@ class _Ladder:
         return ranked(self.found, [one.prior for one in self.candidates[: len(self.found)]])
 
 
-def check_memory(memory: object, shape: tuple[int, int]) -> Part | None:
+def check_memory(memory: object, shape: tuple[int, int]) -> PartLogits | None:
     """Return the logits of an answer on an image of `shape`; raise `InvalidPrompt` for others."""
     if isinstance(memory, np.ndarray) and memory.dtype == np.float32 and memory.shape == shape:
-        return Part(read_only(memory), (0, 0), shape)
-    if memory is None or (isinstance(memory, Part) and memory.shape == shape):
+        return PartLogits(read_only(memory), (0, 0), shape)
+    if memory is None or (isinstance(memory, PartLogits) and memory.shape == shape):
         return memory
     raise InvalidPrompt(
         f"the memory is {said(memory)}, not that of an answer on this image of {shape[0]} x "
@@ -274,7 +277,7 @@ def check_memory(memory: object, shape: tuple[int, int]) -> Part | None:
 
 def _everywhere(
     model: CompactModel, embedding: Embedding, wanted: PromptMeaning, prompts: Sequence[Prompt]
-) -> tuple[Part, float]:
+) -> tuple[PartLogits, float]:
     """Find all pixels of what is wanted: their logits, and a score."""
     from .everything import sweep
     from .recognize import region
@@ -284,10 +287,12 @@ def _everywhere(
     else:
         levels = pyramid.levels(embedding)
         logits, score = sweep(model, levels, prompts, wanted.concept, embedding.shape)
-    return Part(logits, (0, 0), embedding.shape), score
+    return PartLogits(logits, (0, 0), embedding.shape), score
 
 
-def _settled(model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]) -> Part:
+def _settled(
+    model: CompactModel, there: _Object, decoded: Decoded, shape: tuple[int, int]
+) -> PartLogits:
     """Return an answer's logits in the image, as far as clicks allow; see `corrections`."""
     part, side = _pasted(decoded, shape), decoded.view.side
     given = corrections.hints(there.prompts, shape)
@@ -305,12 +310,12 @@ def _settled(model: CompactModel, there: _Object, decoded: Decoded, shape: tuple
     before = None if previous is None else previous.within(area)
     given = [hint.seen_from(area) for hint in given]
     logits = corrections.corrected(part.within(area), before, given, side, closer)
-    return Part(logits, area[:2], shape)
+    return PartLogits(logits, area[:2], shape)
 
 
 def _named(
-    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, part: Part, score: float,
-    others: Others | None = None,
+    model: CompactModel, embedding: Embedding, wanted: PromptMeaning, part: PartLogits,
+    score: float, others: Others | None = None,
 ) -> Prediction:  # fmt: skip
     """Name the object of these logits, and wrap them up."""
     from .recognize import name_of
@@ -322,10 +327,10 @@ def _named(
     return PartPrediction(part, float(score), name, others)
 
 
-def _pasted(decoded: Decoded, shape: tuple[int, int]) -> Part:
+def _pasted(decoded: Decoded, shape: tuple[int, int]) -> PartLogits:
     """Return a window's logits in an image of `shape` (H, W)."""
     values, (y0, x0, _, _) = decoded.view.paste(decoded.logits, shape)
-    return Part(values.clamp(min=OUTSIDE + 0.1).numpy(), (y0, x0), shape)
+    return PartLogits(values.clamp(min=OUTSIDE + 0.1).numpy(), (y0, x0), shape)
 
 
 def _only_hints(prompts: Sequence[Prompt]) -> bool:

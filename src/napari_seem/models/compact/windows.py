@@ -27,13 +27,13 @@ CLOSEST = 8
 """The same where a region or an earlier answer gives the size of the object. Found on training
 images: a box around an object of under 6 pixels then gives an IoU of .55, with SMALLEST .35."""
 
-
 FloatArray = npt.NDArray[np.float32]
 Area = tuple[int, int, int, int]
+"""Half-open rows and columns of pixels of an image: (y0, x0, y1, x1)."""
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PartLogits:
     """Logits of a part of an image; those of the rest are `OUTSIDE`.
 
     Attributes
@@ -55,18 +55,18 @@ class Part:
 
     @property
     def area(self) -> Area:
-        """Half-open (y0, x0, y1, x1) of the part in the image."""
+        """Where the part lies in the image."""
         (y, x), (height, width) = self.corner, self.values.shape
         return y, x, y + height, x + width
 
     @cached_property
     def bbox(self) -> Area | None:
-        """Half-open (y0, x0, y1, x1) in the image of what is over 0, or None."""
+        """Where in the image the logits are over 0; None where none is."""
         (y, x), bbox = self.corner, mask_bbox(self.values > 0)
         return None if bbox is None else (bbox[0] + y, bbox[1] + x, bbox[2] + y, bbox[3] + x)
 
     def within(self, area: Area) -> FloatArray:
-        """Return the logits of any area (y0, x0, y1, x1) of the image; may be `values` itself."""
+        """Return the logits (h, w) of any area of the image; may be `values` itself."""
         if area == self.area:
             return self.values
         return self.at(np.arange(area[0], area[2]), np.arange(area[1], area[3]))
@@ -88,21 +88,21 @@ class PartPrediction(Prediction):
 
     Parameters
     ----------
-    part : Part
+    part : PartLogits
         The logits that were computed; `memory` of the answer.
     score, label, others
         As of a `Prediction`.
     """
 
     def __init__(
-        self, part: Part, score: float, label: str | None = None,
+        self, part: PartLogits, score: float, label: str | None = None,
         others: Callable[[], Sequence[Prediction]] | None = None,
     ) -> None:  # fmt: skip
         own = {"memory": part, "score": score, "label": label, "others": once(others)}
         for name, value in own.items():
             object.__setattr__(self, name, value)
 
-    memory: Part
+    memory: PartLogits
 
     @cached_property
     def logits(self) -> FloatArray:  # type: ignore[override]

@@ -39,14 +39,14 @@ def conv1x1(x: Tensor, layer: nn.Conv2d) -> Tensor:
     return F.linear(x.permute(0, 2, 3, 1), weight, layer.bias).permute(0, 3, 1, 2)
 
 
-class Scratch:
+class SpareMemory:
     """Memory that is used again and again: fresh memory costs as much as the sums."""
 
     def __init__(self) -> None:
         self._memory: dict[str, Tensor] = {}
 
     def take(self, name: str, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Return the memory of a name in a shape, with anything in it."""
+        """Return the memory of a name as a tensor, such as (36, n, C), with anything in it."""
         size = math.prod(shape)
         if name not in self._memory or self._memory[name].numel() < size:
             self._memory[name] = like.new_empty(size)
@@ -63,14 +63,14 @@ class Conv3x3(nn.Conv2d):
         super().__init__(inputs, outputs, 3, padding=1, bias=bias)
         self._kept: tuple[Tensor, int, Tensor] | None = None
 
-    def forward(self, x: Tensor, scratch: Scratch | None = None) -> Tensor:
+    def forward(self, x: Tensor, scratch: SpareMemory | None = None) -> Tensor:
         """Map (B, C, H, W) to (B, C_out, H, W), in the memory of `x` where that is possible."""
         wide = x.shape[0] == 1 and x.shape[2] * x.shape[3] >= SMALLEST
         exact = x.dtype == self.weight.dtype == torch.float32 and x.device.type == "cpu"
         plain = torch.is_autocast_enabled("cpu") or torch.is_grad_enabled()
         if plain or not (wide and exact):
             return super().forward(x)
-        out = _convolve(x[0].permute(1, 2, 0), self._kernels(), self.bias, scratch or Scratch())
+        out = _convolve(x[0].permute(1, 2, 0), self._kernels(), self.bias, scratch or SpareMemory())
         return out[None].permute(0, 3, 1, 2)
 
     def _kernels(self) -> Tensor:
@@ -85,7 +85,7 @@ class Conv3x3(nn.Conv2d):
         return kernels
 
 
-def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, scratch: Scratch) -> Tensor:
+def _convolve(x: Tensor, kernels: Tensor, bias: Tensor | None, scratch: SpareMemory) -> Tensor:
     """Convolve (H, W, C) with kernels (36, C, C_out): (H, W, C_out), in its memory if it fits."""
     height, width, inputs = x.shape
     rows, columns = -(-height // STEP), -(-width // STEP)
@@ -137,7 +137,7 @@ class Forth:
 
 
 class Back:
-    """The transform of a row of products, down and across."""
+    """The transform of a row of products (6, 6, n, C), down and across."""
 
     def __init__(self, columns: int, like: Tensor) -> None:
         channels = like.shape[-1]
@@ -152,7 +152,7 @@ class Back:
 
 
 def _six(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
-    """Transform six values into six, in one direction; by sums, as most factors are 0 or 1."""
+    """Transform six values (..., C) into six, in one direction; most factors are 0 or 1."""
     even, odd = spare
     torch.sub(x[4], x[2], alpha=4, out=even)
     torch.sub(x[3], x[1], alpha=4, out=odd)
@@ -167,7 +167,7 @@ def _six(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
 
 
 def _four(x: Sequence[Tensor], out: Sequence[Tensor], spare: Tensor) -> None:
-    """Transform six products into four results, in one direction."""
+    """Transform six products (..., C) into four results, in one direction."""
     first, second = spare
     torch.add(x[1], x[2], out=first)
     torch.add(x[3], x[4], out=second)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..patience import checkpoint
 from .attention import Attention, sine_positions
 from .config import SeemConfig
-from .convolution import Conv3x3, Scratch, conv1x1, normalise_
+from .convolution import Conv3x3, SpareMemory, conv1x1, normalise_
 
 GROUPS = 32
 
@@ -37,7 +37,7 @@ class PixelDecoder(nn.Module):
         `features` are res2..res5, each (B, C_i, H_i, W_i).
         """
         x = self.layer_4(self.transformer["encoder"](conv1x1(features[3], self.input_proj)))
-        scales, scratch = [x], Scratch()
+        scales, scratch = [x], SpareMemory()
         for level in (3, 2, 1):
             checkpoint()
             lateral = self.get_submodule(f"adapter_{level}")(features[level - 1])
@@ -72,7 +72,7 @@ class Smooth(Conv3x3):
         super().__init__(width, width, bias=False)
         self.norm = nn.GroupNorm(GROUPS, width)
 
-    def forward(self, x: Tensor, scratch: Scratch | None = None) -> Tensor:
+    def forward(self, x: Tensor, scratch: SpareMemory | None = None) -> Tensor:
         """Map (B, C, H, W) to (B, C, H, W)."""
         return normalise_(super().forward(x, scratch), self.norm, relu=True)
 

@@ -232,7 +232,7 @@ class TokenEncoder(nn.Module):
         self.layernorm = nn.LayerNorm(config.hidden, eps=EPSILON)
 
     def apart(self, tokens: Tensor) -> Tensor:
-        """Run the tokens of one kind of canvas (N A + A, C) to the merger."""
+        """Run the tokens (N A + A, C) of one kind of canvas to the merger: (N A + A, C)."""
         for layer in self.layers[: self.config.merged_after + 1]:
             checkpoint()
             tokens = layer(tokens, self.config.grid[0] * self.config.grid[1] // 2)

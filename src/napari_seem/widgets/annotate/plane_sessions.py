@@ -237,16 +237,12 @@ class PlaneSessions:
         """Whether the next turn needs no encoding."""
         return self._models.is_encoded(one.question.model, one.known, one.session.request())
 
-    def used_parts(self, one: PlaneSession) -> bool:
-        """Whether an answer came of parts of the plane."""
-        return uses_parts(one.session.resolve)
-
     def settle(self, one: PlaneSession) -> bool:
         """Let answers from parts of a plane be given anew, from all of it; False for no such.
 
         So an object is written as its prompts lead to it, whenever they were made.
         """
-        if not self.used_parts(one):
+        if not uses_parts(one.session.resolve):
             return False
         one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
         return True

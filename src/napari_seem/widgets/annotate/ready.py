@@ -39,7 +39,7 @@ ROOM = 4
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Preparation:
     """What is to be ready.
 
     Attributes
@@ -140,19 +140,19 @@ class GettingReady(QObject):
             run = partial(self._run, wanted, self._annotator.model_cache)
             self.steps.start("Getting ready", 1, run)
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> Preparation:
         annotator = self._annotator
         image, plane, model = annotator.image, annotator.plane, annotator.model_name
         if image is None or plane is None:
-            return Wanted(model)
+            return Preparation(model)
         try:
             question = annotator.question(image)
             known = annotator.sessions.known(plane, question.input)
             if known.source.is_big:
-                return Wanted(model, known, _shown_frame(image, plane))
-            return Wanted(model, known, None, self._beside(image, plane, question))
+                return Preparation(model, known, _shown_frame(image, plane))
+            return Preparation(model, known, None, self._beside(image, plane, question))
         except NapariSeemError:
-            return Wanted(model)
+            return Preparation(model)
 
     def _beside(self, image: Image, plane: Plane, question: Question) -> tuple[KnownPlane, ...]:
         """The next and the former plane along the axis that was moved along last."""
@@ -165,7 +165,7 @@ class GettingReady(QObject):
             self._annotator.sessions.known(_moved(plane, axis, k), question.input) for k in near
         )
 
-    def _run(self, wanted: Wanted, models: ModelCache) -> Iterator[str]:
+    def _run(self, wanted: Preparation, models: ModelCache) -> Iterator[str]:
         """In the thread: load, encode what is shown, and then what lies beside it."""
         name, plane, spec = wanted.model, wanted.plane, MODELS.get(wanted.model)
         if models.loaded(name) is None:

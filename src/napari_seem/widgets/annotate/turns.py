@@ -14,6 +14,7 @@ from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPr
 from ...viewer.private import canvas_of
 from .._shared.events import later
 from .._shared.runner import Job, report_crash
+from .plane_sessions import uses_parts
 
 if TYPE_CHECKING:
     from ...models.base import Prediction
@@ -147,7 +148,7 @@ class Turns:
         if work is self._annotator.work and self._annotator.plane is not None:
             self._show(work)
             self._annotator.answered.emit(prediction)
-            if self._annotator.sessions.used_parts(work):
+            if uses_parts(work.session.resolve):
                 self._annotator.answered_in_part.emit()
 
     def _on_failure(self, work: PlaneSession, request: Request, error: Exception) -> None:
