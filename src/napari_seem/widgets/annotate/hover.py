@@ -42,6 +42,9 @@ NOT_ENCODED = (
 NO_POINTS = "The model '{}' takes no points, so that no mask is shown under the mouse."
 SLOW = "A mask takes {:.1f} s with this model; it is shown where the mouse rests."
 
+Place = tuple[tuple[float, ...], bool]
+"""Where the mouse is in the viewer's world, and whether a click there is on the object."""
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -73,7 +76,7 @@ class Situation:
 class Asked:
     """A click that nobody has made: where the mouse was, and the request that it would lead to."""
 
-    at: tuple[Any, ...]
+    at: Place
     situation: Situation
     request: Request
 
@@ -112,7 +115,7 @@ class Hover(QObject):
         self._events = Followed()
         self._soon = later(self, EVERY, self._ask)
         self._image: Image | None = None
-        self._at: tuple[Any, ...] | None = None
+        self._at: Place | None = None
         self._asked: Asked | None = None
         self._answer: tuple[Asked, Prediction] | None = None
         self._asked_at, self._took, self._said = 0.0, 0.0, ""
@@ -156,7 +159,7 @@ class Hover(QObject):
 
     def _on_move(self, _: ViewerModel, event: Any) -> None:
         """The mouse moved with no button held; only the newest position counts."""
-        self._at = (*event.position, "Control" not in event.modifiers)
+        self._at = event.position, "Control" not in event.modifiers
         if self._took > REST:
             self._soon.start(REST)
         elif not self._soon.isActive():
@@ -165,7 +168,7 @@ class Hover(QObject):
     def _on_press(self, _: ViewerModel, event: Any) -> Iterator[None]:
         """Compute the answer to a click at once; a drag moves or draws something."""
         if event.button in (1, 2) and "Alt" not in event.modifiers:
-            self._at = (*event.position, event.button == 1 and "Control" not in event.modifiers)
+            self._at = event.position, event.button == 1 and "Control" not in event.modifiers
             annotator = self._annotator
             if not (annotator.runner.busy or annotator.turns.last_ms > REST):
                 self._ask()
@@ -251,7 +254,7 @@ class Hover(QObject):
             )
         )
 
-    def _asked_here(self, situation: Situation, at: tuple[Any, ...]) -> Asked | None:
+    def _asked_here(self, situation: Situation, at: Place) -> Asked | None:
         """The click that could be made, or None where none would be answered at once."""
         annotator, layers, work = self._annotator, self._annotator.prompt_layers, None
         if layers is None or self._hand.tool != "point":
@@ -262,10 +265,10 @@ class Hover(QObject):
             work = annotator.work
             if work is None or work.session.prediction is None:
                 return None
-        positive = annotator.positive and at[-1]
+        positive = annotator.positive and at[1]
         if not positive and not any(prompt.positive for prompt in situation.prompts):
             return None
-        vertex = np.asarray(layers.points.world_to_data(at[:-1]), float)
+        vertex = np.asarray(layers.points.world_to_data(at[0]), float)
         try:  # the very point that a click there adds
             request = annotator.sessions.request_with(
                 drawn_point(vertex, situation.plane, positive).prompt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import ref
 
 from qtpy.QtCore import QObject, Signal
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from ...commands.models import KnownPlane, ModelCache
 from ...errors import Abandoned, NapariSeemError
-from ...models.patience import patiently
+from ...models.patience import checkpoint, patiently
 from ...models.registry import MODELS
 from ...sources.frames import SIDE, Frame, frames_around
 from ...viewer.coordinates import shown_area, spatial_shape
@@ -58,7 +58,7 @@ class Preparation:
     frame: Frame | None = None
     beside: tuple[KnownPlane, ...] = ()
 
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> tuple[object, ...]:
         """What tells it from others, without holding on to pixels."""
         return self.model, self.plane and ref(self.plane), self.frame
 
@@ -88,12 +88,12 @@ class GettingReady(QObject):
     def __init__(self, annotator: Annotator, page: QWidget) -> None:
         super().__init__(page)
         self._annotator, self._page = annotator, page
-        self.steps = Steps(self, lambda error: str(error) or type(error).__name__)
+        self.steps = Steps(self, str)
         self.steps.stepped.connect(self._on_step)
         self.steps.ended.connect(self._on_end)
         self._soon = later(self, IDLE, self._look)
         self._events = Followed()
-        self._asked: tuple[Any, ...] = ()
+        self._asked: tuple[object, ...] = ()
         self._failed: set[str] = set()
         self._no_room: set[tuple[int, int]] = set()
         self._begun = self._again = False
@@ -187,9 +187,9 @@ class GettingReady(QObject):
         if not models.is_encoded(name, plane, None):
             self._no_room.add(plane.source.shape)
         elif ROOM * opened.embedding.nbytes <= models.cache.max_bytes:
-            for other in wanted.beside:
-                with patiently(partial(self._pause, models, rest=True)):
-                    self._pause(models, rest=True)
+            with patiently(partial(self._pause, models, rest=True)):
+                for other in wanted.beside:
+                    checkpoint()
                     models.prepare(name, other)
 
     def _pause(self, models: ModelCache, *, rest: bool = False) -> None:
