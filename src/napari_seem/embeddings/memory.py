@@ -93,7 +93,9 @@ class EmbeddingCache:
             self._use(key, entry, need)
         return entry
 
-    def get_or_begin(self, key: Key, begin: Callable[[], Embedding]) -> tuple[Embedding, bool]:
+    def get_or_begin(
+        self, key: Key, begin: Callable[[], Embedding], on_part: Callable[[], object] = lambda: None
+    ) -> Embedding:
         """Return the embedding under `key`, or one of which parts are encoded as they are needed.
 
         Parameters
@@ -102,26 +104,24 @@ class EmbeddingCache:
         begin : callable
             Prepares one; see `LazyEncoder`. It is kept apart, the last few of them, until the
             whole is there: no other method returns it, and it is not written to disk.
-
-        Returns
-        -------
-        embedding : Embedding
-        is_whole : bool
+        on_part : callable
+            Called without arguments where the whole is not there.
         """
         whole = self.get(key)
         if whole is not None:
-            return whole, True
+            return whole
         with self._lock:
             begun = self._begun.get(key)
         begun = begin() if begun is None else begun
         with self._lock:
             if key in self._entries:
-                return self._entries[key], True
+                return self._entries[key]
             self._begun[key] = begun
             self._begun.move_to_end(key)
             if len(self._begun) > MOST_BEGUN:
                 self._begun.popitem(last=False)
-        return begun, False
+        on_part()
+        return begun
 
     def is_begun(self, key: Key) -> bool:
         """Return whether turns use parts of an image that is not encoded as a whole."""

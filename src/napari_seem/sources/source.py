@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -287,11 +287,8 @@ def encode_plane(
     if cache is None:
         return OpenPlane(model, model.encode(pixels), source, content)
     key = model.identity, content
-    if on_part is None or not isinstance(model, LazyEncoder):
-        embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
+    if on_part is not None and isinstance(model, LazyEncoder):
+        embedding = cache.get_or_begin(key, partial(model.encode_lazily, pixels), on_part)
     else:
-        lazy = model
-        embedding, whole = cache.get_or_begin(key, lambda: lazy.encode_lazily(pixels))
-        if not whole:
-            on_part()
+        embedding = cache.get_or_encode(key, lambda: model.encode(pixels), need=need)
     return OpenPlane(model, embedding, source, content)

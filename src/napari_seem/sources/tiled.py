@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -211,14 +212,11 @@ class TiledModel:
         plane, model = embedding.pixels, self.model
         name, read = plane.name_of(frame)
         key = self.identity, name
-        if self._on_part is None or not isinstance(model, LazyEncoder):
-            return self.cache.get_or_encode(
-                key, lambda: encode_frame(model, plane, frame, read), need=need
-            )
-        found, whole = self.cache.get_or_begin(key, lambda: begin_frame(model, plane, frame, read))
-        if not whole:
-            self._on_part()
-        return found
+        if self._on_part is not None and isinstance(model, LazyEncoder):
+            begin = partial(begin_frame, model, plane, frame, read)
+            return self.cache.get_or_begin(key, begin, self._on_part)
+        encode = partial(encode_frame, model, plane, frame, read)
+        return self.cache.get_or_encode(key, encode, need=need)
 
     def encode_begun(self, embedding: TiledEmbedding) -> None:
         """Encode the frames as wholes of which turns of another `TiledModel` use parts."""
