@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 CGROUPS = Path("/sys/fs/cgroup")
 LONGEST_WAIT = 5.0
@@ -164,7 +164,7 @@ class IdleGate:
 def _threads(wanted: Callable[[], int]) -> Iterator[None]:
     """Set the number of threads of this thread for a while, if torch has been imported."""
     global _held
-    torch: Any = sys.modules.get("torch")
+    torch = sys.modules.get("torch")
     if torch is None or not hasattr(torch, "set_num_threads"):
         yield
         return
@@ -182,7 +182,7 @@ def _threads(wanted: Callable[[], int]) -> Iterator[None]:
             _held -= 1
 
 
-def _set(torch: Any, count: int) -> None:
+def _set(torch: ModuleType, count: int) -> None:
     if torch.get_num_threads() != count:
         torch.set_num_threads(count)
 
