@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from napari.settings import get_settings
 
 from napari_seem.planes import Plane
 from napari_seem.prompts import Point, Polygon, Scribble, rasterize
+from napari_seem.viewer.coordinates import shown_plane
 from napari_seem.viewer.drawn import drawn_shape
 from napari_seem.viewer.prompt_layers import PromptLayers
 from napari_seem.viewer.shown import channel_layers
@@ -128,3 +130,22 @@ def test_channels_are_the_visible_gray_layers_exactly_on_the_image(viewer):
     assert channel_layers(second, viewer.layers) == (first, second, third)
     third.visible = False
     assert channel_layers(second, viewer.layers) == (first, second)
+
+
+def test_points_go_where_napari_slices_behind(make_napari_viewer, qtbot):
+    settings = get_settings().experimental
+    before, settings.async_ = settings.async_, True
+    try:
+        viewer = make_napari_viewer(show=True)
+        image = viewer.add_image(np.zeros((3, 20, 20), np.uint8))
+        layers = PromptLayers(viewer, image, lambda: None, lambda _: None)
+        layers.attach()
+        for at in ((1, 5, 5), (1, 8, 8)):
+            layers.points.add(at)
+        qtbot.waitUntil(lambda: layers.points.loaded, timeout=20_000)
+        first = layers.on(shown_plane(image, viewer.dims))[1:]
+        layers.show(shown_plane(image, viewer.dims), first)
+        qtbot.waitUntil(lambda: layers.points.loaded, timeout=20_000)
+        assert len(layers.points.data) == 1
+    finally:
+        settings.async_ = before

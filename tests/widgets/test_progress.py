@@ -117,6 +117,20 @@ def test_cancel_stops_steps_and_keeps_what_is_done(qtbot, shown):
     assert row.isHidden()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), ValueError("no number")])
+def test_steps_end_with_what_went_wrong(qtbot, error):
+    steps, outcomes = Steps(None, str), []
+    steps.ended.connect(outcomes.append)
+
+    def work():
+        yield 0
+        raise error
+
+    steps.start("Steps", 2, work)
+    qtbot.waitUntil(lambda: not steps.running, timeout=20_000)
+    assert outcomes == [str(error)]
+
+
 def test_the_outcome_of_a_cancelled_job_is_dropped(qtbot, shown):
     runner, let, heard = LatestRunner(), threading.Event(), []
     row = shown(runner.progress)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from canvas import Mouse, lay_out
 from napari.utils.notifications import notification_manager
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QPointF
 from qtpy.QtWidgets import QApplication, QWidget
 
+from benchmarks.jobs.mouse import LEFT, MOVE, NONE, PRESS, RELEASE, send
 from napari_seem.widgets.annotate import turns
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
@@ -95,6 +96,19 @@ def test_a_window_that_is_held_is_drawn_where_the_turn_fails(encoded, model, set
     qtbot.waitUntil(lambda: (2, False) in drawn)
     assert "ZeroDivisionError" in dock.panel.message.text()
     dock.annotator.clear()
+
+
+def test_a_window_that_is_held_is_drawn_where_the_press_becomes_a_drag(encoded, model, qtbot):
+    dock, mouse = encoded(LONG)
+    canvas = mouse.canvas.native
+    model.go.clear()
+    send(canvas, PRESS, QPointF(*mouse.pixel(SECOND)), LEFT, LEFT)
+    assert dock.annotator.runner.busy
+    drawn = count_draws(dock)
+    send(canvas, MOVE, QPointF(*mouse.pixel((5, 5))), NONE, LEFT)
+    canvas.update()
+    qtbot.waitUntil(lambda: bool(drawn))
+    send(canvas, RELEASE, QPointF(*mouse.pixel((5, 5))), LEFT, NONE)
 
 
 def test_what_a_click_and_its_undo_set_off(dock, settle):

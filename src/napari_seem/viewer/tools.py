@@ -153,9 +153,11 @@ def draw_points(layer: Points, drawn: Sequence[Drawn]) -> None:
     if not (kept and np.array_equal(layer.data, data)):
         layer.data = data
     if not kept:
-        layer.face_color = [COLOURS[d.prompt.positive] for d in drawn]
-        layer.symbol = [SYMBOLS[d.prompt.positive] for d in drawn]
-        layer.size = layer.current_size
+        events = layer.events  # at which napari draws, with NAPARI_ASYNC also points that are gone
+        with events.face_color.blocker(), events.symbol.blocker(), events.highlight.blocker():
+            layer.face_color = [COLOURS[d.prompt.positive] for d in drawn]
+            layer.symbol = [SYMBOLS[d.prompt.positive] for d in drawn]
+        layer.size = layer.current_size  # which draws all of it
         layer.features = {"sign": signs, UID: uids}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from napari.qt.threading import create_worker
@@ -67,7 +67,7 @@ class Steps(QObject):
         self.progress.start(title, total)
         worker = create_worker(_until(work, self._stop), _start_thread=False, _ignore_errors=True)
         worker.yielded.connect(self._stepped)
-        worker.returned.connect(lambda _: self._end("stopped" if self._stop.is_set() else ""))
+        worker.returned.connect(self._returned)
         worker.errored.connect(self._failed)
         self._worker = worker
         worker.start()
@@ -100,6 +100,12 @@ class Steps(QObject):
         self.progress.show_done(self.progress.done + 1)
         self.stepped.emit(outcome)
 
+    def _returned(self, errors: tuple[RuntimeError, ...]) -> None:
+        for error in errors:
+            self._failed(error)
+        if not errors:
+            self._end("stopped" if self._stop.is_set() else "")
+
     def _failed(self, error: Exception) -> None:
         self._end(self._explain(error))
 
@@ -113,7 +119,7 @@ class Steps(QObject):
 def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable[[], Any]:
     begin = called_once(work)
 
-    def run() -> Iterator[Any]:
+    def run() -> Generator[Any, None, tuple[RuntimeError, ...]]:
         pool: Any = QThreadPool.globalInstance()
         pool.releaseThread()  # it may wait for a turn, which needs one of as few as two threads
         try:
@@ -121,8 +127,11 @@ def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable
                 for outcome in begin():
                     yield outcome
                     if stop.is_set():
-                        return
+                        break
                     threads.give_way()
+            return ()
+        except RuntimeError as error:  # the worker takes one for its own end, and tells nobody
+            return (error,)
         finally:
             pool.reserveThread()
 

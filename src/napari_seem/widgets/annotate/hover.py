@@ -179,6 +179,7 @@ class Hover(QObject):
         yield
         if event.type == "mouse_move":
             self._drop()
+            self._annotator.turns.held.release()  # the picture moves with the mouse
 
     def _on_leave(self, _: object = None) -> None:
         if not self._viewer.mouse_over_canvas:
