@@ -11,6 +11,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from ..viewer.coordinates import spatial_shape
+from ..widgets.annotate.plane_sessions import uses_parts
 from .script import Click, DragBox, Gesture, Lasso, Say, Stroke
 
 if TYPE_CHECKING:
@@ -59,6 +60,12 @@ def perform(dock: AnnotateWidget, gesture: Gesture) -> float:
         _paint(dock, gesture)
     wait_until(lambda: not annotator.runner.busy and annotator.prediction not in (None, before))
     return time.perf_counter() - start
+
+
+def is_settled(dock: AnnotateWidget) -> bool:
+    """Whether the answer is that of the whole plane: a commit of it need not wait."""
+    work = dock.annotator.work
+    return work is None or not (work.session.prediction is None or uses_parts(work.session.resolve))
 
 
 def _paint(dock: AnnotateWidget, stroke: Stroke) -> None:

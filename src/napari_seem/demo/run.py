@@ -141,7 +141,7 @@ def _do(
 def _perform(
     dock: AnnotateWidget, sample: Sample, task: DemoTask
 ) -> tuple[list[float], list[int], float]:
-    from .gestures import perform
+    from .gestures import is_settled, perform, wait_until
 
     seconds = []
     for gesture in task.gestures:
@@ -154,6 +154,7 @@ def _perform(
         score = float(np.mean([i.score for _, i in offered])) if offered else 0.0
         ids = dock.take_all()
     else:
+        wait_until(lambda: is_settled(dock))
         prediction = dock.annotator.prediction
         score = prediction.score if prediction else 0.0
         label_id = dock.commit()
