@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from canvas import LEFT, RIGHT, press
@@ -134,6 +136,28 @@ def test_a_click_is_answered_while_the_button_is_down(shown, settle, model):
     settle(dock)
     assert len(dock.annotator.work.session.prompts) == 2
     assert len(given) == 2
+
+
+def test_no_press_is_answered_beforehand_by_a_slow_model(shown, settle, model, monkeypatch):
+    dock, mouse = shown
+    mouse.click(LEFT_DISC)
+    settle(dock)
+    predict = model.predict
+
+    def slowly(*asked):
+        time.sleep(1.2 * REST / 1e3)
+        return predict(*asked)
+
+    monkeypatch.setattr(model, "predict", slowly)
+    for at, busy in ((RIGHT_DISC, True), ((34, 22), False)):
+        mouse.hover(at)
+        hold_down(mouse, at, PRESS, LEFT)
+        assert dock.annotator.runner.busy == busy
+        settle(dock)
+        hold_down(mouse, at, RELEASE, NONE)
+        settle(dock)
+        assert dock.annotator.turns.last_ms > REST
+    assert len(dock.annotator.work.session.prompts) == 3
 
 
 def test_hover_writes_nothing_and_shows_what_a_click_gives(hovered, settle, model, rest):

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from ...models.base import Prediction
     from ...planes import Plane
     from ...session import Request
+    from .turns import Foreseen
 
 EVERY, REST = 100, 300
 """Milliseconds between two masks; and for which the mouse has to rest where one takes longer: no
@@ -80,7 +80,7 @@ class Asked:
     situation: Situation
     request: Request
 
-    def run(self) -> tuple[Prediction, float]:
+    def run(self) -> Foreseen:
         """Compute the answer, in any thread, and how many milliseconds it took."""
         started = time.perf_counter()
         return self.request.run(), (time.perf_counter() - started) * 1e3
@@ -117,7 +117,7 @@ class Hover(QObject):
         self._image: Image | None = None
         self._at: Place | None = None
         self._asked: Asked | None = None
-        self._answer: tuple[Asked, Prediction] | None = None
+        self._answer: tuple[Asked, Foreseen] | None = None
         self._asked_at, self._took, self._said = 0.0, 0.0, ""
         self._viewer.mouse_drag_callbacks.append(self._on_press)
         annotator.layers_changed.connect(self._forget)
@@ -294,9 +294,9 @@ class Hover(QObject):
             self._say(self._slow())
         return True
 
-    def _on_answer(self, asked: Asked, answer: tuple[Prediction, float]) -> None:
+    def _on_answer(self, asked: Asked, answer: Foreseen) -> None:
         prediction, self._took = answer
-        self._answer = asked, prediction
+        self._answer = asked, answer
         self._forget()
         work, situation = self._annotator.work, asked.situation
         if work is not None and work.session.prompts and work.session.prediction is None:
@@ -317,11 +317,11 @@ class Hover(QObject):
             self._panel.hover.setChecked(False)
             self._annotator.say(explained(error), error=True)
 
-    def _foreseen(self, work: PlaneSession, request: Request) -> Prediction | None:
-        """The answer to a request, where it is that of the click that was shown last."""
+    def _foreseen(self, work: PlaneSession, request: Request) -> Foreseen | None:
+        """The answer to a request, where it is that of the click that was asked about last."""
         if self._answer is None:
             return None
-        asked, prediction = self._answer
+        asked, answer = self._answer
         there = asked.situation
         same = (
             asked.request.prompts == request.prompts
@@ -330,7 +330,7 @@ class Hover(QObject):
             and there.model is self._annotator.model_cache.loaded(there.question.model)
             and not uses_parts(asked.request.resolve)
         )
-        return prediction if same else None
+        return answer if same else None
 
     def _slow(self) -> str:
         return SLOW.format(self._took / 1e3) if self._took > REST else ""

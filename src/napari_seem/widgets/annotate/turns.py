@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .annotator import Annotator
     from .plane_sessions import PlaneSession
 
+Foreseen = tuple["Prediction", float]
+"""An answer that was computed before it was asked for, and how many milliseconds that took."""
 REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
 """Errors that the last prompt is at fault for; it is taken back then."""
 HOLD, SLOW = 250, 500
@@ -85,14 +87,15 @@ class Turns:
     held : HeldWindow
         Keeps the window from being drawn while a turn is computed.
     foreseen : callable or None
-        Gives the answer to a request on a plane, where that is known before it is asked.
+        Gives the answer to a request on a plane, and how many milliseconds it took, where that is
+        known before it is asked.
     """
 
     def __init__(self, annotator: Annotator) -> None:
         self._annotator = annotator
         self.held = HeldWindow(annotator)
         self.last_ms = float("nan")
-        self.foreseen: Callable[[PlaneSession, Request], Prediction | None] | None = None
+        self.foreseen: Callable[[PlaneSession, Request], Foreseen | None] | None = None
 
     def close(self) -> None:
         """Let go of the window."""
@@ -117,7 +120,7 @@ class Turns:
         known = self.foreseen(work, request) if self.foreseen is not None else None
         if known is not None:
             self._annotator.runner.drop_waiting()
-            self._on_answer(work, request, started, known)
+            self._on_answer(work, request, started - known[1] / 1e3, known[0])
             return
         if encoded and not self.last_ms > SLOW:
             self.held.hold()
