@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -199,3 +201,20 @@ def test_a_job_that_reports_its_steps_ends_when_it_is_cancelled(qtbot, shown):
     assert not done
     assert len(steps) == 2
     runner.close()
+
+
+ENDS_AT_WORK = """
+import time
+from qtpy.QtWidgets import QApplication
+from napari_seem.widgets._shared.runner import Job, LatestRunner
+app, runner = QApplication([]), LatestRunner()
+runner.submit(Job(lambda: time.sleep(0.5), print, print))
+QApplication.processEvents()
+time.sleep(0.1)
+QApplication.processEvents()
+"""
+
+
+def test_a_program_that_ends_at_work_ends_in_order():
+    ended = subprocess.run([sys.executable, "-c", ENDS_AT_WORK], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

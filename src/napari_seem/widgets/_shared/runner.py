@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, TypeVar
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import ErrorNotification, notification_manager
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker as create_plain_worker
 
 from ...errors import NapariSeemError
@@ -17,6 +18,16 @@ from ...models import threads
 from .progress import Progress
 
 T = TypeVar("T")
+LONGEST_END = 30_000
+"""Milliseconds for which Python's end waits for threads that run."""
+
+
+@atexit.register
+def _wait_for_threads() -> None:
+    """Let workers end first: one that outlives Qt finds its signals deleted, and aborts."""
+    pool = QThreadPool.globalInstance()
+    if pool is not None:
+        pool.waitForDone(LONGEST_END)
 
 
 class Cancelled(NapariSeemError):
