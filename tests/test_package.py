@@ -158,16 +158,16 @@ def test_forms_ask_for_the_facts_and_the_log():
     assert "log.jsonl" in fields["log"]["attributes"]["description"]
 
 
-@pytest.mark.parametrize("chosen", [None, "active"])
-def test_threads_that_wait_sleep_unless_a_person_chose_otherwise(chosen):
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize("chosen", [None, "300000"])
+def test_threads_that_wait_sleep_soon_unless_a_person_chose_otherwise(chosen):
+    environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
     if chosen:
-        environment["OMP_WAIT_POLICY"] = chosen
+        environment["GOMP_SPINCOUNT"] = chosen
     code = (
         "import sys, os, napari_seem; assert 'torch' not in sys.modules; "
-        "print(os.environ['OMP_WAIT_POLICY'])"
+        "print(os.environ['GOMP_SPINCOUNT'])"
     )
     said = subprocess.run(
         [sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True
     )
-    assert said.stdout.strip() == (chosen or "passive")
+    assert said.stdout.strip() == (chosen or "2000")

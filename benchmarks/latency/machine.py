@@ -77,7 +77,7 @@ def facts(dtype: object) -> dict[str, str]:
         "instruction set": torch.backends.cpu.get_cpu_capability(),
         "number type": str(dtype).removeprefix("torch."),
         "threads of a turn": f"{threads.for_turns()} in the dock, {threads.limit()} without one",
-        "threads that wait": os.environ.get("OMP_WAIT_POLICY", "spin"),
+        "threads that wait": f"spin {os.environ.get('GOMP_SPINCOUNT', 'long')} times, then sleep",
         "load average before": f"{load:.2f}",
         "busy besides": busy_processes(),
     }

@@ -42,9 +42,9 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-# threads that spin while they wait for each other starve beside any busy program: a turn then took
-# ten times as long; OpenMP reads this once, when torch is imported
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# threads that spin for long while they wait for each other starve beside a busy program, and those
+# that sleep at once are slow on an idle machine; GNU's OpenMP reads this when torch is imported
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if TYPE_CHECKING:
     from .batch import Report
