@@ -65,10 +65,11 @@ def for_turns() -> int:
     Measured by the first call, in less than a tenth of a second: more threads than help are not
     used.
     """
-    most = max(1, min(limit(), cores() - 1))
-    if most not in _measured:
-        _measured[most] = 1 if most == 1 else _fastest(most)
-    return _measured[most]
+    room = cores() - 1
+    most = min(limit(), room) if room > 1 else 1  # who has no choice need not ask torch
+    if most > 1 and most not in _measured:
+        _measured[most] = _fastest(most)
+    return _measured.get(most, 1)
 
 
 def keep_to_cores() -> None:
