@@ -9,7 +9,7 @@ from napari_seem.errors import NapariSeemError
 
 BENCHES = (
     "adapt", "clicks", "compare", "concepts", "day", "everything", "in-context", "jobs", "latency",
-    "objects", "propagate", "scale", "seem", "seggpt",
+    "objects", "propagate", "scale", "seem", "seggpt", "tables",
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from napari_seem.prompts import Prompt, Reference, Text
 
 from .classical import TOOLS, available, classical_model
 from .datasets import ObjectSet, Picture, find_sets, sample_objects
-from .pages import measured_with, put_table
+from .pages import add_options, measured_with, put_table
 from .person import (
     drawn_box,
     drawn_lasso,
@@ -274,6 +274,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="show the figures of an earlier run by the same protocol, too",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write what was measured of each object")
-    parser.add_argument("--table", type=Path, help="write the tables into this page, too")
-    parser.add_argument("--mark", default="clicks", help="of the tables in the page")
+    add_options(parser, "clicks")
     return parser.parse_args(list(argv))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -34,3 +36,18 @@ def put_table(path: Path, table: str, mark: str, title: str) -> None:
         raise NapariSeemError(f"'{path}' has no marks '{begin}' and '{end}' for the table")
     head, tail = text.split(begin)[0], text.split(end, 1)[1]
     path.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
+
+
+def add_options(parser: argparse.ArgumentParser, mark: str) -> None:
+    """Let the tables of a bench be put into a page, between marks that are named `mark`."""
+    parser.add_argument("--table", type=Path, help="write the tables into this page, too")
+    parser.add_argument("--mark", default=mark, help="of the tables in the page")
+
+
+def publish(text: str, models: Iterable[Model], options: argparse.Namespace) -> None:
+    """Print tables and what they were measured with, and put them into a page if one is named."""
+    conditions = "\n".join(f"- {measured_with(model)}" for model in models)
+    text = f"{conditions}\n\n{text}"
+    print(text)
+    if options.table:
+        put_table(options.table, text, options.mark, options.mark.capitalize())
