@@ -5,7 +5,7 @@ From a script:
 Models      load_model, model_names, MODELS, download_model, available_devices, Model, Capability
 Images      Embedding (what `model.encode` gives), EmbeddingCache, Plane
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
-One object  Session (turn by turn; its `commit` gives an Edit)
+One object  Session (turn by turn; its `commit` gives an Edit), Context (what was accepted before)
 Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from .io.tracks import check_tracks
     from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
+    from .models.context import Context
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
@@ -102,6 +103,7 @@ _HOMES = {
     "io.tracks": ("check_tracks",),
     "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
+    "models.context": ("Context",),
     "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
     "models.panoptic": ("Panoptic", "Segment"),

@@ -18,6 +18,7 @@ from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
+from ..context import Context
 from ..cropped import cropped
 from ..teachable import Word
 from . import magnify, pyramid, turn, windows
@@ -63,6 +64,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
         self.accepted: Accepted | None = None
+        self.context = Context()
         VocabularyMixin.__init__(self, network, words)
         InContextMixin.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
@@ -207,6 +209,12 @@ class CompactModel(InContextMixin, VocabularyMixin):
     def is_adapted(self) -> bool:
         """Whether the model answers otherwise than as shipped, after `adapted`."""
         return self.first_decoder is not None or self.accepted is not None
+
+    def with_context(self, context: Context | None) -> Self:
+        """Return the same model, steered by objects that were accepted; see `ContextModel`."""
+        new = copy(self)
+        new.context = context or Context()
+        return new
 
     def plain(self) -> Self:
         """Return the model as it was before it was adapted."""
