@@ -166,7 +166,7 @@ class ExamplesWidget(Dock):
 
     def _on_tuned(self, step: Any) -> None:
         tuned = step[2]
-        self.panel.curve.put(tuned.loss, tuned.steps)
+        self.panel.curve.put(tuned.loss, tuned.step / tuned.steps)
 
     def _on_taught(self, outcome: str) -> None:
         self.panel.show_teaching(False)

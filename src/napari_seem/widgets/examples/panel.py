@@ -14,13 +14,14 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.in_context import Kind
+from .._shared.curve import Curve
 from .._shared.forms import form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .loss_curve import LossCurve
 from .strip import ExampleStrip
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files…"
+LOSS = "Loss: how much the model's labels of the examples differ from yours"
 KINDS: dict[str, Kind] = {
     "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
 }  # fmt: skip
@@ -53,7 +54,7 @@ class ExamplesPanel(QWidget):
         self.again = QPushButton("Start over")
         self.teach = QPushButton("Teach")
         self.save, self.open = QPushButton("Save lesson…"), QPushButton("Open lesson…")
-        self.curve, self.method = LossCurve(), QLabel()
+        self.curve, self.method = Curve(LOSS), QLabel()
         self.curve.setVisible(False)
         self._tips()
         self._arrange()
