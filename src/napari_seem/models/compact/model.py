@@ -53,6 +53,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
     """
 
     name = "compact"
+    sha256 = ""
+    """Of the weights file."""
     capabilities = CAPABILITIES
 
     def __init__(
