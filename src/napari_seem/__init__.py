@@ -10,6 +10,7 @@ Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
+Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from .models.panoptic import Panoptic, Segment
     from .models.registry import MODELS, available_devices, download_model, load_model, model_names
     from .objects import Objects, segment_objects
+    from .pixel_classes import PixelClasses, PixelClassifier, PixelFeatures, objects_of
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -109,6 +111,7 @@ _HOMES = {
         "MODELS", "available_devices", "download_model", "load_model", "model_names",
     ),
     "objects": ("Objects", "segment_objects"),
+    "pixel_classes": ("PixelClasses", "PixelClassifier", "PixelFeatures", "objects_of"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -132,6 +135,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
+    "PixelClassifier", "PixelClasses", "PixelFeatures", "objects_of",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
     "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",
