@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from types import MappingProxyType
 from typing import Self
 
@@ -11,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
+from ..checks import as_path
 from ..errors import InvalidLabels
 from ..models.base import Model
 from ..models.pixel_features import FeatureMap
 from ..progress import Progress, reporting
 from ..sources.frames import Area
 from ..values import ArrayValue, listed
+from . import files
 from .answers import PixelClasses
 from .features import FloatArray, PixelFeatures, resampled, strips
 from .head import Head
@@ -199,6 +202,43 @@ class PixelClassifier(ArrayValue):
             out[:, strip[0] - y0 : strip[2] - y0] = shares
         out.flags.writeable = False
         return out
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the classifier into a small file, from which it can be shared and taught more.
+
+        It holds the features and classes of the strokes' pixels, not the images.
+
+        Raises
+        ------
+        FileTrouble
+            The file can't be written; a file that was there is unchanged.
+        """
+        facts = {"model": self.identity, "names": dict(self.names), "colours": dict(self.colours)}
+        files.write(as_path(path), self.samples, facts)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], model: Model | None) -> Self:
+        """Read a classifier that was saved.
+
+        Parameters
+        ----------
+        path : str or Path
+        model : Model or None
+            The model that it was fitted with, with the same weights; None for one of plain filters.
+
+        Raises
+        ------
+        InvalidLabels
+            The file is damaged, is something else, or was fitted with another model or weights.
+        """
+        samples, facts = files.read(as_path(path))
+        identity = PixelFeatures.identity_of(model)
+        if facts["model"] != identity:
+            raise InvalidLabels(
+                f"'{path}' was fitted with '{facts['model']}', not with '{identity}'; choose that "
+                "model, or paint the strokes again"
+            )
+        return cls.of_samples(model, samples, facts["names"], facts["colours"])
 
     @staticmethod
     def _samples_for(also: PixelClassifier, model: Model | None) -> Samples:

@@ -50,10 +50,9 @@ def _filtered(image: FloatArray, sigma: float) -> Iterator[FloatArray]:
     smooth = np.stack([_gaussian(channel, sigma) for channel in image])
     yield from smooth
     grey, source = smooth.mean(0), image.mean(0)
-    dy, dx = np.gradient(grey)
+    dy, dx = _slope(grey, 0), _slope(grey, 1)
     yield sigma * np.hypot(dy, dx)
-    (yy, xy), xx = np.gradient(dy), np.gradient(dx, axis=1)
-    for eigenvalue in _eigenvalues(yy, xy, xx):
+    for eigenvalue in _eigenvalues(_slope(dy, 0), _slope(dy, 1), _slope(dx, 1)):
         yield sigma**2 * eigenvalue
     tensor = (_gaussian(part, sigma) for part in (dy * dy, dx * dy, dx * dx))
     for eigenvalue in _eigenvalues(*tensor):
@@ -67,6 +66,11 @@ def _filtered(image: FloatArray, sigma: float) -> Iterator[FloatArray]:
 def _gaussian(values: FloatArray, sigma: float) -> FloatArray:
     """Smooth an array (H, W)."""
     return ndimage.gaussian_filter(values, sigma, mode="nearest", truncate=3.0)
+
+
+def _slope(values: FloatArray, axis: int) -> FloatArray:
+    """Return the central differences of an array (H, W) along an axis."""
+    return ndimage.correlate1d(values, [-0.5, 0, 0.5], axis, mode="nearest")
 
 
 def _eigenvalues(yy: FloatArray, xy: FloatArray, xx: FloatArray) -> tuple[FloatArray, FloatArray]:
