@@ -11,6 +11,7 @@ Everything  model.segment(model.encode(image)); Wanted and filtered choose among
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
 Fine-tune   finetune, FineTuning, install_model, remove_model
+Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
         remove_model,
     )
     from .objects import Objects, segment_objects
+    from .pixel_classes import PixelClasses, PixelClassifier, PixelFeatures, objects_of
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -123,6 +125,7 @@ _HOMES = {
         "model_names", "remove_model",
     ),
     "objects": ("Objects", "segment_objects"),
+    "pixel_classes": ("PixelClasses", "PixelClassifier", "PixelFeatures", "objects_of"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -147,6 +150,7 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "teach", "save_lesson", "load_lesson", "finetune", "FineTuning", "install_model",
     "remove_model",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
+    "PixelClassifier", "PixelClasses", "PixelFeatures", "objects_of",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
     "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",

@@ -20,8 +20,9 @@ from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
 from ..context import Context
 from ..cropped import cropped
+from ..pixel_features import FeatureMap
 from ..teachable import Word
-from . import magnify, pyramid, turn, windows
+from . import magnify, pixel_features, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, adapted
 from .canvas import View
 from .choice import Decoded
@@ -194,6 +195,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
         if taught:
             return segmented(self, embedding, own, taught)
         return find_objects(self, embedding, own)
+
+    def pixel_features(self, embedding: Embedding) -> list[FeatureMap]:
+        """Return features of pixels at six resolutions; see `PixelFeatureModel`."""
+        self.check(embedding)
+        return pixel_features.feature_maps(embedding)
 
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS,
