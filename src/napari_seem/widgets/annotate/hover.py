@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...models.turns import Request
     from ...planes import Plane
-    from ...session import Request
     from .turns import Foreseen
 
 EVERY, REST = 100, 300
@@ -59,6 +59,8 @@ class Situation:
     model : Model
     prompts : tuple of Prompt
         Those of the object in the making.
+    choices : tuple of int
+        Which of the answers to them were chosen.
     positive : bool
         What the dock is set to.
     """
@@ -69,6 +71,7 @@ class Situation:
     known: KnownPlane
     model: Model | None
     prompts: tuple[Prompt, ...]
+    choices: tuple[int, ...]
     positive: bool
 
 
@@ -224,7 +227,8 @@ class Hover(QObject):
         return Situation(
             image, plane, question, annotator.sessions.known(plane, question.input),
             annotator.model_cache.loaded(question.model),
-            () if work is None else work.session.prompts, annotator.positive,
+            *((), ()) if work is None else (work.session.prompts, work.session.choices),
+            annotator.positive,
         )  # fmt: skip
 
     def _ask(self) -> None:
@@ -324,7 +328,7 @@ class Hover(QObject):
         asked, answer = self._answer
         there = asked.situation
         same = (
-            asked.request.prompts == request.prompts
+            (asked.request.prompts, asked.request.choices) == (request.prompts, request.choices)
             and (there.image, there.plane.key()) == (work.image, work.plane.key())
             and (there.question, there.known) == (work.question, work.known)
             and there.model is self._annotator.model_cache.loaded(there.question.model)

@@ -70,6 +70,7 @@ class Panel(QWidget):
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
+        self.show_answers(0, 0)
         self.show_channels(0)
         self.show_proposals(0, 0)
         self.show_tool("point")
@@ -124,11 +125,26 @@ class Panel(QWidget):
         self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
 
-    def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
-        """Show what the last turn was, and the model's guess of a name to be taken by a click."""
+    def show_answers(self, number: int, count: int) -> None:
+        """Show which of the answers to the prompts counts, from 1, and how many there are.
+
+        `number` is 0 without prompts, `count` is 0 until it is known.
+        """
+        text = f"answer {number}" + (f" of {count}" if count else "")
+        self.answers.setText("one answer" if count == 1 else text if number else "answers")
+        self.answers.setEnabled(number > 0 and count != 1)
+
+    def show_status(
+        self, turn: int, ms: float, score: float, label: str | None, answer: int = 1
+    ) -> None:
+        """Show what the last turn was, and the model's guess of a name to be taken by a click.
+
+        `answer` is the number of the answer that counts, from 1.
+        """
         guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
         self._guess = label or ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
+        other = f" · answer {answer}" if answer > 1 else ""
+        self.status.setText(f"turn {turn} · {ms:.0f} ms{other} · score {score:.2f}{guess}")
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
@@ -176,6 +192,8 @@ class Panel(QWidget):
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         self.hover = QCheckBox("hover")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+        self.answers = QPushButton()
+        self.answers.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -240,7 +258,8 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(row(self.positive, self.negative, self.hover))
+        column.addLayout(row(self.positive, self.negative))
+        column.addLayout(row(self.hover, self.answers))
         column.addWidget(_rule())
         column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
@@ -270,6 +289,8 @@ class Panel(QWidget):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
         tip = "Show the mask that a click would give, where the mouse is; nothing is written"
         self.hover.setToolTip(self._tip("toggle_hover", tip))
+        tip = "Show the next answer to the same prompts; Shift and the wheel do so on the image"
+        self.answers.setToolTip(self._tip("next_answer", tip))
         self.word.setToolTip(
             self._tip("use_word", "What to propose on this plane; every object, if empty")
         )

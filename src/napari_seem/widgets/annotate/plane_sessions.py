@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
     from ...models.base import Embedding, Model
+    from ...models.turns import Request
     from ...prompts import Prompt
-    from ...session import Request
 
 ENDED = 1000
 """Ended sessions of an image that undo can bring back; a timeline has as many steps."""
@@ -176,7 +176,7 @@ class PlaneSessions:
         if len(self._answered) > ANSWERED:
             old = self._answered.popleft()
             if old not in self and old not in self._answered:
-                old.session.ask_anew(old.session.resolve)
+                old.session.ask_anew(old.session.resolve, same=True)
 
     def put_back(self, one: PlaneSession) -> bool:
         """Bring a session back that was ended, where nothing else was begun on its plane.
@@ -229,7 +229,8 @@ class PlaneSessions:
         else:
             session = copy(found.session)
             if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
-                session.ask_anew(Resolver(self._models, question.model, known, in_parts=False))
+                whole = Resolver(self._models, question.model, known, in_parts=False)
+                session.ask_anew(whole, same=True)
         session.push(prompt)
         return session.request()
 
@@ -244,7 +245,8 @@ class PlaneSessions:
         """
         if not uses_parts(one.session.resolve):
             return False
-        one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
+        whole = Resolver(self._models, one.question.model, one.known, in_parts=False)
+        one.session.ask_anew(whole, same=True)
         return True
 
     def forget(self, image: Image) -> None:
