@@ -15,6 +15,7 @@ from ..labels.document import LabelDocument
 from ..labels.objects import NewObject, object_mask
 from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ..models.base import Prediction
+from ..models.context import Context, in_context_of
 from ..models.cropped import CroppedPrediction
 from ..objects import Objects, Prompted
 from ..objects.result import writing_order
@@ -49,8 +50,8 @@ class Commit(OnPlane):
         The object was there before: its old pixels on the plane go.
     overwrite : bool
         Take pixels from other objects.
-    context : list of int
-        Accepted objects that were given to the model.
+    context : dict
+        What was accepted before and steered the model; see `Context.to_dict`. Empty for nothing.
     ids : list of int
         Its id, once it is written.
     """
@@ -64,7 +65,7 @@ class Commit(OnPlane):
     label_id: int | None = None
     replaces: bool = False
     overwrite: bool = False
-    context: list[int] = Field(default_factory=list)
+    context: dict[str, Any] = Field(default_factory=dict)
     ids: list[int] | None = None
 
     @staticmethod
@@ -87,9 +88,11 @@ class Commit(OnPlane):
         if prompts is None:
             raise NotReplayable("a prompt lies in another image")
         plane = workspace.open(self)
+        context = Context.from_dict(self.context) if self.context else None
+        model = in_context_of(plane.model, context)
         memory, prediction = None, None
         for count in self.turns:
-            prediction = plane.predict(prompts[:count], memory)
+            prediction = model.predict(plane.embedding, prompts[:count], memory)
             memory = prediction.memory
         if prediction is None:
             raise LogTrouble("no turn led to the object; the log is damaged")

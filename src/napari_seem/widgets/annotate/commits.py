@@ -315,7 +315,7 @@ class Commits(QObject):
         known = workspace.fields(work.question.model, work.known)
         command = Commit(
             **known, **Commit.of_prompts(work.session.prompts), **self._identity(one, document),
-            replaces=work.label_id is not None, overwrite=one.overwrite,
+            **work.context_fields(), replaces=work.label_id is not None, overwrite=one.overwrite,
         )  # fmt: skip
         made: list[Change] = []
         with document.listening(made.append):

@@ -19,7 +19,7 @@ from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
-from .._shared.preferences import Preferences, read_preferences
+from .._shared.preferences import Preferences, keep_preference, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .annotator import Annotator
@@ -87,6 +87,8 @@ class AnnotateWidget(Dock):
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
         self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.panel.steer.setChecked(self.preferences.steer)
+        self.annotator.accepted.switch(self.preferences.steer)
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.hover = Hover(self.annotator, self.hand, self.panel)
         self.committing = Committing(self.annotator, self.panel)
@@ -227,6 +229,7 @@ class AnnotateWidget(Dock):
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
         panel.hover.toggled.connect(self.hover.switch)
+        panel.steer.toggled.connect(self._on_steer)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)
@@ -271,7 +274,12 @@ class AnnotateWidget(Dock):
         self._bind_keys()
         self._complain()
         self.panel.set_keys(self.preferences.keys)
+        self.panel.steer.setChecked(self.preferences.steer)
         self._apply_capabilities()
+
+    def _on_steer(self, on: bool) -> None:
+        self.annotator.accepted.switch(on)
+        keep_preference("steer", on)
 
     def _complain(self) -> None:
         for complaint in self.preferences.complaints:
@@ -314,8 +322,9 @@ class AnnotateWidget(Dock):
         work = self.annotator.work
         turn = work.session.turn if work else 0
         self.panel.show_status(
-            turn, self.annotator.turns.last_ms, prediction.score, prediction.label
-        )
+            turn, self.annotator.turns.last_ms, prediction.score, prediction.label,
+            self.annotator.accepted.words(),
+        )  # fmt: skip
         self.panel.message.say(self.hand.covered)
 
     def _on_changed(self) -> None:

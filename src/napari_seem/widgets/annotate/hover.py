@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 from ...commands.models import KnownPlane
 from ...errors import InvalidPrompt, NapariSeemError
 from ...models.base import Capability, Model
+from ...models.context import Context
 from ...prompts import Prompt
 from ...viewer.drawn import drawn_point
 from ...viewer.preview import Preview
@@ -59,6 +60,8 @@ class Situation:
     model : Model
     prompts : tuple of Prompt
         Those of the object in the making.
+    context : Context
+        What was accepted before.
     positive : bool
         What the dock is set to.
     """
@@ -69,6 +72,7 @@ class Situation:
     known: KnownPlane
     model: Model | None
     prompts: tuple[Prompt, ...]
+    context: Context
     positive: bool
 
 
@@ -221,10 +225,14 @@ class Hover(QObject):
         if image is None or plane is None or image not in self._viewer.layers:
             return None
         question, work = annotator.question(image), annotator.work
+        if work is not None and work.session.prompts:
+            prompts, context = work.session.prompts, work.context
+        else:
+            prompts, context = (), annotator.accepted.on_plane(image, plane)
         return Situation(
             image, plane, question, annotator.sessions.known(plane, question.input),
             annotator.model_cache.loaded(question.model),
-            () if work is None else work.session.prompts, annotator.positive,
+            prompts, context, annotator.positive,
         )  # fmt: skip
 
     def _ask(self) -> None:
@@ -327,6 +335,7 @@ class Hover(QObject):
             asked.request.prompts == request.prompts
             and (there.image, there.plane.key()) == (work.image, work.plane.key())
             and (there.question, there.known) == (work.question, work.known)
+            and there.context == work.context
             and there.model is self._annotator.model_cache.loaded(there.question.model)
             and not uses_parts(asked.request.resolve)
         )

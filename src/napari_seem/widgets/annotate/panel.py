@@ -129,11 +129,14 @@ class Panel(QWidget):
         self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
 
-    def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
-        """Show what the last turn was, and the model's guess of a name to be taken by a click."""
+    def show_status(
+        self, turn: int, ms: float, score: float, label: str | None, steered: str = ""
+    ) -> None:
+        """Show what the last turn was, how it was steered, and a guess of a name to be clicked."""
         guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
         self._guess = label or ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
+        steered = f" · {steered}" if steered else ""
+        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{steered}{guess}")
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
@@ -227,6 +230,11 @@ class Panel(QWidget):
             "Fit the model to the objects on this plane, so that first clicks on others of their "
             "kind do better; press again to undo it"
         )
+        self.steer = QCheckBox("steer by accepted objects")
+        self.steer.setToolTip(
+            "Where a click leaves open how large its object is, the sizes of the objects accepted "
+            "before, of the active class, weigh in"
+        )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
             button.setToolTip(f"Prompts, objects, strokes and names, the last one first [{keys}]")
@@ -260,6 +268,7 @@ class Panel(QWidget):
         column.addLayout(row(self.commit, self.clear, stretch=0))
         column.addLayout(row(self.go_on, self.save, stretch=0))
         column.addLayout(row(self.undo, self.redo))
+        column.addWidget(self.steer)
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
