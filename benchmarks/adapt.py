@@ -22,6 +22,7 @@ from napari_seem.errors import NapariSeemError
 
 from .clicks import click_curve, open_model
 from .datasets import ObjectSet, Picture, find_sets, usable_ids
+from .person import first_click
 from .report import clicks_needed
 
 AGAIN_AFTER = (4, 8, 14)
@@ -100,13 +101,15 @@ def _image(
             later.seconds = max(later.seconds, time.perf_counter() - start)
         if number >= AGAIN_AFTER[0]:
             context = Context.of_areas(here.get(kind, []), before.get(kind, []))
-            known: dict[tuple[bool, bool], list[float]] = {}
+            known: dict[bytes, list[float]] = {}
             for way in options.ways:
-                use = way in ("learn", "both") and fitted.is_adapted, way in ("sizes", "both")
-                if use not in known:
-                    asked = (fitted if use[0] else model).with_context(context if use[1] else None)
-                    known[use] = click_curve(asked, embedding, mask, options.max_clicks)[0]
-                later.curves[way].append(known[use])
+                asked = fitted if way in ("learn", "both") else model
+                asked = asked.with_context(context if way in ("sizes", "both") else None)
+                # only first answers are steered: where they are the same, so are all later ones
+                first = asked.predict(embedding, [first_click(mask)]).logits.tobytes()
+                if first not in known:
+                    known[first] = click_curve(asked, embedding, mask, options.max_clicks)[0]
+                later.curves[way].append(known[first])
         here.setdefault(kind, []).append(float(mask.sum()))
     later.fitted = fitted.is_adapted
     for kind, areas in here.items():
