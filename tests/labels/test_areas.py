@@ -90,6 +90,19 @@ def test_planes_that_are_too_large_are_not_read(document, monkeypatch):
     assert seen(areas) == [64]
 
 
+def test_after_a_large_change_the_plane_is_counted_anew(document, monkeypatch):
+    monkeypatch.setattr(areas_module, "CHANGED", 30)
+    areas = ObjectAreas(document)
+    areas.look_at(PLANE)
+    write(document, 1, (0, 0), 5)
+    write(document, 2, (10, 10), 8)
+    areas.look_at(PLANE)
+    assert seen(areas) == [25, 64]
+    document.undo()
+    areas.look_at(PLANE)
+    assert seen(areas) == [25]
+
+
 def test_what_is_known_outlives_the_document(document):
     areas = ObjectAreas(document)
     areas.look_at(PLANE)

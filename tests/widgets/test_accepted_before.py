@@ -14,6 +14,7 @@ from napari_seem.labels.log import SessionLog
 from napari_seem.models.base import Prediction
 from napari_seem.models.context import Context
 from napari_seem.viewer.documents import document_of
+from napari_seem.widgets._shared.preferences import keep_preference
 
 CENTRES = [(20, 20), (20, 60), (60, 20), (60, 60), (60, 100)]
 RADIUS = 9
@@ -50,6 +51,12 @@ def discs():
     for number, (y, x) in enumerate(CENTRES, 1):
         labels[(rows - y) ** 2 + (cols - x) ** 2 <= RADIUS**2] = number
     return np.where(labels > 0, 220, 20).astype(np.uint8), labels
+
+
+@pytest.fixture(autouse=True)
+def _steer_again():
+    yield
+    keep_preference("steer", True)
 
 
 @pytest.fixture
@@ -137,10 +144,17 @@ def test_objects_of_the_image_before_count_while_there_are_few(accept, settle):
         dock.clear()
 
 
-def test_a_later_turn_and_other_models_are_not_said_to_be_steered(accept, settle, monkeypatch):
+def test_labels_that_do_not_fit_the_image_steer_nothing(accept, settle):
+    dock, _ = accept
+    labels = dock.viewer.add_labels(np.tile(discs()[1], (2, 2)))
+    dock.annotator.choose_labels(labels)
+    assert click(dock, settle, 4) == AREA
+
+
+def test_a_model_that_takes_no_context_is_not_said_to_be_steered(accept, settle):
     dock, accept_some = accept
     accept_some(1, 2, 3)
-    monkeypatch.delattr(Steered, "with_context")
+    dock.annotator.model_cache.put("compact", HeldModel())
     assert click(dock, settle, 4) == AREA
     assert "steered" not in dock.panel.status.text()
 

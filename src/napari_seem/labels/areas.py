@@ -18,6 +18,8 @@ from .document import LabelDocument
 COUNTED = 1 << 23
 """Pixels of a plane up to which the objects that lie on it are counted; on a larger one, those that
 are written from then on."""
+CHANGED = 1 << 18
+"""Changed pixels up to which areas are followed; after larger changes planes are counted anew."""
 STEPS = 1000
 """Transactions whose areas are kept for undo."""
 
@@ -92,7 +94,7 @@ class ObjectAreas:
         for label_id, (before, after) in change.rows.items():
             record = before if undone else after
             self._classes[label_id] = NO_CLASS if record is None else record.class_name
-        if change.edits:
+        if change.edits and change.pixels <= CHANGED:
             steps = [step for edit in change.edits for step in _differences(edit)]
             self._add(steps, 1)
             self._steps[change.uid] = steps

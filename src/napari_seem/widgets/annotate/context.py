@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from ...errors import InvalidLabels
 from ...labels.areas import ObjectAreas
 from ...labels.plans import counted
 from ...models.context import Context, ContextModel
 from ...prompts import Point, Scribble
 from ...viewer.documents import document_of
+from ...viewer.targets import check_place
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -69,8 +71,7 @@ class AcceptedBefore(QObject):
         """What was accepted before an object that is begun now on a plane of an image."""
         if not self.on:
             return Context()
-        name, labels = self._annotator.classes.active, self._annotator.targets.get(image)
-        own = None if labels is None else self._areas_of(labels)
+        name, own = self._annotator.classes.active, self._areas_on(image)
         if own is not None:
             own.look_at(plane)
         others = [
@@ -96,7 +97,15 @@ class AcceptedBefore(QObject):
         self._areas.clear()
         self._former.clear()
 
-    def _areas_of(self, labels: Labels) -> ObjectAreas:
+    def _areas_on(self, image: Image) -> ObjectAreas | None:
+        """The areas in the labels of an image; None where these can't take its objects."""
+        labels = self._annotator.targets.get(image)
+        if labels is None or labels not in self._annotator.viewer.layers:
+            return None
+        try:
+            check_place(labels, image)
+        except InvalidLabels:  # which a commit says
+            return None
         if labels not in self._areas:
             self._areas[labels] = ObjectAreas(document_of(labels))
         return self._areas[labels]
