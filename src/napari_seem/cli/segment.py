@@ -85,8 +85,10 @@ def _segment(options: argparse.Namespace) -> int:
 
     if options.prompts is not None:
         return segment_rows(options)
-    if len(options.image) > 1 or options.table:
-        raise usage("several images, and --table, need --prompts; see also napari-seem batch")
+    if len(options.image) > 1 or options.table or options.context:
+        raise usage(
+            "several images, --table and --context need --prompts; see also napari-seem batch"
+        )
     prompts, answers = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
     if not prompts and not whole:

@@ -15,6 +15,7 @@ from ..labels.document import LabelDocument
 from ..labels.objects import NewObject, object_mask
 from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ..models.base import Prediction
+from ..models.context import Context, in_context_of
 from ..models.cropped import CroppedPrediction
 from ..models.turns import choice_at, chosen_answer
 from ..objects import Objects, Prompted
@@ -53,8 +54,8 @@ class Commit(OnPlane):
         The object was there before: its old pixels on the plane go.
     overwrite : bool
         Take pixels from other objects.
-    context : list of int
-        Accepted objects that were given to the model.
+    context : dict
+        What was accepted before and steered the model; see `Context.to_dict`. Empty for nothing.
     ids : list of int
         Its id, once it is written.
     """
@@ -69,7 +70,7 @@ class Commit(OnPlane):
     label_id: int | None = None
     replaces: bool = False
     overwrite: bool = False
-    context: list[int] = Field(default_factory=list)
+    context: dict[str, Any] = Field(default_factory=dict)
     ids: list[int] | None = None
 
     @staticmethod
@@ -96,9 +97,11 @@ class Commit(OnPlane):
         if prompts is None:
             raise NotReplayable("a prompt lies in another image")
         plane = workspace.open(self)
+        context = Context.from_dict(self.context) if self.context else None
+        model = in_context_of(plane.model, context)
         memory, prediction = None, None
         for number, count in enumerate(self.turns, 1):
-            best = plane.predict(prompts[:count], memory)
+            best = model.predict(plane.embedding, prompts[:count], memory)
             prediction = chosen_answer(best, choice_at(self.answers, number))
             memory = prediction.memory
         if prediction is None:

@@ -29,6 +29,7 @@ from .._shared.runner import LatestRunner
 from .chosen_image import ChosenImage
 from .classes import Classes
 from .commits import Commits
+from .context import AcceptedBefore
 from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
 from .prompt_steps import record_step
@@ -103,7 +104,8 @@ class Annotator(QObject):
         self.overwrite = False
         self.positive = True
         self.all_channels = False
-        self.sessions = PlaneSessions(model_cache, self.turns.compute)
+        self.accepted = AcceptedBefore(self)
+        self.sessions = PlaneSessions(model_cache, self.turns.compute, self.accepted.on_plane)
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self.targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
@@ -241,6 +243,7 @@ class Annotator(QObject):
         """Let go of the viewer; prompts are left to the next dock."""
         self.prompt_log.close()
         self.commits.close()
+        self.accepted.close()
         self.runner.close()
         self.turns.close()
         self.timeline.travelled.disconnect(self.say)

@@ -315,7 +315,7 @@ class Commits(QObject):
         known = workspace.fields(work.question.model, work.known)
         command = Commit(
             **known, **Commit.of_prompts(work.session.prompts, work.session.choices),
-            **self._identity(one, document),
+            **self._identity(one, document), **work.context_fields(),
             replaces=work.label_id is not None, overwrite=one.overwrite,
         )  # fmt: skip
         made: list[Change] = []

@@ -19,7 +19,7 @@ from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
-from .._shared.preferences import Preferences, read_preferences
+from .._shared.preferences import Preferences, keep_preference, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
 from .alternatives import Alternatives
@@ -90,6 +90,8 @@ class AnnotateWidget(Dock):
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
         self.panel = Panel(TOOLS, self.preferences.keys)
+        self.panel.steer.setChecked(self.preferences.steer)
+        self.annotator.accepted.switch(self.preferences.steer)
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.hover = Hover(self.annotator, self.hand, self.panel)
         self.alternatives = Alternatives(self.annotator)
@@ -233,6 +235,7 @@ class AnnotateWidget(Dock):
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
         panel.hover.toggled.connect(self.hover.switch)
+        panel.steer.toggled.connect(self._on_steer)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)
@@ -277,7 +280,12 @@ class AnnotateWidget(Dock):
         self._bind_keys()
         self._complain()
         self.panel.set_keys(self.preferences.keys)
+        self.panel.steer.setChecked(self.preferences.steer)
         self._apply_capabilities()
+
+    def _on_steer(self, on: bool) -> None:
+        self.annotator.accepted.switch(on)
+        keep_preference("steer", on)
 
     def _complain(self) -> None:
         for complaint in self.preferences.complaints:
@@ -336,8 +344,11 @@ class AnnotateWidget(Dock):
         self.panel.show_answers(*self.alternatives.shown)
         answer = session.prediction if session else None
         if session and answer:
-            ms = self.annotator.turns.last_ms
-            self.panel.show_status(session.turn, ms, answer.score, answer.label, session.chosen + 1)
+            number = f"answer {session.chosen + 1}" if session.chosen else ""
+            self.panel.show_status(
+                session.turn, self.annotator.turns.last_ms, answer.score, answer.label,
+                [number, self.annotator.accepted.words()],
+            )  # fmt: skip
         elif not (session and session.prompts):
             self.panel.clear_status()
         if work and work.name and not self.panel.name.text():

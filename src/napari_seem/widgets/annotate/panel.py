@@ -135,16 +135,16 @@ class Panel(QWidget):
         self.answers.setEnabled(number > 0 and count != 1)
 
     def show_status(
-        self, turn: int, ms: float, score: float, label: str | None, answer: int = 1
+        self, turn: int, ms: float, score: float, label: str | None, notes: Sequence[str] = ()
     ) -> None:
-        """Show what the last turn was, and the model's guess of a name to be taken by a click.
+        """Show what the last turn was, what there is to say of it, and a guess to be clicked.
 
-        `answer` is the number of the answer that counts, from 1.
+        `notes` that are empty are left out.
         """
-        guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
+        guess = f'<a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
         self._guess = label or ""
-        other = f" · answer {answer}" if answer > 1 else ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms{other} · score {score:.2f}{guess}")
+        facts = [f"turn {turn}", f"{ms:.0f} ms", f"score {score:.2f}", *notes, guess]
+        self.status.setText(" · ".join(fact for fact in facts if fact))
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
@@ -240,6 +240,11 @@ class Panel(QWidget):
             "Fit the model to the objects on this plane, so that first clicks on others of their "
             "kind do better; press again to undo it"
         )
+        self.steer = QCheckBox("steer by accepted objects")
+        self.steer.setToolTip(
+            "Where a click leaves open how large its object is, the sizes of the objects accepted "
+            "before, of the active class, weigh in"
+        )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
             button.setToolTip(f"Prompts, objects, strokes and names, the last one first [{keys}]")
@@ -274,6 +279,7 @@ class Panel(QWidget):
         column.addLayout(row(self.commit, self.clear, stretch=0))
         column.addLayout(row(self.go_on, self.save, stretch=0))
         column.addLayout(row(self.undo, self.redo))
+        column.addWidget(self.steer)
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
