@@ -33,6 +33,7 @@ JUDGING_SHARE = 0.2
 """Largest share of the time between two judgements that one may take."""
 RESERVE = 1.2
 """The last judgement is expected to take so many times as long as the first."""
+LEAST_MINUTES = 1e-3
 LEAST_SHARE = 0.5
 """Share of the time that is trained at least, however long judging takes."""
 NAME = "fine-tuned"
@@ -96,7 +97,7 @@ class FineTuningRun:
     ) -> None:  # fmt: skip
         import_torch()
         self._model: Any = _tunable(model)
-        self._minutes = real_number(minutes, "minutes", 0)
+        self._minutes = real_number(minutes, "minutes", LEAST_MINUTES)
         self._seed = whole_number(seed, "seed", 0)
         self.name = NAME if name is None else own.checked_name(name)
         self._pieces = pieces_of(examples, kind, groups)
