@@ -22,6 +22,7 @@ from napari_seem.errors import NapariSeemError
 
 from .clicks import click_curve, open_model
 from .datasets import ObjectSet, Picture, find_sets, usable_ids
+from .pages import add_options, publish
 from .person import first_click
 from .report import clicks_needed
 
@@ -64,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
             print(_row(later.set_name, [later], options), flush=True)
     if not results:
         raise NapariSeemError(f"no image below '{options.folder}' has enough objects")
-    print(markdown(results, options))
+    publish(markdown(results, options), [model], options)
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
@@ -183,6 +184,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--goal", type=float, default=0.8, help="IoU at which an object is done")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    add_options(parser, "adapt")
     options = parser.parse_args(argv)
     options.ways = [way for way in WAYS if way == "off" or way in options.ways]
     return options

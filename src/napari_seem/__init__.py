@@ -10,6 +10,8 @@ Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
+Training    finetune, FineTuning, install_model, remove_model
+Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
         UnsupportedPrompt,
         WeightsError,
     )
+    from .finetuning import FineTuning, finetune
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .io.files import open_image, read_labels, write_labels
     from .io.tracks import check_tracks
@@ -79,8 +82,17 @@ if TYPE_CHECKING:
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
-    from .models.registry import MODELS, available_devices, download_model, load_model, model_names
+    from .models.registry import (
+        MODELS,
+        available_devices,
+        download_model,
+        install_model,
+        load_model,
+        model_names,
+        remove_model,
+    )
     from .objects import Objects, segment_objects
+    from .pixel_classes import PixelClasses, PixelClassifier, PixelFeatures, objects_of
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -98,6 +110,7 @@ _HOMES = {
         "InvalidName", "InvalidPrompt", "LogTrouble", "MissingPackage", "NapariSeemError",
         "UnknownDevice", "UnknownModel", "UnknownWord", "UnsupportedPrompt", "WeightsError",
     ),
+    "finetuning": ("FineTuning", "finetune"),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "io.files": ("open_image", "read_labels", "write_labels"),
     "io.tracks": ("check_tracks",),
@@ -108,9 +121,11 @@ _HOMES = {
     "models.in_context": ("Example", "Labelled"),
     "models.panoptic": ("Panoptic", "Segment"),
     "models.registry": (
-        "MODELS", "available_devices", "download_model", "load_model", "model_names",
+        "MODELS", "available_devices", "download_model", "install_model", "load_model",
+        "model_names", "remove_model",
     ),
     "objects": ("Objects", "segment_objects"),
+    "pixel_classes": ("PixelClasses", "PixelClassifier", "PixelFeatures", "objects_of"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -132,8 +147,10 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "Session", "Context", "Edit", "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
-    "teach", "save_lesson", "load_lesson",
+    "teach", "save_lesson", "load_lesson", "finetune", "FineTuning", "install_model",
+    "remove_model",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
+    "PixelClassifier", "PixelClasses", "PixelFeatures", "objects_of",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
     "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",

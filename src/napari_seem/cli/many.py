@@ -45,8 +45,8 @@ def segment_rows(options: argparse.Namespace) -> int:
     """Segment images by a table of prompts; 2 where a file failed, after all others are done."""
     from ..objects import read_rows
 
-    if options.point or options.not_point or options.box or options.word or options.everything:
-        raise usage("--prompts is used instead of --point, --box, --word and --everything")
+    if getattr(options, "in_order", ()) or options.word or options.everything:
+        raise usage("--prompts is used instead of --point, --box, --answer, --word, --everything")
     rows = _rows_by_image(options.image, read_rows(options.prompts), options.prompts.name)
     several = len(options.image) > 1
     outputs = {

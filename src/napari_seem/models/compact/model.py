@@ -20,8 +20,9 @@ from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
 from ..context import Context
 from ..cropped import cropped
+from ..pixel_features import FeatureMap
 from ..teachable import Word
-from . import magnify, pyramid, turn, windows
+from . import magnify, pixel_features, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, adapted
 from .canvas import View
 from .choice import Decoded
@@ -54,6 +55,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
     """
 
     name = "compact"
+    sha256 = ""
+    """Of the weights file."""
     capabilities = CAPABILITIES
 
     def __init__(
@@ -193,6 +196,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
             return segmented(self, embedding, own, taught)
         return find_objects(self, embedding, own)
 
+    def pixel_features(self, embedding: Embedding) -> list[FeatureMap]:
+        """Return features of pixels at six resolutions; see `PixelFeatureModel`."""
+        self.check(embedding)
+        return pixel_features.feature_maps(embedding)
+
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS,
         *, progress: bool | Progress | None = None,
@@ -232,7 +240,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         ----------
         views : sequence of View
         maps : float32 (B, M, S, S)
-            The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
+            The drawn prompts, M = len(MAPS) and S = FINE_GRID, or half of it for answers on a grid
+            of half the cells; see `canvas.draw`.
         concept : ConceptVectors, or one for each window
         decoder : Module, optional
             By default the network's own.
@@ -262,14 +271,14 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
         Returns
         -------
-        features : (B, C, GRID, GRID)
-        evidence : (B, config.evidence, GRID, GRID)
-        fine : (B, D, FINE_GRID, FINE_GRID)
-        drawn : (B, 3, FINE_GRID, FINE_GRID)
+        features : (B, C, S / 2, S / 2)
+        evidence : (B, config.evidence, S / 2, S / 2)
+        fine : (B, D, S, S)
+        drawn : (B, 3, S, S)
         """
         config = self.network.config
         concepts = [concept] * len(views) if isinstance(concept, ConceptVectors) else concept
-        cut = [view.features() for view in views]
+        cut = [view.features(maps.shape[-1] // 2) for view in views]
         coarse = windows.together([c for c, _ in cut]).to(self._device)
         fine = windows.together([f for _, f in cut]).to(self._device)
         prompts = WindowPrompts(

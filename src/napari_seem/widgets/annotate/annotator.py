@@ -32,7 +32,7 @@ from .commits import Commits
 from .context import AcceptedBefore
 from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
-from .prompt_steps import PromptSteps
+from .prompt_steps import record_step
 from .turns import Turns
 from .unfinished import PromptLog, take_up
 
@@ -214,7 +214,7 @@ class Annotator(QObject):
             drawn = Drawn(prompt, work.plane)
             work.remember([drawn])
             layers.add(drawn)
-            self._prompts_changed(work)
+            record_step(self, work)
             self.turns.compute()
 
     def undo(self) -> None:
@@ -289,14 +289,8 @@ class Annotator(QObject):
             layers.show(work.plane, work.drawing())
             self.say(str(error), error=True)
             return
-        self._prompts_changed(work)
+        record_step(self, work)
         self.turns.compute()
-
-    def _prompts_changed(self, work: PlaneSession) -> None:
-        """A step was made in the prompts of a plane."""
-        self.timeline.record(PromptSteps(self, work))
-        self.prompt_log.changed.append(work)
-        self.prompt_log.soon.start()
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""

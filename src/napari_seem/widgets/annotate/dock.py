@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
 from ...models.base import Capability
-from ...models.registry import MODELS, capabilities_by_model
+from ...models.registry import capabilities_by_model
 from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
@@ -22,6 +22,7 @@ from .._shared.model_cache import model_cache_of
 from .._shared.preferences import Preferences, keep_preference, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
+from .alternatives import Alternatives
 from .annotator import Annotator
 from .committing import Committing
 from .hand import Hand
@@ -73,6 +74,8 @@ class AnnotateWidget(Dock):
         Teaches words by marked objects.
     hover : Hover
         Shows the mask under the mouse.
+    alternatives : Alternatives
+        Shows other answers to the same prompts.
     committing : Committing
         Writes objects, says what they are, and saves them.
     """
@@ -86,11 +89,12 @@ class AnnotateWidget(Dock):
         self.annotator = Annotator(self.viewer, model_cache, self)
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
-        self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.panel = Panel(TOOLS, self.preferences.keys)
         self.panel.steer.setChecked(self.preferences.steer)
         self.annotator.accepted.switch(self.preferences.steer)
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.hover = Hover(self.annotator, self.hand, self.panel)
+        self.alternatives = Alternatives(self.annotator)
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
@@ -122,6 +126,7 @@ class AnnotateWidget(Dock):
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
             "toggle_hover": self.panel.hover.toggle, "commit": self.commit, "clear": self.clear,
             "recompute": self.annotator.chosen.answer_again,
+            "next_answer": self.alternatives.step,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
@@ -212,6 +217,7 @@ class AnnotateWidget(Dock):
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         let_go(self)
         self.hover.close()
+        self.alternatives.close()
         self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
@@ -237,7 +243,7 @@ class AnnotateWidget(Dock):
         on_click((
             (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
-            (panel.take_all, self.take_all),
+            (panel.take_all, self.take_all), (panel.answers, self.alternatives.step),
         ))  # fmt: skip
         panel.word.returnPressed.connect(without_arguments(self.find_word))
         panel.suggested.connect(self.find_word)
@@ -294,6 +300,7 @@ class AnnotateWidget(Dock):
         self.hand.look()
 
     def _on_model(self, name: str) -> None:
+        self.alternatives.expect_model()
         self.annotator.choose_model(name)
         self._apply_capabilities()
 
@@ -318,14 +325,8 @@ class AnnotateWidget(Dock):
         if work is None or not work.session.prompts:
             self.panel.clear_status()
 
-    def _on_answer(self, prediction: Prediction) -> None:
-        work = self.annotator.work
-        turn = work.session.turn if work else 0
-        self.panel.show_status(
-            turn, self.annotator.turns.last_ms, prediction.score, prediction.label,
-            self.annotator.accepted.words(),
-        )  # fmt: skip
-        self.panel.message.say(self.hand.covered)
+    def _on_answer(self, _: Prediction) -> None:
+        self.panel.message.say(self.hand.covered or self.alternatives.remark())
 
     def _on_changed(self) -> None:
         work = self.annotator.work
@@ -340,7 +341,15 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
-        if not (session and session.prompts):
+        self.panel.show_answers(*self.alternatives.shown)
+        answer = session.prediction if session else None
+        if session and answer:
+            number = f"answer {session.chosen + 1}" if session.chosen else ""
+            self.panel.show_status(
+                session.turn, self.annotator.turns.last_ms, answer.score, answer.label,
+                [number, self.annotator.accepted.words()],
+            )  # fmt: skip
+        elif not (session and session.prompts):
             self.panel.clear_status()
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)

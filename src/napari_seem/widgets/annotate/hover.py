@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...models.turns import Request
     from ...planes import Plane
-    from ...session import Request
     from .turns import Foreseen
 
 EVERY, REST = 100, 300
@@ -60,6 +60,8 @@ class Situation:
     model : Model
     prompts : tuple of Prompt
         Those of the object in the making.
+    choices : tuple of int
+        Which of the answers to them were chosen.
     context : Context
         What was accepted before.
     positive : bool
@@ -72,6 +74,7 @@ class Situation:
     known: KnownPlane
     model: Model | None
     prompts: tuple[Prompt, ...]
+    choices: tuple[int, ...]
     context: Context
     positive: bool
 
@@ -226,13 +229,15 @@ class Hover(QObject):
             return None
         question, work = annotator.question(image), annotator.work
         if work is not None and work.session.prompts:
-            prompts, context = work.session.prompts, work.context
+            prompts, choices = work.session.prompts, work.session.choices
+            context = work.context
         else:
-            prompts, context = (), annotator.accepted.on_plane(image, plane)
+            prompts, choices = (), ()
+            context = annotator.accepted.on_plane(image, plane)
         return Situation(
             image, plane, question, annotator.sessions.known(plane, question.input),
             annotator.model_cache.loaded(question.model),
-            prompts, context, annotator.positive,
+            prompts, choices, context, annotator.positive,
         )  # fmt: skip
 
     def _ask(self) -> None:
@@ -332,7 +337,7 @@ class Hover(QObject):
         asked, answer = self._answer
         there = asked.situation
         same = (
-            asked.request.prompts == request.prompts
+            (asked.request.prompts, asked.request.choices) == (request.prompts, request.choices)
             and (there.image, there.plane.key()) == (work.image, work.plane.key())
             and (there.question, there.known) == (work.question, work.known)
             and there.context == work.context

@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QFrame,
     QGridLayout,
     QLabel,
@@ -28,6 +27,7 @@ from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .._shared.model_box import ModelBox
 from .classes import ClassBox
 from .guide import HelpWindow
 
@@ -42,7 +42,6 @@ class Panel(QWidget):
     tools : mapping of str to (capability, tooltip)
     keys : mapping of str to str
         Key by action method, for the tooltips.
-    models : sequence of str
 
     Attributes
     ----------
@@ -53,10 +52,7 @@ class Panel(QWidget):
     tool_chosen = Signal(str)
     suggested = Signal(str)
 
-    def __init__(
-        self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str],
-        models: Sequence[str],
-    ) -> None:  # fmt: skip
+    def __init__(self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str]) -> None:
         super().__init__()
         self._keys = keys
         self._help_window: HelpWindow | None = None
@@ -65,8 +61,7 @@ class Panel(QWidget):
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
-        self.model = QComboBox()
-        self.model.addItems(list(models))
+        self.model = ModelBox()
         self._make_tools(list(tools))
         self._make_words()
         self._make_commit()
@@ -76,6 +71,7 @@ class Panel(QWidget):
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
+        self.show_answers(0, 0)
         self.show_channels(0)
         self.show_proposals(0, 0)
         self.show_tool("point")
@@ -130,14 +126,26 @@ class Panel(QWidget):
         self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
 
+    def show_answers(self, number: int, count: int) -> None:
+        """Show which of the answers to the prompts counts, from 1, and how many there are.
+
+        `number` is 0 without prompts, `count` is 0 until it is known.
+        """
+        text = f"answer {number}" + (f" of {count}" if count else "")
+        self.answers.setText("one answer" if count == 1 else text if number else "answers")
+        self.answers.setEnabled(number > 0 and count != 1)
+
     def show_status(
-        self, turn: int, ms: float, score: float, label: str | None, steered: str = ""
+        self, turn: int, ms: float, score: float, label: str | None, notes: Sequence[str] = ()
     ) -> None:
-        """Show what the last turn was, how it was steered, and a guess of a name to be clicked."""
-        guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
+        """Show what the last turn was, what there is to say of it, and a guess to be clicked.
+
+        `notes` that are empty are left out.
+        """
+        guess = f'<a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
         self._guess = label or ""
-        steered = f" · {steered}" if steered else ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{steered}{guess}")
+        facts = [f"turn {turn}", f"{ms:.0f} ms", f"score {score:.2f}", *notes, guess]
+        self.status.setText(" · ".join(fact for fact in facts if fact))
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
@@ -185,6 +193,8 @@ class Panel(QWidget):
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         self.hover = QCheckBox("hover")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+        self.answers = QPushButton()
+        self.answers.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -254,7 +264,8 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(row(self.positive, self.negative, self.hover))
+        column.addLayout(row(self.positive, self.negative))
+        column.addLayout(row(self.hover, self.answers))
         column.addWidget(_rule())
         column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
@@ -285,6 +296,8 @@ class Panel(QWidget):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
         tip = "Show the mask that a click would give, where the mouse is; nothing is written"
         self.hover.setToolTip(self._tip("toggle_hover", tip))
+        tip = "Show the next answer to the same prompts; Shift and the wheel do so on the image"
+        self.answers.setToolTip(self._tip("next_answer", tip))
         self.word.setToolTip(
             self._tip("use_word", "What to propose on this plane; every object, if empty")
         )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
     from ...models.base import Embedding, Model
+    from ...models.turns import Request
     from ...prompts import Prompt
-    from ...session import Request
 
 ENDED = 1000
 """Ended sessions of an image that undo can bring back; a timeline has as many steps."""
@@ -199,7 +199,7 @@ class PlaneSessions:
         if len(self._answered) > ANSWERED:
             old = self._answered.popleft()
             if old not in self and old not in self._answered:
-                old.session.ask_anew(old.session.resolve)
+                old.session.ask_anew(old.session.resolve, same=True)
 
     def put_back(self, one: PlaneSession) -> bool:
         """Bring a session back that was ended, where nothing else was begun on its plane.
@@ -251,7 +251,7 @@ class PlaneSessions:
         else:
             session = copy(found.session)
             if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
-                session.ask_anew(self._resolver(found, in_parts=False))
+                session.ask_anew(self._resolver(found, in_parts=False), same=True)
         session.push(prompt)
         return session.request()
 
@@ -266,7 +266,7 @@ class PlaneSessions:
         """
         if not uses_parts(one.session.resolve):
             return False
-        one.session.ask_anew(self._resolver(one, in_parts=False))
+        one.session.ask_anew(self._resolver(one, in_parts=False), same=True)
         return True
 
     def forget(self, image: Image) -> None:
