@@ -66,6 +66,7 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), Message(), QLabel()
+        self.status.setWordWrap(True)
         self._guess = self.preparation = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
