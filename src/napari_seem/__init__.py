@@ -10,7 +10,7 @@ Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
-Fine-tune   finetune, FineTuning, install_model, remove_model
+Training    finetune, FineTuning, install_model, remove_model
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk

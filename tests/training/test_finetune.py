@@ -334,3 +334,15 @@ def test_other_models_are_refused(wrong):
 def test_bad_names_are_refused(model, name):
     with pytest.raises(InvalidName):
         ns.finetune(model, example(0), name=name)
+
+
+def test_what_was_trained_when_it_is_stopped_is_judged_too(model):
+    run = begin(model, [example(i) for i in range(3)], minutes=1000.0)
+    for report in run.steps():
+        if report.doing == "train":
+            break
+
+    found = run.result()
+
+    assert len(found.curve) == 2
+    assert found.provenance["steps"] == 1

@@ -348,6 +348,13 @@ def install_model(
         There is no file, it is damaged, or it is of another model.
     FileTrouble
         It can't be written.
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.install_model("absent.safetensors")
+    Traceback (most recent call last):
+    napari_seem.errors.WeightsError: there are no weights at absent.safetensors; ...
     """
     source = weight_files.find(MODELS["compact"].weights, as_path(path))
     chosen = source.stem if name is None else name
@@ -363,6 +370,13 @@ def remove_model(name: str) -> None:
     ----------
     name : str
         As `load_model` takes it, such as "compact: my-cells".
+
+    Examples
+    --------
+    >>> import napari_seem as ns
+    >>> ns.remove_model("compact: nobody's")
+    Traceback (most recent call last):
+    napari_seem.errors.InvalidName: a model can't be called "compact: nobody's"; ...
     """
     own.remove(name)
 
