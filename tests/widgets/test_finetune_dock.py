@@ -164,18 +164,16 @@ def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtb
     assert ("Not better" in text) == (dock.tune.found is None) == dock.tune.panel.use.isHidden()
 
 
-@pytest.mark.parametrize(
-    ("dtype", "ids"), [(np.uint16, np.int64), (np.float32, np.uint8), (np.int16, np.uint16)]
-)
-def test_pixels_and_labels_of_other_dtypes_teach(make_napari_viewer, qtbot, dtype, ids, better):
+def test_pixels_and_labels_of_other_dtypes_teach(make_napari_viewer, qtbot, better):
     viewer = make_napari_viewer()
-    add_stack(viewer, dtype, ids)
+    add_stack(viewer, np.uint16, np.int64)
+    add_stack(viewer, np.float32, np.uint8)
     dock = ModelsWidget(viewer, specs=())
     unfold(dock, qtbot)
 
     tuned(dock, qtbot)
 
-    assert dock.tune.found is not None
+    assert dock.tune.found.provenance["objects"] == 8
     dock.tune.discard()
 
 
@@ -270,7 +268,7 @@ def test_only_what_is_ticked_teaches(dock, qtbot, monkeypatch):
 
     ((pairs, groups),) = [request.examples() for request in asked]
     assert [image.shape for image, _ in pairs] == [(64, 80)]
-    assert groups == ["by hand on discs"]
+    assert len(groups) == 1
 
 
 def test_planes_beyond_the_room_are_left_out_and_it_is_said(dock, monkeypatch):
@@ -284,42 +282,26 @@ def test_planes_beyond_the_room_are_left_out_and_it_is_said(dock, monkeypatch):
     assert "1 of 2 planes of 'by hand on discs'" in said(dock)
 
 
-def remove_labels(dock):
-    dock.viewer.layers["by hand"].data = np.zeros((3, 64, 80), np.int32)
-
-
-def remove_layer(dock):
-    dock.viewer.layers.remove("by hand")
-
-
-def one_object(dock):
-    data = np.zeros((3, 64, 80), np.int32)
-    data[0, 10:30, 10:30] = 1
-    dock.viewer.layers["by hand"].data = data
-
-
-@pytest.mark.parametrize(
-    ("change", "name", "told"),
-    [
-        (remove_labels, "my-discs", "Nothing labelled is ticked"),
-        (remove_layer, "my-discs", "Nothing labelled is ticked"),
-        (one_object, "my-discs", "There is one object in all"),
-        (lambda dock: None, "a/b", "can't be called"),
-        (lambda dock: None, "", "can't be called"),
-        (lambda dock: own.install(b"x", "my-discs"), "my-discs", "already"),
-    ],
-)
-def test_what_can_not_be_learned_from_is_said(dock, qtbot, change, name, told):
-    change(dock)
-    dock.tune.panel.look.click()
-    counted(dock, qtbot)
-    dock.tune.panel.name.setText(name)
-
-    start(dock, 0.1)
-    finish(dock, qtbot)
-
-    assert told in said(dock)
-    assert not dock.tune.panel.start.isHidden()
+def test_what_can_not_be_learned_from_is_said(dock, qtbot):
+    own.install(b"other", "taken")
+    for name, told in (("a/b", "can't be called"), ("", "can't be called"), ("taken", "already")):
+        dock.tune.panel.name.setText(name)
+        start(dock, 0.1)
+        assert told in said(dock)
+    dock.tune.panel.name.setText("my-discs")
+    one = np.zeros((3, 64, 80), np.int32)
+    one[0, 10:30, 10:30] = 1
+    for data, told in (
+        (one, "There is one object in all"),
+        (0 * one, "Nothing labelled is ticked"),
+    ):
+        dock.viewer.layers["by hand"].data = data
+        dock.tune.panel.look.click()
+        counted(dock, qtbot)
+        start(dock, 0.1)
+        finish(dock, qtbot)
+        assert told in said(dock)
+        assert not dock.tune.panel.start.isHidden()
 
 
 def test_a_folder_of_labelled_images_teaches(make_napari_viewer, qtbot, tmp_path, better):
@@ -337,7 +319,7 @@ def test_a_folder_of_labelled_images_teaches(make_napari_viewer, qtbot, tmp_path
     tuned(dock, qtbot)
 
     assert dock.tune.found is not None
-    assert "1 of 2 images" in dock.tune.panel.comparison.text()
+    assert "1 of 2 planes" in dock.tune.panel.comparison.text()
     dock.tune.discard()
 
 
