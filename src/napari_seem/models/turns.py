@@ -122,7 +122,7 @@ def joined(steps: Sequence[Turn]) -> list[Turn]:
 def step_title(before: Turn, after: Turn) -> str:
     """What a step did to the prompts, for people."""
     if before.prompts == after.prompts:
-        return "other answer"
+        return "answer"
     known = {prompt.uid for prompt in before.prompts}
     added = [prompt for prompt in after.prompts if prompt.uid not in known]
     if len(added) == 1:

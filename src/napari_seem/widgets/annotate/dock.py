@@ -346,7 +346,7 @@ class AnnotateWidget(Dock):
         if session and answer:
             number = f"answer {session.chosen + 1}" if session.chosen else ""
             self.panel.show_status(
-                session.turn, self.annotator.turns.last_ms, answer.score, answer.label,
+                len(session.prompts), self.annotator.turns.last_ms, answer.score, answer.label,
                 [number, self.annotator.accepted.words()],
             )  # fmt: skip
         elif not (session and session.prompts):
