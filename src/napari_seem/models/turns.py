@@ -15,6 +15,8 @@ from ..prompts import Prompt
 from .answers import Embedding, Prediction
 from .base import Model
 
+SAME = 0.8
+"""Intersection over union from which two answers are one choice."""
 Encoded = tuple[Model, Embedding]
 Choices = tuple[int, ...]
 

@@ -341,7 +341,7 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
-        self.panel.show_answers(*self.alternatives.shown)
+        self.panel.answers.show_number(*self.alternatives.shown)
         answer = session.prediction if session else None
         if session and answer:
             number = f"answer {session.chosen + 1}" if session.chosen else ""
