@@ -274,8 +274,8 @@ def tutorial_roofs(scene: Scene) -> None:
 
 PICTURES = {
     f.__name__.replace("_", "-"): f
-    for f in (window, answers, everything, stack, objects, find, examples, tutorial_ct, tutorial_roofs,
-              tracks, concepts, series, models)
+    for f in (window, answers, everything, stack, objects, find, examples, tutorial_ct,
+              tutorial_roofs, tracks, concepts, series, models)
 }  # fmt: skip
 
 
