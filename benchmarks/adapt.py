@@ -107,7 +107,7 @@ def _image(
             for way in options.ways:
                 asked = fitted if way in ("learn", "both") else model
                 asked = asked.with_context(context if way in ("context", "both") else None)
-                # only first answers are steered: where they are the same, so are all later ones
+                # where first answers are the same, so are all later ones
                 first = asked.predict(embedding, [first_click(mask)]).logits.tobytes()
                 if first not in known:
                     known[first] = click_curve(asked, embedding, mask, options.max_clicks)[0]

@@ -86,7 +86,7 @@ class ObjectAreas:
 
     def spots(self, name: str = NO_CLASS) -> tuple[Spots, ...]:
         """Return pixels (y, x) of the last objects of a class, or of all, on the shown plane."""
-        known = self._planes.get(self._shown, {})
+        known: Counter[int] = self._planes.get(self._shown, Counter())
         if self._plane is None or not self._is_counted(self._shown):
             return ()
         ids = [i for i in known if known[i] > 0 and (not name or self._classes.get(i) == name)]
