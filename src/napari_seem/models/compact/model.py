@@ -147,7 +147,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """
         self._check_turn(embedding, prompts)
         previous = turn.check_memory(memory, embedding.shape)
-        model = self if previous is not None else self._seeing(embedding)
+        model = self._seeing(embedding)
         return turn.run(model, [turn.answer(model, embedding, prompts, previous)])[0]
 
     def predict_many(
@@ -233,7 +233,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         return bool(self.network.config.context)
 
     def _seeing(self, embedding: Embedding) -> Self:
-        """Return the model for first answers, with the appearance of the context's objects.
+        """Return the model with the appearance of the context's objects on an image.
 
         Nothing is encoded for it: on a plane that is encoded in parts their sizes have to do.
         """
