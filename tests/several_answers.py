@@ -14,10 +14,11 @@ class SeveralAnswers(DiscModel):
     """Finds a disc, what is left of it without its rim, and the disc with a margin.
 
     `memory` of the others ends with "core" and "wide". `decoded` holds the thread in which they
-    were made, for each time; `go` holds back whoever makes them; `offers` tells how many there are.
+    were made, for each time; `go` holds back whoever makes them; `offers` tells how many answers
+    there are, `reach` by how many pixels their borders differ.
     """
 
-    offers = 3
+    offers, reach = 3, 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,9 +33,11 @@ class SeveralAnswers(DiscModel):
         def others():
             assert self.go.wait(20)
             self.decoded.append(threading.current_thread())
-            ways = (("core", ndimage.binary_erosion), ("wide", ndimage.binary_dilation))
-            for name, change in ways[: self.offers - 1]:
-                mask = change(best.mask, iterations=4)
+            inside, outside = (
+                ndimage.distance_transform_edt(one) for one in (best.mask, ~best.mask)
+            )
+            ways = {"core": inside > self.reach, "wide": outside <= self.reach}
+            for name, mask in list(ways.items())[: self.offers - 1]:
                 logits = np.where(mask, np.float32(4), np.float32(-4))
                 yield replace(best, logits=logits, memory=(*best.memory, name), others=None)
 
