@@ -50,10 +50,9 @@ def likeliest(found: Sequence[Instance], shape: tuple[int, int]) -> list[Instanc
     likely = probabilities([one.score for one in apart], [one.area for one in apart])
     right = np.cumsum(likely)
     share = right / (np.arange(1, len(apart) + 1) + (1 + MISSED) * likely.sum() - right)
-    kept = [
-        replace(one, score=float(p)) for one, p in zip(apart, likely[: share.argmax() + 1], strict=False)
-    ]  # fmt: skip
-    return sorted(kept, key=lambda one: -one.score)
+    kept = zip(apart[: share.argmax() + 1], likely, strict=False)
+    surest = [replace(one, score=float(p)) for one, p in kept]
+    return sorted(surest, key=lambda one: -one.score)
 
 
 def probabilities(scores: Sequence[float], areas: Sequence[float]) -> FloatArray:
