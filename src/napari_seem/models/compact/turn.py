@@ -160,7 +160,9 @@ def answer(
 
     if previous is not None or not _only_hints(prompts):
         return finished((yield from there.decoded(model)))
-    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config), model.context)
+    ladder = _Ladder(
+        there, focus.ladder(levels, known, model.network.config), model.context
+    )
     decoded = yield from ladder.decoded()
 
     def others() -> list[Prediction]:
