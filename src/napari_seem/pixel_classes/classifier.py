@@ -17,7 +17,7 @@ from ..errors import InvalidLabels
 from ..models.base import Model
 from ..models.pixel_features import FeatureMap
 from ..progress import Progress, reporting
-from ..sources.frames import Area
+from ..sources.frames import Area, Frame
 from ..values import ArrayValue, listed, locked
 from . import files
 from .answers import PixelClasses
@@ -104,12 +104,10 @@ class PixelClassifier(ArrayValue):
         """
         called = {**(also.names if also else {}), **check_names(names)}
         painted = {**(also.colours if also else {}), **check_names(colours)}
-        found = [] if also is None else [cls._samples_for(also, model)]
+        found = [] if also is None else [also.samples_for(model)]
         for number, (picture, strokes) in enumerate(check_examples(examples), 1):
             found.append(pixels_of_strokes(features_of(picture, model), strokes, number))
-        features = np.concatenate([one.features for one in found if len(one.classes)] or [[]])
-        classes = np.concatenate([one.classes for one in found])
-        return cls.of_samples(model, Samples(features, classes), called, painted)
+        return cls.of_samples(model, Samples.joined(found), called, painted)
 
     @classmethod
     def of_samples(
@@ -136,6 +134,22 @@ class PixelClassifier(ArrayValue):
     def identity(self) -> str:
         """Name and weights of the model whose features it works with."""
         return PixelFeatures.identity_of(self.model)
+
+    def samples_for(self, model: Model | None) -> Samples:
+        """Return its strokes' pixels, to be learned from with others by the same model.
+
+        Raises
+        ------
+        InvalidLabels
+            It was fitted with another model.
+        """
+        identity = PixelFeatures.identity_of(model)
+        if self.identity != identity:
+            raise InvalidLabels(
+                f"the classifier was fitted with '{self.identity}', not with '{identity}'; choose "
+                "that model, or paint the strokes again"
+            )
+        return self.samples
 
     def features(self, image: Picture) -> PixelFeatures:
         """Return the features of an image, to be kept from one classifier to the next."""
@@ -164,6 +178,30 @@ class PixelClassifier(ArrayValue):
                 report(done)
         return PixelClasses(self.ids, locked(out), self.names)
 
+    def predict_area(self, image: Picture, area: Area) -> tuple[Area, PixelClasses]:
+        """Classify the parts of a plane that an area (y0, x0, y1, x1) touches.
+
+        Returns
+        -------
+        area : (y0, x0, y1, x1)
+            The parts together.
+        classes : PixelClasses
+            Of that area.
+        """
+        features = self.features(image)
+        y0, x0, y1, x1 = area
+        head = self.head.on_plane(features.statistics)
+        parts = [(a, f) for a, f in features.frames
+                 if a[0] < y1 and y0 < a[2] and a[1] < x1 and x0 < a[3]]  # fmt: skip
+        ends = np.array([part for part, _ in parts])
+        (top, left), (bottom, right) = ends[:, :2].min(0), ends[:, 2:].max(0)
+        out = np.empty((len(self.ids), bottom - top, right - left), np.float16)
+        for part, frame in parts:
+            inside = tuple(slice(part[k] - c, part[k + 2] - c) for k, c in enumerate((top, left)))
+            out[:, *inside] = _in_frame(head, features, part, frame)
+        whole = int(top), int(left), int(bottom), int(right)
+        return whole, PixelClasses(self.ids, locked(out), self.names)
+
     def predict_parts(self, image: Picture) -> Iterator[tuple[Area, PixelClasses]]:
         """Classify a plane part by part, in the memory that one part takes.
 
@@ -176,10 +214,8 @@ class PixelClassifier(ArrayValue):
         features = self.features(image)
         head = self.head.on_plane(features.statistics)
         for area, frame in features.frames:
-            corner = (frame.y0, frame.x0) * 2
-            inner: Area = tuple(a - b for a, b in zip(area, corner, strict=True))  # type: ignore[assignment]
-            probabilities = _probabilities(head, features.maps(frame), inner)
-            yield area, PixelClasses(self.ids, probabilities, self.names)
+            found = _in_frame(head, features, area, frame)
+            yield area, PixelClasses(self.ids, found, self.names)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the classifier into a small file, from which it can be shared and taught more.
@@ -218,20 +254,19 @@ class PixelClassifier(ArrayValue):
             )
         return cls.of_samples(model, samples, facts["names"], facts["colours"])
 
-    @staticmethod
-    def _samples_for(also: PixelClassifier, model: Model | None) -> Samples:
-        identity = PixelFeatures.identity_of(model)
-        if also.identity != identity:
-            raise InvalidLabels(
-                f"the classifier was fitted with '{also.identity}', not with '{identity}'; choose "
-                "that model, or paint the strokes again"
-            )
-        return also.samples
-
     def __repr__(self) -> str:
         named = listed([self.names.get(one) or one for one in self.ids])
         pixels = len(self.samples.classes)
         return f"PixelClassifier(classes={named}, pixels={pixels}, model='{self.identity}')"
+
+
+def _in_frame(
+    head: Head, features: PixelFeatures, area: Area, frame: Frame
+) -> npt.NDArray[np.float16]:
+    """Return the probabilities (K, h, w) of the classes in an area of the plane in a frame."""
+    corner = (frame.y0, frame.x0) * 2
+    inner: Area = tuple(a - b for a, b in zip(area, corner, strict=True))  # type: ignore[assignment]
+    return _probabilities(head, features.maps(frame), inner)
 
 
 def _probabilities(head: Head, maps: list[FeatureMap], area: Area) -> npt.NDArray[np.float16]:

@@ -39,6 +39,15 @@ class Samples(ArrayValue):
     features: npt.NDArray[np.float16] = field(repr=False)
     classes: npt.NDArray[np.uint16] = field(repr=False)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Samples]) -> Samples:
+        """Return the pixels of several images as one."""
+        painted = [one for one in parts if len(one.classes)]
+        if not painted:
+            return cls(np.zeros((0, 0), np.float16), np.zeros(0, np.uint16))
+        features = np.concatenate([one.features for one in painted])
+        return cls(features, np.concatenate([one.classes for one in painted]))
+
 
 def features_of(picture: Picture, model: Model | None) -> PixelFeatures:
     """Return the features of an image (H, W) or (H, W, C), which may be given themselves.
