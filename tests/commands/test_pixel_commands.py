@@ -43,16 +43,17 @@ def done():
 def written(run, workspace, source, **options):
     command = run.command(workspace, source, source.plane, **options)
     *_, labels = command.compute(run.classifier, source.read())
-    return command, run.write(workspace, command, labels)
+    return command, labels, run.write(workspace, command, labels)
 
 
 def test_classes_are_written_in_one_step_that_can_be_undone(done):
     document, workspace, source, run, mask = done
-    _, ids = written(run, workspace, source)
+    _, labels, ids = written(run, workspace, source)
     assert ids == [1, 2]
     assert (document.table[1].class_name, document.table[2].class_name) == ("bar", "ground")
     assert document.palette.colours["bar"] == "#ff0000"
-    np.testing.assert_array_equal(document.data == 1, mask)
+    np.testing.assert_array_equal(document.data, labels)
+    assert np.mean((document.data == 1) == mask) > 0.99
     document.undo()
     assert not document.data.any()
     assert not list(document.table)
@@ -61,22 +62,22 @@ def test_classes_are_written_in_one_step_that_can_be_undone(done):
 def test_objects_of_a_class_are_written_instead(done):
     document, workspace, source, run, mask = done
     document.write_plane(source.plane, mask * 9, rows={9: ObjectRecord("old")})
-    _, ids = written(run, workspace, source, objects=True, classes=[1], smallest=20)
+    _, labels, ids = written(run, workspace, source, instances=True, classes=[1], smallest=20)
     assert ids == [1, 2]
-    np.testing.assert_array_equal(document.data > 0, mask)
+    np.testing.assert_array_equal(document.data > 0, labels == 1)
     assert sorted(document.table) == [1, 2]
 
 
 def test_chosen_classes_only(done):
     document, workspace, source, run, _ = done
-    _, ids = written(run, workspace, source, classes=[1])
+    _, _, ids = written(run, workspace, source, classes=[1])
     assert ids == [1]
     assert set(np.unique(document.data)) == {0, 1}
 
 
 def test_commands_come_back_from_the_log_and_give_the_same_pixels(done):
     document, workspace, source, run, _ = done
-    command, _ = written(run, workspace, source, objects=True, classes=[1])
+    command, _, _ = written(run, workspace, source, instances=True, classes=[1])
     lines = [event for event in document.log.events if "event" in event]
     learned = next(line for line in lines if line["event"] == "learn_pixels")
     line = next(line for line in lines if line["event"] == "classify_pixels")
