@@ -9,7 +9,7 @@ from napari_seem.errors import NapariSeemError
 
 BENCHES = (
     "adapt", "clicks", "concepts", "day", "everything", "in-context", "jobs", "latency", "objects",
-    "propagate", "scale", "seem", "seggpt",
+    "pixels", "propagate", "scale", "seem", "seggpt",
 )  # fmt: skip
 
 

@@ -13,7 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, info, measure, recover, replay, segment, series, stacks, teach, words
+from . import (
+    embed,
+    find,
+    info,
+    measure,
+    pixels,
+    recover,
+    replay,
+    segment,
+    series,
+    stacks,
+    teach,
+    words,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (
         segment,
         stacks,
+        pixels,
         embed,
         find,
         series,
