@@ -183,14 +183,27 @@ def test_strokes_are_known_by_their_name_where_they_were_opened_again(pixels_on,
     dock = pixels_on(bars())
     strokes = np.zeros((64, 80), np.uint8)
     strokes[BAR], strokes[GROUND] = 1, 2
-    dock.viewer.add_labels(strokes, name="Strokes of bars")
-    classified(dock)
-    assert dock.panel.strokes.layer is None  # nobody chose them
-    dock.panel.strokes.setCurrentIndex(1)
+    layer = dock.viewer.add_labels(strokes, name="Strokes of bars")
     classified(dock)
 
+    assert dock.panel.strokes.layer is layer
     assert share(shown(dock)) > GOOD
     assert [one.name for one in dock.teaching.classes] == ["class 1", "class 2"]
+
+
+def test_of_two_layers_of_strokes_the_chosen_one_teaches(stacked, classified):
+    first = stacked.strokes.layer
+    stacked.panel.strokes.setCurrentIndex(0)  # a new layer
+    classified(stacked)
+    assert not shown(stacked).any()
+    stacked.paint()
+    assert stacked.strokes.layer is not first
+    stacked.panel.strokes.select(first)
+    stacked.panel.strokes.chosen.emit(first)
+    classified(stacked)
+
+    assert stacked.strokes.layer is first
+    assert share(shown(stacked), 1) > GOOD
 
 
 def test_labels_of_a_person_can_be_chosen_as_strokes(pixels_on, classified):

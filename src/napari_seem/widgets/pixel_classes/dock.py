@@ -10,7 +10,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from ...errors import InvalidImage, InvalidLabels, InvalidPrompt, NapariSeemError
 from ...pixel_classes import PixelClassifier
-from ...viewer.coordinates import PLACING, shown_area, shown_plane
+from ...sources import is_big
+from ...viewer.coordinates import PLACING, shown_area, shown_plane, spatial_shape
 from ...viewer.pixel_strokes import StrokeLayer
 from ...viewer.pixel_teaching import PixelTeaching
 from ...viewer.shown import channel_layers, show_place
@@ -30,11 +31,15 @@ from .writer import Order, PixelWriter, targets_of
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from ...sources.frames import Area
+
 MODELS = ("compact",)
 """Models that give features of pixels."""
 KEYS = {"go_to_unsure": "Shift-N"}
 """As of the Stack dock; the dock that was used last has it."""
 LESSONS = "Pixel classes (*.safetensors)"
+WIDEST = 1024
+"""Most pixels along the sides of the part of a big plane that is classified live."""
 SETTLE = 30
 """Milliseconds after the last change in which nothing is asked."""
 TOO_FEW = "paint a few strokes of two classes, and every pixel is classified"
@@ -88,7 +93,7 @@ class PixelClassesWidget(Dock):
     def strokes(self) -> StrokeLayer | None:
         """The strokes on the chosen image, or None."""
         image = self.panel.image.layer
-        return None if image is None else self.teaching.layer_on(image, self.panel.strokes.layer)
+        return None if image is None else self.teaching.layer_on(image)
 
     @property
     def _model(self) -> str | None:
@@ -218,6 +223,8 @@ class PixelClassesWidget(Dock):
         self.teaching.changed.connect(self._on_place)
         dims = self.viewer.dims.events
         self.events.follow(self._on_place, dims.current_step, dims.point, *axes_of(self.viewer))
+        camera = self.viewer.scene.camera.events
+        self.events.follow(self._on_camera, camera.center, camera.zoom)
         self.events.follow(self._on_layers, *layers_of(self.viewer))
 
     def _chosen(self) -> Image:
@@ -249,7 +256,7 @@ class PixelClassesWidget(Dock):
         image = self._chosen()
         plane = shown_plane(image, self.viewer.dims)
         source = self.teaching.source(image, plane, image.name)
-        area = shown_area(image, plane) if source.is_big else None
+        area = _middle(shown_area(image, plane)) if source.is_big else None
         given = self.teaching.input_of(image)
         question = Question(self._lesson(), image, plane, given, source, area)
         if again or question.key != self._asked:
@@ -304,12 +311,20 @@ class PixelClassesWidget(Dock):
     def _on_place(self, _: object = None) -> None:
         self._soon.start()
 
+    def _on_camera(self, _: object = None) -> None:
+        """Another part of a big plane may be shown."""
+        image = self.panel.image.layer
+        if image is not None and is_big(spatial_shape(image)[-2:]):
+            self._soon.start()
+
     def _on_pixels(self, _: object = None) -> None:
         self._other_pixels = True
         self._soon.start()
 
     def _on_layers(self, _: object = None) -> None:
         self.teaching.look()
+        if self.strokes is not None:
+            self.panel.strokes.select(self.strokes.layer)
         self._soon.start()
 
     def _on_channels(self, on: bool) -> None:
@@ -331,9 +346,19 @@ class PixelClassesWidget(Dock):
     def _on_strokes(self, _: object = None) -> None:
         """Other strokes are chosen: they teach from now on."""
         image, labels = self.panel.image.layer, self.panel.strokes.layer
-        if image is not None and labels is not None:
-            with self.reporting():
+        with self.reporting():
+            if image is not None and labels is not None:
                 self.teaching.open(image, labels)
+            elif image is not None:
+                self.teaching.leave(image)
         self.brush.follow()
         self.brush.show()
         self._soon.start()
+
+
+def _middle(area: Area) -> Area:
+    """The middle of what is shown, (y0, x0, y1, x1), of at most `WIDEST` pixels a side."""
+    y0, x0, y1, x1 = area
+    down, across = max(0, y1 - y0 - WIDEST), max(0, x1 - x0 - WIDEST)
+    top, left = y0 + down // 2, x0 + across // 2
+    return top, left, min(y1, top + WIDEST), min(x1, left + WIDEST)
