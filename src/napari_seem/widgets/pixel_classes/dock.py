@@ -258,7 +258,8 @@ class PixelClassesWidget(Dock):
         source = self.teaching.source(image, plane, image.name)
         area = _middle(shown_area(image, plane)) if source.is_big else None
         given = self.teaching.input_of(image)
-        question = Question(self._lesson(), image, plane, given, source, area)
+        unsure = self.panel.uncertainty.isChecked()
+        question = Question(self._lesson(), image, plane, given, source, area, unsure)
         if again or question.key != self._asked:
             self._asked = question.key
             self.live.ask(question)
@@ -285,7 +286,7 @@ class PixelClassesWidget(Dock):
             return
         self.answer = answer
         self._show()
-        self.panel.status.say(f"classified in {answer.seconds:.2g} s")
+        self.panel.status.say(answer.summary)
 
     def _on_failure(self, text: str) -> None:
         self._asked = ()

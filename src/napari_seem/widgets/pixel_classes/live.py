@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, Signal
 
 from ...commands.models import ModelCache
@@ -69,6 +70,8 @@ class Question:
     source : PlaneSource
     area : (y0, x0, y1, x1) or None
         Of a big plane: the part that is shown.
+    unsure : bool
+        The uncertainty is to be shown.
     """
 
     lesson: Lesson
@@ -77,6 +80,7 @@ class Question:
     input: ModelInput
     source: PlaneSource
     area: Area | None = None
+    unsure: bool = False
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -100,15 +104,22 @@ class PixelAnswer:
     area : (y0, x0, y1, x1)
     classes : PixelClasses
         Of the area.
-    seconds : float
-        How long it took.
+    shares : float array (K,)
+        How much of the area each class takes.
     """
 
     question: Question
     classifier: PixelClassifier
     area: Area
     classes: PixelClasses
-    seconds: float
+    shares: npt.NDArray[np.float64]
+
+    @property
+    def summary(self) -> str:
+        """The classes, the largest first, with their shares."""
+        order = np.argsort(-self.shares, kind="stable")
+        named = [self.classes.names.get(one, f"class {one}") for one in self.classes.ids]
+        return ", ".join(f"{named[k]} {100 * self.shares[k]:.3g} %" for k in order)
 
 
 class LiveClassification(QObject):
@@ -185,12 +196,13 @@ class LiveClassification(QObject):
         self._models.forgotten.disconnect(self._on_forgotten)
 
     def _answer(self, question: Question) -> PixelAnswer:
-        started = time.perf_counter()
         classifier = self.fit(question.lesson)
         with self._lock:
             area, classes = self._engine.predict(classifier, question.source, question.area)
-        seconds = time.perf_counter() - started
-        return PixelAnswer(question, classifier, area, classes, seconds)
+        shares = np.bincount(np.searchsorted(classes.ids, classes.labels).ravel())
+        if question.unsure:
+            classes.uncertainty  # noqa: B018  (kept; it takes too long for the main thread)
+        return PixelAnswer(question, classifier, area, classes, shares / shares.sum())
 
     def _loaded(self, name: str | None) -> Model | None:
         return None if name is None else self._models.model(name)
