@@ -119,7 +119,7 @@ class Order:
         number = next((number for number, name in lesson.names.items() if name == of), 0)
         if number not in lesson.taught:
             raise InvalidLabels(f"there is no stroke of '{of}'; paint one, or choose another class")
-        options = {"objects": True, "classes": [number], "smallest": smallest, "split": split}
+        options = {"instances": True, "classes": [number], "smallest": smallest, "split": split}
         return cls(lesson, taught, [target], labels, of, options)
 
 
