@@ -47,7 +47,7 @@ PANELS = (
     Panel("brain: one click", "brain", [ns.Point(48, 64)]),
     Panel("cat: one click", "cat", [ON_CAT]),
     Panel("the same click: the next answer", "cat", [ON_CAT], 1),
-    Panel("the same click: a third answer", "cat", [ON_CAT], 2),
+    Panel("cat: a box", "cat", [ns.Box(0, 0, 299, 330)]),
     Panel("cat: three clicks", "cat",
           [ON_CAT, ns.Point(220, 220), ns.Point(20, 20, positive=False)]),
     Panel("cup: a box", "coffee", [ns.Box(12, 165, 258, 425)]),

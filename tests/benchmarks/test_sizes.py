@@ -51,7 +51,7 @@ def test_an_object_belongs_to_the_class_of_its_side(side, shape, classes):
 def test_each_size_gets_its_number_from_all_images_in_turn(squares):
     picks = sizes.pick(find_sets(squares), seed=0, count=7)
 
-    small = [ids for ids in picks["made/small"].values()]
+    small = list(picks["made/small"].values())
     assert sorted(sum("under 8 px" in names for names in ids.values()) for ids in small) == [
         2,
         2,
