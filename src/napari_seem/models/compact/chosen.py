@@ -95,11 +95,14 @@ def without_overlaps(found: Sequence[Instance], shape: tuple[int, int]) -> list[
 def largest_part(mask: BoolArray) -> BoolArray:
     """Return the largest connected part of a mask (H, W) that is not empty."""
     parts, count = ndimage.label(mask)
-    return mask if count == 1 else parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    if count == 1:
+        return mask
+    largest: BoolArray = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
+    return largest
 
 
 def without_holes(mask: BoolArray) -> BoolArray:
     """Fill the holes of a mask (H, W) where they are small: in all under a tenth of its area."""
-    filled = ndimage.binary_fill_holes(mask)
+    filled: BoolArray = ndimage.binary_fill_holes(mask)
     area = np.count_nonzero(mask)
     return filled if np.count_nonzero(filled) - area < 0.1 * area else mask
