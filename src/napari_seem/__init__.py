@@ -5,12 +5,13 @@ From a script:
 Models      load_model, model_names, MODELS, download_model, available_devices, Model, Capability
 Images      Embedding (what `model.encode` gives), EmbeddingCache, Plane
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
-One object  Session (turn by turn; its `commit` gives an Edit)
+One object  Session (turn by turn; its `commit` gives an Edit), Context (what was accepted before)
 Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
 Training    finetune, FineTuning, install_model, remove_model
+Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from .io.tracks import check_tracks
     from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
+    from .models.context import Context
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
         remove_model,
     )
     from .objects import Objects, segment_objects
+    from .pixel_classes import PixelClasses, PixelClassifier, PixelFeatures, objects_of
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -113,6 +116,7 @@ _HOMES = {
     "io.tracks": ("check_tracks",),
     "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
+    "models.context": ("Context",),
     "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
     "models.panoptic": ("Panoptic", "Segment"),
@@ -121,6 +125,7 @@ _HOMES = {
         "model_names", "remove_model",
     ),
     "objects": ("Objects", "segment_objects"),
+    "pixel_classes": ("PixelClasses", "PixelClassifier", "PixelFeatures", "objects_of"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -139,12 +144,13 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS", "download_model", "available_devices", "Model",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
-    "Session", "Edit", "segment_objects", "Objects",
+    "Session", "Context", "Edit", "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson", "finetune", "FineTuning", "install_model",
     "remove_model",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
+    "PixelClassifier", "PixelClasses", "PixelFeatures", "objects_of",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
     "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",

@@ -24,8 +24,6 @@ unless this share of the window's rim lies inside the object.
 
 Found on training images: it takes 3.2 windows instead of 5.6, and the answers are as good.
 """
-SAME = 0.8
-"""Intersection over union from which two answers are one choice."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -54,6 +52,11 @@ def ranked(found: Sequence[Decoded], priors: Sequence[float]) -> list[Decoded]:
         for decoded, prior, shared in zip(found, priors, together, strict=True)
     ]
     return [found[index] for index in np.argsort(np.negative(fitness), kind="stable")]
+
+
+def area(decoded: Decoded) -> float:
+    """Return the number of image pixels in an answer's mask."""
+    return float((decoded.logits > 0).sum()) * _cell_area(decoded.view)
 
 
 def certainty(decoded: Decoded) -> float:

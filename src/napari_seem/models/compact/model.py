@@ -18,10 +18,12 @@ from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
+from ..context import Context
 from ..cropped import cropped
+from ..pixel_features import FeatureMap
 from ..teachable import Word
-from . import magnify, pyramid, turn, windows
-from .adapt import FEWEST, STEPS, Accepted, adapted
+from . import magnify, pixel_features, pyramid, turn, windows
+from .adapt import FEWEST, STEPS, Accepted, accepted_in, adapted
 from .canvas import View
 from .choice import Decoded
 from .concept import ConceptVectors, best_level
@@ -65,6 +67,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
         self.accepted: Accepted | None = None
+        self.context = Context()
         VocabularyMixin.__init__(self, network, words)
         InContextMixin.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
@@ -144,18 +147,21 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """
         self._check_turn(embedding, prompts)
         previous = turn.check_memory(memory, embedding.shape)
-        return turn.run(self, [turn.answer(self, embedding, prompts, previous)])[0]
+        model = self._seeing(embedding)
+        return turn.run(model, [turn.answer(model, embedding, prompts, previous)])[0]
 
     def predict_many(
         self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
     ) -> Iterator[Prediction]:
         """Answer the first turn of many objects, several at a time; see `BatchPredictor`."""
+        self.check(embedding)
+        model = self._seeing(embedding)
         for start in range(0, len(objects), TOGETHER):
             some = objects[start : start + TOGETHER]
             for prompts in some:
                 self._check_turn(embedding, prompts)
-            turns = [turn.answer(self, embedding, prompts, None) for prompts in some]
-            for prediction in turn.run(self, turns):
+            turns = [turn.answer(model, embedding, prompts, None) for prompts in some]
+            for prediction in turn.run(model, turns):
                 yield cropped(prediction)
 
     def _check_turn(self, embedding: Embedding, prompts: Sequence[Prompt]) -> None:
@@ -193,6 +199,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
             return segmented(self, embedding, own, taught)
         return find_objects(self, embedding, own)
 
+    def pixel_features(self, embedding: Embedding) -> list[FeatureMap]:
+        """Return features of pixels at six resolutions; see `PixelFeatureModel`."""
+        self.check(embedding)
+        return pixel_features.feature_maps(embedding)
+
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS,
         *, progress: bool | Progress | None = None,
@@ -210,6 +221,29 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """Whether the model answers otherwise than as shipped, after `adapted`."""
         return self.first_decoder is not None or self.accepted is not None
 
+    def with_context(self, context: Context | None) -> Self:
+        """Return the same model, steered by objects that were accepted; see `ContextModel`."""
+        new = copy(self)
+        new.context = context or Context()
+        return new
+
+    @property
+    def reads_appearance(self) -> bool:
+        """Whether `Context.spots` are of use: in a network of the second generation."""
+        return bool(self.network.config.context)
+
+    def _seeing(self, embedding: Embedding) -> Self:
+        """Return the model with the appearance of the context's objects on an image.
+
+        Nothing is encoded for it: on a plane that is encoded in parts their sizes have to do.
+        """
+        lazy = isinstance(embedding, pyramid.LazyEmbedding)
+        if lazy or not (self.reads_appearance and any(self.context.spots)):
+            return self
+        new = copy(self)
+        new.accepted = accepted_in(self, embedding, self.context)
+        return new
+
     def plain(self) -> Self:
         """Return the model as it was before it was adapted."""
         new = copy(self)
@@ -226,7 +260,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         ----------
         views : sequence of View
         maps : float32 (B, M, S, S)
-            The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
+            The drawn prompts, M = len(MAPS) and S = FINE_GRID, or half of it for answers on a grid
+            of half the cells; see `canvas.draw`.
         concept : ConceptVectors, or one for each window
         decoder : Module, optional
             By default the network's own.
@@ -256,14 +291,14 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
         Returns
         -------
-        features : (B, C, GRID, GRID)
-        evidence : (B, config.evidence, GRID, GRID)
-        fine : (B, D, FINE_GRID, FINE_GRID)
-        drawn : (B, 3, FINE_GRID, FINE_GRID)
+        features : (B, C, S / 2, S / 2)
+        evidence : (B, config.evidence, S / 2, S / 2)
+        fine : (B, D, S, S)
+        drawn : (B, 3, S, S)
         """
         config = self.network.config
         concepts = [concept] * len(views) if isinstance(concept, ConceptVectors) else concept
-        cut = [view.features() for view in views]
+        cut = [view.features(maps.shape[-1] // 2) for view in views]
         coarse = windows.together([c for c, _ in cut]).to(self._device)
         fine = windows.together([f for _, f in cut]).to(self._device)
         prompts = WindowPrompts(

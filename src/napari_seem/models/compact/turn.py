@@ -20,9 +20,11 @@ from ...errors import InvalidPrompt
 from ...prompts import Extent, Point, Prompt, Scribble, extent, union
 from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
+from ..context import Context
+from ..turns import SAME
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, certainty, ranked
+from .choice import SURE, SURE_RIM, Decoded, agreement, area, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 from .windows import PartLogits, PartPrediction
@@ -159,7 +161,7 @@ def answer(
 
     if previous is not None or not _only_hints(prompts):
         return finished((yield from there.decoded(model)))
-    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config))
+    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config), model.context)
     decoded = yield from ladder.decoded()
 
     def others() -> list[Prediction]:
@@ -225,6 +227,7 @@ class _Ladder:
 
     there: _Object
     candidates: Sequence[focus.Candidate]
+    context: Context
     found: list[Decoded] = field(default_factory=list)
 
     def decoded(self) -> Step:
@@ -243,11 +246,16 @@ class _Ladder:
         return best
 
     def others(self, model: CompactModel, answer: Decoded) -> Iterator[Decoded]:
-        """Decode the windows that lack; yield what differs from `answer` and from one another."""
+        """Decode the windows that lack; yield what differs from `answer` and from one another.
+
+        The surest is the first: of the orders tried on training images, the best of the first two
+        and of the first three are best in this one.
+        """
         lacking = self._lacking(len(self.candidates))
         if lacking:
             self.found.extend(_decoded(model, [self.there.drawn(lacking)])[0])
-        some = [answer, *(one for one in self._ranked() if (one.logits > 0).any())]
+        surest = sorted(self.found, key=certainty, reverse=True)
+        some = [answer, *(one for one in surest if (one.logits > 0).any())]
         some = [_keep_prompted(one, self.there.prompts) for one in some]
         alike = agreement(some) >= SAME
         taken = [0]
@@ -260,7 +268,11 @@ class _Ladder:
         return [candidate.view for candidate in self.candidates[len(self.found) : count]]
 
     def _ranked(self) -> list[Decoded]:
-        return ranked(self.found, [one.prior for one in self.candidates[: len(self.found)]])
+        priors = [
+            candidate.prior + self.context.bonus(area(one))
+            for candidate, one in zip(self.candidates, self.found, strict=False)
+        ]
+        return ranked(self.found, priors)
 
 
 def check_memory(memory: object, shape: tuple[int, int]) -> PartLogits | None:
