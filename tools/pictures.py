@@ -19,6 +19,8 @@ import numpy as np
 import skimage.data
 import tifffile
 from PIL import Image
+from skimage.draw import ellipse
+from skimage.filters import gaussian
 from skimage.measure import regionprops
 
 from benchmarks.few_colours import palette
@@ -37,6 +39,8 @@ LARGEST = 400_000
 """Bytes that a picture may have."""
 COINS = ((125, 52), (120, 110), (125, 152))
 ROOFS = ((642, 345), (296, 374), (184, 166), (657, 223), (935, 344), (238, 692))
+MINUTES, JUDGED = 2.0, 4
+"""Of the fine-tuning, and how often it was judged when its picture is taken."""
 SERIES = {0: [(52, 55), (52, 110), (125, 110)], 1: [(50, 60), (120, 62)], 3: [(48, 52), (46, 115)]}
 """Number of an image -> where it is clicked."""
 
@@ -232,6 +236,33 @@ def models(scene: Scene) -> Any:
     return scene.open("Models").parentWidget()
 
 
+def finetune(scene: Scene) -> None:
+    """Fine-tune on planes of drawn grain, for some minutes, and show how far it is."""
+    rng = np.random.default_rng(0)
+    planes = [grain(rng) for _ in range(4)]
+    scene.viewer.add_image(np.stack([image for image, _ in planes]), name="grain")
+    scene.viewer.add_labels(np.stack([labels for _, labels in planes]), name="patches")
+    dock = scene.open("Models")
+    scene.hand.tap(dock.unfold)
+    dock.tune.panel.name.setText("my-patches")
+    dock.tune.panel.minutes.setValue(MINUTES)
+    dock.tune.start()
+    wait_until(lambda: len(dock.tune.panel.curve.values) >= JUDGED, 60 * 60)
+
+
+def grain(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """An image (256, 256) whose grain runs the other way in ellipses, and their labels."""
+    across, along = (gaussian(rng.normal(size=(256, 256)), sigma) for sigma in ((0.7, 4), (4, 0.7)))
+    labels = np.zeros((256, 256), np.uint16)
+    for _ in range(25):
+        centre, radii = rng.integers(24, 232, 2), rng.uniform(14, 24, 2)
+        inside = ellipse(*centre, *radii, shape=labels.shape)
+        if not labels[inside].any():
+            labels[inside] = labels.max() + 1
+    values = np.where(labels > 0, along / along.std(), across / across.std())
+    return (110 + 35 * values).clip(0, 255).astype(np.uint8), labels
+
+
 def concepts(scene: Scene) -> None:
     """Label three coins, teach the word, and propose the others."""
     scene.sample(samples.coins())
@@ -307,7 +338,7 @@ def tutorial_roofs(scene: Scene) -> None:
 PICTURES = {
     f.__name__.replace("_", "-"): f
     for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
-              tutorial_roofs, tracks, concepts, series, models)
+              tutorial_roofs, tracks, concepts, series, models, finetune)
 }  # fmt: skip
 
 

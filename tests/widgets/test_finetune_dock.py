@@ -312,7 +312,7 @@ def test_a_folder_of_labelled_images_teaches(make_napari_viewer, qtbot, tmp_path
     image, labels = disc_image()
     for number in range(2):
         imsave(tmp_path / f"{number}.png", image, check_contrast=False)
-        imsave(tmp_path / f"{number}_labels.png", labels.astype(np.uint8), check_contrast=False)
+        imsave(tmp_path / f"{number}_labels.tif", labels.astype(np.uint8), check_contrast=False)
 
     dock.tune.add_folder(tmp_path)
     assert rows(dock) == [(tmp_path.name, "2 files")]

@@ -130,6 +130,11 @@ class ModelsWidget(Dock):
             f"{cache.max_bytes / MEGABYTE:,.0f} MB"
         )
 
+    def prepare_to_close(self) -> int:
+        """Keep a fine-tuned model that nobody decided on; no commits wait here."""
+        self.tune.keep_found()
+        return 0
+
     def _let_go(self) -> None:
         """Stop a download; what has arrived stays."""
         self.transfer.cancel()

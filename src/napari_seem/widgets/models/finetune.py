@@ -96,13 +96,17 @@ class FineTune(QWidget):
         self.panel.show_result(None)
         self.panel.message.say("")
 
+    def keep_found(self) -> None:
+        """Keep a better model that nobody decided on."""
+        if self.found is not None:
+            keep(self.found)
+            self.discard()
+
     def close_down(self) -> None:
         """End training; what is better is kept, whether it was asked for or not."""
         self.labelled.close()
         self.tuning.close()
-        if self.found is not None and self.found.improved:
-            keep(self.found)
-            self.found = None
+        self.keep_found()
 
     def _start(self) -> None:
         panel, rows = self.panel, self.panel.tree.chosen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -108,7 +109,7 @@ class ModelTuning(QObject):
         self.steps = Steps(self)
         self.steps.progress.text = _percent
         self.steps.stepped.connect(self._on_step)
-        self.steps.ended.connect(self.ended)
+        self.steps.ended.connect(self._on_end)
 
     @property
     def running(self) -> bool:
@@ -119,6 +120,7 @@ class ModelTuning(QObject):
         """Begin; all that the thread needs is in the request."""
         self._enough.clear()
         self._waited = 0.0
+        atexit.register(self.close)  # where no window closes first; before threads are waited for
         self.steps.start(f"Fine-tuning '{request.name}'", 0, lambda: self._run(request))
 
     def stop(self) -> None:
@@ -134,6 +136,10 @@ class ModelTuning(QObject):
         self._closed.set()
         self._enough.set()
 
+    def _on_end(self, outcome: str) -> None:
+        atexit.unregister(self.close)
+        self.ended.emit(outcome)
+
     def _run(self, request: TuningRequest) -> Iterator[TuningReport | FineTuning]:
         model = load_model(request.base, request.device)
         pairs, groups = request.examples()
@@ -142,18 +148,24 @@ class ModelTuning(QObject):
             kind=request.kind, groups=groups, clock=self._clock,
         )  # fmt: skip
         del pairs
-        for report in run.steps():
-            yield report
-            if self._enough.is_set():
-                break
-            self._let_clicks_go_first()
-        if run.before is None:
-            return
-        found = run.result()
-        if not self._closed.is_set():
-            yield found
-        elif found.improved:
-            keep(found)
+        found = None
+        try:
+            for report in run.steps():
+                yield report
+                if self._enough.is_set():
+                    break
+                self._let_clicks_go_first()
+            if run.before is None:
+                return
+            found = run.result()
+            if self._closed.is_set():
+                keep(found)
+            else:
+                yield found
+        except GeneratorExit:  # cancelled, or the window is gone and nobody listens
+            if run.before is not None and not self.steps.stopping:
+                keep(found or run.result())
+            raise
 
     def _clock(self) -> float:
         """Seconds that are not spent waiting for a person."""
@@ -176,12 +188,14 @@ class ModelTuning(QObject):
         self.reported.emit(outcome)
 
 
-def keep(found: FineTuning) -> str:
-    """Install a model whose name may have been taken meanwhile; return what loads it."""
+def keep(found: FineTuning) -> None:
+    """Install a model if it is better, under a name that is free."""
+    if not found.improved:
+        return
     try:
-        return found.install()
+        found.install()
     except InvalidName:
-        return found.install(free_name(found.name))
+        found.install(free_name(found.name))
 
 
 def free_name(name: str) -> str:
