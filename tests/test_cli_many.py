@@ -103,6 +103,6 @@ def test_labels_of_accepted_objects_steer_and_are_logged(folder, capsys):
     with_context[1] = str(folder / "more.tif")
     assert main([*asked, *with_context, "--force"]) == 0
     assert "fewer" not in capsys.readouterr().err
-    (session, *_) = read_log(folder / "out.log.jsonl")
+    session = read_log(folder / "out.log.jsonl")[-1]
     (commit,) = [event for event in session.events if event["event"] == "commit"]
     assert commit["context"] == ns.Context.of_areas([1600] * 3).to_dict()

@@ -125,6 +125,15 @@ def test_a_fifth_of_the_images_is_held_back_whole():
     assert division.how == "2 of 10 images"
 
 
+def test_more_images_are_held_back_where_they_have_few_objects():
+    pieces = pieces_of([example(i, count=1) for i in range(10)], "instance")
+
+    division = divided(pieces, seed=0)
+
+    assert len(division.held) == 4
+    assert division.how == "4 of 10 images"
+
+
 def test_planes_of_one_stack_are_held_back_together():
     pieces = pieces_of([example(i) for i in range(6)], "instance", ["a", "a", "a", "b", "b", "b"])
 

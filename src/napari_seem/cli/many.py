@@ -135,7 +135,7 @@ def _write_objects(
         progress=_shown if len(asked) > 20 else None,
     )  # fmt: skip
     fields = workspace.fields(options.model, known)
-    if context is not None:
+    if context is not None and context.steers:
         fields["context"] = context.to_dict()
     commit_objects(workspace, fields, asked, found, options.overlap)
     _tell(found.table)

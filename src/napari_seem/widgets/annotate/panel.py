@@ -67,6 +67,7 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), Message(), QLabel()
+        self.status.setWordWrap(True)
         self._guess = self.preparation = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
@@ -232,8 +233,8 @@ class Panel(QWidget):
         )
         self.steer = QCheckBox("steer by accepted objects")
         self.steer.setToolTip(
-            "Where a click leaves open how large its object is, the sizes of the objects accepted "
-            "before, of the active class, weigh in"
+            "Where a click leaves open what is meant, sizes (and looks, if the model reads them) "
+            "of the objects accepted before, of the active class, weigh in"
         )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):

@@ -118,12 +118,13 @@ class FineTunePanel(QWidget):
 
 def compared(found: FineTuning) -> str:
     """What held-out objects say of a fine-tuned model, as rich text."""
-    count = len(found.before.objects)
+    held = f"{len(found.before.objects)} objects that were held back"
+    held = f"{held} ({found.provenance['held_out']['how']})"
     title = (
-        f"<b>Better</b> on {count} held-out objects"
+        f"<b>Better</b> on {held}."
         if found.improved
-        else f"<b>Not better</b> on {count} held-out objects by more than chance, so it is not "
-        "offered. More labelled planes help most, more minutes sometimes"
+        else f"<b>Not better</b> on {held} than chance may make it, so it is not offered. More "
+        "labelled planes may help, or more minutes."
     )
     rows = "".join(
         f"<tr><td>{words} &nbsp;</td><td>{form.format(getattr(found.before, name))} &nbsp;</td>"
@@ -131,8 +132,7 @@ def compared(found: FineTuning) -> str:
         for words, name, form in FIGURES
     )
     head = "<tr><td></td><td>before &nbsp;</td><td>after</td></tr>"
-    how = found.provenance["held_out"]["how"]
-    return f"{title} ({how}).<table>{head}{rows}</table>"
+    return f"{title}<table>{head}{rows}</table>"
 
 
 def _text() -> QLabel:

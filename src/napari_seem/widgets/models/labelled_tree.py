@@ -86,6 +86,7 @@ class LabelledTree(QTreeWidget):
                 child = QTreeWidgetItem(item, [name, str(one.objects)])
                 child.setFlags(TICKS)
                 child.setCheckState(0, self._state(row.title, name))
+        item.setExpanded(item.childCount() <= LINES - 1)
         objects = sum(one.objects for one in row.planes)
         count = len(row.planes)
         item.setText(1, f"{objects} on {count} planes" if item.childCount() else str(objects))

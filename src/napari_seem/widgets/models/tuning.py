@@ -25,6 +25,8 @@ LONGEST_PAUSE = 5.0
 """Seconds for which a step waits for a person who clicks on and on."""
 MOST_PIXELS = 1 << 25
 """Labelled pixels that are learned from at most, some 500 MB of memory in all."""
+LEAST_GROUPS = 5
+"""Of fewer layers and files no whole one is held back: it may hold most of what is labelled."""
 PARTS = 1000
 """Parts of the time in the bar."""
 
@@ -70,6 +72,8 @@ class TuningRequest:
                 pairs.append((plane.image, plane.labels))
                 groups.append(path)
                 left -= plane.labels.size
+        if len(set(groups)) < LEAST_GROUPS:
+            groups = [None] * len(pairs)
         return pairs, groups
 
 
@@ -168,7 +172,7 @@ class ModelTuning(QObject):
         if isinstance(outcome, FineTuning):
             self.finished.emit(outcome)
             return
-        self.steps.progress.show_done(int(PARTS * outcome.done), PARTS)
+        self.steps.progress.show_done(max(1, int(PARTS * outcome.done)), PARTS)
         self.reported.emit(outcome)
 
 
