@@ -38,6 +38,8 @@ class SeveralAnswers(DiscModel):
             )
             ways = {"core": inside > self.reach, "wide": outside <= self.reach}
             for name, mask in list(ways.items())[: self.offers - 1]:
+                if not mask.any():
+                    continue
                 logits = np.where(mask, np.float32(4), np.float32(-4))
                 yield replace(best, logits=logits, memory=(*best.memory, name), others=None)
 
