@@ -49,6 +49,9 @@ class Classified:
 def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks pixels DIR`."""
     options = _parse(argv)
+    if options.side:
+        print(processor_seconds(open_model(options.model), options.side))
+        return 0
     known = _known(options.json)
     model: Any = open_model(options.model) if OURS in options.methods else None
     for chosen in find_sets(options.folder, options.sets):
@@ -70,6 +73,21 @@ def main(argv: Sequence[str]) -> int:
         raise NapariSeemError(f"no set below '{options.folder}' has thin classes")
     print(markdown(known))
     return 0
+
+
+def processor_seconds(model: Any, side: int) -> str:
+    """Processor seconds of features, fit and answer on scikit-image's retina of `side` pixels."""
+    from skimage.data import retina
+    from skimage.transform import resize
+
+    image = (255 * resize(retina()[200:1224, 200:1224], (side, side))).astype(np.uint8)
+    green = image[..., 1].astype(float)
+    dark = ndimage.gaussian_filter(green, 8) - ndimage.gaussian_filter(green, 1.5) > 8
+    strokes = drawn_strokes(dark.astype(int), 0)
+    _ours(model, image[:256, :256], strokes[:256, :256])  # what is loaded when it is first needed
+    _, seconds = _ours(model, image, strokes, time.process_time)
+    features, fit, predict = seconds
+    return f"{side} px: features {features:.2f} s, fit {fit:.2f} s, classes {predict:.2f} s"
 
 
 def scenes(chosen: ObjectSet) -> Iterator[tuple[str, Array, Array, dict[int, str]]]:
@@ -130,17 +148,19 @@ def _forest(model: object, image: Array, strokes: Array) -> tuple[Array, tuple[f
     return found, tuple(np.diff(times))
 
 
-def _ours(model: Any, image: Array, strokes: Array) -> tuple[Array, tuple[float, ...]]:
+def _ours(
+    model: Any, image: Array, strokes: Array, clock: Callable[[], float] = time.perf_counter
+) -> tuple[Array, tuple[float, ...]]:
     """The pixel classifier."""
-    times = [time.perf_counter()]
+    times = [clock()]
     features = ns.PixelFeatures(model, image)
     for _, frame in features.frames:
         features.maps(frame)
-    times.append(time.perf_counter())
+    times.append(clock())
     classifier = ns.PixelClassifier.fit(model, (features, strokes))
-    times.append(time.perf_counter())
+    times.append(clock())
     found = classifier.predict(features).labels
-    times.append(time.perf_counter())
+    times.append(clock())
     return found, tuple(np.diff(times))
 
 
@@ -189,11 +209,15 @@ def _write(path: Path | None, results: Sequence[Classified], argv: Sequence[str]
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks pixels", description=__doc__)
-    parser.add_argument("folder", type=Path, help="laid out like shared/data")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), help="laid out like shared/data"
+    )
     parser.add_argument("--model", default="compact")
     parser.add_argument("--sets", nargs="*", default=SETS,
                         help="only sets whose name holds one of these")  # fmt: skip
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=[FOREST, OURS])
+    parser.add_argument("--side", type=int, metavar="PIXELS",
+                        help="print processor times on an image of this side instead")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write results here, and go on from there")
     return parser.parse_args(argv)
