@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from napari_seem.errors import NapariSeemError
 
 BENCHES = (
-    "adapt", "clicks", "concepts", "day", "everything", "in-context", "jobs", "latency", "objects",
-    "propagate", "scale", "seem", "seggpt",
+    "adapt", "clicks", "compare", "concepts", "day", "everything", "in-context", "jobs", "latency",
+    "objects", "propagate", "scale", "seem", "seggpt", "tables",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from napari_seem.models.base import Embedding
 
 from .clicks import click_curve, open_model
 from .datasets import ObjectSet, find_sets, usable_ids
+from .pages import add_options, publish
 from .report import clicks_needed
 
 AGAIN_AFTER = (4, 8, 14)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
             )
     if not results:
         raise NapariSeemError(f"no image below '{options.folder}' has enough objects")
-    print(markdown(results))
+    publish(markdown(results), [model], options)
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
@@ -135,4 +136,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--goal", type=float, default=0.8, help="IoU at which an object is done")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    add_options(parser, "adapt")
     return parser.parse_args(argv)

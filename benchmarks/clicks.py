@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from napari_seem.errors import NapariSeemError
-from napari_seem.models.base import Capability, Embedding, Model
+from napari_seem.models.base import Capability, Embedding, Model, Prediction
 from napari_seem.prompts import Prompt, Reference, Text
 
 from .classical import TOOLS, available, classical_model
 from .datasets import ObjectSet, Picture, find_sets, sample_objects
+from .pages import add_options, measured_with, put_table
 from .person import (
     drawn_box,
     drawn_lasso,
@@ -27,67 +25,53 @@ from .person import (
     iou,
     next_click,
 )
-from .report import markdown, summary
+from .records import Measured, Protocol, Record, read, write
+from .report import markdown
+from .sizes import IMAGES, Picks, pick, side_of, sizes_of
 
 BoolArray = npt.NDArray[np.bool_]
 
 
-@dataclass
-class Record:
-    """What one model did with one object.
-
-    `curve` holds the IoU after each click; once it is perfect it stays so. `scores` holds the
-    model's own estimates beside it. The others are single IoUs by kind of prompt.
-    """
-
-    set_name: str
-    other_source: bool
-    curve: list[float] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-    single: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How much is asked: objects a set, clicks an object, and the seed of every choice."""
-
-    per_set: int = 24
-    clicks: int = 20
-    seed: int = 0
-    extras: bool = True
+MOST_BY_SIZE = 3
+"""Most clicks on an object that was drawn for its size."""
+ANSWERS = 3
+"""Answers to the first click that are looked at."""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks clicks DIR`."""
     options = _parse(argv)
-    protocol = Protocol(options.per_set, options.max_clicks, options.seed, not options.clicks_only)
+    protocol = Protocol(
+        options.per_set, options.max_clicks, options.seed, not options.clicks_only, options.by_size
+    )
     sets = find_sets(options.folder, options.sets)
     if not sets:
         raise NapariSeemError(f"no set of '{options.folder}' is named like {options.sets}")
     models = _open_models(options.model or ["compact", "random-walker"])
-    results = {name: list(_run(model, sets, protocol)) for name, model in models.items()}
-    figures = {name: summary(records) for name, records in results.items()}
+    picks = pick(sets, protocol.seed, protocol.by_size) if protocol.by_size else {}
+    results = {
+        name: Measured(measured_with(model), list(_run(model, sets, protocol, picks)))
+        for name, model in models.items()
+    }
     for path in options.join:
-        figures |= _earlier(path, protocol)
-    print(markdown(figures, protocol))
+        results |= _earlier(path, protocol)
     if options.json:
-        options.json.write_text(
-            json.dumps({"protocol": vars(protocol), "models": figures}, indent=1)
-        )
-    if options.markdown:
-        options.markdown.write_text(markdown(figures, protocol))
+        write(options.json, protocol, results)
+    text = markdown(results, protocol)
+    print(text)
+    if options.table:
+        put_table(options.table, text, options.mark, "Clicks")
     return 0
 
 
-def _earlier(path: Path, protocol: Protocol) -> dict[str, Any]:
-    """Figures of an earlier run, such as of tools that take long and do not change."""
-    found = json.loads(path.read_text())
-    if found["protocol"] != vars(protocol):
+def _earlier(path: Path, protocol: Protocol) -> dict[str, Measured]:
+    """Read an earlier run, such as of tools that take long and do not change."""
+    known, models = read(path)
+    if known != protocol:
         raise NapariSeemError(
-            f"'{path}' was measured by another protocol ({found['protocol']}); measure it again"
+            f"'{path}' was measured by another protocol ({known}); measure it again"
         )
-    return dict(found["models"])
+    return models
 
 
 def open_model(name: str) -> Model:
@@ -114,10 +98,13 @@ def _open_models(names: Sequence[str]) -> dict[str, Model]:
     return models
 
 
-def _run(model: Model, sets: Sequence[ObjectSet], protocol: Protocol) -> Iterator[Record]:
+def _run(
+    model: Model, sets: Sequence[ObjectSet], protocol: Protocol, picks: Picks
+) -> Iterator[Record]:
     for chosen in sets:
         start = time.perf_counter()
-        records = list(evaluate_set(model, chosen, protocol))
+        records = list(evaluate_set(model, chosen, protocol)) if protocol.per_set else []
+        records += evaluate_picks(model, chosen, protocol, picks.get(chosen.name, {}))
         yield from records
         if records:
             first = np.mean([r.curve[0] for r in records])
@@ -137,12 +124,9 @@ def evaluate_set(model: Model, chosen: ObjectSet, protocol: Protocol) -> Iterato
         embedding = model.encode(picture.image)
         concepts = _concepts(model, embedding, picture, reference) if protocol.extras else {}
         for number in ids:
-            truth = picture.instances == number
-            record = Record(chosen.name, chosen.other_source)
-            start = time.perf_counter()
-            record.curve, record.scores = click_curve(model, embedding, truth, protocol.clicks)
-            record.seconds = (time.perf_counter() - start) / len(record.curve)
+            record = _clicked(model, embedding, chosen, picture, number, protocol.clicks)
             if protocol.extras:
+                truth = picture.instances == number
                 record.single = _single(model, embedding, truth, rng) | concepts
             concepts = {}  # counted once an image
             yield record
@@ -150,30 +134,70 @@ def evaluate_set(model: Model, chosen: ObjectSet, protocol: Protocol) -> Iterato
             reference = _take_reference(model, embedding, picture, ids)
 
 
+def evaluate_picks(
+    model: Model, chosen: ObjectSet, protocol: Protocol,
+    picks: Mapping[str, Mapping[int, tuple[str, ...]]],
+) -> Iterator[Record]:  # fmt: skip
+    """Segment the objects of a set that were drawn for their size, by clicks and a box."""
+    rng = np.random.default_rng([protocol.seed, 4, *chosen.name.encode()])
+    for picture in chosen.pictures(protocol.seed, IMAGES) if picks else ():
+        if picture.stem not in picks:
+            continue
+        embedding = model.encode(picture.image)
+        for number, sizes in picks[picture.stem].items():
+            most = min(MOST_BY_SIZE, protocol.clicks)
+            record = _clicked(model, embedding, chosen, picture, number, most)
+            box = drawn_box(picture.instances == number, rng)
+            record.single["box"] = iou(
+                model.predict(embedding, [box]).mask, picture.instances == number
+            )
+            record.sizes, record.by_size = sizes, True
+            yield record
+
+
+def _clicked(
+    model: Model, embedding: Embedding, chosen: ObjectSet, picture: Picture, number: int, most: int
+) -> Record:
+    truth = picture.instances == number
+    side = side_of(truth.sum())
+    record = Record(
+        chosen.name, chosen.other_source, picture.stem, number, side, sizes_of(side, truth.shape)
+    )
+    start = time.perf_counter()
+    record.curve, record.scores, first = click_curve(model, embedding, truth, most)
+    record.seconds = (time.perf_counter() - start) / len(record.curve)
+    record.best = best_answers(first, truth)
+    return record
+
+
+def best_answers(first: Prediction, truth: BoolArray) -> list[float]:
+    """Return the best IoU of the first one, two and three answers to a click.
+
+    They come in the order in which a person would be shown them; where there are fewer, the last
+    figure stays.
+    """
+    overlaps = [iou(answer.mask, truth) for answer in first.alternatives[:ANSWERS]]
+    overlaps += [0.0] * (ANSWERS - len(overlaps))
+    return np.maximum.accumulate(overlaps).tolist()
+
+
 def click_curve(
     model: Model, embedding: Embedding, truth: BoolArray, most: int
-) -> tuple[list[float], list[float]]:
-    """IoU and own score after each of up to `most` clicks.
+) -> tuple[list[float], list[float], Prediction]:
+    """IoU and own score after each of up to `most` clicks, and the answer to the first.
 
     The first click is in the middle of the object, each next one in the middle of the largest
     error (Sofiiuk et al. 2022).
     """
-    prompts: list[Prompt] = []
-    memory: Any = None
-    mask = np.zeros_like(truth)
-    curve: list[float] = []
-    scores: list[float] = []
-    while len(curve) < most:
-        click = next_click(truth, mask) if prompts else first_click(truth)
-        if click is None:
-            break
+    prompts: list[Prompt] = [first_click(truth)]
+    answers = [model.predict(embedding, prompts)]
+    while len(answers) < most and (click := next_click(truth, answers[-1].mask)) is not None:
         prompts.append(click)
-        prediction = model.predict(embedding, prompts, memory)
-        memory, mask = prediction.memory, prediction.mask
-        curve.append(iou(mask, truth))
-        scores.append(prediction.score)
+        answers.append(model.predict(embedding, prompts, answers[-1].memory))
+    curve = [iou(answer.mask, truth) for answer in answers]
+    scores = [answer.score for answer in answers]
     padding = most - len(curve)
-    return curve + curve[-1:] * padding, scores + scores[-1:] * padding
+    return curve + curve[-1:] * padding, scores + scores[-1:] * padding, answers[0]
 
 
 def _single(
@@ -237,6 +261,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help=f"a model, a .safetensors file of the compact model, or one of: {tools}",
     )  # fmt: skip
     parser.add_argument("--per-set", type=int, default=Protocol.per_set, help="objects a set")
+    parser.add_argument(
+        "--by-size", type=int, default=0, metavar="N",
+        help="also N objects of each size, from all sets, for the table by size",
+    )  # fmt: skip
     parser.add_argument("--max-clicks", type=int, default=Protocol.clicks)
     parser.add_argument("--seed", type=int, default=Protocol.seed)
     parser.add_argument("--sets", action="append", metavar="PART", help="only sets named like this")
@@ -245,6 +273,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         "--join", type=Path, action="append", default=[], metavar="JSON",
         help="show the figures of an earlier run by the same protocol, too",
     )  # fmt: skip
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--json", type=Path, help="write what was measured of each object")
+    add_options(parser, "clicks")
     return parser.parse_args(list(argv))

@@ -27,6 +27,7 @@ from napari_seem.prompts import Text
 from .clicks import open_model
 from .datasets import ObjectSet, Picture, find_sets, usable_ids
 from .instances import average_precision, overlaps
+from .pages import add_options, publish
 from .person import iou
 from .report import mean_cell
 
@@ -79,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
             options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     if not results:
         raise NapariSeemError(f"no set below '{options.folder}' has a word on two images")
-    print(markdown(results))
+    publish(markdown(results), [model], options)
     return 0
 
 
@@ -204,4 +205,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--targets", type=int, default=2, help="images asked about")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    add_options(parser, "concepts")
     return parser.parse_args(argv)

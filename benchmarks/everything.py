@@ -34,6 +34,7 @@ from .instances import (
     ranked_precision,
     under_segmentation,
 )
+from .pages import add_options, publish
 from .unsupervised import TOOLS, UnsupervisedTool
 
 STUFF = (
@@ -75,11 +76,9 @@ def main(argv: Sequence[str]) -> int:
         )
     figures = {name: summary(found) for name, found in judged.items()}
     protocol = {"per_set": options.per_set, "seed": options.seed}
-    print(markdown(figures, protocol))
     if options.json:
         options.json.write_text(json.dumps({"protocol": protocol, "models": figures}, indent=1))
-    if options.markdown:
-        options.markdown.write_text(markdown(figures, protocol))
+    publish(markdown(figures, protocol), models.values(), options)
     return 0
 
 
@@ -178,7 +177,6 @@ def mean(rows: Sequence[Figures]) -> Figures:
 def markdown(models: dict[str, dict[str, dict[str, Figures]]], protocol: dict[str, Any]) -> str:
     """The figures of several models as tables, models side by side."""
     lines = [
-        "# Everything", "",
         f"At most {protocol['per_set']} images a set (seed {protocol['seed']}). AP50 and AP are "
         "TP / (TP + FP + FN) at an IoU above 0.5 and as a mean over 0.5 to 0.95; PQ is panoptic "
         "quality; split and merged are the shares of true objects over- and under-segmented (less "
@@ -186,7 +184,7 @@ def markdown(models: dict[str, dict[str, dict[str, Figures]]], protocol: dict[st
         "object less the surer the right ones are. Means over images, then over sets.", "",
     ]  # fmt: skip
     for part, title in (("domains", "Domain"), ("overall", "All"), ("sets", "Set")):
-        lines += [f"## By {title.lower()}", "", *_table(models, part, title), ""]
+        lines += [f"### By {title.lower()}", "", *_table(models, part, title), ""]
     return "\n".join(lines)
 
 
@@ -230,5 +228,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sets", action="append", metavar="PART", help="only sets named like this")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--markdown", type=Path)
+    add_options(parser, "everything")
     return parser.parse_args(list(argv))

@@ -18,6 +18,7 @@ from napari_seem.models.in_context import Example, InContextModel
 
 from .clicks import open_model
 from .datasets import ObjectSet, Picture, find_sets
+from .pages import add_options, publish
 from .person import iou
 from .report import mean_cell
 
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
             print(f"{found.set_name:32s} {told}", flush=True)
     if not results:
         raise NapariSeemError(f"no set below '{options.folder}' has enough images")
-    print(markdown(results))
+    publish(markdown(results), [model], options)
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
@@ -151,4 +152,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--targets", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    add_options(parser, "in-context")
     return parser.parse_args(argv)

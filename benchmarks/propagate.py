@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.propagation import METHODS, Method, Propagation
 
 from .clicks import open_model
-from .latency.machine import processor
+from .pages import add_options, publish
 from .report import mean_cell
 from .stacks import StackCase, find_stacks, phantoms
 
@@ -64,9 +63,7 @@ def main(argv: Sequence[str]) -> int:
             for method in options.method:
                 results.append(carry(model, case, count, method, cache, encoded))
                 _print(results[-1])
-    print(markdown(results, encoded))
-    print(f"on {processor()} ({torch.backends.cpu.get_cpu_capability()}), "
-          f"{torch.get_num_threads()} threads")  # fmt: skip
+    publish(markdown(results, encoded), [model], options)
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
@@ -199,4 +196,5 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
                         help="sides of the phantoms")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
+    add_options(parser, "propagate")
     return parser.parse_args(argv)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .clicks import Protocol, Record
+from .classical import TOOLS
+from .records import Measured, Protocol, Record
+from .sizes import SIZES
 
 AT = (1, 3, 5, 10)
 GOALS = (0.80, 0.85, 0.90)
@@ -32,7 +33,14 @@ def summary(records: Sequence[Record]) -> dict[str, dict[str, Figures]]:
     overall = {"all sets": _mean(list(by_set.values()))}
     if elsewhere and elsewhere != set(by_set):
         overall["sets of other sources"] = _mean([by_set[n] for n in by_set if n in elsewhere])
-    return {"sets": by_set, "domains": by_domain, "overall": overall}
+    return {"domains": by_domain, "overall": overall, "sets": by_set}
+
+
+def size_summary(records: Sequence[Record]) -> dict[str, Figures]:
+    """Figures by size: of the objects that were drawn for it, of all where none were."""
+    drawn = [r for r in records if r.by_size] or records
+    by_size = {size: [r for r in drawn if size in r.sizes] for size in SIZES}
+    return {size: _figures(some) for size, some in by_size.items() if some}
 
 
 def mean_cell(values: Sequence[float]) -> str:
@@ -59,6 +67,8 @@ def _figures(records: Sequence[Record]) -> Figures:
         needed = [clicks_needed(curve, goal) for curve in curves]
         figures[f"noc@{goal * 100:.0f}"] = float(np.mean([n or most for n in needed]))
         figures[f"never@{goal * 100:.0f}"] = float(np.mean([n is None for n in needed]))
+    for count in (2, 3):
+        figures[f"best@{count}"] = float(np.mean([r.best[count - 1] for r in records]))
     figures["worst drop"] = float(max(0.0, -np.diff(mean).min())) if most > 1 else 0.0
     for kind in SINGLE:
         values = [r.single[kind] for r in records if kind in r.single]
@@ -98,23 +108,74 @@ def _mean(figures: Sequence[Figures]) -> Figures:
     return out
 
 
-def markdown(figures: dict[str, dict[str, dict[str, Figures]]], protocol: Protocol) -> str:
-    """The figures of several models as tables, models side by side."""
-    lines = [
-        "# Clicks", "",
-        f"At most {protocol.per_set} objects a set and 4 an image (seed {protocol.seed}), at most "
-        f"{protocol.clicks} clicks: the first in the middle of the object, each next one in the "
-        "middle of the largest error. Domains are means over their sets. NoC counts objects that "
-        "never got there with the largest number of clicks. The classical tools see the image at "
-        "256 pixels along its longest side, the models at its own size.", "",
-    ]  # fmt: skip
+def markdown(models: Mapping[str, Measured], protocol: Protocol) -> str:
+    """Return what was measured as tables, models side by side."""
+    lines = [f"- {name}: {one.conditions}" for name, one in models.items()]
+    lines += [f"- {line}" for line in _protocol(protocol)]
+    drawn = {
+        name: summary([r for r in one.records if not r.by_size])
+        for name, one in models.items() if any(not r.by_size for r in one.records)
+    }  # fmt: skip
     for part, title in (("domains", "Domain"), ("overall", "All"), ("sets", "Set")):
-        lines += [f"## By {title.lower()}", "", *_table(figures, part, title), ""]
+        if drawn and (part != "sets" or len(models) == 1):
+            found = {name: figures[part] for name, figures in drawn.items()}
+            lines += ["", f"### By {title.lower()}", "", *_table(found, title, COLUMNS)]
+    by_size = {name: size_summary(one.records) for name, one in models.items()}
+    lines += ["", "### By size", "", *_table(by_size, "Side", SIZE_COLUMNS)]
+    if drawn:
+        lines += [*_beside_tools(drawn), *_curves(drawn)]
     return "\n".join(lines)
 
 
-COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
-    *((f"iou@{c}", f"IoU@{c}", "{:.3f}".format) for c in AT),
+def _protocol(protocol: Protocol) -> list[str]:
+    lines = []
+    if protocol.per_set:
+        lines.append(
+            f"at most {protocol.per_set} objects a set and 4 an image (seed {protocol.seed}), at "
+            f"most {protocol.clicks} clicks each; domains and all are means over sets"
+        )
+    lines.append(
+        f"by size: at most {protocol.by_size} objects of each size, from all sets in turn"
+        if protocol.by_size else "by size: means over the same objects"
+    )  # fmt: skip
+    return lines
+
+
+def _beside_tools(figures: Mapping[str, dict[str, dict[str, Figures]]]) -> list[str]:
+    """Compare each model with the best classical tool of each domain."""
+    tools = [name for name in figures if name in TOOLS]
+    lines = []
+    for model in [name for name in figures if tools and name not in TOOLS]:
+        head = ["Domain", *(w for c in (1, 3) for w in (f"IoU@{c}", "best classical", "gain"))]
+        lines += ["", f"### {model} beside the best classical tool of each domain", ""]
+        lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+        for place, mine in figures[model]["domains"].items():
+            cells = [place]
+            for key in [key for key in ("iou@1", "iou@3") if key in mine]:
+                best = max(tools, key=lambda tool: figures[tool]["domains"][place][key])
+                other = figures[best]["domains"][place][key]
+                cells += [f"{mine[key]:.3f}", f"{other:.3f} ({best})", f"{mine[key] - other:+.3f}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _curves(figures: Mapping[str, dict[str, dict[str, Figures]]]) -> list[str]:
+    """Return the mean IoU after each click, where there are many."""
+    lines = []
+    for model, parts in figures.items():
+        curves = {name: f["curve"] for p in ("domains", "overall") for name, f in parts[p].items()}
+        if all(len(curve) > AT[1] for curve in curves.values()):
+            lines += ["", f"### Mean IoU of {model} after each click", ""]
+            lines += [f"- {name}: {' '.join(f'{v:.2f}' for v in c)}" for name, c in curves.items()]
+    return lines
+
+
+Column = tuple[str, str, Callable[[float], str]]
+"""Key of a figure, its heading, and how it is written."""
+COLUMNS: tuple[Column, ...] = (
+    ("iou@1", "IoU@1", "{:.3f}".format),
+    *((f"best@{n}", f"best of {n}", "{:.3f}".format) for n in (2, 3)),
+    *((f"iou@{c}", f"IoU@{c}", "{:.3f}".format) for c in AT[1:]),
     *((f"noc@{g * 100:.0f}", f"NoC@{g * 100:.0f}", "{:.1f}".format) for g in GOALS),
     ("never@85", "never 85", "{:.0%}".format),
     ("worst drop", "drop", "{:.3f}".format),
@@ -124,14 +185,22 @@ COLUMNS: tuple[tuple[str, str, Callable[[float], str]], ...] = (
 )  # fmt: skip
 
 
-def _table(figures: dict[str, dict[str, dict[str, Figures]]], part: str, title: str) -> list[str]:
-    head = [title, "model", "objects", *(name for _, name, _ in COLUMNS)]
+SIZE_COLUMNS = tuple(c for c in COLUMNS if c[0] in ("iou@1", "best@2", "best@3", "iou@3", "box"))
+
+
+def _table(
+    figures: Mapping[str, Mapping[str, Figures]], title: str, columns: Sequence[Column]
+) -> list[str]:
+    """Return lines of a table: places by models, and their figures as far as any has them."""
+    known = {key for places in figures.values() for found in places.values() for key in found}
+    columns = [column for column in columns if column[0] in known]
+    head = [title, "model", "objects", *(name for _, name, _ in columns)]
     rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for place in dict.fromkeys(p for model in figures.values() for p in model[part]):
-        for model, parts in figures.items():
-            if place not in parts[part]:
+    for place in dict.fromkeys(p for places in figures.values() for p in places):
+        for model, places in figures.items():
+            if place not in places:
                 continue
-            found = parts[part][place]
-            cells = [show(found[key]) if key in found else "" for key, _, show in COLUMNS]
+            found = places[place]
+            cells = [show(found[key]) if key in found else "" for key, _, show in columns]
             rows.append("| " + " | ".join([place, model, str(found["objects"]), *cells]) + " |")
     return rows

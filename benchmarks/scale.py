@@ -20,6 +20,8 @@ import numpy as np
 
 from napari_seem.errors import NapariSeemError
 
+from .pages import put_table
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -241,13 +243,3 @@ def _row(case: Case, told: dict[str, float] | str) -> str:
         f"{start} {first} | {told['seconds']:.1f} | {told['cpu']:.1f} | {told['before']:.0f} | "
         f"{told['peak']:.0f} | {told['disk']:.0f} |"
     )
-
-
-def put_table(path: Path, table: str, mark: str, title: str) -> None:
-    """Put a table into a page between its marks, or make the page."""
-    begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    text = path.read_text() if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
-    if begin not in text or end not in text:
-        raise NapariSeemError(f"'{path}' has no marks '{begin}' and '{end}' for the table")
-    head, tail = text.split(begin)[0], text.split(end, 1)[1]
-    path.write_text(f"{head}{begin}\n{table}\n{end}{tail}")

@@ -1,17 +1,17 @@
 """Draw how weights became better: `python -m training.curves OUT.png NAME=FOLDER ...`.
 
-Each folder holds the weights of one run at several moments, `at15.safetensors` for minute 15 and so
-on, and beside them what `python -m training.compare` measured of them.
+Each folder holds what `python -m benchmarks clicks DIR --model FILE --json at15.json` measured of
+the weights of one run at several moments, `at15.json` for minute 15 and so on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from pathlib import Path
 
-from training.compare import by_set, interval_of, mean_over_sets
+from benchmarks.compare import by_set, figure_of, interval_of, mean_over_sets
+from benchmarks.records import Record, read
 
 FIGURES = ("IoU@1", "IoU@3", "box")
 
@@ -26,9 +26,9 @@ def main() -> None:
     options = _parse()
     figure, panels = pyplot.subplots(1, len(FIGURES), figsize=(10, 3.4), sharey=True)
     for name, folder in (run.split("=", 1) for run in options.runs):
-        moments = _moments(Path(folder), options.name)
+        moments = _moments(Path(folder))
         for panel, title in zip(panels, FIGURES, strict=True):
-            values = [by_set(rows, title) for rows in moments.values()]
+            values = [by_set(rows, figure_of(title)) for rows in moments.values()]
             means = [mean_over_sets(value) for value in values]
             spans = [interval_of(value) for value in values]
             below = [mean - low for mean, (low, _) in zip(means, spans, strict=True)]
@@ -46,13 +46,14 @@ def main() -> None:
     figure.savefig(options.out, dpi=110)
 
 
-def _moments(folder: Path, name: str) -> dict[int, list[dict[str, object]]]:
+def _moments(folder: Path) -> dict[int, list[Record]]:
     """Measured objects by minute."""
     found = {}
-    for path in folder.glob(f"at*-{name}.json"):
-        match = re.match(r"at(\d+)-", path.name)
+    for path in folder.glob("at*.json"):
+        match = re.fullmatch(r"at(\d+)", path.stem)
         if match:
-            found[int(match[1])] = json.loads(path.read_text())
+            _, models = read(path)
+            found[int(match[1])] = next(iter(models.values())).records
     return dict(sorted(found.items()))
 
 
@@ -60,7 +61,6 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("runs", nargs="+", metavar="NAME=FOLDER")
-    parser.add_argument("--name", default="compared", help="of the measured files")
     parser.add_argument("--axis", default="minutes", help="label of the horizontal axis")
     return parser.parse_args()
 

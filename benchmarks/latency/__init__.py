@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         options.json.write_text(json.dumps({"machine": known, "rows": rows}, indent=1))
     if options.table:
-        from ..scale import put_table
+        from ..pages import put_table
 
         put_table(options.table, text, "latency", "Waiting times")
     return 0

@@ -5,11 +5,13 @@ From a script:
 Models      load_model, model_names, MODELS, download_model, available_devices, Model, Capability
 Images      Embedding (what `model.encode` gives), EmbeddingCache, Plane
 Prompts     Point, Box, Polygon, Scribble, Mask, Text, Reference
-One object  Session (turn by turn; its `commit` gives an Edit)
+One object  Session (turn by turn; its `commit` gives an Edit), Context (what was accepted before)
 Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
+Fine-tune   finetune, FineTuning, install_model, remove_model
+Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
 Big planes  the same calls; segment_tiled, TiledModel and PlaneRun write into arrays on disk
@@ -70,16 +72,27 @@ if TYPE_CHECKING:
         UnsupportedPrompt,
         WeightsError,
     )
+    from .finetuning import FineTuning, finetune
     from .in_context import iter_label_like, label_like, load_lesson, save_lesson, teach
     from .io.files import open_image, read_labels, write_labels
     from .io.tracks import check_tracks
     from .labels.measure import measure
     from .models.base import Capability, Embedding, Instance, Model, Prediction, Segmentation
+    from .models.context import Context
     from .models.filters import Wanted, filtered
     from .models.in_context import Example, Labelled
     from .models.panoptic import Panoptic, Segment
-    from .models.registry import MODELS, available_devices, download_model, load_model, model_names
+    from .models.registry import (
+        MODELS,
+        available_devices,
+        download_model,
+        install_model,
+        load_model,
+        model_names,
+        remove_model,
+    )
     from .objects import Objects, segment_objects
+    from .pixel_classes import PixelClasses, PixelClassifier, PixelFeatures, objects_of
     from .planes import Plane
     from .prompts import Box, Mask, Point, Polygon, Reference, Scribble, Text
     from .propagation import Propagation, propagate
@@ -97,18 +110,22 @@ _HOMES = {
         "InvalidName", "InvalidPrompt", "LogTrouble", "MissingPackage", "NapariSeemError",
         "UnknownDevice", "UnknownModel", "UnknownWord", "UnsupportedPrompt", "WeightsError",
     ),
+    "finetuning": ("FineTuning", "finetune"),
     "in_context": ("iter_label_like", "label_like", "load_lesson", "save_lesson", "teach"),
     "io.files": ("open_image", "read_labels", "write_labels"),
     "io.tracks": ("check_tracks",),
     "labels.measure": ("measure",),
     "models.base": ("Capability", "Embedding", "Instance", "Model", "Prediction", "Segmentation"),
+    "models.context": ("Context",),
     "models.filters": ("Wanted", "filtered"),
     "models.in_context": ("Example", "Labelled"),
     "models.panoptic": ("Panoptic", "Segment"),
     "models.registry": (
-        "MODELS", "available_devices", "download_model", "load_model", "model_names",
+        "MODELS", "available_devices", "download_model", "install_model", "load_model",
+        "model_names", "remove_model",
     ),
     "objects": ("Objects", "segment_objects"),
+    "pixel_classes": ("PixelClasses", "PixelClassifier", "PixelFeatures", "objects_of"),
     "planes": ("Plane",),
     "prompts": ("Box", "Mask", "Point", "Polygon", "Reference", "Scribble", "Text"),
     "propagation": ("Propagation", "propagate"),
@@ -130,8 +147,10 @@ __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "Session", "Edit", "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
-    "teach", "save_lesson", "load_lesson",
+    "teach", "save_lesson", "load_lesson", "finetune", "FineTuning", "install_model",
+    "remove_model",
     "teach_word", "Shown", "Concept", "ConceptLibrary",
+    "PixelClassifier", "PixelClasses", "PixelFeatures", "objects_of",
     "TiledModel", "segment_tiled", "PlaneRun",
     "plan_batch", "run_batch", "Report",
     "open_image", "read_labels", "write_labels", "check_tracks", "measure", "ObjectTable",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from skimage.io import imsave
 
 from benchmarks import classical, clicks, person, report
 from benchmarks.datasets import find_sets, sample_objects
-from napari_seem.errors import InvalidImage, UnknownModel
+from benchmarks.records import Measured, read, write
+from napari_seem.errors import InvalidImage, NapariSeemError, UnknownModel
 from napari_seem.prompts import Box, Point, rasterize
 
 
@@ -139,12 +141,54 @@ def test_the_command_writes_tables_and_figures(collection, tmp_path, capsys):
     out = tmp_path / "figures.json"
     code = clicks.main(
         [str(collection), "--model", "watershed", "--per-set", "2", "--max-clicks", "2",
-         "--json", str(out), "--markdown", str(tmp_path / "figures.md")]
+         "--json", str(out), "--table", str(tmp_path / "figures.md")]
     )  # fmt: skip
 
     assert code == 0
-    assert json.loads(out.read_text())["models"]["watershed"]["domains"]["made"]["objects"] == 4
-    assert "| made | watershed | 4 |" in (tmp_path / "figures.md").read_text()
+    protocol, models = read(out)
+    assert (protocol.per_set, protocol.clicks) == (2, 2)
+    assert len(models["watershed"].records) == 4
+    text = (tmp_path / "figures.md").read_text()
+    assert "| made | watershed | 4 |" in text
+    assert f"watershed: {models['watershed'].conditions}" in text
+
+
+def test_a_page_keeps_what_stands_beside_the_tables(collection, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Mine\n<!-- nuclei: begin -->\nold\n<!-- nuclei: end -->\nkept\n")
+    arguments = [str(collection), "--model", "watershed", "--per-set", "1", "--max-clicks", "1"]
+
+    clicks.main([*arguments, "--clicks-only", "--table", str(page), "--mark", "nuclei"])
+
+    text = page.read_text()
+    assert "| all sets | watershed | 2 |" in text
+    assert "old" not in text
+    assert text.endswith("<!-- nuclei: end -->\nkept\n")
+
+
+def test_a_model_is_set_beside_the_best_tool_of_each_domain(collection, tmp_path, capsys):
+    out = tmp_path / "tool.json"
+    arguments = [str(collection), "--per-set", "2", "--max-clicks", "1", "--clicks-only"]
+    clicks.main([*arguments, "--model", "watershed", "--json", str(out)])
+    protocol, models = read(out)
+    records = [replace(record, curve=[1.0]) for record in models["watershed"].records]
+    write(out, protocol, {"mine": Measured("elsewhere", records)})
+
+    clicks.main([*arguments, "--model", "watershed", "--join", str(out)])
+
+    assert "### mine beside the best classical tool" in capsys.readouterr().out
+    with pytest.raises(NapariSeemError, match="another protocol"):
+        clicks.main([*arguments, "--model", "watershed", "--seed", "1", "--join", str(out)])
+
+
+def test_the_best_of_several_answers_counts_in_the_order_in_which_they_are_shown(disc_model):
+    image, labels = disc_image()
+    answer = disc_model.predict(disc_model.encode(image), [Point(32, 20)])
+    nothing = replace(answer, logits=np.full_like(answer.logits, -1), others=None)
+    first = replace(nothing, others=lambda: [nothing, answer, answer])
+
+    assert clicks.best_answers(first, labels == 1) == [0, 0, 1]
+    assert clicks.best_answers(answer, labels == 1) == [1, 1, 1]
 
 
 def test_wrong_names_and_folders_are_reported(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks import scale
+from benchmarks import pages, scale
 from napari_seem.cli import main
 from napari_seem.errors import NapariSeemError
 from napari_seem.io.files import read_labels
@@ -59,5 +59,5 @@ def test_what_does_not_fit_the_disk_is_left_out_and_told(tmp_path):
 def test_a_page_without_marks_is_not_overwritten(tmp_path):
     (tmp_path / "page.md").write_text("# Mine\n")
     with pytest.raises(NapariSeemError, match="no marks"):
-        scale.put_table(tmp_path / "page.md", "| a |", "scale", "Sizes")
+        pages.put_table(tmp_path / "page.md", "| a |", "scale", "Sizes")
     assert (tmp_path / "page.md").read_text() == "# Mine\n"

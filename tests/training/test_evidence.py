@@ -13,7 +13,7 @@ from scenes import little_network, seeded
 from napari_seem.models.compact import appearance
 from napari_seem.models.compact.evidence import (
     EXEMPLARS,
-    Context,
+    ContextVectors,
     WindowPrompts,
     _exemplars,
     gather,
@@ -157,7 +157,7 @@ def test_without_context_its_channels_are_zero():
     config = little_network()
     seeded(0)
     coarse, fine, prompts = window(config)
-    nothing = Context(
+    nothing = ContextVectors(
         torch.randn(3, 4, 16), torch.randn(3, 4, 32), torch.zeros(3, 4).bool(), torch.zeros(3)
     )
 
@@ -172,7 +172,7 @@ def test_context_tells_likeness_and_size_of_what_was_accepted():
     config = little_network()
     seeded(0)
     coarse, fine, prompts = window(config)
-    context = Context(
+    context = ContextVectors(
         F.normalize(torch.randn(3, 4, 16), dim=2),
         F.normalize(torch.randn(3, 4, 32), dim=2),
         torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]).bool(),

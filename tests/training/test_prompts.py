@@ -10,7 +10,7 @@ import torch
 from scenes import discs_on_grid, inside_disc, objects_of, seeded, windows_at
 
 from napari_seem.models.compact import canvas, windows
-from napari_seem.models.compact.evidence import Context
+from napari_seem.models.compact.evidence import ContextVectors
 from napari_seem.models.compact.network import FINE_GRID, GRID
 from napari_seem.models.compact.pyramid import Level
 from napari_seem.prompts import Point
@@ -222,7 +222,7 @@ def test_only_words_are_spoken_and_only_references_shown():
     vectors = {"instance": torch.randn(4, 16), "semantic": torch.randn(4, 32)}
     words = torch.randn(2, 32)
     count = len(found.item)
-    context = Context(
+    context = ContextVectors(
         torch.zeros(count, 8, 16), torch.zeros(count, 8, 32), torch.zeros(count, 8).bool(),
         torch.zeros(count),
     )  # fmt: skip

@@ -224,7 +224,7 @@ def test_what_is_taught_is_used_saved_and_opened(dock, settle, qtbot, tmp_path):
     dock.teach()
     qtbot.waitUntil(lambda: not dock.labeller.teaching.running, timeout=60_000)
     qtbot.wait(20)
-    assert dock.panel.curve.losses
+    assert dock.panel.curve.values
     assert dock.panel.message.text() == ""
     assert dock.panel.method.text() == "Labels by: taught from 2 examples"
 

@@ -13,7 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
-from . import embed, find, info, measure, recover, replay, segment, series, stacks, teach, words
+from . import (
+    embed,
+    find,
+    info,
+    measure,
+    models,
+    recover,
+    replay,
+    segment,
+    series,
+    stacks,
+    teach,
+    train,
+    words,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,12 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("demo", help="segment samples in a real viewer")
     commands.add_parser("bench", help="run the benchmarks (only in a checkout)")
     commands.add_parser("batch", help="process whole folders: batch segment DIR -o OUT, ...")
-    models = commands.add_parser(
-        "models", help="list the models",
-        description="List the models, the prompts they take, and whether their weights are here.",
-    )  # fmt: skip
-    models.set_defaults(run=_models)
     for command in (
+        models,
         segment,
         stacks,
         embed,
@@ -86,18 +96,9 @@ def _parser() -> argparse.ArgumentParser:
         replay,
         recover,
         teach,
+        train,
         words,
         info,
     ):
         command.add_to(commands)
     return parser
-
-
-def _models(_: argparse.Namespace) -> int:
-    from ..models.registry import MODELS
-
-    for name, spec in MODELS.items():
-        where = "ready" if spec.installed else "not downloaded"
-        takes = ", ".join(sorted(capability.value for capability in spec.capabilities))
-        print(f"{name:14s} {where:15s} {spec.licence:14s} {spec.description}\n{'':14s} {takes}")
-    return 0

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from .adaptable import AdaptableModel
 from .base import BatchPredictor, Model
+from .context import ContextModel
 from .in_context import InContextModel
 from .teachable import TeachableModel
 
@@ -14,5 +15,7 @@ class ExampleModel(Model, InContextModel, Protocol):
     """A model that labels by example: SegGPT."""
 
 
-class EveryAbility(InContextModel, TeachableModel, AdaptableModel, BatchPredictor, Protocol):
+class EveryAbility(
+    InContextModel, TeachableModel, AdaptableModel, ContextModel, BatchPredictor, Protocol
+):
     """A model with every ability: the compact one."""

@@ -88,7 +88,8 @@ class Model(Protocol):
 
     `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
     told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
-    `TeachableModel`, `AdaptableModel`, `BatchPredictor`, `PartEncoder` and `LazyEncoder`.
+    `TeachableModel`, `AdaptableModel`, `ContextModel`, `BatchPredictor`, `PartEncoder` and
+    `LazyEncoder`.
 
     Attributes
     ----------

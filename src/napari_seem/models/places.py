@@ -26,6 +26,16 @@ def cache_folder() -> Path:
     return user_cache_path("napari-seem", appauthor=False)
 
 
+def own_folder() -> Path:
+    """Return the folder of fine-tuned models: in `$NAPARI_SEEM_HOME`, or with the person's data."""
+    home = os.environ.get(HOME_VARIABLE)
+    if home:
+        return Path(home).expanduser() / "models"
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-seem", appauthor=False) / "models"
+
+
 def remember(filename: str, path: Path) -> None:
     """Look for a file at `path` from now on, where it is not in the cache folder itself."""
     listing = cache_folder() / LISTING

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, overload
 
 from ..checks import as_path, said
@@ -24,7 +23,7 @@ from ..errors import (
     UnsupportedPrompt,
 )
 from ..progress import Progress, reporting
-from . import places, threads
+from . import own, places, threads
 from . import weights as weight_files
 from .base import Capability, Model
 from .torch_import import import_torch
@@ -139,12 +138,39 @@ _SPECS = (
     ),
 )
 
-MODELS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
-"""The models by name, in the order in which they are offered."""
+
+class _Models(Mapping[str, ModelSpec]):
+    """The models of the package, and those that a person keeps at the moment; see `own`."""
+
+    def __init__(self, specs: tuple[ModelSpec, ...]) -> None:
+        self._specs = {spec.name: spec for spec in specs}
+
+    def __getitem__(self, name: str) -> ModelSpec:
+        if name in self._specs:
+            return self._specs[name]
+        return self._own(name, own.files()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self._specs, *own.files()))
+
+    def __len__(self) -> int:
+        return len(self._specs) + len(own.files())
+
+    def _own(self, name: str, path: Path) -> ModelSpec:
+        return replace(
+            self._specs["compact"], name=name, title=path.stem, description=own.described(path),
+            weights=WeightsFile(path.name, folder=path.parent), licence="your own",
+        )  # fmt: skip
+
+
+MODELS: Mapping[str, ModelSpec] = _Models(_SPECS)
+"""The models by name, in the order in which they are offered; a person's own come last."""
 
 
 def model_names() -> tuple[str, ...]:
     """Return the names that `load_model` takes, the shipped model first.
+
+    Fine-tuned models that were installed come last, such as 'compact: my-cells'.
 
     Examples
     --------
@@ -197,6 +223,11 @@ def model_spec(name: str) -> ModelSpec:
     """Return the entry of a model; raises `UnknownModel`, naming the nearest names."""
     if isinstance(name, str) and name in MODELS:
         return MODELS[name]
+    if isinstance(name, str) and name.startswith(own.PREFIX):
+        raise UnknownModel(
+            f"there is no model '{name}' here; it is a fine-tuned one: get its file and install it "
+            "(napari-seem models --install FILE)"
+        )
     near = difflib.get_close_matches(str(name).lower(), MODELS, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UnknownModel(f"there is no model '{name}'; {hint}known: {', '.join(MODELS)}")
@@ -288,6 +319,52 @@ def download_model(
         weight_files.fetch(extra, cancel=cancel)
     with reporting(progress, None, f"download {name}") as report:
         return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+
+
+def install_model(
+    path: str | PathLike[str], name: str | None = None, *, replace: bool = False
+) -> str:
+    """Keep a fine-tuned model, such as one that was shared, so that all docks offer it.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `FineTuning.save` or `napari-seem train` wrote.
+    name : str, optional
+        By default that of the file.
+    replace : bool
+        Whether another model of that name may be replaced.
+
+    Returns
+    -------
+    str
+        What `load_model` takes: "compact: NAME".
+
+    Raises
+    ------
+    InvalidName
+        The name is taken, or can't be that of a file.
+    WeightsError
+        There is no file, it is damaged, or it is of another model.
+    FileTrouble
+        It can't be written.
+    """
+    source = weight_files.find(MODELS["compact"].weights, as_path(path))
+    chosen = source.stem if name is None else name
+    own.check_free(chosen, replace=replace)
+    check_file("compact", source)
+    return own.install(source.read_bytes(), chosen, replace=replace)
+
+
+def remove_model(name: str) -> None:
+    """Delete a fine-tuned model that was installed; `InvalidName` where there is none.
+
+    Parameters
+    ----------
+    name : str
+        As `load_model` takes it, such as "compact: my-cells".
+    """
+    own.remove(name)
 
 
 def check_file(name: str, path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Shapes = Mapping[str, tuple[int, ...]]
 MAX_HEADER_BYTES = 16 * 2**20
+METADATA = "__metadata__"
+"""Key of the metadata in the header of a safetensors file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class WeightsFile:
         Its name in the cache folder, or its path below `napari_seem/models` where it is packaged.
     url : str or None
         Where it is published; None for a packaged file.
+    folder : Path or None
+        Where it lies, if it is a person's own.
     sha256, size : str and int, or None
         Digest and bytes. For a packaged file they stand in the `.json` beside it; for a published
         one None means that nobody published a digest, and keys and shapes are checked instead.
@@ -52,16 +56,18 @@ class WeightsFile:
     url: str | None = None
     sha256: str | None = None
     size: int | None = None
+    folder: Path | None = None
 
     @property
     def packaged(self) -> bool:
         """Whether the file comes inside the package."""
-        return self.url is None
+        return self.url is None and self.folder is None
 
     @property
     def path(self) -> Path:
         """Where the file lies, or would lie."""
-        return (Path(__file__).parent if self.packaged else cache_folder()) / self.filename
+        packaged = Path(__file__).parent if self.packaged else cache_folder()
+        return (self.folder or packaged) / self.filename
 
     def located(self) -> Path | None:
         """Return the path of the file or of the safetensors made from it; None without both."""
@@ -188,16 +194,26 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
 
     Raises `WeightsError` where the file is no safetensors file or is shorter than its header says.
     """
+    header = header_of(path)
+    return {key: entry["shape"] for key, entry in header.items() if key != METADATA}
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """Read the header of a safetensors file: entries by key, and the metadata by `METADATA`.
+
+    Raises `WeightsError` as `shapes_of`.
+    """
     size = check_file(path, MAX_BYTES)
     with path.open("rb") as stream:
         start = stream.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         text = stream.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
     try:
-        header = json.loads(text)
-        header.pop("__metadata__", None)
-        end = 8 + length + max((e["data_offsets"][1] for e in header.values()), default=0)
-        shapes = {key: tuple(entry["shape"]) for key, entry in header.items()}
+        header: dict[str, Any] = json.loads(text)
+        entries = [entry for key, entry in header.items() if key != METADATA]
+        end = 8 + length + max((entry["data_offsets"][1] for entry in entries), default=0)
+        for entry in entries:
+            entry["shape"] = tuple(entry["shape"])
     except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
         raise WeightsError(
             f"{path} is not a safetensors file (or only its beginning is left); {_again(path)}"
@@ -206,7 +222,7 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
         raise WeightsError(
             f"{path} is truncated: {size} bytes where its header promises {end}; {_again(path)}"
         )
-    return shapes
+    return header
 
 
 def check_shapes(found: Shapes, expected: Shapes, path: Path) -> None:
@@ -321,6 +337,8 @@ def _find_given(file: WeightsFile, given: Path) -> Path:
 
 
 def _missing(file: WeightsFile) -> str:
+    if file.folder is not None:
+        return f"the weights {file.path} are gone; install the file of the fine-tuned model again"
     if file.packaged:
         return f"the packaged weights {file.path} are missing; install napari-seem again"
     return (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from ..models.base import (
     check_owner,
     mask_bbox,
 )
+from ..models.context import Context, in_context_of
 from ..models.cropped import CroppedPrediction
 from ..progress import Progress
 from ..prompts import Extent, Prompt, Reference, check_prompts, extent, union
@@ -115,10 +117,17 @@ class TiledModel:
         self.cache = EmbeddingCache() if cache is None else cache
         self.identity = identity or model.identity
         self._on_part = on_part
+        self._context: Context | None = None
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return the words of the model."""
         return self.model.vocabulary()
+
+    def with_context(self, context: Context | None) -> Self:
+        """Return the same model, steered by accepted objects; see `ContextModel`."""
+        new = copy(self)
+        new._context = context
+        return new
 
     def encode(self, image: PlaneImage, channels: int | None = None) -> TiledEmbedding:
         """Prepare a plane for prompts; its pixels are read later.
@@ -284,7 +293,9 @@ class TiledModel:
         self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt], memory: object
     ) -> Prediction:
         inside = into_frame(prompts, frame, tiled.shape)
-        return self.model.predict(self.tile(tiled, frame), inside, memory)
+        context = self._context and self._context.at_scale(frame.factor)
+        model = in_context_of(self.model, context)
+        return model.predict(self.tile(tiled, frame), inside, memory)
 
     def _local_reference(self, prompt: Prompt) -> Prompt:
         """Turn a reference into a big plane into one to the frame around its region."""

@@ -80,7 +80,7 @@ class Learner:
         """
         phase = self.recipe.phase(progress)
         self._set_rate(self.recipe.rate_at(progress, self.step))
-        self.network.train()
+        self.network.train(self.recipe.statistics)
         losses, facts = self._losses(phase)
         total = torch.stack([self.recipe.losses[k] * loss for k, loss in losses.items()]).sum()
         self.network.zero_grad(set_to_none=True)

@@ -19,7 +19,7 @@ from ..models.compact.canvas import (
     SUREST,
     VALID,
 )
-from ..models.compact.evidence import MAPS, Context, WindowPrompts
+from ..models.compact.evidence import MAPS, ContextVectors, WindowPrompts
 from ..models.compact.network import COARSE_STRIDE, GRID, CompactConfig
 from .objects import CropObjects, is_kind
 from .sampling import depth, extent_of, gumbel, pick
@@ -127,7 +127,7 @@ def _first_maps(objects: CropObjects, found: ViewWindows, target: Tensor, valid:
 
 def as_prompts(
     round_: Round, objects: CropObjects, found: ViewWindows, vectors: dict[str, Tensor],
-    words: Tensor, config: CompactConfig, context: Context,
+    words: Tensor, config: CompactConfig, context: ContextVectors,
 ) -> WindowPrompts:  # fmt: skip
     """Return the prompts that the decoder's evidence is computed from.
 
@@ -140,7 +140,7 @@ def as_prompts(
     words : float32 (V, config.semantic_dim)
         Unit vectors of the vocabulary.
     config : CompactConfig
-    context : Context
+    context : ContextVectors
     """
     kind, word = (t.flatten()[found.item] for t in (objects.kind, objects.word))
     shown = is_kind(kind, "reference")[:, None].float()

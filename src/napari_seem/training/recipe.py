@@ -72,6 +72,8 @@ class Recipe:
         Steps in which the rate rises.
     average : float
         Decay of the running average of the weights.
+    statistics : bool
+        Whether batch norms follow the crops; else they keep the statistics that they begin with.
     losses : dict of str to float
     """
 
@@ -82,6 +84,7 @@ class Recipe:
     decay: float = 0.02
     warm_up: int = 50
     average: float = 0.995
+    statistics: bool = True
     losses: dict[str, float] = field(default_factory=lambda: dict(LOSSES))
 
     def phase(self, progress: float) -> Phase:
@@ -122,3 +125,12 @@ REHEARSAL = Recipe(
     warm_up=4,
 )
 """Tiny sizes that pass through every stage in seconds."""
+TUNING = Recipe(
+    (Phase(1.0, crop=192, grid=64, batch=4),),
+    corrections=(0.6, 0.2, 0.12, 0.08),
+    rate=2e-4,
+    warm_up=20,
+    average=0.98,
+    statistics=False,
+)
+"""Further training of finished weights on few pictures, at a low rate."""

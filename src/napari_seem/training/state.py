@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -122,14 +122,25 @@ def _copy_corner(value: Tensor, own: Tensor) -> None:
     own[tuple(slice(size) for size in value.shape)].copy_(value)
 
 
-def export(network: CompactNetwork, words: Sequence[str], path: Path) -> None:
-    """Write weights in half precision with everything needed to build the network again."""
+def exported(
+    network: CompactNetwork, words: Sequence[str], about: Mapping[str, str] | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return weights in half precision, and the metadata that builds the network again.
+
+    `about` is further metadata.
+    """
     tensors = {
         name: (value.half() if value.dtype.is_floating_point else value).cpu().contiguous()
         for name, value in network.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
     metadata = {"config": json.dumps(asdict(network.config)), "words": json.dumps(list(words))}
+    return tensors, metadata | dict(about or {})
+
+
+def export(network: CompactNetwork, words: Sequence[str], path: Path) -> None:
+    """Write weights in half precision with everything needed to build the network again."""
+    tensors, metadata = exported(network, words)
     with TemporaryDirectory(prefix=".napari-seem-", dir=path.parent) as beside:
         part = Path(beside) / path.name
         save_file(tensors, part, metadata)

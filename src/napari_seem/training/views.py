@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.compact import windows
-from ..models.compact.evidence import Context
+from ..models.compact.evidence import ContextVectors
 from ..models.compact.network import COARSE_STRIDE, GRID
 from .objects import CropObjects, is_kind
 from .sampling import extent_of
@@ -148,7 +148,7 @@ def cut(maps: Tensor, found: ViewWindows, grid: int, ratio: int = 1) -> Tensor:
 
 def context_of(
     coarse: Tensor, objects: CropObjects, found: ViewWindows, slices: dict[str, slice]
-) -> Context:
+) -> ContextVectors:
     """Average the embeddings of the accepted objects, for each window.
 
     `coarse` (B, C, h, w) is the encoder's output, `slices` its channels by name.
@@ -161,7 +161,7 @@ def context_of(
         for key in ("instance", "semantic")
     )
     known = objects.accepted.flatten(3).any(3).flatten(0, 1)[found.item]
-    return Context(instance, semantic, known, objects.accepted_side.flatten()[found.item])
+    return ContextVectors(instance, semantic, known, objects.accepted_side.flatten()[found.item])
 
 
 def example_of(coarse: Tensor, objects: CropObjects, at: slice) -> Tensor:

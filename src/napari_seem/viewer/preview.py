@@ -51,6 +51,9 @@ class Preview:
         Show only a dashed outline, of what is not asked for yet.
     """
 
+    role = PREVIEW
+    dtype: npt.DTypeLike = np.uint16
+
     def __init__(
         self, viewer: ViewerModel, name: str, *, many: bool = False, dashed: bool = False
     ) -> None:
@@ -68,14 +71,19 @@ class Preview:
         """The layer shown now, or None."""
         return self._shown
 
+    @property
+    def layers(self) -> list[Labels]:
+        """All layers that were made, one for each number of axes."""
+        return list(self._layers.values())
+
     def prepare(self, image: Image) -> None:
         """Make the layer for an image, so that the first click on it need not."""
         if self._layers.get(image.ndim) not in self._viewer.layers:
             matrix = affine_matrix(image)
             self._layers[image.ndim] = self._made(image, (1,) * image.ndim, matrix)
-            draw_last(self._viewer)
+            self._arrange()
         elif not self._layers[image.ndim].data.any():
-            self._layers[image.ndim].data = np.zeros((1,) * image.ndim, np.uint16)
+            self._layers[image.ndim].data = np.zeros((1,) * image.ndim, self.dtype)
             lay_by(self._layers[image.ndim], affine_matrix(image), image.units)
 
     def show(
@@ -100,15 +108,12 @@ class Preview:
             return
         shape = plane.shape(spatial_shape(image))
         values, corner = _with_rim(values, corner, factor, shape)
-        shown: Any = _outlined(values, max(shape) // factor)
-        if self._dashed:
-            shown = _in_dashes(shown, max(shape) // factor)
-        _, block = plane.place(shown)
+        _, block = plane.place(self._drawn(values, max(shape) // factor))
         self._follow(image)
         self._plane, self._where = plane, (corner, factor)
         layer = self._layer_for(image, block.shape)
         if layer.data.shape != block.shape:
-            layer.data = np.zeros(block.shape, np.uint16)
+            layer.data = np.zeros(block.shape, self.dtype)
         layer.data[...] = block
         if not layer.visible:  # napari draws everything anew even where nothing changes
             layer.visible = True
@@ -146,8 +151,17 @@ class Preview:
             self._shown.visible = False
         self._shown = layer
         self._place()
-        draw_last(self._viewer)
+        self._arrange()
         return layer
+
+    def _arrange(self) -> None:
+        """Move the layer to where it is seen."""
+        draw_last(self._viewer)
+
+    def _drawn(self, values: Values, side: int) -> Values:
+        """What the layer holds for values (h, w) of a plane whose longer side has so many."""
+        shown = _outlined(values, side)
+        return _in_dashes(shown, side) if self._dashed else shown
 
     def _follow(self, image: Image | None) -> None:
         """Go where this image goes from now on."""
@@ -178,26 +192,40 @@ class Preview:
         self, image: Image, shape: tuple[int, ...], matrix: npt.NDArray[np.float64]
     ) -> Labels:
         """Return the preview layer; a new one has `shape` and the transform (N + 1, N + 1)."""
-        layer = spare_layer(self._viewer, PREVIEW, image.ndim)
+        layer = spare_layer(self._viewer, self.role, image.ndim)
         if layer is None:
             active = self._viewer.layers.selection.active
-            layer = self._viewer.add_labels(
-                np.zeros(shape, np.uint16), opacity=1, affine=matrix, units=image.units,
-                axis_labels=image.axis_labels, name=self._name, metadata=in_use(PREVIEW),
+            layer = self._new(
+                np.zeros(shape, self.dtype), affine=matrix, units=image.units,
+                axis_labels=image.axis_labels, name=self._name, metadata=in_use(self.role),
             )  # fmt: skip
             self._viewer.layers.selection.active = active
-        layer.name, layer.editable = self._name, False
+        layer.name = self._name
+        self._dress(layer)
         on_placing(layer, self._place)
-        layer.events.editable.connect(_lock)  # napari lets other data be edited again
-        colours = _dashes() if self._dashed else _one_colour()
-        layer.colormap = _many_colours() if self._many else colours
-        adopt(layer, PREVIEW)
+        adopt(layer, self.role)
         bind_undo(layer, timeline_of(self._viewer))
         return layer
 
+    def _new(self, data: npt.NDArray[Any], **options: Any) -> Any:
+        """Add a layer of this kind to the viewer; the array is (..., H, W)."""
+        return self._viewer.add_labels(data, opacity=1, **options)
+
+    def _dress(self, layer: Any) -> None:
+        """Give a layer, new or used before, its looks."""
+        lock_against_painting(layer)
+        colours = _dashes() if self._dashed else _one_colour()
+        layer.colormap = _many_colours() if self._many else colours
+
+
+def lock_against_painting(layer: Labels) -> None:
+    """Let nobody paint on a layer, whatever data it is given."""
+    layer.editable = False
+    layer.events.editable.connect(_lock)  # napari lets other data be edited again
+
 
 def _lock(event: Event) -> None:
-    """Let nobody paint on a preview."""
+    """Take the brush away again."""
     if event.source.editable:
         event.source.editable = False
 

@@ -26,6 +26,12 @@ IN_USE = "napari-seem in use"
 POINTS, SHAPES, SCRIBBLES, PREVIEW = "points", "shapes", "scribbles", "preview"
 DRAWN_LAST = (PREVIEW, SCRIBBLES, SHAPES, POINTS)
 """Roles of the layers that are drawn over all others, in the order in which they are drawn."""
+CLASS_MAP, PROBABILITY, UNCERTAINTY = "class map", "probability", "uncertainty"
+"""Roles of what is shown of pixel classes."""
+SHOWN_ONLY = (PREVIEW, CLASS_MAP, PROBABILITY, UNCERTAINTY)
+"""Roles of the layers that hold nothing of a person."""
+STROKES = "napari-seem strokes"
+"""Key of the metadata of labels made for strokes that teach pixel classes; these are a person's."""
 
 
 _AWAY: WeakKeyDictionary[Any, list[Layer]] = WeakKeyDictionary()
@@ -52,6 +58,11 @@ def release(layer: Layer) -> None:
 def is_ours(layer: Layer) -> bool:
     """Whether a layer was made by us: prompts or previews, never results."""
     return ROLE in layer.metadata
+
+
+def is_strokes(layer: Layer) -> bool:
+    """Whether a layer was made for strokes that teach pixel classes, and takes no objects."""
+    return bool(layer.metadata.get(STROKES))
 
 
 def follow_painting(viewer: ViewerModel, slot: Callable[[Event], object]) -> None:
@@ -94,7 +105,7 @@ def put_spares_away(viewer: ViewerModel) -> None:
             release(layer)
             viewer.layers.remove(layer)
             _AWAY.setdefault(viewer, []).append(layer)
-        elif isinstance(layer, Labels) and home is not None:
+        elif isinstance(layer, (Image, Labels)) and home is not None:
             layer.data = np.zeros((1,) * layer.ndim, layer.data.dtype)
             lay_onto(layer, home)
 
@@ -105,7 +116,7 @@ def _is_spare(layer: Layer) -> bool:
 
 def _is_blank(layer: Layer) -> bool:
     """Whether a layer is a preview that shows nothing."""
-    return layer.metadata.get(ROLE) == PREVIEW and not layer.data.any()
+    return layer.metadata.get(ROLE) in SHOWN_ONLY and not layer.data.any()
 
 
 def put_onto(viewer: ViewerModel, layer: Layer, image: Image) -> None:

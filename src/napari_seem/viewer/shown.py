@@ -22,7 +22,7 @@ from .coordinates import (
     world_to_data,
 )
 from .private import unwrap
-from .roles import is_ours
+from .roles import is_ours, is_strokes
 from .window import window_of
 
 if TYPE_CHECKING:
@@ -230,9 +230,14 @@ def owner_of(layer: Layer) -> Image | None:
     return None if found is None else found.image()
 
 
-def belongs_to(labels: Labels, image: Image | None) -> bool:
-    """Whether objects of an image can be written into labels that are not another image's."""
+def belongs_to(labels: Labels, image: Image | None, *, strokes: bool = False) -> bool:
+    """Whether objects of an image can be written into labels that are not another image's.
+
+    With `strokes`, whether they can hold strokes on it, into which no objects are written.
+    """
     if image is None or is_ours(labels) or not lie_alike(labels, image):
+        return False
+    if is_strokes(labels) and not strokes:
         return False
     if labels.multiscale and window_of(labels) is None:
         return False

@@ -70,8 +70,12 @@ def build(
     for module in network.modules():
         if isinstance(module, ConvNorm):
             module.fuse()
-    digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()[:12]
-    return kind(network, words, f"compact@{digest}", device)
+    digest = hashlib.sha256(Path(weights_path).read_bytes()).hexdigest()
+    model = kind(network, words, f"compact@{digest[:12]}", device)
+    model.sha256 = digest
+    if "name" in facts:
+        model.name = f"compact: {facts['name']}"
+    return model
 
 
 def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactConfig:

@@ -30,7 +30,7 @@ from ..base import Embedding, mask_bbox
 from . import canvas, focus, pyramid
 from .canvas import View
 from .concept import best_level, directions, nothing
-from .evidence import ACCEPTED, Context
+from .evidence import ACCEPTED, ContextVectors
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -67,12 +67,12 @@ class Accepted:
     semantic: Tensor
     side: float
 
-    def as_context(self, views: Sequence[View], device: str) -> Context:
+    def as_context(self, views: Sequence[View], device: str) -> ContextVectors:
         """Return the decoder's context for a batch of windows, of any levels."""
         scales = [float(np.sqrt(view.level.scale[0] * view.level.scale[1])) for view in views]
         side = torch.tensor([self.side + float(np.log2(scale)) for scale in scales])
         count = len(views)
-        return Context(
+        return ContextVectors(
             self.instance.expand(count, -1, -1).to(device),
             self.semantic.expand(count, -1, -1).to(device),
             torch.ones(count, len(self.instance), dtype=torch.bool, device=device),

@@ -56,6 +56,11 @@ def ranked(found: Sequence[Decoded], priors: Sequence[float]) -> list[Decoded]:
     return [found[index] for index in np.argsort(np.negative(fitness), kind="stable")]
 
 
+def area(decoded: Decoded) -> float:
+    """Return the number of image pixels in an answer's mask."""
+    return float((decoded.logits > 0).sum()) * _cell_area(decoded.view)
+
+
 def certainty(decoded: Decoded) -> float:
     """Return how far the mask's probabilities are from 0.5 on average, scaled to 0..1."""
     inside = decoded.logits[decoded.logits > 0]

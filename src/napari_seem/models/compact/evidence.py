@@ -32,7 +32,7 @@ MAPS = ("positive", "negative", "box", "lasso", "previous", "valid")
 
 
 @dataclass
-class Context:
+class ContextVectors:
     """Objects accepted before, beside a batch of windows.
 
     Attributes
@@ -67,7 +67,7 @@ class WindowPrompts:
         Unit vector of the word; zero where there is none.
     cells : float32 (B,)
         log2 of coarse encoder cells along the window, relative to GRID.
-    context : Context, optional
+    context : ContextVectors, optional
         Objects accepted before; read by networks whose `CompactConfig.context` is 1.
     """
 
@@ -77,7 +77,7 @@ class WindowPrompts:
     other_semantic: Tensor
     word: Tensor
     cells: Tensor
-    context: Context | None = None
+    context: ContextVectors | None = None
 
     @classmethod
     def blank(

@@ -18,9 +18,11 @@ from ...images import AnyArray, ArraySource, to_rgb
 from ...progress import Progress
 from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
+from ..context import Context
 from ..cropped import cropped
+from ..pixel_features import FeatureMap
 from ..teachable import Word
-from . import magnify, pyramid, turn, windows
+from . import magnify, pixel_features, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, adapted
 from .canvas import View
 from .choice import Decoded
@@ -53,6 +55,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
     """
 
     name = "compact"
+    sha256 = ""
+    """Of the weights file."""
     capabilities = CAPABILITIES
 
     def __init__(
@@ -63,6 +67,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
         self._device = device
         self.first_decoder: torch.nn.Module | None = None
         self.accepted: Accepted | None = None
+        self.context = Context()
         VocabularyMixin.__init__(self, network, words)
         InContextMixin.__init__(self, network.to(device, self.compute), identity)
         for parameter in self.network.parameters():
@@ -191,6 +196,11 @@ class CompactModel(InContextMixin, VocabularyMixin):
             return segmented(self, embedding, own, taught)
         return find_objects(self, embedding, own)
 
+    def pixel_features(self, embedding: Embedding) -> list[FeatureMap]:
+        """Return features of pixels at six resolutions; see `PixelFeatureModel`."""
+        self.check(embedding)
+        return pixel_features.feature_maps(embedding)
+
     def adapted(
         self, embedding: Embedding, masks: Sequence[npt.NDArray[np.bool_]], steps: int = STEPS,
         *, progress: bool | Progress | None = None,
@@ -207,6 +217,12 @@ class CompactModel(InContextMixin, VocabularyMixin):
     def is_adapted(self) -> bool:
         """Whether the model answers otherwise than as shipped, after `adapted`."""
         return self.first_decoder is not None or self.accepted is not None
+
+    def with_context(self, context: Context | None) -> Self:
+        """Return the same model, steered by objects that were accepted; see `ContextModel`."""
+        new = copy(self)
+        new.context = context or Context()
+        return new
 
     def plain(self) -> Self:
         """Return the model as it was before it was adapted."""

@@ -38,7 +38,7 @@ class CompactConfig:
     centre : int
         1 with a head for the nearness to the object's centre, else 0.
     context : int
-        1 where accepted objects of the image are evidence (`evidence.Context`), else 0.
+        1 where accepted objects of the image are evidence (`evidence.ContextVectors`), else 0.
     geodesic_grid : int
         Cells along a window on which cheapest paths are worked out.
     """

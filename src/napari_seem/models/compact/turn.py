@@ -20,9 +20,10 @@ from ...errors import InvalidPrompt
 from ...prompts import Extent, Point, Prompt, Scribble, extent, union
 from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
+from ..context import Context
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, certainty, ranked
+from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, area, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 from .windows import PartLogits, PartPrediction
@@ -159,7 +160,9 @@ def answer(
 
     if previous is not None or not _only_hints(prompts):
         return finished((yield from there.decoded(model)))
-    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config))
+    ladder = _Ladder(
+        there, focus.ladder(levels, known, model.network.config), model.context
+    )
     decoded = yield from ladder.decoded()
 
     def others() -> list[Prediction]:
@@ -225,6 +228,7 @@ class _Ladder:
 
     there: _Object
     candidates: Sequence[focus.Candidate]
+    context: Context
     found: list[Decoded] = field(default_factory=list)
 
     def decoded(self) -> Step:
@@ -260,7 +264,11 @@ class _Ladder:
         return [candidate.view for candidate in self.candidates[len(self.found) : count]]
 
     def _ranked(self) -> list[Decoded]:
-        return ranked(self.found, [one.prior for one in self.candidates[: len(self.found)]])
+        priors = [
+            candidate.prior + self.context.bonus(area(one))
+            for candidate, one in zip(self.candidates, self.found, strict=False)
+        ]
+        return ranked(self.found, priors)
 
 
 def check_memory(memory: object, shape: tuple[int, int]) -> PartLogits | None:

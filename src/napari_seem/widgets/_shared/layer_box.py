@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox
 from ...errors import InvalidLabels
 from ...viewer.coordinates import PLACING
 from ...viewer.private import unwrap
-from ...viewer.roles import is_ours
+from ...viewer.roles import is_ours, is_strokes
 from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for, show_image
 from ...viewer.targets import check_target
 from .events import Followed, later, layers_of
@@ -74,7 +74,7 @@ class LayerBox(QComboBox):
         first, self._viewer = self._viewer is None, unwrap(viewer)
         present = self.layer if present is OWN else present
         layers = [unwrap(layer) for layer in viewer.layers if not is_ours(layer)]
-        fit = [x for x in layers if isinstance(x, self.kind) and x.ndim >= self._least]
+        fit = [x for x in layers if x.ndim >= self._least and self._fits(x)]
         self.blockSignals(True)
         self.clear()
         self._layers = fit
@@ -91,6 +91,10 @@ class LayerBox(QComboBox):
         index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
         self.setCurrentIndex(index + bool(self._none))
         self.blockSignals(False)
+
+    def _fits(self, layer: Any) -> bool:
+        """Whether a layer is of the kind that is offered."""
+        return isinstance(layer, self.kind)
 
     def _offers(self, layer: Any) -> bool:
         return any(known is layer for known in self._layers)
@@ -199,6 +203,9 @@ class LabelsBox(LayerBox):
         super().follow(viewer, events)
         if self._beside is not None:
             self._beside.chosen.connect(self._on_image)
+
+    def _fits(self, layer: Any) -> bool:
+        return isinstance(layer, Labels) and not is_strokes(layer)
 
     def _usual(self) -> Any:
         image = None if self._beside is None else self._beside.layer

@@ -12,7 +12,7 @@ from qtpy.QtCore import Qt
 from ...commands.models import Loader, ModelCache
 from ...embeddings import EmbeddingCache
 from ...models.base import Capability
-from ...models.registry import MODELS, capabilities_by_model
+from ...models.registry import capabilities_by_model
 from .._shared.actions import ACTIONS
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
@@ -86,7 +86,7 @@ class AnnotateWidget(Dock):
         self.annotator = Annotator(self.viewer, model_cache, self)
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
-        self.panel = Panel(TOOLS, self.preferences.keys, list(MODELS))
+        self.panel = Panel(TOOLS, self.preferences.keys)
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.hover = Hover(self.annotator, self.hand, self.panel)
         self.committing = Committing(self.annotator, self.panel)

@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QFrame,
     QGridLayout,
     QLabel,
@@ -28,6 +27,7 @@ from .._shared.forms import WordButtons, form, row
 from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .._shared.model_box import ModelBox
 from .classes import ClassBox
 from .guide import HelpWindow
 
@@ -42,7 +42,6 @@ class Panel(QWidget):
     tools : mapping of str to (capability, tooltip)
     keys : mapping of str to str
         Key by action method, for the tooltips.
-    models : sequence of str
 
     Attributes
     ----------
@@ -53,10 +52,7 @@ class Panel(QWidget):
     tool_chosen = Signal(str)
     suggested = Signal(str)
 
-    def __init__(
-        self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str],
-        models: Sequence[str],
-    ) -> None:  # fmt: skip
+    def __init__(self, tools: Mapping[str, tuple[object, str]], keys: Mapping[str, str]) -> None:
         super().__init__()
         self._keys = keys
         self._help_window: HelpWindow | None = None
@@ -65,8 +61,7 @@ class Panel(QWidget):
         self.channels = QCheckBox()
         self.channels.setToolTip("Give the model these layers as channels of one image")
         self.look = WindowBox()
-        self.model = QComboBox()
-        self.model.addItems(list(models))
+        self.model = ModelBox()
         self._make_tools(list(tools))
         self._make_words()
         self._make_commit()

@@ -11,8 +11,6 @@ import napari
 import numpy as np
 
 from ...errors import InvalidPrompt
-from ...models.base import Capability
-from ...models.registry import able_models
 from ...sources import is_big
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.private import unwrap
@@ -50,7 +48,7 @@ class EverythingWidget(Dock):
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
         super().__init__(napari_viewer)
-        self.panel = EverythingPanel(able_models(Capability.EVERYTHING))
+        self.panel = EverythingPanel()
         self.review = InstanceReview(self.viewer, model_cache or model_cache_of(self.viewer), self)
         self.place(self.panel, self.review.steps.progress)
         self._names: list[str] = []

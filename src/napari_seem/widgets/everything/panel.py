@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from magicgui.widgets import FloatSlider
 from qtpy.QtCore import Qt, Signal
@@ -20,12 +20,14 @@ from qtpy.QtWidgets import (
 )
 
 from ...commands.segment import PANOPTIC, SEMANTIC
+from ...models.base import Capability
 from ...models.filters import Wanted
 from ...query.run import LONGEST_WORD
 from .._shared.forms import form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .._shared.model_box import ModelBox
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"
@@ -38,11 +40,6 @@ MAPS = {
 class EverythingPanel(QWidget):
     """All widgets of the Everything dock, in their places.
 
-    Parameters
-    ----------
-    models : sequence of str
-        Those that find everything.
-
     Attributes
     ----------
     filtered : Signal()
@@ -51,11 +48,10 @@ class EverythingPanel(QWidget):
 
     filtered = Signal()
 
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.image, self.labels = image_and_labels("new layer")
-        self.model, self.words = QComboBox(), QLineEdit()
-        self.model.addItems(list(models))
+        self.model, self.words = ModelBox(Capability.EVERYTHING), QLineEdit()
         self.words.setPlaceholderText("everything, or: nucleus, cell")
         self.words.setMaxLength(10 * LONGEST_WORD)
         self.words.setClearButtonEnabled(True)

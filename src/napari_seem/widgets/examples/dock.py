@@ -19,9 +19,7 @@ from ...commands.workspace import Workspace
 from ...errors import InvalidImage, InvalidLabels
 from ...io.files import open_labels
 from ...io.images import images_in, read_image
-from ...models.base import Capability
 from ...models.in_context import Labelled
-from ...models.registry import able_models
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, check_pixels, model_input_of, note_model_input
@@ -55,7 +53,7 @@ class ExamplesWidget(Dock):
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
         super().__init__(napari_viewer)
-        self.panel = ExamplesPanel(able_models(Capability.IN_CONTEXT))
+        self.panel = ExamplesPanel()
         self.labeller = Labeller(model_cache or model_cache_of(self.viewer), self)
         self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
         self._made: WeakKeyDictionary[Any, Labels] = WeakKeyDictionary()
@@ -104,7 +102,7 @@ class ExamplesWidget(Dock):
         """Label the targets that are not done yet; `folder` answers the question for one."""
         panel = self.panel
         panel.message.say("")
-        model, labeller = panel.model.value, self.labeller
+        model, labeller = panel.model.currentText(), self.labeller
         taught = labeller.taught if labeller.taught and labeller.taught.model == model else None
         self._learning = LearnedRun(
             model, panel.kind.value, panel.strip.examples, taught.title if taught else ""
@@ -120,7 +118,7 @@ class ExamplesWidget(Dock):
         panel = self.panel
         panel.message.say("")
         with self.reporting():
-            self.labeller.teach(panel.model.value, panel.kind.value, panel.strip.examples)
+            self.labeller.teach(panel.model.currentText(), panel.kind.value, panel.strip.examples)
             panel.show_teaching(True)
 
     def save_taught(self, path: str | Path | None = None) -> None:
@@ -135,7 +133,7 @@ class ExamplesWidget(Dock):
         if path is None:
             path, _ = QFileDialog.getOpenFileName(self, "Open lesson", "", LESSONS)
         if path:
-            model = self.panel.model.value
+            model = self.panel.model.currentText()
             self._guarded(lambda: self.labeller.open(Path(path), model))
 
     def _let_go(self) -> None:
@@ -149,7 +147,7 @@ class ExamplesWidget(Dock):
             (panel.save, self.save_taught), (panel.open, self.open_taught),
         ))  # fmt: skip
         panel.strip.changed.connect(self._on_examples)
-        panel.model.changed.connect(lambda _: self._show_method())
+        panel.model.currentTextChanged.connect(lambda _: self._show_method())
         self.labeller.teaching.stepped.connect(self._on_tuned)
         self.labeller.teaching.ended.connect(self._on_taught)
         panel.results.currentItemChanged.connect(self._on_item)
@@ -166,7 +164,7 @@ class ExamplesWidget(Dock):
 
     def _on_tuned(self, step: Any) -> None:
         tuned = step[2]
-        self.panel.curve.put(tuned.loss, tuned.steps)
+        self.panel.curve.put(tuned.loss, tuned.step / tuned.steps)
 
     def _on_taught(self, outcome: str) -> None:
         self.panel.show_teaching(False)
@@ -183,7 +181,7 @@ class ExamplesWidget(Dock):
     def _show_method(self) -> None:
         taught, count = self.labeller.taught, self.panel.strip.count()
         plain = f"{count} examples" if count else "no example yet"
-        by_taught = taught is not None and taught.model == self.panel.model.value
+        by_taught = taught is not None and taught.model == self.panel.model.currentText()
         self.panel.method.setText(f"Labels by: {taught.title if by_taught and taught else plain}")
 
     def _targets(self, folder: str | Path | None) -> list[Target]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from magicgui.widgets import ComboBox
 from qtpy.QtWidgets import (
     QLabel,
@@ -13,29 +11,26 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...models.base import Capability
 from ...models.in_context import Kind
+from .._shared.curve import Curve
 from .._shared.forms import form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .loss_curve import LossCurve
+from .._shared.model_box import ModelBox
 from .strip import ExampleStrip
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files…"
+LOSS = "Loss: how much the model's labels of the examples differ from yours"
 KINDS: dict[str, Kind] = {
     "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
 }  # fmt: skip
 
 
 class ExamplesPanel(QWidget):
-    """All widgets of the Examples dock, in their places.
+    """All widgets of the Examples dock, in their places."""
 
-    Parameters
-    ----------
-    models : sequence of str
-        Those that learn from examples.
-    """
-
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.image, self.labels = image_and_labels()
         self.kind = ComboBox(
@@ -46,14 +41,14 @@ class ExamplesPanel(QWidget):
             label="To label", choices=[STACK, IMAGES, FOLDER],
             tooltip="What to label; planes that you labelled yourself stay as they are",
         )  # fmt: skip
-        self.model = ComboBox(label="Model", choices=list(models))
+        self.model = ModelBox(Capability.IN_CONTEXT)
         self.add_plane, self.add_files = QPushButton("Add this plane"), QPushButton("Add files…")
         self.strip, self.results, self.message = ExampleStrip(), QListWidget(), Message()
         self.run = QPushButton("Label")
         self.again = QPushButton("Start over")
         self.teach = QPushButton("Teach")
         self.save, self.open = QPushButton("Save lesson…"), QPushButton("Open lesson…")
-        self.curve, self.method = LossCurve(), QLabel()
+        self.curve, self.method = Curve(LOSS), QLabel()
         self.curve.setVisible(False)
         self._tips()
         self._arrange()
@@ -102,7 +97,7 @@ class ExamplesPanel(QWidget):
         column.addLayout(form(("Image", self.image), ("Labels", self.labels)))
         column.addLayout(row(self.add_plane, self.add_files))
         column.addWidget(self.strip)
-        column.addLayout(form(self.kind, self.targets, self.model))
+        column.addLayout(form(self.kind, self.targets, ("Model", self.model)))
         column.addLayout(row(self.teach, self.save, self.open))
         column.addWidget(self.curve)
         column.addWidget(self.method)

@@ -11,8 +11,6 @@ import napari
 from napari.layers import Labels
 
 from ...errors import UnknownWord
-from ...models.base import Capability
-from ...models.registry import able_models
 from ...query import PlaneFindings
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
@@ -56,7 +54,7 @@ class FindWidget(Dock):
         super().__init__(napari_viewer)
         self.model_cache = model_cache or model_cache_of(self.viewer)
         self.findings = Findings(self)
-        self.panel = FindPanel(able_models(Capability.TEXT), self.findings)
+        self.panel = FindPanel(self.findings)
         self.scope = Scope(self.viewer, self.panel, self)
         self.finder = Finder(self.model_cache, self)
         self.review = FindingReview(

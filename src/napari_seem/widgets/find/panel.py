@@ -16,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QLabeledDoubleSlider
 
+from ...models.base import Capability
 from ...query.run import LONGEST_WORD
 from .._shared.forms import (
     AxisBox,
@@ -28,6 +29,7 @@ from .._shared.forms import (
 )
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .._shared.model_box import ModelBox
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
 
@@ -40,8 +42,6 @@ class FindPanel(QWidget):
 
     Parameters
     ----------
-    models : sequence of str
-        Those that take words.
     findings : Findings
 
     Attributes
@@ -52,14 +52,14 @@ class FindPanel(QWidget):
 
     suggested = Signal(str)
 
-    def __init__(self, models: Sequence[str], findings: Findings) -> None:
+    def __init__(self, findings: Findings) -> None:
         super().__init__()
-        self.model, self.scope, self.sort = (QComboBox() for _ in range(3))
+        self.model = ModelBox(Capability.TEXT)
+        self.scope, self.sort = QComboBox(), QComboBox()
         self.along, self.planes = AxisBox(), PlaneRange()
-        self.model.addItems(list(models))
         self.scope.addItems([STACK, IMAGES, FOLDER])
         self.sort.addItems([BY_SCORE, BY_PLACE])
-        for box in (self.model, self.scope, self.along):
+        for box in (self.scope, self.along):
             box.setSizeAdjustPolicy(
                 QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
             )

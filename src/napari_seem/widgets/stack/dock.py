@@ -12,8 +12,6 @@ from qtpy.QtWidgets import QListWidgetItem, QMenu
 from ...commands.carried import EndObjects
 from ...commands.models import ModelCache
 from ...errors import NapariSeemError
-from ...models.base import Capability
-from ...models.registry import able_models
 from ...propagation import Event
 from ...sources.stack import StackSource
 from ...viewer.model_input import model_input_of
@@ -47,7 +45,7 @@ class StackWidget(Dock):
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None
     ) -> None:
         super().__init__(napari_viewer)
-        self.panel = StackPanel(able_models(Capability.IN_CONTEXT))
+        self.panel = StackPanel()
         self.runner = StackRunner(self.viewer, model_cache or model_cache_of(self.viewer), self)
         self.tracks = TrackMaker(self.viewer, self)
         self.place(self.panel, self.runner.steps.progress, self.tracks.steps.progress)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from magicgui.widgets import CheckBox, FloatSpinBox
 from qtpy.QtWidgets import (
-    QComboBox,
     QLabel,
     QListWidget,
     QMenu,
@@ -15,28 +12,24 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...models.base import Capability
 from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
+from .._shared.model_box import ModelBox
 from .score_plot import ScorePlot
 
 OUTLINES = "outlines only, no model"
 
 
 class StackPanel(QWidget):
-    """All widgets of the Stack dock, in their places.
+    """All widgets of the Stack dock, in their places."""
 
-    Parameters
-    ----------
-    models : sequence of str
-        Those that learn from examples.
-    """
-
-    def __init__(self, models: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.image, self.labels = image_and_labels(least_ndim=3)
-        self.along, self.planes, self.model = AxisBox(), PlaneRange(), QComboBox()
-        self.model.addItems([*models, OUTLINES])
+        self.along, self.planes = AxisBox(), PlaneRange()
+        self.model = ModelBox(Capability.IN_CONTEXT, OUTLINES)
         self.first, self.last = self.planes.first, self.planes.last
         self.only_selected = CheckBox(
             text="only the selected object",

@@ -1,0 +1,86 @@
+"""What fine-tuning gives: a model, how much better it is, and its weights as one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..checks import as_path
+from ..io.whole import replacing
+from ..models import own
+from ..models.base import Model
+from .judge import HeldOutFigures
+
+
+@dataclass(frozen=True, eq=False)
+class FineTuning:
+    """A fine-tuned model; see `finetune`.
+
+    Attributes
+    ----------
+    name : str
+        For people, and for `install`.
+    model : Model
+        With the new weights, as `load_model` gives it.
+    before, after : HeldOutFigures
+        Of the former and of the new weights, on the same held-out objects.
+    curve : tuple of (float, float)
+        Minutes, and `iou` of the held-out objects by then.
+    provenance : mapping
+        What was learned from, how long, from which weights, and the figures; plain values. The file
+        holds it, too.
+    """
+
+    name: str
+    model: Model = field(repr=False)
+    before: HeldOutFigures
+    after: HeldOutFigures
+    curve: tuple[tuple[float, float], ...]
+    provenance: Mapping[str, Any] = field(repr=False)
+    content: bytes = field(repr=False)
+    """Of the weights file."""
+
+    @property
+    def improved(self) -> bool:
+        """Whether the held-out objects are segmented better, by more than chance would."""
+        return self.after.better_than(self.before)
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the weights to one file, which `load_model("compact", weights=path)` loads.
+
+        Raises
+        ------
+        FileTrouble
+            The file can't be written; a file that was there is unchanged.
+        """
+        target = as_path(path)
+        with replacing(target) as (part,):
+            part.write_bytes(self.content)
+        return target
+
+    def install(self, name: str | None = None, *, replace: bool = False) -> str:
+        """Keep the weights as a model of its own, which `load_model` and all docks offer.
+
+        Parameters
+        ----------
+        name : str, optional
+            By default the one that was given to `finetune`.
+        replace : bool
+            Whether another model of that name may be replaced.
+
+        Returns
+        -------
+        str
+            What `load_model` takes: "compact: NAME".
+
+        Raises
+        ------
+        InvalidName
+            The name is taken, or can't be that of a file.
+        FileTrouble
+            The file can't be written.
+        """
+        return own.install(self.content, name or self.name, replace=replace)
