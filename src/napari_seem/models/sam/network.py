@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     SamNetwork = SamModel | Sam2VideoModel
 
 
+PREFIXES = ("module.sam.", "sam.", "module.")
+"""What torch_em and parallel training put before the authors' keys."""
+
+
 def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     """Load a SAM or SAM 2.1 from its authors' state dict, its size told by the shapes.
 
@@ -37,7 +41,7 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     WeightsError
         The file can't be read, is damaged, or is of another family or size.
     """
-    state = weights.load(path, device=device)
+    state = _authors(weights.load(path, device=device))
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     sizes = sizes_of(shapes, path)
     with torch.device("meta"):
@@ -72,6 +76,14 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
         backbone_config=backbone, backbone_channel_list=widths[::-1]
     )
     return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
+
+
+def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict under the authors' keys, without what trainers put in front of them."""
+    for prefix in PREFIXES:
+        if any(key.startswith(prefix) for key in state):
+            return {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
+    return dict(state)
 
 
 def _check(named: Mapping[str, Tensor], expected: weights.Shapes, path: Path) -> None:
