@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from napari_seem.errors import NapariSeemError
 
 BENCHES = (
-    "adapt", "clicks", "compare", "concepts", "day", "everything", "in-context", "jobs", "latency",
-    "objects", "propagate", "scale", "seem", "seggpt", "tables",
+    "adapt", "clicks", "compare", "concepts", "day", "everything", "finetune", "in-context", "jobs",
+    "latency", "objects", "pixels", "propagate", "scale", "seem", "seggpt", "tables",
 )  # fmt: skip
 
 

@@ -1,4 +1,9 @@
-"""Whether accepted objects make later ones cheaper: `python -m benchmarks adapt`."""
+"""Whether accepted objects make later ones cheaper: `python -m benchmarks adapt`.
+
+Objects of an image are segmented one after another; each is accepted as it is labelled. Later ones
+are asked for in four ways: with nothing known, with the sizes of what was accepted before
+(`Context`), with a model fitted to it (`adapted`, in the dock *Learn*), and with both.
+"""
 
 from __future__ import annotations
 
@@ -6,130 +11,173 @@ import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from napari_seem import Context
 from napari_seem.errors import NapariSeemError
-from napari_seem.models.base import Embedding
 
 from .clicks import click_curve, open_model
-from .datasets import ObjectSet, find_sets, usable_ids
+from .datasets import ObjectSet, Picture, find_sets, usable_ids
 from .pages import add_options, publish
+from .person import first_click
 from .report import clicks_needed
 
 AGAIN_AFTER = (4, 8, 14)
-"""After so many accepted objects the model is adapted."""
+"""After so many accepted objects the model is fitted; those after the first of them count."""
+WAYS = ("off", "sizes", "learn", "both")
+COSTS = 0.02
+"""Share of the clicks that a set may cost."""
 
 
 @dataclass
-class Saved:
-    """Clicks that the objects of one image took, as shipped and adapted.
+class Later:
+    """The later objects of one image.
 
-    `first` are the IoUs after one click; only objects after the first adaptation count.
+    Attributes
+    ----------
+    set_name : str
+    curves : dict of str to list of list of float
+        By each way, the IoU of each object after each click.
+    fitted : bool
+        Whether the last fit was of use.
+    seconds : float
+        That the longest fit took.
     """
 
     set_name: str
-    objects: int
-    plain: float
-    adapted: float
-    first_plain: float
-    first_adapted: float
-    fitted: bool
-    seconds: float
+    curves: dict[str, list[list[float]]] = field(default_factory=dict)
+    fitted: bool = False
+    seconds: float = 0.0
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `python -m benchmarks adapt DIR`."""
     options = _parse(argv)
-    model: Any = open_model("compact")
-    results: list[Saved] = []
+    model: Any = open_model(options.model)
+    results: list[Later] = []
     for chosen in find_sets(options.folder, options.sets):
-        for saved in evaluate(model, chosen, options):
-            results.append(saved)
-            print(
-                f"{saved.set_name:32s} clicks {saved.plain:.2f} -> {saved.adapted:.2f}  first "
-                f"{saved.first_plain:.3f} -> {saved.first_adapted:.3f}  {saved.seconds:.1f} s",
-                flush=True,
-            )
+        for later in evaluate(model, chosen, options):
+            results.append(later)
+            print(_row(later.set_name, [later], options), flush=True)
     if not results:
         raise NapariSeemError(f"no image below '{options.folder}' has enough objects")
-    publish(markdown(results), [model], options)
+    publish(markdown(results, options), [model], options)
     if options.json:
         options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
     return 0
 
 
-def evaluate(model: Any, chosen: ObjectSet, options: argparse.Namespace) -> Iterator[Saved]:
+def evaluate(model: Any, chosen: ObjectSet, options: argparse.Namespace) -> Iterator[Later]:
     """The first `options.images` images of a set that have enough objects."""
     left = options.images
+    before: dict[str, list[float]] = {}
     for picture in chosen.pictures(options.seed, most=8):
         ids = usable_ids(picture.instances)
         if left and len(ids) >= AGAIN_AFTER[0] + 4:
             rng = np.random.default_rng([options.seed, len(ids)])
-            picks = rng.permutation(ids)[: options.objects]
-            masks = [picture.instances == i for i in picks]
-            embedding = model.encode(picture.image)
-            yield _image(model, chosen.name, embedding, masks, options)
+            picks = [int(i) for i in rng.permutation(ids)[: options.objects]]
+            yield _image(model, chosen.name, picture, picks, before, options)
             left -= 1
 
 
 def _image(
-    model: Any, name: str, embedding: Embedding, masks: list[npt.NDArray[np.bool_]],
+    model: Any, name: str, picture: Picture, picks: Sequence[int], before: dict[str, list[float]],
     options: argparse.Namespace,
-) -> Saved:  # fmt: skip
-    plain, adapted, seconds, suited = [], [], 0.0, model
-    for number, mask in enumerate(masks):
-        if number in AGAIN_AFTER:
+) -> Later:  # fmt: skip
+    """Ask for objects `picks` of an image; `before`, areas by class on earlier ones, grows."""
+    embedding = model.encode(picture.image)
+    masks = [picture.instances == i for i in picks]
+    later, fitted = Later(name, {way: [] for way in options.ways}), model
+    here: dict[str, list[float]] = {}
+    learns = {"learn", "both"} & set(options.ways)
+    for number, (pick, mask) in enumerate(zip(picks, masks, strict=True)):
+        kind = picture.names.get(pick, "")
+        if number in AGAIN_AFTER and learns:
             start = time.perf_counter()
-            suited = model.adapted(embedding, masks[:number])
-            seconds = max(seconds, time.perf_counter() - start)
-        if number < AGAIN_AFTER[0]:
-            continue
-        plain.append(click_curve(model, embedding, mask, options.max_clicks)[0])
-        same = suited.first_decoder is None
-        curve = plain[-1] if same else click_curve(suited, embedding, mask, options.max_clicks)[0]
-        adapted.append(curve)
+            fitted = model.adapted(embedding, masks[:number])
+            later.seconds = max(later.seconds, time.perf_counter() - start)
+        if number >= AGAIN_AFTER[0]:
+            context = Context.of_areas(here.get(kind, []), before.get(kind, []))
+            known: dict[bytes, list[float]] = {}
+            for way in options.ways:
+                asked = fitted if way in ("learn", "both") else model
+                asked = asked.with_context(context if way in ("sizes", "both") else None)
+                # only first answers are steered: where they are the same, so are all later ones
+                first = asked.predict(embedding, [first_click(mask)]).logits.tobytes()
+                if first not in known:
+                    known[first] = click_curve(asked, embedding, mask, options.max_clicks)[0]
+                later.curves[way].append(known[first])
+        here.setdefault(kind, []).append(float(mask.sum()))
+    later.fitted = fitted.is_adapted
+    for kind, areas in here.items():
+        before.setdefault(kind, []).extend(areas)
+    return later
 
-    def needed(curves: list[list[float]]) -> float:
-        most = options.max_clicks
-        return float(np.mean([clicks_needed(c, options.goal) or most for c in curves]))
 
-    return Saved(
-        name, len(plain), needed(plain), needed(adapted),
-        float(np.mean([c[0] for c in plain])), float(np.mean([c[0] for c in adapted])),
-        suited.first_decoder is not None, seconds,
-    )  # fmt: skip
+def clicks(results: Sequence[Later], way: str, options: argparse.Namespace) -> float:
+    """The mean number of clicks until an object is done, at most `options.max_clicks`."""
+    most = options.max_clicks
+    curves = [curve for later in results for curve in later.curves[way]]
+    return float(np.mean([clicks_needed(curve, options.goal) or most for curve in curves]))
 
 
-def markdown(results: Sequence[Saved]) -> str:
-    """A table: a row an image, then all."""
+def saved(results: Sequence[Later], way: str, options: argparse.Namespace) -> float:
+    """The share of the clicks that a way saves, against nothing known."""
+    return 1 - clicks(results, way, options) / clicks(results, "off", options)
+
+
+def markdown(results: Sequence[Later], options: argparse.Namespace) -> str:
+    """A table: a row a set, then the mean over sets, and which sets a way costs clicks on."""
+    ways = options.ways
+    by_set = {name: [r for r in results if r.set_name == name] for name in
+              dict.fromkeys(r.set_name for r in results)}  # fmt: skip
+    heads = [f"clicks {way}" for way in ways] + [f"saved {way}" for way in ways[1:]]
+    heads += [f"IoU@1 {way}" for way in ways]
     lines = [
-        "| Set | objects | clicks | adapted | IoU@1 | adapted | fitted | seconds |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| Set | objects | {' | '.join(heads)} | fitted | seconds |",
+        "|---" * (len(heads) + 4) + "|",
+        *(_row(name, some, options) for name, some in by_set.items()),
     ]
-    for r in results:
-        lines.append(
-            f"| {r.set_name} | {r.objects} | {r.plain:.2f} | {r.adapted:.2f} | {r.first_plain:.3f} "
-            f"| {r.first_adapted:.3f} | {'yes' if r.fitted else 'no'} | {r.seconds:.1f} |"
-        )
-    mean = {key: np.mean([getattr(r, key) for r in results]) for key in
-            ("plain", "adapted", "first_plain", "first_adapted", "seconds")}  # fmt: skip
-    lines.append(
-        f"| **all** | {sum(r.objects for r in results)} | {mean['plain']:.2f} | "
-        f"{mean['adapted']:.2f} | {mean['first_plain']:.3f} | {mean['first_adapted']:.3f} | "
-        f"{sum(r.fitted for r in results)} of {len(results)} | {mean['seconds']:.1f} |"
-    )
+    cells = [f"{np.mean([clicks(s, way, options) for s in by_set.values()]):.2f}" for way in ways]
+    cells += [f"{np.mean([saved(s, w, options) for s in by_set.values()]):.1%}" for w in ways[1:]]
+    cells += [f"{np.mean([_first(s, way) for s in by_set.values()]):.3f}" for way in ways]
+    objects = sum(len(r.curves["off"]) for r in results)
+    fits = f"{sum(r.fitted for r in results)} of {len(results)}"
+    lines.append(f"| **mean over sets** | {objects} | {' | '.join(cells)} | {fits} | |")
+    for way in ways[1:]:
+        costly = [n for n, some in by_set.items() if saved(some, way, options) < -COSTS]
+        lines.append(f"\n{way} costs over {COSTS:.0%} on: {', '.join(costly) or 'no set'}")
     return "\n".join(lines)
 
 
+def _row(name: str, some: Sequence[Later], options: argparse.Namespace) -> str:
+    ways = options.ways
+    cells = [f"{clicks(some, way, options):.2f}" for way in ways]
+    cells += [f"{saved(some, way, options):.0%}" for way in ways[1:]]
+    cells += [f"{_first(some, way):.3f}" for way in ways]
+    objects, seconds = sum(len(r.curves["off"]) for r in some), max(r.seconds for r in some)
+    fits = "yes" if any(r.fitted for r in some) else "no"
+    return f"| {name} | {objects} | {' | '.join(cells)} | {fits} | {seconds:.1f} |"
+
+
+def _first(some: Sequence[Later], way: str) -> float:
+    return float(np.mean([curve[0] for later in some for curve in later.curves[way]]))
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks adapt", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks adapt", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("folder", type=Path, help="laid out like shared/data")
+    parser.add_argument("--model", default="compact", help="or a .safetensors file of its weights")
     parser.add_argument("--sets", nargs="*", help="only sets whose name holds one of these")
+    parser.add_argument(
+        "--ways", nargs="*", choices=WAYS, default=WAYS, help="what to compare; off always is"
+    )
     parser.add_argument("--images", type=int, default=1, help="images a set")
     parser.add_argument("--objects", type=int, default=20, help="objects an image")
     parser.add_argument("--max-clicks", type=int, default=10)
@@ -137,4 +185,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     add_options(parser, "adapt")
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    options.ways = [way for way in WAYS if way == "off" or way in options.ways]
+    return options

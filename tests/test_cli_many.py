@@ -13,6 +13,7 @@ from skimage.io import imsave
 
 import napari_seem as ns
 from napari_seem.cli import main
+from napari_seem.labels.log import read_log
 
 IMAGE = disc_image()[0]
 
@@ -84,3 +85,24 @@ def test_the_command_line_says_what_is_wrong(folder, capsys, monkeypatch, more, 
     assert main(["segment", "a.png", *more, "--prompts", "p.csv", "-o", "out.tif"]) == 2
 
     assert message in capsys.readouterr().err
+
+
+def test_labels_of_accepted_objects_steer_and_are_logged(folder, capsys):
+    (folder / "p.csv").write_text("y,x\n97,61\n")
+    accepted = np.zeros((192, 240), np.uint8)
+    accepted[:40, :40] = 1
+    asked = ["segment", str(folder / "a.png"), "--prompts", str(folder / "p.csv")]
+    with_context = ["--context", str(folder / "accepted.tif"), "-o", str(folder / "out.tif")]
+
+    ns.write_labels(folder / "accepted.tif", accepted)
+    assert main([*asked, *with_context]) == 0
+    assert "fewer than 3 objects" in capsys.readouterr().err
+
+    accepted[60:100, :40], accepted[120:160, :40] = 2, 3
+    ns.write_labels(folder / "more.tif", accepted)
+    with_context[1] = str(folder / "more.tif")
+    assert main([*asked, *with_context, "--force"]) == 0
+    assert "fewer" not in capsys.readouterr().err
+    session = read_log(folder / "out.log.jsonl")[-1]
+    (commit,) = [event for event in session.events if event["event"] == "commit"]
+    assert commit["context"] == ns.Context.of_areas([1600] * 3).to_dict()

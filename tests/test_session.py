@@ -62,7 +62,7 @@ def test_a_removed_prompt_leaves_no_trace_in_memory(session):
     session.push(RIGHT)
     assert session.request().memory == (1,)
 
-    session.drop(0)
+    session.replace(session.prompts[1:])
     assert session.request().memory is None
 
 

@@ -99,6 +99,15 @@ def window(scene: Scene) -> None:
     scene.hand.click((162, 238), RIGHT)
 
 
+def answers(scene: Scene) -> None:
+    """Click on a face, and take the second answer: the head."""
+    scene.viewer.add_image(skimage.data.astronaut(), name="astronaut")
+    dock = scene.open("Annotate")
+    scene.hand.click((120, 210))
+    scene.hand.tap(dock.panel.answers)
+    wait_until(lambda: " of " in dock.panel.answers.text(), 60)
+
+
 def everything(scene: Scene) -> None:
     """Find all coins, and click three of them away."""
     scene.sample(samples.coins())
@@ -265,7 +274,7 @@ def tutorial_roofs(scene: Scene) -> None:
 
 PICTURES = {
     f.__name__.replace("_", "-"): f
-    for f in (window, everything, stack, objects, find, examples, tutorial_ct, tutorial_roofs,
+    for f in (window, answers, everything, stack, objects, find, examples, tutorial_ct, tutorial_roofs,
               tracks, concepts, series, models)
 }  # fmt: skip
 

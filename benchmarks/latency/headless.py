@@ -11,8 +11,8 @@ import numpy as np
 
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.models.base import Model, Prediction
+from napari_seem.models.turns import Request
 from napari_seem.prompts import Point
-from napari_seem.session import Request
 from napari_seem.sources.source import open_plane, source_of_array
 
 from .scene import Image, on_discs

@@ -10,7 +10,7 @@ Many        segment_objects, Objects
 Everything  model.segment(model.encode(image)); Wanted and filtered choose among what it finds
 Stacks      propagate, Propagation
 By example  label_like, iter_label_like, Example, Labelled, teach, save_lesson, load_lesson
-Fine-tune   finetune, FineTuning, install_model, remove_model
+Training    finetune, FineTuning, install_model, remove_model
 Pixels      PixelClassifier (from strokes), PixelClasses, PixelFeatures, objects_of
 Words       find, Finding, plane_sources_of_array, plane_sources_of_files, teach_word, Shown,
             Concept, ConceptLibrary
@@ -144,7 +144,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [  # noqa: RUF022  (in the order of the documentation)
     "load_model", "model_names", "MODELS", "download_model", "available_devices", "Model",
     "Point", "Box", "Polygon", "Scribble", "Mask", "Text", "Reference",
-    "Session", "Edit", "segment_objects", "Objects",
+    "Session", "Context", "Edit", "segment_objects", "Objects",
     "propagate", "Propagation", "label_like", "iter_label_like", "Example", "Labelled",
     "find", "Finding", "plane_sources_of_array", "plane_sources_of_files",
     "teach", "save_lesson", "load_lesson", "finetune", "FineTuning", "install_model",

@@ -1,10 +1,11 @@
 """One object in the making: its prompts, its turns, and the way back.
 
-The state is a stack of snapshots of the prompts, each with the prediction it led to, if that has
-been computed. An answer depends on the prompts and their order alone: every prompt is answered in a
-turn of its own, with the memory of the turn before, however the prompts came to stand there.
-Changing prompts is instant; computing is a pure function of a frozen `Request`, so that it may run
-in any thread and be dropped when it is no longer wanted.
+The state is a stack of snapshots of the prompts and choices, each with the prediction it led to, if
+that has been computed. An answer depends on the prompts, their order and the choices alone: every
+prompt is answered in a turn of its own, with the memory of the answer that counts in the turn
+before, however the prompts came to stand there. A choice holds for as long as the prompts it was
+made for stay the same, in the same order. Changing prompts is instant; computing is a pure function
+of a frozen `Request`, so that it may run in any thread and be dropped when it is no longer wanted.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -22,80 +23,28 @@ from .edits import Edit, check_labels
 from .errors import InvalidArgument, InvalidLabels, InvalidPrompt
 from .images import ArraySource
 from .models.base import Embedding, Model, Prediction, check_model, check_owner
+from .models.turns import (
+    Choices,
+    Encoded,
+    Request,
+    Turn,
+    choices_kept,
+    joined,
+    shortest,
+    step_title,
+    with_choice,
+)
 from .notebook import as_html, outlined
 from .planes import Plane, plane_of_labels
 from .prompts import Prompt, check_prompts
 
 
-@dataclass(frozen=True, eq=False)
-class Turn:
-    """A snapshot: all prompts at one time, and what the model made of them (None: not yet)."""
-
-    prompts: tuple[Prompt, ...] = ()
-    prediction: Prediction | None = None
-
-
-Encoded = tuple[Model, Embedding]
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """Everything that the answer to the present prompts needs, frozen.
-
-    Attributes
-    ----------
-    resolve : callable
-        Gives model and embedding.
-    prompts : tuple of Prompt
-    known : int
-        How many of them, the first ones, were answered before.
-    memory : object
-        Of that answer; None where nothing was.
-    revision : int
-        Of the session when it asked.
-    """
-
-    resolve: Callable[[], Encoded] = field(repr=False)
-    prompts: tuple[Prompt, ...]
-    known: int
-    memory: Any = field(repr=False)
-    revision: int
-
-    def run(self) -> Prediction:
-        """Compute the turns that lack; pure but for the first encoding, and safe in any thread."""
-        model, embedding = self.resolve()
-        return predict_in_turns(model, embedding, self.prompts, self.memory, self.known)
-
-
-def predict_in_turns(
-    model: Model,
-    embedding: Embedding,
-    prompts: Sequence[Prompt],
-    memory: object = None,
-    known: int = 0,
-) -> Prediction:
-    """Answer prompts one after another, each in a turn with the memory of the turn before.
-
-    Parameters
-    ----------
-    model : Model
-    embedding : Embedding
-    prompts : sequence of Prompt
-    memory : object, optional
-        Of the answer to the first `known` prompts.
-    known : int
-    """
-    for count in range(known + 1, len(prompts)):
-        if any(prompt.positive for prompt in prompts[:count]):  # otherwise nothing to remember
-            memory = model.predict(embedding, prompts[:count], memory).memory
-    return model.predict(embedding, prompts, memory)
-
-
 class Session:
     """Segment one object, turn by turn.
 
-    The same prompts in the same order give the same answer, by whatever way they came to stand
-    there: `add`, `remove`, `undo`, `redo`, in another session, in a copy.
+    The same prompts in the same order, with the same choices, give the same answer, by whatever way
+    they came to stand there: `add`, `remove`, `choose`, `undo`, `redo`, in another session, in a
+    copy.
 
     Parameters
     ----------
@@ -154,8 +103,32 @@ class Session:
 
     @property
     def prediction(self) -> Prediction | None:
-        """The answer to the present prompts, or None where there is none (yet)."""
+        """The answer to the present prompts that counts, or None where there is none (yet)."""
         return self._past[-1].prediction
+
+    @property
+    def best(self) -> Prediction | None:
+        """The model's best answer to the present prompts, or None where there is none (yet)."""
+        return self._past[-1].best
+
+    @property
+    def alternatives(self) -> tuple[Prediction, ...]:
+        """All answers to the present prompts, the best first, computed now; () without prompts."""
+        if not self.prompts:
+            return ()
+        self.compute()
+        return () if self.best is None else self.best.alternatives
+
+    @property
+    def chosen(self) -> int:
+        """The number of the answer that counts, 0 for the best."""
+        return self._past[-1].number
+
+    @property
+    def choices(self) -> Choices:
+        """The number of the answer that counts in each turn; turns that are left out take 0."""
+        present, count = self._past[-1], len(self.prompts)
+        return with_choice(present.choices, count, self.chosen) if count else ()
 
     @property
     def turn(self) -> int:
@@ -175,12 +148,12 @@ class Session:
     @property
     def undo_title(self) -> str:
         """What undo would take back, such as "point"; "" at the start."""
-        return "" if len(self._past) < 2 else _step_title(self._past[-2], self._past[-1])
+        return "" if len(self._past) < 2 else step_title(self._past[-2], self._past[-1])
 
     @property
     def redo_title(self) -> str:
         """What redo would bring back; "" for nothing."""
-        return "" if not self._future else _step_title(self._past[-1], self._future[-1])
+        return "" if not self._future else step_title(self._past[-1], self._future[-1])
 
     @property
     def can_redo(self) -> bool:
@@ -206,8 +179,36 @@ class Session:
 
     def remove(self, index: int) -> Prediction | None:
         """Take any one prompt back and answer the rest; None where none is left."""
-        self.drop(index)
+        count = len(self.prompts)
+        index = whole_number(index, "the number of a prompt")
+        if not -count <= index < count:
+            raise InvalidPrompt(
+                f"there is no prompt number {index}; the session has {count}, give 0 to {count - 1}"
+            )
+        index %= count
+        self._step(self.prompts[:index] + self.prompts[index + 1 :])
         return self.compute() if self.prompts else None
+
+    def choose(self, number: int) -> Prediction:
+        """Let another of the `alternatives` count; later turns go on from it.
+
+        It is a step that `undo` takes back. It holds until one of the present prompts is removed or
+        changed.
+
+        Raises
+        ------
+        InvalidPrompt
+            There is no such answer.
+        """
+        number, count = whole_number(number, "the number of an answer"), len(self.alternatives)
+        if not 0 <= number < count:
+            raise InvalidPrompt(
+                f"there is no answer number {number}; "
+                + (f"there are {count}, give 0 to {count - 1}" if count else "add a prompt first")
+            )
+        if number != self.chosen:
+            self.replace(self.prompts, with_choice(self.choices, len(self.prompts), number))
+        return self.compute()
 
     def undo(self) -> Prediction | None:
         """Go one step back; nothing happens at the start."""
@@ -221,33 +222,29 @@ class Session:
 
     def compute(self) -> Prediction:
         """The answer to the present prompts, computed where it is not known."""
-        if self.prediction is not None:
-            return self.prediction
-        request = self.request()
-        prediction = request.run()
-        self.deliver(request, prediction)
-        return prediction
+        if self.prediction is None:
+            request = self.request()
+            self.deliver(request, request.run())
+        assert self.prediction is not None
+        return self.prediction
 
     def push(self, prompt: Prompt) -> None:
         """Add a prompt without answering it; raises `InvalidPrompt` and changes nothing."""
         check_prompts([prompt], self.shape)
         self._step((*self.prompts, prompt))
 
-    def drop(self, index: int) -> None:
-        """Take prompt number `index` back without answering the rest."""
-        count = len(self.prompts)
-        index = whole_number(index, "the number of a prompt")
-        if not -count <= index < count:
-            raise InvalidPrompt(
-                f"there is no prompt number {index}; the session has {count}, give 0 to {count - 1}"
-            )
-        index %= count
-        self._step(self.prompts[:index] + self.prompts[index + 1 :])
+    def replace(self, prompts: tuple[Prompt, ...], choices: Choices | None = None) -> None:
+        """Set all prompts in one step, such as after several were moved or deleted at once.
 
-    def replace(self, prompts: tuple[Prompt, ...]) -> None:
-        """Set all prompts in one step, such as after several were moved or deleted at once."""
+        Parameters
+        ----------
+        prompts : tuple of Prompt
+        choices : tuple of int, optional
+            The number of the answer that counts in each turn, 0 for the best; beyond the last
+            answer they begin anew. By default those stay whose prompts do.
+        """
         check_prompts(prompts, self.shape)
-        self._step(tuple(prompts))
+        self._step(tuple(prompts), choices)
 
     def step_back(self) -> None:
         """Undo without computing."""
@@ -261,11 +258,21 @@ class Session:
             self._past.append(self._future.pop())
             self.revision += 1
 
-    def ask_anew(self, resolve: Callable[[], Encoded]) -> None:
-        """Answer with another model or image from now on; every step of the prompts stays."""
+    def ask_anew(self, resolve: Callable[[], Encoded], *, same: bool = False) -> None:
+        """Answer with another model or image from now on; every step of the prompts stays.
+
+        Parameters
+        ----------
+        resolve : callable
+            Gives model and embedding.
+        same : bool
+            Whether it gives the same model and image. Otherwise choices among former answers are
+            dropped.
+        """
         self.resolve = resolve
-        self._past = [Turn(turn.prompts) for turn in self._past]
-        self._future = [Turn(turn.prompts) for turn in self._future]
+        for steps in (self._past, self._future):
+            steps[:] = [Turn(turn.prompts, turn.choices if same else ()) for turn in steps]
+        self._join_equal()
         self.revision += 1
 
     def clear(self) -> None:
@@ -278,20 +285,19 @@ class Session:
 
         The turns before it need not be computed again where a step answered the first prompts.
         """
-        before = self._answered(self.prompts)
-        memory = None if before.prediction is None else before.prediction.memory
-        return Request(self.resolve, self.prompts, len(before.prompts), memory, self.revision)
+        choices = self._past[-1].choices
+        former = self._answered(self.prompts, choices)
+        return Request(
+            self.resolve, self.prompts, choices, len(former.prompts), former.best, self.revision
+        )
 
-    def deliver(self, request: Request, prediction: Prediction) -> bool:
-        """Store an answer; False where its prompts are no longer the present ones.
-
-        Later turns may be built on it all the same.
-        """
+    def deliver(self, request: Request, best: Prediction) -> bool:
+        """Store what a request gave; False where its prompts are no longer the present ones."""
         if request.resolve is self.resolve:
             for steps in (self._past, self._future):
-                for at, turn in enumerate(steps):
-                    if turn.prediction is None and turn.prompts == request.prompts:
-                        steps[at] = replace(turn, prediction=prediction)
+                steps[:] = [replace(t, best=best) if t.awaits(request) else t for t in steps]
+            if request.choices:
+                self._join_equal()
         return request.revision == self.revision
 
     def commit(
@@ -372,29 +378,21 @@ class Session:
         shown = (None, []) if answer is None else (answer.picture, [answer.overview()])
         return as_html(repr(self), outlined(shown[0], self.shape, shown[1]), rows)
 
-    def _step(self, prompts: tuple[Prompt, ...]) -> None:
-        before = self._answered(prompts)
-        known = before.prediction if len(before.prompts) == len(prompts) else None
-        self._past.append(Turn(prompts, known))
+    def _step(self, prompts: tuple[Prompt, ...], choices: Choices | None = None) -> None:
+        if choices is None:
+            choices = choices_kept(self.choices, self.prompts, prompts)
+        former = self._answered(prompts, choices)
+        best = former.best if len(former.prompts) == len(prompts) else None
+        self._past.append(Turn(prompts, shortest(choices[: len(prompts)]), best))
         self._future.clear()
         self.revision += 1
 
-    def _answered(self, prompts: tuple[Prompt, ...]) -> Turn:
+    def _answered(self, prompts: tuple[Prompt, ...], choices: Choices) -> Turn:
         """The step that answered most of these prompts, the first of them first."""
-        best = Turn()
-        for turn in (*self._past, *self._future):
-            count = len(turn.prompts)
-            known = turn.prediction is not None and count > len(best.prompts)
-            if known and turn.prompts == prompts[:count]:
-                best = turn
-        return best
+        steps = (Turn(), *self._past, *self._future)
+        return max(steps, key=lambda turn: turn.answers(prompts, choices))
 
-
-def _step_title(before: Turn, after: Turn) -> str:
-    """What a step did to the prompts, for people."""
-    known = {prompt.uid for prompt in before.prompts}
-    added = [prompt for prompt in after.prompts if prompt.uid not in known]
-    if len(added) == 1:
-        kind = type(added[0]).__name__.lower()
-        return {"polygon": "lasso", "text": "word"}.get(kind, kind)
-    return "prompts" if added else "prompt removed"
+    def _join_equal(self) -> None:
+        """Make one of steps that follow each other and ask for the same answer."""
+        self._past = joined(self._past)
+        self._future = joined([self._past[-1], *reversed(self._future)])[:0:-1]

@@ -13,7 +13,7 @@ import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, UnknownWord, WeightsError
 from napari_seem.models.base import Instance
 from napari_seem.models.compact import build
-from napari_seem.models.compact.everything import without_overlaps
+from napari_seem.models.compact.chosen import likeliest, without_overlaps
 from napari_seem.models.compact.network import compute_type
 from napari_seem.models.registry import MODELS
 
@@ -192,19 +192,32 @@ def test_stuff_is_one_region_of_the_panoptic_map(model, embedding):
     assert not np.isin(found.panoptic.labels[on_stuff], [0, *things]).any()
 
 
+def squares(count, score, row, side=6):
+    return [Instance(np.ones((side, side), bool), (row, x, row + side, x + side), score)
+            for x in range(0, 10 * count, 10)]  # fmt: skip
+
+
 def test_less_sure_objects_stay_beside_many_of_their_size():
-    def squares(count, score, row, side=6):
-        return [Instance(np.ones((side, side), bool), (row, x, row + side, x + side), score)
-                for x in range(0, 10 * count, 10)]  # fmt: skip
+    unsure = [*squares(2, 0.55, 20), *squares(1, 0.55, 60, side=50)]
 
-    unsure = [*squares(3, 0.45, 20), *squares(1, 0.45, 60, side=40), *squares(1, 0.3, 30)]
+    few = likeliest([*squares(1, 0.95, 0), *unsure, *squares(8, 0.2, 40)], (120, 120))
+    many = likeliest([*squares(11, 0.95, 0), *unsure], (120, 120))
 
-    few = without_overlaps([*squares(4, 0.9, 0), *unsure], (120, 120))
-    many = without_overlaps([*squares(9, 0.9, 0), *unsure], (120, 120))
+    assert len(few) == 1
+    assert [one.area for one in many] == [36] * 13
+    scores = [one.score for one in many]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[0] > few[0].score  # the same object is surer among others like it
 
-    assert [i.score for i in few] == [0.9] * 4
-    assert [i.score for i in many] == [0.9] * 9 + [0.45] * 3
-    assert {i.area for i in many} == {36}
+
+def test_an_object_cut_apart_by_a_better_one_keeps_its_larger_part():
+    bar = Instance(np.ones((4, 30), bool), (10, 0, 14, 30), 0.5)
+    better = Instance(np.ones((8, 6), bool), (8, 20, 16, 26), 0.9)
+
+    kept = without_overlaps([bar, better], (40, 40))
+
+    assert [one.area for one in kept] == [48, 80]
+    assert kept[1].full_mask((40, 40))[10:14, :20].all()
 
 
 def test_a_blank_image_holds_no_object_for_sure(model):

@@ -125,6 +125,15 @@ def test_a_fifth_of_the_images_is_held_back_whole():
     assert division.how == "2 of 10 images"
 
 
+def test_more_images_are_held_back_where_they_have_few_objects():
+    pieces = pieces_of([example(i, count=1) for i in range(10)], "instance")
+
+    division = divided(pieces, seed=0)
+
+    assert len(division.held) == 4
+    assert division.how == "4 of 10 images"
+
+
 def test_planes_of_one_stack_are_held_back_together():
     pieces = pieces_of([example(i) for i in range(6)], "instance", ["a", "a", "a", "b", "b", "b"])
 
@@ -334,3 +343,15 @@ def test_other_models_are_refused(wrong):
 def test_bad_names_are_refused(model, name):
     with pytest.raises(InvalidName):
         ns.finetune(model, example(0), name=name)
+
+
+def test_what_was_trained_when_it_is_stopped_is_judged_too(model):
+    run = begin(model, [example(i) for i in range(3)], minutes=1000.0)
+    for report in run.steps():
+        if report.doing == "train":
+            break
+
+    found = run.result()
+
+    assert len(found.curve) == 2
+    assert found.provenance["steps"] == 1

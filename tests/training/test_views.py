@@ -213,3 +213,14 @@ def test_prototypes_are_the_mean_embeddings_of_what_was_accepted():
             expected = F.normalize(coarse[0, at][:, region].sum(1), dim=0)
             assert torch.allclose(ours[0, number], expected, atol=1e-5)
             assert math.isclose(float(ours[1, number].norm()), 1, abs_tol=1e-5)
+
+
+@pytest.mark.parametrize(("radius", "low", "high"), [(50.0, 0.5, 1.0), (11.0, 0.05, 0.3)])
+def test_large_objects_are_often_seen_in_a_window_of_the_whole_crop(radius, low, high):
+    drawn = objects(*["click"] * 200, radius=radius)
+    seeded(0)
+
+    found = draw_windows(drawn)
+
+    whole = (found.cells * COARSE_STRIDE >= drawn.mask.shape[-1]).float().mean()
+    assert low < whole < high

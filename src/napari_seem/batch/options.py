@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ..checks import (
@@ -21,9 +22,10 @@ from ..intensity import IntensityWindow
 from ..models.filters import Wanted
 from ..models.in_context import KINDS as LESSON_KINDS
 from ..models.registry import model_spec
+from ..pixel_classes.files import read
 from ..propagation import METHODS
 
-Kind = Literal["embed", "segment", "propagate", "label-like"]
+Kind = Literal["embed", "segment", "propagate", "label-like", "pixels"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 COMMON = ("model", "device", "shown")
 OPTIONS: Mapping[Kind, tuple[str, ...]] = {
@@ -31,6 +33,7 @@ OPTIONS: Mapping[Kind, tuple[str, ...]] = {
     "segment": (*COMMON, "names", "wanted", "library"),
     "propagate": (*COMMON, "axis", "method", "find_new", "divide"),
     "label-like": (*COMMON, "examples", "kind"),
+    "pixels": (*COMMON, "classifier", "objects", "smallest", "split", "probabilities"),
 }
 BOUNDS = ("min_area", "max_area", "min_score", "names")
 
@@ -50,6 +53,11 @@ def plain_options(kind: Kind, options: Mapping[str, object]) -> dict[str, Any]:
     if kind == "label-like" and not options.get("examples"):
         raise InvalidArgument(
             "label-like needs examples; give options={'examples': [(image, labels), ...]}"
+        )
+    if kind == "pixels" and not options.get("classifier"):
+        raise InvalidArgument(
+            "pixels needs a classifier; give options={'classifier': FILE}, as PixelClassifier.save "
+            "wrote it"
         )
     given = {key: value for key, value in options.items() if value is not None}
     return {key: _PLAIN[key](value) for key, value in given.items()}
@@ -94,7 +102,25 @@ def _library(value: Any) -> list[str]:
         return [str(one) for one in value]
     path = as_path(value, "library")
     ConceptLibrary.load(path)  # refused before anything is begun
+    return _with_digest(path)
+
+
+def _classifier(value: Any) -> list[str]:
+    """Say where a classifier of pixels is, and what it holds."""
+    if isinstance(value, list) and len(value) == 2:
+        return [str(one) for one in value]
+    path = as_path(value, "classifier")
+    read(path)  # refused before anything is begun
+    return _with_digest(path)
+
+
+def _with_digest(path: Path) -> list[str]:
     return [str(path.resolve()), hashlib.blake2b(path.read_bytes(), digest_size=12).hexdigest()]
+
+
+def _objects(value: Any) -> list[int | str]:
+    """Return classes by id or name; one may stand alone."""
+    return [value] if isinstance(value, (int, str)) else list(value)
 
 
 def _method(name: Any) -> str:
@@ -125,6 +151,10 @@ def _examples(pairs: Any) -> list[list[str]]:
 _PLAIN: Mapping[str, Callable[[Any], object]] = {
     "model": _model, "device": _text, "shown": _shown, "wanted": _wanted, "library": _library,
     "method": _method, "kind": _kind, "examples": _examples,
+    "classifier": _classifier, "objects": _objects,
+    "smallest": lambda size: whole_number(size, "smallest", 1),
+    "split": lambda flag: check_flag(flag, "split"),
+    "probabilities": lambda flag: check_flag(flag, "probabilities"),
     "names": lambda names: list(as_names(names, "names")),
     "axis": lambda axis: whole_number(axis, "axis"),
     "megabytes": lambda size: whole_number(size, "megabytes", 1),

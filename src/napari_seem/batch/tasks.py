@@ -98,7 +98,8 @@ def plan(
     ----------
     kind : str
         'embed': encode images into a store; 'segment': find everything, or what words name;
-        'propagate': carry labelled planes through stacks; 'label-like': label as examples are.
+        'propagate': carry labelled planes through stacks; 'label-like': label as examples are;
+        'pixels': classify every pixel.
     inputs : path, or iterable of paths
         Image files, OME-Zarr or DICOM folders, or folders of image files; text or Path.
     output : str or Path
@@ -107,7 +108,8 @@ def plan(
         Of all kinds `model`, `device` and `shown` (an `IntensityWindow`). Of 'embed' `axis` and
         `megabytes`; of 'segment' `names`, `wanted` (a `Wanted`, or its values) and `library` (a
         path); of 'propagate' `axis`, `method`, `find_new` and `divide`; of 'label-like' `examples`
-        (pairs of an image's and its labels' path) and `kind`.
+        (pairs of an image's and its labels' path) and `kind`; of 'pixels' `classifier` (a path),
+        `objects` (ids or names of classes), `smallest`, `split` and `probabilities`.
     suffix : str
         Format of the labels, such as ".geojson"; by default one that suits each image.
     labels : str or Path, optional

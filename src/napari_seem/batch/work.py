@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..commands.base import ModelRef
 from ..commands.files import new_document, save_document
 from ..commands.in_context import LearnedRun
 from ..commands.models import KnownPlane, ModelCache
+from ..commands.pixel_classes import PixelRun
 from ..commands.propagation import Propagate, PropagationRun
 from ..commands.segment import WriteObjects
 from ..commands.taught_words import TaughtWords
@@ -28,9 +30,15 @@ from ..errors import InvalidImage, NapariSeemError
 from ..in_context import label, learn
 from ..intensity import IntensityWindow
 from ..io.files import open_image, read_labels
+from ..io.formats import stem_of
 from ..io.images import channels_last, open_plane, open_seeds
+from ..io.whole import replacing
 from ..labels.document import LabelDocument
 from ..models.in_context import Labelled
+from ..pixel_classes import PixelClassifier, PixelFeatures
+from ..pixel_classes.features import PLAIN
+from ..pixel_classes.files import read
+from ..pixel_classes.objects import class_id_of
 from ..planes import Plane
 from ..propagation.record import resume_path
 from ..sources.source import PlaneSource, source_of_array
@@ -71,6 +79,14 @@ def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind:
         pairs.append((image, np.asarray(read_labels(labels, shape=image.shape[:2])[0])))
     model: Any = _cached_models(device, None).model(name)
     return learn(model, pairs, kind)
+
+
+@lru_cache(maxsize=2)
+def _classifier(name: str, device: str, path: str, _digest: str) -> PixelClassifier:
+    """A classifier of pixels, out of a file of some content."""
+    plain = read(Path(path))[1]["model"] == PLAIN
+    model = None if plain else _cached_models(device, None).model(name)
+    return PixelClassifier.load(path, model)
 
 
 def _models(task: Task) -> ModelCache:
@@ -136,6 +152,45 @@ def _label_like(task: Task) -> str:
     return _by_plane(task, like)
 
 
+def _pixels(task: Task) -> str:
+    """Classify the pixels of an image, or of a stack plane by plane."""
+    options = task.options
+    with _opening:
+        classifier = _classifier(_name(task), options.get("device", "auto"), *options["classifier"])
+    run = PixelRun(classifier, _name(task), [], "read from a file")
+    keys = ("smallest", "split")
+    how: dict[str, Any] = {key: options[key] for key in keys if key in options}
+    if options.get("objects"):
+        chosen = [class_id_of(classifier, one) for one in options["objects"]]
+        how |= {"objects": True, "classes": chosen}
+    shares = []
+
+    def classify(workspace: Workspace, source: PlaneSource) -> None:
+        pixels = source.pixels() if source.is_big else source.read()
+        features = PixelFeatures(classifier.model, pixels)
+        command = run.command(workspace, source, source.plane, **how)
+        if options.get("probabilities"):
+            found = classifier.predict(features)
+            labels, part = found.labels, found.probabilities
+            shares.append(part)
+        else:
+            *_, labels = command.compute(classifier, features)  # type: ignore[misc]
+        run.write(workspace, command, labels)
+
+    summary = _by_plane(task, classify)
+    if shares:
+        _write_probabilities(task.output, np.stack(shares))
+    return summary
+
+
+def _write_probabilities(labels: Path, shares: npt.NDArray[np.float16]) -> None:
+    """Write probabilities (planes, K, H, W) beside labels, as 32-bit TIFF."""
+    from tifffile import imwrite
+
+    with replacing(labels.with_name(f"{stem_of(labels)}_probabilities.tif")) as (part,):
+        imwrite(part, shares.astype(np.float32), imagej=True, metadata={"axes": "ZCYX"})
+
+
 def _shifted(found: Labelled, by: int) -> Labelled:
     """Labels with higher ids."""
     labels = np.where(found.labels > 0, found.labels + by, 0).astype(np.int32)
@@ -172,6 +227,7 @@ def _propagate(task: Task) -> str:
 
 _KINDS: Mapping[Kind, Callable[[Task], str]] = {
     "embed": _embed, "segment": _segment, "propagate": _propagate, "label-like": _label_like,
+    "pixels": _pixels,
 }  # fmt: skip
 
 

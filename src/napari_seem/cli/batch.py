@@ -1,4 +1,4 @@
-"""`napari-seem batch embed | segment | propagate | label-like INPUT... -o FOLDER`."""
+"""`napari-seem batch embed | segment | propagate | label-like | pixels INPUT... -o FOLDER`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..batch.tasks import KINDS
 from ..embeddings.cluster import Certificates, cluster
 from ..errors import ClusterTrouble, InvalidArgument
 from .options import add_bounds, add_force, add_library, add_model, add_window, window_from, words
+from .pixels import add_pixels, pixel_options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="label-like: ids are objects of one kind, and those found are numbered from 1",
     )
+    add_pixels(parser.add_argument_group("pixels"))
     add_window(parser)
     parser.add_argument("--workers", type=int, default=1, help="files at once on this machine")
     add_force(parser)
@@ -84,15 +86,19 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
         "shown": window_from(options).to_dict(),
         "examples": [[str(one) for one in pair] for pair in options.example],
         "kind": "instance" if options.instances else "semantic", "wanted": bounds,
-        "library": options.library,
+        "library": options.library, "classifier": options.classifier,
+        **pixel_options(options),
     }  # fmt: skip
     used = {
         "embed": ("axis", "shown"), "segment": ("names", "shown", "wanted", "library"),
         "propagate": ("axis", "method", "find_new", "divide", "shown"),
         "label-like": ("examples", "kind", "shown"),
+        "pixels": ("classifier", "objects", "smallest", "split", "probabilities", "shown"),
     }  # fmt: skip
     if options.kind == "label-like" and not options.example:
         raise InvalidArgument("label-like needs --example IMAGE LABELS; give one or more")
+    if options.kind == "pixels" and not options.classifier:
+        raise InvalidArgument("pixels needs --classifier FILE, which `napari-seem pixels` writes")
     return {key: given[key] for key in ("model", "device", *used[options.kind])}
 
 

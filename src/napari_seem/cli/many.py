@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..commands.models import KnownPlane
     from ..commands.workspace import Workspace
     from ..labels.document import LabelDocument
+    from ..models.context import Context
     from ..objects import Row
 
 
@@ -33,6 +34,9 @@ def add_prompts(segment: argparse.ArgumentParser) -> None:
                          help="with --prompts: also write what became of each object")  # fmt: skip
     segment.add_argument("--overlap", default="score", metavar="score|first|last",
                          help="with --prompts: which object gets the pixels of two")  # fmt: skip
+    segment.add_argument("--context", type=Path, metavar="LABELS",
+                         help="with --prompts: labels of accepted objects, whose sizes steer where "
+                         "a click leaves the size open")  # fmt: skip
     segment.add_argument("--skip-bad-rows", action="store_true",
                          help="with --prompts: leave out rows that can't be used")  # fmt: skip
 
@@ -41,8 +45,8 @@ def segment_rows(options: argparse.Namespace) -> int:
     """Segment images by a table of prompts; 2 where a file failed, after all others are done."""
     from ..objects import read_rows
 
-    if options.point or options.not_point or options.box or options.word or options.everything:
-        raise usage("--prompts is used instead of --point, --box, --word and --everything")
+    if getattr(options, "in_order", ()) or options.word or options.everything:
+        raise usage("--prompts is used instead of --point, --box, --answer, --word, --everything")
     rows = _rows_by_image(options.image, read_rows(options.prompts), options.prompts.name)
     several = len(options.image) > 1
     outputs = {
@@ -52,6 +56,7 @@ def segment_rows(options: argparse.Namespace) -> int:
     _check_outputs(options, list(outputs.values()))
     models = models_for(options.library)
     models.model(options.model)
+    context = None if options.context is None else _context(options.context)
     tables: dict[str, pd.DataFrame] = {}
     failed = 0
     for image in options.image:
@@ -60,7 +65,7 @@ def segment_rows(options: argparse.Namespace) -> int:
         def work(
             workspace: Workspace, known: KnownPlane, image: Path = image
         ) -> dict[str, LabelDocument]:
-            tables[image.name] = _write_objects(options, workspace, known, rows[image])
+            tables[image.name] = _write_objects(options, workspace, known, rows[image], context)
             return {}
 
         try:
@@ -80,6 +85,7 @@ def segment_rows(options: argparse.Namespace) -> int:
 
 def _check_outputs(options: argparse.Namespace, outputs: Sequence[Path]) -> None:
     inputs = [*options.image, options.prompts]
+    inputs += [] if options.context is None else [options.context]
     for output in outputs:
         check_output(output, inputs, force=options.force)
     columns = ("id", "area", "note", "to")
@@ -113,22 +119,42 @@ def _rows_by_image(images: Sequence[Path], rows: Sequence[Row], file: str) -> di
 
 
 def _write_objects(
-    options: argparse.Namespace, workspace: Workspace, known: KnownPlane, rows: Sequence[Row]
-) -> pd.DataFrame:
+    options: argparse.Namespace, workspace: Workspace, known: KnownPlane, rows: Sequence[Row],
+    context: Context | None,
+) -> pd.DataFrame:  # fmt: skip
     """Segment the objects of one image and commit them; gives the table of what became of each."""
     from ..commands.commit import commit_objects
+    from ..models.context import in_context_of
     from ..objects import objects_of_rows, segment_objects
 
     plane = workspace.models.open(options.model, known)
     asked = objects_of_rows(rows)
     found = segment_objects(
-        plane.model, plane.embedding, asked, overlap=options.overlap,
+        in_context_of(plane.model, context), plane.embedding, asked, overlap=options.overlap,
         min_score=options.min_score, errors="skip" if options.skip_bad_rows else "raise",
         progress=_shown if len(asked) > 20 else None,
     )  # fmt: skip
-    commit_objects(workspace, workspace.fields(options.model, known), asked, found, options.overlap)
+    fields = workspace.fields(options.model, known)
+    if context is not None and context.steers:
+        fields["context"] = context.to_dict()
+    commit_objects(workspace, fields, asked, found, options.overlap)
     _tell(found.table)
     return found.table
+
+
+def _context(path: Path) -> Context:
+    """Read the sizes of the objects in a file of labels."""
+    import numpy as np
+
+    from ..io.files import read_labels
+    from ..models.context import FEWEST, Context
+
+    labels = np.asarray(read_labels(path)[0])
+    context = Context.of_areas(np.unique(labels[labels > 0], return_counts=True)[1])
+    if not context.steers:
+        print(f"'{path.name}' holds fewer than {FEWEST} objects: they steer nothing",
+              file=sys.stderr)  # fmt: skip
+    return context
 
 
 def _shown(done: int, total: int | None, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
                          help="a pixel that is not of the object")  # fmt: skip
     segment.add_argument("--box", action=InOrder, default=[], metavar="Y0,X0,Y1,X1",
                          help="a box around the object, half-open")  # fmt: skip
+    segment.add_argument("--answer", action=InOrder, default=[], metavar="N",
+                         help="take the N-th answer to the prompts before it, and go on from it; "
+                         "1 is the best")  # fmt: skip
     add_prompts(segment)
     segment.add_argument("--word", help="find all objects of this name")
     segment.add_argument("--everything", action="store_true", help="find all objects")
@@ -82,9 +85,11 @@ def _segment(options: argparse.Namespace) -> int:
 
     if options.prompts is not None:
         return segment_rows(options)
-    if len(options.image) > 1 or options.table:
-        raise usage("several images, and --table, need --prompts; see also napari-seem batch")
-    prompts = _prompts(options)
+    if len(options.image) > 1 or options.table or options.context:
+        raise usage(
+            "several images, --table and --context need --prompts; see also napari-seem batch"
+        )
+    prompts, answers = _prompts(options)
     whole = bool(options.everything or (options.word and not prompts))
     if not prompts and not whole:
         raise usage("give --point, --box, --word, --everything or --prompts")
@@ -98,7 +103,7 @@ def _segment(options: argparse.Namespace) -> int:
     def work(workspace: Workspace, known: KnownPlane) -> dict[str, LabelDocument]:
         if whole:
             return _find(workspace, options.model, known, query, list(paths))
-        return _one_object(workspace, options.model, known, prompts)
+        return _one_object(workspace, options.model, known, prompts, answers)
 
     segment_image(options, options.image[0], paths, models, work)
     return 0
@@ -135,17 +140,27 @@ def _find(
 
 
 def _one_object(
-    workspace: Workspace, model: str, known: KnownPlane, prompts: Sequence[Prompt]
-) -> dict[str, LabelDocument]:
-    """Write the object that prompts describe."""
+    workspace: Workspace, model: str, known: KnownPlane, prompts: Sequence[Prompt],
+    answers: Mapping[int, int],
+) -> dict[str, LabelDocument]:  # fmt: skip
+    """Write the object that prompts describe; `answers` are chosen after so many prompts."""
     from ..commands.commit import Commit
-    from ..session import predict_in_turns
+    from ..session import Session
 
     plane = workspace.models.open(model, known)
-    command = Commit(**workspace.fields(model, known), **Commit.of_prompts(prompts))
-    prediction = predict_in_turns(plane.model, plane.embedding, prompts)
+    session = Session(plane.model, plane.embedding)
+    for count, prompt in enumerate(prompts, 1):
+        session.push(prompt)
+        number = answers.get(count, 1)
+        if number != 1:
+            there = len(session.alternatives)
+            if number > there:
+                raise usage(f"--answer {number}: the prompts before it have {there}; give less")
+            session.choose(number - 1)
+    prediction = session.compute()
     if prediction.bbox is not None:
-        command.apply(workspace, prediction)
+        fields = workspace.fields(model, known) | Commit.of_prompts(prompts, session.choices)
+        Commit(**fields).apply(workspace, prediction)
     return {}
 
 
@@ -176,12 +191,18 @@ def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> dic
     return {"words": [options.word] if options.word else options.names, "filters": asdict(wanted)}
 
 
-def _prompts(options: argparse.Namespace) -> list[Prompt]:
+def _prompts(options: argparse.Namespace) -> tuple[list[Prompt], dict[int, int]]:
+    """The prompts in their order, and the answers that are chosen after so many of them."""
     from ..prompts import Box, Point, Text
 
     prompts: list[Prompt] = []
+    answers: dict[int, int] = {}
     for kind, text in getattr(options, "in_order", ()):
-        if kind == "box":
+        if kind == "answer":
+            if not text.isdecimal() or not int(text) or not prompts:
+                raise usage("--answer takes 1, 2, 3, … and stands after the prompts it is for")
+            answers[len(prompts)] = int(text)
+        elif kind == "box":
             y0, x0, y1, x1 = numbers(text, 4)
             prompts.append(Box(y0, x0, y1, x1))
         else:
@@ -189,4 +210,4 @@ def _prompts(options: argparse.Namespace) -> list[Prompt]:
             prompts.append(Point(y, x, kind == "point"))
     if options.word and prompts:
         prompts.append(Text(options.word))
-    return prompts
+    return prompts, answers

@@ -15,7 +15,9 @@ from ..labels.document import LabelDocument
 from ..labels.objects import NewObject, object_mask
 from ..labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ..models.base import Prediction
+from ..models.context import Context, in_context_of
 from ..models.cropped import CroppedPrediction
+from ..models.turns import choice_at, chosen_answer
 from ..objects import Objects, Prompted
 from ..objects.result import writing_order
 from ..planes import Plane
@@ -37,6 +39,9 @@ class Commit(OnPlane):
         All of them, in pixels of the plane.
     turns : list of int
         How many of the prompts each turn had that led to the mask, the first first.
+    answers : list of int
+        Which of the answers of each turn was chosen, 0 for the best; turns that are left out took
+        the best.
     name : str
         The object's name; where it is empty, that of its class.
     concept : str
@@ -49,8 +54,8 @@ class Commit(OnPlane):
         The object was there before: its old pixels on the plane go.
     overwrite : bool
         Take pixels from other objects.
-    context : list of int
-        Accepted objects that were given to the model.
+    context : dict
+        What was accepted before and steered the model; see `Context.to_dict`. Empty for nothing.
     ids : list of int
         Its id, once it is written.
     """
@@ -58,20 +63,25 @@ class Commit(OnPlane):
     event: Literal["commit"] = "commit"
     prompts: list[dict[str, Any]] = Field(default_factory=list)
     turns: list[int] = Field(default_factory=list)
+    answers: list[int] = Field(default_factory=list)
     name: str = ""
     concept: str = ""
     colour: str = ""
     label_id: int | None = None
     replaces: bool = False
     overwrite: bool = False
-    context: list[int] = Field(default_factory=list)
+    context: dict[str, Any] = Field(default_factory=dict)
     ids: list[int] | None = None
 
     @staticmethod
-    def of_prompts(prompts: Sequence[Prompt]) -> dict[str, Any]:
-        """The fields that tell of prompts, each of which was answered in a turn of its own."""
+    def of_prompts(prompts: Sequence[Prompt], choices: Sequence[int] = ()) -> dict[str, Any]:
+        """The fields that tell of prompts, each of which was answered in a turn of its own.
+
+        `choices` are the numbers of the answers that counted in the turns; see `Session.choices`.
+        """
         turns = list(range(1, len(prompts) + 1))
-        return {"prompts": prompts_to_dict(prompts), "turns": turns}
+        fields = {"prompts": prompts_to_dict(prompts), "turns": turns}
+        return fields | ({"answers": list(choices)} if choices else {})
 
     def run(self, workspace: Workspace) -> Prediction:
         """Answer the prompts again, turn by turn; in any thread.
@@ -87,9 +97,12 @@ class Commit(OnPlane):
         if prompts is None:
             raise NotReplayable("a prompt lies in another image")
         plane = workspace.open(self)
+        context = Context.from_dict(self.context) if self.context else None
+        model = in_context_of(plane.model, context)
         memory, prediction = None, None
-        for count in self.turns:
-            prediction = plane.predict(prompts[:count], memory)
+        for number, count in enumerate(self.turns, 1):
+            best = model.predict(plane.embedding, prompts[:count], memory)
+            prediction = chosen_answer(best, choice_at(self.answers, number))
             memory = prediction.memory
         if prediction is None:
             raise LogTrouble("no turn led to the object; the log is damaged")

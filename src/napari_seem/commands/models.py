@@ -26,7 +26,7 @@ from .taught_words import TaughtWords
 if TYPE_CHECKING:
     from ..concepts import ConceptLibrary
     from ..models.base import Model
-    from ..session import Request
+    from ..models.turns import Request
 
 Loader = Callable[[str], "Model"]
 READING = "being read"

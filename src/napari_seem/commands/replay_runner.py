@@ -19,6 +19,7 @@ from ..errors import (
 from ..labels.document import LabelDocument
 from ..labels.log import Event
 from ..models.base import Segmentation
+from ..pixel_classes import PixelClassifier
 from ..planes import Plane
 from ..propagation import PlaneResult
 from ..sources.source import ImageSource
@@ -27,6 +28,7 @@ from .carried import EndObjects, stack_key
 from .commit import Commit, NotReplayable
 from .in_context import LabelLike, Learn
 from .models import ModelCache
+from .pixel_classes import ClassifyPixels, LearnPixels
 from .propagation import AcceptPlane, Propagate, PropagatePlane, PropagationRun
 from .segment import WriteObjects
 from .taught_words import TaughtWords
@@ -58,9 +60,11 @@ class ReplayRunner:
         self._runs: dict[str, PropagationRun] = {}
         self._results: dict[str, dict[int, PlaneResult]] = {}
         self._learned: dict[str, tuple[Any, Any]] = {}
+        self._classifiers: dict[str, PixelClassifier] = {}
         self._handlers: dict[str, Callable[[Event], Plane]] = {
             "commit": self._commit, "segment": self._segment,
             "propagate_plane": self._propagate_plane, "label_like": self._label_like,
+            "classify_pixels": self._classify_pixels,
         }  # fmt: skip
 
     def prepare(self, line: Event) -> None:
@@ -77,6 +81,9 @@ class ReplayRunner:
         elif kind == "learn" and "stored" not in line:
             command = Learn.from_line(line)
             self._learned[command.run] = command.run_again(self._workspace)
+        elif kind == "learn_pixels" and "stored" not in line:
+            strokes = LearnPixels.from_line(line)
+            self._classifiers[strokes.run] = strokes.run_again(self._workspace)
 
     def plane(self, line: Event) -> tuple[IntArray | None, str]:
         """The plane that a command changed, (H, W), as it comes out now; the document stays.
@@ -150,6 +157,15 @@ class ReplayRunner:
             raise NotReplayable("what the model was taught is not in the record")
         found = command.run_again(self._workspace, self._learned[command.run])
         command.apply(self._workspace, found)
+        return command.place
+
+    def _classify_pixels(self, line: Event) -> Plane:
+        command = ClassifyPixels.from_line(line)
+        if command.run not in self._classifiers:
+            raise NotReplayable("the strokes are not in the record")
+        classifier = self._classifiers[command.run]
+        labels = command.run_again(self._workspace, classifier)
+        command.apply(self._workspace, labels, classifier)
         return command.place
 
     def _propagate(self, command: Propagate) -> None:

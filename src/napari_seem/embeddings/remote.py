@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..errors import ClusterTrouble
 from ..images import AnyArray, ArraySource, to_rgb
 from ..models.base import Embedding
+from ..models.context import Context, in_context_of
 from ..models.registry import load_model
 from ..models.teachable import Words
 from . import packing
@@ -74,6 +75,10 @@ class RemoteEncoder:
     def with_words(self, words: Words) -> RemoteEncoder:
         """Return the same, knowing taught words; see `TeachableModel`."""
         return RemoteEncoder(self._model.with_words(words), self._connection)
+
+    def with_context(self, context: Context | None) -> RemoteEncoder:
+        """Return the same, steered by accepted objects; see `ContextModel`."""
+        return RemoteEncoder(in_context_of(self._model, context), self._connection)
 
     def _submit(self, work: Callable[..., bytes], *images: AnyArray) -> Embedding:
         """Run `work` on a worker, on images (H, W) or (H, W, C), and unpack its embedding."""

@@ -24,6 +24,8 @@ SMALLEST = 24
 """Pixels of an object at least; smaller ones count for nothing."""
 HELD_SHARE = 0.2
 """Share of the images, or of the objects of a single one, that is held back."""
+LEAST_JUDGED, LARGEST_SHARE = 4, 0.4
+"""With fewer held-out objects more images are held back, up to this share."""
 MOST_JUDGED = 24
 """Held-out objects that are judged at most."""
 SMALLEST_SIDE = 32
@@ -158,7 +160,7 @@ def divided(pieces: Sequence[LabelledPiece], seed: int) -> Division:
         )
     groups = sorted({piece.group for piece in pieces})
     if len(groups) > 1:
-        held = set(rng.permutation(groups)[: _fifth(len(groups))].tolist())
+        held = _held_groups(pieces, rng.permutation(groups).tolist())
         chosen = [piece.group in held for piece in pieces]
         how = f"{len(held)} of {len(groups)} images"
     elif len(pieces) > 1:  # planes of one stack: neighbours are alike
@@ -171,6 +173,16 @@ def divided(pieces: Sequence[LabelledPiece], seed: int) -> Division:
     learned = tuple(p for p, out in zip(pieces, chosen, strict=True) if not out)
     judged = [p for p, out in zip(pieces, chosen, strict=True) if out]
     return Division(learned, _judged_by(judged, rng), how)
+
+
+def _held_groups(pieces: Sequence[LabelledPiece], groups: Sequence[int]) -> set[int]:
+    """Take a fifth of the groups in their order, and more where these have few objects."""
+    held = set(groups[: _fifth(len(groups))])
+    for group in groups[len(held) : max(1, int(LARGEST_SHARE * len(groups)))]:
+        if sum(piece.count for piece in pieces if piece.group in held) >= LEAST_JUDGED:
+            break
+        held.add(group)
+    return held
 
 
 def _fifth(count: int) -> int:

@@ -32,6 +32,21 @@ class FineTuning:
     provenance : mapping
         What was learned from, how long, from which weights, and the figures; plain values. The file
         holds it, too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> image = np.random.default_rng(0).normal(100, 5, (96, 96))
+    >>> labels = np.zeros((96, 96), np.uint8)
+    >>> labels[10:30, 10:30], labels[10:30, 50:70], labels[60:90, 20:50] = 1, 2, 3
+    >>> image[labels > 0] += 80
+    >>> tuned = ns.finetune(ns.load_model("compact"), (image, labels), minutes=0.01, name="squares")
+    >>> path = tuned.save("squares.safetensors")
+    >>> ns.load_model("compact", weights=path)
+    Compact(compact@...)
+    >>> tuned.provenance["objects"], len(tuned.before.objects)
+    (3, 2)
     """
 
     name: str

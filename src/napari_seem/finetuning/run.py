@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ JUDGING_SHARE = 0.2
 """Largest share of the time between two judgements that one may take."""
 RESERVE = 1.2
 """The last judgement is expected to take so many times as long as the first."""
+LEAST_MINUTES = 1e-3
 LEAST_SHARE = 0.5
 """Share of the time that is trained at least, however long judging takes."""
 NAME = "fine-tuned"
@@ -95,7 +97,7 @@ class FineTuningRun:
     ) -> None:  # fmt: skip
         import_torch()
         self._model: Any = _tunable(model)
-        self._minutes = real_number(minutes, "minutes", 0)
+        self._minutes = real_number(minutes, "minutes", LEAST_MINUTES)
         self._seed = whole_number(seed, "seed", 0)
         self.name = NAME if name is None else own.checked_name(name)
         self._pieces = pieces_of(examples, kind, groups)
@@ -107,6 +109,7 @@ class FineTuningRun:
         self.curve: list[tuple[float, float]] = []
         self._began = 0.0
         self._tuner: Tuner | None = None
+        self._unjudged = False
         self._best = (-1.0, 0.0)
 
     def steps(self) -> Iterator[TuningReport]:
@@ -123,16 +126,16 @@ class FineTuningRun:
         reserve = RESERVE * (self._elapsed() - begun)
         begin, whole = self._elapsed(), 60 * self._minutes
         end = max(whole - reserve, begin + LEAST_SHARE * whole)
-        judged, took, unjudged = begin, 0.0, False
+        judged, took = begin, 0.0
         while (now := self._elapsed()) < end:
             if now - judged > max(JUDGE_EVERY * 60 * self._minutes, took / JUDGING_SHARE):
                 yield from self._judge(tuner)
-                judged, unjudged = self._elapsed(), False
+                judged = self._elapsed()
                 took = judged - now
             tuner.step((now - begin) / (end - begin))
-            unjudged = True
+            self._unjudged = True
             yield self._report("train")
-        if unjudged:
+        if self._unjudged:
             yield from self._judge(tuner)
 
     def result(self) -> FineTuning:
@@ -145,8 +148,10 @@ class FineTuningRun:
         """
         if self.before is None or self._tuner is None:
             raise RuntimeError("the given model is not judged yet; iterate `steps` first")
-        after, at = self.before, self._best[1]
-        if at:
+        if self._unjudged:
+            deque(self._judge(self._tuner), maxlen=0)
+        after = self.before
+        if self._best[1]:
             model = self._loaded(self._tuner.weights(kept=True))
             held = self._division.held
             after = HeldOutFigures(tuple(judging(model, held, MOST_CLICKS, self._seed)))
@@ -165,7 +170,8 @@ class FineTuningRun:
             for piece in self._division.learned
         ]
         recipe = self._recipe or TUNING
-        return Tuner(self._model, pictures, recipe, self._seed, self._device)
+        device = "cpu" if self._device == "mps" else self._device  # which has no float64
+        return Tuner(self._model, pictures, recipe, self._seed, device)
 
     def _judge(self, tuner: Tuner) -> Iterator[TuningReport]:
         """Judge the present weights, and keep them if they are the best."""
@@ -173,6 +179,7 @@ class FineTuningRun:
         found = yield from self._judging(model, FEW_CLICKS)
         if found.iou > self._best[0]:
             tuner.keep()
+        self._unjudged = False
         yield self._judged(found)
 
     def _judging(self, model: Model, clicks: int) -> Generator[TuningReport, None, HeldOutFigures]:

@@ -167,6 +167,12 @@ class Prediction(ArrayValue, OnPicture):
         """
         return (self, *(self.others or tuple)())
 
+    @property
+    def known_alternatives(self) -> tuple[Prediction, ...] | None:
+        """As `alternatives`; None where they are not worked out yet."""
+        found = self.others.found if isinstance(self.others, _Once) else ()
+        return None if found is None else (self, *found)
+
     def cut_out(self) -> tuple[BoolArray, tuple[int, int]]:
         """Return the mask within `bbox`, and the (y, x) of its corner in the image.
 
@@ -201,14 +207,14 @@ class _Once:
 
     def __init__(self, work_out: Callable[[], Iterable[Prediction]]) -> None:
         self._work_out = work_out
-        self._found: tuple[Prediction, ...] | None = None
+        self.found: tuple[Prediction, ...] | None = None
         self._turn = Lock()
 
     def __call__(self) -> tuple[Prediction, ...]:
         with self._turn:
-            if self._found is None:
-                self._found, self._work_out = tuple(self._work_out()), tuple
-            return self._found
+            if self.found is None:
+                self.found, self._work_out = tuple(self._work_out()), tuple
+            return self.found
 
     def __reduce__(self) -> tuple[object, ...]:
         return _Once, (partial(tuple, self()),)

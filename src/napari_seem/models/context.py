@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
@@ -16,12 +16,11 @@ from .base import Model
 
 FEWEST = 3
 """Least number of accepted objects that steer."""
-WIDEST = 3.0
-"""Largest standard deviation of log2 of the areas with which they steer."""
-WEIGHT = 0.1
-"""Score units that an answer loses for each factor of two between its area and the mean.
+WEIGHT, DOUBT, WIDTH = 0.2, 4, 3.0
+"""Score units that an answer loses for each factor of two between its area and the mean; number of
+objects, and standard deviation of log2 of their areas, with which it loses half of that.
 
-These were found on the training images of `shared/data`, each data set held out in turn.
+These were found on the training images of `shared/data`, each fifth of the data sets held out.
 """
 SMALLEST = 16
 """Areas of fewer pixels count as slips."""
@@ -32,8 +31,8 @@ class Context:
     """The sizes of objects that were accepted before, of one kind, in one image or several.
 
     A click says where an object is and not how large it is. A model that is given a context
-    prefers answers of the size that was accepted before, where it is in doubt. Few objects, and
-    objects of very different sizes, change nothing.
+    prefers answers of the size that was accepted before, where it is in doubt. Fewer than three
+    objects change nothing; the more there are, and the more alike, the more they weigh.
 
     Attributes
     ----------
@@ -43,6 +42,8 @@ class Context:
         Mean of log2 of their areas in pixels of the image.
     spread : float
         Standard deviation of log2 of the areas.
+    elsewhere : bool
+        Some of them lie in other images, whose objects may be of other sizes: they weigh half.
 
     Examples
     --------
@@ -55,55 +56,79 @@ class Context:
     count: int = 0
     mean: float = 0.0
     spread: float = 0.0
+    elsewhere: bool = False
 
     @classmethod
-    def of_areas(cls, areas: npt.ArrayLike) -> Self:
-        """Describe objects by their areas in pixels, shape (N,); those under 16 are left out."""
-        try:
-            known = np.asarray(areas, float).reshape(-1)
-        except (TypeError, ValueError):
-            raise InvalidArgument(
-                f"the areas of objects are {said(areas)}; give numbers of pixels"
-            ) from None
-        logs = np.log2(known[(known >= SMALLEST) & np.isfinite(known)])
-        if not logs.size:
+    def of_areas(cls, areas: npt.ArrayLike, others: npt.ArrayLike = ()) -> Self:
+        """Describe objects by their areas in pixels; those under 16 are left out.
+
+        Parameters
+        ----------
+        areas : array-like (N,)
+            Of the objects of the image.
+        others : array-like (M,)
+            Of those of other images with pixels of the same size; they count while the image has
+            fewer than three.
+        """
+        logs, elsewhere = _logs(areas), _logs(others)
+        few = logs.size < FEWEST and elsewhere.size > 0
+        known = np.concatenate([logs, elsewhere]) if few else logs
+        if not known.size:
             return cls()
         # rounded, so that a log holds the same value
-        return cls(int(logs.size), round(float(logs.mean()), 4), round(float(logs.std()), 4))
+        mean, spread = round(float(known.mean()), 4), round(float(known.std()), 4)
+        return cls(int(known.size), mean, spread, few)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `to_dict` gave; raises `InvalidArgument` for anything else."""
         try:
-            found = cls(int(values["count"]), float(values["mean"]), float(values["spread"]))
-        except (KeyError, TypeError, ValueError):
+            numbers = int(values["count"]), float(values["mean"]), float(values["spread"])
+            return cls(*numbers, bool(values.get("elsewhere", False)))
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise InvalidArgument(
                 f"a context has 'count', 'mean' and 'spread', not {said(values)}; give what "
                 "`Context.to_dict` returned"
             ) from None
-        return found
 
-    def to_dict(self) -> dict[str, float]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the context as JSON can hold it."""
         return asdict(self)
 
     @property
     def steers(self) -> bool:
-        """Whether there are enough objects, of sizes that are near enough to one another."""
-        return self.count >= FEWEST and self.spread <= WIDEST
+        """Whether there are enough objects."""
+        return self.count >= FEWEST
+
+    @property
+    def weight(self) -> float:
+        """Score units that an answer loses for each factor of two between its area and the mean."""
+        trust = self.count / (self.count + DOUBT) / (1 + (self.spread / WIDTH) ** 2)
+        return WEIGHT * trust * (0.5 if self.elsewhere else 1.0) if self.steers else 0.0
 
     def bonus(self, area: float) -> float:
         """Return what is added to the score of an answer of `area` pixels: 0 or less."""
-        return -WEIGHT * abs(math.log2(max(area, 1.0)) - self.mean) if self.steers else 0.0
+        return -self.weight * abs(math.log2(max(area, 1.0)) - self.mean)
 
     def at_scale(self, factor: float) -> Context:
         """Return the context of the same objects in pixels that are `factor` times as long."""
-        return Context(self.count, self.mean - 2 * math.log2(factor), self.spread)
+        return replace(self, mean=self.mean - 2 * math.log2(factor))
+
+
+def _logs(areas: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return log2 of areas (N,), without those that are too small."""
+    try:
+        known = np.asarray(areas, float).reshape(-1)
+    except (TypeError, ValueError):
+        raise InvalidArgument(
+            f"the areas of objects are {said(areas)}; give numbers of pixels"
+        ) from None
+    return np.log2(known[(known >= SMALLEST) & np.isfinite(known)])
 
 
 @runtime_checkable
-class ContextModel(Model, Protocol):
-    """A model whose first answers objects that were accepted before steer."""
+class ContextModel(Protocol):
+    """A model whose first answers are steered by objects that were accepted before."""
 
     def with_context(self, context: Context | None) -> Self:
         """Return the same model, steered by accepted objects; None takes that back."""

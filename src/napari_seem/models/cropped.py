@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from copy import copy
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from scipy import ndimage
 
+from .answers import once
 from .base import OUTSIDE, BoolArray, FloatArray, Prediction, mask_bbox
 
 STRIP = 1 << 22
@@ -40,6 +44,12 @@ class CroppedPrediction(Prediction):
         own |= {"score": score, "label": label, "memory": memory}
         for name, value in own.items():
             object.__setattr__(self, name, value)
+
+    def offering(self, others: Callable[[], Iterable[Prediction]] | None) -> Self:
+        """Return the same answer with other answers to the same prompts; see `Prediction`."""
+        new = copy(self)
+        object.__setattr__(new, "others", once(others))
+        return new
 
     values: FloatArray
     corner: tuple[int, int]

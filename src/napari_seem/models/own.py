@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import said
-from ..errors import InvalidName, WeightsError
+from ..errors import FileTrouble, InvalidName, WeightsError
 from ..io.whole import make_folder, replacing
 from . import places
 from .weights import METADATA, header_of
@@ -113,9 +113,36 @@ def check_free(name: str, *, replace: bool = False) -> None:
         )
 
 
+def rename(name: str, new: str) -> str:
+    """Keep the weights of a name under a new one; return the name that `load_model` takes.
+
+    Raises
+    ------
+    InvalidName
+        There are none, or the new name is taken or can't be that of a file.
+    FileTrouble
+        The file can't be renamed.
+    """
+    path, target = _present(name), path_of(new)
+    check_free(new)
+    try:
+        path.rename(target)
+    except OSError as error:
+        raise FileTrouble(f"'{path}' can't be renamed to '{target.name}': {error}") from error
+    return PREFIX + target.stem
+
+
 def remove(name: str) -> None:
     """Delete the weights that are kept under a name; `InvalidName` where there are none."""
+    path = _present(name)
+    try:
+        path.unlink()
+    except OSError as error:
+        raise FileTrouble(f"'{path}' can't be removed: {error}") from error
+
+
+def _present(name: str) -> Path:
     path = path_of(name)
     if not path.is_file():
-        raise InvalidName(f"there is no model '{PREFIX}{checked_name(name)}' of your own to remove")
-    path.unlink()
+        raise InvalidName(f"there is no model '{PREFIX}{checked_name(name)}' of your own")
+    return path

@@ -19,9 +19,9 @@ from ..models.base import (
     check_model,
     check_owner,
 )
+from ..models.turns import predict_in_turns
 from ..progress import Progress, reporting
 from ..prompts import Reference, Text
-from ..session import predict_in_turns
 from ..sources.frames import is_big
 from ..sources.tiled import TiledEmbedding, TiledModel
 from .prompted import Prompted

@@ -18,11 +18,12 @@ from ..models.base import Model
 from ..models.pixel_features import FeatureMap
 from ..progress import Progress, reporting
 from ..sources.frames import Area, Frame
-from ..values import ArrayValue, listed
+from ..values import ArrayValue, listed, locked
 from . import files
 from .answers import PixelClasses
-from .features import FloatArray, PixelFeatures, resampled, strips
+from .features import PixelFeatures
 from .head import Head
+from .resampling import FloatArray, resampled, strips
 from .scribbles import (
     Picture,
     Samples,
@@ -175,8 +176,7 @@ class PixelClassifier(ArrayValue):
             for done, ((y0, x0, y1, x1), found) in enumerate(self.predict_parts(features), 1):
                 out[:, y0:y1, x0:x1] = found.probabilities
                 report(done)
-        out.flags.writeable = False
-        return PixelClasses(self.ids, out, self.names)
+        return PixelClasses(self.ids, locked(out), self.names)
 
     def predict_area(self, image: Picture, area: Area) -> tuple[Area, PixelClasses]:
         """Classify the parts of a plane that an area (y0, x0, y1, x1) touches.
@@ -195,12 +195,12 @@ class PixelClassifier(ArrayValue):
         ends = np.array([part for part, _ in parts])
         (top, left), (bottom, right) = ends[:, :2].min(0), ends[:, 2:].max(0)
         out = np.empty((len(self.ids), bottom - top, right - left), np.float16)
+        head = self.head.on_plane(features.statistics)
         for part, frame in parts:
             inside = tuple(slice(part[k] - c, part[k + 2] - c) for k, c in enumerate((top, left)))
-            out[:, *inside] = self._in_frame(features, part, frame)
-        out.flags.writeable = False
+            out[:, *inside] = _in_frame(head, features, part, frame)
         whole = int(top), int(left), int(bottom), int(right)
-        return whole, PixelClasses(self.ids, out, self.names)
+        return whole, PixelClasses(self.ids, locked(out), self.names)
 
     def predict_parts(self, image: Picture) -> Iterator[tuple[Area, PixelClasses]]:
         """Classify a plane part by part, in the memory that one part takes.
@@ -212,39 +212,10 @@ class PixelClassifier(ArrayValue):
             2048 pixels along its sides is one part.
         """
         features = self.features(image)
+        head = self.head.on_plane(features.statistics)
         for area, frame in features.frames:
-            yield area, PixelClasses(self.ids, self._in_frame(features, area, frame), self.names)
-
-    def _in_frame(
-        self, features: PixelFeatures, area: Area, frame: Frame
-    ) -> npt.NDArray[np.float16]:
-        """Return the probabilities (K, h, w) of the classes in an area of the plane in a frame."""
-        corner = (frame.y0, frame.x0) * 2
-        inner: Area = tuple(a - b for a, b in zip(area, corner, strict=True))  # type: ignore[assignment]
-        return self._probabilities(features.maps(frame), inner)
-
-    def _probabilities(self, maps: list[FeatureMap], area: Area) -> npt.NDArray[np.float16]:
-        """Return the probabilities (K, h, w) of the classes in an area of a frame.
-
-        Scores are linear in the features: they are computed on the maps' own grids, and then
-        resampled.
-        """
-        scores, first = [], 0
-        for one in maps:
-            last = first + len(one.values)
-            weights = self.head.weights[first:last].T  # (K, C)
-            flat = one.values.reshape(len(one.values), -1)
-            grid = (weights @ flat.astype(np.float32)).reshape(-1, *one.values.shape[1:])
-            scores.append(FeatureMap(grid, one.scale))
-            first = last
-        y0, x0, y1, x1 = area
-        out = np.empty((len(self.ids), y1 - y0, x1 - x0), np.float16)
-        for strip in strips(area, AT_ONCE):
-            total: FloatArray = sum(resampled(one, strip) for one in scores)  # type: ignore[assignment]
-            shares = softmax(total + self.head.bias[:, None, None], axis=0)
-            out[:, strip[0] - y0 : strip[2] - y0] = shares
-        out.flags.writeable = False
-        return out
+            found = _in_frame(head, features, area, frame)
+            yield area, PixelClasses(self.ids, found, self.names)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the classifier into a small file, from which it can be shared and taught more.
@@ -287,3 +258,37 @@ class PixelClassifier(ArrayValue):
         named = listed([self.names.get(one) or one for one in self.ids])
         pixels = len(self.samples.classes)
         return f"PixelClassifier(classes={named}, pixels={pixels}, model='{self.identity}')"
+
+
+def _in_frame(
+    head: Head, features: PixelFeatures, area: Area, frame: Frame
+) -> npt.NDArray[np.float16]:
+    """Return the probabilities (K, h, w) of the classes in an area of the plane in a frame."""
+    corner = (frame.y0, frame.x0) * 2
+    inner: Area = tuple(a - b for a, b in zip(area, corner, strict=True))  # type: ignore[assignment]
+    return _probabilities(head, features.maps(frame), inner)
+
+
+def _probabilities(head: Head, maps: list[FeatureMap], area: Area) -> npt.NDArray[np.float16]:
+    """Return the probabilities (K, h, w) of the classes in an area of a frame.
+
+    Scores are linear in the features: they are computed on the maps' own grids, those of one grid
+    together, and then resampled.
+    """
+    scores: dict[tuple[object, ...], FeatureMap] = {}
+    first = 0
+    for one in maps:
+        last = first + len(one.values)
+        flat = one.values.reshape(len(one.values), -1).astype(np.float32)
+        part = (head.weights[first:last].T @ flat).reshape(-1, *one.values.shape[1:])
+        grid = (one.scale, one.values.shape[1:])
+        known = scores.get(grid)
+        scores[grid] = FeatureMap(part if known is None else known.values + part, one.scale)
+        first = last
+    y0, x0, y1, x1 = area
+    out = np.empty((len(head.bias), y1 - y0, x1 - x0), np.float16)
+    for strip in strips(area, AT_ONCE):
+        total: FloatArray = sum(resampled(one, strip) for one in scores.values())  # type: ignore[assignment]
+        shares = softmax(total + head.bias[:, None, None], axis=0)
+        out[:, strip[0] - y0 : strip[2] - y0] = shares
+    return locked(out)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +21,35 @@ from ..sources.frames import Area, Frame, cores
 from ..sources.pixels import encode_frame
 from ..sources.tiled import TiledEmbedding
 from .filters import plain_features
+from .resampling import FloatArray, sampled
+from .scales import split
 
-FloatArray = npt.NDArray[np.float32]
 MOST_BYTES = 1 << 29
 """Bytes of features of a plane that are kept; those of further frames are computed again."""
+SAMPLE = 4096
+"""Pixels from all over a plane by which its features are standardised."""
+SAMPLED_FRAMES = 4
+"""Largest number of a big plane's frames that these pixels are drawn from."""
+SMALLEST_SPREAD = 1e-3
 PLAIN = "plain filters"
 """What takes the place of a model's identity where there are only plain filters."""
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Features all over a plane.
+
+    Attributes
+    ----------
+    mean, spread : float32 array (D,)
+        By which features are standardised; the spread also weighs them.
+    sample : float16 array (N, D)
+        Standardised features of some pixels.
+    """
+
+    mean: FloatArray = field(repr=False)
+    spread: FloatArray = field(repr=False)
+    sample: npt.NDArray[np.float16] = field(repr=False)
 
 
 class PixelFeatures:
@@ -74,6 +99,7 @@ class PixelFeatures:
         self._cache = cache
         self._kept: OrderedDict[Frame, list[FeatureMap]] = OrderedDict()
         self._lock = threading.Lock()
+        self._gains: npt.NDArray[np.float64] = np.ones(1)
 
     @staticmethod
     def identity_of(model: Model | None) -> str:
@@ -107,8 +133,24 @@ class PixelFeatures:
                 self._kept.popitem(last=False)
         return found
 
+    @cached_property
+    def statistics(self) -> Statistics:
+        """The features' mean and spread over the plane, and a sample of them; computed once."""
+        rng, frames = np.random.default_rng(0), self.frames
+        chosen = np.linspace(0, len(frames) - 1, min(len(frames), SAMPLED_FRAMES)).round()
+        found = []
+        for number in chosen.astype(int):
+            (y0, x0, y1, x1), frame = frames[number]
+            count = SAMPLE // len(chosen)
+            rows, columns = rng.integers(y0, y1, count), rng.integers(x0, x1, count)
+            found.append(self._read(frame, rows, columns))
+        sample = np.concatenate(found)
+        mean, spread = sample.mean(0), sample.std(0) + SMALLEST_SPREAD
+        spread /= self._gains
+        return Statistics(mean, spread, ((sample - mean) / spread).astype(np.float16))
+
     def at(self, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]) -> FloatArray:
-        """Return the features of some pixels.
+        """Return the features of some pixels, standardised by those of the whole plane.
 
         Parameters
         ----------
@@ -118,18 +160,21 @@ class PixelFeatures:
         -------
         float32 array (N, D)
         """
-        parts: list[tuple[npt.NDArray[np.intp], FloatArray]] = []
+        statistics = self.statistics
+        out = np.empty((len(rows), len(statistics.mean)), np.float32)
         for (y0, x0, y1, x1), frame in self.frames:
             inside = (rows >= y0) & (rows < y1) & (columns >= x0) & (columns < x1)
-            here = np.flatnonzero(inside)
-            if len(here):
-                y, x = rows[here] - frame.y0, columns[here] - frame.x0
-                found = [sampled(one, y, x) for one in self.maps(frame)]
-                parts.append((here, np.concatenate(found, axis=1)))
-        out = np.empty((len(rows), parts[0][1].shape[1] if parts else 0), np.float32)
-        for here, values in parts:
-            out[here] = values
+            if inside.any():
+                found = self._read(frame, rows[inside], columns[inside])
+                out[inside] = (found - statistics.mean) / statistics.spread
         return out
+
+    def _read(
+        self, frame: Frame, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+    ) -> FloatArray:
+        """Return the features (N, D) of some pixels of a frame, as they are."""
+        y, x = rows - frame.y0, columns - frame.x0
+        return np.concatenate([sampled(one, y, x) for one in self.maps(frame)], axis=1)
 
     def _checked(self, embedding: Embedding) -> Embedding | None:
         if embedding.model != self.identity and self._model is not None:
@@ -150,10 +195,12 @@ class PixelFeatures:
             shown = self._image.appearance.show(raw)
         else:
             shown = to_rgb(np.asarray(self._image))
-        maps = plain_features(shown)
+        found = [(one, 1.0) for one in plain_features(shown)]
         if self._model is not None:
-            maps += self._model.pixel_features(self._encoded(frame))
-        return maps
+            for one in self._model.pixel_features(self._encoded(frame)):
+                found += split(one)
+        self._gains = np.concatenate([np.full(len(one.values), gain) for one, gain in found])
+        return [one for one, _ in found]
 
     def _encoded(self, frame: Frame) -> Embedding:
         model: Model = self._model  # type: ignore[assignment]
@@ -170,50 +217,5 @@ class PixelFeatures:
         )
 
 
-def sampled(
-    one: FeatureMap, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
-) -> FloatArray:
-    """Return the features of some pixels of the image, bilinearly: float32 (N, C)."""
-    (top, bottom, down), (left, right, across) = (
-        _between(where, scale, size)
-        for where, scale, size in zip((rows, columns), one.scale, one.values.shape[1:], strict=True)
-    )
-    values = one.values
-    upper = values[:, top, left] * (1 - across) + values[:, top, right] * across
-    lower = values[:, bottom, left] * (1 - across) + values[:, bottom, right] * across
-    return (upper * (1 - down) + lower * down).T
-
-
-def resampled(one: FeatureMap, area: Area) -> FloatArray:
-    """Return the features of an area (y0, x0, y1, x1) of the image: float32 (C, h, w)."""
-    y0, x0, y1, x1 = area
-    if one.scale == (1.0, 1.0):
-        return one.values[:, y0:y1, x0:x1].astype(np.float32)
-    top, bottom, down = _between(np.arange(y0, y1), one.scale[0], one.values.shape[1])
-    left, right, across = _between(np.arange(x0, x1), one.scale[1], one.values.shape[2])
-    first = int(top[0])
-    band = one.values[:, first : int(bottom[-1]) + 1].astype(np.float32)
-    wide = band[..., left] * (1 - across) + band[..., right] * across
-    weight = down[:, None]
-    return wide[:, top - first] * (1 - weight) + wide[:, bottom - first] * weight
-
-
-def _between(
-    where: npt.NDArray[np.intp], scale: float, size: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
-    """Return the cells before and after some pixels along an axis, and the latter's weight."""
-    place = np.clip((where + 0.5) * scale - 0.5, 0, size - 1)
-    first = place.astype(np.intp)
-    return first, np.minimum(first + 1, size - 1), (place - first).astype(np.float32)
-
-
 def _nbytes(maps: Sequence[FeatureMap]) -> int:
     return sum(one.values.nbytes for one in maps)
-
-
-def strips(area: Area, most: int) -> Iterator[Area]:
-    """Cut an area (y0, x0, y1, x1) into strips of at most `most` pixels, or of one row."""
-    y0, x0, y1, x1 = area
-    rows = max(1, most // (x1 - x0))
-    for top in range(y0, y1, rows):
-        yield top, x0, min(y1, top + rows), x1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ from scipy import ndimage
 from ..checks import check_flag, check_type, whole_number
 from ..errors import InvalidLabels
 from .answers import PixelClasses
+
+if TYPE_CHECKING:
+    from .classifier import PixelClassifier
 
 IntArray = npt.NDArray[np.int32]
 SPLIT_SIGMA = 1.0
@@ -46,17 +50,45 @@ def objects_of(
     check_type(classes, PixelClasses, "the classes", "what PixelClassifier.predict returns")
     least, split = whole_number(smallest, "smallest", 1), check_flag(split, "split")
     chosen = [of] if isinstance(of, (int, str, np.integer)) else list(of)
-    out = np.zeros(classes.shape, np.int32)
-    last = 0
-    for class_id in dict.fromkeys(class_id_of(classes, one) for one in chosen):
-        found = _parts(classes.labels == class_id, split)
-        kept = _large(found, least)
-        out[kept > 0] = kept[kept > 0] + last
-        last += int(kept.max(initial=0))
-    return out
+    ids = [class_id_of(classes, one) for one in chosen]
+    return objects_in(classes.labels, ids, least, split)[0]
 
 
-def class_id_of(classes: PixelClasses, one: int | str) -> int:
+def objects_in(
+    labels: npt.NDArray[np.integer[Any]], ids: Sequence[int], smallest: int = 1,
+    split: bool = False, first: int = 1,
+) -> tuple[IntArray, dict[int, int]]:  # fmt: skip
+    """Make objects of the pixels that are of some classes; see `objects_of`.
+
+    Parameters
+    ----------
+    labels : integer array (H, W)
+        Ids of the classes.
+    ids : sequence of int
+        The classes.
+    smallest, split
+        As for `objects_of`.
+    first : int
+        The first object's id.
+
+    Returns
+    -------
+    objects : int32 array (H, W)
+    class_of : dict of int to int
+        The class of each object.
+    """
+    out = np.zeros(labels.shape, np.int32)
+    class_of: dict[int, int] = {}
+    for class_id in dict.fromkeys(ids):
+        kept = _large(_parts(labels == class_id, split), smallest)
+        inside = kept > 0
+        start = first + len(class_of)
+        out[inside] = kept[inside] + start - 1
+        class_of.update(dict.fromkeys(range(start, start + int(kept.max(initial=0))), class_id))
+    return out, class_of
+
+
+def class_id_of(classes: PixelClasses | PixelClassifier, one: int | str) -> int:
     """Return the id of a class that is named or numbered; `InvalidLabels` where there is none."""
     for class_id in classes.ids:
         if one == class_id or (isinstance(one, str) and classes.names.get(class_id) == one):

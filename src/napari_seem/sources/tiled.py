@@ -167,7 +167,15 @@ class TiledModel:
         prediction = self._predict_in_frames(tiled, prompts, where, memory)
         if Capability.MASK not in self.capabilities:
             return prediction
-        return refined(prediction, prompts, lambda f, p: self._answer(tiled, f, p, None))
+
+        def finer(one: CroppedPrediction) -> CroppedPrediction:
+            return refined(one, prompts, lambda f, p: self._answer(tiled, f, p, None))
+
+        def others() -> list[Prediction]:
+            found = prediction.alternatives[1:]
+            return [finer(one) for one in found if isinstance(one, CroppedPrediction)]
+
+        return finer(prediction).offering(prediction.others and others)
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, area: Area | None = None,
@@ -273,21 +281,17 @@ class TiledModel:
         """Predict in a frame; also return the object's extent if it reaches the frame's rim."""
         same = memory is not None and memory.frame == frame
         answer = self._answer(tiled, frame, prompts, memory.inner if memory and same else None)
-        mask = answer.mask
-        bbox = mask_bbox(mask)
-        values, corner = _cut(answer.logits, frame, bbox)
-        found = CroppedPrediction(
-            values, corner, frame.factor, tiled.shape, answer.score, answer.label
-        )
-        inner = TiledMemory(frame, answer.memory, found.bbox)
-        object.__setattr__(found, "memory", inner)
-        rims = (mask[0], mask[:, 0], mask[-1], mask[:, -1])
-        open_sides = frame.open_sides(tiled.shape)
-        touches = any(o and r.any() for o, r in zip(open_sides, rims, strict=True))
-        if not touches or found.bbox is None:
-            return found, None
-        y0, x0, y1, x1 = found.bbox
-        return found, (float(y0), float(x0), float(y1), float(x1))
+        found, reached = _in_plane(answer, frame, tiled.shape)
+        if answer.others is None:
+            return found, reached
+
+        def others() -> Iterator[CroppedPrediction]:
+            for other in answer.alternatives[1:]:
+                one, beyond = _in_plane(other, frame, tiled.shape)
+                if beyond is None:  # how far it would go beyond the frame is not known
+                    yield one
+
+        return found.offering(others), reached
 
     def _answer(
         self, tiled: TiledEmbedding, frame: Frame, prompts: Sequence[Prompt], memory: object
@@ -334,6 +338,23 @@ def _cut(logits: FloatArray, frame: Frame, bbox: Area | None) -> tuple[FloatArra
     y0, x0 = max(0, bbox[0] - ROOM), max(0, bbox[1] - ROOM)
     part = logits[y0 : bbox[2] + ROOM, x0 : bbox[3] + ROOM].copy()
     return part, (frame.y0 + y0 * frame.factor, frame.x0 + x0 * frame.factor)
+
+
+def _in_plane(
+    answer: Prediction, frame: Frame, shape: Shape
+) -> tuple[CroppedPrediction, Extent | None]:
+    """Return the answer in a frame as one on the plane, and its extent if it reaches the rim."""
+    mask = answer.mask
+    values, corner = _cut(answer.logits, frame, mask_bbox(mask))
+    found = CroppedPrediction(values, corner, frame.factor, shape, answer.score, answer.label)
+    inner = TiledMemory(frame, answer.memory, found.bbox)
+    object.__setattr__(found, "memory", inner)
+    rims = (mask[0], mask[:, 0], mask[-1], mask[:, -1])
+    touches = any(o and r.any() for o, r in zip(frame.open_sides(shape), rims, strict=True))
+    if not touches or found.bbox is None:
+        return found, None
+    y0, x0, y1, x1 = found.bbox
+    return found, (float(y0), float(x0), float(y1), float(x1))
 
 
 def _placed(instance: Instance, frame: Frame, shape: Shape) -> Instance:

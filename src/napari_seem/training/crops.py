@@ -17,12 +17,12 @@ from torch import Tensor
 from ..models.compact.appearance import blur
 from .pictures import LEVELS, PIXELS_KEPT, PictureBank
 
-SMALLEST_SIDE = 12.0
+SMALLEST_SIDE = 8.0
 """Least apparent side, in crop pixels, of the object that a crop is put around."""
 LARGEST_SHARE = 0.7
 """Its largest apparent side, as a share of the crop's."""
 LARGEST_SCALE = 3.0
-SAME_PICTURE, WHOLE_PICTURE = 0.15, 0.12
+SAME_PICTURE, WHOLE_PICTURE = 0.15, 0.2
 """Chances that both crops of a pair are of one picture, and that a crop shows all of its picture.
 """
 FREE_TURN, ELASTIC = 0.25, 0.25

@@ -128,7 +128,7 @@ REHEARSAL = Recipe(
 TUNING = Recipe(
     (Phase(1.0, crop=192, grid=64, batch=4),),
     corrections=(0.6, 0.2, 0.12, 0.08),
-    rate=2e-4,
+    rate=1e-3,
     warm_up=20,
     average=0.98,
     statistics=False,

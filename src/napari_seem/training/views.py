@@ -21,6 +21,9 @@ FEW_CHANNELS = 32
 """Largest number of channels for which windows are cut point by point."""
 CLOSE_SHARE = 0.25
 """Share of the windows for clicks that may be as small as those for regions."""
+LARGE, SHOWN_WHOLE = 0.5, (0.5, 0.1)
+"""Share of the crop's side from which an object is large, and chances that a window shows all of
+the crop: around a large object, around others."""
 
 
 @dataclass
@@ -73,7 +76,8 @@ def draw_windows(objects: CropObjects) -> ViewWindows:
     region = is_kind(kind, "box", "lasso", "mask")
     broad = is_kind(kind, "word", "reference") & ~objects.clicked[..., None]
     size = reach * torch.exp(uniform(math.log(0.3), math.log(4.5)))
-    size = torch.where(uniform(0, 1) < 0.1, float(side), size)
+    chance = torch.where(reach > LARGE * side, *SHOWN_WHOLE)
+    size = torch.where(uniform(0, 1) < chance, float(side), size)
     size = torch.where(region, reach * uniform(1.25, 2.0), size)
     size = torch.where(is_kind(kind, "detail"), reach * uniform(0.25, 0.8), size)
     size = torch.where(broad, side * uniform(0.5, 1), size)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...prompts import Box, Mask, Point, Polygon, Prompt, Reference, Scribble, Text, rasterize
 from . import windows
 from .evidence import MAPS
-from .network import FINE_GRID
+from .network import FINE_GRID, GRID
 from .pyramid import Level
 
 CLICK_CELLS = 5
@@ -42,12 +42,12 @@ class View:
         """Whether the level has features of all that the window shows of the image."""
         return self.level.holds(self.window.box)
 
-    def features(self) -> tuple[Tensor, Tensor]:
+    def features(self, grid: int = GRID) -> tuple[Tensor, Tensor]:
         """Cut out the level's features in the window, on the decoder's grids; see `windows.cut`."""
         level = self.level.part(self.window.box)
         row, col = level.corner or (0, 0)
         window = windows.Window(self.window.row - row, self.window.col - col, self.window.cells)
-        return windows.cut(level.coarse, level.fine, window)
+        return windows.cut(level.coarse, level.fine, window, grid)
 
     def cells(self, coordinates: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.int64]:
         """Return the fine cells int64 (N,) that image coordinates (N,) along `axis` fall into.

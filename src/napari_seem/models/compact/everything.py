@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from scipy import ndimage
 
 from ...prompts import Prompt
 from ..base import Embedding, Instance, Segmentation
-from . import canvas, focus, pyramid, regions, windows
+from . import canvas, chosen, focus, pyramid, regions, windows
 from .canvas import View
-from .concept import ConceptVectors
+from .concept import ConceptVectors, nothing
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
 from .pyramid import Level
 from .regions import Region
@@ -31,15 +31,13 @@ OVERLAP = 16
 MOST_WINDOWS = 81
 SWEET_SPOT = 40.0
 """Object side in level pixels at which a sweep works best."""
-KEEP_BELOW_BEST, KEEP_AT = 0.8, (0.3, 0.5)
-"""Least score of an object that is kept: a share of the image's best score, within bounds."""
-ALIKE_COUNT, ALIKE_SIZE, ALIKE_AT = 8, 4.0, 0.4
-"""If this many objects are kept, others whose area differs from theirs by at most this factor are
-kept from this score on."""
 FITS_AT = 0.5
 """Least probability of a word that names a pixel."""
-FREE_SHARE = 0.75
-"""Least share of an object that better objects leave free."""
+OBJECT_GRID = 40
+"""Cells along a window that is decoded for one of all objects: on training images as good as `GRID`
+in less than half of the time, unless the window shows more cells."""
+BY_DECODER, BY_CERTAINTY, BY_FOREGROUND, BY_AGREEMENT = 0.5, 1.0, 0.5, 0.3
+"""Exponents of what an object's score is made of; chosen on training images."""
 
 
 def sweep(
@@ -100,10 +98,8 @@ def find_objects(
     """
     levels = pyramid.levels(embedding)
     guesses = regions.find_regions(model, levels, embedding.shape, words)
-    found: list[Instance] = []
-    for start in range(0, len(guesses), BATCH):
-        found.extend(_decode_regions(model, guesses[start : start + BATCH], embedding))
-    kept = without_overlaps(found, embedding.shape)
+    found = list(_decode_regions(model, guesses, embedding))
+    kept = chosen.likeliest(found, embedding.shape)
     names = tuple(model.vocabulary()[index] for index in words or ())
     if words is None and named:
         kept = [_named(model, embedding, instance) for instance in kept]
@@ -165,24 +161,38 @@ def _accumulate(
 
 
 def _decode_regions(
-    model: CompactModel, guesses: list[Region], embedding: Embedding
-) -> Iterable[Instance]:
-    """Decode a click in the middle of each region.
+    model: CompactModel, guesses: Sequence[Region], embedding: Embedding
+) -> Iterator[Instance]:
+    """Decode a click in the middle of each region, in batches; those of large regions last.
 
     The word that chose the regions is not given to the decoder: with it, neighbours of a kind run
     together.
     """
-    config = model.network.config
-    blank = torch.zeros(config.semantic_dim)
-    nothing = ConceptVectors(torch.zeros(config.instance_dim), blank, blank, blank)
-    views = [guess.view for guess in guesses]
-    maps = np.stack(
-        [canvas.draw([guess.point], view, None) for guess, view in zip(guesses, views, strict=True)]
-    )
-    for guess, decoded in zip(guesses, model.decode(views, maps, nothing), strict=True):
-        instance = _instance(model, guess, decoded, embedding)
-        if instance is not None:
-            yield instance
+    blank = nothing(model.network.config)
+    for grid, large in ((OBJECT_GRID, False), (GRID, True)):
+        some = [guess for guess in guesses if (guess.view.window.cells > OBJECT_GRID) is large]
+        for start in range(0, len(some), BATCH):
+            batch = some[start : start + BATCH]
+            views = [guess.view for guess in batch]
+            maps = _drawn(batch, views, grid)
+            for guess, decoded in zip(batch, model.decode(views, maps, blank), strict=True):
+                instance = _instance(model, guess, decoded, embedding)
+                if instance is not None:
+                    yield instance
+
+
+def _drawn(
+    guesses: Sequence[Region], views: Sequence[View], grid: int
+) -> npt.NDArray[np.float32]:  # fmt: skip
+    """Draw each region's click into its window, (B, M, 2 * grid, 2 * grid) for M = len(MAPS)."""
+    drawn = zip(guesses, views, strict=True)
+    maps = np.stack([canvas.draw([guess.point], view, None) for guess, view in drawn])
+    if grid == GRID:
+        return maps
+    strokes, others = torch.from_numpy(maps).split([canvas.BOX, maps.shape[1] - canvas.BOX], 1)
+    size = 2 * grid, 2 * grid
+    coarser = [F.adaptive_max_pool2d(strokes, size), F.interpolate(others, size, mode="bilinear")]
+    return torch.cat(coarser, 1).numpy()
 
 
 def _instance(
@@ -203,48 +213,15 @@ def _instance(
     if not wanted:
         return None
     rows, cols = ndimage.find_objects(parts, wanted)[wanted - 1]
-    mask = parts[rows, cols] == wanted
+    mask = chosen.without_holes(parts[rows, cols] == wanted)
     sure = float(torch.sigmoid(values[rows, cols][torch.tensor(mask)]).mean())
     box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
     agreement = regions.overlap(mask, box, guess.mask, guess.bbox)
     rim = focus.rim_share(decoded.view, decoded.logits > 0)
-    score = float(np.sqrt(decoded.score * sure * guess.foreground * agreement)) * (1 - rim)
+    score = decoded.score**BY_DECODER * sure**BY_CERTAINTY * (1 - rim)
+    score *= guess.foreground**BY_FOREGROUND * agreement**BY_AGREEMENT
     label = None if guess.word is None else model.vocabulary()[guess.word]
     return Instance(mask, box, score, label)
-
-
-def without_overlaps(found: list[Instance], shape: tuple[int, int]) -> list[Instance]:
-    """Choose objects greedily, best first, and drop those that are mostly covered by better ones.
-
-    Where many are kept, less sure ones of about their size are kept too: they are of the same kind.
-    """
-    taken = np.zeros(shape, bool)
-    ranked = sorted(found, key=lambda i: -i.score)
-    least = np.clip(KEEP_BELOW_BEST * ranked[0].score, *KEEP_AT) if ranked else 0.0
-    sure = [instance for instance in ranked if instance.score >= least]
-    kept = _free(sure, taken)
-    if len(kept) >= ALIKE_COUNT:
-        usual = float(np.median([instance.area for instance in kept]))
-        alike = [
-            instance for instance in ranked[len(sure) :]
-            if instance.score >= ALIKE_AT and usual <= ALIKE_SIZE * instance.area
-            and instance.area <= ALIKE_SIZE * usual
-        ]  # fmt: skip
-        kept.extend(_free(alike, taken))
-    return kept
-
-
-def _free(ranked: list[Instance], taken: npt.NDArray[np.bool_]) -> list[Instance]:
-    """Return the mostly free objects without taken pixels; update `taken` (H, W) in place."""
-    kept = []
-    for instance in ranked:
-        y0, x0, y1, x1 = instance.bbox
-        free = instance.mask & ~taken[y0:y1, x0:x1]
-        if free.sum() < max(4, FREE_SHARE * instance.area):
-            continue
-        taken[y0:y1, x0:x1] |= instance.mask
-        kept.append(replace(instance, mask=free))
-    return kept
 
 
 def _named(model: CompactModel, embedding: Embedding, instance: Instance) -> Instance:

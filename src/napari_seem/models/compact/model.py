@@ -240,7 +240,8 @@ class CompactModel(InContextMixin, VocabularyMixin):
         ----------
         views : sequence of View
         maps : float32 (B, M, S, S)
-            The drawn prompts, M = len(MAPS) and S = FINE_GRID; see `canvas.draw`.
+            The drawn prompts, M = len(MAPS) and S = FINE_GRID, or half of it for answers on a grid
+            of half the cells; see `canvas.draw`.
         concept : ConceptVectors, or one for each window
         decoder : Module, optional
             By default the network's own.
@@ -270,14 +271,14 @@ class CompactModel(InContextMixin, VocabularyMixin):
 
         Returns
         -------
-        features : (B, C, GRID, GRID)
-        evidence : (B, config.evidence, GRID, GRID)
-        fine : (B, D, FINE_GRID, FINE_GRID)
-        drawn : (B, 3, FINE_GRID, FINE_GRID)
+        features : (B, C, S / 2, S / 2)
+        evidence : (B, config.evidence, S / 2, S / 2)
+        fine : (B, D, S, S)
+        drawn : (B, 3, S, S)
         """
         config = self.network.config
         concepts = [concept] * len(views) if isinstance(concept, ConceptVectors) else concept
-        cut = [view.features() for view in views]
+        cut = [view.features(maps.shape[-1] // 2) for view in views]
         coarse = windows.together([c for c, _ in cut]).to(self._device)
         fine = windows.together([f for _, f in cut]).to(self._device)
         prompts = WindowPrompts(

@@ -13,7 +13,7 @@ from scipy import ndimage
 from ...prompts import Prompt, rasterize
 from ..base import Embedding, FloatArray, Instance, Segmentation, mask_bbox
 from ..teachable import Word
-from . import canvas, everything, pyramid, taught
+from . import canvas, chosen, everything, pyramid, taught
 from .concept import best_level, directions
 from .taught import Taught
 
@@ -86,7 +86,7 @@ def segmented(
         found += objects(word, logits, every)
         names.append(word.name)
         semantic[logits > 0] = len(names)
-    kept = everything.without_overlaps(found, embedding.shape)
+    kept = chosen.without_overlaps(found, embedding.shape)
     stuff = plain.stuff if plain else ()
     return Segmentation(embedding.shape, tuple(kept), semantic, tuple(names), stuff)
 

@@ -37,9 +37,10 @@ BOUNDARY_WEIGHT = 0.5
 """Weight of the boundary against depth."""
 BEST_SEEN = (16.0, 100.0)
 """Object sides in level pixels that the maps show best."""
-SAME_AT = 0.75
-"""Intersection over union from which two regions are one object."""
-REACH = 2.2
+SAME_AT = 0.4
+"""Intersection over union from which two regions are one object. Found on training images: two in
+five regions fewer than with .75, and no object less."""
+REACH = 1.5
 """Side of the window in which a region is decoded, over the region's own."""
 LEAST_FOREGROUND = 0.3
 """Regions with less foreground would not be kept, whatever the score of the decoder."""
@@ -95,7 +96,8 @@ class Region:
         if side > 2 * focus.WELL_SEEN[1]:
             center = self.point.y + 0.5, self.point.x + 0.5
         middle = center[0] * down, center[1] * across
-        return View(self.level, windows.square(middle, side, self.level.shape))
+        window = windows.square(middle, side, self.level.shape, windows.CLOSEST)
+        return View(self.level, window)
 
     @property
     def size_mismatch(self) -> float:

@@ -160,9 +160,7 @@ def answer(
 
     if previous is not None or not _only_hints(prompts):
         return finished((yield from there.decoded(model)))
-    ladder = _Ladder(
-        there, focus.ladder(levels, known, model.network.config), model.context
-    )
+    ladder = _Ladder(there, focus.ladder(levels, known, model.network.config), model.context)
     decoded = yield from ladder.decoded()
 
     def others() -> list[Prediction]:
@@ -247,11 +245,16 @@ class _Ladder:
         return best
 
     def others(self, model: CompactModel, answer: Decoded) -> Iterator[Decoded]:
-        """Decode the windows that lack; yield what differs from `answer` and from one another."""
+        """Decode the windows that lack; yield what differs from `answer` and from one another.
+
+        The surest is the first: of the orders tried on training images, the best of the first two
+        and of the first three are best in this one.
+        """
         lacking = self._lacking(len(self.candidates))
         if lacking:
             self.found.extend(_decoded(model, [self.there.drawn(lacking)])[0])
-        some = [answer, *(one for one in self._ranked() if (one.logits > 0).any())]
+        surest = sorted(self.found, key=certainty, reverse=True)
+        some = [answer, *(one for one in surest if (one.logits > 0).any())]
         some = [_keep_prompted(one, self.there.prompts) for one in some]
         alike = agreement(some) >= SAME
         taken = [0]

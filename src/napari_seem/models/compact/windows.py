@@ -195,7 +195,9 @@ def fine_centers(window: Window, axis: int) -> npt.NDArray[np.float64]:
     return window.origin[axis] + (np.arange(FINE_GRID) + 0.5) * window.side / FINE_GRID
 
 
-def cut(coarse: Tensor, fine: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+def cut(
+    coarse: Tensor, fine: Tensor, window: Window, grid: int = GRID
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Cut the window's part out of both feature maps, on the decoder's grids.
 
     Parameters
@@ -205,15 +207,18 @@ def cut(coarse: Tensor, fine: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     fine : (D, 2 h, 2 w)
         At stride 2.
     window : Window
+    grid : int
+        Cells of the decoder along the window; half of `GRID` is coarser, and takes a quarter of
+        the time.
 
     Returns
     -------
-    (C, GRID, GRID) and (D, FINE_GRID, FINE_GRID)
+    (C, grid, grid) and (D, 2 * grid, 2 * grid)
     """
     ratio = COARSE_STRIDE // FINE_STRIDE
     return (
-        _cut(coarse, window.row, window.col, window.cells, GRID),
-        _cut(fine, window.row * ratio, window.col * ratio, window.cells * ratio, FINE_GRID),
+        _cut(coarse, window.row, window.col, window.cells, grid),
+        _cut(fine, window.row * ratio, window.col * ratio, window.cells * ratio, ratio * grid),
     )
 
 

@@ -69,8 +69,9 @@ class Curve(QWidget):
         painter.drawText(inner, Qt.AlignmentFlag.AlignRight, f"{self.values[-1]:.3f}")
 
     def _points(self, inner: QRectF) -> list[QPointF]:
-        bottom = 0.0 if self._from_zero else min(self.values)
-        span = max(max(self.values) - bottom, 0.0 if self._from_zero else LEAST_RANGE) or 1.0
+        bottom, top = (0.0 if self._from_zero else min(self.values)), max(self.values)
+        missing = 0.0 if self._from_zero else max(0.0, LEAST_RANGE - (top - bottom))
+        bottom, span = bottom - missing / 2, (top - bottom + missing) or 1.0
         return [
             QPointF(
                 inner.left() + inner.width() * place,

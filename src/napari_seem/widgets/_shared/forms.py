@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import FileTrouble, NapariSeemError
+from ...models.in_context import Kind
 from ...viewer.stacks import axis_name, stack_axes
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
 MOST_SUGGESTIONS = 6
+ID_KINDS: dict[str, Kind] = {
+    "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
+}  # fmt: skip
+"""What the ids of labels may be, by words for people."""
 
 
 def with_ending(path: Path, ending: str) -> Path:

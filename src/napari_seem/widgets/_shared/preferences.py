@@ -23,9 +23,10 @@ class Preferences:
     """What the person chose: keys by method, device, and bytes for embeddings.
 
     `disk_folder` and `labels_folder` are empty for the default ones. `get_ready` is to load the
-    model, and encode what is shown, before the first click. `scheduler` is the address of
-    a cluster that encodes, or empty; `certificates` are its CA, certificate and key files, all or
-    none. `complaints` tells what was wrong there; keys keep their former meaning then.
+    model, and encode what is shown, before the first click. `steer` is to let accepted objects
+    steer the next one. `scheduler` is the address of a cluster that encodes, or empty;
+    `certificates` are its CA, certificate and key files, all or none. `complaints` tells what was
+    wrong there; keys keep their former meaning then.
     """
 
     keys: dict[str, str] = field(default_factory=lambda: keys_of(PRESETS[0]))
@@ -36,6 +37,7 @@ class Preferences:
     disk_folder: str = ""
     labels_folder: str = ""
     get_ready: bool = True
+    steer: bool = True
     scheduler: str = ""
     certificates: tuple[str, ...] = ()
     complaints: tuple[str, ...] = ()
@@ -73,9 +75,16 @@ def read_preferences() -> Preferences:
     return Preferences(
         keys, page.device, int(page.cache_megabytes) * MEGABYTE, bool(page.keep_on_disk),
         int(page.disk_megabytes) * MEGABYTE, str(page.disk_folder).strip(),
-        str(page.labels_folder).strip(), bool(page.get_ready), scheduler,
+        str(page.labels_folder).strip(), bool(page.get_ready), bool(page.steer), scheduler,
         certificates, (*complaints, *_twice(keys)),
     )  # fmt: skip
+
+
+def keep_preference(name: str, value: object) -> None:
+    """Change a setting of the page, which napari keeps, where there is a page."""
+    page = plugin_page()
+    if page is not None and getattr(page, name) != value:
+        setattr(page, name, value)
 
 
 def label_home(image: Any) -> Path:

@@ -29,9 +29,10 @@ from .._shared.runner import LatestRunner
 from .chosen_image import ChosenImage
 from .classes import Classes
 from .commits import Commits
+from .context import AcceptedBefore
 from .objects import ObjectWriter
 from .plane_sessions import PlaneSession, PlaneSessions, Question
-from .prompt_steps import PromptSteps
+from .prompt_steps import record_step
 from .turns import Turns
 from .unfinished import PromptLog, take_up
 
@@ -103,7 +104,8 @@ class Annotator(QObject):
         self.overwrite = False
         self.positive = True
         self.all_channels = False
-        self.sessions = PlaneSessions(model_cache, self.turns.compute)
+        self.accepted = AcceptedBefore(self)
+        self.sessions = PlaneSessions(model_cache, self.turns.compute, self.accepted.on_plane)
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self.targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
@@ -212,7 +214,7 @@ class Annotator(QObject):
             drawn = Drawn(prompt, work.plane)
             work.remember([drawn])
             layers.add(drawn)
-            self._prompts_changed(work)
+            record_step(self, work)
             self.turns.compute()
 
     def undo(self) -> None:
@@ -241,6 +243,7 @@ class Annotator(QObject):
         """Let go of the viewer; prompts are left to the next dock."""
         self.prompt_log.close()
         self.commits.close()
+        self.accepted.close()
         self.runner.close()
         self.turns.close()
         self.timeline.travelled.disconnect(self.say)
@@ -286,14 +289,8 @@ class Annotator(QObject):
             layers.show(work.plane, work.drawing())
             self.say(str(error), error=True)
             return
-        self._prompts_changed(work)
+        record_step(self, work)
         self.turns.compute()
-
-    def _prompts_changed(self, work: PlaneSession) -> None:
-        """A step was made in the prompts of a plane."""
-        self.timeline.record(PromptSteps(self, work))
-        self.prompt_log.changed.append(work)
-        self.prompt_log.soon.start()
 
     def travel(self, work: PlaneSession, step: Callable[[Session], None]) -> None:
         """Go a step back or forward in the prompts of a plane."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
     from ...models.base import Prediction
-    from ...session import Request
+    from ...models.turns import Request
     from .annotator import Annotator
     from .plane_sessions import PlaneSession
 
@@ -246,8 +246,8 @@ class Commits(QObject):
         request = session.request()
 
         def answer() -> Prediction:
-            known = session.prediction  # by a turn that ran when it was pressed
-            return request.run() if known is None else known
+            best = session.best  # by a turn that ran when it was pressed
+            return request.run() if best is None or session.prediction is None else best
 
         job = Job(
             answer, partial(self._on_answer, one, request), partial(self._on_failure, one),
@@ -256,8 +256,8 @@ class Commits(QObject):
         )  # fmt: skip
         annotator.runner.submit(job)
 
-    def _on_answer(self, one: PressedCommit, request: Request, prediction: Prediction) -> None:
-        one.work.session.deliver(request, prediction)
+    def _on_answer(self, one: PressedCommit, request: Request, best: Prediction) -> None:
+        one.work.session.deliver(request, best)
         if one in self.waiting:
             self._write_ready()
         elif one.work is self._annotator.work:
@@ -314,7 +314,8 @@ class Commits(QObject):
         document = workspace.document
         known = workspace.fields(work.question.model, work.known)
         command = Commit(
-            **known, **Commit.of_prompts(work.session.prompts), **self._identity(one, document),
+            **known, **Commit.of_prompts(work.session.prompts, work.session.choices),
+            **self._identity(one, document), **work.context_fields(),
             replaces=work.label_id is not None, overwrite=one.overwrite,
         )  # fmt: skip
         made: list[Change] = []

@@ -19,9 +19,10 @@ from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.keys import claim, let_go
 from .._shared.model_cache import model_cache_of
-from .._shared.preferences import Preferences, read_preferences
+from .._shared.preferences import Preferences, keep_preference, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
+from .alternatives import Alternatives
 from .annotator import Annotator
 from .committing import Committing
 from .hand import Hand
@@ -73,6 +74,8 @@ class AnnotateWidget(Dock):
         Teaches words by marked objects.
     hover : Hover
         Shows the mask under the mouse.
+    alternatives : Alternatives
+        Shows other answers to the same prompts.
     committing : Committing
         Writes objects, says what they are, and saves them.
     """
@@ -87,8 +90,11 @@ class AnnotateWidget(Dock):
         self.proposals = Proposals(self.annotator)
         self.adaptation = Adaptation(self.annotator)
         self.panel = Panel(TOOLS, self.preferences.keys)
+        self.panel.steer.setChecked(self.preferences.steer)
+        self.annotator.accepted.switch(self.preferences.steer)
         self.hand = Hand(self.annotator, self.panel, self.proposals, self._on_said)
         self.hover = Hover(self.annotator, self.hand, self.panel)
+        self.alternatives = Alternatives(self.annotator)
         self.committing = Committing(self.annotator, self.panel)
         self.looks = WindowChoice(self.annotator, self.panel.look)
         self.ahead = EmbedAhead(self.annotator, self.panel)
@@ -120,6 +126,7 @@ class AnnotateWidget(Dock):
             "toggle_polarity": self.toggle_polarity, "toggle_preview": self.toggle_preview,
             "toggle_hover": self.panel.hover.toggle, "commit": self.commit, "clear": self.clear,
             "recompute": self.annotator.chosen.answer_again,
+            "next_answer": self.alternatives.step,
             "next_class": self.annotator.classes.step,
             "go_on": self.committing.go_on, "save": self.committing.save,
             **{f"use_{tool}": partial(self.use_tool, tool) for tool in TOOLS},
@@ -210,6 +217,7 @@ class AnnotateWidget(Dock):
         """Unbind keys, disconnect from the viewer, hide prompts and preview; the labels stay."""
         let_go(self)
         self.hover.close()
+        self.alternatives.close()
         self.hand.close()
         self.annotator.layers_changed.disconnect(self._refresh_layers)
         self.annotator.timeline.changed.disconnect(self._on_timeline)
@@ -227,6 +235,7 @@ class AnnotateWidget(Dock):
         panel.tool_chosen.connect(self.use_tool)
         panel.positive.toggled.connect(annotator.set_positive)
         panel.hover.toggled.connect(self.hover.switch)
+        panel.steer.toggled.connect(self._on_steer)
         panel.overwrite.toggled.connect(partial(setattr, annotator, "overwrite"))
         panel.channels.toggled.connect(
             lambda wanted: annotator.choose_model(annotator.model_name, wanted)
@@ -234,7 +243,7 @@ class AnnotateWidget(Dock):
         on_click((
             (panel.clear, self.clear), (panel.undo, annotator.undo),
             (panel.redo, annotator.redo), (panel.find_word, self.find_word),
-            (panel.take_all, self.take_all),
+            (panel.take_all, self.take_all), (panel.answers, self.alternatives.step),
         ))  # fmt: skip
         panel.word.returnPressed.connect(without_arguments(self.find_word))
         panel.suggested.connect(self.find_word)
@@ -271,7 +280,12 @@ class AnnotateWidget(Dock):
         self._bind_keys()
         self._complain()
         self.panel.set_keys(self.preferences.keys)
+        self.panel.steer.setChecked(self.preferences.steer)
         self._apply_capabilities()
+
+    def _on_steer(self, on: bool) -> None:
+        self.annotator.accepted.switch(on)
+        keep_preference("steer", on)
 
     def _complain(self) -> None:
         for complaint in self.preferences.complaints:
@@ -286,6 +300,7 @@ class AnnotateWidget(Dock):
         self.hand.look()
 
     def _on_model(self, name: str) -> None:
+        self.alternatives.expect_model()
         self.annotator.choose_model(name)
         self._apply_capabilities()
 
@@ -310,13 +325,8 @@ class AnnotateWidget(Dock):
         if work is None or not work.session.prompts:
             self.panel.clear_status()
 
-    def _on_answer(self, prediction: Prediction) -> None:
-        work = self.annotator.work
-        turn = work.session.turn if work else 0
-        self.panel.show_status(
-            turn, self.annotator.turns.last_ms, prediction.score, prediction.label
-        )
-        self.panel.message.say(self.hand.covered)
+    def _on_answer(self, _: Prediction) -> None:
+        self.panel.message.say(self.hand.covered or self.alternatives.remark())
 
     def _on_changed(self) -> None:
         work = self.annotator.work
@@ -331,7 +341,15 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
-        if not (session and session.prompts):
+        self.panel.show_answers(*self.alternatives.shown)
+        answer = session.prediction if session else None
+        if session and answer:
+            number = f"answer {session.chosen + 1}" if session.chosen else ""
+            self.panel.show_status(
+                session.turn, self.annotator.turns.last_ms, answer.score, answer.label,
+                [number, self.annotator.accepted.words()],
+            )  # fmt: skip
+        elif not (session and session.prompts):
             self.panel.clear_status()
         if work and work.name and not self.panel.name.text():
             self.panel.name.setText(work.name)

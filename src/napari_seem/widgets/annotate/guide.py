@@ -16,6 +16,9 @@ inside it. The mask appears at once.</li>
 <li>Wrong in places? Add prompts where it should or should not be: the buttons
 <b>+ object</b> and <b>&minus; not object</b>, or right click (Ctrl+click) with the point
 tool. Prompts are ordinary napari layers: move and delete them there.</li>
+<li>The object is another one, such as the cell instead of its nucleus? The button
+<b>answer 1 of 3</b>, its key, or Shift and the mouse wheel show the next answer to the same
+prompts.</li>
 <li><b>Commit</b> writes it into the labels layer, as an object of the <b>class</b> that is chosen.
 You need not wait for the mask: press it, and click on the next object. Ctrl+Z takes steps back, the
 last one first; napari's own brush edits what is written.</li>
@@ -35,6 +38,7 @@ def keyboard_map(keys: Mapping[str, str]) -> str:
     rows = [(keys[action.method], action.title) for action in ACTIONS]
     rows += [("Ctrl+Z", "Undo the last step, whichever layer is selected"),
              ("Ctrl+Shift+Z", "Redo it"),
+             ("Shift+wheel", "Next or former answer to the same prompts"),
              ("Right click", "A negative point (point tool)")]  # fmt: skip
     cells = "".join(
         f"<tr><td><b>{key}</b>&nbsp;&nbsp;</td><td>{what}</td></tr>" for key, what in rows

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject
 from ...commands.models import KnownPlane
 from ...errors import InvalidPrompt, NapariSeemError
 from ...models.base import Capability, Model
+from ...models.context import Context
 from ...prompts import Prompt
 from ...viewer.drawn import drawn_point
 from ...viewer.preview import Preview
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
+    from ...models.turns import Request
     from ...planes import Plane
-    from ...session import Request
     from .turns import Foreseen
 
 EVERY, REST = 100, 300
@@ -59,6 +60,10 @@ class Situation:
     model : Model
     prompts : tuple of Prompt
         Those of the object in the making.
+    choices : tuple of int
+        Which of the answers to them were chosen.
+    context : Context
+        What was accepted before.
     positive : bool
         What the dock is set to.
     """
@@ -69,6 +74,8 @@ class Situation:
     known: KnownPlane
     model: Model | None
     prompts: tuple[Prompt, ...]
+    choices: tuple[int, ...]
+    context: Context
     positive: bool
 
 
@@ -221,10 +228,16 @@ class Hover(QObject):
         if image is None or plane is None or image not in self._viewer.layers:
             return None
         question, work = annotator.question(image), annotator.work
+        if work is not None and work.session.prompts:
+            prompts, choices = work.session.prompts, work.session.choices
+            context = work.context
+        else:
+            prompts, choices = (), ()
+            context = annotator.accepted.on_plane(image, plane)
         return Situation(
             image, plane, question, annotator.sessions.known(plane, question.input),
             annotator.model_cache.loaded(question.model),
-            () if work is None else work.session.prompts, annotator.positive,
+            prompts, choices, context, annotator.positive,
         )  # fmt: skip
 
     def _ask(self) -> None:
@@ -324,9 +337,10 @@ class Hover(QObject):
         asked, answer = self._answer
         there = asked.situation
         same = (
-            asked.request.prompts == request.prompts
+            (asked.request.prompts, asked.request.choices) == (request.prompts, request.choices)
             and (there.image, there.plane.key()) == (work.image, work.plane.key())
             and (there.question, there.known) == (work.question, work.known)
+            and there.context == work.context
             and there.model is self._annotator.model_cache.loaded(there.question.model)
             and not uses_parts(asked.request.resolve)
         )

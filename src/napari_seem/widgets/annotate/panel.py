@@ -66,10 +66,12 @@ class Panel(QWidget):
         self._make_words()
         self._make_commit()
         self.status, self.message, self.help = QLabel(), Message(), QLabel()
+        self.status.setWordWrap(True)
         self._guess = self.preparation = ""
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
+        self.show_answers(0, 0)
         self.show_channels(0)
         self.show_proposals(0, 0)
         self.show_tool("point")
@@ -124,11 +126,26 @@ class Panel(QWidget):
         self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
 
-    def show_status(self, turn: int, ms: float, score: float, label: str | None) -> None:
-        """Show what the last turn was, and the model's guess of a name to be taken by a click."""
-        guess = f' · <a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
+    def show_answers(self, number: int, count: int) -> None:
+        """Show which of the answers to the prompts counts, from 1, and how many there are.
+
+        `number` is 0 without prompts, `count` is 0 until it is known.
+        """
+        text = f"answer {number}" + (f" of {count}" if count else "")
+        self.answers.setText("one answer" if count == 1 else text if number else "answers")
+        self.answers.setEnabled(number > 0 and count != 1)
+
+    def show_status(
+        self, turn: int, ms: float, score: float, label: str | None, notes: Sequence[str] = ()
+    ) -> None:
+        """Show what the last turn was, what there is to say of it, and a guess to be clicked.
+
+        `notes` that are empty are left out.
+        """
+        guess = f'<a style="color: #8ab4f8" href="name">{escape(label)}?</a>' if label else ""
         self._guess = label or ""
-        self.status.setText(f"turn {turn} · {ms:.0f} ms · score {score:.2f}{guess}")
+        facts = [f"turn {turn}", f"{ms:.0f} ms", f"score {score:.2f}", *notes, guess]
+        self.status.setText(" · ".join(fact for fact in facts if fact))
         self.status.setToolTip("Click the model's guess to take it as the name" if label else "")
 
     def clear_status(self) -> None:
@@ -176,6 +193,8 @@ class Panel(QWidget):
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         self.hover = QCheckBox("hover")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+        self.answers = QPushButton()
+        self.answers.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -222,6 +241,11 @@ class Panel(QWidget):
             "Fit the model to the objects on this plane, so that first clicks on others of their "
             "kind do better; press again to undo it"
         )
+        self.steer = QCheckBox("steer by accepted objects")
+        self.steer.setToolTip(
+            "Where a click leaves open how large its object is, the sizes of the objects accepted "
+            "before, of the active class, weigh in"
+        )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
             button.setToolTip(f"Prompts, objects, strokes and names, the last one first [{keys}]")
@@ -240,7 +264,8 @@ class Panel(QWidget):
         for number, button in enumerate(self.tools.values()):
             grid.addWidget(button, number // 3, number % 3)
         column.addLayout(grid)
-        column.addLayout(row(self.positive, self.negative, self.hover))
+        column.addLayout(row(self.positive, self.negative))
+        column.addLayout(row(self.hover, self.answers))
         column.addWidget(_rule())
         column.addLayout(row(self.word, self.find_word, self.teach, stretch=0))
         self._teach_place = QVBoxLayout()
@@ -255,6 +280,7 @@ class Panel(QWidget):
         column.addLayout(row(self.commit, self.clear, stretch=0))
         column.addLayout(row(self.go_on, self.save, stretch=0))
         column.addLayout(row(self.undo, self.redo))
+        column.addWidget(self.steer)
         column.addWidget(self.learn)
         self.extra = QVBoxLayout()
         column.addLayout(self.extra)
@@ -270,6 +296,8 @@ class Panel(QWidget):
             button.setToolTip(self._tip("toggle_polarity", "Next prompt: on the object, or not"))
         tip = "Show the mask that a click would give, where the mouse is; nothing is written"
         self.hover.setToolTip(self._tip("toggle_hover", tip))
+        tip = "Show the next answer to the same prompts; Shift and the wheel do so on the image"
+        self.answers.setToolTip(self._tip("next_answer", tip))
         self.word.setToolTip(
             self._tip("use_word", "What to propose on this plane; every object, if empty")
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...commands.models import KnownPlane, ModelCache
 from ...embeddings import content_key
+from ...models.context import Context, in_context_of
 from ...planes import Plane
 from ...session import Session
 from ...sources.source import ImageInput, PlaneSource
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
     from ...models.base import Embedding, Model
+    from ...models.turns import Request
     from ...prompts import Prompt
-    from ...session import Request
 
 ENDED = 1000
 """Ended sessions of an image that undo can bring back; a timeline has as many steps."""
@@ -58,6 +59,8 @@ class PlaneSession:
     label_id : int or None
         Id of the object that was picked up again; None for a new one.
     name : str
+    context : Context
+        What was accepted before this object was begun.
     displaced : PlaneSession or None
         What was begun in its place after it was committed, where undo brought it back.
     """
@@ -70,11 +73,16 @@ class PlaneSession:
     drawn: dict[str, Drawn] = field(default_factory=dict)
     label_id: int | None = None
     name: str = ""
+    context: Context = field(default_factory=Context)
     displaced: PlaneSession | None = None
 
     def drawing(self) -> list[Drawn]:
         """The session's prompts as they stand in the layers."""
         return [self.drawn[prompt.uid] for prompt in self.session.prompts]
+
+    def context_fields(self) -> dict[str, Any]:
+        """What a `Commit` says of the context."""
+        return {"context": self.context.to_dict()} if self.context.steers else {}
 
     def remember(self, drawn: list[Drawn]) -> None:
         """Know how prompts stand in the layers."""
@@ -91,6 +99,8 @@ class Resolver:
     known : KnownPlane
     in_parts : bool
         A plane that is not encoded may be answered from the parts that turns look at.
+    context : Context, optional
+        What was accepted before.
 
     Attributes
     ----------
@@ -99,16 +109,18 @@ class Resolver:
     """
 
     def __init__(
-        self, models: ModelCache, model: str, known: KnownPlane, in_parts: bool = True
-    ) -> None:
+        self, models: ModelCache, model: str, known: KnownPlane, in_parts: bool = True,
+        context: Context | None = None,
+    ) -> None:  # fmt: skip
         self._models, self._model, self._known, self._in_parts = models, model, known, in_parts
+        self._context = context
         self.used_parts = False
 
     def __call__(self) -> tuple[Model, Embedding]:
         """Open the plane."""
         on_part = self._note_part if self._in_parts else None
         plane = self._models.open(self._model, self._known, on_part=on_part)
-        return plane.model, plane.embedding
+        return in_context_of(plane.model, self._context), plane.embedding
 
     def _note_part(self) -> None:
         self.used_parts = True
@@ -129,10 +141,15 @@ class PlaneSessions:
     models : ModelCache
     outdated : callable
         Called without arguments when an image has other pixels.
+    context : callable
+        Gives what was accepted before for an object that is begun on a plane of an image.
     """
 
-    def __init__(self, models: ModelCache, outdated: Callable[[], None]) -> None:
-        self._models, self._outdated = models, outdated
+    def __init__(
+        self, models: ModelCache, outdated: Callable[[], None],
+        context: Callable[[Image, Plane], Context],
+    ) -> None:  # fmt: skip
+        self._models, self._outdated, self._context = models, outdated, context
         self._sessions: dict[Image, dict[Any, PlaneSession]] = {}
         self._ended: dict[Image, deque[PlaneSession]] = {}
         self._answered: deque[PlaneSession] = deque()
@@ -152,19 +169,25 @@ class PlaneSessions:
         known = self.known(plane, question.input)
         if found.question != question or found.known is not known:
             found.question, found.known = question, known
-            found.session.ask_anew(Resolver(self._models, question.model, known))
+            found.session.ask_anew(self._resolver(found))
         return found
 
     def begin(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
         """What was begun on a plane; begun now where nothing was."""
         found = self.at(image, plane, question)
         if found is None:
-            known = self.known(plane, question.input)
-            resolve = Resolver(self._models, question.model, known)
-            session = Session.deferred(known.source.shape, resolve)
-            found = PlaneSession(image, plane, question, known, session)
+            found = self._begun(image, plane, question)
             self._sessions.setdefault(image, {})[plane.key()] = found
+        elif not found.session.prompts:
+            self.steer(found)
         return found
+
+    def steer(self, one: PlaneSession) -> None:
+        """Let an object be steered by what is accepted now; its prompts are answered anew."""
+        context = self._context(one.image, one.plane)
+        if context != one.context:
+            one.context = context
+            one.session.ask_anew(self._resolver(one))
 
     def end(self, image: Image, plane: Plane) -> None:
         """End what was begun on a plane; who knows the session can put it back."""
@@ -176,7 +199,7 @@ class PlaneSessions:
         if len(self._answered) > ANSWERED:
             old = self._answered.popleft()
             if old not in self and old not in self._answered:
-                old.session.ask_anew(old.session.resolve)
+                old.session.ask_anew(old.session.resolve, same=True)
 
     def put_back(self, one: PlaneSession) -> bool:
         """Bring a session back that was ended, where nothing else was begun on its plane.
@@ -222,14 +245,13 @@ class PlaneSessions:
         InvalidPrompt
             The prompt lies outside of the plane.
         """
-        found, known = self.at(image, plane, question), self.known(plane, question.input)
-        if found is None:
-            resolve = Resolver(self._models, question.model, known)
-            session = Session.deferred(known.source.shape, resolve)
+        found = self.at(image, plane, question)
+        if found is None or not found.session.prompts:
+            session = self._begun(image, plane, question).session
         else:
             session = copy(found.session)
             if uses_parts(session.resolve):  # which a turn on an encoded plane settles first
-                session.ask_anew(Resolver(self._models, question.model, known, in_parts=False))
+                session.ask_anew(self._resolver(found, in_parts=False), same=True)
         session.push(prompt)
         return session.request()
 
@@ -244,7 +266,7 @@ class PlaneSessions:
         """
         if not uses_parts(one.session.resolve):
             return False
-        one.session.ask_anew(Resolver(self._models, one.question.model, one.known, in_parts=False))
+        one.session.ask_anew(self._resolver(one, in_parts=False), same=True)
         return True
 
     def forget(self, image: Image) -> None:
@@ -264,6 +286,16 @@ class PlaneSessions:
         self._sessions.clear()
         self._ended.clear()
         self._answered.clear()
+
+    def _begun(self, image: Image, plane: Plane, question: Question) -> PlaneSession:
+        """An object that nobody has given prompts for."""
+        known, context = self.known(plane, question.input), self._context(image, plane)
+        resolve = Resolver(self._models, question.model, known, context=context)
+        session = Session.deferred(known.source.shape, resolve)
+        return PlaneSession(image, plane, question, known, session, context=context)
+
+    def _resolver(self, one: PlaneSession, in_parts: bool = True) -> Resolver:
+        return Resolver(self._models, one.question.model, one.known, in_parts, one.context)
 
     def _watch(self, given: ModelInput) -> None:
         for layer in given.layers:

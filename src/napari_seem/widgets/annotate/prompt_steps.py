@@ -57,6 +57,13 @@ class PromptSteps(_Steps):
             show_work(self._annotator, work)
 
 
+def record_step(annotator: Annotator, work: PlaneSession) -> None:
+    """Note that a step was made in the prompts of a plane, in the timeline and in the log."""
+    annotator.timeline.record(PromptSteps(annotator, work))
+    annotator.prompt_log.changed.append(work)
+    annotator.prompt_log.soon.start()
+
+
 class Cleared(_Steps):
     """That the prompts of a plane were cleared, as a step of the viewer's timeline."""
 

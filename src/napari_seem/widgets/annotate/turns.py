@@ -18,7 +18,7 @@ from .plane_sessions import uses_parts
 
 if TYPE_CHECKING:
     from ...models.base import Prediction
-    from ...session import Request
+    from ...models.turns import Request
     from .annotator import Annotator
     from .plane_sessions import PlaneSession
 
@@ -142,15 +142,15 @@ class Turns:
             self.compute()
 
     def _on_answer(
-        self, work: PlaneSession, request: Request, started: float, prediction: Prediction
+        self, work: PlaneSession, request: Request, started: float, best: Prediction
     ) -> None:
-        if not work.session.deliver(request, prediction):
+        if not work.session.deliver(request, best):
             return  # a newer request waits
         self.held.release()
         self.last_ms = (time.perf_counter() - started) * 1e3
         if work is self._annotator.work and self._annotator.plane is not None:
             self._show(work)
-            self._annotator.answered.emit(prediction)
+            self._annotator.answered.emit(work.session.prediction)
             if uses_parts(work.session.resolve):
                 self._annotator.answered_in_part.emit()
 

@@ -91,16 +91,24 @@ def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> dict[str, Any
     work = next(filter(is_here, annotator.sessions), None)
     line: dict[str, Any] = {"plane": plane.to_dict(), "prompts": []}
     if work is not None:
-        prompts = prompts_to_dict(work.session.prompts)
-        line |= {"prompts": prompts, "label_id": work.label_id, "name": work.name}
+        line |= _asked(work) | {"label_id": work.label_id, "name": work.name}
     waiting = [
         {
-            "prompts": prompts_to_dict(one.work.session.prompts), "name": one.name,
-            "concept": one.concept, "label_id": one.label_id or one.work.label_id,
+            **_asked(one.work), "name": one.name, "concept": one.concept,
+            "label_id": one.label_id or one.work.label_id,
         }
         for one in annotator.commits.waiting if is_here(one.work)
     ]  # fmt: skip
     return line | ({"waiting": waiting} if waiting else {})
+
+
+def _asked(work: PlaneSession) -> dict[str, Any]:
+    """The prompts of an object, and which answers to them of which model were chosen."""
+    session = work.session
+    line: dict[str, Any] = {"prompts": prompts_to_dict(session.prompts)}
+    if any(session.choices):
+        line |= {"answers": list(session.choices), "model": work.question.model}
+    return line
 
 
 def take_up(annotator: Annotator) -> None:
@@ -147,5 +155,6 @@ def _drawn(
     work = annotator.sessions.begin(image, plane, annotator.question(image))
     work.label_id, work.name = line.get("label_id"), line.get("name") or ""
     work.remember([drawn_again(prompt, plane) for prompt in prompts])
-    work.session.replace(tuple(prompts))
+    same = line.get("model") == work.question.model and len(prompts) == len(line["prompts"])
+    work.session.replace(tuple(prompts), tuple(map(int, line["answers"])) if same else ())
     return work

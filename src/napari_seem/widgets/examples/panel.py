@@ -12,9 +12,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.base import Capability
-from ...models.in_context import Kind
 from .._shared.curve import Curve
-from .._shared.forms import form, row, set_tips
+from .._shared.forms import ID_KINDS, form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .._shared.model_box import ModelBox
@@ -22,9 +21,6 @@ from .strip import ExampleStrip
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files…"
 LOSS = "Loss: how much the model's labels of the examples differ from yours"
-KINDS: dict[str, Kind] = {
-    "classes: ids are kept": "semantic", "objects of one kind, numbered": "instance",
-}  # fmt: skip
 
 
 class ExamplesPanel(QWidget):
@@ -34,7 +30,7 @@ class ExamplesPanel(QWidget):
         super().__init__()
         self.image, self.labels = image_and_labels()
         self.kind = ComboBox(
-            label="Ids are", choices=list(KINDS.items()),
+            label="Ids are", choices=list(ID_KINDS.items()),
             tooltip="Whether the ids are classes, or objects that are all of one kind",
         )  # fmt: skip
         self.targets = ComboBox(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
+from ...models import own
 from ...models.base import Capability
 from ...models.registry import ModelSpec
+from .._shared.forms import on_click, row
 
 WORDS = {
     Capability.POINT: "points", Capability.BOX: "boxes", Capability.POLYGON: "lassos",
@@ -49,13 +52,13 @@ class ModelCard(QFrame):
         self.download.clicked.connect(lambda: self.wanted.emit(spec.name))
         self.choose.clicked.connect(lambda: self.file_wanted.emit(spec.name))
         self.copy_path.clicked.connect(self._copy_path)
-        column, row = QVBoxLayout(self), QHBoxLayout()
+        self.column, buttons = QVBoxLayout(self), QHBoxLayout()
         for button in (self.download, self.choose, self.copy_path):
-            row.addWidget(button)
-        row.addStretch(1)
+            buttons.addWidget(button)
+        buttons.addStretch(1)
         for label in (self.title, self.facts, self.weights):
-            column.addWidget(label)
-        column.addLayout(row)
+            self.column.addWidget(label)
+        self.column.addLayout(buttons)
         self.refresh()
 
     def refresh(self) -> None:
@@ -90,6 +93,58 @@ class ModelCard(QFrame):
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(str(self.spec.weights.located() or self.spec.weights.path))
+
+
+class OwnCard(ModelCard):
+    """A fine-tuned model that a person keeps; says what they want done with it.
+
+    Attributes
+    ----------
+    rename_wanted, share_wanted, remove_wanted : Signal(str)
+        Carry the model's name.
+    """
+
+    rename_wanted = Signal(str)
+    share_wanted = Signal(str)
+    remove_wanted = Signal(str)
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        self.facts.setText(f"{spec.description}{_made(spec)}")
+        self.rename, self.share = QPushButton("Rename…"), QPushButton("Share…")
+        self.remove = QPushButton("Remove…")
+        self.share.setToolTip("Save the weights as one file, for other people and machines")
+        wanted = (
+            (self.rename, self.rename_wanted), (self.share, self.share_wanted),
+            (self.remove, self.remove_wanted),
+        )  # fmt: skip
+        on_click((button, partial(signal.emit, spec.name)) for button, signal in wanted)
+        self.column.addLayout(row(self.rename, self.share, self.remove))
+
+    def refresh(self) -> None:
+        """Look whether the weights are still there."""
+        super().refresh()
+        self.download.hide()
+        self.choose.hide()
+
+
+def _made(spec: ModelSpec) -> str:
+    """When and from what a fine-tuned model was made, and the figures, as rich text."""
+    facts = own.provenance(spec.weights.path)
+    try:
+        made, begun = facts["made"][:10], facts["from"]
+        before, after = (
+            f"{figures['iou_at_1']:.2f}, {figures['box']:.2f}, {figures['noc_at_85']:.1f}"
+            for figures in (facts["before"], facts["after"])
+        )
+        return (
+            f"<br>Made on {made} in {facts['minutes']:g} min from {begun['name']} "
+            f"({begun['sha256'][:8]}). {facts['held_out']['objects']} held-out objects "
+            f"({facts['held_out']['how']}): IoU after one click, IoU by a box, and clicks to .85 "
+            f"were {before}, and are {after}."
+        )
+    except (KeyError, TypeError, ValueError):
+        return ""
 
 
 def prompts_of(spec: ModelSpec) -> str:

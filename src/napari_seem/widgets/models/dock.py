@@ -9,11 +9,20 @@ from pathlib import Path
 import napari
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...models.registry import MODELS, ModelSpec, available_devices, check_file, remember_file
 from .._shared.dock import Dock
+from .._shared.events import later
 from .._shared.forms import row
 from .._shared.message import notify
 from .._shared.model_cache import ModelCache, model_cache_of
@@ -22,6 +31,8 @@ from .._shared.runner import Job, LatestRunner, report_crash
 from .card import ModelCard
 from .disk_row import DiskRow
 from .downloads import Download, Fetch, fetched
+from .finetune import FineTune
+from .own_models import OwnModels
 
 REFRESH_MS = 1000
 
@@ -36,22 +47,28 @@ class ModelsWidget(Dock):
     model_cache : ModelCache, optional
         Models and encoded images; by default those of the viewer's docks.
     specs : sequence of ModelSpec, optional
+        The models of the package; by default all.
     fetch : callable, optional
         See `Download`.
     """
 
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, model_cache: ModelCache | None = None,
-        specs: Sequence[ModelSpec] = tuple(MODELS.values()), fetch: Fetch = fetched,
+        specs: Sequence[ModelSpec] | None = None, fetch: Fetch = fetched,
     ) -> None:  # fmt: skip
         super().__init__(napari_viewer)
         self.model_cache = model_cache or model_cache_of(self.viewer)
-        self.cards = {spec.name: ModelCard(spec) for spec in specs}
+        every = [spec for spec in MODELS.values() if spec.weights.folder is None]
+        self.cards = {spec.name: ModelCard(spec) for spec in (every if specs is None else specs)}
         self.device, self.cache = QComboBox(), QLabel()
         self.clear_cache = QPushButton("Clear")
         self.disk = DiskRow(self.model_cache.cache.store)
         self.transfer = Download(self, fetch)
         self.checking = LatestRunner(self)
+        self.own = OwnModels(self.viewer, self.model_cache, self.checking, self)
+        self.add_own, self.unfold = QPushButton("Add a model of others…"), QToolButton()
+        self.tune = FineTune(self.viewer, self.model_cache)
+        self._listing = later(self, 0, self._look_for_labels)
         self._arrange()
         self._connect()
         self._offer_devices(("auto", "cpu"))
@@ -117,6 +134,7 @@ class ModelsWidget(Dock):
         """Stop a download; what has arrived stays."""
         self.transfer.cancel()
         self.checking.close()
+        self.tune.close_down()
         self._timer.stop()
 
     def _arrange(self) -> None:
@@ -130,10 +148,30 @@ class ModelsWidget(Dock):
         column.addLayout(row(QLabel("Device"), self.device))
         column.addLayout(row(self.cache, self.clear_cache, stretch=0))
         column.addWidget(self.disk)
+        self.unfold.setText("Fine-tune on labels of your own")
+        self.unfold.setToolTip("Train a model further on what is labelled in the viewer")
+        self.unfold.setCheckable(True)
+        self.unfold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.add_own.setToolTip("Keep a fine-tuned model that somebody shared as a file")
+        column.addLayout(row(self.unfold, self.add_own, stretch=0))
+        column.addWidget(self.tune)
+        column.addLayout(self.own.column)
         for card in self.cards.values():
             column.addWidget(card)
         column.addStretch(1)
-        self.place(inner, self.transfer.progress, self.checking.progress)
+        self._fold(False)
+        progress = (self.transfer, self.checking, self.tune.tuning.steps, self.tune.labelled.steps)
+        self.place(inner, *(one.progress for one in progress))
+
+    def _fold(self, opened: bool) -> None:
+        """Show or hide *Fine-tune*."""
+        self.unfold.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.tune.setVisible(opened)
+        self._look_for_labels()
+
+    def _look_for_labels(self) -> None:
+        if self.unfold.isChecked():
+            self.tune.look()
 
     def _connect(self) -> None:
         for card in self.cards.values():
@@ -141,6 +179,11 @@ class ModelsWidget(Dock):
             card.file_wanted.connect(self.choose_file)
         self.transfer.ended.connect(self._on_end)
         self.clear_cache.clicked.connect(self.empty_cache)
+        self.unfold.toggled.connect(self._fold)
+        self.add_own.clicked.connect(lambda _: self.own.add())
+        self.tune.installed.connect(self.own.take_up)
+        layers = self.viewer.layers.events
+        self.events.follow(lambda _: self._listing.start(), layers.inserted, layers.removed)
         self.device.textActivated.connect(self._use_device)
 
     def _on_end(self, name: str, problem: str) -> None:

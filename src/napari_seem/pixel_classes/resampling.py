@@ -1,0 +1,58 @@
+"""Feature maps read at pixels of the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ..models.pixel_features import FeatureMap
+from ..sources.frames import Area
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def sampled(
+    one: FeatureMap, rows: npt.NDArray[np.intp], columns: npt.NDArray[np.intp]
+) -> FloatArray:
+    """Return the features of some pixels of the image, bilinearly: float32 (N, C)."""
+    (top, bottom, down), (left, right, across) = (
+        _between(where, scale, size)
+        for where, scale, size in zip((rows, columns), one.scale, one.values.shape[1:], strict=True)
+    )
+    values = one.values
+    upper = values[:, top, left] * (1 - across) + values[:, top, right] * across
+    lower = values[:, bottom, left] * (1 - across) + values[:, bottom, right] * across
+    return (upper * (1 - down) + lower * down).T
+
+
+def resampled(one: FeatureMap, area: Area) -> FloatArray:
+    """Return the features of an area (y0, x0, y1, x1) of the image: float32 (C, h, w)."""
+    y0, x0, y1, x1 = area
+    if one.scale == (1.0, 1.0):
+        return one.values[:, y0:y1, x0:x1].astype(np.float32)
+    top, bottom, down = _between(np.arange(y0, y1), one.scale[0], one.values.shape[1])
+    left, right, across = _between(np.arange(x0, x1), one.scale[1], one.values.shape[2])
+    first = int(top[0])
+    band = one.values[:, first : int(bottom[-1]) + 1].astype(np.float32)
+    wide = band[..., left] * (1 - across) + band[..., right] * across
+    weight = down[:, None]
+    return wide[:, top - first] * (1 - weight) + wide[:, bottom - first] * weight
+
+
+def _between(
+    where: npt.NDArray[np.intp], scale: float, size: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
+    """Return the cells before and after some pixels along an axis, and the latter's weight."""
+    place = np.clip((where + 0.5) * scale - 0.5, 0, size - 1)
+    first = place.astype(np.intp)
+    return first, np.minimum(first + 1, size - 1), (place - first).astype(np.float32)
+
+
+def strips(area: Area, most: int) -> Iterator[Area]:
+    """Cut an area (y0, x0, y1, x1) into strips of at most `most` pixels, or of one row."""
+    y0, x0, y1, x1 = area
+    rows = max(1, most // (x1 - x0))
+    for top in range(y0, y1, rows):
+        yield top, x0, min(y1, top + rows), x1

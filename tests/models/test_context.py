@@ -1,0 +1,150 @@
+"""What was accepted before steers first answers, by the sizes alone."""
+
+from __future__ import annotations
+
+import json
+from copy import copy
+
+import numpy as np
+import pytest
+from discs import DiscModel
+
+import napari_seem as ns
+from napari_seem.models.context import in_context_of
+
+
+def cone():
+    """A bright spot that fades all the way: nothing says how large the object is."""
+    rows, cols = np.mgrid[:160, :160]
+    return (220 - 1.6 * np.hypot(rows - 80, cols - 80)).clip(0).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return ns.load_model("compact", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def embedding(model):
+    return model.encode(cone())
+
+
+def test_few_objects_and_slips_change_nothing():
+    assert not ns.Context().steers
+    assert not ns.Context.of_areas([100, 120]).steers
+    assert not ns.Context.of_areas([100, 120, 3, 0, 1, np.nan]).steers
+    assert ns.Context.of_areas([100, 120]).bonus(5) == 0
+
+
+def test_more_objects_and_more_alike_weigh_more():
+    few, many = ns.Context.of_areas([100] * 3), ns.Context.of_areas([100] * 30)
+    mixed = ns.Context.of_areas([10_000, 16] * 15)
+    assert many.weight > few.weight > 0
+    assert many.weight > mixed.weight > 0
+    assert many.bonus(100) == pytest.approx(0, abs=1e-4)
+    assert (
+        many.bonus(400)
+        == pytest.approx(many.bonus(25), abs=1e-3)
+        == pytest.approx(-2 * many.weight, abs=1e-3)
+    )
+
+
+def test_a_context_survives_json_and_names_what_is_wrong():
+    context = ns.Context.of_areas([90, 100, 170])
+    assert ns.Context.from_dict(json.loads(json.dumps(context.to_dict()))) == context
+    with pytest.raises(ns.InvalidArgument, match="count"):
+        ns.Context.from_dict({"mean": 3})
+    with pytest.raises(ns.InvalidArgument, match="areas"):
+        ns.Context.of_areas(["large"])
+
+
+def test_objects_of_other_images_count_while_there_are_few_and_weigh_half():
+    here, there = [100, 110], [400, 420, 440]
+    assert ns.Context.of_areas(here, there).elsewhere
+    alike = [100] * 6
+    assert ns.Context.of_areas([], alike).weight == ns.Context.of_areas(alike).weight / 2
+    assert ns.Context.of_areas([*here, 120], there) == ns.Context.of_areas([*here, 120])
+    assert not ns.Context.of_areas(here, [400][:0]).steers
+
+
+def test_the_size_is_that_of_coarser_pixels():
+    assert ns.Context.of_areas([400] * 3).at_scale(2) == ns.Context.of_areas([100] * 3)
+
+
+def answers_by_size(model, embedding, click):
+    """The answers that are given where each size was accepted before."""
+    areas = {}
+    for side in (6, 12, 24, 48, 96):
+        steered = model.with_context(ns.Context.of_areas([side**2] * 40))
+        areas[side] = int(steered.predict(embedding, [click]).mask.sum())
+    return areas
+
+
+def test_a_click_is_answered_in_the_size_that_was_accepted(model, embedding):
+    click = ns.Point(80, 80)
+    plain = model.predict(embedding, [click])
+    areas = answers_by_size(model, embedding, click)
+    assert sorted(areas.values()) == list(areas.values())
+    assert areas[96] > areas[6]
+    assert np.array_equal(model.predict(embedding, [click]).mask, plain.mask)
+    again = model.with_context(ns.Context.of_areas([96**2] * 40)).with_context(None)
+    assert np.array_equal(again.predict(embedding, [click]).mask, plain.mask)
+
+
+def test_boxes_and_later_turns_say_the_size_themselves(model, embedding):
+    steered = model.with_context(ns.Context.of_areas([96**2] * 40))
+    box = [ns.Box(60, 60, 100, 100)]
+    assert np.array_equal(steered.predict(embedding, box).mask, model.predict(embedding, box).mask)
+    first = model.predict(embedding, [ns.Point(80, 80)])
+    both = [ns.Point(80, 80), ns.Point(80, 130, positive=False)]
+    assert np.array_equal(
+        steered.predict(embedding, both, first.memory).mask,
+        model.predict(embedding, both, first.memory).mask,
+    )
+
+
+def test_many_objects_in_one_call_are_steered_as_one_by_one(model, embedding):
+    steered = model.with_context(ns.Context.of_areas([12**2] * 20))
+    clicks = [[ns.Point(80, 80)], [ns.Point(70, 90)]]
+    for asked, answer in zip(clicks, steered.predict_many(embedding, clicks), strict=True):
+        assert np.array_equal(answer.mask, steered.predict(embedding, asked).mask)
+
+
+class Told(DiscModel):
+    """Remembers in what contexts it was asked."""
+
+    context = None
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def with_context(self, context):
+        new = copy(self)
+        new.context = context
+        return new
+
+    def predict(self, embedding, prompts, memory=None):
+        self.told.append(self.context)
+        return super().predict(embedding, prompts, memory)
+
+
+def test_on_big_planes_sizes_are_those_in_the_pixels_of_each_frame():
+    plane = np.zeros((3000, 3000), np.uint8)
+    plane[500:2500, 500:2500] = 220  # more than a frame: it is looked at more coarsely
+    told, context = Told(), ns.Context.of_areas([2000**2] * 5)
+    tiled = ns.TiledModel(told)
+    embedding = tiled.encode(plane)
+    tiled.with_context(context).predict(embedding, [ns.Point(1500, 1500)])
+    assert context in told.told
+    assert context.at_scale(2) in told.told
+    told.told.clear()
+    tiled.predict(embedding, [ns.Point(1500, 1500)])
+    assert set(told.told) == {None}
+
+
+def test_a_model_that_takes_no_context_stays_as_it_is(model):
+    disc, context = DiscModel(), ns.Context.of_areas([100] * 5)
+    assert in_context_of(disc, context) is disc
+    assert in_context_of(model, ns.Context()) is model
+    assert in_context_of(model, context).context == context
