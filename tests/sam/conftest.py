@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,18 @@ import torch
 pytest.importorskip("transformers", reason="needs the extra 'sam'")
 
 from napari_seem.models.sam import network, sizes
+from napari_seem.models.sam.keys import renamed
 from napari_seem.models.sam.model import SamModel
 
 FIRST = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
-SECOND = sizes.Sam2Sizes(width=16, heads=1, stages=(1, 1, 2, 1), background=7)
+SECOND = sizes.Sam2Sizes(width=16, heads=1, stages=(1, 1, 1, 2), background=7)
 
 
 @pytest.fixture(autouse=True)
 def tiny_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the tiny SAM 2.1 one of the known sizes."""
     monkeypatch.setitem(sizes.HEADS, SECOND.width, SECOND.heads)
-    monkeypatch.setitem(sizes.GLOBAL, SECOND.stages, (3,))
+    monkeypatch.setitem(sizes.GLOBAL, SECOND.stages, (4,))
 
 
 @pytest.fixture(params=[FIRST, SECOND], ids=["sam", "sam2.1"])
@@ -35,7 +36,10 @@ def tiny(request: pytest.FixtureRequest) -> sizes.SamSizes | sizes.Sam2Sizes:
 def model(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
     """A model with random weights that are the same in every run."""
     torch.manual_seed(3)
-    return SamModel(network.build(tiny).eval().requires_grad_(False), "tiny")
+    built = network.build(tiny).eval().requires_grad_(False)
+    frequencies = built.prompt_encoder.shared_embedding.positional_embedding
+    built.shared_image_embedding.positional_embedding.data = frequencies.data.clone()
+    return SamModel(built, "tiny")
 
 
 @pytest.fixture
@@ -44,15 +48,15 @@ def image() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (150, 220, 3), dtype=np.uint8)
 
 
-Save = Callable[[dict[str, torch.Tensor]], Path]
-
-
 @pytest.fixture
-def save(tmp_path: Path) -> Save:
-    """Write a state dict as a checkpoint."""
-
-    def write(state: dict[str, torch.Tensor], name: str = "own.pth") -> Path:
-        torch.save(state, tmp_path / name)
-        return tmp_path / name
-
-    return write
+def checkpoint(model: SamModel) -> dict[str, torch.Tensor]:
+    """The model's weights under its authors' keys."""
+    second = not model.keeps_aspect
+    known = json.loads((Path(__file__).parents[1] / "data/sam_keys.json").read_text())
+    names = {key for size in known if size.startswith("sam2") == second for key in known[size]}
+    state = dict(model.network.state_dict())
+    if second:
+        for number, row in enumerate(state["prompt_encoder.point_embed.weight"].split(1)):
+            state[f"prompt_encoder.point_embed.{number}.weight"] = row
+    theirs = {renamed(name, second): name for name in names if name not in known}
+    return {theirs[key]: tensor.clone() for key, tensor in state.items() if key in theirs}

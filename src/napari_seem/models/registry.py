@@ -183,9 +183,9 @@ def build_model(
     path = weight_files.find(spec.weights, weights)
     import_torch()
     module, _, function = spec.builder.partition(":")
-    build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
+    build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-    return build(path, resolve_device(device))
+    return build(path, resolve_device(device), spec.name)
 
 
 def download_model(

@@ -56,7 +56,7 @@ class WeightsFile:
 
     filename: str
     url: str | None = None
-    sha256: str | None = None
+    digest: str | None = None
     size: int | None = None
     folder: Path | None = None
 

@@ -50,7 +50,10 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     _check(named, expected, path)
     network.load_state_dict({key: named[key].float() for key in expected}, assign=True)
-    network.tie_weights()
+    if isinstance(sizes, Sam2Sizes):  # it has buffers that no checkpoint holds
+        attention = type(network.memory_attention)(network.config)
+        attention.load_state_dict(network.memory_attention.state_dict())
+        network.memory_attention = attention
     return network.eval().requires_grad_(False)
 
 
