@@ -1,8 +1,8 @@
 """Whether accepted objects make later ones cheaper: `python -m benchmarks adapt`.
 
 Objects of an image are segmented one after another; each is accepted as it is labelled. Later ones
-are asked for in four ways: with nothing known, with the sizes of what was accepted before
-(`Context`), with a model fitted to it (`adapted`, in the dock *Learn*), and with both.
+are asked for in four ways: with nothing known, steered by what was accepted before (`Context`),
+with a model fitted to it (`adapted`, in the dock *Learn*), and with both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .report import clicks_needed
 
 AGAIN_AFTER = (4, 8, 14)
 """After so many accepted objects the model is fitted; those after the first of them count."""
-WAYS = ("off", "sizes", "learn", "both")
+WAYS = ("off", "context", "learn", "both")
 COSTS = 0.02
 """Share of the clicks that a set may cost."""
 
@@ -92,7 +92,7 @@ def _image(
     embedding = model.encode(picture.image)
     masks = [picture.instances == i for i in picks]
     later, fitted = Later(name, {way: [] for way in options.ways}), model
-    here: dict[str, list[float]] = {}
+    here: dict[str, list[int]] = {}
     learns = {"learn", "both"} & set(options.ways)
     for number, (pick, mask) in enumerate(zip(picks, masks, strict=True)):
         kind = picture.names.get(pick, "")
@@ -101,20 +101,21 @@ def _image(
             fitted = model.adapted(embedding, masks[:number])
             later.seconds = max(later.seconds, time.perf_counter() - start)
         if number >= AGAIN_AFTER[0]:
-            context = Context.of_areas(here.get(kind, []), before.get(kind, []))
+            same = [masks[at] for at in here.get(kind, [])]
+            context = Context.of_masks(same, before.get(kind, []))
             known: dict[bytes, list[float]] = {}
             for way in options.ways:
                 asked = fitted if way in ("learn", "both") else model
-                asked = asked.with_context(context if way in ("sizes", "both") else None)
-                # only first answers are steered: where they are the same, so are all later ones
+                asked = asked.with_context(context if way in ("context", "both") else None)
+                # where first answers are the same, so are all later ones
                 first = asked.predict(embedding, [first_click(mask)]).logits.tobytes()
                 if first not in known:
                     known[first] = click_curve(asked, embedding, mask, options.max_clicks)[0]
                 later.curves[way].append(known[first])
-        here.setdefault(kind, []).append(float(mask.sum()))
+        here.setdefault(kind, []).append(number)
     later.fitted = fitted.is_adapted
-    for kind, areas in here.items():
-        before.setdefault(kind, []).extend(areas)
+    for kind, numbers in here.items():
+        before.setdefault(kind, []).extend(float(masks[at].sum()) for at in numbers)
     return later
 
 

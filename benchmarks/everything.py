@@ -27,6 +27,7 @@ from .instances import (
     THRESHOLDS,
     Overlaps,
     average_precision,
+    f1,
     matches,
     over_segmentation,
     overlaps,
@@ -45,18 +46,24 @@ STUFF = (
 )  # fmt: skip
 """Classes of semantic sets whose names hold one of these, as whole words, are no objects; the
 pixels are nobody's then. A skin lesion is an object all the same."""
-SHOWN = ("ap50", "ap", "pq", "over", "under", "recall50", "ranked50")
+SHOWN = ("ap50", "ap", "f1", "pq", "over", "under", "recall50", "ranked50")
+TIMES = {"seconds": "s an image", "processor": "of the processor"}
 Figures = dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """One image: overlaps of what was found and what is there, and the seconds it took."""
+    """One image: overlaps of what was found and what is there, and the seconds it took.
+
+    `processor` are the seconds of all threads together, which tell how much work it was.
+    """
 
     set_name: str
+    stem: str
     other_source: bool
     table: Overlaps = field(repr=False)
     seconds: float
+    processor: float
 
 
 def main(argv: Sequence[str]) -> int:
@@ -77,7 +84,9 @@ def main(argv: Sequence[str]) -> int:
     figures = {name: summary(found) for name, found in judged.items()}
     protocol = {"per_set": options.per_set, "seed": options.seed}
     if options.json:
-        options.json.write_text(json.dumps({"protocol": protocol, "models": figures}, indent=1))
+        images = {name: [by_image(one) for one in found] for name, found in judged.items()}
+        kept = {"protocol": protocol, "models": figures, "images": images}
+        options.json.write_text(json.dumps(kept, indent=1))
     publish(markdown(figures, protocol), models.values(), options)
     return 0
 
@@ -99,12 +108,12 @@ def judge_set(
         if not truth.any():
             continue
         for name, model in models.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             found = model.segment(model.encode(picture.image))
-            seconds = time.perf_counter() - start
+            took = time.perf_counter() - start[0], time.process_time() - start[1]
             scores = [instance.score for instance in found.instances]
             table = overlaps(found.labels, truth, ignored, scores)
-            yield name, Judged(chosen.name, chosen.other_source, table, seconds)
+            yield name, Judged(chosen.name, picture.stem, chosen.other_source, table, *took)
 
 
 def things(picture: Picture) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
@@ -156,13 +165,26 @@ def figures(judged: Sequence[Judged]) -> Figures:
         "found": int(sum(table.found.size for table in tables)),
         "ap50": _mean([average_precision(iou, 0.5) for iou in ious]),
         "ap": _mean([average_precision(iou, t) for iou in ious for t in THRESHOLDS]),
+        "f1": _mean([f1(iou, 0.5) for iou in ious]),
         "pq": _mean([panoptic_quality(iou) for iou in ious]),
         "over": _mean([over_segmentation(table) for table in tables]),
         "under": _mean([under_segmentation(table) for table in tables]),
         "recall50": _mean([len(matches(iou, 0.5)) / iou.shape[1] for iou in ious if iou.shape[1]]),
         "ranked50": ranked_precision(tables, 0.5),
         "seconds": float(np.median([j.seconds for j in judged])),
+        "processor": float(np.median([j.processor for j in judged])),
     }
+
+
+def by_image(judged: Judged) -> dict[str, Any]:
+    """Return what is kept of one image, for tests of differences image by image."""
+    iou = judged.table.iou
+    return {
+        "set": judged.set_name, "image": judged.stem,
+        "objects": judged.table.true.size, "found": judged.table.found.size,
+        "ap50": average_precision(iou, 0.5), "f1": f1(iou, 0.5),
+        "seconds": judged.seconds, "processor": judged.processor,
+    }  # fmt: skip
 
 
 def mean(rows: Sequence[Figures]) -> Figures:
@@ -178,10 +200,11 @@ def markdown(models: dict[str, dict[str, dict[str, Figures]]], protocol: dict[st
     """The figures of several models as tables, models side by side."""
     lines = [
         f"At most {protocol['per_set']} images a set (seed {protocol['seed']}). AP50 and AP are "
-        "TP / (TP + FP + FN) at an IoU above 0.5 and as a mean over 0.5 to 0.95; PQ is panoptic "
-        "quality; split and merged are the shares of true objects over- and under-segmented (less "
-        "is better); found is the recall at 0.5; ranked AP50 is COCO's, which counts a wrong "
-        "object less the surer the right ones are. Means over images, then over sets.", "",
+        "TP / (TP + FP + FN) at an IoU above 0.5 and as a mean over 0.5 to 0.95; F1 is at 0.5, for "
+        "what is found by default; PQ is panoptic quality; split and merged are the shares of true "
+        "objects over- and under-segmented (less is better); found is the recall at 0.5; ranked "
+        "AP50 is COCO's, which counts a wrong object less the surer the right ones are. Means over "
+        "images, then over sets.", "",
     ]  # fmt: skip
     for part, title in (("domains", "Domain"), ("overall", "All"), ("sets", "Set")):
         lines += [f"### By {title.lower()}", "", *_table(models, part, title), ""]
@@ -191,7 +214,7 @@ def markdown(models: dict[str, dict[str, dict[str, Figures]]], protocol: dict[st
 def _table(
     models: dict[str, dict[str, dict[str, Figures]]], part: str, title: str
 ) -> list[str]:  # fmt: skip
-    heads = ["AP50", "AP", "PQ", "split", "merged", "found", "ranked AP50", "s an image"]
+    heads = ["AP50", "AP", "F1", "PQ", "split", "merged", "found", "ranked AP50", *TIMES.values()]
     head = [title, "model", "objects", *heads]
     rows = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for place in dict.fromkeys(p for parts in models.values() for p in parts[part]):
@@ -199,7 +222,7 @@ def _table(
             found = parts[part].get(place)
             if found is None:
                 continue
-            cells = [f"{found[key]:.3f}" for key in SHOWN] + [f"{found['seconds']:.2f}"]
+            cells = [f"{found[key]:.3f}" for key in SHOWN] + [f"{found[t]:.2f}" for t in TIMES]
             rows.append(f"| {place} | {model} | {found['objects']:.0f} | {' | '.join(cells)} |")
     return rows
 

@@ -106,6 +106,12 @@ def average_precision(iou: FloatArray, threshold: float) -> float:
     return hits / (total - hits) if total else float("nan")
 
 
+def f1(iou: FloatArray, threshold: float) -> float:
+    """Harmonic mean of precision and recall of the objects; NaN where there is nothing at all."""
+    total = sum(iou.shape)
+    return 2 * len(matches(iou, threshold)) / total if total else float("nan")
+
+
 def panoptic_quality(iou: FloatArray) -> float:
     """Sum of the matched IoUs over TP + FP / 2 + FN / 2 (Kirillov et al. 2019), one class."""
     total = sum(iou.shape)

@@ -51,7 +51,7 @@ def test_a_choice_is_a_step_that_is_undone_and_redone(session, areas):
 
     assert session.choose(1).area == areas[1]
     assert session.choose(2).area == areas[2]
-    assert (session.chosen, session.undo_title) == (2, "other answer")
+    assert (session.chosen, session.undo_title) == (2, "answer")
     assert session.undo().area == areas[1]
     assert session.undo().area == areas[0]
     assert session.redo().area == areas[1]

@@ -41,6 +41,23 @@ SERIES = {0: [(52, 55), (52, 110), (125, 110)], 1: [(50, 60), (120, 62)], 3: [(4
 """Number of an image -> where it is clicked."""
 
 
+VESSELS = (
+    ((20, 2), (22, 25), (34, 72), (39, 140), (52, 205)),
+    ((90, 218), (108, 262), (119, 300), (119, 360)),
+    ((140, 76), (128, 112), (140, 150), (178, 190)),
+    ((158, 309), (190, 320), (210, 328)),
+    ((240, 25), (290, 30), (322, 36)),
+)
+GROUNDS = (
+    ((62, 30), (66, 110)),
+    ((168, 360), (172, 402)),
+    ((395, 195), (400, 240)),
+    ((270, 120), (330, 128)),
+    ((430, 380), (470, 440)),
+)
+"""Strokes along vessels of a retina, and beside them: (row, column)."""
+
+
 class Scene:
     """A window, and a person at it.
 
@@ -175,6 +192,21 @@ def find(scene: Scene) -> None:
     scene.viewer.camera.zoom *= 3
 
 
+def pixels(scene: Scene) -> None:
+    """Paint five strokes of each of two classes on a retina, and show what that teaches."""
+    scene.viewer.add_image(skimage.data.retina()[300:812, 500:1012], name="retina")
+    dock = scene.open("Pixel classes")
+    dock.brush.rename("object", "vessel")
+    scene.hand.press("Paint", "Pixel classes")
+    dock.strokes.layer.brush_size = 3
+    for number, strokes in enumerate((VESSELS, GROUNDS)):
+        dock.panel.classes.setCurrentRow(number)
+        for path in strokes:
+            scene.hand.trace(path)
+    wait_until(lambda: dock.answer is not None and not dock.live.runner.busy, 120)
+    scene.hand.rest(1.0)
+
+
 def objects(scene: Scene) -> None:
     """Sort the coins into two classes, and measure them."""
     scene.sample(samples.coins())
@@ -274,8 +306,8 @@ def tutorial_roofs(scene: Scene) -> None:
 
 PICTURES = {
     f.__name__.replace("_", "-"): f
-    for f in (window, answers, everything, stack, objects, find, examples, tutorial_ct, tutorial_roofs,
-              tracks, concepts, series, models)
+    for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
+              tutorial_roofs, tracks, concepts, series, models)
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ PICTURE = re.compile(r'src="data:image/png;base64,([^"]+)"')
 ORDER = (
     "clicks", "box_and_correction", "scribbles", "reference", "words", "teach_word", "everything",
     "label_like", "ct_organ", "roofs", "big_plane", "batch", "record_and_replay", "notebook",
-    "napari_layer", "annotate_dock",
+    "napari_layer", "annotate_dock", "pixel_classes_dock",
 )  # fmt: skip
 """The examples as the gallery lists them."""
 LAST = "___"

@@ -13,6 +13,7 @@ from benchmarks.datasets import Picture
 from benchmarks.everything import is_stuff, things
 from benchmarks.instances import (
     average_precision,
+    f1,
     matches,
     over_segmentation,
     overlaps,
@@ -46,6 +47,7 @@ def test_a_missed_and_a_false_object_cost_what_they_should(truth):
     table = overlaps(found, truth)
 
     assert average_precision(table.iou, 0.5) == pytest.approx(1 / 3)
+    assert f1(table.iou, 0.5) == pytest.approx(1 / 2)
     assert panoptic_quality(table.iou) == pytest.approx(1 / 2)
 
 
@@ -162,7 +164,9 @@ def test_the_bench_measures_tools_side_by_side(collection, tmp_path, capsys):
     assert main(["everything", str(collection), "--model", "otsu-watershed",
                  "--model", "felzenszwalb", "--json", str(out)]) == 0  # fmt: skip
 
-    models = json.loads(out.read_text())["models"]
+    kept = json.loads(out.read_text())
+    models, images = kept["models"], kept["images"]["felzenszwalb"]
+    assert [(one["set"], one["objects"]) for one in images] == [("microscopy/discs", 2)] * 2
     assert models["otsu-watershed"]["domains"]["microscopy"]["ap50"] == 1
     assert models["felzenszwalb"]["sets"]["microscopy/discs"]["objects"] == 4
     assert "| microscopy | otsu-watershed | 4 | 1.000" in capsys.readouterr().out

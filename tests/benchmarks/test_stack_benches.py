@@ -135,10 +135,10 @@ def test_the_adaptation_bench_counts_clicks(tmp_path, capsys, monkeypatch):
     assert adapt.main([str(tmp_path), "--objects", "9", "--json", str(out)]) == 0
 
     (row,) = json.loads(out.read_text())
-    assert list(row["curves"]) == ["off", "sizes", "learn", "both"]
+    assert list(row["curves"]) == ["off", "context", "learn", "both"]
     assert all(np.shape(curves) == (5, 10) for curves in row["curves"].values())
     first = {way: np.mean([curve[0] for curve in some]) for way, some in row["curves"].items()}
-    assert first["sizes"] >= first["off"] - 0.05
+    assert first["context"] >= first["off"] - 0.05
     printed = capsys.readouterr().out
     assert "| made/discs | 5 |" in printed
-    assert "sizes costs over 2% on: no set" in printed
+    assert "context costs over 2% on: no set" in printed

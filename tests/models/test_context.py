@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from discs import DiscModel
 
 import napari_seem as ns
+from napari_seem.models.compact import CompactModel
+from napari_seem.models.compact.adapt import accepted_in, accepted_on
+from napari_seem.models.compact.network import CompactConfig, CompactNetwork
 from napari_seem.models.context import in_context_of
 
 
@@ -141,6 +146,57 @@ def test_on_big_planes_sizes_are_those_in_the_pixels_of_each_frame():
     told.told.clear()
     tiled.predict(embedding, [ns.Point(1500, 1500)])
     assert set(told.told) == {None}
+
+
+@pytest.fixture(scope="module")
+def second():
+    """A small network of the second generation, with random weights."""
+    torch.manual_seed(0)
+    network = CompactNetwork(CompactConfig.second_generation(1)).eval()
+    return CompactModel(network, ["disc"], "compact-2-test")
+
+
+def test_the_second_generation_knows_accepted_objects_by_their_looks(second):
+    embedding, click = second.encode(cone()), [ns.Point(80, 80)]
+    sizes = ns.Context.of_areas([400] * 4)
+    looks = replace(sizes, spots=(((80, 80), (84, 84)), ((10, 10),)))
+    assert second.reads_appearance
+    by_size, by_looks = (
+        second.with_context(one).predict(embedding, click).logits for one in (sizes, looks)
+    )
+    assert not np.array_equal(by_size, by_looks)
+    masks = [np.zeros((160, 160), bool) for _ in range(2)]
+    masks[0][76:92, 76:92] = masks[1][8:12, 8:12] = True
+    fitted = accepted_on(second, embedding, masks)
+    known = accepted_in(second, embedding, looks)
+    assert known.side == pytest.approx(np.log2(20), abs=1e-3)
+    for key in ("instance", "semantic"):
+        likeness = (getattr(known, key) * getattr(fitted, key)).sum(1)
+        assert likeness.min() > 0.9
+
+
+def test_masks_give_sizes_and_looks():
+    masks = [np.zeros((50, 60), bool) for _ in range(10)]
+    for number, mask in enumerate(masks[:9]):
+        mask[number : number + 6, 10:20] = True
+    context = ns.Context.of_masks(masks, [400])
+    assert (context.count, context.mean) == (9, ns.Context.of_areas([60] * 9).mean)
+    assert len(context.spots) == 7  # of the last eight, one is empty
+    assert all(masks[8][spot] for spot in context.spots[-1])
+
+
+def test_looks_survive_json_and_the_first_generation_passes_them_over(model, embedding, second):
+    sizes = ns.Context.of_areas([400] * 4)
+    looks = replace(sizes, spots=(((80, 80),), ()))
+    assert ns.Context.from_dict(json.loads(json.dumps(looks.to_dict()))) == looks
+    assert "spots" not in sizes.to_dict()
+    assert looks.at_scale(2).spots == ()
+    if not model.reads_appearance:
+        click = [ns.Point(80, 80)]
+        assert np.array_equal(
+            model.with_context(looks).predict(embedding, click).logits,
+            model.with_context(sizes).predict(embedding, click).logits,
+        )
 
 
 def test_a_model_that_takes_no_context_stays_as_it_is(model):

@@ -11,7 +11,7 @@ import pytest
 from discs import disc_image
 
 import napari_seem as ns
-from napari_seem.models.compact.choice import SAME
+from napari_seem.models.turns import SAME
 
 WINDOWS = 4
 """That the model tries on an image of this size: of 64 to 512 pixels at twice its size."""

@@ -122,3 +122,35 @@ def test_what_it_does_not_take_is_refused(model: SamModel, image: np.ndarray) ->
         model.predict(embedding, [ns.Point(1, 1)], memory=object())
     with pytest.raises(InvalidPrompt, match="no prompt"):
         model.predict(embedding, [])
+
+
+def test_everything_keeps_stable_masks_once(
+    model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clicks on two discs, asked for many times, give the two, where they lie; specks are left."""
+    discs = [((40.0, 60.0), 20.0), ((100.0, 160.0), 14.0)]
+    frame = Frame((150, 220), model.keeps_aspect)
+    rows, cols = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+    height, width = frame.in_cells
+
+    def decode(_: object, turns: list, several: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        assert several
+        masks = torch.full((len(turns), 1, 256, 256), -9.0)
+        for mask, turn in zip(masks[:, 0], turns, strict=True):
+            x, y = ((turn.points[0] + 0.5) / SIDE * 256 - 0.5).tolist()
+            for (row, column), radius in discs:
+                apart = torch.hypot(
+                    (rows - row * height / 150) * 150 / height,
+                    (cols - column * width / 220) * 220 / width,
+                )
+                if apart[round(y), round(x)] <= radius:
+                    mask[:] = 4 * (radius - apart)
+        return masks, torch.full((len(turns), 1), 0.95)
+
+    embedding = model.encode(np.zeros((150, 220, 3), np.uint8))
+    monkeypatch.setattr(model, "decode", decode)
+    found = model.segment(embedding)
+    centres = sorted(
+        tuple(np.argwhere(one.full_mask((150, 220))).mean(0)) for one in found.instances
+    )
+    np.testing.assert_allclose(centres, [place for place, _ in discs], atol=1.5)

@@ -17,6 +17,7 @@ from napari_seem.embeddings import EmbeddingCache
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.find.dock import FindWidget
+from napari_seem.widgets.pixel_classes.dock import PixelClassesWidget
 from napari_seem.widgets.stack.dock import StackWidget
 
 
@@ -246,3 +247,42 @@ def wait_for_find(qtbot, dock: FindWidget) -> None:
 
     qtbot.waitUntil(idle, timeout=60_000)
     qtbot.wait(20)
+
+
+@pytest.fixture
+def pixels_on(make_napari_viewer, qtbot):
+    """Open the Pixel classes dock: `pixels_on(data, **layer options)` gives it; plain filters."""
+    docks = []
+
+    def open_on(data, name="bars", **options) -> PixelClassesWidget:
+        viewer = make_napari_viewer()
+        viewer.add_image(data, name=name, **options)
+        if data.ndim > 2:
+            viewer.dims.set_point(0, viewer.layers[name].data_to_world((0, 0, 0))[0])
+        models = ModelCache(lambda _: DiscModel(), EmbeddingCache(1 << 24))
+        dock = PixelClassesWidget(viewer, models)
+        viewer.window.add_dock_widget(dock, name="Pixel classes")
+        docks.append(dock)
+        return dock
+
+    yield open_on
+    for dock in docks:
+        if isalive(dock):
+            dock.writer.steps.stop()
+            wait_for_pixels(qtbot, dock)
+            dock.release()
+
+
+@pytest.fixture
+def classified(qtbot):
+    """Wait until the Pixel classes dock has nothing to do."""
+    return partial(wait_for_pixels, qtbot)
+
+
+def wait_for_pixels(qtbot, dock: PixelClassesWidget) -> None:
+    def idle() -> bool:
+        work = dock.live.runner.busy or dock.writer.steps.running or dock._soon.isActive()
+        return not work
+
+    qtbot.wait(1)
+    qtbot.waitUntil(idle, timeout=60_000)

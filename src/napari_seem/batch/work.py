@@ -162,7 +162,7 @@ def _pixels(task: Task) -> str:
     how: dict[str, Any] = {key: options[key] for key in keys if key in options}
     if options.get("objects"):
         chosen = [class_id_of(classifier, one) for one in options["objects"]]
-        how |= {"objects": True, "classes": chosen}
+        how |= {"instances": True, "classes": chosen}
     shares = []
 
     def classify(workspace: Workspace, source: PlaneSource) -> None:

@@ -80,7 +80,7 @@ class ClassifyPixels(OnPlane):
         Names what was learned.
     classes : list of int or None
         The classes that are written; None for all.
-    objects : bool
+    instances : bool
         Write objects, numbered, instead of the classes' ids.
     smallest : int
         Objects of fewer pixels are left out.
@@ -91,7 +91,7 @@ class ClassifyPixels(OnPlane):
     event: Literal["classify_pixels"] = "classify_pixels"
     run: str
     classes: list[int] | None = None
-    objects: bool = False
+    instances: bool = False
     smallest: int = 1
     split: bool = False
 
@@ -142,7 +142,7 @@ class ClassifyPixels(OnPlane):
         document, plane = workspace.document, self.place
         chosen = list(classifier.ids) if self.classes is None else self.classes
         whole = len(document.data.shape) == 2
-        if self.objects:
+        if self.instances:
             first = 1 if whole else document.next_id(plane)
             values, class_of = objects_in(labels, chosen, self.smallest, self.split, first)
         else:
@@ -150,7 +150,7 @@ class ClassifyPixels(OnPlane):
             class_of = {int(one): int(one) for one in np.unique(values) if one}
         rows: dict[int, ObjectRecord | None] = dict.fromkeys(document.table) if whole else {}
         rows.update({one: self._record(classifier.names.get(of)) for one, of in class_of.items()})
-        title = "objects of pixel classes" if self.objects else "pixel classes"
+        title = "objects of pixel classes" if self.instances else "pixel classes"
         with document.transaction(title, self.to_dict()) as transaction:
             transaction.set_colours(_new_colours(document.palette.colours, classifier))
             document.write_plane(plane, values, rows=rows)

@@ -223,7 +223,7 @@ class FineTuningRun:
         return {
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "from": {"name": model.name, "identity": model.identity, "sha256": model.sha256},
-            "images": len({piece.group for piece in pieces}),
+            "images": len(pieces),
             "objects": sum(piece.count for piece in pieces),
             "held_out": {"objects": len(before.objects), "how": self.how},
             "before": before.to_dict(), "after": after.to_dict(),

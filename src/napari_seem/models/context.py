@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..checks import said
 from ..errors import InvalidArgument
-from .base import Model
+from .base import BoolArray, Model
 
 FEWEST = 3
 """Least number of accepted objects that steer."""
@@ -22,17 +22,24 @@ objects, and standard deviation of log2 of their areas, with which it loses half
 
 These were found on the training images of `shared/data`, each fifth of the data sets held out.
 """
+SHOWN, SPOTS = 8, 8
+"""Objects that show how they look, the last ones, and pixels of each."""
 SMALLEST = 16
 """Areas of fewer pixels count as slips."""
 
 
+Spots = tuple[tuple[int, int], ...]
+"""Pixels (y, x) of an object."""
+
+
 @dataclass(frozen=True)
 class Context:
-    """The sizes of objects that were accepted before, of one kind, in one image or several.
+    """Objects that were accepted before, of one kind: their sizes, and some pixels of theirs.
 
     A click says where an object is and not how large it is. A model that is given a context
     prefers answers of the size that was accepted before, where it is in doubt. Fewer than three
-    objects change nothing; the more there are, and the more alike, the more they weigh.
+    objects change nothing; the more there are, and the more alike, the more they weigh. An
+    `AppearanceModel` is also shown how objects of the same image look.
 
     Attributes
     ----------
@@ -44,6 +51,9 @@ class Context:
         Standard deviation of log2 of the areas.
     elsewhere : bool
         Some of them lie in other images, whose objects may be of other sizes: they weigh half.
+    spots : tuple of tuple of (int, int)
+        Pixels (y, x) inside of each of the last few objects of the image, by which an
+        `AppearanceModel` knows how they look; may be empty.
 
     Examples
     --------
@@ -57,6 +67,7 @@ class Context:
     mean: float = 0.0
     spread: float = 0.0
     elsewhere: bool = False
+    spots: tuple[Spots, ...] = ()
 
     @classmethod
     def of_areas(cls, areas: npt.ArrayLike, others: npt.ArrayLike = ()) -> Self:
@@ -80,11 +91,24 @@ class Context:
         return cls(int(known.size), mean, spread, few)
 
     @classmethod
+    def of_masks(cls, masks: Sequence[BoolArray], others: npt.ArrayLike = ()) -> Self:
+        """Describe objects of the image by their masks, bool (H, W), the last accepted last.
+
+        `others` (M,) are areas on other images, as for `of_areas`.
+        """
+        context = cls.of_areas([float(np.sum(mask)) for mask in masks], others)
+        spots = [spots_in(np.asarray(mask, bool)) for mask in masks[-SHOWN:]]
+        return replace(context, spots=tuple(some for some in spots if some))
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Read back what `to_dict` gave; raises `InvalidArgument` for anything else."""
         try:
             numbers = int(values["count"]), float(values["mean"]), float(values["spread"])
-            return cls(*numbers, bool(values.get("elsewhere", False)))
+            spots = tuple(
+                tuple((int(y), int(x)) for y, x in one) for one in values.get("spots", ())
+            )
+            return cls(*numbers, bool(values.get("elsewhere", False)), spots)
         except (AttributeError, KeyError, TypeError, ValueError):
             raise InvalidArgument(
                 f"a context has 'count', 'mean' and 'spread', not {said(values)}; give what "
@@ -93,7 +117,8 @@ class Context:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the context as JSON can hold it."""
-        return asdict(self)
+        values = asdict(self)
+        return values if self.spots else {k: v for k, v in values.items() if k != "spots"}
 
     @property
     def steers(self) -> bool:
@@ -111,8 +136,18 @@ class Context:
         return -self.weight * abs(math.log2(max(area, 1.0)) - self.mean)
 
     def at_scale(self, factor: float) -> Context:
-        """Return the context of the same objects in pixels that are `factor` times as long."""
-        return replace(self, mean=self.mean - 2 * math.log2(factor))
+        """Return the sizes of the same objects in pixels that are `factor` times as long."""
+        return replace(self, mean=self.mean - 2 * math.log2(factor), spots=())
+
+
+def spots_in(mask: BoolArray) -> Spots:
+    """Return some pixels of a mask (H, W), evenly spread over it row by row."""
+    inside = np.flatnonzero(mask)
+    if not inside.size:
+        return ()
+    some = inside[((np.arange(SPOTS) + 0.5) * inside.size / SPOTS).astype(int)]
+    rows, columns = np.divmod(some, mask.shape[1])
+    return tuple(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
 def _logs(areas: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -132,6 +167,13 @@ class ContextModel(Protocol):
 
     def with_context(self, context: Context | None) -> Self:
         """Return the same model, steered by accepted objects; None takes that back."""
+
+
+@runtime_checkable
+class AppearanceModel(Protocol):
+    """A model that may know accepted objects by how they look, too: by `Context.spots`."""
+
+    reads_appearance: bool
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)

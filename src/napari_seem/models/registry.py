@@ -71,7 +71,7 @@ def model_names() -> tuple[str, ...]:
     --------
     >>> import napari_seem as ns
     >>> ns.model_names()
-    ('compact', 'seem-focal-t', 'seem-focal-l', 'seggpt-vit-l')
+    ('compact', 'seem-focal-t', 'seem-focal-l', 'seggpt-vit-l', 'sam2.1-tiny', ...)
     """
     return tuple(MODELS)
 
@@ -185,7 +185,14 @@ def build_model(
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
+<<<<<<< HEAD
     return build(path, resolve_device(device), spec.name)
+=======
+    model = build(path, resolve_device(device))
+    if spec.weights.folder is not None:  # a person's own file may have been renamed
+        model.name = spec.name
+    return model
+>>>>>>> main
 
 
 def download_model(

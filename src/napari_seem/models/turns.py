@@ -15,6 +15,8 @@ from ..prompts import Prompt
 from .answers import Embedding, Prediction
 from .base import Model
 
+SAME = 0.8
+"""Intersection over union from which two answers are one choice."""
 Encoded = tuple[Model, Embedding]
 Choices = tuple[int, ...]
 
@@ -122,7 +124,7 @@ def joined(steps: Sequence[Turn]) -> list[Turn]:
 def step_title(before: Turn, after: Turn) -> str:
     """What a step did to the prompts, for people."""
     if before.prompts == after.prompts:
-        return "other answer"
+        return "answer"
     known = {prompt.uid for prompt in before.prompts}
     added = [prompt for prompt in after.prompts if prompt.uid not in known]
     if len(added) == 1:

@@ -190,6 +190,7 @@ class PixelClassifier(ArrayValue):
         """
         features = self.features(image)
         y0, x0, y1, x1 = area
+        head = self.head.on_plane(features.statistics)
         parts = [(a, f) for a, f in features.frames
                  if a[0] < y1 and y0 < a[2] and a[1] < x1 and x0 < a[3]]  # fmt: skip
         ends = np.array([part for part, _ in parts])

@@ -90,12 +90,10 @@ def _planes(image: SeriesImage, place: Path, window: IntensityWindow) -> Iterato
     data, colours = with_channels(opened)
     shape = tuple(data.shape[:-1] if colours else data.shape)
     grid = opened.grid if tuple(opened.grid.shape) == shape else Grid.plain(shape)
-    ids = open_labels_of(image, place, grid).data
-    if tuple(ids.shape) != shape:
-        raise InvalidLabels(
-            f"'{place}' holds labels of shape {tuple(ids.shape)}, its image {shape}; give labels "
-            "on the image's own grid"
-        )
+    try:
+        ids = open_labels_of(image, place, grid).data
+    except InvalidLabels as error:
+        raise InvalidLabels(f"'{place}': {error}") from error
     if len(shape) not in (2, 3):
         raise InvalidImage(
             f"'{image.path}' has {len(shape)} axes; fine-tuning takes images and stacks"

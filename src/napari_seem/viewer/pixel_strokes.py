@@ -19,7 +19,7 @@ from ..labels.document import LabelDocument
 from ..labels.plans import quoted, rename_class
 from ..palette import Palette
 from ..planes import Plane
-from .coordinates import full_data, shown_plane, spatial_shape
+from .coordinates import full_data, on_placing, shown_plane, spatial_shape
 from .documents import colouring_of
 from .features import set_table
 from .palette import keep_palette
@@ -109,6 +109,7 @@ class StrokeLayer:
         colouring_of(layer).by_class(True)
         self._document.changed.connect(self._on_change)
         layer.events.data.connect(self._on_data)
+        on_placing(layer, self._on_placed)
         if not empty:
             self._look_through()
 
@@ -116,6 +117,7 @@ class StrokeLayer:
         """Follow the layer no more."""
         self._document.changed.disconnect(self._on_change)
         self.layer.events.data.disconnect(self._on_data)
+        on_placing(self.layer, self._on_placed, follow=False)
 
     @property
     def document(self) -> LabelDocument:
@@ -220,6 +222,9 @@ class StrokeLayer:
         except InvalidPrompt:
             return None
         return Plane(shown.index, shown.axes)
+
+    def _on_placed(self, _: object = None) -> None:
+        self.changed.emit()
 
     def _on_data(self, _: object = None) -> None:
         self._look_through()

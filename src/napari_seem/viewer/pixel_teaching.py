@@ -85,15 +85,15 @@ class PixelTeaching:
 
     def look(self) -> None:
         """Take up the strokes on all images that are open, and let go of those that are gone."""
-        for layer in [one for one in self._layers if one not in self._viewer.layers]:
-            self._layers.pop(layer).close()
-            self._names.pop(layer, None)
-        images = image_layers(self._viewer)
+        images, layers = image_layers(self._viewer), self._viewer.layers
+        for one in list(self._layers.values()):
+            if one.layer not in layers or one.image not in images:
+                self._leave(one)
         for image in [one for one in self._inputs if one not in images]:
             del self._inputs[image]
         for image in images:
             layer = strokes_on(self._viewer, image)
-            if layer is not None:
+            if layer is not None and self.layer_on(image) is None:
                 self.open(image, layer)
 
     def close(self) -> None:
@@ -102,13 +102,18 @@ class PixelTeaching:
             layer.close()
         self._layers.clear()
 
-    def layer_on(self, image: Image, labels: Labels | None = None) -> StrokeLayer | None:
-        """The strokes on an image: in these labels, or in those that are known; None for none."""
-        every = [one for one in self._layers.values() if one.image is image]
-        return next((one for one in every if labels in (None, one.layer)), None)
+    def layer_on(self, image: Image) -> StrokeLayer | None:
+        """The strokes on an image, or None."""
+        return next((one for one in self._layers.values() if one.image is image), None)
+
+    def leave(self, image: Image) -> None:
+        """Learn from the strokes on an image no more."""
+        for one in list(self._layers.values()):
+            if one.image is image:
+                self._leave(one)
 
     def open(self, image: Image, labels: Labels) -> StrokeLayer:
-        """Learn from the strokes in a layer on an image from now on.
+        """Learn from the strokes in a layer on an image from now on, and in no other on it.
 
         Raises
         ------
@@ -244,13 +249,20 @@ class PixelTeaching:
 
     def _take(self, image: Image, labels: Labels, *, empty: bool) -> StrokeLayer:
         own = unwrap(labels)
-        if own in self._layers:
-            self._layers.pop(own).close()
+        for one in list(self._layers.values()):
+            if one.layer is own or one.image is image:
+                self._leave(one)
         layer = self._layers[own] = StrokeLayer(self._viewer, image, own, empty=empty)
         layer.changed.connect(lambda: self._on_changed(layer))
         self._follow_names(layer)
         self.changed.emit()
         return layer
+
+    def _leave(self, layer: StrokeLayer) -> None:
+        del self._layers[layer.layer]
+        self._names.pop(layer.layer, None)
+        layer.close()
+        self.changed.emit()
 
     def _on_changed(self, layer: StrokeLayer) -> None:
         self._dirty.add(layer.layer)

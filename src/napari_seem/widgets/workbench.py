@@ -16,13 +16,14 @@ from .examples.dock import ExamplesWidget
 from .find.dock import FindWidget
 from .models.dock import ModelsWidget
 from .objects.dock import ObjectsWidget
+from .pixel_classes.dock import PixelClassesWidget
 from .series.dock import SeriesWidget
 from .stack.dock import StackWidget
 
 PAGES: dict[str, type[Dock]] = {
     "Annotate": AnnotateWidget, "Series": SeriesWidget, "Everything": EverythingWidget,
-    "Find": FindWidget, "Stack": StackWidget, "Examples": ExamplesWidget,
-    "Objects": ObjectsWidget, "Models": ModelsWidget,
+    "Pixel classes": PixelClassesWidget, "Find": FindWidget, "Stack": StackWidget,
+    "Examples": ExamplesWidget, "Objects": ObjectsWidget, "Models": ModelsWidget,
 }  # fmt: skip
 
 

@@ -27,10 +27,12 @@ from ...errors import InvalidPrompt
 from ...progress import Progress, Step, reporting
 from ...prompts import Point
 from ..base import Embedding, mask_bbox
+from ..context import Context
 from . import canvas, focus, pyramid
 from .canvas import View
 from .concept import best_level, directions, nothing
 from .evidence import ACCEPTED, ContextVectors
+from .network import COARSE_STRIDE
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -93,6 +95,29 @@ def accepted_on(model: CompactModel, embedding: Embedding, masks: Sequence[BoolA
 
 
 Compact = TypeVar("Compact", bound="CompactModel")
+
+
+def accepted_in(model: CompactModel, embedding: Embedding, context: Context) -> Accepted:
+    """Describe accepted objects by a few pixels of each on the image of an embedding."""
+    at, side = model.network.config.coarse_slices, context.mean / 2
+    level = best_level(pyramid.levels(embedding), 2**side)
+    looks = []
+    for spots in [some for some in context.spots if some][-ACCEPTED:]:
+        cells = [level.at(*_cell(level, spot)) for spot in spots]
+        looks.append(torch.stack(cells).float().mean(0).cpu())
+    instance, semantic = (
+        F.normalize(torch.stack(looks)[:, at[key]], dim=1) for key in ("instance", "semantic")
+    )
+    return Accepted(instance, semantic, side)
+
+
+def _cell(level: pyramid.Level, spot: tuple[int, int]) -> tuple[int, int]:
+    """Return row and column of the coarse cell of a level that holds an image pixel."""
+    row, column = (
+        int(np.clip((position + 0.5) * scale / COARSE_STRIDE, 0, cells - 1))
+        for position, scale, cells in zip(spot, level.scale, level.cells, strict=True)
+    )
+    return row, column
 
 
 def adapted(

@@ -24,8 +24,6 @@ unless this share of the window's rim lies inside the object.
 
 Found on training images: it takes 3.2 windows instead of 5.6, and the answers are as good.
 """
-SAME = 0.8
-"""Intersection over union from which two answers are one choice."""
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -36,7 +36,7 @@ FITS_AT = 0.5
 OBJECT_GRID = 40
 """Cells along a window that is decoded for one of all objects: on training images as good as `GRID`
 in less than half of the time, unless the window shows more cells."""
-BY_DECODER, BY_CERTAINTY, BY_FOREGROUND, BY_AGREEMENT = 0.5, 1.0, 0.5, 0.3
+BY_DECODER, BY_CERTAINTY, BY_FOREGROUND, BY_AGREEMENT, BY_RIM = 0.5, 1.0, 0.3, 0.3, 0.5
 """Exponents of what an object's score is made of; chosen on training images."""
 
 
@@ -218,7 +218,7 @@ def _instance(
     box = (y0 + rows.start, x0 + cols.start, y0 + rows.stop, x0 + cols.stop)
     agreement = regions.overlap(mask, box, guess.mask, guess.bbox)
     rim = focus.rim_share(decoded.view, decoded.logits > 0)
-    score = decoded.score**BY_DECODER * sure**BY_CERTAINTY * (1 - rim)
+    score = decoded.score**BY_DECODER * sure**BY_CERTAINTY * (1 - rim) ** BY_RIM
     score *= guess.foreground**BY_FOREGROUND * agreement**BY_AGREEMENT
     label = None if guess.word is None else model.vocabulary()[guess.word]
     return Instance(mask, box, score, label)

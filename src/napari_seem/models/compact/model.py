@@ -23,7 +23,7 @@ from ..cropped import cropped
 from ..pixel_features import FeatureMap
 from ..teachable import Word
 from . import magnify, pixel_features, pyramid, turn, windows
-from .adapt import FEWEST, STEPS, Accepted, adapted
+from .adapt import FEWEST, STEPS, Accepted, accepted_in, adapted
 from .canvas import View
 from .choice import Decoded
 from .concept import ConceptVectors, best_level
@@ -147,18 +147,21 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """
         self._check_turn(embedding, prompts)
         previous = turn.check_memory(memory, embedding.shape)
-        return turn.run(self, [turn.answer(self, embedding, prompts, previous)])[0]
+        model = self._seeing(embedding)
+        return turn.run(model, [turn.answer(model, embedding, prompts, previous)])[0]
 
     def predict_many(
         self, embedding: Embedding, objects: Sequence[Sequence[Prompt]]
     ) -> Iterator[Prediction]:
         """Answer the first turn of many objects, several at a time; see `BatchPredictor`."""
+        self.check(embedding)
+        model = self._seeing(embedding)
         for start in range(0, len(objects), TOGETHER):
             some = objects[start : start + TOGETHER]
             for prompts in some:
                 self._check_turn(embedding, prompts)
-            turns = [turn.answer(self, embedding, prompts, None) for prompts in some]
-            for prediction in turn.run(self, turns):
+            turns = [turn.answer(model, embedding, prompts, None) for prompts in some]
+            for prediction in turn.run(model, turns):
                 yield cropped(prediction)
 
     def _check_turn(self, embedding: Embedding, prompts: Sequence[Prompt]) -> None:
@@ -222,6 +225,23 @@ class CompactModel(InContextMixin, VocabularyMixin):
         """Return the same model, steered by objects that were accepted; see `ContextModel`."""
         new = copy(self)
         new.context = context or Context()
+        return new
+
+    @property
+    def reads_appearance(self) -> bool:
+        """Whether `Context.spots` are of use: in a network of the second generation."""
+        return bool(self.network.config.context)
+
+    def _seeing(self, embedding: Embedding) -> Self:
+        """Return the model with the appearance of the context's objects on an image.
+
+        Nothing is encoded for it: on a plane that is encoded in parts their sizes have to do.
+        """
+        lazy = isinstance(embedding, pyramid.LazyEmbedding)
+        if lazy or not (self.reads_appearance and any(self.context.spots)):
+            return self
+        new = copy(self)
+        new.accepted = accepted_in(self, embedding, self.context)
         return new
 
     def plain(self) -> Self:

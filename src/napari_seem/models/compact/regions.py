@@ -145,14 +145,19 @@ def find_regions(
 
 
 def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
-    """Return a level's maps at its fine stride; the fit of a word replaces the foreground."""
+    """Return a level's maps at its fine stride; the fit of a word replaces the foreground.
+
+    The depth is the nearness to the object's centre where the network predicts it: its peaks tell
+    touching objects apart better than those of the distance to the border.
+    """
     config = model.network.config
     at = config.coarse_slices
     coarse = level.coarse.float().cpu()
     foreground = torch.sigmoid(coarse[at["foreground"]][0])
     if word is not None:
         foreground = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))[..., word]
-    stacked = torch.stack([torch.sigmoid(coarse[at["distance"]][0]), foreground])
+    depth = coarse[at["centre" if config.centre else "distance"]][0]
+    stacked = torch.stack([torch.sigmoid(depth), foreground])
     fine = F.interpolate(stacked[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
     height, width = (-(-size // FINE_STRIDE) for size in level.shape)
     boundary = torch.sigmoid(level.fine[config.fine_slices["boundary"]][0].float().cpu())

@@ -21,9 +21,10 @@ from ...prompts import Extent, Point, Prompt, Scribble, extent, union
 from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
 from ..context import Context
+from ..turns import SAME
 from . import canvas, corrections, focus, magnify, pyramid, windows
 from .canvas import View
-from .choice import SAME, SURE, SURE_RIM, Decoded, agreement, area, certainty, ranked
+from .choice import SURE, SURE_RIM, Decoded, agreement, area, certainty, ranked
 from .concept import ConceptVectors
 from .meaning import PromptMeaning, meaning_of_prompts
 from .windows import PartLogits, PartPrediction

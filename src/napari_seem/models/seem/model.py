@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,11 @@ from ..base import (
     words_of,
 )
 from ..teachable import NotTeachable
+<<<<<<< HEAD
 from ..tensors import signature
+=======
+from ..turns import SAME
+>>>>>>> main
 from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
 from .checkpoint import load_network
@@ -162,7 +167,8 @@ class SeemModel(NotTeachable):
         else:
             sentence = None if text is None else self._sentence(text)
             answer = turns.mixed_turn(self.network.decoder, features, strokes, sentence, reference)
-        return self._prediction(answer, frame, text)
+        others = None if answer is None else partial(self._others, answer, features, frame, text)
+        return self._prediction(answer, frame, text, others)
 
     @torch.inference_mode()
     def predict_objects(
@@ -313,15 +319,32 @@ class SeemModel(NotTeachable):
             )
         return Memory(memory.logits.to(self.device), memory.row.to(self.device))
 
+    @torch.inference_mode()
+    def _others(
+        self, answer: turns.ChosenQuery, features: Features, frame: OutputSizes, label: str | None
+    ) -> list[Prediction]:
+        """The masks of the rivals of a query that differ from its own and from one another."""
+        masks, found = [answer.logits > 0], []
+        logits = turns.mask_logits(self.network.decoder, features, answer.rivals)
+        for mask, row in zip(logits, answer.rivals, strict=True):
+            inside = mask > 0
+            overlaps = [float((inside & m).sum() / (inside | m).sum().clamp(min=1)) for m in masks]
+            if inside.any() and max(overlaps) < SAME:
+                masks.append(inside)
+                other = replace(answer, logits=mask, row=row[None])
+                found.append(self._prediction(other, frame, label))
+        return found
+
     def _prediction(
-        self, answer: turns.ChosenQuery | None, frame: OutputSizes, label: str | None
-    ) -> Prediction:
+        self, answer: turns.ChosenQuery | None, frame: OutputSizes, label: str | None,
+        others: Callable[[], list[Prediction]] | None = None,
+    ) -> Prediction:  # fmt: skip
         if answer is None:
             return Prediction(np.full(frame.shape, OUTSIDE, np.float32), 0.0)
         logits = frame.resize(answer.logits[None])[0]
         memory = Memory(answer.logits, answer.row)
         score = outputs.certainty(logits)
-        return Prediction(logits.cpu().numpy(), score, label, memory)
+        return Prediction(logits.cpu().numpy(), score, label, memory, others=others)
 
 
 def build(

@@ -20,6 +20,8 @@ from .text_encoder import unit
 
 QUERIES_PER_OBJECT = 3
 """Number of object queries from which v1 starts each object."""
+RIVALS = 3
+"""Most queries that are kept beside the chosen one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +36,14 @@ class ChosenQuery:
         The query itself; `Decoder.class_logits` names it.
     index : int
         Its number in its group.
+    rivals : Tensor (N, C)
+        The next queries that fit the prompts, the best first.
     """
 
     logits: Tensor
     row: Tensor
     index: int
+    rivals: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,9 +189,9 @@ def _answer(
         likeness = unit(decoder.class_embedding(queries)) @ unit(named)
     else:
         raise ValueError("nothing chooses a query: no positive stroke, no reference, no sentence")
-    index = int(likeness.argmax())
-    row = queries[index : index + 1]
-    return ChosenQuery(mask_logits(decoder, features, row)[0], row, index)
+    order = likeness.argsort(descending=True, stable=True)
+    row, rivals = queries[order[:1]], queries[order[1 : 1 + RIVALS]]
+    return ChosenQuery(mask_logits(decoder, features, row)[0], row, int(order[0]), rivals)
 
 
 def _queries(decoder: QueryDecoder, attends_to: tuple[str, ...], k: int | None = None) -> Rows:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Qt
+from qtpy.QtWidgets import QPushButton
 
 from ...models.turns import with_choice
 from .._shared.events import later
@@ -24,6 +25,24 @@ AHEAD = 300
 NO_OBJECT = "there is no object yet; add a prompt on it first"
 ONE = "there is only one answer to these prompts; add another prompt to change it"
 DROPPED = "this is the best answer of the model chosen now; the one chosen before was of the former"
+
+
+class AnswerButton(QPushButton):
+    """Says which of the answers to the prompts is shown; pressed, it asks for the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
+        self.show_number(0, 0)
+
+    def show_number(self, number: int, count: int) -> None:
+        """Show the number of an answer, from 1, and how many there are.
+
+        `number` is 0 without prompts, `count` is 0 until it is known.
+        """
+        text = f"answer {number}" + (f" of {count}" if count else "")
+        self.setText("one answer" if count == 1 else text if number else "answers")
+        self.setEnabled(number > 0 and count != 1)
 
 
 class Alternatives(QObject):

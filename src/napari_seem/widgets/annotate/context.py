@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from ...errors import InvalidLabels
 from ...labels.areas import ObjectAreas
 from ...labels.plans import counted
-from ...models.context import Context, ContextModel
+from ...models.context import AppearanceModel, Context, ContextModel
 from ...prompts import Point, Scribble
 from ...viewer.documents import document_of
 from ...viewer.targets import check_place
@@ -79,7 +80,12 @@ class AcceptedBefore(QObject):
             if other is not own and np.allclose(other.spacing, plane.spacing, rtol=0.01)
         ]  # fmt: skip
         here = () if own is None else own.of_class(name)
-        return Context.of_areas(here, np.concatenate(others) if others else ())
+        context = Context.of_areas(here, np.concatenate(others) if others else ())
+        model = self._annotator.model_cache.loaded(self._annotator.model_name)
+        looks = isinstance(model, AppearanceModel) and model.reads_appearance
+        if own is None or not (looks and context.steers):
+            return context
+        return replace(context, spots=own.spots(name))
 
     def words(self) -> str:
         """How the object in the making is steered, for the status line; "" where it is not."""

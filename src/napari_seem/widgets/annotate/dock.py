@@ -341,12 +341,12 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
-        self.panel.show_answers(*self.alternatives.shown)
+        self.panel.answers.show_number(*self.alternatives.shown)
         answer = session.prediction if session else None
         if session and answer:
             number = f"answer {session.chosen + 1}" if session.chosen else ""
             self.panel.show_status(
-                session.turn, self.annotator.turns.last_ms, answer.score, answer.label,
+                len(session.prompts), self.annotator.turns.last_ms, answer.score, answer.label,
                 [number, self.annotator.accepted.words()],
             )  # fmt: skip
         elif not (session and session.prompts):

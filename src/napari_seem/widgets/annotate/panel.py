@@ -28,6 +28,7 @@ from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .._shared.model_box import ModelBox
+from .alternatives import AnswerButton
 from .classes import ClassBox
 from .guide import HelpWindow
 
@@ -71,7 +72,6 @@ class Panel(QWidget):
         self.status.linkActivated.connect(lambda _: self.name.setText(self._guess))
         self._arrange()
         self.show_state(positive=True)
-        self.show_answers(0, 0)
         self.show_channels(0)
         self.show_proposals(0, 0)
         self.show_tool("point")
@@ -125,15 +125,6 @@ class Panel(QWidget):
         what = f"Add to {_shortened(continued, 24)}" if continued else "Commit object"
         self.commit.setText(f"Replace object {object_id}" if object_id else what)
         self.show_undo(undo, redo)
-
-    def show_answers(self, number: int, count: int) -> None:
-        """Show which of the answers to the prompts counts, from 1, and how many there are.
-
-        `number` is 0 without prompts, `count` is 0 until it is known.
-        """
-        text = f"answer {number}" + (f" of {count}" if count else "")
-        self.answers.setText("one answer" if count == 1 else text if number else "answers")
-        self.answers.setEnabled(number > 0 and count != 1)
 
     def show_status(
         self, turn: int, ms: float, score: float, label: str | None, notes: Sequence[str] = ()
@@ -193,8 +184,7 @@ class Panel(QWidget):
             button.setStyleSheet(f"QPushButton:checked {{ {look} }}")
         self.hover = QCheckBox("hover")
         self.hover.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
-        self.answers = QPushButton()
-        self.answers.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.answers = AnswerButton()
         signs = QButtonGroup(self)
         for button in (self.positive, self.negative):
             signs.addButton(button)
@@ -243,8 +233,8 @@ class Panel(QWidget):
         )
         self.steer = QCheckBox("steer by accepted objects")
         self.steer.setToolTip(
-            "Where a click leaves open how large its object is, the sizes of the objects accepted "
-            "before, of the active class, weigh in"
+            "Where a click leaves open what is meant, sizes (and looks, if the model reads them) "
+            "of the objects accepted before, of the active class, weigh in"
         )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
         for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):

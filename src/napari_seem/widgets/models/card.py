@@ -133,15 +133,12 @@ def _made(spec: ModelSpec) -> str:
     facts = own.provenance(spec.weights.path)
     try:
         made, begun = facts["made"][:10], facts["from"]
-        before, after = (
-            f"{figures['iou_at_1']:.2f}, {figures['box']:.2f}, {figures['noc_at_85']:.1f}"
-            for figures in (facts["before"], facts["after"])
-        )
+        before, after = facts["before"], facts["after"]
         return (
             f"<br>Made on {made} in {facts['minutes']:g} min from {begun['name']} "
-            f"({begun['sha256'][:8]}). {facts['held_out']['objects']} held-out objects "
-            f"({facts['held_out']['how']}): IoU after one click, IoU by a box, and clicks to .85 "
-            f"were {before}, and are {after}."
+            f"({begun['sha256'][:8]}). {facts['held_out']['objects']} objects were held back "
+            f"({facts['held_out']['how']}): by a box {before['box']:.2f} -> {after['box']:.2f}, "
+            f"clicks to .85 {before['noc_at_85']:.1f} -> {after['noc_at_85']:.1f}."
         )
     except (KeyError, TypeError, ValueError):
         return ""

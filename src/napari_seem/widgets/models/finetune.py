@@ -184,3 +184,4 @@ class FineTune(QWidget):
             panel.message.say(outcome, problem=True)
         elif panel.comparison.isHidden():
             panel.message.say("stopped before the model was judged as it is; nothing is kept")
+        self.look()
