@@ -185,14 +185,10 @@ def build_model(
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-<<<<<<< HEAD
-    return build(path, resolve_device(device), spec.name)
-=======
-    model = build(path, resolve_device(device))
+    model = build(path, resolve_device(device), spec.name)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
     return model
->>>>>>> main
 
 
 def download_model(

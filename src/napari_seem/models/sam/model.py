@@ -26,6 +26,7 @@ from ..base import (
 from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
 from ..tensors import signature
+from ..turns import SAME
 from .frame import GRID, Frame, overlap
 from .network import load_network
 from .prompting import TurnInput, read
@@ -39,8 +40,6 @@ CAPABILITIES = frozenset(
         Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING,
     }
 )  # fmt: skip
-ALIKE = 0.9
-"""Intersection over union from which two masks are one answer."""
 
 
 class SamModel(NotTeachable):
@@ -185,7 +184,7 @@ def _others(masks: Tensor, scores: list[float], frame: Frame) -> Iterator[Predic
     kept = [masks[0] > 0]
     for mask, score in zip(masks[1:], scores[1:], strict=True):
         inside = mask > 0
-        if inside.any() and all(overlap(inside, other) < ALIKE for other in kept):
+        if inside.any() and all(overlap(inside, other) < SAME for other in kept):
             kept.append(inside)
             yield _answer(mask[None], [score], frame)
 

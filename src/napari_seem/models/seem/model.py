@@ -24,11 +24,8 @@ from ..base import (
     words_of,
 )
 from ..teachable import NotTeachable
-<<<<<<< HEAD
 from ..tensors import signature
-=======
 from ..turns import SAME
->>>>>>> main
 from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
 from .checkpoint import load_network
