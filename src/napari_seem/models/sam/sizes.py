@@ -14,7 +14,7 @@ SIDE = 1024
 PATCH = 16
 HEADS = {96: 1, 112: 2, 144: 2}
 """Heads in the first stage of SAM 2.1, by its width."""
-GLOBAL = {
+GLOBAL: dict[tuple[int, ...], tuple[int, ...]] = {
     (1, 2, 7, 2): (5, 7, 9),
     (1, 2, 11, 2): (7, 10, 13),
     (2, 3, 16, 3): (12, 16, 20),
@@ -116,7 +116,7 @@ def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
 
 def _first(shapes: Shapes) -> SamSizes:
     width = shapes["image_encoder.pos_embed"][-1]
-    rows = {}
+    rows: dict[int, tuple[int, ...]] = {}
     while (key := f"image_encoder.blocks.{len(rows)}.attn.rel_pos_h") in shapes:
         rows[len(rows)] = shapes[key]
     across = 2 * SIDE // PATCH - 1
@@ -133,7 +133,7 @@ def _second(shapes: Shapes, path: Path) -> Sam2Sizes:
         )
     trunk = "image_encoder.trunk"
     width, background = shapes[f"{trunk}.pos_embed"][1:3]
-    channels = []
+    channels: list[int] = []
     while (key := f"{trunk}.blocks.{len(channels)}.norm2.weight") in shapes:
         channels.append(shapes[key][0])
     stages = tuple(channels.count(width * 2**stage) for stage in range(4))
