@@ -23,6 +23,7 @@ class Built:
 
     weights: Path
     device: str
+    name: str
 
 
 def toy_spec(path: Path) -> registry.ModelSpec:
@@ -49,7 +50,7 @@ def packaged(tmp_path: Path) -> Path:
 
 def test_the_builder_gets_verified_weights_and_a_device(packaged: Path) -> None:
     built = registry.build_model(toy_spec(packaged), device="cpu")
-    assert built == Built(packaged, "cpu")
+    assert built == Built(packaged, "cpu", "toy")
 
 
 def test_damaged_weights_never_reach_the_builder(packaged: Path) -> None:

@@ -22,7 +22,7 @@ def test_download_reports_progress_and_leaves_the_whole_file(site: Site, tmp_pat
     path = weights.download(
         site.url,
         tmp_path / "new" / "model.safetensors",
-        sha256=DIGEST,
+        digest=DIGEST,
         size=len(PAYLOAD),
         progress=lambda done, total: seen.append((done, total)),
     )
@@ -36,11 +36,11 @@ def test_a_transfer_killed_half_way_is_resumed(site: Site, tmp_path: Path) -> No
     target = tmp_path / "model.safetensors"
     site.break_after = 400_000
     with pytest.raises(WeightsError, match=r"broke off after 400000 of 1000003 bytes.*resumes"):
-        weights.download(site.url, target, sha256=DIGEST)
+        weights.download(site.url, target, digest=DIGEST)
     assert not target.exists()
     site.break_after = None
     first: list[int] = []
-    weights.download(site.url, target, sha256=DIGEST, progress=lambda done, _: first.append(done))
+    weights.download(site.url, target, digest=DIGEST, progress=lambda done, _: first.append(done))
     assert target.read_bytes() == PAYLOAD
     assert site.asked == [None, "bytes=400000-"]
     assert first[0] > 400_000
@@ -50,14 +50,14 @@ def test_a_server_without_ranges_starts_anew(site: Site, tmp_path: Path) -> None
     target = tmp_path / "model.safetensors"
     target.with_name("model.safetensors.part").write_bytes(b"x" * 1000)
     site.ranges = False
-    weights.download(site.url, target, sha256=DIGEST)
+    weights.download(site.url, target, digest=DIGEST)
     assert target.read_bytes() == PAYLOAD
 
 
 def test_a_part_longer_than_the_file_starts_anew(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "model.safetensors"
     target.with_name("model.safetensors.part").write_bytes(b"x" * (len(PAYLOAD) + 5))
-    weights.download(site.url, target, sha256=DIGEST)
+    weights.download(site.url, target, digest=DIGEST)
     assert target.read_bytes() == PAYLOAD
 
 
@@ -67,7 +67,7 @@ def test_a_cancelled_download_keeps_its_part(site: Site, tmp_path: Path) -> None
         weights.download(site.url, target, cancel=lambda: True)
     part = tmp_path / "model.safetensors.part"
     assert 0 < part.stat().st_size < len(PAYLOAD)
-    weights.download(site.url, target, sha256=DIGEST)
+    weights.download(site.url, target, digest=DIGEST)
     assert target.read_bytes() == PAYLOAD
     assert not part.exists()
 
@@ -112,7 +112,7 @@ def test_another_range_than_asked_is_not_appended(site: Site, tmp_path: Path) ->
     target = tmp_path / "model.safetensors"
     target.with_name("model.safetensors.part").write_bytes(PAYLOAD[:1000])
     site.starts_at = 7
-    weights.download(site.url, target, sha256=DIGEST)
+    weights.download(site.url, target, digest=DIGEST)
     assert target.read_bytes() == PAYLOAD
     assert site.asked == ["bytes=1000-", None]
 
@@ -121,7 +121,7 @@ def test_a_link_at_the_part_is_not_written_through(site: Site, tmp_path: Path) -
     target, precious = tmp_path / "model.safetensors", tmp_path / "precious"
     precious.write_bytes(b"mine")
     target.with_name("model.safetensors.part").symlink_to(precious)
-    weights.download(site.url, target, sha256=DIGEST)
+    weights.download(site.url, target, digest=DIGEST)
     assert precious.read_bytes() == b"mine"
     assert target.read_bytes() == PAYLOAD
     assert not target.is_symlink()
@@ -136,13 +136,13 @@ def test_an_encrypted_address_leads_to_encrypted_ones_only(
             weights.download(safe.url, tmp_path / "model.safetensors")
         assert site.asked == []
         safe.leads_to = ""
-        weights.download(safe.url, tmp_path / "model.safetensors", sha256=DIGEST)
+        weights.download(safe.url, tmp_path / "model.safetensors", digest=DIGEST)
 
 
 def test_a_flipped_byte_is_rejected_and_leaves_nothing(site: Site, tmp_path: Path) -> None:
     site.body = PAYLOAD[:500] + bytes([PAYLOAD[500] ^ 1]) + PAYLOAD[501:]
     with pytest.raises(WeightsError, match=rf"damaged: sha256 .* expected {DIGEST}"):
-        weights.download(site.url, tmp_path / "model.safetensors", sha256=DIGEST)
+        weights.download(site.url, tmp_path / "model.safetensors", digest=DIGEST)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -177,7 +177,7 @@ def test_missing_weights_say_what_to_put_where(
 
 def test_fetch_downloads_once(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(weights.HOME_VARIABLE, str(tmp_path))
-    file = WeightsFile("model.safetensors", url=site.url, sha256=DIGEST, size=len(PAYLOAD))
+    file = WeightsFile("model.safetensors", url=site.url, digest=DIGEST, size=len(PAYLOAD))
     assert weights.fetch(file) == weights.fetch(file) == tmp_path / "model.safetensors"
     assert len(site.asked) == 1
 
@@ -186,10 +186,10 @@ def test_truncated_and_altered_files_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(PAYLOAD[:-7])
     with pytest.raises(WeightsError, match="truncated: 999996 bytes where 1000003"):
-        weights.verify(path, sha256=DIGEST, size=len(PAYLOAD))
+        weights.verify(path, digest=DIGEST, size=len(PAYLOAD))
     path.write_bytes(PAYLOAD[:-1] + bytes([PAYLOAD[-1] ^ 128]))
     with pytest.raises(WeightsError, match="damaged"):
-        weights.verify(path, sha256=DIGEST, size=len(PAYLOAD))
+        weights.verify(path, digest=DIGEST, size=len(PAYLOAD))
 
 
 def test_safetensors_are_loaded_after_their_shapes_are_checked(tmp_path: Path) -> None:

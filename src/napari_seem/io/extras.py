@@ -10,7 +10,7 @@ from ..errors import MissingPackage
 EXTRA_OF = {
     "nibabel": "medical", "pydicom": "medical", "highdicom": "medical", "gdcm": "medical",
     "rasterio": "geo", "imagecodecs": "codecs", "zarr": "zarr", "distributed": "cluster",
-    "cryptography": "cluster",
+    "cryptography": "cluster", "transformers": "sam", "xxhash": "sam",
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def weights_facts() -> dict[str, str]:
         with path.open("rb") as file:
             while block := file.read(8 * CHUNK):
                 digest.update(block)
-        wanted = spec.weights.digest()[0] if spec.weights.packaged else None
+        wanted = spec.weights.expected()[0] if spec.weights.packaged else None
         damaged = wanted not in (None, digest.hexdigest())
         found[name] = f"sha256 {digest.hexdigest()}" + (" (not the published file)" * damaged)
     return found

@@ -71,7 +71,7 @@ def model_names() -> tuple[str, ...]:
     --------
     >>> import napari_seem as ns
     >>> ns.model_names()
-    ('compact', 'seem-focal-t', 'seem-focal-l', 'seggpt-vit-l')
+    ('compact', 'seem-focal-t', 'seem-focal-l', 'seggpt-vit-l', 'sam2.1-tiny', ...)
     """
     return tuple(MODELS)
 
@@ -183,9 +183,9 @@ def build_model(
     path = weight_files.find(spec.weights, weights)
     import_torch()
     module, _, function = spec.builder.partition(":")
-    build: Callable[[Path, str], Model] = getattr(importlib.import_module(module), function)
+    build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-    model = build(path, resolve_device(device))
+    model = build(path, resolve_device(device), spec.name)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
     return model

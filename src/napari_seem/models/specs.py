@@ -19,7 +19,7 @@ class ModelSpec:
     title, description : str
         Its name for people, and what it is good for.
     builder : str
-        'module:function' of `build(weights: Path, device: str) -> Model`.
+        'module:function' of `build(weights: Path, device: str, name: str) -> Model`.
     capabilities : frozenset of Capability
         What it can take and do.
     weights : WeightsFile
@@ -73,7 +73,7 @@ def _seem(size: str, filename: str, figures: str, megabytes: int) -> ModelSpec:
     return ModelSpec(
         name=f"seem-focal-{size.lower()}",
         title=f"SEEM Focal-{size}",
-        builder=f"napari_seem.sources.any_size:build_focal_{size.lower()}",
+        builder="napari_seem.sources.any_size:build_seem",
         capabilities=_PROMPTABLE,
         weights=WeightsFile(filename, url=_SEEM + filename),
         licence="Apache-2.0",
@@ -86,6 +86,78 @@ def _seem(size: str, filename: str, figures: str, megabytes: int) -> ModelSpec:
         ),
     )
 
+
+_SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
+_SAM2 = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
+_ZOO = "https://uk1s3.embassy.ebi.ac.uk/public-datasets/bioimage.io/"
+
+
+def _sam(
+    name: str, title: str, weights: WeightsFile, megabytes: int, description: str,
+    licence: str = "Apache-2.0",
+    citation: str = "Kirillov et al., Segment Anything, ICCV 2023",
+) -> ModelSpec:  # fmt: skip
+    """Describe one of SAM's family; its size is told by the shapes of its weights."""
+    return ModelSpec(
+        name=name, title=title, builder="napari_seem.sources.any_size:build_sam",
+        capabilities=_SPATIAL | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
+        weights=weights, licence=licence, citation=citation, description=description,
+        megabytes=megabytes,
+    )  # fmt: skip
+
+
+def _first_sam(size: str, prefix: str, megabytes: int, millions: int) -> ModelSpec:
+    """Describe a SAM; the name of its file ends with the beginning of its sha256."""
+    filename = f"sam_vit_{size}_{prefix}.pth"
+    return _sam(
+        f"sam-vit-{size}", f"SAM ViT-{size.upper()}",
+        WeightsFile(filename, url=_SAM + filename, digest=prefix), megabytes,
+        f"Photographs; any picture with clear borders ({millions} M parameters). Takes MedSAM and "
+        "other fine-tunes of SAM from a file, too.",
+    )  # fmt: skip
+
+
+def _micro_sam(size: str, kind: str, zoo: str, digest: str, megabytes: int, what: str) -> ModelSpec:
+    """Describe a micro-sam, fine-tuned from SAM for microscopy."""
+    return _sam(
+        f"micro-sam-vit-{size}-{kind}", f"micro-sam ViT-{size.upper()} {kind.upper()}",
+        WeightsFile(
+            f"micro-sam/vit_{size}_{kind}.pt", url=f"{_ZOO}{zoo}/1.2/files/vit_{size}.pt",
+            digest=f"xxh128:{digest}",
+        ), megabytes, what, "CC-BY-4.0",
+        "Archit et al., Segment Anything for Microscopy, Nature Methods 2025",
+    )  # fmt: skip
+
+
+def _sam2(size: str, short: str, megabytes: int, millions: int, figure: float) -> ModelSpec:
+    """Describe a SAM 2.1; nobody published a digest: keys and shapes are checked instead."""
+    filename = f"sam2.1_hiera_{short}.pt"
+    return _sam(
+        f"sam2.1-{size}", f"SAM 2.1 {size}", WeightsFile(filename, url=_SAM2 + filename), megabytes,
+        f"Photographs and video ({millions} M parameters; J&F on SA-V {figure}, as published).",
+        citation="Ravi et al., SAM 2: Segment Anything in Images and Videos, ICLR 2025",
+    )  # fmt: skip
+
+
+_FIGURES = (
+    "mean SA on LIVECell, as published: {} after one click, {} after eight, plain SAM {} and {}"
+)
+_MICRO_SAM = (
+    _micro_sam(
+        "b", "lm", "diplomatic-bug", "fe9252a29f3f4ea53c15a06de471e186", 375,
+        "Cells and nuclei in light microscopy (94 M parameters; "
+        + _FIGURES.format(".402", ".751", ".112", ".211") + ").",
+    ),
+    _micro_sam(
+        "l", "lm", "idealistic-rat", "017f20677997d628426dec80a8018f9d", 1250,
+        "Cells and nuclei in light microscopy (312 M parameters).",
+    ),
+    _micro_sam(
+        "b", "em", "noisy-ox", "f3bf2ed83d691456bae2c3f9a05fb438", 375,
+        "Organelles in electron microscopy (94 M parameters; mean SA on Lucchi mitochondria, as "
+        "published: .630 after one click, .901 after eight).",
+    ),
+)  # fmt: skip
 
 SPECS = (
     ModelSpec(
@@ -111,5 +183,13 @@ SPECS = (
         description="Any segmentation, given by labelled examples (371 M parameters).",
         megabytes=1483,
     ),
+    _sam2("tiny", "tiny", 156, 39, 76.5),
+    _sam2("small", "small", 184, 46, 76.6),
+    _sam2("base-plus", "base_plus", 323, 81, 78.2),
+    _sam2("large", "large", 898, 224, 79.5),
+    *_MICRO_SAM,
+    _first_sam("b", "01ec64", 375, 94),
+    _first_sam("l", "0b3195", 1250, 312),
+    _first_sam("h", "4b8939", 2560, 641),
 )
 """In the order in which they are offered."""

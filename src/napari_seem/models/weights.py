@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
+from ..io.extras import need
 from ..io.guard import check_file, check_stored, reading
 from ..io.whole import replacing
 from . import places, transfer
@@ -47,14 +48,15 @@ class WeightsFile:
         Where it is published; None for a packaged file.
     folder : Path or None
         Where it lies, if it is a person's own.
-    sha256, size : str and int, or None
-        Digest and bytes. For a packaged file they stand in the `.json` beside it; for a published
-        one None means that nobody published a digest, and keys and shapes are checked instead.
+    digest, size : str and int, or None
+        Digest, and bytes. For a packaged file they stand in the `.json` beside it; for a published
+        one None means that nobody published a digest, and keys and shapes are checked instead. A
+        digest is sha256 or the beginning of one, in hexadecimal, or "xxh128:" and an xxh128.
     """
 
     filename: str
     url: str | None = None
-    sha256: str | None = None
+    digest: str | None = None
     size: int | None = None
     folder: Path | None = None
 
@@ -79,10 +81,10 @@ class WeightsFile:
     def _remembered(self) -> Path | None:
         return None if self.packaged else places.remembered(self.filename)
 
-    def digest(self) -> tuple[str | None, int | None]:
-        """Return the expected sha256 and size in bytes; from a `.json` for a packaged file."""
+    def expected(self) -> tuple[str | None, int | None]:
+        """Return the expected digest and size in bytes; from a `.json` for a packaged file."""
         if not self.packaged:
-            return self.sha256, self.size
+            return self.digest, self.size
         path = self.path.with_suffix(".json")
         try:
             entry = json.loads(path.read_text())
@@ -94,6 +96,10 @@ class WeightsFile:
             ) from error
 
 
+XXH128 = "xxh128:"
+"""How a digest begins that is an xxh128."""
+WRAPPERS = ("model", "model_state", "state_dict")
+"""Keys under which trainers keep a state dict: SAM 2.1's, torch_em's, and Lightning's."""
 PICKLED = frozenset({".pt", ".pth", ".bin"})
 
 
@@ -108,28 +114,41 @@ def find(file: WeightsFile, given: str | PathLike[str] | None = None) -> Path:
     path = file.located()
     if path is None:
         raise WeightsError(_missing(file))
-    sha256, size = file.digest()
+    digest, size = file.expected()
     if path == file.path:
-        verify(path, sha256=sha256, size=size)
+        verify(path, digest=digest, size=size)
     return path
 
 
-def verify(path: Path, *, sha256: str | None = None, size: int | None = None) -> None:
-    """Raise `WeightsError` unless the file has the given `size` in bytes and `sha256`."""
+def verify(path: Path, *, digest: str | None = None, size: int | None = None) -> None:
+    """Raise `WeightsError` unless the file has the given `size` in bytes and `digest`.
+
+    Where the digest is an xxh128, `MissingPackage` is raised without the package xxhash.
+    """
     actual = path.stat().st_size
     if size is not None and actual != size:
         what = "is truncated" if actual < size else "is too long"
         raise WeightsError(
             f"{path} {what}: {actual} bytes where {size} are expected; {_again(path)}"
         )
-    if sha256 is not None and (found := sha256_of(path)) != sha256:
-        raise WeightsError(f"{path} is damaged: sha256 {found}, expected {sha256}; {_again(path)}")
+    if digest is None:
+        return
+    fast = digest.startswith(XXH128)
+    found = XXH128 + _xxh128_of(path) if fast else sha256_of(path)
+    if not found.startswith(digest):
+        kind = "" if fast else "sha256 "
+        raise WeightsError(f"{path} is damaged: {kind}{found}, expected {digest}; {_again(path)}")
 
 
 def sha256_of(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _xxh128_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return str(hashlib.file_digest(stream, need("xxhash").xxh128).hexdigest())
 
 
 def fetch(
@@ -141,7 +160,7 @@ def fetch(
     return download(
         file.url,
         file.path,
-        sha256=file.sha256,
+        digest=file.digest,
         size=file.size,
         progress=progress,
         cancel=cancel,
@@ -152,7 +171,7 @@ def download(
     url: str,
     target: Path,
     *,
-    sha256: str | None = None,
+    digest: str | None = None,
     size: int | None = None,
     progress: Progress | None = None,
     cancel: Cancel | None = None,
@@ -176,14 +195,14 @@ def download(
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
-        known = sha256 is not None
+        known = digest is not None
         total = transfer.transfer(url, part, size, progress, cancel, verified=known)
     except (OSError, HTTPException, ValueError) as error:
         raise WeightsError(
             f"downloading {url} failed ({error}); check the network and try again (it resumes "
             f"where it stopped), or put the file at {target} by hand"
         ) from error
-    _check_arrived(part, url, sha256=sha256, size=size if size is not None else total)
+    _check_arrived(part, url, digest=digest, size=size if size is not None else total)
     os.replace(part, target)
     transfer.drop(part)
     return target
@@ -303,14 +322,16 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors_of(state: object) -> dict[str, Tensor]:
+    """Return the tensors of a state dict, or of one that stands in it beside other things."""
     import torch
 
     if not isinstance(state, Mapping):
         return {}
-    return {str(key): t for key, t in state.items() if isinstance(t, torch.Tensor)}
+    inside = next((state[key] for key in WRAPPERS if isinstance(state.get(key), Mapping)), state)
+    return {str(key): t for key, t in inside.items() if isinstance(t, torch.Tensor)}
 
 
-def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None) -> None:
+def _check_arrived(part: Path, url: str, *, digest: str | None, size: int | None) -> None:
     have = part.stat().st_size
     if size is not None and have < size:
         raise WeightsError(
@@ -318,7 +339,7 @@ def _check_arrived(part: Path, url: str, *, sha256: str | None, size: int | None
             "from there"
         )
     try:
-        verify(part, sha256=sha256, size=size)
+        verify(part, digest=digest, size=size)
     except WeightsError as error:
         transfer.drop(part)
         raise WeightsError(

@@ -15,6 +15,7 @@ from ..images import ArraySource, as_picture, to_rgb
 from ..models import compact
 from ..models.answers import PICTURE
 from ..models.base import Embedding, Model, Prediction, Segmentation, words_of
+from ..models.sam import model as sam
 from ..models.seem import config
 from ..models.seem import model as seem
 from ..notebook import small_picture
@@ -95,6 +96,10 @@ class AnySizeSeem(AnySize, seem.SeemModel):
     """SEEM, on pictures of any size."""
 
 
+class AnySizeSam(AnySize, sam.SamModel):
+    """SAM and SAM 2.1, on pictures of any size."""
+
+
 def _own(picture: ArraySource) -> ArraySource:
     """Return a copy of an array (H, W) or (H, W, C) in memory, if it is not too large."""
     if type(picture) is not np.ndarray or picture.nbytes > COPIED:
@@ -102,16 +107,17 @@ def _own(picture: ArraySource) -> ArraySource:
     return read_only(picture)
 
 
-def build_compact(weights: Path, device: str) -> Model:
+def build_compact(weights: Path, device: str, _: str = "") -> Model:
     """Load the compact model from its weights."""
     return compact.build(weights, device, Compact)
 
 
-def build_focal_t(weights: Path, device: str) -> Model:
-    """Load SEEM with Focal-T from its checkpoint."""
-    return seem.build(weights, device, config.FOCAL_T, "seem-focal-t", AnySizeSeem)
+def build_seem(weights: Path, device: str, name: str) -> Model:
+    """Load the SEEM of a name, with Focal-T or Focal-L, from its checkpoint."""
+    sizes = config.FOCAL_T if name.endswith("-t") else config.FOCAL_L
+    return seem.build(weights, device, sizes, name, AnySizeSeem)
 
 
-def build_focal_l(weights: Path, device: str) -> Model:
-    """Load SEEM with Focal-L from its checkpoint."""
-    return seem.build(weights, device, config.FOCAL_L, "seem-focal-l", AnySizeSeem)
+def build_sam(weights: Path, device: str, name: str) -> Model:
+    """Load a SAM or SAM 2.1 of any size from its authors' checkpoint."""
+    return sam.build(weights, device, name, AnySizeSam)

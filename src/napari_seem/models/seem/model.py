@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,7 @@ from ..base import (
     words_of,
 )
 from ..teachable import NotTeachable
+from ..tensors import signature
 from ..turns import SAME
 from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
@@ -99,7 +99,9 @@ class SeemModel(NotTeachable):
         self.short_side, self.long_side, self.bfloat16 = short_side, long_side, bfloat16
         self.tokenizer = tokenizer
         self.embed_names: Callable[[Sequence[str]], Tensor] = Vocabulary(self.network, tokenizer)
-        self.identity = f"{name}-{_sign(network):08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
+        self.identity = (
+            f"{name}-{signature(network):08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
+        )
 
     def at_size(self, short_side: int, long_side: int) -> SeemModel:
         """Return a model of the same network that resizes its images to another size in pixels."""
@@ -340,15 +342,6 @@ class SeemModel(NotTeachable):
         memory = Memory(answer.logits, answer.row)
         score = outputs.certainty(logits)
         return Prediction(logits.cpu().numpy(), score, label, memory, others=others)
-
-
-def _sign(network: Seem) -> int:
-    """Compute a checksum of the weights, from the first values of every tensor."""
-    sign = 0
-    for tensor in network.state_dict().values():
-        first = tensor.detach().flatten()[:64].float().cpu()
-        sign = zlib.crc32(first.numpy().tobytes(), sign)
-    return sign
 
 
 def build(

@@ -260,7 +260,9 @@ class SegGptModel(NotTeachable):
         return image
 
 
-def build(path: Path, device: str = "cpu", config: SegGptConfig = VIT_L) -> SegGptModel:
+def build(
+    path: Path, device: str = "cpu", name: str = "seggpt-vit-l", config: SegGptConfig = VIT_L
+) -> SegGptModel:
     """Load SegGPT from its published safetensors file.
 
     Raises `WeightsError`, naming the first key that is lacking or has another shape.
@@ -270,7 +272,7 @@ def build(path: Path, device: str = "cpu", config: SegGptConfig = VIT_L) -> SegG
     expected = {key: tuple(t.shape) for key, t in network.state_dict().items()}
     tensors = weights.load(path, expected, device)
     network.load_state_dict({key: t.float() for key, t in tensors.items()}, assign=True)
-    return SegGptModel(network.eval().requires_grad_(False), f"seggpt-vit-l:{path.name}", device)
+    return SegGptModel(network.eval().requires_grad_(False), f"{name}:{path.name}", device)
 
 
 def _as_classes(example: Example, kind: Kind) -> Tensor:

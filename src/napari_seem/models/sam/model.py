@@ -1,0 +1,194 @@
+"""SAM and SAM 2.1 as a `Model` of the project: numpy arrays in, numpy arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import InvalidPrompt
+from ...images import ArraySource, to_rgb
+from ...prompts import Prompt, check_prompts
+from ..base import (
+    OUTSIDE,
+    Capability,
+    Embedding,
+    Prediction,
+    Segmentation,
+    check_capabilities,
+    check_embedding,
+)
+from ..registry import capabilities_by_model
+from ..teachable import NotTeachable
+from ..tensors import signature
+from ..turns import SAME
+from .frame import GRID, Frame, overlap
+from .network import load_network
+from .prompting import TurnInput, read
+
+if TYPE_CHECKING:
+    from .network import SamNetwork
+
+CAPABILITIES = frozenset(
+    {
+        Capability.POINT, Capability.BOX, Capability.POLYGON, Capability.SCRIBBLE, Capability.MASK,
+        Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING,
+    }
+)  # fmt: skip
+
+
+class SamModel(NotTeachable):
+    """SAM or SAM 2.1: clicks, boxes, scribbles, outlines and masks, with memory from turn to turn.
+
+    Parameters
+    ----------
+    network : transformers.SamModel or transformers.Sam2VideoModel
+        With its weights, in evaluation mode.
+    name : str
+        Its name in the registry.
+    device : str
+        A torch device.
+    """
+
+    capabilities = CAPABILITIES
+    instead = ": it knows no words"
+
+    def __init__(self, network: SamNetwork, name: str = "sam", device: str = "cpu") -> None:
+        self.name, self.device = name, device
+        self.network = network.to(device)
+        self.identity = f"{name}-{signature(network):08x}"
+        self.keeps_aspect = network.config.model_type == "sam"
+
+    @torch.inference_mode()
+    def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
+        """Encode an image (H, W) or (H, W, C) of any real dtype, once; see `Model.encode`."""
+        rgb = to_rgb(image, channels=channels)
+        shape = (int(rgb.shape[0]), int(rgb.shape[1]))
+        pixels = Frame(shape, self.keeps_aspect).pixels(rgb).to(self.device)
+        found = self.network.get_image_embeddings(pixels)
+        maps = [found] if isinstance(found, Tensor) else found
+        return Embedding(self.identity, shape, {f"level.{n}": m for n, m in enumerate(maps)})
+
+    @torch.inference_mode()
+    def predict(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
+    ) -> Prediction:
+        """Answer one turn.
+
+        One click is answered by three masks, of which the best is shown and the others are its
+        alternatives. Negative prompts alone give an empty mask.
+
+        Raises
+        ------
+        InvalidPrompt
+            A prompt outside the image, no prompt at all, or an embedding or a memory of another
+            model.
+        UnsupportedPrompt
+            A word or a reference region.
+        """
+        before = self._check(embedding, prompts, memory)
+        frame = Frame(embedding.shape, self.keeps_aspect)
+        if not any(prompt.positive for prompt in prompts):
+            return Prediction(np.full(embedding.shape, OUTSIDE, np.float32), 0.0)
+        turn = read(prompts, frame, before)
+        masks, scores = self.decode(embedding, [turn], several=turn.is_ambiguous)
+        order = scores[0].argsort(descending=True)
+        return _answer(masks[0, order], scores[0, order].tolist(), frame)
+
+    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
+        """Find all objects; see `Model.segment`. Words are not taken."""
+        from .everything import find_objects
+
+        return find_objects(self, embedding, names)
+
+    def vocabulary(self) -> tuple[str, ...]:
+        """Return no words: the model knows none."""
+        return ()
+
+    @torch.inference_mode()
+    def decode(
+        self, embedding: Embedding, turns: Sequence[TurnInput], several: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Decode one turn of several objects whose prompts are as many, and of the same kinds.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        turns : sequence of TurnInput
+        several : bool
+            Whether three answers are asked for, rather than one.
+
+        Returns
+        -------
+        masks : float32 (N, M, GRID, GRID)
+            Logits in the square.
+        scores : float32 (N, M)
+        """
+        network = self.network
+        maps = [embedding.tensors[key].to(self.device) for key in sorted(embedding.tensors)]
+        objects = len(turns)
+        # with masks every object is an entry of the batch, and may be so without, too
+        levels = [m.float().expand(objects, -1, -1, -1) for m in maps]
+        sparse, dense = network.prompt_encoder(
+            input_points=self._stack(t.points for t in turns if len(t.labels)),
+            input_labels=self._stack(t.labels for t in turns if len(t.labels)),
+            input_boxes=self._stack(t.box for t in turns),
+            input_masks=self._stack(t.mask for t in turns),
+        )
+        places = network.get_image_wide_positional_embeddings().expand(objects, -1, -1, -1)
+        finer = {} if len(levels) == 1 else {"high_resolution_features": levels[:-1]}
+        found = network.mask_decoder(
+            image_embeddings=levels[-1], image_positional_embeddings=places,
+            sparse_prompt_embeddings=sparse, dense_prompt_embeddings=dense,
+            multimask_output=several, **finer,
+        )  # fmt: skip
+        return found[0][:, 0], found[1][:, 0]
+
+    def _stack(self, tensors: Iterable[Tensor | None]) -> Tensor | None:
+        """Join what each object has to (N, 1, ...); None where they have nothing."""
+        there = [tensor for tensor in tensors if tensor is not None]
+        return torch.stack(there)[:, None].to(self.device) if there else None
+
+    def _check(
+        self, embedding: Embedding, prompts: Sequence[Prompt], memory: object
+    ) -> Tensor | None:
+        """Return the logits (GRID, GRID) of the turn before; raise for what can't be taken."""
+        check_embedding(self.identity, embedding)
+        check_capabilities(self, prompts, capabilities_by_model())
+        check_prompts(prompts, embedding.shape)
+        if not prompts:
+            raise InvalidPrompt("there is no prompt; give a point, a box, an outline or a mask")
+        if memory is None:
+            return None
+        if not isinstance(memory, Tensor) or memory.shape != (GRID, GRID):
+            raise InvalidPrompt(
+                "this memory is of another model; start the object again with memory=None"
+            )
+        return memory.to(self.device)
+
+
+def _answer(masks: Tensor, scores: list[float], frame: Frame) -> Prediction:
+    """Make a prediction of the first of several masks (M, GRID, GRID), the best first."""
+    others = partial(_others, masks, scores, frame) if len(scores) > 1 else None
+    logits = frame.logits(masks[:1])[0]
+    return Prediction(logits, float(np.clip(scores[0], 0, 1)), None, masks[0].cpu(), others=others)
+
+
+def _others(masks: Tensor, scores: list[float], frame: Frame) -> Iterator[Prediction]:
+    """Return the answers beside the first that differ from each other."""
+    kept = [masks[0] > 0]
+    for mask, score in zip(masks[1:], scores[1:], strict=True):
+        inside = mask > 0
+        if inside.any() and all(overlap(inside, other) < SAME for other in kept):
+            kept.append(inside)
+            yield _answer(mask[None], [score], frame)
+
+
+def build(weights: Path, device: str, name: str, kind: type[SamModel] = SamModel) -> SamModel:
+    """Load a SAM or SAM 2.1 of any size from its authors' state dict."""
+    return kind(load_network(weights, device), name, device)

@@ -1,0 +1,98 @@
+"""The networks of SAM and SAM 2.1, built by transformers, with the authors' weights in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...errors import WeightsError
+from ...io.extras import need
+from .. import weights
+from .keys import converted
+from .sizes import Sam2Sizes, SamSizes, sizes_of
+
+if TYPE_CHECKING:
+    from transformers import Sam2VideoModel, SamModel
+
+    SamNetwork = SamModel | Sam2VideoModel
+
+
+PREFIXES = ("module.sam.", "sam.", "module.")
+"""What torch_em and parallel training put before the authors' keys."""
+
+
+def load_network(path: Path, device: str = "cpu") -> SamNetwork:
+    """Load a SAM or SAM 2.1 from its authors' state dict, its size told by the shapes.
+
+    Parameters
+    ----------
+    path : Path
+        A `.pt` or `.pth` checkpoint, or safetensors.
+    device : str
+
+    Raises
+    ------
+    MissingPackage
+        transformers is not installed.
+    WeightsError
+        The file can't be read, is damaged, or is of another family or size.
+    """
+    state = _authors(weights.load(path, device=device))
+    shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    sizes = sizes_of(shapes, path)
+    with torch.device("meta"):
+        network = build(sizes)
+    named = converted(state, isinstance(sizes, Sam2Sizes))
+    expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+    _check(named, expected, path)
+    network.load_state_dict({key: named[key].float() for key in expected}, assign=True)
+    if isinstance(sizes, Sam2Sizes):  # it has buffers that no checkpoint holds
+        attention = type(network.memory_attention)(network.config)
+        attention.load_state_dict(network.memory_attention.state_dict())
+        network.memory_attention = attention
+    return network.eval().requires_grad_(False)
+
+
+def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
+    """Build a network of given sizes, with random weights."""
+    transformers = need("transformers")
+    if isinstance(sizes, SamSizes):
+        vision = transformers.SamVisionConfig(
+            hidden_size=sizes.width, num_hidden_layers=sizes.depth,
+            num_attention_heads=sizes.heads, global_attn_indexes=list(sizes.whole),
+            window_size=sizes.window, mlp_dim=4 * sizes.width,
+        )  # fmt: skip
+        return transformers.SamModel(transformers.SamConfig(vision_config=vision))
+    widths = [sizes.width * 2**stage for stage in range(4)]
+    backbone = transformers.Sam2HieraDetConfig(
+        hidden_size=sizes.width, num_attention_heads=sizes.heads,
+        blocks_per_stage=list(sizes.stages), embed_dim_per_stage=widths,
+        num_attention_heads_per_stage=[sizes.heads * 2**stage for stage in range(4)],
+        global_attention_blocks=list(sizes.whole), window_size_per_stage=list(sizes.windows),
+        window_positional_embedding_background_size=[sizes.background] * 2,
+    )  # fmt: skip
+    vision = transformers.Sam2VisionConfig(
+        backbone_config=backbone, backbone_channel_list=widths[::-1]
+    )
+    return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
+
+
+def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict under the authors' keys, without what trainers put in front of them."""
+    for prefix in PREFIXES:
+        if any(key.startswith(prefix) for key in state):
+            return {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
+    return dict(state)
+
+
+def _check(named: Mapping[str, Tensor], expected: weights.Shapes, path: Path) -> None:
+    weights.check_shapes({key: tuple(t.shape) for key, t in named.items()}, expected, path)
+    if further := sorted(set(named) - set(expected)):
+        raise WeightsError(
+            f"{path} has {len(further)} weights more than the network ({further[0]}, ...): it was "
+            "fine-tuned with heads of its own; save the state dict without them"
+        )

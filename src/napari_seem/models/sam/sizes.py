@@ -1,0 +1,146 @@
+"""The sizes of SAM and SAM 2.1 networks, told by the shapes of their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import WeightsError
+
+Shapes = Mapping[str, tuple[int, ...]]
+SIDE = 1024
+"""Pixels along the square that the networks see."""
+PATCH = 16
+HEADS = {96: 1, 112: 2, 144: 2}
+"""Heads in the first stage of SAM 2.1, by its width."""
+GLOBAL: dict[tuple[int, ...], tuple[int, ...]] = {
+    (1, 2, 7, 2): (5, 7, 9),
+    (1, 2, 11, 2): (7, 10, 13),
+    (2, 3, 16, 3): (12, 16, 20),
+    (2, 6, 36, 4): (23, 33, 43),
+}
+"""Blocks of SAM 2.1 that see the whole image, by the number of blocks in each stage."""
+WIDE_WINDOWS = 144
+"""Width of the SAM 2.1 whose last two stages have windows of 16 and 8 cells, not 14 and 7."""
+_OTHERS = {
+    "hf_token": "HQ-SAM",
+    "detector.": "SAM 3",
+    "image_encoder.layers.": "MobileSAM or another TinyViT",
+    "image_encoder.backbone.": "EfficientViT-SAM",
+}
+"""Beginnings, or parts, of keys that other families have."""
+
+
+@dataclass(frozen=True)
+class SamSizes:
+    """Sizes of a SAM.
+
+    Attributes
+    ----------
+    width, depth, heads : int
+        Channels, blocks and attention heads of the image encoder.
+    whole : tuple of int
+        Blocks that attend to the whole image.
+    window : int
+        Cells along the windows of the others.
+    """
+
+    width: int
+    depth: int
+    heads: int
+    whole: tuple[int, ...]
+    window: int
+
+
+@dataclass(frozen=True)
+class Sam2Sizes:
+    """Sizes of a SAM 2.1.
+
+    Attributes
+    ----------
+    width, heads : int
+        Channels and attention heads of the first stage; they double from stage to stage.
+    stages : tuple of int
+        Blocks in each of the four stages.
+    background : int
+        Cells along the positions that the windows share.
+    """
+
+    width: int
+    heads: int
+    stages: tuple[int, ...]
+    background: int
+
+    @property
+    def whole(self) -> tuple[int, ...]:
+        """Blocks that attend to the whole image."""
+        return GLOBAL[self.stages]
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Cells along the windows of each stage."""
+        return (8, 4, 16, 8) if self.width == WIDE_WINDOWS else (8, 4, 14, 7)
+
+
+def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
+    """Return the sizes of the network that a state dict of the authors is of.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+        Shapes of the weights, by the authors' keys.
+    path : Path
+        Of the checkpoint, for messages.
+
+    Raises
+    ------
+    WeightsError
+        The file is of another family, of SAM 2.0, or of a size that nobody published.
+    """
+    for part, family in _OTHERS.items():
+        if any(key.startswith(part) or f".{part}" in key for key in shapes):
+            raise WeightsError(
+                f"{path} holds the weights of {family}, which is another network; choose a SAM "
+                "ViT-B, ViT-L or ViT-H, or a SAM 2.1"
+            )
+    if "image_encoder.trunk.pos_embed" in shapes:
+        return _second(shapes, path)
+    if "image_encoder.pos_embed" in shapes and "mask_decoder.iou_token.weight" in shapes:
+        return _first(shapes)
+    raise WeightsError(
+        f"{path} is no SAM: there is no image encoder with prompts and masks in it; choose the "
+        "state dict of a SAM ViT-B, ViT-L or ViT-H, or of a SAM 2.1"
+    )
+
+
+def _first(shapes: Shapes) -> SamSizes:
+    width = shapes["image_encoder.pos_embed"][-1]
+    rows: dict[int, tuple[int, ...]] = {}
+    while (key := f"image_encoder.blocks.{len(rows)}.attn.rel_pos_h") in shapes:
+        rows[len(rows)] = shapes[key]
+    across = 2 * SIDE // PATCH - 1
+    whole = tuple(block for block, (cells, _) in rows.items() if cells == across)
+    local = next((cells for cells, _ in rows.values() if cells != across), 27)
+    return SamSizes(width, len(rows), width // rows[0][1], whole, (local + 1) // 2)
+
+
+def _second(shapes: Shapes, path: Path) -> Sam2Sizes:
+    if "no_obj_embed_spatial" not in shapes:
+        raise WeightsError(
+            f"{path} holds the weights of SAM 2.0; its successor SAM 2.1 is taken "
+            "(sam2.1_hiera_tiny.pt and its kin), which is better at the same size"
+        )
+    trunk = "image_encoder.trunk"
+    width, background = shapes[f"{trunk}.pos_embed"][1:3]
+    channels: list[int] = []
+    while (key := f"{trunk}.blocks.{len(channels)}.norm2.weight") in shapes:
+        channels.append(shapes[key][0])
+    stages = tuple(channels.count(width * 2**stage) for stage in range(4))
+    if width not in HEADS or stages not in GLOBAL or sum(stages) != len(channels):
+        raise WeightsError(
+            f"{path} is a SAM 2.1 with {width} channels and stages of "
+            f"{', '.join(map(str, stages))} blocks, and its heads can't be told; the published "
+            "sizes are tiny, small, base-plus and large"
+        )
+    return Sam2Sizes(width, HEADS[width], stages, background)

@@ -1,0 +1,99 @@
+"""Checkpoints as their authors write them: downloaded, checked, converted once, loaded, asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xxhash
+from website import Site
+
+import napari_seem as ns
+from napari_seem.errors import WeightsError
+from napari_seem.models import registry
+from napari_seem.models.sam.model import SamModel
+
+State = dict[str, torch.Tensor]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is downloaded in a folder of the test."""
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path / "cache"))
+
+
+def _saved(content: object, path: Path) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def test_a_download_is_checked_converted_once_and_asked(
+    model: SamModel, checkpoint: State, image: np.ndarray, site: Site, tmp_path: Path
+) -> None:
+    """From a server to a mask: the same as of the network that the file was written from."""
+    name = "micro-sam-vit-b-lm" if model.keeps_aspect else "sam2.1-tiny"
+    content = checkpoint if model.keeps_aspect else {"model": checkpoint}
+    site.body = _saved(content, tmp_path / "published.pt").read_bytes()
+    spec = registry.model_spec(name)
+    digest = f"xxh128:{xxhash.xxh128(site.body).hexdigest()}" if model.keeps_aspect else None
+    weights = replace(spec.weights, url=site.url, digest=digest)
+    path = registry.weight_files.fetch(weights)
+    loaded = registry.build_model(replace(spec, weights=weights), "cpu")
+    assert loaded.name == name
+    prompts = [ns.Point(40, 90), ns.Box(20, 60, 90, 130)]
+    found = loaded.predict(loaded.encode(image), prompts)
+    np.testing.assert_allclose(
+        found.logits, model.predict(model.encode(image), prompts).logits, atol=1e-4
+    )
+    path.unlink()  # what was converted is enough
+    again = registry.build_model(replace(spec, weights=weights), "cpu")
+    assert again.identity == loaded.identity
+
+
+def test_a_file_of_ones_own_is_taken_as_its_trainer_wrote_it(
+    model: SamModel, checkpoint: State, tmp_path: Path
+) -> None:
+    """The state dict may stand among other things, with a prefix before its keys."""
+    inside = {f"sam.{key}": tensor for key, tensor in checkpoint.items()}
+    path = _saved({"epoch": 3, "model_state": inside}, tmp_path / "own.pt")
+    loaded = ns.load_model("sam-vit-b", "cpu", path)
+    assert loaded.identity.split("-")[-1] == model.identity.split("-")[-1]
+
+
+def test_files_that_can_not_be_used_say_why(checkpoint: State, tmp_path: Path) -> None:
+    """Truncated, of another family, with further heads, and with code in them."""
+    whole = _saved(checkpoint, tmp_path / "whole.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
+    further = checkpoint | {"own_head.weight": torch.zeros(3)}
+    lacking = {key: t for key, t in checkpoint.items() if "iou_prediction_head" not in key}
+    cases = {
+        tmp_path / "cut.pt": "truncated or damaged",
+        _saved(further, tmp_path / "further.pt"): "1 weights more than the network",
+        _saved(lacking, tmp_path / "lacking.pt"): "lacks key mask_decoder.iou_prediction_head",
+        _saved({"code": Path("x")}, tmp_path / "code.pt"): "unpickling anything else",
+        _saved({"a.weight": torch.zeros(2)}, tmp_path / "other.pt"): "no SAM",
+    }
+    for path, why in cases.items():
+        with pytest.raises(WeightsError, match=why):
+            ns.load_model("sam-vit-b", "cpu", path)
+
+
+def test_a_download_with_another_digest_is_deleted(site: Site) -> None:
+    """The name of SAM's file holds the beginning of its sha256, micro-sam's is an xxh128."""
+    for name in ("sam-vit-b", "micro-sam-vit-b-lm"):
+        weights = replace(registry.model_spec(name).weights, url=site.url)
+        with pytest.raises(WeightsError, match="not the published one and was deleted"):
+            registry.weight_files.fetch(weights)
+        assert not weights.path.exists()
+
+
+def test_an_answer_that_is_a_page_is_no_checkpoint(site: Site) -> None:
+    """A proxy that answers with HTML is told from weights when they are read."""
+    site.body = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
+    weights = replace(registry.model_spec("sam2.1-tiny").weights, url=site.url)
+    registry.weight_files.fetch(weights)
+    with pytest.raises(WeightsError, match=r"sam2\.1_hiera_tiny\.pt"):
+        registry.build_model(replace(registry.model_spec("sam2.1-tiny"), weights=weights), "cpu")

@@ -1,0 +1,67 @@
+"""The names of weights: every key of the authors and of transformers is used once, in its shape."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_seem.errors import WeightsError
+from napari_seem.models.sam.keys import converted
+from napari_seem.models.sam.network import build
+from napari_seem.models.sam.sizes import sizes_of
+
+AUTHORS = json.loads((Path(__file__).parents[1] / "data/sam_keys.json").read_text())
+SIZES = [name for name in AUTHORS if name != "source"]
+MILLIONS = {
+    "sam-vit-b": 94, "sam-vit-l": 312, "sam-vit-h": 641, "sam2.1-tiny": 39, "sam2.1-small": 46,
+    "sam2.1-base-plus": 81, "sam2.1-large": 224,
+}  # fmt: skip
+HERE = Path("weights.pt")
+
+
+def _shapes(name: str) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(shape) for key, shape in AUTHORS[name].items()}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_every_key_of_both_sides_is_used_once(name: str) -> None:
+    """Sizes are told by the authors' shapes; the network built of them takes just their weights."""
+    shapes = _shapes(name)
+    assert round(sum(map(prod, shapes.values())) / 1e6) == MILLIONS[name]
+    with torch.device("meta"):
+        network = build(sizes_of(shapes, HERE))
+        state = {key: torch.empty(shape) for key, shape in shapes.items()}
+    expected = {key: t.shape for key, t in network.state_dict().items()}
+    found = {key: t.shape for key, t in converted(state, name.startswith("sam2")).items()}
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"mask_decoder.hf_token.weight": (1, 256)}, "HQ-SAM"),
+        ({"detector.backbone.vision_backbone.trunk.pos_embed": (1, 577, 1024)}, "SAM 3"),
+        ({"image_encoder.layers.0.blocks.0.conv1.c.weight": (64, 1, 3, 3)}, "MobileSAM"),
+    ],
+)
+def test_other_families_are_named(change: dict[str, tuple[int, ...]], named: str) -> None:
+    """Relatives with other networks are refused by their name."""
+    with pytest.raises(WeightsError, match=f"holds the weights of {named}"):
+        sizes_of(_shapes("sam-vit-b") | change, HERE)
+
+
+def test_sam_2_0_and_what_is_no_sam_are_refused() -> None:
+    """SAM 2.0 lacks a weight of SAM 2.1; other files lack the encoder."""
+    older = _shapes("sam2.1-tiny")
+    del older["no_obj_embed_spatial"]
+    with pytest.raises(WeightsError, match=r"SAM 2\.0; its successor"):
+        sizes_of(older, HERE)
+    with pytest.raises(WeightsError, match="no SAM: there is no image encoder"):
+        sizes_of({"conv.weight": (3, 3)}, HERE)
+    odd = {key: shape for key, shape in _shapes("sam2.1-tiny").items() if ".blocks.11." not in key}
+    with pytest.raises(WeightsError, match="1, 2, 7, 1 blocks"):
+        sizes_of(odd, HERE)
