@@ -156,8 +156,8 @@ def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
     foreground = torch.sigmoid(coarse[at["foreground"]][0])
     if word is not None:
         foreground = model.word_probabilities(coarse[at["semantic"]].permute(1, 2, 0))[..., word]
-    depth = coarse[at["centre" if config.centre else "distance"]][0]
-    stacked = torch.stack([torch.sigmoid(depth), foreground])
+    deepest = coarse[at["centre" if config.centre else "distance"]][0]
+    stacked = torch.stack([torch.sigmoid(deepest), foreground])
     fine = F.interpolate(stacked[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
     height, width = (-(-size // FINE_STRIDE) for size in level.shape)
     boundary = torch.sigmoid(level.fine[config.fine_slices["boundary"]][0].float().cpu())
