@@ -120,6 +120,7 @@ def test_without_live_a_plane_is_classified_when_it_is_asked_for(pixels_on, clas
 def test_probability_and_uncertainty_are_layers_on_the_image(taught, classified):
     taught.panel.probability.setChecked(True)
     taught.panel.uncertainty.setChecked(True)
+    classified(taught)  # also comes to rest: no two maps want the same place
 
     probability, unsure = taught.views.probability.layer, taught.views.uncertainty.layer
     assert isinstance(probability, Image)

@@ -71,7 +71,7 @@ class PlaneMap(Preview):
         return values
 
     def _arrange(self) -> None:
-        move_below(self._viewer, self._shown, self.below)
+        move_between(self._viewer, self._shown, self._image, self.below)
 
 
 class ClassMap(PlaneMap):
@@ -140,11 +140,14 @@ class NumberMap(PlaneMap):
         layer.opacity, layer.blending = MAP_OPACITY, "translucent"
 
 
-def move_below(viewer: ViewerModel, layer: Layer | None, other: Layer | None) -> None:
-    """Move a layer to just below another one, where both are in the viewer."""
+def move_between(
+    viewer: ViewerModel, layer: Layer | None, lower: Layer | None, upper: Layer | None
+) -> None:
+    """Move a layer to just below `upper`, unless it lies above `lower` and below that already."""
     layers = viewer.layers
-    if layer not in layers or other not in layers:
+    if layer not in layers or upper not in layers:
         return
-    now, there = layers.index(layer), layers.index(other)
-    if now != there - 1:
+    now, there = layers.index(layer), layers.index(upper)
+    under = lower in layers and now < layers.index(lower)
+    if now > there or under:
         layers.move(now, there)

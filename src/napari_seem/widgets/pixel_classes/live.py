@@ -199,7 +199,8 @@ class LiveClassification(QObject):
         classifier = self.fit(question.lesson)
         with self._lock:
             area, classes = self._engine.predict(classifier, question.source, question.area)
-        shares = np.bincount(np.searchsorted(classes.ids, classes.labels).ravel())
+        found = np.searchsorted(classes.ids, classes.labels).ravel()
+        shares = np.bincount(found, minlength=len(classes.ids))
         if question.unsure:
             classes.uncertainty  # noqa: B018  (kept; it takes too long for the main thread)
         return PixelAnswer(question, classifier, area, classes, shares / shares.sum())
