@@ -28,6 +28,15 @@ class PixelClasses(ArrayValue):
         How likely each pixel is of each class, in the order of `ids`; read-only.
     names : mapping of int to str
         Names of the ids that have one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> shares = np.float16([[[0.9, 0.2]], [[0.1, 0.8]]])
+    >>> classes = ns.PixelClasses((1, 2), shares, {1: "vessel"})
+    >>> classes.labels.tolist(), classes
+    ([[1, 2]], PixelClasses(1 x 2, classes=[vessel, 2]))
     """
 
     ids: tuple[int, ...]

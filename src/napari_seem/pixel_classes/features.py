@@ -82,6 +82,14 @@ class PixelFeatures:
         The array is no image.
     InvalidPrompt
         The embedding is another model's, or of an image of another size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> features = ns.PixelFeatures(None, np.arange(64, dtype=np.uint8).reshape(8, 8))
+    >>> features.shape, features.at(np.array([3]), np.array([4])).shape
+    ((8, 8), (1, 43))
     """
 
     def __init__(

