@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -171,10 +171,11 @@ def _pixels(task: Task) -> str:
         command = run.command(workspace, source, source.plane, **how)
         if options.get("probabilities"):
             found = classifier.predict(features)
-            labels, part = found.labels, found.probabilities
-            shares.append(part)
+            labels = found.labels
+            shares.append(found.probabilities)
         else:
-            *_, labels = command.compute(classifier, features)  # type: ignore[misc]
+            *_, last = command.compute(classifier, features)
+            labels = cast(npt.NDArray[np.uint16], last)
         run.write(workspace, command, labels)
 
     summary = _by_plane(task, classify)

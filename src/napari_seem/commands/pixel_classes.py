@@ -191,9 +191,8 @@ class PixelRun:
     ) -> ClassifyPixels:
         """The command that classifies a plane of the labels; `options` are its fields."""
         values = workspace.shown(source) | {"plane": plane.to_dict()} | options
-        return ClassifyPixels(
-            event="classify_pixels", run=self.name, **self._ref(workspace), **values
-        )
+        values |= self._ref(workspace)
+        return ClassifyPixels(event="classify_pixels", run=self.name, **values)
 
     def write(self, workspace: Workspace, command: ClassifyPixels, labels: ClassArray) -> list[int]:
         """Write classes, uint16 (H, W), by a command; see `ClassifyPixels.apply`."""

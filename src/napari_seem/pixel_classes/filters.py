@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..models.pixel_features import FeatureMap
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating]
 
 SIGMAS = (1.0, 2.0, 4.0, 8.0)
 """Standard deviations of the Gaussians in pixels."""
@@ -34,7 +34,7 @@ def plain_features(rgb: npt.NDArray[np.uint8]) -> list[FeatureMap]:
         Hessian, both of the structure tensor, and contrast and deviation of the surroundings;
         first the pixels themselves. Wide filters are computed on coarser copies.
     """
-    image = rgb.astype(np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
+    image: FloatArray = rgb.astype(np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
     maps = [FeatureMap(image.astype(np.float16), (1.0, 1.0))]
     factor = 1
     for sigma in SIGMAS:

@@ -15,7 +15,7 @@ from scipy.special import logsumexp, softmax
 from ..values import ArrayValue
 from .features import Statistics
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating]
 RIDGE = 1e-2
 """Weight of the squared coefficients beside the mean loss of a class."""
 STEPS = 60

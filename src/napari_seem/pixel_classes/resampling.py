@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ..models.pixel_features import FeatureMap
 from ..sources.frames import Area
 
-FloatArray = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.floating]
 
 
 def sampled(

@@ -64,7 +64,8 @@ class PlaneMap(Preview):
         layer.events.visible.connect(self._on_visible)
 
     def _on_visible(self, event: Event) -> None:
-        if not self._quiet and event.source is self._shown and not event.source.visible:
+        shown = self._shown
+        if not self._quiet and shown is not None and event.source is shown and not shown.visible:
             self.hidden.emit()
 
     def _drawn(self, values: Values, side: int) -> Values:

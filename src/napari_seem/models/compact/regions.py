@@ -161,10 +161,8 @@ def read_maps(model: CompactModel, level: Level, word: int | None) -> Maps:
     fine = F.interpolate(stacked[None], scale_factor=2, mode="bilinear", align_corners=False)[0]
     height, width = (-(-size // FINE_STRIDE) for size in level.shape)
     boundary = torch.sigmoid(level.fine[config.fine_slices["boundary"]][0].float().cpu())
-    depth, inside, edge = (
-        np.ascontiguousarray(part[:height, :width].numpy()) for part in (*fine, boundary)
-    )
-    return Maps(depth, inside, edge)
+    parts = (np.ascontiguousarray(p[:height, :width].numpy()) for p in (*fine, boundary))
+    return Maps(*parts)
 
 
 def distinct(regions: Sequence[Region]) -> list[Region]:

@@ -60,7 +60,7 @@ class SamModel(NotTeachable):
 
     def __init__(self, network: SamNetwork, name: str = "sam", device: str = "cpu") -> None:
         self.name, self.device = name, device
-        self.network = network.to(device)
+        self.network = network.to(device)  # type: ignore[arg-type]
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
 

@@ -51,9 +51,10 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     _check(named, expected, path)
     network.load_state_dict({key: named[key].float() for key in expected}, assign=True)
     if isinstance(sizes, Sam2Sizes):  # it has buffers that no checkpoint holds
-        attention = type(network.memory_attention)(network.config)
-        attention.load_state_dict(network.memory_attention.state_dict())
-        network.memory_attention = attention
+        former = network.get_submodule("memory_attention")
+        attention = type(former)(network.config)
+        attention.load_state_dict(former.state_dict())
+        network.set_submodule("memory_attention", attention)
     return network.eval().requires_grad_(False)
 
 
