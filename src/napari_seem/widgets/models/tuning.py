@@ -148,24 +148,18 @@ class ModelTuning(QObject):
             kind=request.kind, groups=groups, clock=self._clock,
         )  # fmt: skip
         del pairs
-        found = None
-        try:
-            for report in run.steps():
-                yield report
-                if self._enough.is_set():
-                    break
-                self._let_clicks_go_first()
-            if run.before is None:
-                return
-            found = run.result()
-            if self._closed.is_set():
-                keep(found)
-            else:
-                yield found
-        except GeneratorExit:  # cancelled, or the window is gone and nobody listens
-            if run.before is not None and not self.steps.stopping:
-                keep(found or run.result())
-            raise
+        for report in run.steps():
+            if self._enough.is_set() or not isalive(self):
+                break
+            yield report
+            self._let_clicks_go_first()
+        if run.before is None:
+            return
+        found = run.result()
+        if self._closed.is_set() or not isalive(self):  # nobody listens any more
+            keep(found)
+        else:
+            yield found
 
     def _clock(self) -> float:
         """Seconds that are not spent waiting for a person."""
