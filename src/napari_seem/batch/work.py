@@ -174,7 +174,7 @@ def _pixels(task: Task) -> str:
             labels, part = found.labels, found.probabilities
             shares.append(part)
         else:
-            *_, labels = command.compute(classifier, features)  # type: ignore[misc]
+            *_, labels = command.compute(classifier, features)  # type: ignore[misc, assignment]
         run.write(workspace, command, labels)
 
     summary = _by_plane(task, classify)
