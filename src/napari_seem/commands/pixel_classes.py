@@ -201,7 +201,7 @@ class PixelRun:
             workspace.document.note(self._learned(workspace).to_dict())
         return command.apply(workspace, labels, self.classifier)
 
-    def _ref(self, workspace: Workspace) -> dict[str, ModelRef]:
+    def _ref(self, workspace: Workspace) -> dict[str, Any]:
         return {"model": ModelRef(**workspace.model_ref(self._model))} if self._model else {}
 
     def _learned(self, workspace: Workspace) -> LearnPixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from scipy import ndimage
 
 from ..models.pixel_features import FeatureMap
 
-FloatArray = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.floating[Any]]
 
 SIGMAS = (1.0, 2.0, 4.0, 8.0)
 """Standard deviations of the Gaussians in pixels."""

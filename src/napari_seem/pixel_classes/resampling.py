@@ -24,7 +24,7 @@ def sampled(
     values = one.values
     upper = values[:, top, left] * (1 - across) + values[:, top, right] * across
     lower = values[:, bottom, left] * (1 - across) + values[:, bottom, right] * across
-    return (upper * (1 - down) + lower * down).T
+    return np.asarray((upper * (1 - down) + lower * down).T, np.float32)
 
 
 def resampled(one: FeatureMap, area: Area) -> FloatArray:
@@ -38,7 +38,8 @@ def resampled(one: FeatureMap, area: Area) -> FloatArray:
     band = one.values[:, first : int(bottom[-1]) + 1].astype(np.float32)
     wide = band[..., left] * (1 - across) + band[..., right] * across
     weight = down[:, None]
-    return wide[:, top - first] * (1 - weight) + wide[:, bottom - first] * weight
+    upper, lower = wide[:, top - first], wide[:, bottom - first]
+    return np.asarray(upper * (1 - weight) + lower * weight, np.float32)
 
 
 def _between(
