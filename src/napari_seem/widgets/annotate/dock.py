@@ -344,7 +344,7 @@ class AnnotateWidget(Dock):
         self.panel.labels.select(self.annotator.labels)
         self.panel.answers.show_of(session)
         answer = session.prediction if session else None
-        if session and answer:
+        if work and session and answer:
             number = f"answer {session.chosen + 1}" if session.chosen else ""
             self.panel.show_status(
                 len(session.prompts), self.annotator.turns.last_ms, answer.score, answer.label,
