@@ -251,16 +251,6 @@ def test_features_are_ready_before_the_first_stroke(pixels_on, classified, monke
     assert len(computed) == 2
 
 
-def test_nothing_is_got_ready_without_live(pixels_on, classified, monkeypatch):
-    monkeypatch.setattr(features, "plain_features", None)  # would fail if it were called
-    dock = pixels_on(bars())
-    dock.panel.live.setChecked(False)
-    classified(dock)
-
-    assert not dock.panel.message.text()
-    assert "two classes" not in dock.panel.status.text()
-
-
 def test_objects_that_are_written_again_on_a_plane_leave_no_rows(stacked, classified):
     stacked.write_objects()
     classified(stacked)
