@@ -7,6 +7,7 @@ import pytest
 from pixel_scene import BAR, GROUND, bars, stroke, truth
 from test_pixel_classes_dock import GOOD, share, shown, teach
 
+from napari_seem.pixel_classes import features
 from napari_seem.viewer.coordinates import data_to_world, world_to_data
 from napari_seem.widgets.pixel_classes.dock import PixelClassesWidget
 from napari_seem.widgets.pixel_classes.panel import STACK
@@ -230,3 +231,40 @@ def test_a_second_dock_goes_on_with_the_strokes(stacked, classified):
     assert len(maps) == 1
     second.release()
     assert not maps[0].visible
+
+
+def test_features_are_ready_before_the_first_stroke(pixels_on, classified, monkeypatch):
+    computed = []
+    plain = features.plain_features
+    monkeypatch.setattr(features, "plain_features", lambda rgb: computed.append(1) or plain(rgb))
+    dock = pixels_on(bars(3))
+    classified(dock)
+    assert len(computed) == 1
+
+    dock.viewer.dims.set_point(0, 1)  # and those of the plane that is shown then
+    classified(dock)
+    assert len(computed) == 2
+    teach(dock, (1,))
+    classified(dock)
+
+    assert share(shown(dock), 1) > GOOD
+    assert len(computed) == 2
+
+
+def test_objects_that_are_written_again_on_a_plane_leave_no_rows(stacked, classified):
+    stacked.write_objects()
+    classified(stacked)
+    labels = stacked.viewer.layers["bars object"]
+    first = list(labels.features["index"])
+    stacked.write_objects()
+    classified(stacked)
+
+    assert len(labels.features) == len(first) == 1 + len(set(np.unique(labels.data)) - {0})
+    assert not set(first[1:]) & set(labels.features["index"])
+    stacked.viewer.dims.set_point(0, 2)
+    classified(stacked)
+    stacked.write_objects()
+    classified(stacked)
+    assert set(labels.features["index"]) == set(np.unique(labels.data))
+    labels.undo()
+    assert not labels.data[2].any()

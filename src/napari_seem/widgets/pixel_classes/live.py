@@ -227,7 +227,7 @@ class LiveClassification(QObject):
         return None if name is None else self._models.model(name)
 
     def _on_forgotten(self) -> None:
-        self._engine = IncrementalClassifier(self._models.cache)
+        self._engine, self._seen = IncrementalClassifier(self._models.cache), set()
 
     def _on_failure(self, error: Exception) -> None:
         self.failed.emit(explained(error))
