@@ -99,3 +99,27 @@ def test_strokes_of_a_file_are_not_done_again(done):
     written(other, workspace, source)
     learned = next(e for e in document.log.events if e.get("event") == "learn_pixels")
     assert learned["stored"] == "the classifier was read from a file"
+
+
+def test_rows_of_objects_that_are_written_again_on_a_plane_of_a_stack_go(done):
+    _, _, source, run, mask = done
+    labels = np.zeros((3, *mask.shape), np.uint16)
+    labels[0, :5], labels[1, :5], labels[1, 30:], labels[2, 40:] = 8, 8, 9, 10
+    host = ArrayHost(labels, "bars")
+    document = LabelDocument(host, Recorder(labels, "bars", host.rows(), empty=False, grid={}))
+    with document.transaction("rows") as transaction:
+        transaction.set_rows({i: ObjectRecord(f"old {i}") for i in (8, 9, 10)})
+    workspace, plane = Workspace(document), ns.Plane.across(0, 1)
+
+    for expected in ([11, 12], [13, 14]):
+        options = {"instances": True, "classes": [1], "smallest": 20}
+        command = run.command(workspace, source, plane, **options)
+        *_, found = command.compute(run.classifier, source.read())
+        assert run.write(workspace, command, found) == expected
+        assert sorted(document.table) == [8, 10, *expected]  # 8 lies on plane 0, too
+
+    document.undo()
+    assert sorted(document.table) == [8, 10, 11, 12]
+    document.undo()
+    assert sorted(document.table) == [8, 9, 10]
+    assert (labels[1, 30:] == 9).all()

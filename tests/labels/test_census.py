@@ -7,7 +7,8 @@ import pytest
 import zarr
 
 from napari_seem.labels import census as module
-from napari_seem.labels.census import Census, count, count_planes
+from napari_seem.labels.census import Census, count, count_planes, only_on
+from napari_seem.planes import Plane
 
 
 def counted(data):
@@ -99,3 +100,12 @@ def test_background_and_negative_values_are_no_objects():
     assert count(np.array([[-1, 0], [2, 2]])).areas.tolist() == [2]
     assert counted(np.zeros((2, 4, 4), np.uint8)).objects() == {}
     assert Census((0, 5, 5)).complete
+
+
+def test_objects_that_lie_on_one_plane_only_are_known(volume):
+    for plane in (Plane((1, 2, None, None), (2, 3)), Plane((None, 1, 5, None), (3, 0))):
+        here = {int(i) for i in np.unique(plane.read(volume)) if i}
+        others = volume.copy()
+        plane.read(others)[...] = 0
+
+        assert only_on(volume, plane, here) == {i for i in here if not (others == i).any()}

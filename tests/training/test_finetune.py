@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 from scenes import WORDS, discs, little_network, recipe, seeded
 
 import napari_seem as ns
@@ -169,6 +170,16 @@ def test_a_big_image_is_cut_into_pieces():
     assert max(max(piece.image.shape) for piece in pieces) < 2048
 
 
+def test_no_more_is_taken_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr("napari_seem.finetuning.examples.MOST_PIXELS", 3 * 64 * 64 + 5)
+    given = [example(i, side=64, count=2) for i in range(9)]
+
+    pieces = pieces_of(given, "instance")
+
+    assert [piece.group for piece in pieces] == [0, 3, 6]
+    assert len(pieces_of(given[:1], "instance")) == 1
+
+
 def test_parts_of_a_class_are_objects():
     labels = np.zeros((64, 64), np.uint8)
     labels[5:15, 5:15] = labels[40:55, 40:55] = 7
@@ -195,6 +206,41 @@ def test_the_best_weights_are_kept(tuned):
     assert tuned.after.iou_at_1 == pytest.approx(0.85)
     assert tuned.provenance["best_at"] == round(tuned.curve[1][0], 2)
     assert tuned.improved
+
+
+def test_the_best_so_far_is_at_hand_while_it_runs(model, monkeypatch):
+    figures = iter([0.2, 0.9, *[0.1] * 99])
+    monkeypatch.setattr(
+        run_module, "judging", lambda *_: iter([score(v := next(figures)), score(v)])
+    )
+    run, best = begin(model, [example(i) for i in range(5)], name="my-discs"), []
+    for report in run.steps():
+        best.append(run.so_far())
+        if report.doing == "train":
+            assert (best[-1] is None) == (len(run.curve) == 1)
+
+    assert best[0] is None
+    assert best[-1].after.iou == pytest.approx(0.9)
+    assert best[-1].before.noc_at_85 == 3  # of three clicks, as its own
+    weights = {found.content[-10_000:] for found in best if found}
+    assert len(weights) == 1
+
+
+def test_weights_of_a_later_version_are_named(tuned, tmp_path):
+    path = tuned.save(tmp_path / "mine.safetensors")
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    sizes = json.loads(facts["config"])
+
+    save_file(tensors, path, facts | {"config": json.dumps(sizes | {"wings": 2})})
+    with pytest.raises(WeightsError, match=r"later version \(.*from compact@little\).*'wings'"):
+        ns.load_model("compact", weights=path)
+
+    tensors.pop(next(iter(tensors)))
+    save_file(tensors, path, facts)
+    with pytest.raises(WeightsError, match=r"another version \(.*from compact@little\)"):
+        ns.load_model("compact", weights=path)
 
 
 def test_a_file_is_loaded_as_the_model(tuned, tmp_path):

@@ -84,6 +84,18 @@ def test_planes_with_labels_are_read_from_any_format(folder):
     assert all(plane.image.shape[:2] == plane.labels.shape for plane in planes)
 
 
+def test_images_and_planes_are_read_as_long_as_there_is_room(folder, caplog):
+    stack = 64 * 64
+
+    some = labelled_planes([folder], most_pixels=2 * stack)
+    assert 0 < sum(plane.labels.size for plane in some) <= 2 * stack + 72 * 72
+    assert [plane.name for plane in some] == sorted(plane.name for plane in some)
+    assert len(labelled_planes([folder], most_pixels=1)) == 1
+    assert "1 of 3 labelled images" in caplog.text
+    assert len(labelled_planes([folder / "stack.tif"], most_pixels=1)) == 1
+    assert len(labelled_planes([folder / "stack.tif"], most_pixels=2 * stack)) == 2
+
+
 def test_labels_in_a_folder_of_their_own(folder, tmp_path):
     apart = tmp_path / "apart"
     apart.mkdir()

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
+from shutil import rmtree
 
 import numpy as np
 import pytest
 import torch
 from discs import disc_image
-from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from skimage.io import imsave
 
 import napari_seem as ns
-from napari_seem.errors import InvalidName
-from napari_seem.finetuning import FineTuning, ObjectScore
+from napari_seem.finetuning import FineTuningRun, ObjectScore
 from napari_seem.finetuning import run as run_module
 from napari_seem.models import own
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork, ConvNorm
@@ -30,6 +29,8 @@ SMALLEST = Recipe(
     (Phase(1.0, crop=32, grid=32, batch=2),),
     objects=1, corrections=(1.0,), rate=1e-3, warm_up=1, statistics=False,
 )  # fmt: skip
+BRIEF = 0.005
+"""Minutes in which some steps are trained."""
 LONG = 60.0
 """Minutes that no test waits for."""
 SECONDS = 300_000
@@ -98,6 +99,8 @@ def add_stack(viewer, dtype=np.uint8, ids=np.int32) -> None:
 
 
 def unfold(dock, qtbot) -> None:
+    dock.tune.panel.minutes.setDecimals(3)
+    dock.tune.panel.minutes.setRange(BRIEF, LONG)
     dock.unfold.setChecked(True)
     counted(dock, qtbot)
 
@@ -129,7 +132,7 @@ def said(dock) -> str:
 
 
 def tuned(dock, qtbot) -> None:
-    start(dock, 0.1)
+    start(dock, BRIEF)
     finish(dock, qtbot)
 
 
@@ -151,7 +154,7 @@ def test_what_is_labelled_later_is_found_and_ticks_stay(dock, qtbot):
 
 def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtbot, little):
     dock.model_cache.use_device("cpu")
-    start(dock, 0.2)
+    start(dock, 0.03)
     assert dock.tune.panel.start.isHidden()
     assert not dock.tune.panel.stop.isHidden()
 
@@ -197,6 +200,7 @@ def test_a_better_model_is_kept_and_every_dock_offers_it(dock, qtbot, better, ho
 
 def test_a_discarded_model_leaves_nothing(dock, qtbot, better):
     tuned(dock, qtbot)
+    assert list(own.files()) == [DRAFT]  # until it is decided on
 
     dock.tune.panel.discard.click()
 
@@ -213,6 +217,9 @@ def test_stopping_compares_the_best_so_far(dock, qtbot, better):
     finish(dock, qtbot)
 
     assert "held back" in dock.tune.panel.comparison.text()
+
+
+DRAFT = "compact: my-discs unfinished"
 
 
 def trains(report) -> bool:
@@ -235,11 +242,40 @@ def test_a_dock_that_is_closed_keeps_what_is_better(dock, qtbot, better):
     with qtbot.waitSignal(
         dock.tune.tuning.reported, timeout=SECONDS, check_params_cb=lambda one: one.iou == 0.9
     ):
-        start(dock, 0.5)
+        start(dock, 0.1)
 
     dock.close()
+    finish(dock, qtbot)
 
-    qtbot.waitUntil(lambda: list(own.files()) == ["compact: my-discs"], timeout=SECONDS)
+    assert list(own.files()) == [DRAFT]
+    assert ns.load_model(DRAFT).name == DRAFT
+    again = ModelsWidget(dock.viewer, specs=())
+    assert "by a box 0.20 -> 0.90" in again.own.cards[DRAFT].facts.text()
+    again.release()
+
+
+def test_what_breaks_off_leaves_the_best_so_far(dock, qtbot, better, monkeypatch):
+    def broken(run):
+        raise MemoryError("no room is left")
+
+    monkeypatch.setattr(FineTuningRun, "comparing", broken)
+
+    tuned(dock, qtbot)
+
+    assert "no room is left" in said(dock)
+    assert f"'{DRAFT}'" in said(dock)
+    assert list(own.files()) == list(dock.own.cards) == [DRAFT]
+    monkeypatch.undo()
+
+
+def test_a_full_disk_does_not_end_training(dock, qtbot, better, home):
+    home.mkdir(exist_ok=True)
+    (home / "models").write_text("no folder")
+
+    tuned(dock, qtbot)
+
+    assert dock.tune.found is not None
+    (home / "models").unlink()
 
 
 def test_a_model_that_nobody_decided_on_is_kept_when_the_dock_closes(dock, qtbot, better):
@@ -251,7 +287,7 @@ def test_a_model_that_nobody_decided_on_is_kept_when_the_dock_closes(dock, qtbot
 
 
 def test_images_that_are_removed_while_it_runs_still_teach(dock, qtbot, better):
-    start(dock, 0.1)
+    start(dock, BRIEF)
     dock.viewer.layers.clear()
 
     finish(dock, qtbot)
@@ -286,7 +322,7 @@ def test_what_can_not_be_learned_from_is_said(dock, qtbot):
     own.install(b"other", "taken")
     for name, told in (("a/b", "can't be called"), ("", "can't be called"), ("taken", "already")):
         dock.tune.panel.name.setText(name)
-        start(dock, 0.1)
+        start(dock, BRIEF)
         assert told in said(dock)
     dock.tune.panel.name.setText("my-discs")
     one = np.zeros((3, 64, 80), np.int32)
@@ -298,7 +334,7 @@ def test_what_can_not_be_learned_from_is_said(dock, qtbot):
         dock.viewer.layers["by hand"].data = data
         dock.tune.panel.look.click()
         counted(dock, qtbot)
-        start(dock, 0.1)
+        start(dock, BRIEF)
         finish(dock, qtbot)
         assert told in said(dock)
         assert not dock.tune.panel.start.isHidden()
@@ -325,7 +361,7 @@ def test_a_folder_of_labelled_images_teaches(make_napari_viewer, qtbot, tmp_path
 
 def test_a_model_that_can_not_be_written_can_be_tried_again(dock, qtbot, better, home):
     tuned(dock, qtbot)
-    home.mkdir(exist_ok=True)
+    rmtree(home / "models")
     (home / "models").write_text("no folder")
 
     dock.tune.panel.use.click()
@@ -355,7 +391,7 @@ def test_training_waits_while_a_person_does(dock, qtbot, better, monkeypatch):
     monkeypatch.setattr(tuning, "LONGEST_PAUSE", 1000.0)
     gate = dock.tune.tuning._gate = CountingGate()
     gate.shut("a turn")
-    start(dock, 0.1)
+    start(dock, BRIEF)
     qtbot.waitUntil(gate.waiting.is_set, timeout=SECONDS)
     steps = dock.tune.tuning.steps
     assert steps.running
@@ -364,70 +400,3 @@ def test_training_waits_while_a_person_does(dock, qtbot, better, monkeypatch):
 
     finish(dock, qtbot)
     assert dock.tune.found is not None
-
-
-@pytest.fixture
-def mine(dock, qtbot, better) -> FineTuning:
-    """A model of one's own, installed."""
-    tuned(dock, qtbot)
-    found = dock.tune.found
-    dock.tune.panel.use.click()
-    return found
-
-
-def test_own_models_are_renamed_shared_and_removed(dock, mine, tmp_path):
-    dock.own.rename("compact: my-discs", "stones 2")
-    assert list(own.files()) == list(dock.own.cards) == ["compact: stones 2"]
-    assert ns.load_model("compact: stones 2").name == "compact: stones 2"
-
-    dock.own.share("compact: stones 2", tmp_path / "for you")
-    assert (tmp_path / "for you.safetensors").read_bytes() == mine.content
-
-    dock.own.remove("compact: stones 2", sure=True)
-    assert own.files() == dock.own.cards == {}
-
-
-def test_a_model_of_others_is_taken_in_under_a_free_name(dock, mine, qtbot, tmp_path):
-    mine.save(tmp_path / "my-discs.safetensors")
-
-    dock.own.add(tmp_path / "my-discs.safetensors")
-
-    qtbot.waitUntil(lambda: "compact: my-discs 2" in dock.own.cards, timeout=SECONDS)
-
-
-def test_a_file_that_is_no_model_is_refused(dock, qtbot, tmp_path):
-    (tmp_path / "wrong.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
-    messages = []
-
-    def note(one):
-        messages.append(one.message)
-
-    notification_manager.notification_ready.connect(note)
-    dock.own.add(tmp_path / "wrong.safetensors")
-    qtbot.waitUntil(lambda: bool(messages), timeout=SECONDS)
-    notification_manager.notification_ready.disconnect(note)
-
-    assert "wrong.safetensors" in messages[0]
-    assert own.files() == {}
-
-
-def test_a_dock_that_uses_a_removed_model_goes_back_to_the_shipped_one(dock, mine):
-    annotate = AnnotateWidget(dock.viewer)
-    annotate.panel.model.setCurrentText("compact: my-discs")
-    assert annotate.annotator.model_name == "compact: my-discs"
-
-    dock.own.remove("compact: my-discs", sure=True)
-
-    assert annotate.annotator.model_name == annotate.panel.model.currentText() == "compact"
-    annotate.release()
-
-
-def test_a_name_that_is_taken_is_no_new_name(dock, mine, home):
-    own.install(b"other", "stones")
-
-    with pytest.raises(InvalidName, match="already"):
-        own.rename("compact: my-discs", "stones")
-
-    (home / "models" / "my-discs.safetensors").unlink()
-    with pytest.raises(InvalidName, match="no model"):
-        own.rename("compact: my-discs", "pebbles")

@@ -51,7 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _train(options: argparse.Namespace) -> int:
     """Train, judge, write; 1 where nothing became better and so nothing was written."""
-    from ..finetuning import finetune
+    from ..finetuning import MOST_PIXELS, finetune
     from ..models import own
     from ..series.labelled import labelled_planes
 
@@ -60,7 +60,9 @@ def _train(options: argparse.Namespace) -> int:
     if not options.no_install:
         own.check_free(name, replace=options.force)
     model = _loaded(options.begin, options.device)
-    planes = labelled_planes(options.images, options.labels, window_from(options))
+    planes = labelled_planes(
+        options.images, options.labels, window_from(options), most_pixels=MOST_PIXELS
+    )
     print(f"{len(planes)} labelled planes of {len({p.name for p in planes})} images")
     try:
         tuned = finetune(

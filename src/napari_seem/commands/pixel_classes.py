@@ -10,6 +10,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from ..edits import ObjectRecord, now
+from ..labels.census import only_on
+from ..labels.document import LabelDocument
 from ..labels.patches import unpack_ids
 from ..models.pixel_features import PixelFeatureModel
 from ..pixel_classes import PixelClassifier
@@ -148,7 +150,7 @@ class ClassifyPixels(OnPlane):
         else:
             values = np.where(np.isin(labels, chosen), labels, 0).astype(np.int32)
             class_of = {int(one): int(one) for one in np.unique(values) if one}
-        rows: dict[int, ObjectRecord | None] = dict.fromkeys(document.table) if whole else {}
+        rows: dict[int, ObjectRecord | None] = dict.fromkeys(_former(document, plane))
         rows.update({one: self._record(classifier.names.get(of)) for one, of in class_of.items()})
         title = "objects of pixel classes" if self.instances else "pixel classes"
         with document.transaction(title, self.to_dict()) as transaction:
@@ -215,6 +217,14 @@ class PixelRun:
         else:
             values["strokes"] = [Learn.example(workspace, one) for one in self._strokes]
         return LearnPixels(event="learn_pixels", **values)
+
+
+def _former(document: LabelDocument, plane: Plane) -> set[int]:
+    """Return the rows of the objects of a plane, which go when it is replaced."""
+    if len(document.data.shape) == 2:
+        return set(document.table)
+    there = {*np.unique(document.read_plane(plane)).tolist()} & {*document.table}
+    return only_on(document.data, plane, there)
 
 
 def _new_colours(known: Mapping[str, str], classifier: PixelClassifier) -> dict[str, str]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from ..models.base import Model
 from ..models.in_context import Kind
 from ..progress import Progress, reporting
+from .examples import MOST_PIXELS
 from .judge import HeldOutFigures, ObjectScore
 from .result import FineTuning
 from .run import FineTuningRun, TuningReport
 
 __all__ = [
-    "FineTuning", "FineTuningRun", "HeldOutFigures", "ObjectScore", "TuningReport", "finetune",
+    "MOST_PIXELS", "FineTuning", "FineTuningRun", "HeldOutFigures", "ObjectScore", "TuningReport",
+    "finetune",
 ]  # fmt: skip
 
 PARTS = 1000
@@ -36,7 +38,7 @@ def finetune(
         From `load_model("compact")`, or one that was fine-tuned before; it is not changed.
     examples : (image, labels), or a list of them
         Arrays (H, W) or (H, W, C) of any dtype and size with integer labels (H, W), 0 for
-        background.
+        background. Of more than `MOST_PIXELS` labelled pixels a part is taken, evenly spaced.
     minutes : float
         Time to take in all, judging included.
     device : str

@@ -30,6 +30,8 @@ MOST_JUDGED = 24
 """Held-out objects that are judged at most."""
 SMALLEST_SIDE = 32
 """Pixels along the part of a single image that is learned from, at least."""
+MOST_PIXELS = 1 << 25
+"""Labelled pixels that are learned from and judged by at most, some 500 MB of memory in all."""
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint16]
@@ -97,7 +99,8 @@ def pieces_of(
 ) -> list[LabelledPiece]:
     """Check labelled images, (H, W) or (H, W, C) with labels (H, W), and number their objects.
 
-    Images too big for one pass are cut. What has no object is left out.
+    Images too big for one pass are cut. What has no object is left out; of more than
+    `MOST_PIXELS` a part is, evenly spaced.
 
     Parameters
     ----------
@@ -122,7 +125,7 @@ def pieces_of(
     if len(names) != len(pairs):
         raise InvalidArgument(f"there are {len(names)} groups of {len(pairs)} examples; name each")
     numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
-    found: list[LabelledPiece] = []
+    found: list[_Part] = []
     for number, (image, labels) in enumerate(pairs, 1):
         if isinstance(image, Embedding):
             raise InvalidImage(
@@ -131,7 +134,7 @@ def pieces_of(
         checked = checked_labels(
             labels, image.shape[:2], f"the labels of example {number}", "its image"
         )
-        some = list(_pieces(image, checked, kind, numbers[names[number - 1]]))
+        some = list(_parts(image, checked, kind, numbers[names[number - 1]]))
         if not some:
             LOG.warning("example %d has no labelled object of %d pixels and is left out", number,
                         SMALLEST)  # fmt: skip
@@ -141,7 +144,7 @@ def pieces_of(
             f"no example has a labelled object of {SMALLEST} pixels or more; label some objects "
             "first"
         )
-    return found
+    return [part.piece(kind) for part in _with_room(found)]
 
 
 def divided(pieces: Sequence[LabelledPiece], seed: int) -> Division:
@@ -189,16 +192,40 @@ def _fifth(count: int) -> int:
     return max(1, round(HELD_SHARE * count))
 
 
-def _pieces(
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A part of an image (h, w) or (h, w, C) with its labels (h, w), both of them views."""
+
+    image: AnyArray = field(repr=False)
+    labels: npt.NDArray[np.int32] = field(repr=False)
+    group: int
+
+    def piece(self, kind: Kind) -> LabelledPiece:
+        return LabelledPiece(
+            to_rgb(np.asarray(self.image)), _numbered(self.labels, kind), self.group
+        )
+
+
+def _with_room(parts: Sequence[_Part]) -> list[_Part]:
+    """Choose parts, evenly spaced, of not many more than `MOST_PIXELS`; one at least."""
+    total = sum(part.labels.size for part in parts)
+    count = max(1, min(len(parts), len(parts) * MOST_PIXELS // total))
+    if count < len(parts):
+        LOG.warning("%d of %d labelled images are taken, evenly spaced: there is room for %d "
+                    "million pixels", count, len(parts), MOST_PIXELS >> 20)  # fmt: skip
+    return [parts[k * len(parts) // count] for k in range(count)]
+
+
+def _parts(
     image: AnyArray, labels: npt.NDArray[np.int32], kind: Kind, group: int
-) -> Iterator[LabelledPiece]:
-    """Yield an image (H, W) or (H, W, C) with its labels (H, W), or the pieces of a big one."""
+) -> Iterator[_Part]:
+    """Yield an image (H, W) or (H, W, C) with its labels (H, W), or the parts of a big one."""
     height, width = labels.shape
     whole = (0, 0, height, width)
     for y0, x0, y1, x1 in [c for c, _ in cores(labels.shape)] if is_big(labels.shape) else [whole]:
-        objects = _numbered(labels[y0:y1, x0:x1], kind)
-        if objects.any():
-            yield LabelledPiece(to_rgb(np.asarray(image[y0:y1, x0:x1])), objects, group)
+        own = labels[y0:y1, x0:x1]
+        if _numbered(own, kind).any():
+            yield _Part(image[y0:y1, x0:x1], own, group)
 
 
 def _numbered(labels: npt.NDArray[np.int32], kind: Kind) -> IdArray:

@@ -85,6 +85,10 @@ class HeldOutFigures:
         """Mean of `iou_at_1`, `iou_at_3` and `box`."""
         return float(np.mean([one.iou for one in self.objects]))
 
+    def first(self, clicks: int) -> HeldOutFigures:
+        """Return the figures of so many clicks, and of the boxes."""
+        return HeldOutFigures(tuple(ObjectScore(o.curve[:clicks], o.box) for o in self.objects))
+
     def better_than(self, other: HeldOutFigures) -> bool:
         """Return whether the same objects are segmented better, by more than chance would.
 

@@ -111,6 +111,8 @@ class FineTuningRun:
         self._tuner: Tuner | None = None
         self._unjudged = False
         self._best = (-1.0, 0.0)
+        self._kept: HeldOutFigures | None = None
+        self._after: HeldOutFigures | None = None
 
     def steps(self) -> Iterator[TuningReport]:
         """Train until the time is up, yielding after every small step.
@@ -138,8 +140,10 @@ class FineTuningRun:
         if self._unjudged:
             yield from self._judge(tuner)
 
-    def result(self) -> FineTuning:
-        """Return the best weights so far, judged; takes some seconds.
+    def comparing(self) -> Iterator[TuningReport]:
+        """Judge the best weights by as many clicks as the given ones, yielding after every object.
+
+        Iterate it after `steps` to be able to stop in between; `result` does what is left of it.
 
         Raises
         ------
@@ -149,17 +153,41 @@ class FineTuningRun:
         if self.before is None or self._tuner is None:
             raise RuntimeError("the given model is not judged yet; iterate `steps` first")
         if self._unjudged:
-            deque(self._judge(self._tuner), maxlen=0)
-        after = self.before
-        if self._best[1]:
+            yield from self._judge(self._tuner)
+        if self._after is None and self._kept is not None:
             model = self._loaded(self._tuner.weights(kept=True))
-            held = self._division.held
-            after = HeldOutFigures(tuple(judging(model, held, MOST_CLICKS, self._seed)))
-        facts = self._provenance(self.before, after)
+            self._after = yield from self._judging(model, MOST_CLICKS)
+
+    def result(self) -> FineTuning:
+        """Return the best weights so far, judged; takes some seconds unless they are compared.
+
+        Raises
+        ------
+        RuntimeError
+            The given model is not judged yet.
+        """
+        deque(self.comparing(), maxlen=0)
+        assert self.before is not None
+        return self._tuned(self.before, self._after or self.before)
+
+    def so_far(self) -> FineTuning | None:
+        """Return the best weights if they are better by more than chance, as judged in training.
+
+        Nothing is judged anew: the figures of both are by three clicks.
+        """
+        if self.before is None or self._kept is None:
+            return None
+        before = self.before.first(FEW_CLICKS)
+        return self._tuned(before, self._kept) if self._kept.better_than(before) else None
+
+    def _tuned(self, before: HeldOutFigures, after: HeldOutFigures) -> FineTuning:
+        """Return the best weights with their figures."""
+        assert self._tuner is not None
+        facts = self._provenance(before, after)
         about = {"name": self.name, "provenance": json.dumps(facts)}
         content = self._tuner.weights(kept=True, about=about)
         model = self._loaded(content)
-        return FineTuning(self.name, model, self.before, after, tuple(self.curve), facts, content)
+        return FineTuning(self.name, model, before, after, tuple(self.curve), facts, content)
 
     def _make_tuner(self) -> Tuner:
         from ..training import Picture, Tuner
@@ -179,6 +207,7 @@ class FineTuningRun:
         found = yield from self._judging(model, FEW_CLICKS)
         if found.iou > self._best[0]:
             tuner.keep()
+            self._kept, self._after = found, None
         self._unjudged = False
         yield self._judged(found)
 

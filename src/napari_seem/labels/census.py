@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     from ..images import ArraySource
+    from ..planes import Plane
 
 STRIP = 1 << 24
 """Most pixels that are read at a time."""
@@ -194,6 +195,20 @@ def count_planes(data: ArraySource, indices: Iterable[Index]) -> Iterator[Mappin
             batch = {}
     if batch:
         yield batch
+
+
+def only_on(data: ArraySource, plane: Plane, ids: Collection[int]) -> set[int]:
+    """Return those of some objects on a plane of labels that lie on no plane beside it."""
+    left = set(ids)
+    spans = (range(n) if at is not None else (None,)
+             for n, at in zip(data.shape, plane.index, strict=True))  # fmt: skip
+    for index in product(*spans):
+        if not left:
+            break
+        if index != tuple(plane.index):
+            values = replace(plane, index=index).read(data)
+            left -= set(np.unique(values[np.isin(values, list(left))]).tolist())
+    return left
 
 
 def _joined(parts: list[Counted]) -> Counted:

@@ -113,6 +113,12 @@ def check_free(name: str, *, replace: bool = False) -> None:
         )
 
 
+def free_name(name: str) -> str:
+    """Return a name for a model that none has, with a number where it is taken."""
+    names = (f"{name} {number}" if number > 1 else name for number in range(1, 10_000))
+    return next(one for one in names if not path_of(one).exists())
+
+
 def rename(name: str, new: str) -> str:
     """Keep the weights of a name under a new one; return the name that `load_model` takes.
 

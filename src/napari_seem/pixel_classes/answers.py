@@ -64,8 +64,11 @@ class PixelClasses(ArrayValue):
 
         1 less the difference of the two largest probabilities: 1 where they are the same.
         """
-        two = np.partition(self.probabilities, -2, axis=0)[-2:]
-        return locked(1 - (two[1] - two[0]))
+        first, second = (np.zeros(self.shape, np.float32) for _ in range(2))
+        for one in self.probabilities.astype(np.float32):
+            np.maximum(second, np.minimum(first, one), out=second)
+            np.maximum(first, one, out=first)
+        return locked((1 - (first - second)).astype(np.float16))
 
     def probability(self, class_id: int) -> npt.NDArray[np.float16]:
         """Return the probability (H, W) of a class."""

@@ -184,9 +184,7 @@ class PixelClassifier(ArrayValue):
             Of that area.
         """
         features = self.features(image)
-        y0, x0, y1, x1 = area
-        parts = [(a, f) for a, f in features.frames
-                 if a[0] < y1 and y0 < a[2] and a[1] < x1 and x0 < a[3]]  # fmt: skip
+        parts = features.frames_in(area)
         ends = np.array([part for part, _ in parts])
         (top, left), (bottom, right) = ends[:, :2].min(0), ends[:, 2:].max(0)
         out = np.empty((len(self.ids), bottom - top, right - left), np.float16)
@@ -278,7 +276,7 @@ def _probabilities(head: LinearHead, maps: list[FeatureMap], area: Area) -> npt.
     first = 0
     for one in maps:
         last = first + len(one.values)
-        flat = one.values.reshape(len(one.values), -1).astype(np.float32)
+        flat = one.values.reshape(len(one.values), -1)
         part = (head.weights[first:last].T @ flat).reshape(-1, *one.values.shape[1:])
         grid = (one.scale, one.values.shape[1:])
         known = scores.get(grid)

@@ -122,6 +122,12 @@ class PixelFeatures:
         whole = (0, 0, *self.shape)
         return [(whole, Frame(1, *whole))]
 
+    def frames_in(self, area: Area) -> list[tuple[Area, Frame]]:
+        """The parts of the plane that touch an area (y0, x0, y1, x1), each with its frame."""
+        y0, x0, y1, x1 = area
+        return [(part, frame) for part, frame in self.frames
+                if part[0] < y1 and y0 < part[2] and part[1] < x1 and x0 < part[3]]  # fmt: skip
+
     @property
     def nbytes(self) -> int:
         """Bytes of the features that are kept now."""

@@ -36,13 +36,13 @@ def plain_features(rgb: npt.NDArray[np.uint8]) -> list[FeatureMap]:
         first the pixels themselves. Wide filters are computed on coarser copies.
     """
     image: FloatArray = rgb.astype(np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
-    maps = [FeatureMap(image.astype(np.float16), (1.0, 1.0))]
+    maps = [FeatureMap(image, (1.0, 1.0))]
     factor = 1
     for sigma in SIGMAS:
         while sigma / factor > WIDEST:
             image, factor = _halved(image), 2 * factor
         found = np.stack(list(_filtered(image, sigma / factor)))
-        maps.append(FeatureMap(found.astype(np.float16), (1 / factor, 1 / factor)))
+        maps.append(FeatureMap(found, (1 / factor, 1 / factor)))
     return maps
 
 

@@ -19,7 +19,7 @@ from .classifier import PixelClassifier
 from .features import PixelFeatures
 from .scribbles import Samples, pixels_of_strokes
 
-MOST_BYTES = 1 << 29
+MOST_BYTES = 1 << 30
 """Bytes of features of planes that are kept."""
 MOST_PLANES = 1000
 """Planes whose strokes' pixels are kept."""
@@ -117,6 +117,14 @@ class IncrementalClassifier:
         if area is None or not source.is_big:
             return (0, 0, *source.shape), classifier.predict(features)
         return classifier.predict_area(features, area)
+
+    def prepare(self, model: Model | None, source: PlaneSource, area: Area | None = None) -> None:
+        """Compute what the first strokes on a plane need, or on the parts that touch an area."""
+        features = self.features(model, source)
+        features.statistics  # noqa: B018  (kept)
+        if area is not None:
+            for _, frame in features.frames_in(area):
+                features.maps(frame)
 
     def features(self, model: Model | None, source: PlaneSource) -> PixelFeatures:
         """Return the features of a plane as its pixels are now."""

@@ -32,14 +32,24 @@ def resampled(one: FeatureMap, area: Area) -> FloatArray:
     y0, x0, y1, x1 = area
     if one.scale == (1.0, 1.0):
         return one.values[:, y0:y1, x0:x1].astype(np.float32)
-    top, bottom, down = _between(np.arange(y0, y1), one.scale[0], one.values.shape[1])
-    left, right, across = _between(np.arange(x0, x1), one.scale[1], one.values.shape[2])
-    first = int(top[0])
-    band = one.values[:, first : int(bottom[-1]) + 1].astype(np.float32)
-    wide = band[..., left] * (1 - across) + band[..., right] * across
-    weight = down[:, None]
-    upper, lower = wide[:, top - first], wide[:, bottom - first]
-    return np.asarray(upper * (1 - weight) + lower * weight, np.float32)
+    rows, down = _weights(y0, y1, one.scale[0], one.values.shape[1])
+    columns, across = _weights(x0, x1, one.scale[1], one.values.shape[2])
+    part = one.values[:, rows, columns].astype(np.float32, copy=False)
+    return down @ (part @ across.T)
+
+
+def _weights(start: int, stop: int, scale: float, size: int) -> tuple[slice, FloatArray]:
+    """Return the cells that pixels of an axis lie between, and the weight (pixels, cells) of each.
+
+    A product with a matrix is several times as fast as picking the cells before and after.
+    """
+    before, after, share = _between(np.arange(start, stop), scale, size)
+    first, last = int(before[0]), int(after[-1]) + 1
+    out = np.zeros((stop - start, last - first), np.float32)
+    pixels = np.arange(stop - start)
+    out[pixels, before - first] = 1 - share
+    out[pixels, after - first] += share
+    return slice(first, last), out
 
 
 def _between(

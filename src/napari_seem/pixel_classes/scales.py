@@ -31,8 +31,8 @@ def split(one: FeatureMap) -> Iterator[tuple[FeatureMap, float]]:
     for (fine, coarse), gain in zip(pairwise(maps), GAINS, strict=False):
         step = coarse.scale[0] / fine.scale[0], coarse.scale[1] / fine.scale[1]
         around = _enlarged(coarse.values, fine.values.shape, step)
-        yield FeatureMap((fine.values - around).astype(np.float16), fine.scale), gain
-    yield FeatureMap(maps[-1].values.astype(np.float16), maps[-1].scale), GAINS[-1]
+        yield FeatureMap(fine.values - around, fine.scale), gain
+    yield maps[-1], GAINS[-1]
 
 
 def _block_means(one: FeatureMap, side: int) -> FeatureMap:

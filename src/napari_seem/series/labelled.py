@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from ..sources.source import source_of_array
 from .listing import SeriesImage, labels_for, list_images, open_labels_of
 
 LOG = logging.getLogger(__name__)
+MOST_SHARE = 0.25
+"""Share of the room that is left which one image may take, even if there are many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +45,9 @@ class LabelledPlane:
 
 
 def labelled_planes(
-    paths: Sequence[Path], labels: Path | None = None, window: IntensityWindow | None = None
-) -> list[LabelledPlane]:
+    paths: Sequence[Path], labels: Path | None = None, window: IntensityWindow | None = None,
+    most_pixels: float = inf,
+) -> list[LabelledPlane]:  # fmt: skip
     """Read the labelled planes of images whose labels lie beside them, of any format.
 
     Labels are named `IMAGE_labels.*`, or lie in a folder of their own, named so or as the image.
@@ -58,6 +62,9 @@ def labelled_planes(
         The folder of the labels; by default that of the images.
     window : IntensityWindow, optional
         Intensities that the model is shown.
+    most_pixels : float
+        About as many pixels are read at most: images in the order of chance, but returned in that
+        of their names, and of a stack a share of its labelled planes, evenly spaced.
 
     Raises
     ------
@@ -68,23 +75,34 @@ def labelled_planes(
     """
     root, images = list_images(paths)
     home = root if labels is None else labels
-    found: list[LabelledPlane] = []
-    for image in images:
-        place = labels_for(image, home)
-        if not place.exists():
-            LOG.info("%s has no labels and is left out", image.name)
-            continue
-        found += _planes(image, place, window or IntensityWindow())
-    if not found:
+    labelled = [image for image in images if labels_for(image, home).exists()]
+    for name in {image.name for image in images} - {image.name for image in labelled}:
+        LOG.info("%s has no labels and is left out", name)
+    found: dict[int, list[LabelledPlane]] = {}
+    left = most_pixels
+    for index in np.random.default_rng(0).permutation(len(labelled)).tolist():
+        if left <= 0:
+            LOG.warning("%d of %d labelled images are read: there is room for %d million pixels",
+                        len(found), len(labelled), most_pixels // (1 << 20))  # fmt: skip
+            break
+        image = labelled[index]
+        room = max(left / (len(labelled) - len(found)), MOST_SHARE * left)
+        planes = list(_planes(image, labels_for(image, home), window or IntensityWindow(), room))
+        left -= sum(plane.labels.size for plane in planes)
+        found[index] = planes
+    every = [plane for _, planes in sorted(found.items()) for plane in planes]
+    if not every:
         raise InvalidLabels(
             f"none of the {len(images)} images in '{root}' has labels with an object; they are "
             "looked for as IMAGE_labels.tif (or another format) beside the image, or in a folder "
             "that is named"
         )
-    return found
+    return every
 
 
-def _planes(image: SeriesImage, place: Path, window: IntensityWindow) -> Iterator[LabelledPlane]:
+def _planes(
+    image: SeriesImage, place: Path, window: IntensityWindow, most_pixels: float
+) -> Iterator[LabelledPlane]:
     assert image.path is not None  # only layers have none
     opened = open_image(image.path)
     data, colours = with_channels(opened)
@@ -100,8 +118,11 @@ def _planes(image: SeriesImage, place: Path, window: IntensityWindow) -> Iterato
         )
     planes = [None] if len(shape) == 2 else [Plane.across(0, k) for k in range(shape[0])]
     source = source_of_array(data, planes[0], window, colours=colours, name=image.name)
-    for number, plane in enumerate(planes):
+    used = [k for k, plane in enumerate(planes) if np.any(ids if plane is None else ids[k])]
+    size = shape[-1] * shape[-2]
+    count = int(max(1, min(len(used), most_pixels // size)))
+    for number in [used[k * len(used) // count] for k in range(count) if used]:
+        plane = planes[number]
         own = np.asarray(ids if plane is None else ids[number])
-        if own.any():
-            at = source if plane is None else source.at(replace(plane, channels=colours))
-            yield LabelledPlane(image.name, at.read(), own)
+        at = source if plane is None else source.at(replace(plane, channels=colours))
+        yield LabelledPlane(image.name, at.read(), own)

@@ -233,19 +233,19 @@ class PixelTeaching:
             planes += self._taught_by(layer)
         return planes, problems
 
-    def number_of(self, layer: StrokeLayer) -> dict[int, int]:
-        """Id in a layer -> the number of its class."""
-        numbers = {name: one.number for name, one in self._classes.items()}
-        return {i: numbers[one.name] for one in layer.classes for i in one.ids
-                if one.name in numbers}  # fmt: skip
-
     def _taught_by(self, layer: StrokeLayer) -> list[TaughtPlane]:
-        numbers, channels = self.number_of(layer), bool(layer.image.rgb)
+        numbers, channels = self._numbers_in(layer), bool(layer.image.rgb)
         planes = []
         for one in layer.planes:
             source = self.source(layer.image, replace(one.plane, channels=channels))
             planes.append(TaughtPlane.of(source, one.places, one.ids, numbers))
         return planes
+
+    def _numbers_in(self, layer: StrokeLayer) -> dict[int, int]:
+        """Id in a layer -> the number of its class."""
+        numbers = {name: one.number for name, one in self._classes.items()}
+        return {i: numbers[one.name] for one in layer.classes for i in one.ids
+                if one.name in numbers}  # fmt: skip
 
     def _take(self, image: Image, labels: Labels, *, empty: bool) -> StrokeLayer:
         own = unwrap(labels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +48,7 @@ def build(
 
     from safetensors import safe_open
 
-    from .network import CompactNetwork, ConvNorm
+    from .network import CompactConfig, CompactNetwork, ConvNorm
 
     weights_path = Path(weights_path)
     check_file(weights_path, WEIGHTS_BYTES)
@@ -58,13 +58,21 @@ def build(
             facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         words = tuple(map(str, json.loads(facts["words"])))
-        network = CompactNetwork(_config(json.loads(facts["config"]), tensors))
+        sizes = json.loads(facts["config"])
+        new = sorted(set(sizes) - {each.name for each in fields(CompactConfig)})
+        if new:
+            raise WeightsError(
+                f"'{weights_path}' is of a compact model of a later version{_origin(facts)}: it "
+                f"has '{new[0]}', which is not known here; install the latest napari-seem"
+            )
+        network = CompactNetwork(_config(sizes, tensors))
         missing = network.load_state_dict(tensors, strict=False).missing_keys
     lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
     if lacking:
         raise WeightsError(
             f"'{weights_path}' lacks '{lacking[0]}' and {len(lacking) - 1} other tensors of the "
-            "compact model; it was written by another version: install napari-seem again"
+            f"compact model; it was written by another version{_origin(facts)}: install "
+            "napari-seem again"
         )
     network.eval().requires_grad_(False)
     for module in network.modules():
@@ -76,6 +84,16 @@ def build(
     if "name" in facts:
         model.name = f"compact: {facts['name']}"
     return model
+
+
+def _origin(facts: Mapping[str, str]) -> str:
+    """Say in brackets by which version, and from which weights, a file was fine-tuned."""
+    try:
+        made = json.loads(facts["provenance"])
+        version, begun = made["versions"]["napari-seem"], made["from"]["identity"]
+    except (ValueError, LookupError, TypeError):
+        return ""
+    return f" ({version!s:.20}, fine-tuned from {begun!s:.40})"
 
 
 def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactConfig:

@@ -109,7 +109,7 @@ class WindowChoice(QObject):
         self._image: Image | None = None
         self._later = later(self, SETTLE_MS, annotator.turns.compute)
         box.chosen.connect(self.choose)
-        annotator.changed.connect(self._follow)
+        annotator.place_changed.connect(self._follow)
         box.show_of(None)
 
     def choose(self, look: IntensityWindow | str) -> None:

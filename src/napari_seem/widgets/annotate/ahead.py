@@ -120,7 +120,7 @@ class EmbedAhead(QWidget):
         on_click(((self.begin, self.start), (self.pause, self.toggle_pause)))
         self.steps.stepped.connect(self._on_plane)
         self.steps.ended.connect(self._on_end)
-        self._annotator.changed.connect(self._look)
+        self._annotator.place_changed.connect(self._look)
         dims = self._annotator.viewer.dims.events
         self._events.follow(self._look, dims.point, dims.order)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from ...models.base import Prediction
+    from ...session import Session
     from .annotator import Annotator
 
 AHEAD = 300
@@ -33,13 +34,13 @@ class AnswerButton(QPushButton):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys belong to the canvas
-        self.show_number(0, 0)
+        self.show_of(None)
 
-    def show_number(self, number: int, count: int) -> None:
-        """Show the number of an answer, from 1, and how many there are.
-
-        `number` is 0 without prompts, `count` is 0 until it is known.
-        """
+    def show_of(self, session: Session | None) -> None:
+        """Show the number of the answer that counts, from 1, and how many there are, if known."""
+        number = session.chosen + 1 if session is not None and session.prompts else 0
+        best = session.best if session is not None and number else None
+        count = len((best and best.known_alternatives) or ())
         text = f"answer {number}" + (f" of {count}" if count else "")
         self.setText("one answer" if count == 1 else text if number else "answers")
         self.setEnabled(number > 0 and count != 1)
@@ -66,17 +67,6 @@ class Alternatives(QObject):
         self._viewer: ViewerModel = annotator.viewer
         self._viewer.mouse_wheel_callbacks.append(self._on_wheel)
         annotator.answered.connect(self._on_answer)
-
-    @property
-    def shown(self) -> tuple[int, int]:
-        """The number of the answer that counts, from 1, and how many there are.
-
-        Both are 0 where there are no prompts; the second is 0 until it is known.
-        """
-        work = self._annotator.work
-        if work is None or not work.session.prompts:
-            return 0, 0
-        return work.session.chosen + 1, len(self._known() or ())
 
     def step(self, by: int = 1) -> None:
         """Show the next answer, after the last one the first; -1 shows the one before."""
@@ -145,7 +135,8 @@ class Alternatives(QObject):
 
     def _on_wheel(self, _: ViewerModel, event: Any) -> None:
         """Shift and the wheel: towards the person is the next answer."""
-        if len(event.modifiers) != 1 or "Shift" not in event.modifiers or not self.shown[0]:
+        work = self._annotator.work
+        if list(event.modifiers) != ["Shift"] or work is None or not work.session.prompts:
             return
         self._turned -= float(np.clip(np.sum(event.delta), -1, 1))  # a touchpad gives small parts
         steps, event.handled = int(self._turned), True

@@ -68,6 +68,8 @@ class Annotator(QObject):
         Writes into the Labels layer.
     changed : Signal()
         Prompts, choices or sessions changed.
+    place_changed : Signal()
+        Another image, plane or Labels layer is worked on, or other pixels; `changed` goes with it.
     layers_changed : Signal()
         Layers of the viewer came, went or were renamed.
     said : Signal(str, bool)
@@ -81,6 +83,7 @@ class Annotator(QObject):
     answered = Signal(object)
     answered_in_part = Signal()
     changed = Signal()
+    place_changed = Signal()
     layers_changed = Signal()
     said = Signal(str, bool)
 
@@ -88,6 +91,7 @@ class Annotator(QObject):
         self, viewer: ViewerModel, model_cache: ModelCache, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
+        self.place_changed.connect(self.changed)
         self.viewer: ViewerModel = unwrap(viewer)
         self.model_cache = model_cache
         self.runner = LatestRunner(self, model_cache.gate)
@@ -105,14 +109,14 @@ class Annotator(QObject):
         self.positive = True
         self.all_channels = False
         self.accepted = AcceptedBefore(self)
-        self.sessions = PlaneSessions(model_cache, self.turns.compute, self.accepted.on_plane)
+        self.sessions = PlaneSessions(model_cache, self._on_pixels, self.accepted.on_plane)
         self._prompt_layers: dict[Any, PromptLayers] = {}
         self.targets: dict[Any, Labels] = {}
         self._plane: Plane | None = None
         self.viewer.dims.events.connect(self._on_dims)
         self.viewer.layers.events.connect(self._on_layers)
         self.timeline.travelled.connect(self.say)
-        self.chosen = ChosenImage(self, self._on_moved, self._on_reshaped)
+        self.chosen = ChosenImage(self, self._on_moved, self._on_reshaped, self._on_pixels)
 
     @property
     def work(self) -> PlaneSession | None:
@@ -165,7 +169,7 @@ class Annotator(QObject):
             known.attach()
             self.preview.prepare(image)
             self._follow_plane()
-        self.changed.emit()
+        self.place_changed.emit()
         take_up(self)
 
     def choose_model(self, name: str, all_channels: bool | None = None) -> None:
@@ -190,12 +194,11 @@ class Annotator(QObject):
             document.changed.disconnect(self._on_document, missing_ok=True)
             document.changed.connect(self._on_document)
             self.classes.follow(document.palette)
-        if self.labels is None:
-            self.targets.pop(self.image, None)
-        else:
             self.targets[self.image] = self.labels
             self.prompt_log.move(self.image)
-        self.changed.emit()
+        else:
+            self.targets.pop(self.image, None)
+        self.place_changed.emit()
 
     def set_positive(self, positive: bool) -> None:
         """Choose whether what is drawn next belongs to the object."""
@@ -330,6 +333,7 @@ class Annotator(QObject):
             if self._plane is not None:
                 self._plane = None
                 self.turns.compute()
+                self.place_changed.emit()
             return
         if self._plane is not None and plane.key() == self._plane.key():
             return
@@ -340,7 +344,11 @@ class Annotator(QObject):
             self.turns.compute()
         elif self.prompt_layers is not None and self.prompt_layers.on(plane):
             self._on_prompts()
-        self.changed.emit()
+        self.place_changed.emit()
+
+    def _on_pixels(self) -> None:
+        self.place_changed.emit()
+        self.turns.compute()
 
     def _on_moved(self) -> None:
         """The image lies elsewhere, or has other pixels: another plane of it may be shown."""
@@ -377,7 +385,7 @@ class Annotator(QObject):
         layers = self._prompt_layers.pop(layer, None)
         if layers is not None:
             layers.detach()
-        self.changed.emit()
+        self.place_changed.emit()
 
     def say(self, message: str, error: bool = False) -> None:
         """Tell the person something."""

@@ -27,13 +27,17 @@ class ChosenImage(QObject):
         another plane may be shown.
     reshaped : callable
         Called without arguments where it has an array of another shape.
+    outdated : callable
+        Called without arguments where its pixels are to be read anew.
     """
 
     def __init__(
-        self, annotator: Annotator, moved: Callable[[], None], reshaped: Callable[[], None]
-    ) -> None:
+        self, annotator: Annotator, moved: Callable[[], None], reshaped: Callable[[], None],
+        outdated: Callable[[], None],
+    ) -> None:  # fmt: skip
         super().__init__(annotator)
-        self._annotator, self._moved, self._reshaped = annotator, moved, reshaped
+        self._annotator, self._outdated = annotator, outdated
+        self._moved, self._reshaped = moved, reshaped
         self._image: Image | None = None
         self._soon = later(self, 0, self._look_again)
 
@@ -49,7 +53,7 @@ class ChosenImage(QObject):
         """Read the image anew, and answer the prompts on it."""
         if self._image is not None:
             self._annotator.sessions.forget_pixels(self._image)
-        self._annotator.turns.compute()
+        self._outdated()
 
     def _connect(self, image: Image, *, follow: bool) -> None:
         on_placing(image, self._on_placed, follow=follow)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ...planes import Plane
     from .annotator import Annotator
+    from .plane_sessions import PlaneSession
 
 FORMER = 8
 """Labels layers that were removed whose objects still count."""
@@ -68,10 +69,10 @@ class AcceptedBefore(QObject):
             self._annotator.turns.compute()
         self.changed.emit()
 
-    def on_plane(self, image: Image, plane: Plane) -> Context:
-        """What was accepted before an object that is begun now on a plane of an image."""
+    def on_plane(self, image: Image, plane: Plane) -> Context | None:
+        """What steers an object that is begun now on a plane of an image; None for nothing."""
         if not self.on:
-            return Context()
+            return None
         name, own = self._annotator.classes.active, self._areas_on(image)
         if own is not None:
             own.look_at(plane)
@@ -79,19 +80,21 @@ class AcceptedBefore(QObject):
             other.of_class(name)[-LATEST:] for other in (*self._areas.values(), *self._former)
             if other is not own and np.allclose(other.spacing, plane.spacing, rtol=0.01)
         ]  # fmt: skip
+        if own is None and not others:
+            return None
         here = () if own is None else own.of_class(name)
         context = Context.of_areas(here, np.concatenate(others) if others else ())
+        if own is None or not context.steers:
+            return context if context.steers else None
         model = self._annotator.model_cache.loaded(self._annotator.model_name)
         looks = isinstance(model, AppearanceModel) and model.reads_appearance
-        if own is None or not (looks and context.steers):
-            return context
-        return replace(context, spots=own.spots(name))
+        return replace(context, spots=own.spots(name)) if looks else context
 
-    def words(self) -> str:
-        """How the object in the making is steered, for the status line; "" where it is not."""
-        annotator, work = self._annotator, self._annotator.work
-        if work is None or not work.context.steers:
+    def words(self, work: PlaneSession) -> str:
+        """How an object in the making is steered, for the status line; "" where it is not."""
+        if work.context is None:
             return ""
+        annotator = self._annotator
         lone = all(isinstance(one, (Point, Scribble)) for one in work.session.prompts)
         able = isinstance(annotator.model_cache.loaded(annotator.model_name), ContextModel)
         return f"steered by {counted(work.context.count)}" if lone and able else ""

@@ -281,6 +281,7 @@ class AnnotateWidget(Dock):
         self._complain()
         self.panel.set_keys(self.preferences.keys)
         self.panel.steer.setChecked(self.preferences.steer)
+        self.label_folder.look()
         self._apply_capabilities()
 
     def _on_steer(self, on: bool) -> None:
@@ -341,13 +342,13 @@ class AnnotateWidget(Dock):
         )
         self.panel.image.select(self.annotator.image)
         self.panel.labels.select(self.annotator.labels)
-        self.panel.answers.show_number(*self.alternatives.shown)
+        self.panel.answers.show_of(session)
         answer = session.prediction if session else None
         if session and answer:
             number = f"answer {session.chosen + 1}" if session.chosen else ""
             self.panel.show_status(
                 len(session.prompts), self.annotator.turns.last_ms, answer.score, answer.label,
-                [number, self.annotator.accepted.words()],
+                [number, self.annotator.accepted.words(work)],
             )  # fmt: skip
         elif not (session and session.prompts):
             self.panel.clear_status()

@@ -62,7 +62,7 @@ class Situation:
         Those of the object in the making.
     choices : tuple of int
         Which of the answers to them were chosen.
-    context : Context
+    context : Context or None
         What was accepted before.
     positive : bool
         What the dock is set to.
@@ -75,7 +75,7 @@ class Situation:
     model: Model | None
     prompts: tuple[Prompt, ...]
     choices: tuple[int, ...]
-    context: Context
+    context: Context | None
     positive: bool
 
 

@@ -43,7 +43,7 @@ class LabelFolder(QWidget):
         self.choose, self.here = QPushButton("Folder…"), QPushButton("Edit here")
         self.back, self.forth = QPushButton("Undo labels"), QPushButton("Redo labels")
         self._arrange()
-        annotator.changed.connect(self.look)
+        annotator.place_changed.connect(self.look)
         self.look()
 
     def choose_folder(self, folder: str | Path | None = None) -> None:

@@ -59,8 +59,8 @@ class PlaneSession:
     label_id : int or None
         Id of the object that was picked up again; None for a new one.
     name : str
-    context : Context
-        What was accepted before this object was begun.
+    context : Context or None
+        What was accepted before this object was begun; None where that does not steer.
     displaced : PlaneSession or None
         What was begun in its place after it was committed, where undo brought it back.
     """
@@ -73,7 +73,7 @@ class PlaneSession:
     drawn: dict[str, Drawn] = field(default_factory=dict)
     label_id: int | None = None
     name: str = ""
-    context: Context = field(default_factory=Context)
+    context: Context | None = None
     displaced: PlaneSession | None = None
 
     def drawing(self) -> list[Drawn]:
@@ -82,7 +82,7 @@ class PlaneSession:
 
     def context_fields(self) -> dict[str, Any]:
         """What a `Commit` says of the context."""
-        return {"context": self.context.to_dict()} if self.context.steers else {}
+        return {} if self.context is None else {"context": self.context.to_dict()}
 
     def remember(self, drawn: list[Drawn]) -> None:
         """Know how prompts stand in the layers."""
@@ -120,6 +120,8 @@ class Resolver:
         """Open the plane."""
         on_part = self._note_part if self._in_parts else None
         plane = self._models.open(self._model, self._known, on_part=on_part)
+        if self._context is None:
+            return plane.model, plane.embedding
         return in_context_of(plane.model, self._context), plane.embedding
 
     def _note_part(self) -> None:
@@ -142,12 +144,12 @@ class PlaneSessions:
     outdated : callable
         Called without arguments when an image has other pixels.
     context : callable
-        Gives what was accepted before for an object that is begun on a plane of an image.
+        Gives what was accepted before for an object that is begun on a plane of an image, or None.
     """
 
     def __init__(
         self, models: ModelCache, outdated: Callable[[], None],
-        context: Callable[[Image, Plane], Context],
+        context: Callable[[Image, Plane], Context | None],
     ) -> None:  # fmt: skip
         self._models, self._outdated, self._context = models, outdated, context
         self._sessions: dict[Image, dict[Any, PlaneSession]] = {}

@@ -51,7 +51,7 @@ class Proposals(QObject):
         self._query: dict[str, Any] = {}
         self._work: PlaneSession | None = None
         self._place: ShownPlane | None = None
-        annotator.changed.connect(self._on_changed)
+        annotator.place_changed.connect(self._on_place)
 
     @property
     def active(self) -> bool:
@@ -172,7 +172,7 @@ class Proposals(QObject):
         else:
             report_crash(error)
 
-    def _on_changed(self) -> None:
+    def _on_place(self) -> None:
         """Proposals belong to the plane they were found on."""
         work, place = self._work, self._place
         if work is not None and place is not None and not self._is_shown(work, place):

@@ -10,8 +10,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from ...commands.models import ModelCache
-from ...errors import InvalidLabels, NapariSeemError
-from ...finetuning import FineTuning
+from ...errors import InvalidLabels, InvalidName, NapariSeemError
+from ...finetuning import MOST_PIXELS, FineTuning
 from ...models import own
 from ...viewer.labelled import LabelledPart, parts_of, within
 from ...viewer.private import unwrap
@@ -19,7 +19,7 @@ from .._shared.forms import on_click
 from .finetune_panel import FineTunePanel
 from .labelled_list import LABELS, LabelledList
 from .labelled_tree import LabelledRow
-from .tuning import MOST_PIXELS, ModelTuning, TuningRequest, free_name, keep
+from .tuning import ModelTuning, TuningRequest
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -67,7 +67,7 @@ class FineTune(QWidget):
             self.labelled.look()
             self.panel.base.look()
             if not self.panel.name.text():
-                self.panel.name.setText(free_name(USUAL_NAME))
+                self.panel.name.setText(own.free_name(USUAL_NAME))
 
     def add_folder(self, folder: str | Path | None = None) -> None:
         """Learn from the labelled images of a folder, too; asked for where not given."""
@@ -93,17 +93,21 @@ class FineTune(QWidget):
     def discard(self) -> None:
         """Throw the new model away."""
         self.found = None
+        self.tuning.drop_draft()
         self.panel.show_result(None)
         self.panel.message.say("")
 
     def keep_found(self) -> None:
         """Keep a better model that nobody decided on."""
         if self.found is not None:
-            keep(self.found)
+            try:
+                self.found.install()
+            except InvalidName:
+                self.found.install(own.free_name(self.found.name))
             self.discard()
 
     def close_down(self) -> None:
-        """End training; what is better is kept, whether it was asked for or not."""
+        """End training; what is better so far is kept, whether it was asked for or not."""
         self.labelled.close()
         self.tuning.close()
         self.keep_found()
@@ -113,7 +117,7 @@ class FineTune(QWidget):
         name = own.checked_name(panel.name.text())
         own.check_free(name)
         parts = self._parts(rows)
-        files = [(path, row.folder / LABELS) for row in rows if row.folder for path in row.files]
+        files = [(row.files, row.folder / LABELS) for row in rows if row.folder]
         if not parts and not files:
             raise InvalidLabels(
                 "nothing labelled is ticked; label objects on some planes, press Look again, and "
@@ -152,7 +156,7 @@ class FineTune(QWidget):
             raise NapariSeemError("there is no new model to keep; start a fine-tuning first")
         name = self.found.install()
         self.discard()
-        self.panel.name.setText(free_name(USUAL_NAME))
+        self.panel.name.setText(own.free_name(USUAL_NAME))
         self.panel.message.say(f"'{name}' is in the lists of models of all docks now")
         self.installed.emit(name)
 
@@ -176,6 +180,8 @@ class FineTune(QWidget):
 
     def _on_found(self, found: FineTuning) -> None:
         self.found = found if found.improved else None
+        if self.found is None:
+            self.tuning.drop_draft()
         self.panel.show_running(False)
         self.panel.show_result(found)
 
@@ -183,9 +189,14 @@ class FineTune(QWidget):
         panel = self.panel
         panel.show_running(False)
         if outcome == "stopped":
+            self.tuning.drop_draft()
             panel.message.say("cancelled; nothing is kept")
         elif outcome:
-            panel.message.say(outcome, problem=True)
+            left = self.tuning.leave_draft()
+            kept = f". The best so far is kept as '{left}'" if left else ""
+            panel.message.say(f"{outcome.rstrip('.')}{kept}", problem=True)
+            if left:
+                self.installed.emit(left)
         elif panel.comparison.isHidden():
             panel.message.say("stopped before the model was judged as it is; nothing is kept")
         self.look()

@@ -19,7 +19,6 @@ from .._shared.message import notify
 from .._shared.model_box import look_for_models
 from .._shared.runner import Job, LatestRunner, explained
 from .card import OwnCard
-from .tuning import free_name
 
 FILES = f"Models (*{own.SUFFIX})"
 
@@ -109,7 +108,7 @@ class OwnModels(QObject):
         file = Path(path)
 
         def work() -> str:
-            return install_model(file, free_name(file.stem))
+            return install_model(file, own.free_name(file.stem))
 
         def done(name: str) -> None:
             self.take_up(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
-from ...errors import InvalidName
-from ...finetuning import FineTuning, FineTuningRun, TuningReport
+from ...finetuning import MOST_PIXELS, FineTuning, FineTuningRun, TuningReport
+from ...finetuning.draft import Draft
 from ...models import own, threads
 from ...models.in_context import Kind
 from ...models.registry import load_model
@@ -24,8 +22,6 @@ from .._shared.steps import LOOK, Steps
 
 LONGEST_PAUSE = 5.0
 """Seconds for which a step waits for a person who clicks on and on."""
-MOST_PIXELS = 1 << 25
-"""Labelled pixels that are learned from at most, some 500 MB of memory in all."""
 LEAST_GROUPS = 5
 """Of fewer layers and files no whole one is held back: it may hold most of what is labelled."""
 PARTS = 1000
@@ -42,7 +38,7 @@ class TuningRequest:
         The model to begin with, and what the new one is called.
     parts : sequence of (hashable, LabelledPart)
         Labelled planes; what has the same key is held back together.
-    files : sequence of (Path, Path)
+    files : sequence of (sequence of Path, Path)
         Images, and the folder where their labels may lie.
     kind : str
         Whether ids are objects or classes; see `finetune`.
@@ -53,7 +49,7 @@ class TuningRequest:
     base: str
     name: str
     parts: Sequence[tuple[object, LabelledPart]] = field(repr=False)
-    files: Sequence[tuple[Path, Path]] = field(repr=False)
+    files: Sequence[tuple[Sequence[Path], Path]] = field(repr=False)
     kind: Kind
     minutes: float
     device: str
@@ -61,18 +57,15 @@ class TuningRequest:
     def examples(self) -> tuple[list[Any], list[object]]:
         """Read all images; return (image, labels) pairs, and what each belongs to.
 
-        Files are read as long as there is room.
+        Of files there are as many planes as there is room for.
         """
         pairs: list[Any] = [(part.read(), part.labels) for _, part in self.parts]
         groups: list[object] = [key for key, _ in self.parts]
         left = MOST_PIXELS - sum(part.labels.size for _, part in self.parts)
-        for path, labels in self.files:
-            if left <= 0:
-                break
-            for plane in labelled_planes([path], labels):
-                pairs.append((plane.image, plane.labels))
-                groups.append(path)
-                left -= plane.labels.size
+        for paths, labels in self.files:
+            planes = labelled_planes(paths, labels, most_pixels=max(1, left // len(self.files)))
+            pairs += [(plane.image, plane.labels) for plane in planes]
+            groups += [(labels, plane.name) for plane in planes]
         if len(set(groups)) < LEAST_GROUPS:
             groups = [None] * len(pairs)
         return pairs, groups
@@ -104,12 +97,13 @@ class ModelTuning(QObject):
     def __init__(self, gate: threads.IdleGate, parent: QObject) -> None:
         super().__init__(parent)
         self._gate = gate
-        self._enough, self._closed = threading.Event(), threading.Event()
+        self._enough = threading.Event()
+        self._draft: Draft | None = None
         self._waited = 0.0
         self.steps = Steps(self)
         self.steps.progress.text = _percent
         self.steps.stepped.connect(self._on_step)
-        self.steps.ended.connect(self._on_end)
+        self.steps.ended.connect(self.ended.emit)
 
     @property
     def running(self) -> bool:
@@ -120,8 +114,8 @@ class ModelTuning(QObject):
         """Begin; all that the thread needs is in the request."""
         self._enough.clear()
         self._waited = 0.0
-        atexit.register(self.close)  # where no window closes first; before threads are waited for
-        self.steps.start(f"Fine-tuning '{request.name}'", 0, lambda: self._run(request))
+        self._draft = draft = Draft(request.name)
+        self.steps.start(f"Fine-tuning '{request.name}'", 0, lambda: self._run(request, draft))
 
     def stop(self) -> None:
         """End training soon and deliver the best so far."""
@@ -132,15 +126,21 @@ class ModelTuning(QObject):
         self.steps.progress.cancel()
 
     def close(self) -> None:
-        """End training soon; the thread keeps the best so far if it is better."""
-        self._closed.set()
-        self._enough.set()
+        """End training soon and deliver nothing; the draft of the best so far stays."""
+        self.steps.close()
 
-    def _on_end(self, outcome: str) -> None:
-        atexit.unregister(self.close)
-        self.ended.emit(outcome)
+    def drop_draft(self) -> None:
+        """Delete the best weights so far, which nobody needs any more."""
+        if self._draft is not None:
+            self._draft.drop()
+            self._draft = None
 
-    def _run(self, request: TuningRequest) -> Iterator[TuningReport | FineTuning]:
+    def leave_draft(self) -> str:
+        """Leave the best weights so far to the person; what they are called, '' without any."""
+        draft, self._draft = self._draft, None
+        return f"{own.PREFIX}{draft.name}" if draft is not None and draft.exists else ""
+
+    def _run(self, request: TuningRequest, draft: Draft) -> Iterator[TuningReport | FineTuning]:
         model = load_model(request.base, request.device)
         pairs, groups = request.examples()
         run = FineTuningRun(
@@ -149,17 +149,15 @@ class ModelTuning(QObject):
         )  # fmt: skip
         del pairs
         for report in run.steps():
-            if self._enough.is_set() or not isalive(self):
+            if report.iou is not None and report.iou == report.best:
+                _put(draft, run)
+            if self._enough.is_set():
                 break
             yield report
             self._let_clicks_go_first()
-        if run.before is None:
-            return
-        found = run.result()
-        if self._closed.is_set() or not isalive(self):  # nobody listens any more
-            keep(found)
-        else:
-            yield found
+        if run.before is not None:
+            yield from run.comparing()
+            yield run.result()
 
     def _clock(self) -> float:
         """Seconds that are not spent waiting for a person."""
@@ -173,8 +171,6 @@ class ModelTuning(QObject):
         self._waited += time.monotonic() - begun
 
     def _on_step(self, outcome: TuningReport | FineTuning) -> None:
-        if not isalive(self) or self._closed.is_set():
-            return
         if isinstance(outcome, FineTuning):
             self.finished.emit(outcome)
             return
@@ -182,20 +178,11 @@ class ModelTuning(QObject):
         self.reported.emit(outcome)
 
 
-def keep(found: FineTuning) -> None:
-    """Install a model if it is better, under a name that is free."""
-    if not found.improved:
-        return
-    try:
-        found.install()
-    except InvalidName:
-        found.install(free_name(found.name))
-
-
-def free_name(name: str) -> str:
-    """Return a name for a model that none has, with a number where it is taken."""
-    names = (f"{name} {number}" if number > 1 else name for number in range(1, 10_000))
-    return next(one for one in names if not own.path_of(one).exists())
+def _put(draft: Draft, run: FineTuningRun) -> None:
+    """Write the best weights so far if they are better than those to begin with."""
+    found = run.so_far()
+    if found is not None:
+        draft.put(found)
 
 
 def _percent(done: int, total: int) -> str:

@@ -259,7 +259,12 @@ class PixelClassesWidget(Dock):
         area = _middle(shown_area(image, plane)) if source.is_big else None
         given = self.teaching.input_of(image)
         unsure = self.panel.uncertainty.isChecked()
-        question = PixelQuestion(self._lesson(), image, plane, given, source, area, unsure)
+        try:
+            lesson = self._lesson()
+        except InvalidLabels:  # strokes are likely to follow
+            self.live.prepare(self._model, source, area)
+            raise
+        question = PixelQuestion(lesson, image, plane, given, source, area, unsure)
         if again or question.key != self._asked:
             self._asked = question.key
             self.live.ask(question)

@@ -157,8 +157,21 @@ class LiveClassification(QObject):
         self._seen: set[Any] = set()
         self.runner = LatestRunner(self, models.gate)
 
+    def prepare(self, model: str | None, source: PlaneSource, area: Area | None) -> None:
+        """Compute the features of a plane while a person paints."""
+        place = source.input, source.plane.key(), model
+        if place in self._seen:
+            return
+        self._seen = {place}
+        job = Job(
+            partial(self._prepare, model, source, area), lambda _: None, self._on_failure,
+            "Reading the image", lane="ready",
+        )  # fmt: skip
+        self.runner.submit(job)
+
     def ask(self, question: PixelQuestion) -> None:
         """Classify a plane, as soon as the present one is done."""
+        self.runner.drop_waiting("ready")
         place = question.source.input, question.source.plane.key(), question.lesson.model
         title = "" if place in self._seen else "Reading the image"
         self._seen = {place}
@@ -204,6 +217,11 @@ class LiveClassification(QObject):
         if question.unsure:
             classes.uncertainty  # noqa: B018  (kept; it takes too long for the main thread)
         return PixelAnswer(question, classifier, area, classes, shares / shares.sum())
+
+    def _prepare(self, model: str | None, source: PlaneSource, area: Area | None) -> None:
+        loaded = self._loaded(model)
+        with self._lock:
+            self._engine.prepare(loaded, source, area)
 
     def _loaded(self, name: str | None) -> Model | None:
         return None if name is None else self._models.model(name)
