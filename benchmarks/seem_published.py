@@ -25,7 +25,7 @@ import numpy.typing as npt
 from skimage.draw import polygon
 from skimage.io import imread
 
-from benchmarks.person import first_click, next_click
+from benchmarks.person import first_click, iou, next_click
 from benchmarks.report import clicks_needed
 from napari_seem.models.base import Model
 from napari_seem.models.registry import load_model
@@ -64,7 +64,7 @@ def clicks_of(model: Model, embedding: Any, truth: BoolArray, void: BoolArray) -
     for _ in range(MOST_CLICKS):
         prediction = model.predict(embedding, prompts, memory)
         memory, mask = prediction.memory, prediction.mask & ~void
-        curve.append(_iou(truth, mask))
+        curve.append(iou(mask, truth))
         click = next_click(truth, mask)
         if click is None or curve[-1] >= max(GOALS):
             break
@@ -123,7 +123,7 @@ def grounding(model: Model, samples: Iterable[Referred]) -> dict[str, float]:
             mask = model.predict(embedding, [Text(sentence)]).mask
             common += int((mask & sample.region).sum())
             union += int((mask | sample.region).sum())
-            ious.append(_iou(sample.region, mask))
+            ious.append(iou(mask, sample.region))
     return {"sentences": len(ious), "cIoU": common / max(union, 1), "mIoU": float(np.mean(ious))}
 
 
@@ -152,11 +152,6 @@ def _palette_indices(path: Path) -> npt.NDArray[np.uint8]:
 
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def _iou(truth: BoolArray, mask: BoolArray) -> float:
-    union = int((truth | mask).sum())
-    return int((truth & mask).sum()) / union if union else 1.0
 
 
 if __name__ == "__main__":

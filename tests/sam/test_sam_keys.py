@@ -62,6 +62,9 @@ def test_sam_2_0_and_what_is_no_sam_are_refused() -> None:
         sizes_of(older, HERE)
     with pytest.raises(WeightsError, match="no SAM: there is no image encoder"):
         sizes_of({"conv.weight": (3, 3)}, HERE)
+    plain = {key: shape for key, shape in _shapes("sam-vit-b").items() if ".rel_pos_" not in key}
+    with pytest.raises(WeightsError, match="no SAM"):  # as EfficientSAM's
+        sizes_of(plain, HERE)
     odd = {key: shape for key, shape in _shapes("sam2.1-tiny").items() if ".blocks.11." not in key}
     with pytest.raises(WeightsError, match="1, 2, 7, 1 blocks"):
         sizes_of(odd, HERE)

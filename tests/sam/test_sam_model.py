@@ -9,9 +9,11 @@ import transformers
 
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, UnsupportedPrompt
+from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
-from napari_seem.models.sam.frame import SIDE, Frame
 from napari_seem.models.sam.model import SamModel
+from napari_seem.models.sam.square import SIDE, Square
+from napari_seem.sources.any_size import AnySizeSam
 
 Tiny = sizes.SamSizes | sizes.Sam2Sizes
 
@@ -38,14 +40,14 @@ def test_embeddings_and_masks_are_those_of_transformers(
 ) -> None:
     """The same pixels and prompts give the same maps, logits and scores."""
     plain = _by_hand(model, tiny)
-    frame = Frame(image.shape[:2], model.keeps_aspect)
+    square = Square(image.shape[:2], model.keeps_aspect)
     embedding = model.encode(image)
-    height, width = frame.resized
+    height, width = square.resized
     places = [(40.0, 90.0), (100.0, 30.0)]
     xy = [[((x + 0.5) * width / 220 - 0.5, (y + 0.5) * height / 150 - 0.5) for y, x in places]]
     with torch.inference_mode():
         found = plain(
-            pixel_values=frame.pixels(image), input_points=torch.tensor([xy]),
+            pixel_values=square.pixels(image), input_points=torch.tensor([xy]),
             input_labels=torch.tensor([[[1, 0]]]), multimask_output=False,
         )  # fmt: skip
     prediction = model.predict(
@@ -60,9 +62,9 @@ def test_pixels_are_those_of_the_reference(image: np.ndarray) -> None:
     """Transformers' processor of SAM, which needs no torchvision, prepares the same input."""
     processor = transformers.SamImageProcessorPil()
     theirs = processor(images=image, return_tensors="pt")["pixel_values"]
-    frame = Frame(image.shape[:2], keeps_aspect=True)
-    torch.testing.assert_close(frame.pixels(image), theirs, atol=1e-5, rtol=0)
-    stretched = Frame(image.shape[:2], keeps_aspect=False).pixels(image)
+    square = Square(image.shape[:2], keeps_aspect=True)
+    torch.testing.assert_close(square.pixels(image), theirs, atol=1e-5, rtol=0)
+    stretched = Square(image.shape[:2], keeps_aspect=False).pixels(image)
     assert stretched.shape == (1, 3, SIDE, SIDE)
 
 
@@ -70,14 +72,14 @@ def test_pixels_are_those_of_the_reference(image: np.ndarray) -> None:
 @pytest.mark.parametrize("keeps_aspect", [True, False])
 def test_a_place_lands_where_its_pixel_is(shape: tuple[int, int], keeps_aspect: bool) -> None:
     """A disc in the square where a click lands comes back around the clicked pixel."""
-    frame = Frame(shape, keeps_aspect)
+    square = Square(shape, keeps_aspect)
     y, x = 0.7 * shape[0], 0.3 * shape[1]
-    column, row = (frame.places((y, x)) + 0.5) / SIDE * 256 - 0.5
+    column, row = (square.places((y, x)) + 0.5) / SIDE * 256 - 0.5
     rows, cols = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     cells = 8 - torch.hypot(rows - row, cols - column)
-    inside = np.argwhere(frame.logits(cells[None])[0] > 0)
+    inside = np.argwhere(square.logits(cells[None])[0] > 0)
     assert np.abs(inside.mean(0) - (y, x)).max() <= 0.5 + 0.01 * max(shape)
-    np.testing.assert_allclose(frame.cells(np.ones(shape, bool)).sum(), np.prod(frame.in_cells))
+    np.testing.assert_allclose(square.cells(np.ones(shape, bool)).sum(), np.prod(square.in_cells))
 
 
 def test_a_click_has_three_answers_and_corrections_one(model: SamModel, image: np.ndarray) -> None:
@@ -111,6 +113,43 @@ def test_every_prompt_in_space_is_taken_in_any_mix(model: SamModel, image: np.nd
     assert not empty.mask.any()
 
 
+def test_encoding_pauses_before_every_block(model: SamModel, tiny: Tiny, image: np.ndarray) -> None:
+    """Work in the background lets a person's turn go first, and ends where it is told to."""
+    called: list[int] = []
+    with patiently(lambda: called.append(1)):
+        model.encode(image)
+    assert len(called) == (tiny.depth if isinstance(tiny, sizes.SamSizes) else sum(tiny.stages))
+
+    def leave() -> None:
+        raise InvalidPrompt("left")
+
+    with pytest.raises(InvalidPrompt, match="left"), patiently(leave):
+        model.encode(image)
+
+
+def test_the_memory_of_sam2_is_bounded_as_its_authors_do(
+    model: SamModel, image: np.ndarray
+) -> None:
+    """Logits beyond 32 count as 32 for SAM 2.1, and as they are for SAM."""
+    embedding, prompts = model.encode(image), [ns.Point(40, 90), ns.Point(90, 90)]
+    memory = 100 * torch.sign(torch.arange(256.0)[:, None] - torch.arange(256.0) + 0.5)
+    far = model.predict(embedding, prompts, memory).logits
+    near = model.predict(embedding, prompts, memory.clamp(-32, 32)).logits
+    assert np.array_equal(far, near) == (not model.keeps_aspect)
+
+
+def test_a_big_plane_is_answered_in_frames(model: SamModel) -> None:
+    """A click on a plane of more than 2048 pixels has answers and a memory for the next turn."""
+    big = AnySizeSam(model.network, "tiny")
+    plane = np.random.default_rng(0).integers(0, 255, (300, 2100), dtype=np.uint8)
+    embedding = big.encode(plane)
+    first = big.predict(embedding, [ns.Point(150, 1900)])
+    assert first.shape == plane.shape
+    assert all(one.mask.shape == plane.shape for one in first.alternatives)
+    second = big.predict(embedding, [ns.Point(150, 1900), ns.Point(20, 1890)], first.memory)
+    assert second.mask.shape == plane.shape
+
+
 def test_what_it_does_not_take_is_refused(model: SamModel, image: np.ndarray) -> None:
     """Words and memories of others are refused, naming who takes them."""
     embedding = model.encode(image)
@@ -129,9 +168,9 @@ def test_everything_keeps_stable_masks_once(
 ) -> None:
     """Clicks on two discs, asked for many times, give the two, where they lie; specks are left."""
     discs = [((40.0, 60.0), 20.0), ((100.0, 160.0), 14.0)]
-    frame = Frame((150, 220), model.keeps_aspect)
+    square = Square((150, 220), model.keeps_aspect)
     rows, cols = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
-    height, width = frame.in_cells
+    height, width = square.in_cells
 
     def decode(_: object, turns: list, several: bool) -> tuple[torch.Tensor, torch.Tensor]:
         assert several

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ..models.base import mask_bbox
 from ..prompts import Box, Point
 
 BoolArray = npt.NDArray[np.bool_]
@@ -15,12 +16,11 @@ BOX_SLACK = 0.05
 
 def innermost(mask: BoolArray) -> tuple[int, int, float]:
     """Return the pixel of a mask (H, W) that is farthest from its border, and how far in pixels."""
-    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
+    box = mask_bbox(mask)
+    if box is None:
         return 0, 0, 0.0
-    y0, x0 = rows[0], cols[0]
-    part = np.pad(mask[y0 : rows[-1] + 1, x0 : cols[-1] + 1], 1)
-    depth = ndimage.distance_transform_edt(part)
+    y0, x0, y1, x1 = box
+    depth = ndimage.distance_transform_edt(np.pad(mask[y0:y1, x0:x1], 1))
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     return int(y - 1 + y0), int(x - 1 + x0), float(depth[y, x])
 
@@ -44,9 +44,8 @@ def next_click(truth: BoolArray, mask: BoolArray) -> Point | None:
 
 def drawn_box(truth: BoolArray, rng: np.random.Generator) -> Box:
     """Draw a box around the object (H, W), a little carelessly."""
-    rows, cols = np.flatnonzero(truth.any(1)), np.flatnonzero(truth.any(0))
-    corners = np.array([rows[0], cols[0], rows[-1] + 1, cols[-1] + 1], float)
-    slack = BOX_SLACK * np.array([np.ptp(rows) + 1, np.ptp(cols) + 1] * 2)
+    corners = np.array(mask_bbox(truth), float)
+    slack = BOX_SLACK * np.tile(corners[2:] - corners[:2], 2)
     corners += rng.uniform(-1, 1, 4) * slack
     limit = np.array([*truth.shape, *truth.shape], float)
     y0, x0, y1, x1 = np.clip(corners, 0, limit)

@@ -22,7 +22,7 @@ from ..values import ArrayValue, listed, locked
 from . import files
 from .answers import PixelClasses
 from .features import PixelFeatures
-from .head import Head
+from .head import LinearHead
 from .resampling import FloatArray, resampled, strips
 from .scribbles import (
     Picture,
@@ -54,7 +54,7 @@ class PixelClassifier(ArrayValue):
         Colours of the classes that have one, as '#rrggbb'.
     samples : Samples
         The strokes' pixels, from which it can be fitted again together with others.
-    head : Head
+    head : LinearHead
 
     Examples
     --------
@@ -73,7 +73,7 @@ class PixelClassifier(ArrayValue):
     names: Mapping[int, str]
     colours: Mapping[int, str]
     samples: Samples
-    head: Head
+    head: LinearHead
 
     @classmethod
     def fit(
@@ -122,7 +122,7 @@ class PixelClassifier(ArrayValue):
                 f"the strokes are {there}; paint a few strokes of two classes at least, such as 1 "
                 "on what you look for and 2 on the rest"
             )
-        head = Head.fit(samples.features.astype(np.float32), index, len(ids))
+        head = LinearHead.fit(samples.features.astype(np.float32), index, len(ids))
         known = tuple(int(one) for one in ids)
         called, painted = (
             MappingProxyType({one: given[one] for one in known if one in given})
@@ -143,12 +143,7 @@ class PixelClassifier(ArrayValue):
         InvalidLabels
             It was fitted with another model.
         """
-        identity = PixelFeatures.identity_of(model)
-        if self.identity != identity:
-            raise InvalidLabels(
-                f"the classifier was fitted with '{self.identity}', not with '{identity}'; choose "
-                "that model, or paint the strokes again"
-            )
+        _check_fitted_with(self.identity, model, "the classifier")
         return self.samples
 
     def features(self, image: Picture) -> PixelFeatures:
@@ -244,12 +239,7 @@ class PixelClassifier(ArrayValue):
             The file is damaged, is something else, or was fitted with another model or weights.
         """
         samples, facts = files.read(as_path(path))
-        identity = PixelFeatures.identity_of(model)
-        if facts["model"] != identity:
-            raise InvalidLabels(
-                f"'{path}' was fitted with '{facts['model']}', not with '{identity}'; choose that "
-                "model, or paint the strokes again"
-            )
+        _check_fitted_with(facts["model"], model, f"'{path}'")
         return cls.of_samples(model, samples, facts["names"], facts["colours"])
 
     def __repr__(self) -> str:
@@ -258,8 +248,17 @@ class PixelClassifier(ArrayValue):
         return f"PixelClassifier(classes={named}, pixels={pixels}, model='{self.identity}')"
 
 
+def _check_fitted_with(fitted_with: str, model: Model | None, what: str) -> None:
+    identity = PixelFeatures.identity_of(model)
+    if fitted_with != identity:
+        raise InvalidLabels(
+            f"{what} was fitted with '{fitted_with}', not with '{identity}'; choose that model, or "
+            "paint the strokes again"
+        )
+
+
 def _in_frame(
-    head: Head, features: PixelFeatures, area: Area, frame: Frame
+    head: LinearHead, features: PixelFeatures, area: Area, frame: Frame
 ) -> npt.NDArray[np.float16]:
     """Return the probabilities (K, h, w) of the classes in an area of the plane in a frame."""
     corner = (frame.y0, frame.x0) * 2
@@ -267,7 +266,7 @@ def _in_frame(
     return _probabilities(head, features.maps(frame), inner)
 
 
-def _probabilities(head: Head, maps: list[FeatureMap], area: Area) -> npt.NDArray[np.float16]:
+def _probabilities(head: LinearHead, maps: list[FeatureMap], area: Area) -> npt.NDArray[np.float16]:
     """Return the probabilities (K, h, w) of the classes in an area of a frame.
 
     Scores are linear in the features: they are computed on the maps' own grids, those of one grid

@@ -26,7 +26,7 @@ LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Head(ArrayValue):
+class LinearHead(ArrayValue):
     """Scores of classes, linear in the features.
 
     Attributes
@@ -39,7 +39,7 @@ class Head(ArrayValue):
     bias: FloatArray = field(repr=False)
 
     @classmethod
-    def fit(cls, features: FloatArray, classes: npt.NDArray[np.intp], count: int) -> Head:
+    def fit(cls, features: FloatArray, classes: npt.NDArray[np.intp], count: int) -> LinearHead:
         """Fit to the pixels of strokes; every class weighs the same, however long its strokes.
 
         Parameters
@@ -66,7 +66,7 @@ class Head(ArrayValue):
         matrix = found.x.reshape(-1, count).astype(np.float32)
         return cls(matrix[:-1], matrix[-1])
 
-    def on_plane(self, statistics: Statistics) -> Head:
+    def on_plane(self, statistics: Statistics) -> LinearHead:
         """Return the scores of a plane's features as they are, with the classes' shares in it.
 
         The strokes are as many of each class. How often the classes occur in the plane is estimated
@@ -80,4 +80,4 @@ class Head(ArrayValue):
             shares = (adjusted / adjusted.sum(1, keepdims=True)).mean(0)
         weights = self.weights / statistics.spread[:, None]
         prior = np.log(np.maximum(shares, LEAST_SHARE)) + np.log(len(shares))
-        return Head(weights, self.bias + prior - statistics.mean @ weights)
+        return LinearHead(weights, self.bias + prior - statistics.mean @ weights)

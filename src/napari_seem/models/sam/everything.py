@@ -18,8 +18,8 @@ from ...prompts import Point
 from ..base import Capability, Embedding, Instance, Segmentation, mask_bbox, words_of
 from ..patience import checkpoint
 from ..registry import unable
-from .frame import Frame, overlap
 from .prompting import read
+from .square import Square, overlap
 
 if TYPE_CHECKING:
     from .model import SamModel
@@ -42,10 +42,25 @@ LARGEST = 0.95
 
 @dataclass(frozen=True)
 class _Found:
-    """A mask (GRID, GRID) of logits, with its score."""
+    """A mask with its score.
+
+    Attributes
+    ----------
+    cells : float16 (GRID, GRID)
+        Logits in the square.
+    inside : bool (h, w)
+        The cells of the image that are in the mask.
+    score : float
+    """
 
     cells: Tensor
+    inside: Tensor
     score: float
+
+    def is_same(self, other: _Found) -> bool:
+        """Return whether both show one object."""
+        small, large = sorted((int(self.inside.sum()), int(other.inside.sum())))
+        return small >= SAME * large and overlap(self.inside, other.inside) >= SAME
 
 
 def find_objects(
@@ -60,12 +75,12 @@ def find_objects(
     """
     if words_of(names) is not None:
         raise unable(model, Capability.TEXT, "find what words name")
-    frame = Frame(embedding.shape, model.keeps_aspect)
+    square = Square(embedding.shape, model.keeps_aspect)
     kept: list[_Found] = []
-    for found in sorted(_candidates(model, embedding, frame), key=lambda f: -f.score):
-        if all(overlap(found.cells > 0, other.cells > 0) < SAME for other in kept):
+    for found in sorted(_candidates(model, embedding, square), key=lambda f: -f.score):
+        if not any(found.is_same(other) for other in kept):
             kept.append(found)
-    instances = (_instance(found, frame) for found in kept)
+    instances = (_instance(found, square) for found in kept)
     return Segmentation(embedding.shape, tuple(one for one in instances if one is not None))
 
 
@@ -77,18 +92,18 @@ def grid(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
     return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
 
 
-def _candidates(model: SamModel, embedding: Embedding, frame: Frame) -> Iterator[_Found]:
+def _candidates(model: SamModel, embedding: Embedding, square: Square) -> Iterator[_Found]:
     places = grid(embedding.shape)
-    height, width = frame.in_cells
+    height, width = square.in_cells
     for start in range(0, len(places), TOGETHER):
         checkpoint()
         some = places[start : start + TOGETHER]
-        turns = [read([Point(y, x)], frame, None) for y, x in some.tolist()]
+        turns = [read([Point(y, x)], square, None) for y, x in some.tolist()]
         masks, scores = model.decode(embedding, turns, several=True)
         for cells, score in zip(masks.flatten(0, 1), scores.flatten().tolist(), strict=True):
-            inside = cells[:height, :width]
-            if score >= LEAST_SCORE and _is_object(inside):
-                yield _Found(cells.cpu(), score)
+            image = cells[:height, :width]
+            if score >= LEAST_SCORE and _is_object(image):
+                yield _Found(cells.half().cpu(), (image > 0).cpu(), score)
 
 
 def _is_object(cells: Tensor) -> bool:
@@ -101,8 +116,8 @@ def _is_object(cells: Tensor) -> bool:
 
 
 @torch.inference_mode()
-def _instance(found: _Found, frame: Frame) -> Instance | None:
-    mask = frame.logits(found.cells[None])[0] > 0
+def _instance(found: _Found, square: Square) -> Instance | None:
+    mask = square.logits(found.cells[None])[0] > 0
     box = mask_bbox(mask)
     if box is None:
         return None

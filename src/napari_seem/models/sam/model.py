@@ -23,13 +23,14 @@ from ..base import (
     check_capabilities,
     check_embedding,
 )
+from ..patience import checkpoint
 from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
-from .frame import GRID, Frame, overlap
 from .network import load_network
 from .prompting import TurnInput, read
+from .square import GRID, Square, overlap
 
 if TYPE_CHECKING:
     from .network import SamNetwork
@@ -40,6 +41,8 @@ CAPABILITIES = frozenset(
         Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING,
     }
 )  # fmt: skip
+LARGEST_LOGIT = 32.0
+"""Bound of the logits that SAM 2.1 is given of the turn before, as in its authors' predictor."""
 
 
 class SamModel(NotTeachable):
@@ -63,13 +66,16 @@ class SamModel(NotTeachable):
         self.network = network.to(device)  # type: ignore[arg-type]
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
+        blocks = "layers" if self.keeps_aspect else "backbone.blocks"
+        for block in network.get_submodule(f"vision_encoder.{blocks}").children():
+            block.register_forward_pre_hook(lambda *_: checkpoint())
 
     @torch.inference_mode()
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) of any real dtype, once; see `Model.encode`."""
         rgb = to_rgb(image, channels=channels)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
-        pixels = Frame(shape, self.keeps_aspect).pixels(rgb).to(self.device)
+        pixels = Square(shape, self.keeps_aspect).pixels(rgb).to(self.device)
         found = self.network.get_image_embeddings(pixels)
         maps = [found] if isinstance(found, Tensor) else found
         return Embedding(self.identity, shape, {f"level.{n}": m for n, m in enumerate(maps)})
@@ -92,13 +98,13 @@ class SamModel(NotTeachable):
             A word or a reference region.
         """
         before = self._check(embedding, prompts, memory)
-        frame = Frame(embedding.shape, self.keeps_aspect)
+        square = Square(embedding.shape, self.keeps_aspect)
         if not any(prompt.positive for prompt in prompts):
             return Prediction(np.full(embedding.shape, OUTSIDE, np.float32), 0.0)
-        turn = read(prompts, frame, before)
+        turn = read(prompts, square, before)
         masks, scores = self.decode(embedding, [turn], several=turn.is_ambiguous)
         order = scores[0].argsort(descending=True)
-        return _answer(masks[0, order], scores[0, order].tolist(), frame)
+        return _answer(masks[0, order], scores[0, order].tolist(), square)
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
         """Find all objects; see `Model.segment`. Words are not taken."""
@@ -169,24 +175,25 @@ class SamModel(NotTeachable):
             raise InvalidPrompt(
                 "this memory is of another model; start the object again with memory=None"
             )
-        return memory.to(self.device)
+        before = memory.to(self.device)
+        return before if self.keeps_aspect else before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
 
 
-def _answer(masks: Tensor, scores: list[float], frame: Frame) -> Prediction:
+def _answer(masks: Tensor, scores: list[float], square: Square) -> Prediction:
     """Make a prediction of the first of several masks (M, GRID, GRID), the best first."""
-    others = partial(_others, masks, scores, frame) if len(scores) > 1 else None
-    logits = frame.logits(masks[:1])[0]
+    others = partial(_others, masks, scores, square) if len(scores) > 1 else None
+    logits = square.logits(masks[:1])[0]
     return Prediction(logits, float(np.clip(scores[0], 0, 1)), None, masks[0].cpu(), others=others)
 
 
-def _others(masks: Tensor, scores: list[float], frame: Frame) -> Iterator[Prediction]:
+def _others(masks: Tensor, scores: list[float], square: Square) -> Iterator[Prediction]:
     """Return the answers beside the first that differ from each other."""
     kept = [masks[0] > 0]
     for mask, score in zip(masks[1:], scores[1:], strict=True):
         inside = mask > 0
         if inside.any() and all(overlap(inside, other) < SAME for other in kept):
             kept.append(inside)
-            yield _answer(mask[None], [score], frame)
+            yield _answer(mask[None], [score], square)
 
 
 def build(weights: Path, device: str, name: str, kind: type[SamModel] = SamModel) -> SamModel:

@@ -12,7 +12,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...prompts import BoolArray, Box, Mask, Point, Polygon, Prompt, Scribble, pixel_box, rasterize
-from .frame import Frame
+from ..base import mask_bbox
+from .square import Square
 
 ALONG_A_STROKE = 16
 """Most points that stand for a scribble."""
@@ -49,7 +50,7 @@ class TurnInput:
         return len(self.labels) == 1 and self.box is None and self.mask is None
 
 
-def read(prompts: Sequence[Prompt], frame: Frame, memory: Tensor | None) -> TurnInput:
+def read(prompts: Sequence[Prompt], square: Square, memory: Tensor | None) -> TurnInput:
     """Return what prompts on an image say to the network.
 
     A scribble becomes points along it. A polygon or a mask becomes a box and the mask of the turn,
@@ -59,26 +60,26 @@ def read(prompts: Sequence[Prompt], frame: Frame, memory: Tensor | None) -> Turn
     Parameters
     ----------
     prompts : sequence of Point, Box, Polygon, Scribble or Mask
-    frame : Frame
+    square : Square
     memory : float32 (GRID, GRID), optional
         Logits of the turn before.
     """
     places: list[npt.NDArray[np.float64]] = []
     labels: list[int] = []
     for prompt in prompts:
-        found = _places(prompt, frame.shape)
+        found = _places(prompt, square.shape)
         places.append(found)
         labels += [int(prompt.positive)] * len(found)
     points = np.concatenate([np.zeros((0, 2)), *places])
-    boxes = [_box(p, frame.shape) for p in prompts if p.positive and _is_region(p)]
+    boxes = [_box(p, square.shape) for p in prompts if p.positive and _is_region(p)]
     box = None
     if boxes:
         around = np.array(boxes)
         corners = np.array([around[:, :2].min(0), around[:, 2:].max(0)]) - 0.5  # edges of pixels
-        box = frame.places(corners).flatten()
+        box = square.places(corners).flatten()
     return TurnInput(
-        frame.places(points), torch.tensor(labels, dtype=torch.int64), box,
-        _mask(prompts, frame, memory),
+        square.places(points), torch.tensor(labels, dtype=torch.int64), box,
+        _mask(prompts, square, memory),
     )  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def along(stroke: BoolArray, most: int = ALONG_A_STROKE) -> npt.NDArray[np.float
     centre = pixels.mean(0)
     chosen = [int(((pixels - centre) ** 2).sum(1).argmin())]
     far = np.full(len(pixels), np.inf)
-    apart = max(9.0, len(pixels) / most)
+    apart = max(9.0, len(pixels) / most)  # squared: 3 pixels, or a point's share of a wide stroke
     while len(chosen) < most:
         far = np.minimum(far, ((pixels - pixels[chosen[-1]]) ** 2).sum(1))
         if far.max() < apart:
@@ -131,21 +132,22 @@ def _box(prompt: Prompt, shape: tuple[int, int]) -> tuple[int, int, int, int]:
     if isinstance(prompt, Box):
         return pixel_box(prompt, shape)
     assert isinstance(prompt, (Polygon, Mask))
-    rows, cols = np.nonzero(rasterize(prompt, shape))
-    return int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1
+    box = mask_bbox(rasterize(prompt, shape))
+    assert box is not None  # `check_prompts` takes no empty region
+    return box
 
 
-def _mask(prompts: Sequence[Prompt], frame: Frame, memory: Tensor | None) -> Tensor | None:
+def _mask(prompts: Sequence[Prompt], square: Square, memory: Tensor | None) -> Tensor | None:
     """Return the logits (GRID, GRID) that a turn starts from, or None."""
     drawn = [p for p in prompts if isinstance(p, (Polygon, Mask)) and p.positive]
     logits = memory
     if logits is None and drawn:
-        covered = torch.stack([frame.cells(rasterize(p, frame.shape)) for p in drawn]).amax(0)
+        covered = torch.stack([square.cells(rasterize(p, square.shape)) for p in drawn]).amax(0)
         logits = SURE * (2 * covered - 1)
     if logits is None:
         return None
     for prompt in prompts:
         if not prompt.positive and isinstance(prompt, (Box, Polygon, Mask)):
-            out = frame.cells(rasterize(prompt, frame.shape)) > 0.5
+            out = square.cells(rasterize(prompt, square.shape)) > 0.5
             logits = torch.where(out.to(logits.device), -SURE, logits)
     return logits

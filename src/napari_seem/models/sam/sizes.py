@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import WeightsError
+from ..weights import Shapes
 
-Shapes = Mapping[str, tuple[int, ...]]
 SIDE = 1024
 """Pixels along the square that the networks see."""
 PATCH = 16
@@ -23,6 +22,11 @@ GLOBAL: dict[tuple[int, ...], tuple[int, ...]] = {
 """Blocks of SAM 2.1 that see the whole image, by the number of blocks in each stage."""
 WIDE_WINDOWS = 144
 """Width of the SAM 2.1 whose last two stages have windows of 16 and 8 cells, not 14 and 7."""
+_FIRST = {
+    "image_encoder.pos_embed", "image_encoder.blocks.0.attn.rel_pos_h",
+    "mask_decoder.iou_token.weight",
+}  # fmt: skip
+"""Weights that every SAM has; EfficientSAM has no relative positions."""
 _OTHERS = {
     "hf_token": "HQ-SAM",
     "detector.": "SAM 3",
@@ -106,7 +110,7 @@ def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
             )
     if "image_encoder.trunk.pos_embed" in shapes:
         return _second(shapes, path)
-    if "image_encoder.pos_embed" in shapes and "mask_decoder.iou_token.weight" in shapes:
+    if shapes.keys() >= _FIRST:
         return _first(shapes)
     raise WeightsError(
         f"{path} is no SAM: there is no image encoder with prompts and masks in it; choose the "

@@ -23,7 +23,7 @@ from .._shared.keys import claim, let_go
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import label_home
 from .brush import Brush
-from .live import Lesson, LiveClassification, PixelAnswer, Question
+from .live import LiveClassification, PixelAnswer, PixelLesson, PixelQuestion
 from .panel import PLAIN, PixelClassesPanel
 from .views import Views
 from .writer import Order, PixelWriter, targets_of
@@ -233,13 +233,13 @@ class PixelClassesWidget(Dock):
             raise InvalidImage("there is no image; open one, and choose it here")
         return image
 
-    def _lesson(self) -> Lesson:
+    def _lesson(self) -> PixelLesson:
         """What is to be learned now; raises where that is too little."""
         planes, problems = self.teaching.taught()
         if problems:
             raise InvalidLabels(problems[0])
         classes = self.teaching.classes
-        lesson = Lesson(
+        lesson = PixelLesson(
             self._model, planes, {one.number: one.name for one in classes},
             {one.number: one.colour for one in classes}, self.lesson,
         )  # fmt: skip
@@ -264,7 +264,7 @@ class PixelClassesWidget(Dock):
         except InvalidLabels:  # strokes are likely to follow
             self.live.prepare(self._model, source, area)
             raise
-        question = Question(lesson, image, plane, given, source, area, unsure)
+        question = PixelQuestion(lesson, image, plane, given, source, area, unsure)
         if again or question.key != self._asked:
             self._asked = question.key
             self.live.ask(question)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class PixelLesson:
     """What is learned: strokes as they are now, and a lesson that was opened.
 
     Attributes
@@ -57,12 +57,12 @@ class Lesson:
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class PixelQuestion:
     """A plane to be classified.
 
     Attributes
     ----------
-    lesson : Lesson
+    lesson : PixelLesson
     image : Image
     plane : Plane
     input : ModelInput
@@ -74,7 +74,7 @@ class Question:
         The uncertainty is to be shown.
     """
 
-    lesson: Lesson
+    lesson: PixelLesson
     image: Image
     plane: Plane
     input: ModelInput
@@ -99,7 +99,7 @@ class PixelAnswer:
 
     Attributes
     ----------
-    question : Question
+    question : PixelQuestion
     classifier : PixelClassifier
     area : (y0, x0, y1, x1)
     classes : PixelClasses
@@ -108,7 +108,7 @@ class PixelAnswer:
         How much of the area each class takes.
     """
 
-    question: Question
+    question: PixelQuestion
     classifier: PixelClassifier
     area: Area
     classes: PixelClasses
@@ -169,7 +169,7 @@ class LiveClassification(QObject):
         )  # fmt: skip
         self.runner.submit(job)
 
-    def ask(self, question: Question) -> None:
+    def ask(self, question: PixelQuestion) -> None:
         """Classify a plane, as soon as the present one is done."""
         self.runner.drop_waiting("ready")
         place = question.source.input, question.source.plane.key(), question.lesson.model
@@ -181,13 +181,13 @@ class LiveClassification(QObject):
         )  # fmt: skip
         self.runner.submit(job)
 
-    def fit(self, lesson: Lesson) -> PixelClassifier:
+    def fit(self, lesson: PixelLesson) -> PixelClassifier:
         """Fit to a lesson, in any thread."""
         model = self._loaded(lesson.model)
         with self._lock:
             return self._engine.fit(model, lesson.planes, lesson.names, lesson.colours, lesson.also)
 
-    def save(self, lesson: Lesson, path: Path) -> None:
+    def save(self, lesson: PixelLesson, path: Path) -> None:
         """Write what is learned into a file."""
         job = Job(
             lambda: self.fit(lesson).save(path), lambda _: self.saved.emit(path), self._on_failure,
@@ -208,7 +208,7 @@ class LiveClassification(QObject):
         self.runner.close()
         self._models.forgotten.disconnect(self._on_forgotten)
 
-    def _answer(self, question: Question) -> PixelAnswer:
+    def _answer(self, question: PixelQuestion) -> PixelAnswer:
         classifier = self.fit(question.lesson)
         with self._lock:
             area, classes = self._engine.predict(classifier, question.source, question.area)

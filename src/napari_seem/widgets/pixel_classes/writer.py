@@ -29,7 +29,7 @@ from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
 from .._shared.steps import Steps
-from .live import Lesson, LiveClassification
+from .live import LiveClassification, PixelLesson
 from .panel import PLANE, STACK
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Order:
 
     Attributes
     ----------
-    lesson : Lesson
+    lesson : PixelLesson
     taught : str
         The lesson that was opened; "" for strokes alone.
     targets : sequence of PixelTarget
@@ -103,7 +103,7 @@ class Order:
         Fields of `ClassifyPixels`.
     """
 
-    lesson: Lesson
+    lesson: PixelLesson
     taught: str
     targets: Sequence[PixelTarget]
     labels: Labels | None = None
@@ -112,7 +112,7 @@ class Order:
 
     @classmethod
     def objects(
-        cls, lesson: Lesson, taught: str, target: PixelTarget, labels: Labels | None, of: str,
+        cls, lesson: PixelLesson, taught: str, target: PixelTarget, labels: Labels | None, of: str,
         smallest: int, split: bool,
     ) -> Order:  # fmt: skip
         """The objects of a class, of at least so many pixels."""

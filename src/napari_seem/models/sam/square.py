@@ -21,7 +21,7 @@ GRID = 256
 
 
 @dataclass(frozen=True)
-class Frame:
+class Square:
     """An image in the square of `SIDE` pixels.
 
     Attributes
