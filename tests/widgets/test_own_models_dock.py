@@ -29,8 +29,9 @@ def mine(home, tmp_path) -> bytes:
     """The weights of a little model of one's own, installed."""
     torch.manual_seed(0)
     config = CompactConfig(
-        widths=(8, 16, 24), depths=(0, 0, 1), decoder_widths=(16, 24), evidence=41, vocabulary=2
-    )
+        widths=(8, 16, 24), depths=(0, 0, 1), decoder_widths=(16, 24), evidence=41, vocabulary=2,
+        centre=1, context=1, geodesic_grid=32,
+    )  # fmt: skip
     path = tmp_path / "my-discs.safetensors"
     export(CompactNetwork(config).eval(), ("disc", "stone"), path)
     own.install(path.read_bytes(), "my-discs")
