@@ -40,7 +40,8 @@ class AnswerButton(QPushButton):
         """Show the number of the answer that counts, from 1, and how many there are, if known."""
         number = session.chosen + 1 if session is not None and session.prompts else 0
         best = session.best if session is not None and number else None
-        count = len((best and best.known_alternatives) or ())
+        known = None if best is None else best.known_alternatives
+        count = len(known or ())
         text = f"answer {number}" + (f" of {count}" if count else "")
         self.setText("one answer" if count == 1 else text if number else "answers")
         self.setEnabled(number > 0 and count != 1)
