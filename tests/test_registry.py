@@ -67,7 +67,7 @@ def test_own_weights_may_be_a_file_or_its_folder(packaged: Path, tmp_path: Path)
     (own / "toy.safetensors").write_bytes(b"other")
     for given in (own, str(own / "toy.safetensors")):
         built = registry.build_model(toy_spec(packaged), "cpu", given)
-        assert built == Built(own / "toy.safetensors", "cpu")
+        assert built == Built(own / "toy.safetensors", "cpu", "toy")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -243,7 +243,7 @@ def test_pictures_are_drawn_by_weight_and_in_pairs_of_one_group():
 
 def test_some_crops_are_put_around_superpixels():
     scene = np.zeros((300, 300), np.uint16)
-    scene[:8, :8] = 1
+    scene[:12, :12] = 1
     rng = np.random.default_rng(0)
     image = ndimage.zoom(rng.integers(0, 255, (12, 12)), 25, order=0).astype(np.uint8)
     bank = bank_of(Picture(image, scene, {}, "made/corner"))
