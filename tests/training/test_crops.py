@@ -243,7 +243,7 @@ def test_pictures_are_drawn_by_weight_and_in_pairs_of_one_group():
 
 def test_some_crops_are_put_around_superpixels():
     scene = np.zeros((300, 300), np.uint16)
-    scene[:12, :12] = 1
+    scene[:8, :8] = 1
     rng = np.random.default_rng(0)
     image = ndimage.zoom(rng.integers(0, 255, (12, 12)), 25, order=0).astype(np.uint8)
     bank = bank_of(Picture(image, scene, {}, "made/corner"))
@@ -253,7 +253,7 @@ def test_some_crops_are_put_around_superpixels():
         ids = draw_crops(bank, 64, 64, regions).ids[:, 0]
         return (ids > 0).flatten(1).any(1).float().mean()
 
-    assert shown(0.0) > 0.9
+    assert shown(0.0) > 0.75  # a fifth of the crops show the whole picture, wherever its object is
     assert shown(1.0) < 0.5
 
 

@@ -23,7 +23,7 @@ from napari_seem.errors import (
     InvalidPrompt,
     UnknownModel,
     WeightsError,
-)
+)  # fmt: skip
 from napari_seem.finetuning import FineTuningRun, HeldOutFigures, ObjectScore
 from napari_seem.finetuning import run as run_module
 from napari_seem.finetuning.examples import divided, pieces_of

@@ -121,10 +121,8 @@ def finish(dock, qtbot) -> None:
 def rows(dock) -> list[tuple[str, str]]:
     tree = dock.tune.panel.tree
     items = [tree.topLevelItem(k) for k in range(tree.topLevelItemCount())]
-    every = [
-        part for one in items for part in (one, *(one.child(k) for k in range(one.childCount())))
-    ]
-    return [(one.text(0), one.text(1)) for one in every]
+    parts = [(one, *(one.child(k) for k in range(one.childCount()))) for one in items]
+    return [(one.text(0), one.text(1)) for part in parts for one in part]
 
 
 def said(dock) -> str:
