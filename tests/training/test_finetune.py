@@ -67,18 +67,15 @@ def example(seed: int, **changes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def begin(model, examples, **changes) -> FineTuningRun:
     clock = itertools.count(step=changes.pop("tick", 5)).__next__
-    return FineTuningRun(
-        model, examples, **{"minutes": MINUTES, "recipe": QUICK, "clock": clock} | changes
-    )
+    settings = {"minutes": MINUTES, "recipe": QUICK, "clock": clock} | changes
+    return FineTuningRun(model, examples, **settings)
 
 
 @pytest.fixture
 def tuned(model, monkeypatch):
     """A fine-tuning in which the first judgement after some training was the best."""
     figures = iter([0.2, 0.9, 0.5, *[0.4] * 99])
-    monkeypatch.setattr(
-        run_module, "judging", lambda *_: iter([score(v := next(figures)), score(v)])
-    )
+    monkeypatch.setattr(run_module, "judging", lambda *_: iter([score(next(figures))] * 2))
     run = begin(model, [example(i) for i in range(5)], name="my-discs")
     for _ in run.steps():
         pass
