@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -129,3 +130,18 @@ def squares():
     for label_id in range(1, 6):
         data[4 : 6 + label_id, 10 * label_id : 10 * label_id + 2 + label_id] = label_id
     return data
+
+
+class HeldModel(DiscModel):
+    """Answers only once it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+        self.go.set()
+        self.answered = 0
+
+    def predict(self, embedding, prompts, memory=None):
+        assert self.go.wait(20)
+        self.answered += 1
+        return super().predict(embedding, prompts, memory)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from canvas import Mouse, lay_out
-from discs import DiscModel, disc_image
+from discs import DiscModel, HeldModel, disc_image
 from everything_scene import scene
 from qtpy.compat import isalive
 
@@ -19,21 +19,6 @@ from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.find.dock import FindWidget
 from napari_seem.widgets.pixel_classes.dock import PixelClassesWidget
 from napari_seem.widgets.stack.dock import StackWidget
-
-
-class HeldModel(DiscModel):
-    """Answers only once it is let go."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = threading.Event()
-        self.go.set()
-        self.answered = 0
-
-    def predict(self, embedding, prompts, memory=None):
-        assert self.go.wait(20)
-        self.answered += 1
-        return super().predict(embedding, prompts, memory)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from copy import copy
 
 import numpy as np
 import pytest
-from conftest import HeldModel
+from discs import HeldModel
 from scipy import ndimage
 
 from napari_seem.commands.replay import replay

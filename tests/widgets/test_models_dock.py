@@ -51,7 +51,7 @@ def home(tmp_path, monkeypatch):
 def spec(site: Site):
     return replace(
         MODELS["seem-focal-t"],
-        weights=WeightsFile("far.safetensors", url=site.url, sha256=DIGEST, size=len(PAYLOAD)),
+        weights=WeightsFile("far.safetensors", url=site.url, digest=DIGEST, size=len(PAYLOAD)),
         extras=(),
     )
 

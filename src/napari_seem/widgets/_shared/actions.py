@@ -24,7 +24,7 @@ class Action:
 ACTIONS = (
     Action("toggle_polarity", "Toggle positive / negative", "G", "T", "Q"),
     Action("commit", "Commit the object", "K", "C", "W"),
-    Action("next_answer", "Next answer to the same prompts", "Shift-N", "Shift-N", "Shift-G"),
+    Action("next_answer", "Next answer to the same prompts", "Shift-W", "Shift-W", "Shift-G"),
     Action("next_class", "Next class", "Shift-G", "Shift-G", "G"),
     Action("go_on", "Go on with this object", "Shift-H", "Shift-H", "Shift-W"),
     Action("clear", "Clear the prompts", "J", "Shift-C", "Shift-X"),
