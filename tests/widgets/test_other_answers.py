@@ -93,7 +93,7 @@ def test_key_wheel_and_undo_of_a_real_hand(shown, areas, settle):
     mouse.click(LEFT)
     settle(dock)
 
-    press(canvas, "N", SHIFT)
+    press(canvas, "W", SHIFT)
     settle(dock)
     assert chosen(dock) == 1
     turn_wheel(mouse, LEFT, -120, SHIFT)

@@ -65,11 +65,11 @@ def test_three_keys_and_a_commit_while_the_first_answer_is_computed(shown, model
     assert "steered by 3 objects" in dock.panel.status.text()
     model.go.clear()
     for _ in range(4):
-        press(canvas, "N", SHIFT)
+        press(canvas, "W", SHIFT)
     press(canvas, "Z", CTRL)
     dock.commit()
     mouse.click(RIGHT)
-    press(canvas, "N", SHIFT)
+    press(canvas, "W", SHIFT)
     dock.commit()
     model.go.set()
     settle(dock)
