@@ -11,7 +11,6 @@ import pytest
 from discs import disc_image
 
 import napari_seem as ns
-from napari_seem.models.compact import focus, pyramid
 from napari_seem.models.turns import SAME
 
 WINDOWS = 4
@@ -136,12 +135,3 @@ def test_the_answer_of_any_model_may_have_alternatives():
     assert not found
     assert answer.alternatives == answer.alternatives == (answer, other)
     assert found == [1]
-
-
-@pytest.mark.parametrize("side", [160, 192])
-def test_one_window_shows_all_of_the_picture(shipped, side):
-    embedding = shipped.encode(np.full((side, side), 90, np.uint8))
-
-    found = focus.ladder(pyramid.levels(embedding), (80, 80, 81, 81), shipped.network.config)
-
-    assert max(candidate.view.side for candidate in found) >= side

@@ -85,8 +85,6 @@ def ladder(levels: list[Level], extent: Extent, config: CompactConfig) -> list[C
         side *= 2
     if not sides:
         sides = [longest * 1.4]
-    if sides[-1] < longest:
-        sides.append(longest)  # one window shows all of the picture
     candidates = [
         Candidate(
             view_around(levels, center, s),
