@@ -50,7 +50,7 @@ class DiscModel:
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: Any = None
     ) -> Prediction:
         check_prompts(prompts, embedding.shape)
-        check_capabilities(self, prompts, {self.name: self.capabilities})
+        check_capabilities(self, prompts, lambda: {self.name: self.capabilities})
         gray = embedding.tensors["gray"].numpy()
         positive = [p for p in prompts if p.positive]
         if not positive:

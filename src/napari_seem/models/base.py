@@ -6,7 +6,7 @@ work is kept inside a model, so that one model serves every image and every thre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -186,16 +186,18 @@ class LazyEncoder(Protocol):
 
 
 def check_capabilities(
-    model: Capable, prompts: Sequence[Prompt], others: Mapping[str, Collection[Capability]]
-) -> None:
+    model: Capable, prompts: Sequence[Prompt],
+    others: Callable[[], Mapping[str, Collection[Capability]]],
+) -> None:  # fmt: skip
     """Raise `UnsupportedPrompt` for the first prompt that `model` can't take.
 
     Parameters
     ----------
     model : Model
     prompts : sequence of Prompt
-    others : mapping of str to collection of Capability
-        The capabilities of all models by name; the error lists the models that take the prompt.
+    others : callable
+        Gives the capabilities of all models by name, asked only for an error, which lists the
+        models that take the prompt: it looks for a person's own models on the disk.
     """
     for prompt in prompts:
         needed = _NEEDS[type(prompt)]
@@ -203,7 +205,7 @@ def check_capabilities(
         if not prompt.positive and Capability.NEGATIVE not in model.capabilities:
             missing.append(Capability.NEGATIVE)
         if missing:
-            able = [name for name, caps in others.items() if set(missing) <= set(caps)]
+            able = [name for name, caps in others().items() if set(missing) <= set(caps)]
             raise UnsupportedPrompt(
                 f"model '{model.name}' takes no {' '.join(reversed(missing))} prompts; "
                 + (f"choose one of: {', '.join(able)}" if able else "no other model does either")

@@ -39,7 +39,7 @@ class Prompted:
             return self
         try:
             check_prompts(self.prompts, shape)
-            check_capabilities(model, self.prompts, capabilities_by_model())
+            check_capabilities(model, self.prompts, capabilities_by_model)
             if not any(prompt.positive for prompt in self.prompts):
                 raise InvalidPrompt("no prompt is positive; add one that lies on the object")
         except NapariSeemError as error:

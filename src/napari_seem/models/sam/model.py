@@ -165,7 +165,7 @@ class SamModel(NotTeachable):
     ) -> Tensor | None:
         """Return the logits (GRID, GRID) of the turn before; raise for what can't be taken."""
         check_embedding(self.identity, embedding)
-        check_capabilities(self, prompts, capabilities_by_model())
+        check_capabilities(self, prompts, capabilities_by_model)
         check_prompts(prompts, embedding.shape)
         if not prompts:
             raise InvalidPrompt("there is no prompt; give a point, a box, an outline or a mask")

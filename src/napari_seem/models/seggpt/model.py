@@ -138,7 +138,7 @@ class SegGptModel(NotTeachable):
         """Raise `UnsupportedPrompt`: SegGPT takes labelled examples only."""
         from ..registry import capabilities_by_model
 
-        check_capabilities(self, prompts, capabilities_by_model())
+        check_capabilities(self, prompts, capabilities_by_model)
         raise InvalidPrompt("SegGPT takes no prompts; give it labelled examples (ns.label_like)")
 
     def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
