@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from scenes import WORDS, discs, little_network, recipe, seeded
 
 import napari_seem as ns
@@ -110,6 +110,20 @@ def test_a_step_changes_weights_but_no_statistics(model):
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert "encoder.down.0.0.0.weight" in changed
     assert not [name for name in changed if "running" in name]
+
+
+def test_the_weights_lie_halfway_between_the_given_and_the_trained_ones(model):
+    tuner = Tuner(model, [discs(0)], replace(QUICK, average=0.0))
+    given = trainable(model.network).state_dict()
+
+    tuner.step(0.0)
+    trained, found = tuner._learner.average.state_dict(), load(tuner.weights())
+
+    moved = {name for name in found if "running" not in name and given[name].is_floating_point()}
+    assert any((trained[name] - given[name]).abs().max() > 1e-5 for name in moved)
+    for name in moved:
+        middle = (given[name] + trained[name]) / 2
+        assert torch.allclose(found[name].float(), middle, rtol=1e-3, atol=1e-6)
 
 
 def test_a_fifth_of_the_images_is_held_back_whole():
