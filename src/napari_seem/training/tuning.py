@@ -16,7 +16,6 @@ from .pictures import Picture, PictureBank
 from .recipe import TUNING, Recipe
 from .state import exported
 
-
 SHARE = 0.5
 """How far the weights that are returned have gone from the given ones towards the trained ones."""
 
