@@ -9,6 +9,7 @@ import transformers
 
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, UnsupportedPrompt
+from napari_seem.models.base import Embedding
 from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.model import SamModel
@@ -82,9 +83,10 @@ def test_a_place_lands_where_its_pixel_is(shape: tuple[int, int], keeps_aspect: 
     np.testing.assert_allclose(square.cells(np.ones(shape, bool)).sum(), np.prod(square.in_cells))
 
 
-def test_a_click_has_three_answers_and_corrections_one(model: SamModel, image: np.ndarray) -> None:
+def test_a_click_has_three_answers_and_corrections_one(
+    model: SamModel, embedding: Embedding
+) -> None:
     """One click is ambiguous; the memory of the turn goes into the next."""
-    embedding = model.encode(image)
     first = model.predict(embedding, [ns.Point(40, 90)])
     scores = [answer.score for answer in first.alternatives]
     assert 1 <= len(scores) <= 3
@@ -95,11 +97,10 @@ def test_a_click_has_three_answers_and_corrections_one(model: SamModel, image: n
     assert not np.array_equal(with_memory.logits, model.predict(embedding, second).logits)
 
 
-def test_every_prompt_in_space_is_taken_in_any_mix(model: SamModel, image: np.ndarray) -> None:
+def test_every_prompt_in_space_is_taken_in_any_mix(model: SamModel, embedding: Embedding) -> None:
     """Boxes, outlines, scribbles and masks, positive and negative, give a mask of the image."""
     stroke = np.zeros((150, 220), bool)
     stroke[60:62, 40:120] = True
-    embedding = model.encode(image)
     mixes = [
         [ns.Box(20, 30, 90, 120)],
         [ns.Polygon([(10, 10), (10, 90), (80, 40)]), ns.Box(5, 5, 20, 20, positive=False)],
@@ -128,19 +129,29 @@ def test_encoding_pauses_before_every_block(model: SamModel, tiny: Tiny, image: 
 
 
 def test_the_memory_of_sam2_is_bounded_as_its_authors_do(
-    model: SamModel, image: np.ndarray
+    model: SamModel, embedding: Embedding
 ) -> None:
     """Logits beyond 32 count as 32 for SAM 2.1, and as they are for SAM."""
-    embedding, prompts = model.encode(image), [ns.Point(40, 90), ns.Point(90, 90)]
+    prompts = [ns.Point(40, 90), ns.Point(90, 90)]
     memory = 100 * torch.sign(torch.arange(256.0)[:, None] - torch.arange(256.0) + 0.5)
     far = model.predict(embedding, prompts, memory).logits
     near = model.predict(embedding, prompts, memory.clamp(-32, 32)).logits
     assert np.array_equal(far, near) == (not model.keeps_aspect)
 
 
-def test_a_big_plane_is_answered_in_frames(model: SamModel) -> None:
+def test_a_big_plane_is_answered_in_frames(
+    model: SamModel, embedding: Embedding, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A click on a plane of more than 2048 pixels has answers and a memory for the next turn."""
     big = AnySizeSam(model.network, "tiny")
+    maps = [embedding.tensors[key] for key in sorted(embedding.tensors)]
+    seen = []  # a network with random weights answers no better for having seen each frame
+
+    def encoder(pixels: torch.Tensor) -> list[torch.Tensor]:
+        seen.append(pixels.shape[-2:])
+        return maps
+
+    monkeypatch.setattr(model.network, "get_image_embeddings", encoder)
     plane = np.random.default_rng(0).integers(0, 255, (300, 2100), dtype=np.uint8)
     embedding = big.encode(plane)
     first = big.predict(embedding, [ns.Point(150, 1900)])
@@ -148,11 +159,11 @@ def test_a_big_plane_is_answered_in_frames(model: SamModel) -> None:
     assert all(one.mask.shape == plane.shape for one in first.alternatives)
     second = big.predict(embedding, [ns.Point(150, 1900), ns.Point(20, 1890)], first.memory)
     assert second.mask.shape == plane.shape
+    assert {*seen} == {(SIDE, SIDE)}
 
 
-def test_what_it_does_not_take_is_refused(model: SamModel, image: np.ndarray) -> None:
+def test_what_it_does_not_take_is_refused(model: SamModel, embedding: Embedding) -> None:
     """Words and memories of others are refused, naming who takes them."""
-    embedding = model.encode(image)
     with pytest.raises(UnsupportedPrompt, match="compact"):
         model.predict(embedding, [ns.Text("cell")])
     with pytest.raises(UnsupportedPrompt, match="compact"):
@@ -164,7 +175,7 @@ def test_what_it_does_not_take_is_refused(model: SamModel, image: np.ndarray) ->
 
 
 def test_everything_keeps_stable_masks_once(
-    model: SamModel, monkeypatch: pytest.MonkeyPatch
+    model: SamModel, embedding: Embedding, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clicks on two discs, asked for many times, give the two, where they lie; specks are left."""
     discs = [((40.0, 60.0), 20.0), ((100.0, 160.0), 14.0)]
@@ -186,7 +197,6 @@ def test_everything_keeps_stable_masks_once(
                     mask[:] = 4 * (radius - apart)
         return masks, torch.full((len(turns), 1), 0.95)
 
-    embedding = model.encode(np.zeros((150, 220, 3), np.uint8))
     monkeypatch.setattr(model, "decode", decode)
     found = model.segment(embedding)
     centres = sorted(

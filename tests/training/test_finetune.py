@@ -39,7 +39,7 @@ MINUTES = 10.0
 """Of a clock that moves on by some seconds whenever it is looked at."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model() -> Compact:
     """A little network of the second generation, as it is loaded."""
     seeded(0)
@@ -71,16 +71,17 @@ def begin(model, examples, **changes) -> FineTuningRun:
     return FineTuningRun(model, examples, **settings)
 
 
-@pytest.fixture
-def tuned(model, monkeypatch):
+@pytest.fixture(scope="module")
+def tuned(model):
     """A fine-tuning in which the first judgement after some training was the best."""
     figures = iter([0.2, 0.9, 0.5, *[0.4] * 99])
-    monkeypatch.setattr(run_module, "judging", lambda *_: iter([score(next(figures))] * 2))
-    run = begin(model, [example(i) for i in range(5)], name="my-discs")
-    for _ in run.steps():
-        pass
-    monkeypatch.setattr(run_module, "judging", lambda *_: iter([score(0.9), score(0.8)]))
-    return run.result()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "judging", lambda *_: iter([score(next(figures))] * 2))
+        run = begin(model, [example(i) for i in range(5)], name="my-discs")
+        for _ in run.steps():
+            pass
+        patch.setattr(run_module, "judging", lambda *_: iter([score(0.9), score(0.8)]))
+        return run.result()
 
 
 def score(value: float) -> ObjectScore:
