@@ -221,7 +221,8 @@ def _missing(file: WeightsFile) -> str:
     if file.packaged:
         return f"the packaged weights {file.path} are missing; install napari-seem again"
     return (
-        f"the weights {file.path.name} are not here; download them from {file.url} (in napari: "
-        f"the Models dock; in Python: napari_seem.models.weights.fetch) and put them at "
-        f"{file.path}, or name another cache folder with the variable {HOME_VARIABLE}"
+        f"the weights {file.path.name} are not here; download them (`napari-seem models "
+        "--download MODEL`, napari_seem.download_model, or the Models dock in napari), or get "
+        f"{file.url} elsewhere and put it at {file.path}, or name another cache folder with the "
+        f"variable {HOME_VARIABLE}"
     )
