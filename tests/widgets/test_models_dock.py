@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 from website import DIGEST, PAYLOAD, Site
 
@@ -96,6 +98,52 @@ def test_every_model_tells_prompts_size_licence_and_place(make_napari_viewer, ho
     seem.copy_path.click()
     assert QGuiApplication.clipboard().text() == str(home / "seem_focall_v1.pt")
     assert not seem.download.isHidden()
+
+
+def test_a_model_tells_size_licence_and_whose_figures_before_a_download(make_napari_viewer):
+    viewer = make_napari_viewer()
+    card = ModelsWidget(viewer).cards["micro-sam-vit-b-lm"]
+    facts = card.facts.text()
+    assert "94 M parameters, 375 MB to download" in facts
+    assert "As published: mean SA on LIVECell .402" in facts
+    assert "(Archit et al.)" in facts
+    assert "lassos, scribbles, masks" in facts
+    assert "Licence CC-BY-4.0" in card.weights.text()
+    assert "CC-BY-4.0" in card.download.toolTip()
+    box = AnnotateWidget(viewer).panel.model
+    tip = box.itemData(box.findText("sam2.1-tiny"), Qt.ItemDataRole.ToolTipRole)
+    assert "39 M parameters" in tip
+    assert "Licence Apache-2.0; not downloaded yet" in tip
+
+
+@pytest.mark.parametrize("trouble", ["page", "full", "folder"])
+def test_trouble_of_a_download_is_told_and_the_dock_stays_usable(
+    trouble, dock, spec, site, qtbot, home, monkeypatch
+):
+    card = dock.cards[spec.name]
+    usage = shutil.disk_usage(home.parent)
+    if trouble == "page":
+        site.content_type = "text/html"
+    elif trouble == "full":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    else:
+        home.write_text("no folder")
+    told = {"page": "web page instead", "full": "free some disk", "folder": "NAPARI_SEEM_HOME"}
+    with caught() as messages:
+        card.download.click()
+        row = next(r for r in dock.findChildren(ProgressRow) if not r.isHidden())
+        qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert any(told[trouble] in message for message in messages)
+    assert not any("Traceback" in message for message in messages)
+    assert row.isHidden()
+    assert not card.download.isHidden()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    site.content_type = ""
+    if trouble == "folder":
+        home.unlink()
+    card.download.click()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert (home / "far.safetensors").read_bytes() == PAYLOAD
 
 
 def test_a_download_can_be_stopped_and_goes_on(dock, spec, site, qtbot, home):

@@ -13,7 +13,7 @@ from ..checks import said
 from ..errors import FileTrouble, InvalidName, WeightsError
 from ..io.whole import make_folder, replacing
 from . import places
-from .weights import METADATA, header_of
+from .tensor_files import METADATA, header_of
 
 PREFIX = "compact: "
 """Their names in `load_model` begin with this."""

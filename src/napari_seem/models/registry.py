@@ -196,6 +196,8 @@ def download_model(
 ) -> Path:
     """Download the files of a model that are not here yet; return the path of its weights.
 
+    Their licence stands in `MODELS[name].licence`, and before the bar of progress.
+
     Parameters
     ----------
     name : str
@@ -211,11 +213,13 @@ def download_model(
         There is no such model.
     WeightsError
         The files can't be had, or are not what they should be.
+    FileTrouble
+        The disk is full, or its folder can't be written.
     """
     spec = model_spec(name)
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
-    with reporting(progress, None, f"download {name}") as report:
+    with reporting(progress, None, f"download {name} ({spec.licence})") as report:
         return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
 
 
