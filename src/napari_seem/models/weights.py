@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
+from ..io.disk import move, writing
 from ..io.extras import need
 from ..io.guard import check_file, check_stored, reading
 from ..io.whole import replacing
@@ -203,7 +204,8 @@ def download(
             f"where it stopped), or put the file at {target} by hand"
         ) from error
     _check_arrived(part, url, digest=digest, size=size if size is not None else total)
-    os.replace(part, target)
+    with writing(target):
+        move(part, target)
     transfer.drop(part)
     return target
 
