@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
+from ..io.disk import move, writing
 from ..io.extras import need
-from ..io.whole import writing
 from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
-from .tensor_files import PICKLED, ROOM, again, make_folder
+from .tensor_files import PICKLED, again, make_folder
 from .transfer import Cancel, Progress
 
 
@@ -180,11 +179,11 @@ def download(
         raise WeightsError(f"{url} is no web address; give one that starts with https://")
     make_folder(target.parent)
     part = target.with_name(target.name + ".part")
-    with writing(target, remedy=f"{ROOM}; what has arrived is gone on with"):
+    with writing(target, note="what has arrived is kept, and gone on with"):
         known = digest is not None
         total = transfer.transfer(url, part, size, progress, cancel, verified=known)
         _check_arrived(part, url, digest=digest, size=size if size is not None else total)
-        os.replace(part, target)
+        move(part, target)
         transfer.drop(part)
     return target
 
