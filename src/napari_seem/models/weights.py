@@ -179,7 +179,8 @@ def download(
         raise WeightsError(f"{url} is no web address; give one that starts with https://")
     make_folder(target.parent)
     part = target.with_name(target.name + ".part")
-    with writing(target, note="what has arrived is kept, and gone on with"):
+    note = f"what has arrived is kept, and gone on with ({HOME_VARIABLE} names the folder)"
+    with writing(target, note=note):
         known = digest is not None
         total = transfer.transfer(url, part, size, progress, cancel, verified=known)
         _check_arrived(part, url, digest=digest, size=size if size is not None else total)
