@@ -96,11 +96,13 @@ def _sam(
     name: str, title: str, weights: WeightsFile, megabytes: int, description: str,
     licence: str = "Apache-2.0",
     citation: str = "Kirillov et al., Segment Anything, ICCV 2023",
+    further: frozenset[Capability] = frozenset(),
 ) -> ModelSpec:  # fmt: skip
     """Describe one of SAM's family; its size is told by the shapes of its weights."""
     return ModelSpec(
         name=name, title=title, builder="napari_seem.sources.any_size:build_sam",
-        capabilities=_SPATIAL | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
+        capabilities=_SPATIAL | further
+        | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
         weights=weights, licence=licence, citation=citation, description=description,
         megabytes=megabytes,
     )  # fmt: skip
@@ -136,6 +138,7 @@ def _sam2(size: str, short: str, megabytes: int, millions: int, figure: float) -
         f"sam2.1-{size}", f"SAM 2.1 {size}", WeightsFile(filename, url=_SAM2 + filename), megabytes,
         f"Photographs and video ({millions} M parameters; J&F on SA-V {figure}, as published).",
         citation="Ravi et al., SAM 2: Segment Anything in Images and Videos, ICLR 2025",
+        further=frozenset({Capability.PROPAGATE}),
     )  # fmt: skip
 
 
@@ -164,7 +167,8 @@ SPECS = (
         name="compact",
         title="Compact (shipped)",
         builder="napari_seem.sources.any_size:build_compact",
-        capabilities=_PROMPTABLE | {Capability.IN_CONTEXT, Capability.CONCEPTS},
+        capabilities=_PROMPTABLE
+        | {Capability.IN_CONTEXT, Capability.CONCEPTS, Capability.PROPAGATE},
         weights=WeightsFile("compact/compact.safetensors"),
         licence="BSD-3-Clause",
         citation="napari-seem",
@@ -176,7 +180,7 @@ SPECS = (
         name="seggpt-vit-l",
         title="SegGPT ViT-L",
         builder="napari_seem.models.seggpt.model:build",
-        capabilities=frozenset({Capability.IN_CONTEXT}),
+        capabilities=frozenset({Capability.IN_CONTEXT, Capability.PROPAGATE}),
         weights=WeightsFile("seggpt-vit-large/model.safetensors", url=_SEGGPT),
         licence="Apache-2.0",
         citation="Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023",
