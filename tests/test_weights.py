@@ -206,7 +206,10 @@ def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
     site: Site, tmp_path: Path
 ) -> None:
     target = tmp_path / "model.safetensors"
-    with largest_file(300_000), pytest.raises(FileTrouble, match=r"gone on with.*Free some disk space"):
+    with (
+        largest_file(300_000),
+        pytest.raises(FileTrouble, match=r"gone on with.*Free some disk space"),
+    ):
         weights.download(site.url, target, digest=DIGEST)
     assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors.part"]
     weights.download(site.url, target, digest=DIGEST)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from safetensors import safe_open
-from safetensors.torch import load, save_file
-from scenes import WORDS, discs, little_network, recipe, seeded
+from safetensors.torch import save_file
+from scenes import WORDS, discs
+from tuning_scene import QUICK, little_model
 
 import napari_seem as ns
 from napari_seem.errors import (
@@ -27,30 +26,15 @@ from napari_seem.errors import (
 from napari_seem.finetuning import FineTuningRun, HeldOutFigures, ObjectScore
 from napari_seem.finetuning import run as run_module
 from napari_seem.finetuning.examples import divided, pieces_of
-from napari_seem.models.compact.network import CompactNetwork, ConvNorm
 from napari_seem.sources.any_size import Compact
-from napari_seem.training import Phase, Tuner
-from napari_seem.training.tuning import trainable
 
-QUICK = recipe(
-    Phase(1.0, crop=32, grid=32, batch=2), corrections=(1.0,), rate=1e-4, statistics=False
-)
 MINUTES = 10.0
 """Of a clock that moves on by some seconds whenever it is looked at."""
 
 
 @pytest.fixture(scope="module")
 def model() -> Compact:
-    """A little network of the second generation, as it is loaded."""
-    seeded(0)
-    network = CompactNetwork(replace(little_network(), geodesic_grid=32)).eval()
-    for module in network.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-        if isinstance(module, ConvNorm):
-            module.fuse()
-    return Compact(network.requires_grad_(False), WORDS, "compact@little")
+    return little_model()
 
 
 @pytest.fixture
@@ -86,45 +70,6 @@ def tuned(model):
 
 def score(value: float) -> ObjectScore:
     return ObjectScore((value,) * 10, value)
-
-
-def test_training_begins_with_what_the_model_answers(model):
-    seeded(1)
-    image = torch.randn(1, 3, 64, 64)
-
-    with torch.no_grad():
-        own, new = (
-            network.encoder(image.to(next(network.parameters()).dtype))[0].float()
-            for network in (model.network, trainable(model.network).eval())
-        )
-
-    assert torch.allclose(own, new, atol=0.1 if model.compute == torch.bfloat16 else 1e-4)
-
-
-def test_a_step_changes_weights_but_no_statistics(model):
-    tuner = Tuner(model, [discs(0)], QUICK)
-    before = trainable(model.network).state_dict()
-
-    tuner.step(0.0)
-    after = tuner._learner.network.state_dict()
-
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert "encoder.down.0.0.0.weight" in changed
-    assert not [name for name in changed if "running" in name]
-
-
-def test_the_weights_lie_halfway_between_the_given_and_the_trained_ones(model):
-    tuner = Tuner(model, [discs(0)], replace(QUICK, average=0.0))
-    given = trainable(model.network).state_dict()
-
-    tuner.step(0.0)
-    trained, found = tuner._learner.average.state_dict(), load(tuner.weights())
-
-    moved = {name for name in found if "running" not in name and given[name].is_floating_point()}
-    assert any((trained[name] - given[name]).abs().max() > 1e-5 for name in moved)
-    for name in moved:
-        middle = (given[name] + trained[name]) / 2
-        assert torch.allclose(found[name].float(), middle, rtol=1e-3, atol=1e-6)
 
 
 def test_a_fifth_of_the_images_is_held_back_whole():

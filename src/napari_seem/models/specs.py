@@ -109,11 +109,13 @@ def _sam(
     name: str, title: str, weights: WeightsFile, megabytes: int, millions: int, description: str,
     published: str = "", licence: str = "Apache-2.0",
     citation: str = "Kirillov et al., Segment Anything, ICCV 2023",
+    further: frozenset[Capability] = frozenset(),
 ) -> ModelSpec:  # fmt: skip
     """Describe one of SAM's family; its size is told by the shapes of its weights."""
     return ModelSpec(
         name=name, title=title, builder="napari_seem.sources.any_size:build_sam",
-        capabilities=_SPATIAL | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
+        capabilities=_SPATIAL | further
+        | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
         weights=weights, licence=licence, citation=citation, description=description,
         megabytes=megabytes, millions=millions, published=published,
     )  # fmt: skip
@@ -152,6 +154,7 @@ def _sam2(size: str, short: str, megabytes: int, millions: int, figure: float) -
         f"sam2.1-{size}", f"SAM 2.1 {size}", WeightsFile(filename, url=_SAM2 + filename), megabytes,
         millions, "Photographs and video.", f"J&F on SA-V {figure} (Ravi et al.)",
         citation="Ravi et al., SAM 2: Segment Anything in Images and Videos, ICLR 2025",
+        further=frozenset({Capability.PROPAGATE}),
     )  # fmt: skip
 
 
@@ -177,7 +180,8 @@ SPECS = (
         name="compact",
         title="Compact (shipped)",
         builder="napari_seem.sources.any_size:build_compact",
-        capabilities=_PROMPTABLE | {Capability.IN_CONTEXT, Capability.CONCEPTS},
+        capabilities=_PROMPTABLE
+        | {Capability.IN_CONTEXT, Capability.CONCEPTS, Capability.PROPAGATE},
         weights=WeightsFile("compact/compact.safetensors"),
         licence="BSD-3-Clause",
         citation="napari-seem",
@@ -189,7 +193,7 @@ SPECS = (
         name="seggpt-vit-l",
         title="SegGPT ViT-L",
         builder="napari_seem.models.seggpt.model:build",
-        capabilities=frozenset({Capability.IN_CONTEXT}),
+        capabilities=frozenset({Capability.IN_CONTEXT, Capability.PROPAGATE}),
         weights=WeightsFile("seggpt-vit-large/model.safetensors", url=_SEGGPT),
         licence="Apache-2.0",
         citation="Wang et al., SegGPT: Segmenting Everything In Context, ICCV 2023",

@@ -28,6 +28,7 @@ from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
+from .memory import Remembering
 from .network import load_network
 from .prompting import TurnInput, read
 from .square import GRID, Square, overlap
@@ -45,7 +46,7 @@ LARGEST_LOGIT = 32.0
 """Bound of the logits that SAM 2.1 is given of the turn before, as in its authors' predictor."""
 
 
-class SamModel(NotTeachable):
+class SamModel(Remembering, NotTeachable):
     """SAM or SAM 2.1: clicks, boxes, scribbles, outlines and masks, with memory from turn to turn.
 
     Parameters
@@ -58,7 +59,7 @@ class SamModel(NotTeachable):
         A torch device.
     """
 
-    capabilities = CAPABILITIES
+    capabilities: frozenset[Capability] = CAPABILITIES
     instead = ": it knows no words"
 
     def __init__(self, network: SamNetwork, name: str = "sam", device: str = "cpu") -> None:
@@ -67,7 +68,11 @@ class SamModel(NotTeachable):
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
         blocks = "layers" if self.keeps_aspect else "backbone.blocks"
-        for block in network.get_submodule(f"vision_encoder.{blocks}").children():
+        layers = list(network.get_submodule(f"vision_encoder.{blocks}").children())
+        if self.has_memory:
+            self.capabilities = CAPABILITIES | {Capability.PROPAGATE}
+            layers += network.get_submodule("memory_attention.layers").children()
+        for block in layers:
             block.register_forward_pre_hook(lambda *_: checkpoint())
 
     @torch.inference_mode()

@@ -18,9 +18,9 @@ from .keys import converted, renamed
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import Sam2VideoModel, SamModel
+    from transformers import Sam2Model, Sam2VideoModel, SamModel
 
-    SamNetwork = SamModel | Sam2VideoModel
+    SamNetwork = SamModel | Sam2Model | Sam2VideoModel
 
 
 _ENCODER = re.compile(r"(.*)image_encoder\.(trunk\.)?pos_embed$")
@@ -54,7 +54,7 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     _check(state, named, expected, path)
     network.load_state_dict({key: named[key].float() for key in expected}, assign=True)
-    if isinstance(sizes, Sam2Sizes):  # it has buffers that no checkpoint holds
+    if isinstance(sizes, Sam2Sizes) and sizes.memory:  # it has buffers that no checkpoint holds
         former = network.get_submodule("memory_attention")
         attention = type(former)(network.config)
         attention.load_state_dict(former.state_dict())
@@ -83,6 +83,8 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
     vision = transformers.Sam2VisionConfig(
         backbone_config=backbone, backbone_channel_list=widths[::-1]
     )
+    if not sizes.memory:
+        return transformers.Sam2Model(transformers.Sam2Config(vision_config=vision))
     return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
 
 

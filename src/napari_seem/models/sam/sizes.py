@@ -75,12 +75,15 @@ class Sam2Sizes:
         Blocks in each of the four stages.
     background : int
         Cells along the positions that the windows share.
+    memory : bool
+        Whether it carries objects through stacks; weights saved for single images do not.
     """
 
     width: int
     heads: int
     stages: tuple[int, ...]
     background: int
+    memory: bool = True
 
     @property
     def whole(self) -> tuple[int, ...]:
@@ -142,7 +145,8 @@ def _first(shapes: Shapes) -> SamSizes:
 
 
 def _second(shapes: Shapes, path: Path) -> Sam2Sizes:
-    if "no_obj_embed_spatial" not in shapes:
+    memory = any(key.startswith("memory_attention.") for key in shapes)
+    if memory and "no_obj_embed_spatial" not in shapes:
         raise WeightsError(
             f"{path} holds the weights of SAM 2.0; its successor SAM 2.1 is taken "
             "(sam2.1_hiera_tiny.pt and its kin), which is better at the same size"
@@ -159,4 +163,4 @@ def _second(shapes: Shapes, path: Path) -> Sam2Sizes:
             f"{', '.join(map(str, stages))} blocks, and its heads can't be told; the published "
             "sizes are tiny, small, base-plus and large"
         )
-    return Sam2Sizes(width, HEADS[width], stages, background)
+    return Sam2Sizes(width, HEADS[width], stages, background, memory)

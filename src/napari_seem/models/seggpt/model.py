@@ -96,7 +96,7 @@ class SegGptModel(NotTeachable):
     """
 
     name = "seggpt-vit-l"
-    capabilities = frozenset({Capability.IN_CONTEXT})
+    capabilities = frozenset({Capability.IN_CONTEXT, Capability.PROPAGATE})
     lesson_type = SegGPTLesson
     instead = ": it takes no words, and needs examples every time"
 

@@ -9,7 +9,7 @@ _WORDS = {
     Capability.POINT: "points", Capability.BOX: "boxes", Capability.POLYGON: "lassos",
     Capability.SCRIBBLE: "scribbles", Capability.MASK: "masks", Capability.TEXT: "words",
     Capability.REFERENCE: "references", Capability.EVERYTHING: "the whole image",
-    Capability.IN_CONTEXT: "labelled examples",
+    Capability.IN_CONTEXT: "labelled examples", Capability.PROPAGATE: "labelled planes of a stack",
 }  # fmt: skip
 
 
