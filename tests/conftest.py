@@ -151,13 +151,18 @@ def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_napari_viewer(
     make_napari_viewer: Callable[..., Viewer],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Viewer]]:
     """napari's own, of whose viewers nothing is left when they are closed.
 
     A window keeps each worker it has had, and the worker's signals keep the window, its layers and
     docks: Python does not see that they hold nothing but each other.
     """
+    from napari._qt.widgets import qt_welcome
+
     windows = []
+    # it looks its shortcuts up anew for each of the 98 that a viewer binds, though it is not shown
+    monkeypatch.setattr(qt_welcome.QtWelcomeWidget, "refresh", lambda *_: None, raising=False)
 
     def make(*args: Any, **options: Any) -> Viewer:
         viewer = make_napari_viewer(*args, **options)

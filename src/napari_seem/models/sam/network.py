@@ -16,7 +16,8 @@ from .keys import converted
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import Sam2VideoModel, SamModel
+    from transformers.models.sam.modeling_sam import SamModel
+    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoModel
 
     SamNetwork = SamModel | Sam2VideoModel
 
