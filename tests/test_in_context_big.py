@@ -66,21 +66,21 @@ def test_objects_across_frames_get_one_id(model, big):
     assert iou(found.labels > 0, objects > 0) > 0.85
 
 
-def test_big_examples_teach_by_the_frames_that_hold_labels(model, big):
-    image, classes, _ = big
+def test_big_examples_teach_by_the_frames_that_hold_labels(model):
+    whole, classes, _ = discs(2304, 320)
     sparse = np.zeros_like(classes)
-    sparse[1800:2000] = classes[1800:2000]
-    image = np.where((classes > 0) & (sparse == 0), 50, image).astype(np.uint8)
+    sparse[1900:2100] = classes[1900:2100]
+    image = np.where((classes > 0) & (sparse == 0), 50, whole).astype(np.uint8)
     shown = prepared(model, image, None)
     (example,) = examples_of(model, shown, sparse, None)
-    found = ns.label_like(model, (image, sparse), big[0][:384])
+    found = ns.label_like(model, (image, sparse), whole[:384])
 
     assert max(example.embedding.shape) <= 1024
     assert set(found.scores) == {4, 9}
     assert iou(found.labels > 0, classes[:384] > 0) > 0.7
     tiled = ns.TiledModel(model).encode(image)
     assert isinstance(tiled, TiledEmbedding)
-    assert ns.label_like(model, ns.Example(tiled, sparse), big[0][:384]) == found
+    assert ns.label_like(model, ns.Example(tiled, sparse), whole[:384]) == found
 
 
 def test_every_id_is_learned_though_few_frames_are(model):

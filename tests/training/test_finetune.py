@@ -28,7 +28,7 @@ from napari_seem.finetuning import run as run_module
 from napari_seem.finetuning.examples import divided, pieces_of
 from napari_seem.sources.any_size import Compact
 
-MINUTES = 10.0
+MINUTES = 5.0
 """Of a clock that moves on by some seconds whenever it is looked at."""
 
 
@@ -151,7 +151,7 @@ def test_images_of_two_sizes_and_types_are_learned_from(model):
     floats = small[0].astype(np.float32) / 255, small[1].astype(np.int64)
     colours = np.repeat(big[0][..., None], 3, 2).astype(np.uint16) * 200, big[1] > 0
 
-    run = begin(model, [floats, colours], kind="semantic")
+    run = begin(model, [floats, colours], kind="semantic", minutes=1.0)
     for _ in run.steps():
         pass
 

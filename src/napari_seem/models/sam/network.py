@@ -18,7 +18,9 @@ from .keys import converted, renamed
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import Sam2Model, Sam2VideoModel, SamModel
+    from transformers.models.sam.modeling_sam import SamModel
+    from transformers.models.sam2.modeling_sam2 import Sam2Model
+    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoModel
 
     SamNetwork = SamModel | Sam2Model | Sam2VideoModel
 
