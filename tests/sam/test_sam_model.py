@@ -13,6 +13,7 @@ from napari_seem.models.base import Embedding
 from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.model import SamModel
+from napari_seem.models.sam.prompting import SURE, Memory, read
 from napari_seem.models.sam.square import SIDE, Square
 from napari_seem.sources.any_size import AnySizeSam
 
@@ -54,7 +55,9 @@ def test_embeddings_and_masks_are_those_of_transformers(
     prediction = model.predict(
         embedding, [ns.Point(*places[0]), ns.Point(*places[1], positive=False)]
     )
-    torch.testing.assert_close(prediction.memory, found.pred_masks[0, 0, 0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        prediction.memory.logits, found.pred_masks[0, 0, 0], atol=1e-4, rtol=1e-4
+    )
     assert prediction.score == pytest.approx(float(found.iou_scores.clamp(0, 1)), abs=1e-5)
     assert prediction.logits.shape == (150, 220)
 
@@ -114,6 +117,39 @@ def test_every_prompt_in_space_is_taken_in_any_mix(model: SamModel, embedding: E
     assert not empty.mask.any()
 
 
+def test_a_lasso_that_is_new_decides_in_its_box_and_an_old_one_gives_way() -> None:
+    """After a click elsewhere the outline says what lies in its box; the rest is remembered."""
+    square = Square((256, 256), keeps_aspect=False)
+    before = torch.full((256, 256), -3.0)
+    before[10:40, 10:40] = 7.0
+    before[60:130, 60:130] = 5.0
+    lasso = ns.Polygon([(80, 80), (80, 120), (120, 80)])
+    prompts = [ns.Point(20, 20), lasso]
+    mask = read(prompts, square, Memory(before, 1)).mask
+    assert mask is not None
+    assert (mask[82:98, 82:98] == SURE).all()
+    assert (mask[115:120, 115:120] == -SURE).all()  # in the box, not in the outline
+    elsewhere = torch.ones(256, 256, dtype=torch.bool)
+    elsewhere[79:122, 79:122] = False
+    assert torch.equal(mask[elsewhere], before[elsewhere])
+    assert before[90, 90] == 5  # nobody's memory is changed
+    later = read([*prompts, ns.Point(90, 90)], square, Memory(mask, 2)).mask
+    assert torch.equal(later, mask)
+    cut = read([*prompts, ns.Box(10, 10, 20, 20, positive=False)], square, Memory(mask, 2)).mask
+    assert (cut[11:19, 11:19] == -SURE).all()
+
+
+def test_a_lasso_after_a_click_changes_the_answer(model: SamModel, image: np.ndarray) -> None:
+    """Its mask, not only its box, is seen beside the memory."""
+    embedding = model.encode(image)
+    click = ns.Point(40, 90)
+    first = model.predict(embedding, [click])
+    corners = [(20, 60), (20, 140), (100, 140), (100, 60)]
+    lassos = [ns.Polygon(corners), ns.Polygon([*corners, (60, 100)])]  # of one box
+    answers = [model.predict(embedding, [click, one], first.memory).logits for one in lassos]
+    assert not np.allclose(*answers)
+
+
 def test_encoding_pauses_before_every_block(model: SamModel, tiny: Tiny, image: np.ndarray) -> None:
     """Work in the background lets a person's turn go first, and ends where it is told to."""
     called: list[int] = []
@@ -134,8 +170,10 @@ def test_the_memory_of_sam2_is_bounded_as_its_authors_do(
     """Logits beyond 32 count as 32 for SAM 2.1, and as they are for SAM."""
     prompts = [ns.Point(40, 90), ns.Point(90, 90)]
     memory = 100 * torch.sign(torch.arange(256.0)[:, None] - torch.arange(256.0) + 0.5)
-    far = model.predict(embedding, prompts, memory).logits
-    near = model.predict(embedding, prompts, memory.clamp(-32, 32)).logits
+    far, near = (
+        model.predict(embedding, prompts, Memory(logits, 1)).logits
+        for logits in (memory, memory.clamp(-32, 32))
+    )
     assert np.array_equal(far, near) == (not model.keeps_aspect)
 
 
