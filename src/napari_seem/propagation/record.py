@@ -82,8 +82,8 @@ class RunRecord:
         if self._path is None:
             return
         rows = [_row(one) for one in results]
-        remedy = "free some disk space, and give the same command again to go on"
-        with writing(self._path, remedy=remedy), self._path.open("a", encoding="utf-8") as file:
+        note = "the same command goes on from here"
+        with writing(self._path, note=note), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows) + "\n")
 
     def _steps(self, path: Path) -> Iterator[tuple[str, list[PlaneResult]]]:
