@@ -11,7 +11,7 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,11 @@ class DeviceLock:
 
 
 LOCK = DeviceLock()
+
+
+def entered(device: str) -> AbstractContextManager[None]:
+    """Return what to hold while something is done on a device."""
+    return LOCK if device.partition(":")[0] == KIND else nullcontext()
 
 
 def one_at_a_time(model: Model, device: str) -> Model:

@@ -26,7 +26,7 @@ from ..progress import Progress, reporting
 from . import own, places, threads
 from . import weights as weight_files
 from .base import Capability, Model
-from .mps import one_at_a_time
+from .mps import entered, one_at_a_time
 from .specs import SPECS, ModelSpec
 from .torch_import import import_torch
 from .weights import Cancel, WeightsFile
@@ -187,7 +187,8 @@ def build_model(
     build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
     device = resolve_device(device)
-    model = build(path, device, spec.name)
+    with entered(device):
+        model = build(path, device, spec.name)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
     return one_at_a_time(model, device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .mps import KIND, LOCK
+from .mps import entered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +52,7 @@ def pack(tensor: Tensor) -> Packed:
     """
     import torch
 
-    with LOCK if tensor.device.type == KIND else nullcontext():
+    with entered(tensor.device.type):
         device, local = str(tensor.device), tensor.detach().cpu()
     axes = sorted(range(local.ndim), key=lambda axis: -local.stride()[axis])
     if not local.permute(axes).is_contiguous():
@@ -86,7 +85,7 @@ def unpack(packed: Packed) -> Tensor:
     if flat.element_size() != dtype.itemsize:
         raise ValueError(f"values of {flat.element_size()} bytes are no {packed.dtype}")
     tensor = flat.view(dtype).as_strided(packed.shape, packed.stride)
-    with LOCK if packed.device.startswith(KIND) else nullcontext():
+    with entered(packed.device):
         return tensor.to(packed.device) if _is_here(packed.device) else tensor
 
 
