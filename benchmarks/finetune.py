@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     results = _earlier(options, model)
     for chosen in sets:
         _measure_set(model, chosen, results, options)
-    options.markdown.write_text(markdown(results))
+    options.markdown.write_text(markdown(results), encoding="utf-8")
     print(markdown(results))
     return 0
 
@@ -127,7 +127,7 @@ def _earlier(options: argparse.Namespace, model: Any) -> Row:
     )
     found: Row = {"command": command, "protocol": protocol, "sets": {}}
     if options.json.exists() and not options.again:
-        earlier: Row = json.loads(options.json.read_text())
+        earlier: Row = json.loads(options.json.read_text(encoding="utf-8"))
         found = earlier if earlier["sets"] else found
     if found["protocol"] != protocol:
         raise NapariSeemError(
@@ -140,7 +140,7 @@ def _earlier(options: argparse.Namespace, model: Any) -> Row:
 def _write(results: Row, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as (part,):
-        part.write_text(json.dumps(results, indent=1))
+        part.write_text(json.dumps(results, indent=1), encoding="utf-8")
 
 
 def markdown(results: Row) -> str:

@@ -37,6 +37,12 @@ _REMEDIES = {
 }
 
 
+def file_key(path: Path) -> str:
+    """Return what is equal for two names of one file: on Windows and macOS, case tells none."""
+    name = str(path.absolute())
+    return name.casefold() if sys.platform in ("win32", "darwin") else name
+
+
 def is_held(error: BaseException) -> bool:
     """Whether Windows refused because somebody has the file open."""
     return getattr(error, "winerror", None) in HELD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +164,7 @@ class FileArray:
         self.dtype = self._stored[0].newbyteorder("=")
         self.shape = tuple(self._stored[1][axis] for axis in self._axes)
         self.ndim = len(self.shape)
-        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.size = prod(self.shape)
         self.nbytes = self.size * self.dtype.itemsize
 
     def __len__(self) -> int:

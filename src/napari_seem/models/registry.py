@@ -26,6 +26,7 @@ from ..progress import Progress, reporting
 from . import own, places, threads
 from . import weights as weight_files
 from .base import Capability, Model
+from .mps import entered, one_at_a_time
 from .specs import SPECS, ModelSpec
 from .torch_import import import_torch
 from .weights import Cancel, WeightsFile
@@ -185,10 +186,12 @@ def build_model(
     module, _, function = spec.builder.partition(":")
     build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-    model = build(path, resolve_device(device), spec.name)
+    device = resolve_device(device)
+    with entered(device):
+        model = build(path, device, spec.name)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
-    return model
+    return one_at_a_time(model, device)
 
 
 def download_model(

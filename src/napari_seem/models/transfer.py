@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
+from urllib.request import HTTPSHandler
 
 from ..errors import DownloadCancelled, FileTrouble, WeightsError
 from .tensor_files import MAX_BYTES, ROOM
@@ -154,7 +156,7 @@ def _check_room(part: Path, lacking: int) -> None:
 
 def _open(url: str, have: int, version: str) -> tuple[Any, int]:
     """Return the server's answer, and how many bytes of the part it goes on after."""
-    opener = urllib.request.build_opener(_Redirects())
+    opener = urllib.request.build_opener(_Redirects(), HTTPSHandler(context=_certificates()))
     try:
         response = opener.open(_request(url, have, version), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -169,6 +171,15 @@ def _open(url: str, have: int, version: str) -> tuple[Any, int]:
     if not have:
         raise WeightsError(f"{url} sends another part of the file than was asked for; try again")
     return _open(url, 0, "")
+
+
+def _certificates() -> ssl.SSLContext:
+    """Trust whom the system trusts, and whom browsers do: python.org's Python on a Mac has none."""
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _start(response: Any) -> int:

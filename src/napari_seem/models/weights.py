@@ -73,7 +73,7 @@ class WeightsFile:
             return self.digest, self.size
         path = self.path.with_suffix(".json")
         try:
-            entry = json.loads(path.read_text())
+            entry = json.loads(path.read_text(encoding="utf-8"))
             return str(entry["sha256"]), int(entry["size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(
