@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 import tifffile
 from discs import disc_image
 from skimage.io import imsave
+from website import PAYLOAD
 
 import napari_seem as ns
 from napari_seem.cli import main
+from napari_seem.models import registry
 
 
 def test_the_window_is_told_and_an_unknown_one_refused(picture, tmp_path, capsys):
@@ -129,6 +132,23 @@ def test_models_are_listed(capsys):
     listed = capsys.readouterr().out
     assert "compact" in listed
     assert "ready" in listed
+
+
+def test_a_model_is_downloaded_with_its_decoder(capsys, site, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
+    published = registry.model_spec("micro-sam-vit-b-lm")
+    first, second = (
+        dataclasses.replace(file, url=site.url, digest=None)
+        for file in (published.weights, published.decoder)
+    )
+    spec = dataclasses.replace(published, weights=first, decoder=second)
+    monkeypatch.setattr(registry, "model_spec", lambda _: spec)
+    assert main(["models", "--download", spec.name]) == 0
+    assert "licence CC-BY-4.0" in capsys.readouterr().out
+    assert first.path.read_bytes() == second.path.read_bytes() == PAYLOAD
+    second.path.unlink()
+    assert main(["models"]) == 0
+    assert "no decoder" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

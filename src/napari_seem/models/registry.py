@@ -153,6 +153,8 @@ def load_model(
         'auto' (cuda, else mps, else cpu) or a torch device such as 'cpu' or 'cuda:1'.
     weights : path, optional
         Weights to use instead of the packaged or downloaded ones: a file, or a folder holding it.
+        micro-sam's decoder is taken along where it is in the file, or beside it in one whose name
+        ends with "_decoder".
 
     Raises
     ------
@@ -183,9 +185,12 @@ def build_model(
     path = weight_files.find(spec.weights, weights)
     import_torch()
     module, _, function = spec.builder.partition(":")
-    build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
+    build: Callable[..., Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-    model = build(path, resolve_device(device), spec.name)
+    further: dict[str, Path] = {}
+    if weights is None and spec.decoder is not None and spec.decoder.located() is not None:
+        further["decoder"] = weight_files.find(spec.decoder)
+    model = build(path, resolve_device(device), spec.name, **further)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
     return model
@@ -216,7 +221,11 @@ def download_model(
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
     with reporting(progress, None, f"download {name}") as report:
-        return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+        path = weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+    if spec.decoder is not None:
+        with reporting(progress, None, f"download the decoder of {name}") as report:
+            weight_files.fetch(spec.decoder, progress=report, cancel=cancel)
+    return path
 
 
 def install_model(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Capability
-from .weights import WeightsFile
+from .weights import WeightsFile, decoder_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,16 @@ class ModelSpec:
     title, description : str
         Its name for people, and what it is good for.
     builder : str
-        'module:function' of `build(weights: Path, device: str, name: str) -> Model`.
+        'module:function' of `build(weights: Path, device: str, name: str) -> Model`; that of a
+        model with a decoder takes `decoder: Path | None`, too.
     capabilities : frozenset of Capability
         What it can take and do.
     weights : WeightsFile
         Its weights.
     extras : tuple of WeightsFile
         Further files that belong beside the weights, such as a tokenizer's vocabulary.
+    decoder : WeightsFile or None
+        A second file of weights, for finding everything; the model works without.
     licence, citation : str
         SPDX name of the licence of code and weights; what to cite.
     megabytes : int or None
@@ -42,11 +45,20 @@ class ModelSpec:
     description: str
     extras: tuple[WeightsFile, ...] = ()
     megabytes: int | None = None
+    decoder: WeightsFile | None = None
 
     @property
     def installed(self) -> bool:
         """Whether the weights are on this machine."""
         return self.weights.located() is not None
+
+    @property
+    def lacks_decoder(self) -> bool:
+        """Whether a decoder is published that is not on this machine."""
+        if self.decoder is None or self.decoder.located() is not None:
+            return False
+        path = self.weights.located()
+        return path is None or decoder_beside(path) is None
 
 
 _SPATIAL = frozenset(
@@ -96,13 +108,14 @@ def _sam(
     name: str, title: str, weights: WeightsFile, megabytes: int, description: str,
     licence: str = "Apache-2.0",
     citation: str = "Kirillov et al., Segment Anything, ICCV 2023",
+    decoder: WeightsFile | None = None,
 ) -> ModelSpec:  # fmt: skip
     """Describe one of SAM's family; its size is told by the shapes of its weights."""
     return ModelSpec(
         name=name, title=title, builder="napari_seem.sources.any_size:build_sam",
         capabilities=_SPATIAL | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
         weights=weights, licence=licence, citation=citation, description=description,
-        megabytes=megabytes,
+        megabytes=megabytes, decoder=decoder,
     )  # fmt: skip
 
 
@@ -117,15 +130,24 @@ def _first_sam(size: str, prefix: str, megabytes: int, millions: int) -> ModelSp
     )  # fmt: skip
 
 
-def _micro_sam(size: str, kind: str, zoo: str, digest: str, megabytes: int, what: str) -> ModelSpec:
-    """Describe a micro-sam, fine-tuned from SAM for microscopy."""
+def _micro_sam(
+    size: str, kind: str, zoo: str, digests: tuple[str, str], megabytes: int, what: str
+) -> ModelSpec:
+    """Describe a micro-sam, fine-tuned from SAM for microscopy; `digests` of it and its decoder.
+
+    Addresses and digests are those of micro_sam/v1/util.py.
+    """
+    files = tuple(
+        WeightsFile(
+            f"micro-sam/vit_{size}_{kind}{part}.pt",
+            url=f"{_ZOO}{zoo}/1.2/files/vit_{size}{part}.pt", digest=f"xxh128:{digest}",
+        )
+        for part, digest in zip(("", "_decoder"), digests, strict=True)
+    )  # fmt: skip
     return _sam(
         f"micro-sam-vit-{size}-{kind}", f"micro-sam ViT-{size.upper()} {kind.upper()}",
-        WeightsFile(
-            f"micro-sam/vit_{size}_{kind}.pt", url=f"{_ZOO}{zoo}/1.2/files/vit_{size}.pt",
-            digest=f"xxh128:{digest}",
-        ), megabytes, what, "CC-BY-4.0",
-        "Archit et al., Segment Anything for Microscopy, Nature Methods 2025",
+        files[0], megabytes, what, "CC-BY-4.0",
+        "Archit et al., Segment Anything for Microscopy, Nature Methods 2025", files[1],
     )  # fmt: skip
 
 
@@ -142,18 +164,23 @@ def _sam2(size: str, short: str, megabytes: int, millions: int, figure: float) -
 _FIGURES = (
     "mean SA on LIVECell, as published: {} after one click, {} after eight, plain SAM {} and {}"
 )
+DECODER_MEGABYTES = 39
+"""Rough size of each decoder of micro-sam."""
 _MICRO_SAM = (
     _micro_sam(
-        "b", "lm", "diplomatic-bug", "fe9252a29f3f4ea53c15a06de471e186", 375,
+        "b", "lm", "diplomatic-bug",
+        ("fe9252a29f3f4ea53c15a06de471e186", "708b15ac620e235f90bb38612c4929ba"), 375,
         "Cells and nuclei in light microscopy (94 M parameters; "
         + _FIGURES.format(".402", ".751", ".112", ".211") + ").",
     ),
     _micro_sam(
-        "l", "lm", "idealistic-rat", "017f20677997d628426dec80a8018f9d", 1250,
+        "l", "lm", "idealistic-rat",
+        ("017f20677997d628426dec80a8018f9d", "2faeafa03819dfe03e7c46a44aaac64a"), 1250,
         "Cells and nuclei in light microscopy (312 M parameters).",
     ),
     _micro_sam(
-        "b", "em", "noisy-ox", "f3bf2ed83d691456bae2c3f9a05fb438", 375,
+        "b", "em", "noisy-ox",
+        ("f3bf2ed83d691456bae2c3f9a05fb438", "bb6398956a6b0132c26b631c14f95ce2"), 375,
         "Organelles in electron microscopy (94 M parameters; mean SA on Lucchi mitochondria, as "
         "published: .630 after one click, .901 after eight).",
     ),

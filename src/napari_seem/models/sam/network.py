@@ -83,11 +83,15 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
 
 
 def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict under the authors' keys, without what trainers put in front of them."""
+    """Return a state dict under the authors' keys, without what trainers put in front of them.
+
+    A second state dict in the file, as of micro-sam's decoder, is left out.
+    """
+    state = {k: t for k, t in state.items() if not k.startswith(f"{weights.SECOND}.")}
     for prefix in PREFIXES:
         if any(key.startswith(prefix) for key in state):
             return {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
-    return dict(state)
+    return state
 
 
 def _check(named: Mapping[str, Tensor], expected: weights.Shapes, path: Path) -> None:
