@@ -20,7 +20,7 @@ from napari_seem.models import registry
 from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.decoder import InstanceDecoder, decoder_of
-from napari_seem.models.sam.instances import maps_of, middles_of, regions_of
+from napari_seem.models.sam.instances import middles_of, regions_of
 from napari_seem.models.sam.model import SamModel
 from napari_seem.models.sam.square import SIDE
 
@@ -155,6 +155,7 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
 ) -> None:  # fmt: skip
     """From a server to objects: the maps are those of the decoder that was published."""
     spec, state = registry.model_spec("micro-sam-vit-b-lm"), _state()
+    state["out_conv.bias"] = torch.tensor([-0.4, -3.0, -3.0])  # some of the random maps are objects
     assert spec.decoder is not None
     site.body, second = _published(checkpoint, state, tmp_path)
     with serve() as other:
@@ -178,10 +179,9 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
         expected = _by_hand(state, embedding.tensors["level.0"])[0]
     cells = expected[:, : round(SIDE * 150 / 220)]
     sized = F.interpolate(cells[None], (150, 220), mode="bilinear")[0]
-    np.testing.assert_allclose(maps_of(loaded, embedding), sized, atol=1e-4)
-    assert np.array_equal(
-        loaded.segment(embedding, None, False).labels > 0, regions_of(sized.numpy())[0] > 0
-    )
+    found, foreground = loaded.segment(embedding, None, False), regions_of(sized.numpy())[0] > 0
+    assert 0.1 < foreground.mean() < 0.95
+    assert ((found.labels > 0) == foreground).mean() > 0.995  # but for rounding
 
 
 @pytest.mark.parametrize("where", ["inside", "beside", "in micro-sam's cache"])
@@ -217,9 +217,12 @@ def test_a_bad_second_file_is_named(checkpoint: State, tmp_path: Path) -> None:
         ((tmp_path / "own.pt").read_bytes(), "holds no decoder"),
     ):
         second.write_bytes(body)
-        (tmp_path / "own_decoder.safetensors").unlink(missing_ok=True)
         with pytest.raises(WeightsError, match=why):
             ns.load_model("sam-vit-b", "cpu", tmp_path / "own.pt")
+        converted = {path.name for path in tmp_path.glob("*.safetensors")}
+        assert converted == {"own.safetensors"} | (
+            {"own_decoder.safetensors"} if why == "holds no decoder" else set()
+        )
 
 
 def test_a_published_decoder_of_another_encoder_is_refused(
@@ -287,7 +290,9 @@ def test_known_maps_give_known_objects() -> None:
     middles = sorted(map(tuple, middles_of(seeds)))
     assert np.abs(np.array(middles) - sorted(place for place, _ in DISCS)).max() <= 1
     nothing = np.stack([np.zeros((9, 7), np.float32), *np.ones((2, 9, 7), np.float32)])
-    assert regions_of(nothing)[0].max() == 0
+    empty, seeds = regions_of(nothing)
+    assert empty.max() == 0
+    assert middles_of(seeds).shape == (0, 2)
 
 
 @pytest.mark.parametrize("shape", [(150, 220), (400, 210), (64, 1500)])

@@ -2,7 +2,8 @@
 
 After Archit et al., Segment Anything for Microscopy, Nature Methods 2025 (its mode AIS), and Archit
 and Pape, Revisiting foundation models for cell instance segmentation, MIDL 2026 (APG). Thresholds
-and widths are those of their code: micro_sam/v1/instance_segmentation.py.
+and widths are those of their code: micro_sam/v1/instance_segmentation.py. Clicks are put into the
+beginnings of the regions, whose maps are smoothed; APG puts them into those of the maps themselves.
 """
 
 from __future__ import annotations
