@@ -90,7 +90,7 @@ def _open_models(names: Sequence[str]) -> dict[str, Model]:
     models = {}
     for name in names:
         if name in TOOLS and not available(name):
-            print(f"{name}: left out, its package is missing (pip install 'napari-seem[bench]')")
+            print(f'{name}: left out, its package is missing (pip install "napari-seem[bench]")')
             continue
         models[name] = open_model(name)
     if not models:

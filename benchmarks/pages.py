@@ -31,11 +31,11 @@ def put_table(path: Path, table: str, mark: str, title: str) -> None:
         Where the page has no such marks.
     """
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    text = path.read_text() if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
+    text = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
     if begin not in text or end not in text:
         raise NapariSeemError(f"'{path}' has no marks '{begin}' and '{end}' for the table")
     head, tail = text.split(begin)[0], text.split(end, 1)[1]
-    path.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
+    path.write_text(f"{head}{begin}\n{table}\n{end}{tail}", encoding="utf-8")
 
 
 def add_options(parser: argparse.ArgumentParser, mark: str) -> None:

@@ -36,7 +36,9 @@ class DiscModel:
 
     name = "disc"
     identity = "disc"
-    capabilities = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
+    capabilities = frozenset(Capability) - {
+        Capability.IN_CONTEXT, Capability.CONCEPTS, Capability.PROPAGATE
+    }  # fmt: skip
 
     def __init__(self) -> None:
         self.encoded = 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import tifffile
 from discs import disc_image
 from skimage.io import imsave
-from website import PAYLOAD
 
 import napari_seem as ns
 from napari_seem.cli import main
@@ -132,23 +131,47 @@ def test_models_are_listed(capsys):
     listed = capsys.readouterr().out
     assert "compact" in listed
     assert "ready" in listed
+    assert "CC-BY-4.0      94 M parameters, 375 MB to download" in listed
+    assert "As published: J&F on SA-V 76.5 (Ravi et al.)." in listed
+
+
+def test_a_licence_is_told_before_a_download_and_trouble_ends_with_2(
+    tmp_path, monkeypatch, capsys, site
+):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
+    spec = registry.model_spec("sam2.1-tiny")
+    here = replace(spec, weights=replace(spec.weights, url=site.url))
+    monkeypatch.setitem(registry.MODELS._specs, "sam2.1-tiny", here)
+    site.content_type = "text/html"
+    assert main(["models", "--download", "sam2.1-tiny"]) == 2
+    told = capsys.readouterr().err
+    assert told.index("Licence of the weights: Apache-2.0") < told.index("web page instead")
+    assert list(tmp_path.iterdir()) == []
+    site.content_type = ""
+    assert main(["models", "--download", "sam2.1-tiny"]) == 0
+    assert "MB" in capsys.readouterr().err
+    assert (tmp_path / spec.weights.filename).read_bytes() == site.body
+    assert main(["models", "--use", "sam2.1-tiny", str(tmp_path / "none.pt")]) == 2
+    assert "no weights at" in capsys.readouterr().err
 
 
 def test_a_model_is_downloaded_with_its_decoder(capsys, site, tmp_path, monkeypatch):
     monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
     published = registry.model_spec("micro-sam-vit-b-lm")
     first, second = (
-        dataclasses.replace(file, url=site.url, digest=None)
-        for file in (published.weights, published.decoder)
+        replace(file, url=site.url, digest=None) for file in (published.weights, published.decoder)
     )
-    spec = dataclasses.replace(published, weights=first, decoder=second)
-    monkeypatch.setattr(registry, "model_spec", lambda _: spec)
+    spec = replace(published, weights=first, decoder=second)
+    monkeypatch.setitem(registry.MODELS._specs, spec.name, spec)
     assert main(["models", "--download", spec.name]) == 0
-    assert "licence CC-BY-4.0" in capsys.readouterr().out
-    assert first.path.read_bytes() == second.path.read_bytes() == PAYLOAD
+    assert first.path.read_bytes() == second.path.read_bytes() == site.body
     second.path.unlink()
+    capsys.readouterr()
     assert main(["models"]) == 0
     assert "no decoder" in capsys.readouterr().out
+    assert main(["models", "--download", spec.name]) == 0
+    assert "Licence of the weights: CC-BY-4.0" in capsys.readouterr().err
+    assert second.path.exists()
 
 
 @pytest.mark.parametrize(

@@ -259,9 +259,9 @@ def test_bad_input_is_named(model, body, change, error, told):
         Propagation(model, given.pop("volume"), given.pop("seeds"), given.pop("axis"), **given)
 
 
-def test_a_model_that_takes_no_examples_is_refused(disc_model, body):
+def test_a_model_that_can_t_carry_is_refused(disc_model, body):
     volume, truth = body
-    with pytest.raises(UnsupportedPrompt, match=r"'disc' can't label by example.*compact"):
+    with pytest.raises(UnsupportedPrompt, match=r"'disc' can't carry objects.*compact.*sam2\.1"):
         Propagation(disc_model, volume, {2: truth[2]})
 
 

@@ -271,6 +271,7 @@ def stack_dock(make_napari_viewer, qtbot):
         dock.release()
 
 
+@pytest.mark.window
 def test_the_stack_dock_writes_into_the_folder_and_takes_back(stack_dock, volume, qtbot):
     dock, labels = stack_dock(volume[0])
     store = store_of(labels)

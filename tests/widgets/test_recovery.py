@@ -26,6 +26,8 @@ from napari_seem.widgets._shared.watch import watch_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.annotate.unfinished import KEPT_AFTER
 
+pytestmark = pytest.mark.window
+
 KINDS = QMessageBox.StandardButton
 SCALE = {"scale": (2.0, 0.5), "translate": (5.0, 7.0), "units": ("um", "um")}
 

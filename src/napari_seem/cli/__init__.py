@@ -6,6 +6,7 @@ Each command tells its options: `napari-seem segment --help`.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -34,6 +35,7 @@ from . import (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 where it worked, 2 where the input was at fault."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _write_any_letter()
     if arguments[:1] == ["demo"]:
         from ..demo import main as demo
 
@@ -46,6 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _guarded(lambda: batch(arguments[1:]))
     options = _parser().parse_args(arguments)
     return _guarded(lambda: options.run(options))
+
+
+def _write_any_letter() -> None:
+    """Let no letter end a command: what a redirected output can't hold is written as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _guarded(command: Any) -> int:

@@ -53,6 +53,7 @@ class Capability(StrEnum):
     EVERYTHING = "everything"
     IN_CONTEXT = "in-context"
     CONCEPTS = "concepts"
+    PROPAGATE = "propagate"
 
 
 _NEEDS: dict[type, Capability] = {
@@ -88,8 +89,8 @@ class Model(Protocol):
 
     `isinstance(model, Model)` holds for whatever `load_model` gives. What a model can do besides is
     told by its `capabilities`, and by other protocols that it meets: `InContextModel`,
-    `TeachableModel`, `AdaptableModel`, `ContextModel`, `BatchPredictor`, `PartEncoder` and
-    `LazyEncoder`.
+    `TeachableModel`, `AdaptableModel`, `ContextModel`, `MemoryModel`, `BatchPredictor`,
+    `PartEncoder` and `LazyEncoder`.
 
     Attributes
     ----------

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .mps import LOCK
+
 _patience = threading.local()
 
 
@@ -31,4 +33,5 @@ def checkpoint() -> None:
     """Pause, or end, where the thread works `patiently`; encoders call it between their stages."""
     wait = getattr(_patience, "wait", None)
     if wait is not None:
-        wait()
+        with LOCK.let_go():
+            wait()

@@ -26,6 +26,7 @@ from ..progress import Progress, reporting
 from . import own, places, threads
 from . import weights as weight_files
 from .base import Capability, Model
+from .mps import entered, one_at_a_time
 from .specs import SPECS, ModelSpec
 from .torch_import import import_torch
 from .weights import Cancel, WeightsFile
@@ -190,16 +191,20 @@ def build_model(
     further: dict[str, Path] = {}
     if weights is None and spec.decoder is not None and spec.decoder.located() is not None:
         further["decoder"] = weight_files.find(spec.decoder)
-    model = build(path, resolve_device(device), spec.name, **further)
+    device = resolve_device(device)
+    with entered(device):
+        model = build(path, device, spec.name, **further)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
-    return model
+    return one_at_a_time(model, device)
 
 
 def download_model(
     name: str, progress: bool | Progress | None = None, cancel: Cancel | None = None
 ) -> Path:
     """Download the files of a model that are not here yet; return the path of its weights.
+
+    Their licence stands in `MODELS[name].licence`, and before the bar of progress.
 
     Parameters
     ----------
@@ -216,14 +221,17 @@ def download_model(
         There is no such model.
     WeightsError
         The files can't be had, or are not what they should be.
+    FileTrouble
+        The disk is full, or its folder can't be written.
     """
     spec = model_spec(name)
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
-    with reporting(progress, None, f"download {name}") as report:
+    with reporting(progress, None, f"download {name} ({spec.licence})") as report:
         path = weight_files.fetch(spec.weights, progress=report, cancel=cancel)
     if spec.decoder is not None:
-        with reporting(progress, None, f"download the decoder of {name}") as report:
+        what = f"download the decoder of {name} ({spec.licence})"
+        with reporting(progress, None, what) as report:
             weight_files.fetch(spec.decoder, progress=report, cancel=cancel)
     return path
 

@@ -20,7 +20,7 @@ Look = Callable[[int, Box2D], FloatArray]
 
 
 def divided(
-    result: PlaneResult, before: PlaneResult, expected: Mapping[int, Shape], look: Look,
+    result: PlaneResult, before: PlaneResult, expected: Mapping[int, Shape], look: Look | None,
     first_id: int,
 ) -> PlaneResult:  # fmt: skip
     """Give the pieces of objects that fell apart ids of their own, from `first_id` on.
@@ -34,11 +34,13 @@ def divided(
         The plane and the one before.
     expected : mapping of int to Shape
         The objects as they were expected in one piece.
-    look : callable
-        Gets the number of a plane and a box; gives the model's shares (K + 1, h, w) there.
+    look : callable, optional
+        Gets the number of a plane and a box; gives the model's shares (K + 1, h, w) there. Without
+        it daughters that lie apart are not looked for.
     first_id : int
     """
-    result = _rejoined(result, before, expected, look)
+    if look is not None:
+        result = _rejoined(result, before, expected, look)
     labels, scores = result.labels.copy(), dict(result.scores)
     events = list(result.events)
     for number, box in outlines(labels).items():

@@ -21,6 +21,19 @@ def distances(
     return np.minimum(np.abs(above - indices), np.abs(indices - below))
 
 
+def in_turn(
+    indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], forward: bool = False,
+    by_gap: bool = False,
+) -> npt.NDArray[np.int64]:  # fmt: skip
+    """Return planes (n,) in the order in which they are done: nearest to a seed first, (n,).
+
+    With `by_gap` those before the first and beyond the last of the sorted seeds (m,) come first,
+    then all between two seeds before those of the next gap.
+    """
+    gaps = np.searchsorted(seeds, indices) % (len(seeds) if by_gap else 1)
+    return indices[np.lexsort((distances(indices, seeds, forward), gaps))]
+
+
 def reachable(
     indices: npt.NDArray[np.int64], seeds: npt.NDArray[np.int64], low: npt.NDArray[np.int64],
     forward: bool = False,

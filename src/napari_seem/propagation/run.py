@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator
 from os import PathLike
 from typing import Literal, get_args
 
@@ -14,17 +13,16 @@ from ..checks import check_choice, check_flag, real_number, whole_number
 from ..embeddings import EmbeddingCache
 from ..errors import InvalidArgument, InvalidLabels
 from ..images import AnyArray, Sliceable, WritableArray, shared_window
-from ..in_context import Learner, check_can_learn
+from ..in_context import Learner
 from ..models.in_context import Kind, check_kind
 from ..progress import Progress, reporting
 from ..values import listed, locked
 from . import carry, lineage, newcomers, shapes
 from .beside import Beside
-from .carry import ClassShares
+from .carriers import Carrier, carrier_of
 from .ends import End, ended_at, without
-from .events import events_of
-from .lessons import Lessons
-from .order import distances, reachable
+from .known import KnownPlanes
+from .order import in_turn, reachable
 from .record import RunRecord
 from .results import Event, PlaneResult, Results, html_of
 from .seeds import Seeds, seed_planes
@@ -125,8 +123,9 @@ class Propagation:
         self._stack = Stack(volume, axis)
         self._range = self._stack.range(within)
         self._done = Results(self._stack, out)
-        self._areas: dict[int, npt.NDArray[np.int64]] = {}
-        self._lessons: Lessons | None = None
+        self._known = KnownPlanes(self._stack, self._done)
+        self._areas = self._known.areas
+        self._carrier: Carrier | None = None
         self._ends: set[End] = set()
         self._renumbered: list[int] = []
         for index, labels in seed_planes(seeds, self._stack):
@@ -136,13 +135,15 @@ class Propagation:
             raise InvalidLabels("no seed plane has a label; label at least one object in one plane")
         alike = self.divide or len(ids) >= shapes.MANY
         self.kind: Kind = kind or ("instance" if alike else "semantic")
-        self._first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
+        first_new = max(ids[-1] + 1, whole_number(first_id, "first_id", 1))
+        self._known.first_new = first_new
         self._window = shared_window(self._stack.read(k) for k in self._areas)
         name = getattr(model, "identity", "")
-        self._settings = name, method, self.kind, find_new, stop_below, divide, self._first_new
+        self._settings = name, method, self.kind, find_new, stop_below, divide, first_new
         if method == "model":
-            self._lessons = Lessons(
-                check_can_learn(model), self._stack, self.kind, self._window, find_new, cache
+            self._carrier = carrier_of(
+                model, self._known, self.kind, self._window, find_new=self.find_new,
+                divide=self.divide, cache=cache,
             )  # fmt: skip
 
     def __repr__(self) -> str:
@@ -190,14 +191,17 @@ class Propagation:
 
     @property
     def pending(self) -> list[int]:
-        """The planes to do, in their order: nearest to an accepted plane first."""
+        """The planes to do, in their order: nearest to an accepted plane first.
+
+        By a model's memory, all planes between two accepted ones come before those of the next gap.
+        """
         seeds = np.array(sorted([k for k, areas in self._areas.items() if areas.size] or [0]))
         left = np.setdiff1d(np.arange(*self._range), list(self._done), assume_unique=True)
         if self.stop_below:
             low = [k for k, r in self._done.items() if not r.accepted and r.score < self.stop_below]
             left = left[reachable(left, seeds, np.array(sorted(low), int), self.divide)]
-        nearest = np.argsort(distances(left, seeds, self.divide), kind="stable")
-        return [int(index) for index in left[nearest]]
+        by_gap = self._carrier is not None and self._carrier.gap_by_gap
+        return [int(index) for index in in_turn(left, seeds, self.divide, by_gap)]
 
     def to_review(self) -> list[int]:
         """Return the planes that were computed, the least sure first."""
@@ -227,7 +231,7 @@ class Propagation:
         """
         before = len(self._done)
         settings = (*self._settings, self._range, sorted(map(repr, self._ends)))
-        record = RunRecord(resume, self._stack, self._seeds, settings)
+        record = RunRecord(resume, self._stack, self._known.seeds, settings)
         with reporting(progress, len(self.pending), "propagate") as report:
             for result in record.begin():
                 if result.index in self.pending:
@@ -252,8 +256,8 @@ class Propagation:
         """Encode every plane that a run would, into the cache."""
         for index in sorted({*range(*self._range), *self._areas}):
             image = self._stack.read(index)
-            if has_contrast(image) and self._lessons is not None:
-                self._lessons.encode(image)
+            if has_contrast(image) and self._carrier is not None:
+                self._carrier.encode(image)
 
     def correct(self, index: int, labels: AnyArray) -> list[int]:
         """Accept corrected labels (H, W) of a plane, which becomes a seed.
@@ -280,7 +284,7 @@ class Propagation:
         wanted = whole_number(label_id, "the id of an object", 1)
         end = End(wanted, self._stack.position(plane), check_flag(after, "after"))
         self._ends.add(end)
-        reach = end.beyond(self._seeds, self._stack.count)
+        reach = end.beyond(self._known.seeds, self._stack.count)
         changed = [k for k in reach if k in self._done and wanted in self._ids_of(k)]
         for k in changed:
             self._done[k] = without(self._done[k], [wanted])
@@ -289,7 +293,7 @@ class Propagation:
     def reopen(self, label_id: int, plane: int, after: bool = True) -> list[int]:
         """Take back what `end` stated; gives the planes that are pending again for it."""
         self._ends.discard(end := End(label_id, self._stack.position(plane), after))
-        return self._drop(end.beyond(self._seeds, self._stack.count))
+        return self._drop(end.beyond(self._known.seeds, self._stack.count))
 
     def accept(self, index: int) -> None:
         """Accept a plane as it is: it becomes a seed, and no plane has to be done again."""
@@ -312,17 +316,12 @@ class Propagation:
         ids, areas = np.unique(seed[seed > 0], return_counts=True)
         scores = dict.fromkeys((int(i) for i in ids), 1.0)
         erased = frozenset(there) - scores.keys()
-        self._done[index] = PlaneResult(index, seed, scores, accepted=True, erased=erased)
-        self._areas[index] = areas
-
-    @property
-    def _seeds(self) -> dict[int, PlaneResult]:
-        """The accepted planes."""
-        return {k: self._done[k] for k in self._areas}
+        result = PlaneResult(index, seed, scores, accepted=True, erased=erased)
+        self._known.accept(result, areas)
 
     def _forget(self, index: int | None = None) -> None:
-        if self._lessons is not None:
-            self._lessons.forget(index)
+        if self._carrier is not None:
+            self._carrier.forget(index)
 
     def _plane(self, index: int) -> PlaneResult:
         if self.method == "copy":
@@ -339,56 +338,26 @@ class Propagation:
         expected = self._without_ended(index, beside.expected(moved))
         if blind:
             return self._by_shape(index, expected, 1.0 if self.method == "shape" else carry.BLIND)
-        return self._by_model(index, expected, beside.planes)
+        assert self._carrier is not None
+        return self._carrier.label(index, expected, beside.planes)
 
     def _without_ended(self, index: int, expected: dict[int, Shape]) -> dict[int, Shape]:
-        ended = ended_at(index, self._ends, self._seeds, self._stack.count)
+        ended = ended_at(index, self._ends, self._known.seeds, self._stack.count)
         return {i: shape for i, shape in expected.items() if i not in ended}
 
     def _by_shape(self, index: int, expected: dict[int, Shape], certainty: float) -> PlaneResult:
         return carry.by_shape(index, expected, certainty, self._stack.plane_shape, self._areas)
 
-    def _by_model(
-        self, index: int, expected: dict[int, Shape], beside: Sequence[int]
-    ) -> PlaneResult:
-        """Label a plane by expectation and model."""
-        shape = self._stack.plane_shape
-        if not expected and not self.find_new:
-            return PlaneResult(index, np.zeros(shape, np.int32), {})
-        assert self._lessons is not None
-        lesson = self._lessons.learn(index, self._seeds)
-        around = [one.box for one in expected.values()]
-        box = (0, 0, *shape) if self.find_new else shapes.joint_box(around)
-        where = None if self.find_new else carry.decisive(expected, box)
-        seen = self._lessons.shares(lesson, index, box, where)
-        ids = lesson.ids if self.kind == "semantic" else ()
-        source = ClassShares(box, seen, tuple(ids))
-        labels, scores = carry.assign_labels(expected, source, shape)
-        near = [self._done[k] for k in beside]
-        scores = {i: score * carry.inherited(near, i) for i, score in scores.items()}
-        result = PlaneResult(index, labels, scores, events_of(index, labels, expected))
-        if self.divide and index > min(self._areas):
-            before = self._done[beside[0]]
-            look = partial(self._lessons.shares, lesson)
-            result = lineage.divided(result, before, expected, look, self._next_id())
-        if not self.find_new:
-            return result
-        usual = float(np.median(np.concatenate(list(self._areas.values()))))
-        return newcomers.add(result, seen, usual, self._next_id())
-
     def _ids_of(self, index: int) -> frozenset[int]:
         """Return the ids of an accepted plane."""
         return frozenset(self._done[index].scores)
-
-    def _next_id(self) -> int:
-        return max(self._done.highest + 1, self._first_new)
 
     def _join_newcomers(self, beside: Beside) -> bool:
         """Give one id to an object that was found anew from both sides; whether there is one."""
         if not self.find_new or beside.below is None or beside.above is None:
             return False
         lower, upper = (self._done[k].labels for k in beside.planes)
-        found = newcomers.same(lower, upper, self._first_new)
+        found = newcomers.same(lower, upper, self._known.first_new)
         self._again(newcomers.renumber(self._done, found))
         return bool(found)
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from ...values import locked
 from ..answers import once
 from ..base import OUTSIDE, Prediction, mask_bbox
+from ..mps import layout
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID, channels_last
 
 SMALLEST = 16
@@ -243,7 +244,7 @@ def together(parts: Sequence[Tensor]) -> Tensor:
     first = parts[0]
     size = len(parts), *first.shape
     out = torch.empty(
-        size, dtype=first.dtype, device=first.device, memory_format=torch.channels_last
+        size, dtype=first.dtype, device=first.device, memory_format=layout(first.device)
     )
     for place, part in zip(out, parts, strict=True):
         place.copy_(channels_last(part[None])[0])

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import WeightsError
-from .. import weights
+from .. import tensor_files
 from ..patience import checkpoint
 
 CHANNELS = 256
@@ -173,13 +173,13 @@ def find_decoder(
     WeightsError
         There is one, but it can't be read, is damaged, or has other layers.
     """
-    if inside := weights.load_second(path, device):
+    if inside := tensor_files.load_second(path, device):
         return decoder_of(inside, path)
-    found = weights.decoder_beside(path) or given
+    found = tensor_files.decoder_beside(path) or given
     if found is None:
         return None
-    second = weights.load_second(found, device)
-    return decoder_of(second or weights.load(found, device=device), found)
+    second = tensor_files.load_second(found, device)
+    return decoder_of(second or tensor_files.load(found, device=device), found)
 
 
 def decoder_of(state: Mapping[str, Tensor], path: Path) -> InstanceDecoder:
@@ -198,7 +198,7 @@ def decoder_of(state: Mapping[str, Tensor], path: Path) -> InstanceDecoder:
     with torch.device("meta"):
         decoder = InstanceDecoder("decoder.samplers.0.block.weight" in own)
     expected = {key: tuple(tensor.shape) for key, tensor in decoder.state_dict().items()}
-    weights.check_shapes({key: tuple(t.shape) for key, t in own.items()}, expected, path)
+    tensor_files.check_shapes({key: tuple(t.shape) for key, t in own.items()}, expected, path)
     if further := sorted(set(own) - set(expected)):
         raise WeightsError(
             f"{path} has {len(further)} weights more than a decoder of micro-sam ({further[0]}, "

@@ -29,9 +29,10 @@ from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
 from .decoder import InstanceDecoder, find_decoder
+from .memory import Remembering
 from .network import load_network
-from .prompting import TurnInput, read
-from .square import GRID, Square, overlap
+from .prompting import Memory, TurnInput, read
+from .square import Square, overlap
 
 if TYPE_CHECKING:
     from .network import SamNetwork
@@ -46,7 +47,7 @@ LARGEST_LOGIT = 32.0
 """Bound of the logits that SAM 2.1 is given of the turn before, as in its authors' predictor."""
 
 
-class SamModel(NotTeachable):
+class SamModel(Remembering, NotTeachable):
     """SAM or SAM 2.1: clicks, boxes, scribbles, outlines and masks, with memory from turn to turn.
 
     Parameters
@@ -61,7 +62,7 @@ class SamModel(NotTeachable):
         micro-sam's, of which everything is found; a grid of clicks does without.
     """
 
-    capabilities = CAPABILITIES
+    capabilities: frozenset[Capability] = CAPABILITIES
     instead = ": it knows no words"
 
     def __init__(
@@ -74,7 +75,11 @@ class SamModel(NotTeachable):
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
         blocks = "layers" if self.keeps_aspect else "backbone.blocks"
-        for block in network.get_submodule(f"vision_encoder.{blocks}").children():
+        layers = list(network.get_submodule(f"vision_encoder.{blocks}").children())
+        if self.has_memory:
+            self.capabilities = CAPABILITIES | {Capability.PROPAGATE}
+            layers += network.get_submodule("memory_attention.layers").children()
+        for block in layers:
             block.register_forward_pre_hook(lambda *_: checkpoint())
 
     @torch.inference_mode()
@@ -111,7 +116,8 @@ class SamModel(NotTeachable):
         turn = read(prompts, square, before)
         masks, scores = self.decode(embedding, [turn], several=turn.is_ambiguous)
         order = scores[0].argsort(descending=True)
-        return _answer(masks[0, order], scores[0, order].tolist(), square)
+        answers = [(masks[0, k], float(scores[0, k])) for k in order]
+        return _answer(answers, square, len(prompts))
 
     def segment(
         self, embedding: Embedding, names: Sequence[str] | None = None, prompted: bool = True
@@ -175,8 +181,8 @@ class SamModel(NotTeachable):
 
     def _check(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object
-    ) -> Tensor | None:
-        """Return the logits (GRID, GRID) of the turn before; raise for what can't be taken."""
+    ) -> Memory | None:
+        """Return what is known of the turn before; raise for what can't be taken."""
         check_embedding(self.identity, embedding)
         check_capabilities(self, prompts, capabilities_by_model)
         check_prompts(prompts, embedding.shape)
@@ -184,29 +190,38 @@ class SamModel(NotTeachable):
             raise InvalidPrompt("there is no prompt; give a point, a box, an outline or a mask")
         if memory is None:
             return None
-        if not isinstance(memory, Tensor) or memory.shape != (GRID, GRID):
+        if not isinstance(memory, Memory):
             raise InvalidPrompt(
                 "this memory is of another model; start the object again with memory=None"
             )
-        before = memory.to(self.device)
-        return before if self.keeps_aspect else before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        before = memory.logits.to(self.device)
+        if not self.keeps_aspect:
+            before = before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        return Memory(before, memory.prompts)
 
 
-def _answer(masks: Tensor, scores: list[float], square: Square) -> Prediction:
-    """Make a prediction of the first of several masks (M, GRID, GRID), the best first."""
-    others = partial(_others, masks, scores, square) if len(scores) > 1 else None
-    logits = square.logits(masks[:1])[0]
-    return Prediction(logits, float(np.clip(scores[0], 0, 1)), None, masks[0].cpu(), others=others)
+def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int) -> Prediction:
+    """Make a prediction of the first of several masks (GRID, GRID) with scores, the best first.
+
+    `prompts` is how many it answers.
+    """
+    mask, score = answers[0]
+    others = partial(_others, answers, square, prompts) if len(answers) > 1 else None
+    memory = Memory(mask.cpu(), prompts)
+    logits = square.logits(mask[None])[0]
+    return Prediction(logits, float(np.clip(score, 0, 1)), None, memory, others=others)
 
 
-def _others(masks: Tensor, scores: list[float], square: Square) -> Iterator[Prediction]:
+def _others(
+    answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int
+) -> Iterator[Prediction]:
     """Return the answers beside the first that differ from each other."""
-    kept = [masks[0] > 0]
-    for mask, score in zip(masks[1:], scores[1:], strict=True):
+    kept = [answers[0][0] > 0]
+    for mask, score in answers[1:]:
         inside = mask > 0
         if inside.any() and all(overlap(inside, other) < SAME for other in kept):
             kept.append(inside)
-            yield _answer(mask[None], [score], square)
+            yield _answer([(mask, score)], square, prompts)
 
 
 def build(

@@ -43,7 +43,9 @@ OUTSIDE = -10.0
 """Logit of an empty mask."""
 TOGETHER = 8
 """Objects that `predict_many` decodes together."""
-CAPABILITIES = frozenset(Capability) - {Capability.IN_CONTEXT, Capability.CONCEPTS}
+CAPABILITIES = frozenset(Capability) - {
+    Capability.IN_CONTEXT, Capability.CONCEPTS, Capability.PROPAGATE
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

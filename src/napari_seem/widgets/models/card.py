@@ -11,18 +11,12 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from ...models import own
-from ...models.base import Capability
 from ...models.registry import ModelSpec
 from ...models.specs import DECODER_MEGABYTES
 from ...models.weights import WeightsFile
 from .._shared.forms import on_click, row
+from .._shared.model_facts import told_of
 
-WORDS = {
-    Capability.POINT: "points", Capability.BOX: "boxes", Capability.POLYGON: "lassos",
-    Capability.SCRIBBLE: "scribbles", Capability.MASK: "masks", Capability.TEXT: "words",
-    Capability.REFERENCE: "references", Capability.EVERYTHING: "the whole image",
-    Capability.IN_CONTEXT: "labelled examples",
-}  # fmt: skip
 MEGABYTE = 1e6
 LINK = "#8ab4f8"
 
@@ -44,9 +38,10 @@ class ModelCard(QFrame):
         self.spec = spec
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.title = _text(f"<b>{spec.title}</b> <code>{spec.name}</code>")
-        self.facts = _text(f"{spec.description}<br>Takes: {prompts_of(spec)}.")
+        self.facts = _text("<br>".join(told_of(spec)))
         self.weights = _text("")
         self.download = QPushButton("Download")
+        self.download.setToolTip(f"Licence of the weights: {spec.licence}. Cite {spec.citation}")
         self.choose = QPushButton("Use a file…")
         self.choose.setToolTip("Use a file of weights that is already on this machine")
         self.copy_path = QPushButton("Copy path")
@@ -158,14 +153,6 @@ def _made(spec: ModelSpec) -> str:
         )
     except (KeyError, TypeError, ValueError):
         return ""
-
-
-def prompts_of(spec: ModelSpec) -> str:
-    """What a model takes, for people."""
-    words = [word for capability, word in WORDS.items() if capability in spec.capabilities]
-    if Capability.NEGATIVE in spec.capabilities:
-        words[0] += " (positive and negative)"
-    return ", ".join(words)
 
 
 def _link(file: WeightsFile) -> str:
