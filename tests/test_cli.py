@@ -155,6 +155,25 @@ def test_a_licence_is_told_before_a_download_and_trouble_ends_with_2(
     assert "no weights at" in capsys.readouterr().err
 
 
+def test_a_model_is_downloaded_with_its_decoder(capsys, site, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
+    published = registry.model_spec("micro-sam-vit-b-lm")
+    first, second = (
+        replace(file, url=site.url, digest=None) for file in (published.weights, published.decoder)
+    )
+    spec = replace(published, weights=first, decoder=second)
+    monkeypatch.setitem(registry.MODELS._specs, spec.name, spec)
+    assert main(["models", "--download", spec.name]) == 0
+    assert first.path.read_bytes() == second.path.read_bytes() == site.body
+    second.path.unlink()
+    capsys.readouterr()
+    assert main(["models"]) == 0
+    assert "no decoder" in capsys.readouterr().out
+    assert main(["models", "--download", spec.name]) == 0
+    assert "Licence of the weights: CC-BY-4.0" in capsys.readouterr().err
+    assert second.path.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from napari_seem.errors import InvalidPrompt, UnsupportedPrompt
 from napari_seem.models.base import Embedding
 from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
+from napari_seem.models.sam.clicks import grid
 from napari_seem.models.sam.model import SamModel
 from napari_seem.models.sam.prompting import SURE, Memory, read
 from napari_seem.models.sam.square import SIDE, Square
@@ -232,7 +235,7 @@ def test_everything_keeps_stable_masks_once(
                     (cols - column * width / 220) * 220 / width,
                 )
                 if apart[round(y), round(x)] <= radius:
-                    mask[:] = 4 * (radius - apart)
+                    mask[:] = 9 * (radius - apart)
         return masks, torch.full((len(turns), 1), 0.95)
 
     monkeypatch.setattr(model, "decode", decode)
@@ -241,3 +244,49 @@ def test_everything_keeps_stable_masks_once(
         tuple(np.argwhere(one.full_mask((150, 220))).mean(0)) for one in found.instances
     )
     np.testing.assert_allclose(centres, [place for place, _ in discs], atol=1.5)
+
+
+@pytest.mark.parametrize(("score", "stays"), [(0.87, False), (0.89, True)])
+def test_scores_are_held_to_what_each_family_publishes(
+    model: SamModel, score: float, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SAM's masks need .88, those of SAM 2.1 need .80; both a stability of .95."""
+    rows = torch.arange(256.0)[:, None].expand(-1, 256)
+
+    def decode(_: object, turns: list, several: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        masks = torch.stack([9 * (40 - rows), 0.9 * (40 - rows)])  # the second is not stable
+        return masks.expand(len(turns), -1, -1, -1), torch.full((len(turns), 2), score)
+
+    embedding = model.encode(np.zeros((150, 220, 3), np.uint8))
+    monkeypatch.setattr(model, "decode", decode)
+    found = model.segment(embedding).instances
+    assert len(found) == (stays or not model.keeps_aspect)
+
+
+def test_clicks_fall_where_features_stand_out(
+    model: SamModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An object that lies between the clicks of the grid is asked for, at its place."""
+    embedding = model.encode(np.zeros((150, 220, 3), np.uint8))
+    finest = torch.zeros_like(embedding.tensors["level.0"])
+    cells = finest.shape[-1]
+    row, column = round(0.37 * cells), round(0.61 * cells)
+    finest[0, :, row, column] = 5.0
+    embedding = replace(embedding, tensors={**embedding.tensors, "level.0": finest})
+    square = Square((150, 220), model.keeps_aspect)
+    height, width = square.resized
+    place = [
+        (cell + 0.5) / cells * SIDE / side * length - 0.5
+        for cell, side, length in ((row, height, 150), (column, width, 220))
+    ]
+    assert np.abs(grid((150, 220)) - place).max(1).min() > 1
+    asked: list[tuple[float, ...]] = []
+
+    def decode(_: object, turns: list, several: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        asked.extend(tuple(turn.points[0].tolist()) for turn in turns)
+        return torch.full((len(turns), 1, 256, 256), -9.0), torch.zeros(len(turns), 1)
+
+    monkeypatch.setattr(model, "decode", decode)
+    assert len(model.segment(embedding)) == 0
+    assert len(asked) == len(grid((150, 220))) + 1
+    np.testing.assert_allclose(asked[-1], square.places(place), atol=0.5 * SIDE / cells)

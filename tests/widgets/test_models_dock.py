@@ -100,6 +100,27 @@ def test_every_model_tells_prompts_size_licence_and_place(open_viewer, home):
     assert not seem.download.isHidden()
 
 
+def test_a_second_file_comes_along_and_can_be_had_later(make_napari_viewer, home):
+    """micro-sam's decoder: named with its size, downloaded with the model, or after it."""
+    spec = MODELS["micro-sam-vit-b-lm"]
+    dock = ModelsWidget(make_napari_viewer(), specs=(MODELS["compact"], MODELS["sam-vit-b"], spec))
+    card = dock.cards[spec.name]
+    assert "With its decoder for Everything, 39 MB more" in card.weights.text()
+    assert "decoder" not in dock.cards["sam-vit-b"].weights.text()
+    spec.weights.path.parent.mkdir(parents=True)
+    spec.weights.path.write_bytes(b"weights")
+    card.refresh()
+    assert card.download.text() == "Download its decoder"
+    assert not card.download.isHidden()
+    shown = card.weights.text().replace("\N{ZERO WIDTH SPACE}", "")
+    assert f"not here yet: 39 MB; put <a style='color: #8ab4f8' href='{spec.decoder.url}'>" in shown
+    assert str(spec.decoder.path) in shown
+    spec.decoder.path.write_bytes(b"weights")
+    card.refresh()
+    assert card.download.isHidden()
+    assert card.weights.text().endswith("With its decoder for Everything.")
+
+
 def test_a_model_tells_size_licence_and_whose_figures_before_a_download(make_napari_viewer):
     viewer = make_napari_viewer()
     card = ModelsWidget(viewer).cards["micro-sam-vit-b-lm"]

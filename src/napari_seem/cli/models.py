@@ -15,7 +15,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     models.set_defaults(run=_models)
     models.add_argument("--download", metavar="MODEL",
-                        help="fetch the weights of a model; its licence is told first")  # fmt: skip
+                        help="fetch a model, with its decoder if any; its licence is told first")  # fmt: skip
     models.add_argument("--use", nargs=2, metavar=("MODEL", "FILE"),
                         help="take a model's weights from a file of yours from now on")  # fmt: skip
     models.add_argument("--install", type=Path, metavar="FILE",
@@ -48,6 +48,8 @@ def _models(options: argparse.Namespace) -> int:
     wide = max(map(len, MODELS))
     for name, spec in MODELS.items():
         where = "ready" if spec.installed else "not downloaded"
+        if spec.installed and spec.lacks_decoder:
+            where = "no decoder"
         takes = ", ".join(sorted(capability.value for capability in spec.capabilities))
         published = f" As published: {spec.published}." if spec.published else ""
         print(f"{name:{wide}s} {where:15s} {spec.licence:14s} {spec.size}".rstrip())
@@ -61,7 +63,7 @@ def _download(name: str) -> None:
     from .options import show_progress
 
     spec = model_spec(name)
-    if spec.weights.url is not None and not spec.installed:
+    if spec.weights.url is not None and (not spec.installed or spec.lacks_decoder):
         print(f"{spec.title}: {spec.size}, from {spec.weights.url}\nLicence of the weights: "
               f"{spec.licence}. Cite {spec.citation}", file=sys.stderr)  # fmt: skip
     megabyte = 1_000_000

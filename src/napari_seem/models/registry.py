@@ -154,6 +154,8 @@ def load_model(
         'auto' (cuda, else mps, else cpu) or a torch device such as 'cpu' or 'cuda:1'.
     weights : path, optional
         Weights to use instead of the packaged or downloaded ones: a file, or a folder holding it.
+        micro-sam's decoder is taken along where it is in the file, or beside it in one whose name
+        ends with "_decoder".
 
     Raises
     ------
@@ -184,11 +186,14 @@ def build_model(
     path = weight_files.find(spec.weights, weights)
     import_torch()
     module, _, function = spec.builder.partition(":")
-    build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
+    build: Callable[..., Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
+    further: dict[str, Path] = {}
+    if weights is None and spec.decoder is not None and spec.decoder.located() is not None:
+        further["decoder"] = weight_files.find(spec.decoder)
     device = resolve_device(device)
     with entered(device):
-        model = build(path, device, spec.name)
+        model = build(path, device, spec.name, **further)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
     return one_at_a_time(model, device)
@@ -223,7 +228,12 @@ def download_model(
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
     with reporting(progress, None, f"download {name} ({spec.licence})") as report:
-        return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+        path = weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+    if spec.decoder is not None:
+        what = f"download the decoder of {name} ({spec.licence})"
+        with reporting(progress, None, what) as report:
+            weight_files.fetch(spec.decoder, progress=report, cancel=cancel)
+    return path
 
 
 def install_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Capability
+from .tensor_files import decoder_beside
 from .weights import WeightsFile
 
 
@@ -19,13 +20,16 @@ class ModelSpec:
     title, description : str
         Its name for people, and what it is good for.
     builder : str
-        'module:function' of `build(weights: Path, device: str, name: str) -> Model`.
+        'module:function' of `build(weights: Path, device: str, name: str) -> Model`; that of a
+        model with a decoder takes `decoder: Path | None`, too.
     capabilities : frozenset of Capability
         What it can take and do.
     weights : WeightsFile
         Its weights.
     extras : tuple of WeightsFile
         Further files that belong beside the weights, such as a tokenizer's vocabulary.
+    decoder : WeightsFile or None
+        A second file of weights, for finding everything; the model works without.
     licence, citation : str
         SPDX name of the licence of code and weights; what to cite.
     megabytes, millions : int or None
@@ -46,6 +50,7 @@ class ModelSpec:
     megabytes: int | None = None
     millions: int | None = None
     published: str = ""
+    decoder: WeightsFile | None = None
 
     @property
     def size(self) -> str:
@@ -58,6 +63,14 @@ class ModelSpec:
     def installed(self) -> bool:
         """Whether the weights are on this machine."""
         return self.weights.located() is not None
+
+    @property
+    def lacks_decoder(self) -> bool:
+        """Whether a decoder is published that is not on this machine."""
+        if self.decoder is None or self.decoder.located() is not None:
+            return False
+        path = self.weights.located()
+        return path is None or decoder_beside(path) is None
 
 
 _SPATIAL = frozenset(
@@ -109,7 +122,7 @@ def _sam(
     name: str, title: str, weights: WeightsFile, megabytes: int, millions: int, description: str,
     published: str = "", licence: str = "Apache-2.0",
     citation: str = "Kirillov et al., Segment Anything, ICCV 2023",
-    further: frozenset[Capability] = frozenset(),
+    further: frozenset[Capability] = frozenset(), decoder: WeightsFile | None = None,
 ) -> ModelSpec:  # fmt: skip
     """Describe one of SAM's family; its size is told by the shapes of its weights."""
     return ModelSpec(
@@ -117,7 +130,7 @@ def _sam(
         capabilities=_SPATIAL | further
         | {Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING},
         weights=weights, licence=licence, citation=citation, description=description,
-        megabytes=megabytes, millions=millions, published=published,
+        megabytes=megabytes, millions=millions, published=published, decoder=decoder,
     )  # fmt: skip
 
 
@@ -133,17 +146,24 @@ def _first_sam(size: str, prefix: str, megabytes: int, millions: int) -> ModelSp
 
 
 def _micro_sam(
-    size: str, kind: str, zoo: str, digest: str, megabytes: int, millions: int, what: str,
-    published: str = "",
+    size: str, kind: str, zoo: str, digests: tuple[str, str], megabytes: int, millions: int,
+    what: str, published: str = "",
 ) -> ModelSpec:  # fmt: skip
-    """Describe a micro-sam, fine-tuned from SAM for microscopy."""
-    return _sam(
-        f"micro-sam-vit-{size}-{kind}", f"micro-sam ViT-{size.upper()} {kind.upper()}",
+    """Describe a micro-sam, fine-tuned from SAM for microscopy; `digests` of it and its decoder.
+
+    Addresses and digests are those of micro_sam/v1/util.py.
+    """
+    files = tuple(
         WeightsFile(
-            f"micro-sam/vit_{size}_{kind}.pt", url=f"{_ZOO}{zoo}/1.2/files/vit_{size}.pt",
-            digest=f"xxh128:{digest}",
-        ), megabytes, millions, what, published and f"{published} (Archit et al.)", "CC-BY-4.0",
-        "Archit et al., Segment Anything for Microscopy, Nature Methods 2025",
+            f"micro-sam/vit_{size}_{kind}{part}.pt",
+            url=f"{_ZOO}{zoo}/1.2/files/vit_{size}{part}.pt", digest=f"xxh128:{digest}",
+        )
+        for part, digest in zip(("", "_decoder"), digests, strict=True)
+    )  # fmt: skip
+    return _sam(
+        f"micro-sam-vit-{size}-{kind}", f"micro-sam ViT-{size.upper()} {kind.upper()}", files[0],
+        megabytes, millions, what, published and f"{published} (Archit et al.)", "CC-BY-4.0",
+        "Archit et al., Segment Anything for Microscopy, Nature Methods 2025", decoder=files[1],
     )  # fmt: skip
 
 
@@ -159,17 +179,22 @@ def _sam2(size: str, short: str, megabytes: int, millions: int, figure: float) -
 
 
 _LIGHT = "Cells and nuclei in light microscopy."
+DECODER_MEGABYTES = 39
+"""Rough size of each decoder of micro-sam."""
 _MICRO_SAM = (
     _micro_sam(
-        "b", "lm", "diplomatic-bug", "fe9252a29f3f4ea53c15a06de471e186", 375, 94, _LIGHT,
+        "b", "lm", "diplomatic-bug",
+        ("fe9252a29f3f4ea53c15a06de471e186", "708b15ac620e235f90bb38612c4929ba"), 375, 94, _LIGHT,
         "mean SA on LIVECell .402 after one click, .751 after eight, .633 by a box; plain SAM "
         ".112 and .211 by clicks",
     ),
     _micro_sam(
-        "l", "lm", "idealistic-rat", "017f20677997d628426dec80a8018f9d", 1250, 312, _LIGHT
+        "l", "lm", "idealistic-rat",
+        ("017f20677997d628426dec80a8018f9d", "2faeafa03819dfe03e7c46a44aaac64a"), 1250, 312, _LIGHT,
     ),
     _micro_sam(
-        "b", "em", "noisy-ox", "f3bf2ed83d691456bae2c3f9a05fb438", 375, 94,
+        "b", "em", "noisy-ox",
+        ("f3bf2ed83d691456bae2c3f9a05fb438", "bb6398956a6b0132c26b631c14f95ce2"), 375, 94,
         "Organelles in electron microscopy.",
         "mean SA on Lucchi mitochondria .630 after one click, .901 after eight",
     ),

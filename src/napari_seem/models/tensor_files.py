@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,10 @@ MADE_FROM = "made from"
 """Key of the metadata that tells which checkpoint a file was made from."""
 WRAPPERS = ("model", "model_state", "state_dict")
 """Keys under which trainers keep a state dict: SAM 2.1's, torch_em's, and Lightning's."""
+SECOND = "decoder_state"
+"""Key under which torch_em keeps a second state dict; its weights get the key before their own."""
+BESIDE = "_decoder"
+"""How the name of a decoder's file ends, after that of the file that it belongs to."""
 PICKLED = frozenset({".pt", ".pth", ".bin"})
 ROOM = f"free some disk space, or name another folder with the variable {HOME_VARIABLE}"
 """What can be done where weights can't be written."""
@@ -96,13 +101,36 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
     from safetensors import safe_open
 
     check_file(path, MAX_BYTES)
-    if path.suffix in PICKLED:
+    if _is_pickled(path):
         path = convert(path, expected)
     found = shapes_of(path)
     check_shapes(found, expected or {}, path)
     with reading(path, "as a safetensors file", WeightsError, again(path)):  # noqa: SIM117
         with safe_open(path, framework="pt", device=device) as stream:
             return {key: stream.get_tensor(key) for key in (expected or found)}
+
+
+def load_second(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """Load the tensors of the second state dict in a weights file, by key; none without one."""
+    check_file(path, MAX_BYTES)
+    if _is_pickled(path):
+        path = convert(path)
+    start = f"{SECOND}."
+    keys = {key: shape for key, shape in shapes_of(path).items() if key.startswith(start)}
+    found = load(path, keys, device) if keys else {}
+    return {key.removeprefix(start): tensor for key, tensor in found.items()}
+
+
+def decoder_beside(path: Path) -> Path | None:
+    """Return the file of the decoder beside a weights file: vit_b_decoder.pt beside vit_b.pt."""
+    suffixes = (".pt", ".pth", "", ".bin", ".safetensors")
+    near = (path.with_name(f"{path.stem}{BESIDE}{suffix}") for suffix in suffixes)
+    return next((one for one in near if one.is_file()), None)
+
+
+def _is_pickled(path: Path) -> bool:
+    """Return whether a file is a torch checkpoint, which micro-sam keeps without a suffix."""
+    return path.suffix in PICKLED or (not path.suffix and zipfile.is_zipfile(path))
 
 
 def convert(path: Path, expected: Shapes | None = None) -> Path:
@@ -189,13 +217,17 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
 
 
 def _tensors_of(state: object) -> dict[str, Tensor]:
-    """Return the tensors of a state dict, or of one that stands in it beside other things."""
+    """Return the tensors of a state dict, or of those that stand in it beside other things."""
     import torch
 
     if not isinstance(state, Mapping):
         return {}
     inside = next((state[key] for key in WRAPPERS if isinstance(state.get(key), Mapping)), state)
-    return {str(key): t for key, t in inside.items() if isinstance(t, torch.Tensor)}
+    found = {str(key): t for key, t in inside.items() if isinstance(t, torch.Tensor)}
+    second = state.get(SECOND)
+    if isinstance(second, Mapping):
+        found |= {f"{SECOND}.{key}": t for key, t in second.items() if isinstance(t, torch.Tensor)}
+    return found
 
 
 def make_folder(folder: Path) -> None:

@@ -28,6 +28,7 @@ from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
+from .decoder import InstanceDecoder, find_decoder
 from .memory import Remembering
 from .network import load_network
 from .prompting import Memory, TurnInput, read
@@ -57,13 +58,19 @@ class SamModel(Remembering, NotTeachable):
         Its name in the registry.
     device : str
         A torch device.
+    decoder : InstanceDecoder, optional
+        micro-sam's, of which everything is found; a grid of clicks does without.
     """
 
     capabilities: frozenset[Capability] = CAPABILITIES
     instead = ": it knows no words"
 
-    def __init__(self, network: SamNetwork, name: str = "sam", device: str = "cpu") -> None:
+    def __init__(
+        self, network: SamNetwork, name: str = "sam", device: str = "cpu",
+        decoder: InstanceDecoder | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.device = name, device
+        self.decoder = decoder and decoder.to(device)
         self.network = network.to(device)  # type: ignore[arg-type]
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
@@ -112,11 +119,17 @@ class SamModel(Remembering, NotTeachable):
         answers = [(masks[0, k], float(scores[0, k])) for k in order]
         return _answer(answers, square, len(prompts))
 
-    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
-        """Find all objects; see `Model.segment`. Words are not taken."""
+    def segment(
+        self, embedding: Embedding, names: Sequence[str] | None = None, prompted: bool = True
+    ) -> Segmentation:
+        """Find all objects; see `Model.segment`. Words are not taken.
+
+        With micro-sam's decoder, `prompted` objects are those that its maps suggest and a click in
+        each finds; without, they are the regions of its maps.
+        """
         from .everything import find_objects
 
-        return find_objects(self, embedding, names)
+        return find_objects(self, embedding, names, prompted)
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return no words: the model knows none."""
@@ -211,6 +224,15 @@ def _others(
             yield _answer([(mask, score)], square, prompts)
 
 
-def build(weights: Path, device: str, name: str, kind: type[SamModel] = SamModel) -> SamModel:
-    """Load a SAM or SAM 2.1 of any size from its authors' state dict."""
-    return kind(load_network(weights, device), name, device)
+def build(
+    weights: Path, device: str, name: str, kind: type[SamModel] = SamModel,
+    decoder: Path | None = None,
+) -> SamModel:  # fmt: skip
+    """Load a SAM or SAM 2.1 of any size from its authors' state dict.
+
+    `decoder` is the file of micro-sam's decoder, where none is in the file of the weights or beside
+    it; see `find_decoder`.
+    """
+    network = load_network(weights, device)
+    first = network.config.model_type == "sam"
+    return kind(network, name, device, find_decoder(weights, decoder, device) if first else None)

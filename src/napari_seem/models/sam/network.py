@@ -91,9 +91,14 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
 
 
 def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict under the authors' keys, without what trainers put in front of them."""
+    """Return a state dict under the authors' keys, without what trainers put in front of them.
+
+    A second state dict in the file, that of micro-sam's decoder, is left out.
+    """
     prefix = next((found[1] for key in state if (found := _ENCODER.match(key))), "")
-    return {key.removeprefix(prefix): tensor for key, tensor in state.items()}
+    second = f"{tensor_files.SECOND}."
+    own = {key: tensor for key, tensor in state.items() if not key.startswith(second)}
+    return {key.removeprefix(prefix): tensor for key, tensor in own.items()}
 
 
 def _check(

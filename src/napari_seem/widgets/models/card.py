@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from ...models import own
 from ...models.registry import ModelSpec
+from ...models.specs import DECODER_MEGABYTES
+from ...models.weights import WeightsFile
 from .._shared.forms import on_click, row
 from .._shared.model_facts import told_of
 
@@ -60,23 +62,37 @@ class ModelCard(QFrame):
         """Look where the weights are now."""
         file = self.spec.weights
         path = file.located()
-        self.download.setVisible(path is None)
+        self.download.setVisible(path is None or self.spec.lacks_decoder)
         self.choose.setVisible(not file.packaged)
         self.copy_path.setVisible(not file.packaged)
         part = file.path.with_name(file.path.name + ".part")
-        self.download.setText("Go on downloading" if part.exists() else "Download")
+        what = "Download" if path is None else "Download its decoder"
+        self.download.setText("Go on downloading" if part.exists() else what)
         licence = f"Licence {self.spec.licence}."
         if path is not None:
             size = f"{path.stat().st_size / MEGABYTE:,.1f} MB"
             where = "inside the package" if file.packaged else f"at {_breakable(path)}"
-            self.weights.setText(f"Weights: {size}, {where}. {licence}")
+            self.weights.setText(f"Weights: {size}, {where}. {licence}{self._about_decoder()}")
             return
-        name = _breakable(file.filename)
         size = f", about {self.spec.megabytes:,} MB" if self.spec.megabytes else ""
         self.weights.setText(
             f"Weights: not here yet{size}. {licence} Without a network, get "
-            f"<a style='color: {LINK}' href='{file.url}'>{name}</a> elsewhere and "
-            f"put it at {_breakable(file.path)}, or choose the file."
+            f"{_link(file)} elsewhere and "
+            f"put it at {_breakable(file.path)}, or choose the file.{self._about_decoder()}"
+        )
+
+    def _about_decoder(self) -> str:
+        """Say that a second file for Everything comes along, or is here, or may be had."""
+        decoder = self.spec.decoder
+        if decoder is None:
+            return ""
+        if not self.spec.lacks_decoder:
+            return "<br>With its decoder for Everything."
+        if not self.spec.installed:
+            return f"<br>With its decoder for Everything, {DECODER_MEGABYTES} MB more."
+        return (
+            f"<br>Its decoder for Everything is not here yet: {DECODER_MEGABYTES} MB; put "
+            f"{_link(decoder)} at {_breakable(decoder.path)}, or download it."
         )
 
     def show_running(self) -> None:
@@ -137,6 +153,10 @@ def _made(spec: ModelSpec) -> str:
         )
     except (KeyError, TypeError, ValueError):
         return ""
+
+
+def _link(file: WeightsFile) -> str:
+    return f"<a style='color: {LINK}' href='{file.url}'>{_breakable(file.filename)}</a>"
 
 
 def _breakable(path: Path | str) -> str:
