@@ -11,6 +11,7 @@ from scipy import ndimage
 from napari_seem.images import to_rgb
 from napari_seem.models.base import Capability, Embedding
 from napari_seem.models.memory import ObjectMemory, Recalled, Tracked
+from napari_seem.models.patience import checkpoint
 
 
 class RememberingModel:
@@ -54,6 +55,7 @@ class RememberingModel:
 
     def track(self, embedding: Embedding, recalled: Sequence[Recalled], planes: int) -> Tracked:
         assert any(one.given for one in recalled)
+        checkpoint()
         gray = embedding.tensors["gray"].values
         looked = sorted((one.given, one.behind) for one in recalled)
         self.recalled.setdefault(int(gray[0, 0]), []).append(looked)
