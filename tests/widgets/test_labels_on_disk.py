@@ -28,8 +28,8 @@ from napari_seem.widgets.stack.panel import OUTLINES
 zarr = pytest.importorskip("zarr")
 from zarr.storage import LocalStore, WrapperStore  # noqa: E402  (zarr may be absent)
 
-SIDE = 12_288
-DISC = (9_000, 7_000, 90)
+SIDE = 20_480
+DISC = (12_000, 9_000, 90)
 
 
 class CountingStore(WrapperStore):
