@@ -233,17 +233,6 @@ def objects(scene: Scene) -> None:
     scene.viewer.reset_view()
 
 
-def big(scene: Scene) -> None:
-    """Click on nuclei of a large plane, whose labels lie in a folder."""
-    os.environ["NAPARI_SEEM_LABELS"] = str(scene.folder)
-    tile = samples.coins().layer()[0]
-    scene.viewer.add_image(np.tile(tile, (24, 18)), name="slide")
-    scene.open("Annotate")
-    scene.viewer.camera.center, scene.viewer.camera.zoom = (3780, 3640), 1.4
-    scene.hand.rest(1.0)
-    scene.label([(3636 + row, 3456 + col) for row, col in COINS], "coin")
-
-
 def recover(scene: Scene) -> Any:
     """Show what the next start offers after a session that ended without saving."""
     logs, left = scene.folder / "logs", scene.folder / "left"
@@ -366,7 +355,7 @@ def tutorial_roofs(scene: Scene) -> None:
 PICTURES = {
     f.__name__.replace("_", "-"): f
     for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
-              tutorial_roofs, tracks, concepts, series, models, finetune, big, recover)
+              tutorial_roofs, tracks, concepts, series, models, finetune, recover)
 }  # fmt: skip
 
 
