@@ -15,7 +15,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     models.set_defaults(run=_models)
     models.add_argument("--download", metavar="MODEL",
-                        help="fetch a model, with its decoder if any; its licence is told first")  # fmt: skip
+                        help="fetch a model (and decoder); its licence is told first")  # fmt: skip
     models.add_argument("--use", nargs=2, metavar=("MODEL", "FILE"),
                         help="take a model's weights from a file of yours from now on")  # fmt: skip
     models.add_argument("--install", type=Path, metavar="FILE",
