@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 from napari_seem.errors import NapariSeemError
@@ -14,12 +15,13 @@ from .latency.machine import processor
 
 
 def measured_with(model: Model) -> str:
-    """Name what figures of a model depend on: weights (by sha256), processor, number type, day."""
+    """Name what figures of a model depend on: weights, processor, number type, versions, day."""
     from napari_seem.models import threads
 
     kind = str(getattr(model, "compute", "")).removeprefix("torch.")
     machine = ", ".join(filter(None, [processor(), f"{threads.limit()} threads", kind]))
-    return f"{model.identity} on {machine}, {date.today().isoformat()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("napari-seem", "torch"))
+    return f"{model.identity} on {machine}, {versions}, {date.today().isoformat()}"
 
 
 def put_table(path: Path, table: str, mark: str, title: str) -> None:

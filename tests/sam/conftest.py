@@ -72,6 +72,11 @@ def embedding(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
 @pytest.fixture
 def checkpoint(model: SamModel) -> dict[str, torch.Tensor]:
     """The model's weights under its authors' keys."""
+    return written(model)
+
+
+def written(model: SamModel) -> dict[str, torch.Tensor]:
+    """Return a model's weights under its authors' keys."""
     second = not model.keeps_aspect
     known = json.loads((Path(__file__).parents[1] / "data/sam_keys.json").read_text())
     names = {key for size in known if size.startswith("sam2") == second for key in known[size]}

@@ -13,8 +13,6 @@ from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.stack.dock import StackWidget
 from napari_seem.widgets.workbench import PAGES, Workbench
 
-pytestmark = pytest.mark.window
-
 SCREEN = 1366, 768
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
+from ..models.torch_import import import_torch
 from . import (
     embed,
     find,
@@ -37,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_any_letter()
     if arguments[:1] == ["demo"]:
-        from ..demo import main as demo
-
-        return demo(arguments[1:])
+        return _guarded(lambda: _demo(arguments[1:]))
     if arguments[:1] == ["bench"]:
         return _guarded(lambda: _bench(arguments[1:]))
     if arguments[:1] == ["batch"]:
@@ -64,6 +63,14 @@ def _guarded(command: Any) -> int:
     except (NapariSeemError, OSError) as error:
         print(f"napari-seem: {error}", file=sys.stderr)
         return 2
+
+
+def _demo(arguments: list[str]) -> int:
+    if sys.platform == "win32":
+        import_torch()  # which may fail to load its libraries after Qt
+    from ..demo import main as demo
+
+    return demo(arguments)
 
 
 def _bench(arguments: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 from ..embeddings import EmbeddingCache
 from ..images import AnyArray, Window
@@ -65,10 +65,10 @@ def carrier_of(
     if Capability.IN_CONTEXT in able:
         learner = check_can_learn(model)
         return ByExample(learner, known, kind, window, find_new, divide, cache)
-    if not isinstance(model, MemoryModel) or Capability.PROPAGATE not in able:
+    if Capability.PROPAGATE not in able:
         why = getattr(model, "why_no_memory", "")
         raise unable(model, Capability.PROPAGATE, "carry objects through a stack", why)
     if find_new:
         why = ": it carries those that are labelled"
         raise unable(model, Capability.IN_CONTEXT, "look for new objects in a stack", why)
-    return ByMemory(model, known, window, divide, cache)
+    return ByMemory(cast("MemoryModel", model), known, window, divide, cache)

@@ -38,12 +38,13 @@ class Propagation:
 
     Planes are done nearest to a seed first. Every plane starts from the shapes that the nearest
     finished planes on both sides let expect; the model, which has learned from the nearest accepted
-    planes, corrects them.
+    planes, corrects them. SAM 2.1 carries each object by its own memory of it instead.
 
     Parameters
     ----------
     model : Model or None
-        'compact' or 'seggpt-vit-l', from `load_model`; None only for methods that need none.
+        'compact', 'seggpt-vit-l' or a SAM 2.1, from `load_model`; None only for methods that need
+        none.
     volume : array-like (..., H, W), (..., H, W, 3 or 4)
         Anything that slices; three axes, or four of which the last holds channels. Read plane by
         plane.
@@ -60,7 +61,7 @@ class Propagation:
     within : (int, int), optional
         First and last plane to label, half-open.
     find_new : bool
-        Whether to find objects that no seed has.
+        Whether to find objects that no seed has; not by the memory of SAM 2.1.
     stop_below : float
         Nothing is carried on from a plane with a lower score.
     divide : bool
@@ -86,7 +87,7 @@ class Propagation:
     InvalidArgument
         A method, a kind or a bound that does not exist.
     UnsupportedPrompt
-        The model can't label by example.
+        The model can't carry objects through a stack, or can't find new ones.
 
     Examples
     --------

@@ -88,6 +88,13 @@ _SHARED = "shared_image_embedding.positional_embedding"
 _POINTS = re.compile(r"^prompt_encoder\.point_embed\.(\d)\.weight$")
 _STACKED = "prompt_encoder.point_embed.weight"
 
+MEMORY = (
+    "memory_", "mask_downsample.", "no_memory_positional_encoding", "no_object_pointer",
+    "object_pointer_proj.", "occlusion_spatial_embedding_parameter",
+    "temporal_positional_encoding_projection_layer.",
+)  # fmt: skip
+"""Beginnings of the names, in transformers, of what carries objects through stacks."""
+
 
 def renamed(key: str, second: bool) -> str:
     """Return the name that transformers has for a weight of the authors.

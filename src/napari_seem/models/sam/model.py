@@ -23,6 +23,7 @@ from ..base import (
     check_capabilities,
     check_embedding,
 )
+from ..pace import Pace
 from ..patience import checkpoint
 from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
@@ -43,6 +44,8 @@ CAPABILITIES = frozenset(
         Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING,
     }
 )  # fmt: skip
+WHOLE = 2.0
+"""Work of a block that attends to the whole image, over that of one with windows."""
 LARGEST_LOGIT = 32.0
 """Bound of the logits that SAM 2.1 is given of the turn before, as in its authors' predictor."""
 
@@ -76,11 +79,13 @@ class SamModel(Remembering, NotTeachable):
         self.keeps_aspect = network.config.model_type == "sam"
         blocks = "layers" if self.keeps_aspect else "backbone.blocks"
         layers = list(network.get_submodule(f"vision_encoder.{blocks}").children())
+        self.pace = Pace(name, [WHOLE if block.window_size == 0 else 1.0 for block in layers])
+        for part, block in enumerate(layers):
+            block.register_forward_pre_hook(lambda *_, part=part: self.pace.reached(part))
         if self.has_memory:
             self.capabilities = CAPABILITIES | {Capability.PROPAGATE}
-            layers += network.get_submodule("memory_attention.layers").children()
-        for block in layers:
-            block.register_forward_pre_hook(lambda *_: checkpoint())
+            for block in network.get_submodule("memory_attention.layers").children():
+                block.register_forward_pre_hook(lambda *_: checkpoint())
 
     @torch.inference_mode()
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
@@ -88,7 +93,8 @@ class SamModel(Remembering, NotTeachable):
         rgb = to_rgb(image, channels=channels)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
         pixels = Square(shape, self.keeps_aspect).pixels(rgb).to(self.device)
-        found = self.network.get_image_embeddings(pixels)
+        with self.pace.picture():
+            found = self.network.get_image_embeddings(pixels)
         maps = [found] if isinstance(found, Tensor) else found
         return Embedding(self.identity, shape, {f"level.{n}": m for n, m in enumerate(maps)})
 

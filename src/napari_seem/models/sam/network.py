@@ -14,7 +14,7 @@ from torch import Tensor
 from ...errors import WeightsError
 from ...io.extras import need
 from .. import tensor_files
-from .keys import converted, renamed
+from .keys import MEMORY, converted, renamed
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     with torch.device("meta"):
         network = build(sizes)
     named = converted(state, isinstance(sizes, Sam2Sizes))
+    if isinstance(sizes, Sam2Sizes) and not sizes.memory:
+        named = {key: t for key, t in named.items() if not key.startswith(MEMORY)}  # leftovers
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     _check(state, named, expected, path)
     network.load_state_dict({key: named[key].float() for key in expected}, assign=True)

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.base import Capability
+from ...models.registry import able_models
 from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
@@ -29,7 +30,7 @@ class StackPanel(QWidget):
         super().__init__()
         self.image, self.labels = image_and_labels(least_ndim=3)
         self.along, self.planes = AxisBox(), PlaneRange()
-        self.model = ModelBox(Capability.IN_CONTEXT, OUTLINES)
+        self.model = ModelBox(Capability.PROPAGATE, OUTLINES)
         self.first, self.last = self.planes.first, self.planes.last
         self.only_selected = CheckBox(
             text="only the selected object",
@@ -37,7 +38,8 @@ class StackPanel(QWidget):
         )
         self.find_new = CheckBox(
             text="look for new objects too",
-            tooltip="Also find objects that are on no labelled plane; slower",
+            tooltip="Also find objects that are on no labelled plane; slower, and only by models "
+            "that learn from labelled examples",
         )
         self.divide = CheckBox(
             text="splits make daughters",
@@ -58,6 +60,7 @@ class StackPanel(QWidget):
         self.take_back = QPushButton("Undo the run")
         self.ended, self.tracks = QPushButton("Ended here"), QPushButton("Show tracks")
         self.ended.setMenu(QMenu(self.ended))
+        self.model.currentTextChanged.connect(self._on_model)
         self._tips()
         self._arrange()
         self.show_running(False)
@@ -68,6 +71,12 @@ class StackPanel(QWidget):
             self.backward, self.both, self.forward, self.resume, self.take_back, self.ended,
         ):  # fmt: skip
             button.setEnabled(not running)
+
+    def _on_model(self, name: str) -> None:
+        """Offer to look for new objects where the model can."""
+        able = name in able_models(Capability.IN_CONTEXT)
+        self.find_new.enabled = able
+        self.find_new.value = able and self.find_new.value
 
     def _tips(self) -> None:
         set_tips(

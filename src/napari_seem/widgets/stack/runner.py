@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -13,7 +15,9 @@ from ...commands.carried import EndObjects, stack_key
 from ...commands.models import ModelCache
 from ...commands.propagation import Propagate, PropagationRun
 from ...commands.workspace import Workspace
-from ...errors import FileTrouble, InvalidImage, InvalidLabels
+from ...errors import Abandoned, FileTrouble, InvalidImage, InvalidLabels
+from ...models import threads
+from ...models.patience import patiently
 from ...propagation import Propagation
 from ...propagation.ends import End
 from ...sources.stack import StackSource
@@ -147,7 +151,7 @@ class StackRunner(QObject):
             run = self.run = fresh
         self.request = request
         planned = run.planned
-        self.steps.start(f"Carrying '{request.labels.name}'", planned, run.run)
+        self.steps.start(f"Carrying '{request.labels.name}'", planned, partial(self._do, run))
         return planned
 
     def accept(self, plane: int) -> None:
@@ -179,6 +183,19 @@ class StackRunner(QObject):
         return PropagationRun(
             workspace, request.stack, request.command(), name_plane=request.name_plane
         )  # fmt: skip
+
+    def _do(self, run: PropagationRun) -> Iterator[PlaneResult]:
+        """In the thread: do the planes; a plane of many objects is left once it was stopped."""
+        with suppress(Abandoned), patiently(self._pause):
+            yield from run.run()
+
+    def _pause(self) -> None:
+        """In the thread: let a person's turn go first; raise `Abandoned` once it was stopped."""
+        if self._models.cache.is_awaited:  # the turn waits for this
+            return
+        if self.steps.stopping:
+            raise Abandoned("the propagation was stopped")
+        threads.give_way()
 
     def _write(self, result: PlaneResult) -> None:
         if self.run is None:
