@@ -1,4 +1,4 @@
-"""A model that reads a plane for long says how long, and can be told to stop."""
+"""A model that reads a plane for long says how long."""
 
 from __future__ import annotations
 
@@ -53,17 +53,3 @@ def test_the_dock_says_how_long_the_first_plane_takes(dock, model, qtbot):
     assert "turns on it are fast" in told
     model.go.set()
     qtbot.waitUntil(lambda: dock.panel.status.text() == "", timeout=20_000)
-
-
-def test_a_click_shows_how_far_the_plane_is_read_and_can_be_cancelled(dock, model, qtbot):
-    runner, prompts = dock.annotator.runner, dock.annotator.prompt_layers
-    dock.ready.close()
-    prompts.points.add((32, 20))
-    qtbot.waitUntil(lambda: runner.progress.done == 33, timeout=20_000)
-    assert (runner.progress.title, runner.progress.total) == ("Reading the image", 100)
-    runner.progress.cancel()
-    qtbot.waitUntil(lambda: not runner.busy, timeout=20_000)
-    assert "cancelled; the prompts are kept" in dock.panel.message.text().lower()
-    model.go.set()
-    prompts.points.add((33, 21))
-    qtbot.waitUntil(lambda: dock.annotator.prediction is not None, timeout=20_000)
