@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("transformers", reason="needs the extra 'sam'")
 
-from napari_seem.models.sam import network, sizes
-from napari_seem.models.sam.keys import renamed
-from napari_seem.models.sam.model import SamModel
+from tiny_sams import FIRST, SECOND, written
 
-FIRST = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
-SECOND = sizes.Sam2Sizes(width=16, heads=1, stages=(1, 1, 1, 2), background=7)
+from napari_seem.models.sam import network, sizes
+from napari_seem.models.sam.model import SamModel
 
 
 @pytest.fixture(autouse=True)
@@ -52,16 +47,3 @@ def image() -> np.ndarray:
 def checkpoint(model: SamModel) -> dict[str, torch.Tensor]:
     """The model's weights under its authors' keys."""
     return written(model)
-
-
-def written(model: SamModel) -> dict[str, torch.Tensor]:
-    """Return a model's weights under its authors' keys."""
-    second = not model.keeps_aspect
-    known = json.loads((Path(__file__).parents[1] / "data/sam_keys.json").read_text())
-    names = {key for size in known if size.startswith("sam2") == second for key in known[size]}
-    state = dict(model.network.state_dict())
-    if second:
-        for number, row in enumerate(state["prompt_encoder.point_embed.weight"].split(1)):
-            state[f"prompt_encoder.point_embed.{number}.weight"] = row
-    theirs = {renamed(name, second): name for name in names if name not in known}
-    return {theirs[key]: tensor.clone() for key, tensor in state.items() if key in theirs}
