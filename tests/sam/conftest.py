@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,13 +10,11 @@ import torch
 
 pytest.importorskip("transformers", reason="needs the extra 'sam'")
 
+from tiny_sams import FIRST, SECOND, written
+
 from napari_seem.models.base import Embedding
 from napari_seem.models.sam import network, sizes
-from napari_seem.models.sam.keys import renamed
 from napari_seem.models.sam.model import SamModel
-
-FIRST = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
-SECOND = sizes.Sam2Sizes(width=16, heads=1, stages=(1, 1, 1, 2), background=7)
 
 
 @pytest.fixture(autouse=True)
@@ -73,16 +69,3 @@ def embedding(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
 def checkpoint(model: SamModel) -> dict[str, torch.Tensor]:
     """The model's weights under its authors' keys."""
     return written(model)
-
-
-def written(model: SamModel) -> dict[str, torch.Tensor]:
-    """Return a model's weights under its authors' keys."""
-    second = not model.keeps_aspect
-    known = json.loads((Path(__file__).parents[1] / "data/sam_keys.json").read_text())
-    names = {key for size in known if size.startswith("sam2") == second for key in known[size]}
-    state = dict(model.network.state_dict())
-    if second:
-        for number, row in enumerate(state["prompt_encoder.point_embed.weight"].split(1)):
-            state[f"prompt_encoder.point_embed.{number}.weight"] = row
-    theirs = {renamed(name, second): name for name in names if name not in known}
-    return {theirs[key]: tensor.clone() for key, tensor in state.items() if key in theirs}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import FIRST, SECOND, written
+from tiny_sams import FIRST, SECOND, written
 from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 from website import Site
 

@@ -107,7 +107,7 @@ class ByMemory:
         for planes, given in ((sources.given, True), (sources.tracked, False)):
             for k in planes:
                 found = self.memories.get((k, number), given=given)
-                if found is not None:
+                if found is not None and (given or self._has(k, number)):
                     yield Recalled(found, sources.behind(index, k), given)
 
     def _remember(self, sources: Mapping[int, Sources]) -> None:
