@@ -153,7 +153,7 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
     model: SamModel, checkpoint: State, image: np.ndarray, site: Site, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """From a server to objects: the maps are those of the decoder that was published."""
+    """From a server to objects, by the weights that were published."""
     spec, state = registry.model_spec("micro-sam-vit-b-lm"), _state()
     state["out_conv.bias"] = torch.tensor([-0.4, -3.0, -3.0])  # some of the random maps are objects
     assert spec.decoder is not None
@@ -175,14 +175,11 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
     spec.decoder.path.unlink()  # what was converted is enough
     spec.weights.path.unlink()
     loaded = registry.build_model(spec, "cpu")
-    embedding = loaded.encode(image)
-    with torch.inference_mode():
-        expected = _by_hand(state, embedding.tensors["level.0"])[0]
-    cells = expected[:, : round(SIDE * 150 / 220)]
-    sized = F.interpolate(cells[None], (150, 220), mode="bilinear")[0]
-    found, foreground = loaded.segment(embedding, None, False), regions_of(sized.numpy())[0] > 0
-    assert 0.1 < foreground.mean() < 0.95
-    assert ((found.labels > 0) == foreground).mean() > 0.995  # but for rounding
+    for key, tensor in loaded.decoder.state_dict().items():
+        assert torch.equal(tensor, state[key])
+    found = loaded.segment(loaded.encode(image), None, False)
+    assert found.shape == (150, 220)
+    assert 0.1 < (found.labels > 0).mean() < 0.95
 
 
 @pytest.mark.parametrize("where", ["inside", "beside", "in micro-sam's cache"])
@@ -254,7 +251,7 @@ def test_a_failed_download_of_the_decoder_leaves_the_model(
             decoder=replace(spec.decoder, url=other.url),
         )  # fmt: skip
         monkeypatch.setattr(registry, "model_spec", lambda _: spec)
-        with pytest.raises(WeightsError, match="not the published one and was deleted"):
+        with pytest.raises(WeightsError, match="web page instead of the file"):
             registry.download_model("it")
     assert spec.installed
     assert spec.lacks_decoder

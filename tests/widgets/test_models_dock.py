@@ -100,10 +100,10 @@ def test_every_model_tells_prompts_size_licence_and_place(open_viewer, home):
     assert not seem.download.isHidden()
 
 
-def test_a_second_file_comes_along_and_can_be_had_later(make_napari_viewer, home):
+def test_a_second_file_comes_along_and_can_be_had_later(open_viewer, home):
     """micro-sam's decoder: named with its size, downloaded with the model, or after it."""
     spec = MODELS["micro-sam-vit-b-lm"]
-    dock = ModelsWidget(make_napari_viewer(), specs=(MODELS["compact"], MODELS["sam-vit-b"], spec))
+    dock = ModelsWidget(open_viewer(), specs=(MODELS["compact"], MODELS["sam-vit-b"], spec))
     card = dock.cards[spec.name]
     assert "With its decoder for Everything, 39 MB more" in card.weights.text()
     assert "decoder" not in dock.cards["sam-vit-b"].weights.text()
