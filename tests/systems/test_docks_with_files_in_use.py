@@ -47,6 +47,8 @@ def test_a_series_is_gone_through_and_back_and_saved_by_itself(docks, tmp_path, 
         annotate.commit()
         step()
         settle(qtbot, series)
+    for number in (0, 1):
+        series.player.saver.wait(number)
     found = {path.stem for path in (tmp_path / "labels").glob("*_labels.tif")}
 
     assert found == {"d0_labels", "d1_labels"}

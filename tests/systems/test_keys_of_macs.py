@@ -12,8 +12,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QTextBrowser, QWidget
 
 from napari_seem.widgets._shared.actions import keys_of
-from napari_seem.widgets._shared.keys import keys_here
-from napari_seem.widgets._shared.message import sentence
+from napari_seem.widgets._shared.message import keys_here, sentence
 from napari_seem.widgets.annotate.guide import HelpWindow
 from napari_seem.widgets.workbench import PAGES, Workbench
 
@@ -21,7 +20,7 @@ from napari_seem.widgets.workbench import PAGES, Workbench
 @pytest.fixture(params=["darwin", "linux"])
 def system(request, monkeypatch):
     monkeypatch.setattr(
-        "napari_seem.widgets._shared.keys.sys", SimpleNamespace(platform=request.param)
+        "napari_seem.widgets._shared.message.sys", SimpleNamespace(platform=request.param)
     )
     return request.param
 

@@ -8,15 +8,15 @@ their checkpoints. What torch has no code for there runs on the processor; see `
 from __future__ import annotations
 
 import logging
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .answers import Prediction, once
+from .patience import LOCK
 
 if TYPE_CHECKING:
     import torch
@@ -27,52 +27,6 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 KIND = "mps"
 _FALLS_BACK = r"The operator .*MPS"
-
-
-class DeviceLock:
-    """A lock that its thread may take several times, and let go for a while."""
-
-    def __init__(self) -> None:
-        self._free = threading.Condition()
-        self._owner: int | None = None
-        self._depth = 0
-
-    @property
-    def is_mine(self) -> bool:
-        """Whether this thread holds it."""
-        return self._owner == threading.get_ident()
-
-    def __enter__(self) -> None:
-        with self._free:
-            if not self.is_mine:
-                self._free.wait_for(lambda: self._owner is None)
-                self._owner = threading.get_ident()
-            self._depth += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._free:
-            self._depth -= 1
-            if not self._depth:
-                self._owner = None
-                self._free.notify()
-
-    @contextmanager
-    def let_go(self) -> Iterator[None]:
-        """Let other threads have it meanwhile, where this one holds it."""
-        if not self.is_mine:
-            yield
-            return
-        with self._free:
-            depth, self._depth, self._owner = self._depth, 0, None
-            self._free.notify()
-        try:
-            yield
-        finally:
-            with self:
-                self._depth = depth + 1
-
-
-LOCK = DeviceLock()
 
 
 def entered(device: str) -> AbstractContextManager[None]:

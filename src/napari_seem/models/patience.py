@@ -6,9 +6,54 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .mps import LOCK
-
 _patience = threading.local()
+
+
+class DeviceLock:
+    """A lock that its thread may take several times, and let go for a while."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._owner: int | None = None
+        self._depth = 0
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread holds it."""
+        return self._owner == threading.get_ident()
+
+    def __enter__(self) -> None:
+        with self._free:
+            if not self.is_mine:
+                self._free.wait_for(lambda: self._owner is None)
+                self._owner = threading.get_ident()
+            self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._free:
+            self._depth -= 1
+            if not self._depth:
+                self._owner = None
+                self._free.notify()
+
+    @contextmanager
+    def let_go(self) -> Iterator[None]:
+        """Let other threads have it meanwhile, where this one holds it."""
+        if not self.is_mine:
+            yield
+            return
+        with self._free:
+            depth, self._depth, self._owner = self._depth, 0, None
+            self._free.notify()
+        try:
+            yield
+        finally:
+            with self:
+                self._depth = depth + 1
+
+
+LOCK = DeviceLock()
+"""Of graphics that one thread at a time may use; see `mps`."""
 
 
 @contextmanager

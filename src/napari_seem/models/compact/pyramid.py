@@ -247,7 +247,8 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> Features:
     """Encode a normalised image (1, 3, H, W) as it is: coarse (C, h, w) and fine (D, 2 h, 2 w)."""
     padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
-    padded = F.pad(image, padding).to(compute).contiguous(memory_format=layout(image.device))
+    order = torch.channels_last if image.is_cpu else layout(image.device)
+    padded = F.pad(image, padding).to(compute).contiguous(memory_format=order)
     coarse, fine = network.encoder(padded)
     return coarse[0], fine[0]
 

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from ...errors import FileTrouble, NapariSeemError
 from ...models.in_context import Kind
 from ...viewer.stacks import axis_name, stack_axes
-from .keys import keys_here
+from .message import keys_here
 
 if TYPE_CHECKING:
     from magicgui.widgets import Widget

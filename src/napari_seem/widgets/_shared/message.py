@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
-from .keys import keys_here
-
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 ENDS = (".", "!", "?", ":", "\N{HORIZONTAL ELLIPSIS}")
 """What a sentence may end in."""
+
+
+_OF_MACS = {"Ctrl": "Cmd", "Alt": "Option"}
+
+
+def keys_here(text: str) -> str:
+    """Return a text with the names that this system's keyboard has for the keys in it.
+
+    Qt and napari take Cmd on a Mac where others have Ctrl.
+    """
+    if sys.platform != "darwin":
+        return text
+    return re.sub(r"\b(Ctrl|Alt)(?=[-+])", lambda found: _OF_MACS[found[1]], text)
 
 
 def sentence(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
 from .._shared.actions import ACTIONS
-from .._shared.keys import keys_here
+from .._shared.message import keys_here
 
 GUIDE = """
 <h3>Segment an object</h3>

@@ -25,9 +25,8 @@ from ...viewer.tools import COLOURS
 from .._shared.actions import ACTIONS
 from .._shared.forms import WordButtons, form, row, set_tips
 from .._shared.intensity_box import WindowBox
-from .._shared.keys import keys_here
 from .._shared.layer_box import image_and_labels
-from .._shared.message import Message
+from .._shared.message import Message, keys_here
 from .._shared.model_box import ModelBox
 from .alternatives import AnswerButton
 from .classes import ClassBox
