@@ -29,7 +29,7 @@ def model() -> HeldModel:
 
 
 @pytest.fixture
-def open_viewer(request):
+def open_viewer(request, qapp):
     """`open_viewer()` gives a viewer that has a window only where the test needs one.
 
     A window costs more than most tests. It slices in threads where napari does, so that all tests
