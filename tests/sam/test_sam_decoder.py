@@ -169,7 +169,8 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
         seen: list[str] = []
         registry.download_model("it", lambda done, total, what: seen.append(what))
     assert not spec.lacks_decoder
-    assert {what.split(" of ")[0] for what in seen} == {"download it", "download the decoder"}
+    licence = "(CC-BY-4.0)"
+    assert set(seen) == {f"download it {licence}", f"download the decoder of it {licence}"}
     registry.build_model(spec, "cpu")
     spec.decoder.path.unlink()  # what was converted is enough
     spec.weights.path.unlink()
@@ -317,18 +318,19 @@ def test_objects_lie_where_the_decoder_says(
         for mask, turn in zip(masks[:, 0], turns, strict=True):
             x, y = ((turn.points[0] + 0.5) / scale - 0.5).tolist()
             asked.append((y, x))
-            grid = torch.stack(torch.meshgrid(torch.arange(256.0), torch.arange(256.0)), -1)
-            away = torch.hypot(*((grid + 0.5) * 4 / scale - 0.5 - torch.tensor([y, x])).unbind(-1))
+            rows, cols = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
+            away = torch.hypot(
+                (rows + 0.5) * 4 / scale - 0.5 - y, (cols + 0.5) * 4 / scale - 0.5 - x
+            )
             mask[:] = 12 - away
         return masks, torch.linspace(0.9, 0.8, len(turns))[:, None]
 
     monkeypatch.setattr(model, "decode", decode)
     found = model.segment(model.encode(np.zeros((*shape, 3), np.uint8)), None, prompted)
     inside = [place for place, _ in DISCS if place[0] < shape[0] - 14]
-    centres = np.array(sorted(
-        tuple(np.argwhere(one.full_mask(shape)).mean(0)) for one in found.instances
-    ))  # fmt: skip
-    np.testing.assert_allclose(centres, sorted(inside), atol=2.5)
+    centres = [np.argwhere(one.full_mask(shape)).mean(0) for one in found.instances]
+    centres.sort(key=lambda place: place[1])
+    np.testing.assert_allclose(centres, inside, atol=2.5)
     assert len(asked) == (len(inside) if prompted else 0)
     scores = [one.score for one in found.instances]
     assert scores == sorted(scores, reverse=True)

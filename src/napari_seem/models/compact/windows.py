@@ -243,9 +243,8 @@ def together(parts: Sequence[Tensor]) -> Tensor:
     """Stack windows' features (C, G, G) to (B, C, G, G), laid out with channels last."""
     first = parts[0]
     size = len(parts), *first.shape
-    out = torch.empty(
-        size, dtype=first.dtype, device=first.device, memory_format=layout(first.device)
-    )
+    order = torch.channels_last if first.is_cpu else layout(first.device)
+    out = torch.empty(size, dtype=first.dtype, device=first.device, memory_format=order)
     for place, part in zip(out, parts, strict=True):
         place.copy_(channels_last(part[None])[0])
     return out
