@@ -85,6 +85,7 @@ def test_big_examples_teach_by_the_frames_that_hold_labels(model):
 
 def test_every_id_is_learned_though_few_frames_are(model):
     image, classes, _ = discs(7600, 96)
+    classes[-800:-60] = 0  # the last frame has fewer labels than any other
     classes[-60:] = np.where(classes[-60:] > 0, 77, 0)
     lesson = examples_of(model, prepared(model, image, None), classes, ns.EmbeddingCache())
 

@@ -130,6 +130,7 @@ def repeated_classes() -> dict[str, list[str]]:
     return {name: paths for name, paths in sorted(where.items()) if len(paths) > 1}
 
 
+@cache
 def imports(*, local: bool) -> dict[str, set[str]]:
     """The modules of the package that each imports, those for type checkers left out.
 

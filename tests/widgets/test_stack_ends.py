@@ -24,9 +24,9 @@ LEFT = Qt.MouseButton.LeftButton
 
 
 @pytest.fixture
-def opened(open_stack):
-    """Open the dock in a shown window."""
-    return partial(open_stack, show=True)
+def opened(request, open_stack):
+    """Open the dock, in a shown window where the test needs one."""
+    return partial(open_stack, show=request.node.get_closest_marker("window") is not None)
 
 
 @pytest.fixture
@@ -79,6 +79,7 @@ def planes_of(dock, number):
         ({"scale": (-2, 1, 1)}, None, "plane 4 (-14.0)"),
     ],
 )
+@pytest.mark.window
 def test_planes_are_numbered_as_the_slider_numbers_them(
     opened, settle, rods, options, other, position
 ):
@@ -110,6 +111,7 @@ def test_planes_are_numbered_as_the_slider_numbers_them(
     assert dock.panel.planes.within == (0, 12)
 
 
+@pytest.mark.window
 def test_the_plot_names_planes_and_lies_as_the_slider_does(opened, settle, rods):
     volume, labels = rods
     dock = opened(volume, {0: labels[0]}, scale=(-2, 1, 1))
@@ -178,6 +180,7 @@ def test_an_object_ends_by_a_click_for_later_runs_too(opened, settle, rods, mode
     fresh.release()
 
 
+@pytest.mark.window
 def test_an_end_is_one_step_of_undo_and_undone_it_holds_no_longer(opened, settle, rods, qtbot):
     volume, labels = rods
     dock = opened(volume, {0: labels[0]})
