@@ -96,13 +96,13 @@ def test_labels_of_accepted_objects_steer_and_are_logged(folder, capsys):
 
     ns.write_labels(folder / "accepted.tif", accepted)
     assert main([*asked, *with_context]) == 0
-    assert "fewer than 3 objects" in capsys.readouterr().err
+    assert "fewer than 4 objects" in capsys.readouterr().err
 
-    accepted[60:100, :40], accepted[120:160, :40] = 2, 3
+    accepted[60:100, :40], accepted[120:160, :40], accepted[:40, 60:100] = 2, 3, 4
     ns.write_labels(folder / "more.tif", accepted)
     with_context[1] = str(folder / "more.tif")
     assert main([*asked, *with_context, "--force"]) == 0
     assert "fewer" not in capsys.readouterr().err
     session = read_log(folder / "out.log.jsonl")[-1]
     (commit,) = [event for event in session.events if event["event"] == "commit"]
-    assert commit["context"] == ns.Context.of_areas([1600] * 3).to_dict()
+    assert commit["context"] == ns.Context.of_areas([1600] * 4).to_dict()

@@ -16,7 +16,7 @@ from napari_seem.models.context import Context
 from napari_seem.viewer.documents import document_of
 from napari_seem.widgets._shared.preferences import keep_preference
 
-CENTRES = [(20, 20), (20, 60), (60, 20), (60, 60), (60, 100)]
+CENTRES = [(20, 20), (20, 60), (60, 20), (60, 60), (60, 100), (20, 100)]
 RADIUS = 9
 AREA = int(sum(x**2 + y**2 <= RADIUS**2 for x in range(-9, 10) for y in range(-9, 10)))
 
@@ -45,7 +45,7 @@ def model():
 
 
 def discs():
-    """Five discs: image (uint8) and labels (1 to 5)."""
+    """Six discs: image (uint8) and labels (1 to 6)."""
     rows, cols = np.mgrid[:80, :120]
     labels = np.zeros((80, 120), np.uint8)
     for number, (y, x) in enumerate(CENTRES, 1):
@@ -61,7 +61,7 @@ def _steer_again():
 
 @pytest.fixture
 def accept(docked, settle):
-    """The dock on five discs, and a function that accepts some of them: `accept(dock, 1, 2)`."""
+    """The dock on six discs, and a function that accepts some of them: `accept(dock, 1, 2)`."""
     dock = docked(discs()[0])
 
     def accept_some(*numbers, concept=""):
@@ -80,21 +80,21 @@ def click(dock, settle, number):
     return int(dock.annotator.prediction.mask.sum())
 
 
-def test_three_objects_steer_the_fourth_and_the_dock_says_so(accept, settle):
+def test_four_objects_steer_the_fifth_and_the_dock_says_so(accept, settle):
     dock, accept_some = accept
-    accept_some(1, 2)
-    assert click(dock, settle, 3) == AREA
+    accept_some(1, 2, 3)
+    assert click(dock, settle, 4) == AREA
     assert "steered" not in dock.panel.status.text()
     dock.commit()
-    assert click(dock, settle, 4) > AREA
-    assert "steered by 3 objects" in dock.panel.status.text()
-    assert dock.annotator.work.context == Context.of_areas([AREA] * 3)
+    assert click(dock, settle, 5) > AREA
+    assert "steered by 4 objects" in dock.panel.status.text()
+    assert dock.annotator.work.context == Context.of_areas([AREA] * 4)
 
 
 def test_the_tick_takes_that_back_at_once(accept, settle):
     dock, accept_some = accept
-    accept_some(1, 2, 3)
-    assert click(dock, settle, 4) > AREA
+    accept_some(1, 2, 3, 4)
+    assert click(dock, settle, 5) > AREA
     dock.panel.steer.setChecked(False)
     settle(dock)
     assert int(dock.annotator.prediction.mask.sum()) == AREA
@@ -106,24 +106,24 @@ def test_the_tick_takes_that_back_at_once(accept, settle):
 
 def test_only_objects_of_the_active_class_steer(accept, settle):
     dock, accept_some = accept
-    accept_some(1, 2, concept="cell")
-    accept_some(3, concept="blood")
-    assert click(dock, settle, 4) == AREA
+    accept_some(1, 2, 3, concept="cell")
+    accept_some(4, concept="blood")
+    assert click(dock, settle, 5) == AREA
     dock.clear()
     dock.annotator.classes.choose("")
-    assert click(dock, settle, 4) > AREA
+    assert click(dock, settle, 5) > AREA
 
 
 def test_undo_of_an_accepted_object_counts(accept, settle):
     dock, accept_some = accept
-    accept_some(1, 2, 3)
+    accept_some(1, 2, 3, 4)
     dock.annotator.undo()
     settle(dock)
     dock.clear()
-    assert click(dock, settle, 4) == AREA
+    assert click(dock, settle, 5) == AREA
     dock.clear()
-    accept_some(3)
-    assert click(dock, settle, 4) > AREA
+    accept_some(4)
+    assert click(dock, settle, 5) > AREA
 
 
 def test_objects_of_the_image_before_count_while_there_are_few(accept, settle):
@@ -153,20 +153,20 @@ def test_labels_that_do_not_fit_the_image_steer_nothing(accept, settle):
 
 def test_a_model_that_takes_no_context_is_not_said_to_be_steered(accept, settle):
     dock, accept_some = accept
-    accept_some(1, 2, 3)
+    accept_some(1, 2, 3, 4)
     dock.annotator.model_cache.put("compact", HeldModel())
-    assert click(dock, settle, 4) == AREA
+    assert click(dock, settle, 5) == AREA
     assert "steered" not in dock.panel.status.text()
 
 
 def test_a_model_that_reads_looks_is_shown_pixels_of_the_objects(accept, settle, model):
     dock, accept_some = accept
     model.reads_appearance = True
-    accept_some(1, 2, 3)
-    click(dock, settle, 4)
+    accept_some(1, 2, 3, 4)
+    click(dock, settle, 5)
     spots = dock.annotator.work.context.spots
     labels = np.asarray(dock.annotator.labels.data)
-    assert [{int(labels[spot]) for spot in one} for one in spots] == [{1}, {2}, {3}]
+    assert [{int(labels[spot]) for spot in one} for one in spots] == [{1}, {2}, {3}, {4}]
     dock.commit()
     line = document_of(dock.annotator.labels).log.events[-1]
     assert Context.from_dict(line["context"]).spots == spots
@@ -174,21 +174,21 @@ def test_a_model_that_reads_looks_is_shown_pixels_of_the_objects(accept, settle,
 
 def test_the_log_holds_the_context_and_a_replay_gives_the_same(accept, settle, model):
     dock, accept_some = accept
-    accept_some(1, 2, 3, 4)
+    accept_some(1, 2, 3, 4, 5)
     dock.panel.steer.setChecked(False)
-    accept_some(5)
+    accept_some(6)
     labels = dock.annotator.labels
     events = [dict(event) for event in document_of(labels).log.events]
     commits = [event for event in events if event["event"] == "commit"]
-    assert ["context" in event for event in commits] == [False, False, False, True, False]
-    assert commits[3]["context"] == Context.of_areas([AREA] * 3).to_dict()
+    assert ["context" in event for event in commits] == [False, False, False, False, True, False]
+    assert commits[4]["context"] == Context.of_areas([AREA] * 4).to_dict()
 
     again = replay(SessionLog(events), lambda line: discs()[0], lambda name: model)
 
-    assert again.redone == 5
+    assert again.redone == 6
     assert not again.differences
     assert np.array_equal(again.labels, np.asarray(labels.data))
-    del commits[3]["context"]  # as of a version that knew none
+    del commits[4]["context"]  # as of a version that knew none
     differences = replay(
         SessionLog(events), lambda line: discs()[0], lambda name: model
     ).differences

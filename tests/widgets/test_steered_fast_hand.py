@@ -17,7 +17,7 @@ from napari_seem.models.context import Context
 from napari_seem.viewer.documents import document_of
 
 LEFT, RIGHT = (32, 20), (32, 58)
-BEFORE = {1: slice(0, 5), 2: slice(5, 10), 3: slice(59, 64)}
+BEFORE = {1: slice(0, 5), 2: slice(5, 10), 3: slice(59, 64), 4: slice(54, 59)}
 """Rows of objects that are there before, away from both discs."""
 
 
@@ -42,7 +42,7 @@ def model():
 
 
 def with_objects(dock):
-    """Labels with three objects in the border of the image, which are written to."""
+    """Labels with four objects in the border of the image, which are written to."""
     data = np.zeros(disc_image()[0].shape, np.uint8)
     for label_id, rows in BEFORE.items():
         data[rows, :8] = label_id
@@ -61,8 +61,8 @@ def test_three_keys_and_a_commit_while_the_first_answer_is_computed(shown, model
     canvas = mouse.canvas.native
     mouse.click(LEFT)
     settle(dock)
-    assert dock.annotator.work.context.count == 3
-    assert "steered by 3 objects" in dock.panel.status.text()
+    assert dock.annotator.work.context.count == 4
+    assert "steered by 4 objects" in dock.panel.status.text()
     model.go.clear()
     for _ in range(4):
         press(canvas, "W", SHIFT)

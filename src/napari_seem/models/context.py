@@ -14,8 +14,12 @@ from ..checks import said
 from ..errors import InvalidArgument
 from .base import BoolArray, Model
 
-FEWEST = 3
-"""Least number of accepted objects that steer."""
+FEWEST = 4
+"""Least number of accepted objects that steer.
+
+Three may be alike by chance, which cost clicks on one of 23 training sets (358 first clicks). From
+four on no set loses, and as much is gained in the mean (.032).
+"""
 WEIGHT, DOUBT, WIDTH = 0.2, 4, 3.0
 """Score units that an answer loses for each factor of two between its area and the mean; number of
 objects, and standard deviation of log2 of their areas, with which it loses half of that.
@@ -37,7 +41,7 @@ class Context:
     """Objects that were accepted before, of one kind: their sizes, and some pixels of theirs.
 
     A click says where an object is and not how large it is. A model that is given a context
-    prefers answers of the size that was accepted before, where it is in doubt. Fewer than three
+    prefers answers of the size that was accepted before, where it is in doubt. Fewer than four
     objects change nothing; the more there are, and the more alike, the more they weigh. An
     `AppearanceModel` is also shown how objects of the same image look.
 
@@ -79,7 +83,7 @@ class Context:
             Of the objects of the image.
         others : array-like (M,)
             Of those of other images with pixels of the same size; they count while the image has
-            fewer than three.
+            fewer than four.
         """
         logs, elsewhere = _logs(areas), _logs(others)
         few = logs.size < FEWEST and elsewhere.size > 0
