@@ -42,7 +42,7 @@ test: setup ## Check style, types and imports and run all tests: about 9 minutes
 
 # The docks apart: napari's windows never give all their memory back, processes do.
 suite: setup
-	@$(TESTS) $(DOCKS); docks=$$?; \
+	@$(TESTS) -m "not long" $(DOCKS); docks=$$?; \
 	$(TESTS) -m "not long" $(addprefix --ignore=,$(DOCKS)) && exit $$docks
 
 lint: setup ## Check style, types and import directions: half a minute

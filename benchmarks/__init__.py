@@ -9,7 +9,7 @@ from napari_seem.errors import NapariSeemError
 
 BENCHES = (
     "adapt", "clicks", "compare", "concepts", "day", "everything", "finetune", "in-context", "jobs",
-    "latency", "objects", "pixels", "propagate", "scale", "seem", "seggpt", "tables",
+    "latency", "objects", "pixels", "propagate", "sam", "scale", "seem", "seggpt", "tables",
 )  # fmt: skip
 
 

@@ -67,7 +67,9 @@ def main(argv: Sequence[str]) -> int:
         raise NapariSeemError(f"no image below '{options.folder}' has enough objects")
     publish(markdown(results, options), [model], options)
     if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+        options.json.write_text(
+            json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8"
+        )
     return 0
 
 

@@ -5,7 +5,6 @@ python benchmarks/big_plane.py [side] [folder]
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from benchmarks.memory import peak
 from napari_seem import Point, TiledModel, load_model
 
 CHUNK = 512
@@ -39,11 +39,6 @@ def make(path: Path, side: int) -> Any:
         block = block + 60 * ((near <= radii**2) | (far <= 900**2))
         array[top : top + len(rows)] = block.clip(0, 255).astype(np.uint8)
     return array
-
-
-def peak() -> float:
-    """Most memory the process ever held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -189,7 +189,7 @@ def classical_model(name: str) -> ClassicalModel:
     if name not in TOOLS:
         raise UnknownModel(f"there is no classical tool '{name}'; known: {', '.join(TOOLS)}")
     if not available(name):
-        raise UnknownModel(f"'{name}' needs the extra: pip install 'napari-seem[bench]'")
+        raise UnknownModel(f"'{name}' needs the extra: pip install \"napari-seem[bench]\"")
     return ClassicalModel(name, TOOLS[name][0])
 
 

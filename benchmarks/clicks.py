@@ -75,24 +75,41 @@ def _earlier(path: Path, protocol: Protocol) -> dict[str, Measured]:
 
 
 def open_model(name: str) -> Model:
-    """A model of the registry, or a classical tool; a weights file of the compact model by path."""
+    """Return a model of the registry, or a classical tool.
+
+    Parameters
+    ----------
+    name : str
+        Its name; with `=FILE` after it, of weights of one's own. A `.safetensors` file alone is one
+        of the compact model.
+
+    Raises
+    ------
+    UnknownModel, WeightsError
+        As of `load_model`.
+    """
     if name in TOOLS:
         return classical_model(name)
     from napari_seem.models.registry import load_model
 
+    name, _, file = name.partition("=")
     if name.endswith(".safetensors"):
-        return load_model("compact", weights=name)
-    return load_model(name)
+        name, file = "compact", name
+    return load_model(name, weights=file or None)
 
 
 def _open_models(names: Sequence[str]) -> dict[str, Model]:
     """All models before anything is measured; tools without their package are left out aloud."""
+    from napari_seem.models.registry import unable
+
     models = {}
     for name in names:
         if name in TOOLS and not available(name):
-            print(f"{name}: left out, its package is missing (pip install 'napari-seem[bench]')")
+            print(f'{name}: left out, its package is missing (pip install "napari-seem[bench]")')
             continue
-        models[name] = open_model(name)
+        model = models[name] = open_model(name)
+        if Capability.POINT not in model.capabilities:
+            raise unable(model, Capability.POINT, "be clicked on")
     if not models:
         raise NapariSeemError(f"none of {', '.join(names)} can run here; install the extra 'bench'")
     return models
@@ -258,7 +275,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     tools = ", ".join(TOOLS)
     parser.add_argument(
         "--model", action="append", metavar="M",
-        help=f"a model, a .safetensors file of the compact model, or one of: {tools}",
+        help=f"a model, NAME=FILE for weights of your own, or one of: {tools}",
     )  # fmt: skip
     parser.add_argument("--per-set", type=int, default=Protocol.per_set, help="objects a set")
     parser.add_argument(

@@ -77,7 +77,9 @@ def main(argv: Sequence[str]) -> int:
         told = ", ".join(f"{way} {_mean(here, way)[0]}" for way in _ways(here))
         print(f"{chosen.name:32s} {here[0].word if here else 'no word'}: AP50 {told}", flush=True)
         if options.json:
-            options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+            options.json.write_text(
+                json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8"
+            )
     if not results:
         raise NapariSeemError(f"no set below '{options.folder}' has a word on two images")
     publish(markdown(results), [model], options)

@@ -58,7 +58,7 @@ class ObjectSet:
 
     def pictures(self, seed: int, most: int) -> Iterator[Picture]:
         """At most `most` images of the set, in an order drawn from `seed`."""
-        info = json.loads((self.folder / "set.json").read_text())
+        info = json.loads((self.folder / "set.json").read_text(encoding="utf-8"))
         stems = sorted(info["items"])
         rng = np.random.default_rng([seed, *self.name.encode()])
         for stem in [stems[i] for i in rng.permutation(len(stems))][:most]:

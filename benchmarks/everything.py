@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> int:
     if options.json:
         images = {name: [by_image(one) for one in found] for name, found in judged.items()}
         kept = {"protocol": protocol, "models": figures, "images": images}
-        options.json.write_text(json.dumps(kept, indent=1))
+        options.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     publish(markdown(figures, protocol), models.values(), options)
     return 0
 

@@ -58,7 +58,9 @@ def main(argv: Sequence[str]) -> int:
         raise NapariSeemError(f"no set below '{options.folder}' has enough images")
     publish(markdown(results), [model], options)
     if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+        options.json.write_text(
+            json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8"
+        )
     return 0
 
 

@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
     figures |= {"processor": processor(), "threads": options.threads}
     print(report(figures))
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return 0
 
 

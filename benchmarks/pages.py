@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 from napari_seem.errors import NapariSeemError
@@ -14,12 +15,13 @@ from .latency.machine import processor
 
 
 def measured_with(model: Model) -> str:
-    """Name what figures of a model depend on: weights (by sha256), processor, number type, day."""
+    """Name what figures of a model depend on: weights, processor, number type, versions, day."""
     from napari_seem.models import threads
 
     kind = str(getattr(model, "compute", "")).removeprefix("torch.")
     machine = ", ".join(filter(None, [processor(), f"{threads.limit()} threads", kind]))
-    return f"{model.identity} on {machine}, {date.today().isoformat()}"
+    versions = ", ".join(f"{name} {version(name)}" for name in ("napari-seem", "torch"))
+    return f"{model.identity} on {machine}, {versions}, {date.today().isoformat()}"
 
 
 def put_table(path: Path, table: str, mark: str, title: str) -> None:
@@ -31,11 +33,11 @@ def put_table(path: Path, table: str, mark: str, title: str) -> None:
         Where the page has no such marks.
     """
     begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
-    text = path.read_text() if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
+    text = path.read_text(encoding="utf-8") if path.exists() else f"# {title}\n\n{begin}\n{end}\n"
     if begin not in text or end not in text:
         raise NapariSeemError(f"'{path}' has no marks '{begin}' and '{end}' for the table")
     head, tail = text.split(begin)[0], text.split(end, 1)[1]
-    path.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
+    path.write_text(f"{head}{begin}\n{table}\n{end}{tail}", encoding="utf-8")
 
 
 def add_options(parser: argparse.ArgumentParser, mark: str) -> None:

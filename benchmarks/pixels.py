@@ -92,7 +92,7 @@ def processor_seconds(model: Any, side: int) -> str:
 
 def scenes(chosen: ObjectSet) -> Iterator[tuple[str, Array, Array, dict[int, str]]]:
     """Every image of a set that has two classes: name, image, classes (H, W) and their names."""
-    info = json.loads((chosen.folder / "set.json").read_text())
+    info = json.loads((chosen.folder / "set.json").read_text(encoding="utf-8"))
     for stem in sorted(info["items"]):
         item = info["items"][stem]
         image = read_image(chosen.folder / item["image"])
@@ -192,7 +192,7 @@ def _known(path: Path | None) -> list[Classified]:
     """Results that an earlier, perhaps broken off, run has written."""
     if path is None or not path.exists():
         return []
-    return [Classified(**one) for one in json.loads(path.read_text())["results"]]
+    return [Classified(**one) for one in json.loads(path.read_text(encoding="utf-8"))["results"]]
 
 
 def _write(path: Path | None, results: Sequence[Classified], argv: Sequence[str]) -> None:
@@ -204,7 +204,9 @@ def _write(path: Path | None, results: Sequence[Classified], argv: Sequence[str]
     ]
     command = f"python -m benchmarks pixels {' '.join(argv)}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"command": command, "results": rows}, indent=1) + "\n")
+    path.write_text(
+        json.dumps({"command": command, "results": rows}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -65,7 +65,9 @@ def main(argv: Sequence[str]) -> int:
                 _print(results[-1])
     publish(markdown(results, encoded), [model], options)
     if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in results], indent=1))
+        options.json.write_text(
+            json.dumps([asdict(r) for r in results], indent=1), encoding="utf-8"
+        )
     return 0
 
 

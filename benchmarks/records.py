@@ -81,7 +81,7 @@ def write(path: Path, protocol: Protocol, models: Mapping[str, Measured]) -> Non
         name: {"measured": one.conditions, "objects": [asdict(record) for record in one.records]}
         for name, one in models.items()
     }
-    path.write_text(json.dumps({"protocol": asdict(protocol), "models": rows}))
+    path.write_text(json.dumps({"protocol": asdict(protocol), "models": rows}), encoding="utf-8")
 
 
 def read(path: Path) -> tuple[Protocol, dict[str, Measured]]:
@@ -93,7 +93,7 @@ def read(path: Path) -> tuple[Protocol, dict[str, Measured]]:
         Where the file is none of those.
     """
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         models = {
             name: Measured(one["measured"], list(_records(one["objects"])))
             for name, one in found["models"].items()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import numpy as np
 
 from napari_seem.errors import NapariSeemError
 
+from .memory import peak
 from .pages import put_table
 
 if TYPE_CHECKING:
@@ -119,12 +119,6 @@ def _model(case: Case) -> Any:
     model: Any = load_model("compact")
     model.predict(model.encode(np.zeros((99, 99), np.uint8)), [Point(5, 5)])
     return model
-
-
-def peak() -> float:
-    """Most memory that this process ever held, in MB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def make_image(case: Case, path: Path) -> Any:

@@ -94,7 +94,7 @@ def run(
                 steps["encode, share of its products alone"] = _roof(model, size, repeats)
             figures[name][str(size)] = steps
     if json_path is not None:
-        json_path.write_text(json.dumps(figures, indent=1))
+        json_path.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return figures
 
 

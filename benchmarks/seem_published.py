@@ -49,7 +49,9 @@ class Referred:
 
 def voc_objects(folder: Path, split: str = "val") -> Iterator[tuple[Any, list[BoolArray], Any]]:
     """Image, masks of its objects, and void pixels, for every image of a Pascal VOC folder."""
-    listed = (folder / "ImageSets" / "Segmentation" / f"{split}.txt").read_text().split()
+    listed = (
+        (folder / "ImageSets" / "Segmentation" / f"{split}.txt").read_text(encoding="utf-8").split()
+    )
     for name in listed:
         image = imread(folder / "JPEGImages" / f"{name}.jpg")
         ids = _palette_indices(folder / "SegmentationObject" / f"{name}.png")
@@ -87,7 +89,7 @@ def noc(model: Model, samples: Iterable[tuple[Any, list[BoolArray], Any]]) -> di
 
 def referred_regions(annotations: Path, images: Path) -> Iterator[Referred]:
     """Regions of a COCO-style file whose annotations carry `sentences`."""
-    content = json.loads(annotations.read_text())
+    content = json.loads(annotations.read_text(encoding="utf-8"))
     files = {entry["id"]: entry["file_name"] for entry in content["images"]}
     for entry in content["annotations"]:
         image = imread(images / files[entry["image_id"]])

@@ -34,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
         times = _time(painters, count, options.repeats)
         figures[str(count)] = _print(count, times)
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+        options.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     return 0
 
 

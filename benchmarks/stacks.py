@@ -67,7 +67,7 @@ def find_stacks(root: Path, per_set: int, objects: int, seed: int) -> Iterator[S
     """
     found = False
     for path in sorted(root.resolve().glob("**/set.json")):
-        info = json.loads(path.read_text())
+        info = json.loads(path.read_text(encoding="utf-8"))
         if info["kind"].endswith("volume"):
             stacks = _volumes(path.parent, info, per_set, seed)
         elif path.parent.parent.name == "video":

@@ -25,14 +25,16 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 BEGIN_WITH = {
-    "test_adapt", "test_adaptation", "test_big_images", "test_cli_big", "test_cluster",
-    "test_cluster_setting", "test_embedding_store", "test_examples", "test_geometry",
-    "test_labels_on_disk",
-    "test_learner", "test_measures", "test_mouse", "test_one_gpu", "test_programs",
-    "test_record_stacks", "test_replay_command", "test_scale", "test_seem_parity",
-    "test_stack_benches",
-    "test_teach_words", "test_teaching", "test_tiling", "test_tiling_compact",
-    "test_tiling_whole", "test_together",
+    "test_adapt", "test_adaptation", "test_big_images", "test_cli_big", "test_cli_many",
+    "test_cluster", "test_cluster_setting", "test_commands", "test_demo", "test_embedding_store",
+    "test_examples", "test_finetune_bench", "test_finetune_dock", "test_geometry",
+    "test_in_context_big", "test_jobs", "test_journal", "test_killed_on_disk",
+    "test_labels_on_disk", "test_latency", "test_lazy_levels", "test_learner", "test_lineage",
+    "test_measures", "test_mouse", "test_objects_bench", "test_one_gpu", "test_package",
+    "test_programs", "test_record_stacks", "test_recovery", "test_replay_command", "test_resume",
+    "test_run", "test_sam_files", "test_scale", "test_seem_parity", "test_stack_benches",
+    "test_stack_ends", "test_teach_words", "test_teaching", "test_tiling", "test_tiling_compact",
+    "test_tiling_whole", "test_together", "test_train_command",
 }  # fmt: skip
 """Modules that take long for how few tests they have: begun last, one process would wait."""
 
@@ -151,13 +153,18 @@ def _own_cache(_kept: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_napari_viewer(
     make_napari_viewer: Callable[..., Viewer],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[..., Viewer]]:
     """napari's own, of whose viewers nothing is left when they are closed.
 
     A window keeps each worker it has had, and the worker's signals keep the window, its layers and
     docks: Python does not see that they hold nothing but each other.
     """
+    from napari._qt.widgets import qt_welcome
+
     windows = []
+    # it looks its shortcuts up anew for each of the 98 that a viewer binds, though it is not shown
+    monkeypatch.setattr(qt_welcome.QtWelcomeWidget, "refresh", lambda *_: None, raising=False)
 
     def make(*args: Any, **options: Any) -> Viewer:
         viewer = make_napari_viewer(*args, **options)

@@ -22,7 +22,7 @@ from napari_seem.io.formats import find_labels
 from napari_seem.labels.log import read_log, write_log
 from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
-from napari_seem.models import compact, places, weights
+from napari_seem.models import compact, places, tensor_files
 from napari_seem.models.base import Embedding
 from napari_seem.objects.tables import objects_of_rows, read_rows
 from napari_seem.propagation.record import RunRecord
@@ -359,8 +359,8 @@ TARGETS = [
     Target("propagation", _propagating, lambda path: _run_record(path).begin()),
     Target("taught words", _words, ns.ConceptLibrary.load),
     Target("lesson", _lesson, lambda path: ns.load_lesson(path, _model())),
-    Target("weights", _weights, weights.load),
-    Target("checkpoint", _checkpoint, weights.load),
+    Target("weights", _weights, tensor_files.load),
+    Target("checkpoint", _checkpoint, tensor_files.load),
     Target("compact weights", _weights_of_compact := lambda folder: Path(
         shutil.copy(Path(compact.__file__).with_name("compact.safetensors"), folder)),
         compact.build),

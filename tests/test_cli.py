@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from skimage.io import imsave
 
 import napari_seem as ns
 from napari_seem.cli import main
+from napari_seem.models import registry
 
 
 def test_the_window_is_told_and_an_unknown_one_refused(picture, tmp_path, capsys):
@@ -129,6 +131,47 @@ def test_models_are_listed(capsys):
     listed = capsys.readouterr().out
     assert "compact" in listed
     assert "ready" in listed
+    assert "CC-BY-4.0      94 M parameters, 375 MB to download" in listed
+    assert "As published: J&F on SA-V 76.5 (Ravi et al.)." in listed
+
+
+def test_a_licence_is_told_before_a_download_and_trouble_ends_with_2(
+    tmp_path, monkeypatch, capsys, site
+):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
+    spec = registry.model_spec("sam2.1-tiny")
+    here = replace(spec, weights=replace(spec.weights, url=site.url))
+    monkeypatch.setitem(registry.MODELS._specs, "sam2.1-tiny", here)
+    site.content_type = "text/html"
+    assert main(["models", "--download", "sam2.1-tiny"]) == 2
+    told = capsys.readouterr().err
+    assert told.index("Licence of the weights: Apache-2.0") < told.index("web page instead")
+    assert list(tmp_path.iterdir()) == []
+    site.content_type = ""
+    assert main(["models", "--download", "sam2.1-tiny"]) == 0
+    assert "MB" in capsys.readouterr().err
+    assert (tmp_path / spec.weights.filename).read_bytes() == site.body
+    assert main(["models", "--use", "sam2.1-tiny", str(tmp_path / "none.pt")]) == 2
+    assert "no weights at" in capsys.readouterr().err
+
+
+def test_a_model_is_downloaded_with_its_decoder(capsys, site, tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path))
+    published = registry.model_spec("micro-sam-vit-b-lm")
+    first, second = (
+        replace(file, url=site.url, digest=None) for file in (published.weights, published.decoder)
+    )
+    spec = replace(published, weights=first, decoder=second)
+    monkeypatch.setitem(registry.MODELS._specs, spec.name, spec)
+    assert main(["models", "--download", spec.name]) == 0
+    assert first.path.read_bytes() == second.path.read_bytes() == site.body
+    second.path.unlink()
+    capsys.readouterr()
+    assert main(["models"]) == 0
+    assert "no decoder" in capsys.readouterr().out
+    assert main(["models", "--download", spec.name]) == 0
+    assert "Licence of the weights: CC-BY-4.0" in capsys.readouterr().err
+    assert second.path.exists()
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,20 @@ def test_the_steps_of_the_workflows_exist():
     assert "${{" not in text.replace("${{ github", "")
 
 
+def test_the_docks_are_tested_apart_as_by_make():
+    """napari's windows never give all their memory back."""
+    (ci,) = [path for path in WORKFLOWS if path.stem == "ci"]
+    docks = re.search(r"^DOCKS := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    steps = {step.get("name"): step.get("run", "") for step in
+             yaml.safe_load(ci.read_text(encoding="utf-8"))["jobs"]["test"]["steps"]}  # fmt: skip
+    apart = set(re.findall(r"tests/\w+", steps["Test the docks"]))
+
+    assert apart == set(docks[1].split())
+    assert set(re.findall(r"--ignore=(\S+)", steps["Test all but the docks"])) == {
+        *apart, "tests/torture",
+    }  # fmt: skip
+
+
 def test_forms_ask_for_the_facts_and_the_log():
     form = (ROOT / ".github" / "ISSUE_TEMPLATE" / "problem.yml").read_text(encoding="utf-8")
     fields = {field["id"]: field for field in yaml.safe_load(form)["body"]}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from website import DIGEST, PAYLOAD, Site, serve
+from website import DIGEST, PAGE, PAYLOAD, Site, serve
 
-from napari_seem.errors import DownloadCancelled, WeightsError
-from napari_seem.models import weights
+from napari_seem.errors import DownloadCancelled, FileTrouble, WeightsError
+from napari_seem.models import tensor_files, weights
 from napari_seem.models.weights import WeightsFile
 
 torch = pytest.importorskip("torch")
@@ -164,6 +168,71 @@ def test_an_unreachable_server_names_address_and_place(tmp_path: Path) -> None:
     assert str(target) in str(caught.value)
 
 
+@pytest.mark.parametrize("typed", [True, False])
+@pytest.mark.parametrize("led", [True, False])
+def test_a_page_instead_of_the_file_is_told_and_the_part_stays(
+    typed: bool, led: bool, site: Site, tmp_path: Path
+) -> None:
+    target = tmp_path / "model.safetensors"
+    site.version, site.break_after = '"one"', 400_000
+    with pytest.raises(WeightsError, match="broke off"):
+        weights.download(site.url, target)
+    site.body, site.version, site.break_after = b"\n<!DOCTYPE html><p>Sign in", "", None
+    site.content_type = "text/html; charset=utf-8" if typed else ""
+    site.leads_to = f"/{PAGE}" if led else ""
+    with pytest.raises(WeightsError, match=r"web page instead of the file.*HTTPS_PROXY") as caught:
+        weights.download(site.url, target)
+    assert str(target) in str(caught.value)
+    site.body, site.version, site.content_type, site.leads_to = PAYLOAD, '"one"', "", ""
+    weights.download(site.url, target)
+    assert target.read_bytes() == PAYLOAD
+    assert site.asked[-1] == "bytes=400000-"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let this program write no file of more than so many bytes, as a disk that fills up does."""
+    resource = pytest.importorskip("resource", reason="this system has no bounds for files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
+    site: Site, tmp_path: Path
+) -> None:
+    target = tmp_path / "model.safetensors"
+    with (
+        largest_file(300_000),
+        pytest.raises(FileTrouble, match=r"gone on with.*Free some disk space"),
+    ):
+        weights.download(site.url, target, digest=DIGEST)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors.part"]
+    weights.download(site.url, target, digest=DIGEST)
+    assert site.asked[-1] == "bytes=300000-"
+    assert target.read_bytes() == PAYLOAD
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = shutil.disk_usage(tmp_path)._replace(free=500_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: left)
+    with pytest.raises(FileTrouble, match=r"needs 1 MB, and its disk has 0 MB left; free some"):
+        weights.download(site.url, tmp_path / "model.safetensors", digest=DIGEST)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_made_names_the_variable(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("no folder")
+    with pytest.raises(FileTrouble, match=f"no folder .* for weights .*{weights.HOME_VARIABLE}"):
+        weights.download(site.url, tmp_path / "home" / "models" / "model.safetensors")
+
+
 def test_missing_weights_say_what_to_put_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,15 +264,15 @@ def test_truncated_and_altered_files_are_told_apart(tmp_path: Path) -> None:
 def test_safetensors_are_loaded_after_their_shapes_are_checked(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}, path)
-    assert weights.shapes_of(path) == {"a": (2, 3), "b": (2,)}
-    assert set(weights.load(path)) == {"a", "b"}
-    loaded = weights.load(path, {"a": (2, 3)})
+    assert tensor_files.shapes_of(path) == {"a": (2, 3), "b": (2,)}
+    assert set(tensor_files.load(path)) == {"a", "b"}
+    loaded = tensor_files.load(path, {"a": (2, 3)})
     assert set(loaded) == {"a"}
     assert loaded["a"][1, 2] == 5
     with pytest.raises(WeightsError, match=r"lacks key c"):
-        weights.load(path, {"c": (1,)})
+        tensor_files.load(path, {"c": (1,)})
     with pytest.raises(WeightsError, match=r"key a has shape \(2, 3\), expected \(3, 2\)"):
-        weights.load(path, {"a": (3, 2)})
+        tensor_files.load(path, {"a": (3, 2)})
 
 
 def test_damaged_safetensors_are_named(tmp_path: Path) -> None:
@@ -212,31 +281,71 @@ def test_damaged_safetensors_are_named(tmp_path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
     with pytest.raises(WeightsError, match="truncated"):
-        weights.load(path)
+        tensor_files.load(path)
     for damaged in (b"", whole[:20], b"GIF89a" + whole, pickle.dumps([1]), b"\x02" + bytes(9)):
         path.write_bytes(damaged)
         with pytest.raises(WeightsError, match="not a safetensors file"):
-            weights.load(path)
+            tensor_files.load(path)
 
 
 def test_a_checkpoint_is_converted_once(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     base = torch.arange(4.0)
     torch.save({"a": base, "view": base[:2], "criterion.x": torch.ones(3)}, path)
-    loaded = weights.load(path, {"a": (4,), "view": (2,)})
+    loaded = tensor_files.load(path, {"a": (4,), "view": (2,)})
     assert torch.equal(loaded["view"], base[:2])
     done = tmp_path / "model.safetensors"
     assert set(load_file(done)) == {"a", "view"}
     before = done.stat().st_mtime_ns
-    weights.load(path, {"a": (4,)})
+    tensor_files.load(path, {"a": (4,)})
     assert done.stat().st_mtime_ns == before
+
+
+def test_a_full_disk_leaves_nothing_half_converted(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save({"a": torch.ones(100_000)}, path)
+    with largest_file(100_000), pytest.raises(FileTrouble, match="Free some disk space"):
+        tensor_files.load(path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert tensor_files.load(path)["a"].sum() == 100_000
+
+
+def test_a_file_of_the_same_name_is_never_taken_for_the_converted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.HOME_VARIABLE, str(tmp_path / "cache"))
+    own = tmp_path / "best.safetensors"
+    save_file({"a": torch.tensor([3.0])}, own)
+    before = own.read_bytes()
+    torch.save({"a": torch.tensor([1.0])}, tmp_path / "best.pt")
+    assert tensor_files.load(tmp_path / "best.pt")["a"] == 1
+    assert own.read_bytes() == before
+    own.unlink()
+    for value, name in ((1, "best.pt"), (2, "best.pth"), (1, "best.pt")):
+        torch.save({"a": torch.tensor([float(value)])}, tmp_path / name)
+        assert tensor_files.load(tmp_path / name)["a"] == value
+
+
+def test_read_only_folders_share_no_converted_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(weights.HOME_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for value, folder in ((1, "one"), (2, "two"), (1, "one")):
+        path = tmp_path / folder / "sam_vit_b.pt"
+        if not path.exists():
+            path.parent.mkdir()
+            torch.save({"a": torch.tensor([float(value)])}, path)
+        assert tensor_files.load(path)["a"] == value
+        assert list(path.parent.iterdir()) == [path]
+    assert not (tmp_path / "cache" / "sam_vit_b.safetensors").exists()  # that of a published one
 
 
 def test_a_wrong_checkpoint_is_not_converted(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"a": torch.zeros(4)}, path)
     with pytest.raises(WeightsError, match=r"model\.pt: key a has shape \(4,\), expected \(5,\)"):
-        weights.load(path, {"a": (5,)})
+        tensor_files.load(path, {"a": (5,)})
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -254,7 +363,7 @@ def test_a_checkpoint_never_runs_foreign_code(tmp_path: Path) -> None:
     path, sprung = tmp_path / "model.pt", tmp_path / "sprung"
     torch.save({"a": Trap(sprung)}, path)
     with pytest.raises(WeightsError, match="not opened"):
-        weights.load(path)
+        tensor_files.load(path)
     assert not sprung.exists()
 
 
@@ -263,10 +372,10 @@ def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1000)}, path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(WeightsError, match=r"truncated or damaged|not opened"):
-        weights.load(path)
+        tensor_files.load(path)
     torch.save([1, 2], path)
     with pytest.raises(WeightsError, match="holds no tensors"):
-        weights.load(path)
+        tensor_files.load(path)
 
 
 def test_packaged_files_need_their_digest(tmp_path: Path) -> None:

@@ -19,20 +19,31 @@ import pytest
 
 PAYLOAD = np.random.default_rng(0).bytes(1_000_003)
 DIGEST = hashlib.sha256(PAYLOAD).hexdigest()
+PAGE = "sign-in.html"
+"""Where a captive network may lead to, on the site itself."""
 
 
 @dataclass
 class Site:
-    """A small web site with Range support that can break off its transfers."""
+    """A small web site with Range support that can break off its transfers.
+
+    `leads_to` is an address to which it sends everybody, or `PAGE`.
+    """
 
     body: bytes = PAYLOAD
     break_after: int | None = None
     ranges: bool = True
     version: str = ""
     leads_to: str = ""
+    content_type: str = ""
     starts_at: int | None = None
     asked: list[str | None] = field(default_factory=list)
     url: str = ""
+
+    def headers(self) -> list[tuple[str, str]]:
+        """What it tells of its file."""
+        told = [("ETag", self.version), ("Content-Type", self.content_type)]
+        return [(name, value) for name, value in told if value]
 
 
 @contextmanager
@@ -48,7 +59,7 @@ def serve(tls: Path | None = None, monkeypatch: pytest.MonkeyPatch | None = None
             if self.headers.get("If-Range") not in (None, site.version):
                 match = None
             start = int(match[1]) if match else 0
-            if site.leads_to:
+            if site.leads_to and self.path != f"/{PAGE}":
                 self.send_response(302)
                 self.send_header("Location", site.leads_to)
                 self.end_headers()
@@ -62,8 +73,8 @@ def serve(tls: Path | None = None, monkeypatch: pytest.MonkeyPatch | None = None
                 first = start if site.starts_at is None else site.starts_at
                 whole = len(site.body)
                 self.send_header("Content-Range", f"bytes {first}-{whole - 1}/{whole}")
-            if site.version:
-                self.send_header("ETag", site.version)
+            for name, value in site.headers():
+                self.send_header(name, value)
             self.end_headers()
             stop = len(site.body) if site.break_after is None else start + site.break_after
             with suppress(ConnectionError):  # the other side stopped listening

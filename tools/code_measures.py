@@ -57,7 +57,7 @@ def modules() -> tuple[Module, ...]:
     """All modules of the package, by path."""
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        text, within = path.read_text(), path.relative_to(PACKAGE)
+        text, within = path.read_text(encoding="utf-8"), path.relative_to(PACKAGE)
         parts = within.with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found.append(Module(name, within.as_posix(), len(text.splitlines()), ast.parse(text)))

@@ -18,13 +18,13 @@ BLOCK = re.compile(r"^<!-- setup\n(.*?)^-->|^```python\n(.*?)^```", re.DOTALL | 
 PAGES = [
     path.relative_to(ROOT).as_posix()
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if "```python" in path.read_text()
+    if "```python" in path.read_text(encoding="utf-8")
 ]
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
     """Return the blocks of a page in order; of each the text of a setup, or that which is shown."""
-    return BLOCK.findall((ROOT / page).read_text())
+    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
 def program(page: str) -> str:
@@ -52,6 +52,7 @@ def main() -> int:
     with TemporaryDirectory() as made:
         write(Path(made) / "programs")
         options = ["--strict", "--ignore-missing-imports", "--config-file", ""]
+        options += ["--follow-imports", "silent"]  # what is wrong elsewhere is no fault of a page
         options += ["--untyped-calls-exclude", "skimage"]  # it says it has types, and has few
         options += ["--cache-dir", str(ROOT / ".mypy_cache" / "pages")]
         said, trouble, status = api.run([*options, made])
@@ -66,7 +67,7 @@ def write(folder: Path) -> None:
     (folder / "__init__.py").touch()
     for page in PAGES:
         name = re.sub(r"\W", "_", page.removesuffix(".md")) + ".py"
-        (folder / name).write_text(program(page))
+        (folder / name).write_text(program(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Without names all pictures of `PICTURES` are taken, into docs/images.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from benchmarks.jobs.mouse import RIGHT
 from napari_seem import samples
 from napari_seem.demo.gestures import wait_until
 from napari_seem.samples.files import ct_volume, write_ct_series, write_map
+from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets.menus.files import open_path
 from napari_seem.widgets.series.window import open_window
 
@@ -231,6 +233,21 @@ def objects(scene: Scene) -> None:
     scene.viewer.reset_view()
 
 
+def recover(scene: Scene) -> Any:
+    """Show what the next start offers after a session that ended without saving."""
+    logs, left = scene.folder / "logs", scene.folder / "left"
+    os.environ["NAPARI_SEEM_LOGS"] = str(logs)
+    scene.sample(samples.coins())
+    scene.open("Annotate")
+    scene.label(COINS, "coin")
+    shutil.copytree(logs, left)  # the copies are locked by nobody
+    os.environ["NAPARI_SEEM_LOGS"] = str(left)
+    found = RecoveryWindow(scene.viewer, lambda *_: None, scene.hand.window)
+    found.look()
+    wait_until(lambda: bool(found.rows) and not found.steps.running, 60)
+    return found
+
+
 def models(scene: Scene) -> Any:
     """Show the dock of models alone."""
     return scene.open("Models").parentWidget()
@@ -338,7 +355,7 @@ def tutorial_roofs(scene: Scene) -> None:
 PICTURES = {
     f.__name__.replace("_", "-"): f
     for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
-              tutorial_roofs, tracks, concepts, series, models, finetune)
+              tutorial_roofs, tracks, concepts, series, models, finetune, recover)
 }  # fmt: skip
 
 

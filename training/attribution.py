@@ -26,7 +26,7 @@ def table(collection: Path) -> str:
         A folder with `LICENSES.md` and `manifest.json`.
     """
     licences: dict[tuple[str, str], Counter[str]] = {}
-    for file in json.loads((collection / "manifest.json").read_text()):
+    for file in json.loads((collection / "manifest.json").read_text(encoding="utf-8")):
         if file["split"] == "train" and file["kind"] == "image":
             key = file["domain"], file["set"]
             licences.setdefault(key, Counter())[file["licence"]] += 1
@@ -44,7 +44,9 @@ def table(collection: Path) -> str:
 
 def _sources(path: Path) -> dict[str, tuple[str, str]]:
     """Return source and licence of each set, out of the table of a Markdown file."""
-    lines = [line for line in path.read_text().splitlines() if line.startswith("| ")]
+    lines = [
+        line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("| ")
+    ]
     cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
     return {name: (source, licence) for name, source, _, licence, *_ in cells}
 

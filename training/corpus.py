@@ -141,7 +141,7 @@ def clean_word(name: str) -> str:
 
 
 def _read_set(file: Path, group: str) -> Iterator[Picture]:
-    info = json.loads(file.read_text())
+    info = json.loads(file.read_text(encoding="utf-8"))
     for item in info["items"].values():
         image, mask = _read(file.parent / item["image"]), _read(file.parent / item["mask"])
         if info["kind"].endswith("volume"):

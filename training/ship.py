@@ -29,7 +29,7 @@ def ship(run: Path) -> None:
     shutil.copyfile(source, HOME / source.name)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     facts = {"sha256": digest, "size": size}
-    (HOME / "compact.json").write_text(json.dumps(facts, indent=2) + "\n")
+    (HOME / "compact.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     put_table(CARD, described(HOME / source.name), MARK, "Model card")
     print(f"{size / 1e6:.1f} MB, sha256 {digest}")
 

@@ -220,7 +220,7 @@ def made_up_bank(count: int = 24, side: int = 400) -> PictureBank:
 def processor() -> str:
     """The processor's name."""
     facts = Path("/proc/cpuinfo")
-    lines = facts.read_text().splitlines() if facts.exists() else []
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
     names = [text.split(":", 1)[1].strip() for text in lines if text.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

@@ -33,7 +33,7 @@ def shared(name: str, item: str, folder: Path) -> Case:
     """Copy one image of a shared set into a folder, where a person would have it."""
     import imageio.v3 as iio
 
-    about = json.loads((SHARED / name / "set.json").read_text())["items"][item]
+    about = json.loads((SHARED / name / "set.json").read_text(encoding="utf-8"))["items"][item]
     source = SHARED / name / about["image"]
     path = folder / source.name
     path.write_bytes(source.read_bytes())

@@ -127,7 +127,7 @@ def _judge_geojson(path: Path, transform: Any, truth: npt.NDArray[np.int64]) -> 
 
     from rasterio.features import rasterize
 
-    features = json.loads(path.read_text())["features"]
+    features = json.loads(path.read_text(encoding="utf-8"))["features"]
     if not features:
         raise Stuck("the GeoJSON holds no polygon")
     shapes = [(feature["geometry"], n) for n, feature in enumerate(features, 1)]

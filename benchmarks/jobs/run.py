@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.here is not None:
         faulthandler.dump_traceback_later(LIMIT - 15, exit=True)
         row = run_here(options.only[0], options.screenshots)
-        options.here.write_text(json.dumps(row))
+        options.here.write_text(json.dumps(row), encoding="utf-8")
         return 0
     rows = []
     print(HEADER, flush=True)
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = "\n".join([HEADER, *map(as_line, rows), "", *_notes(rows), "", _machine(), ""])
     print("\n".join(["", *_notes(rows), _machine()]))
     if options.output is not None:
-        options.output.write_text(text)
+        options.output.write_text(text, encoding="utf-8")
     return int(any(row.get("broke") for row in rows))
 
 
@@ -142,7 +142,7 @@ def _run_apart(name: str, photos: Path | None) -> Row:
             return {"job": title, "broke": f"it had not ended after {LIMIT} s"}
         if not told.exists():
             return {"job": title, "broke": (done.stderr or "no output").strip()[-6000:]}
-        row: Row = json.loads(told.read_text())
+        row: Row = json.loads(told.read_text(encoding="utf-8"))
         row["stderr"] = done.stderr[-2000:]
         return row
 
@@ -192,7 +192,11 @@ def _machine() -> str:
     model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        lines = [
+            line
+            for line in info.read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ]
         model = lines[0].split(":", 1)[1].strip() if lines else model
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     return f"{model}, {os.cpu_count()} cores; load {load:.1f} at the end"

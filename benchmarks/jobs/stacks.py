@@ -108,5 +108,5 @@ def _parents(path: Path) -> int:
     table = path.with_suffix(".json")
     if not table.exists():
         return 0
-    objects = json.loads(table.read_text()).get("objects", [])
+    objects = json.loads(table.read_text(encoding="utf-8")).get("objects", [])
     return sum(bool(row.get("parent")) for row in objects)

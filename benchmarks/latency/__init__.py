@@ -66,7 +66,9 @@ def _run(options: argparse.Namespace) -> int:
     text = _report(known, rows)
     print(text)
     if options.json:
-        options.json.write_text(json.dumps({"machine": known, "rows": rows}, indent=1))
+        options.json.write_text(
+            json.dumps({"machine": known, "rows": rows}, indent=1), encoding="utf-8"
+        )
     if options.table:
         from ..pages import put_table
 

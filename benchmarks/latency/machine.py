@@ -32,7 +32,7 @@ print("spinning", flush=True)
 def processor() -> str:
     """Name the processor, as the system tells it."""
     known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
+    lines = known.read_text(encoding="utf-8").splitlines() if known.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 

@@ -47,6 +47,8 @@ __version__ = "0.1.0"
 # threads that spin for long while they wait for each other starve beside a busy program, and those
 # that sleep at once are slow on an idle machine; GNU's OpenMP reads this when torch is imported
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# what torch has no code for on graphics of a Mac runs on the processor; read by torch as well
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 if TYPE_CHECKING:
     from .batch import Report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -178,7 +179,7 @@ def volume_window(
     """
     lead = volume.ndim - 2 - channels
     shape = volume.shape[:lead]
-    count = int(np.prod(shape)) if lead else 1
+    count = prod(shape) if lead else 1
     chosen = np.unique(np.linspace(0, count - 1, min(count, PLANES_SAMPLED)).astype(int))
     step = max(1, -(-max(volume.shape[lead : lead + 2]) // PIXELS_SAMPLED))
     sparse = (slice(None, None, step),) * 2

@@ -52,15 +52,15 @@ def test_nobody_answers(monkeypatch):
         connect("tcp://127.0.0.1:1")
 
 
-@pytest.fixture
-def encrypted(tmp_path):
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory):
     """A scheduler with one worker behind certificates made for the occasion."""
     pytest.importorskip("cryptography")
-    security = distributed.Security.temporary()
+    security, folder = distributed.Security.temporary(), tmp_path_factory.mktemp("keys")
     files = {}
     for name, attribute in (("ca", "tls_ca_file"), ("cert", "tls_client_cert"),
                             ("key", "tls_client_key")):  # fmt: skip
-        files[name] = tmp_path / f"{name}.pem"
+        files[name] = folder / f"{name}.pem"
         files[name].write_text(getattr(security, attribute))
     with distributed.LocalCluster(
         n_workers=1, threads_per_worker=1, processes=True, host="127.0.0.1", security=security,
@@ -145,6 +145,7 @@ def test_a_cluster_that_does_not_answer_is_told_of(encrypted, disc_image, monkey
     monkeypatch.setattr(elsewhere, "PATIENCE", 0.01)
     connection = Connection(*encrypted)
     far = RemoteEncoder(ns.load_model("compact"), connection)
+    takes_longer = np.kron(disc_image[0], np.ones((8, 8), np.uint8))
     with pytest.raises(ClusterTrouble, match="empty its address in the preferences"):
-        far.encode(disc_image[0])
+        far.encode(takes_longer)
     connection.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import napari_seem as ns
+from napari_seem.pixel_classes import files
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,15 @@ def test_damaged_files_are_refused_by_name(fitted, tmp_path, harm, rng):
 
         save_file({"weights": np.zeros(3, np.float32)}, path)
     with pytest.raises(ns.InvalidLabels, match=r"lesson\.safetensors"):
+        ns.PixelClassifier.load(path, None)
+
+
+def test_a_file_with_former_filters_is_refused_with_what_to_do(fitted, tmp_path, monkeypatch):
+    path = tmp_path / "old.safetensors"
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "FORMAT", files.FORMER)
+        fitted.save(path)
+    with pytest.raises(ns.InvalidLabels, match=r"old\.safetensors.*paint the strokes again"):
         ns.PixelClassifier.load(path, None)
 
 

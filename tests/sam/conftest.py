@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ pytest.importorskip("transformers", reason="needs the extra 'sam'")
 
 from tiny_sams import FIRST, SECOND, written
 
+from napari_seem.models.base import Embedding
 from napari_seem.models.sam import network, sizes
 from napari_seem.models.sam.model import SamModel
 
@@ -30,6 +33,10 @@ def tiny(request: pytest.FixtureRequest) -> sizes.SamSizes | sizes.Sam2Sizes:
 @pytest.fixture
 def model(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
     """A model with random weights that are the same in every run."""
+    return _built(tiny)
+
+
+def _built(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
     torch.manual_seed(3)
     built = network.build(tiny).eval().requires_grad_(False)
     frequencies = built.prompt_encoder.shared_embedding.positional_embedding
@@ -40,7 +47,22 @@ def model(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
 @pytest.fixture
 def image() -> np.ndarray:
     """A picture (150, 220, 3) that is no square."""
+    return _picture()
+
+
+def _picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 255, (150, 220, 3), dtype=np.uint8)
+
+
+@cache
+def _encoded(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
+    return _built(tiny).encode(_picture())
+
+
+@pytest.fixture
+def embedding(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
+    """The picture `image` as `model` encodes it, once for all tests that do not test that."""
+    return _encoded(tiny)
 
 
 @pytest.fixture

@@ -30,6 +30,10 @@ def _saved(content: object, path: Path) -> Path:
     return path
 
 
+def _under(prefix: str, state: State) -> State:
+    return {f"{prefix}{key}": tensor for key, tensor in state.items()}
+
+
 def test_a_download_is_checked_converted_once_and_asked(
     model: SamModel, checkpoint: State, image: np.ndarray, site: Site, tmp_path: Path
 ) -> None:
@@ -57,28 +61,42 @@ def test_a_file_of_ones_own_is_taken_as_its_trainer_wrote_it(
     model: SamModel, checkpoint: State, tmp_path: Path
 ) -> None:
     """The state dict may stand among other things, with a prefix before its keys."""
-    inside = {f"sam.{key}": tensor for key, tensor in checkpoint.items()}
-    path = _saved({"epoch": 3, "model_state": inside}, tmp_path / "own.pt")
+    kept = {"epoch": 3, "model_state": _under("module.sam.", checkpoint)}
+    path = _saved(kept, tmp_path / "own.pt")
     loaded = ns.load_model("sam-vit-b", "cpu", path)
     assert loaded.identity.split("-")[-1] == model.identity.split("-")[-1]
 
 
 def test_files_that_can_not_be_used_say_why(checkpoint: State, tmp_path: Path) -> None:
-    """Truncated, of another family, with further heads, and with code in them."""
+    """Truncated, of another family, changed inside, and with code in them."""
     whole = _saved(checkpoint, tmp_path / "whole.pt").read_bytes()
     (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
-    further = checkpoint | {"own_head.weight": torch.zeros(3)}
+    trunk = "image_encoder.trunk" if "maskmem_tpos_enc" in checkpoint else "image_encoder"
+    changed = checkpoint | {f"{trunk}.blocks.0.own.weight": torch.zeros(3)}
     lacking = {key: t for key, t in checkpoint.items() if "iou_prediction_head" not in key}
     cases = {
         tmp_path / "cut.pt": "truncated or damaged",
-        _saved(further, tmp_path / "further.pt"): "1 weights more than the network",
-        _saved(lacking, tmp_path / "lacking.pt"): "lacks key mask_decoder.iou_prediction_head",
-        _saved({"code": Path("x")}, tmp_path / "code.pt"): "unpickling anything else",
-        _saved({"a.weight": torch.zeros(2)}, tmp_path / "other.pt"): "no SAM",
+        _saved(changed, tmp_path / "changed.pt"): rf"inside its parts \({trunk}\.blocks\.0\.own",
+        _saved(lacking, tmp_path / "lacking.pt"): r"lacks key mask_decoder\.iou_prediction_head",
+        _saved({"code": Path("x")}, tmp_path / "code.pt"): r"foreign code.*model\.state_dict",
+        _saved({"backbone.stem.weight": torch.zeros(2)}, tmp_path / "other.pt"): "no SAM",
+        _saved([torch.zeros(2)], tmp_path / "list.pt"): "holds no tensors by name",
     }
     for path, why in cases.items():
-        with pytest.raises(WeightsError, match=why):
+        with pytest.raises(WeightsError, match=why) as caught:
             ns.load_model("sam-vit-b", "cpu", path)
+        assert path.name in str(caught.value)
+
+
+def test_parts_of_ones_own_beside_the_network_are_left_out_by_name(
+    model: SamModel, checkpoint: State, tmp_path: Path
+) -> None:
+    """A fine-tune with heads beside SAM answers as SAM does, and its reader is told."""
+    heads = {"classifier.weight": torch.zeros(3), "decoder.out.bias": torch.ones(2)}
+    path = _saved({"state_dict": _under("model.", checkpoint) | heads}, tmp_path / "further.pt")
+    with pytest.warns(UserWarning, match=r"further\.pt: 2 .* left out: classifier, decoder"):
+        loaded = ns.load_model("sam-vit-b", "cpu", path)
+    assert loaded.identity.split("-")[-1] == model.identity.split("-")[-1]
 
 
 def test_a_download_with_another_digest_is_deleted(site: Site) -> None:
@@ -91,9 +109,9 @@ def test_a_download_with_another_digest_is_deleted(site: Site) -> None:
 
 
 def test_an_answer_that_is_a_page_is_no_checkpoint(site: Site) -> None:
-    """A proxy that answers with HTML is told from weights when they are read."""
+    """A proxy that answers with HTML is told from weights, also where nobody knows their digest."""
     site.body = b"<!DOCTYPE html><html><body>Please sign in</body></html>"
     weights = replace(registry.model_spec("sam2.1-tiny").weights, url=site.url)
-    registry.weight_files.fetch(weights)
-    with pytest.raises(WeightsError, match=r"sam2\.1_hiera_tiny\.pt"):
-        registry.build_model(replace(registry.model_spec("sam2.1-tiny"), weights=weights), "cpu")
+    with pytest.raises(WeightsError, match="web page instead of the file"):
+        registry.weight_files.fetch(weights)
+    assert weights.located() is None

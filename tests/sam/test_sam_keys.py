@@ -41,17 +41,41 @@ def test_every_key_of_both_sides_is_used_once(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("key", "named"),
     [
-        ({"mask_decoder.hf_token.weight": (1, 256)}, "HQ-SAM"),
-        ({"detector.backbone.vision_backbone.trunk.pos_embed": (1, 577, 1024)}, "SAM 3"),
-        ({"image_encoder.layers.0.blocks.0.conv1.c.weight": (64, 1, 3, 3)}, "MobileSAM"),
+        ("mask_decoder.hf_token.weight", "HQ-SAM"),
+        ("sam_mask_decoder.hf_mlp.layers.0.weight", "HQ-SAM"),
+        ("detector.backbone.vision_backbone.trunk.pos_embed", "SAM 3"),
+        ("tracker_model.mask_decoder.iou_token.weight", "SAM 3"),
+        ("backbone.vision_backbone.trunk.pos_embed", "SAM 3"),
+        ("image_encoder.layers.0.blocks.0.conv1.c.weight", "MobileSAM"),
+        ("image_encoder.patch_embed.seq.0.c.weight", "MobileSAM"),
+        ("image_encoder.backbone.input_stem.op_list.0.conv.weight", "EfficientViT-SAM"),
+        ("prompt_encoder.bbox_top_left_embeddings.weight", "EfficientSAM"),
     ],
 )
-def test_other_families_are_named(change: dict[str, tuple[int, ...]], named: str) -> None:
-    """Relatives with other networks are refused by their name."""
-    with pytest.raises(WeightsError, match=f"holds the weights of {named}"):
-        sizes_of(_shapes("sam-vit-b") | change, HERE)
+def test_other_families_are_named(key: str, named: str) -> None:
+    """Relatives with other networks are refused by their name, whatever else they hold."""
+    for shapes in (_shapes("sam-vit-b") | {key: (1, 256)}, {key: (1, 256)}):
+        with pytest.raises(WeightsError, match=f"holds the weights of {named}.*choose a SAM ViT-B"):
+            sizes_of(shapes, HERE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "w_a_000",
+        "image_encoder.blocks.0.attn.qkv.linear_a_q.weight",
+        "image_encoder.blocks.0.attn.qkv.w_b_linear_v.weight",
+        "image_encoder.blocks.0.attn.qkv.lora_A.default.weight",
+        "image_encoder.blocks.0.Adapter.D_fc1.weight",
+    ],
+)
+def test_adapters_are_refused_alone_and_beside_a_network(key: str) -> None:
+    """Low-rank adapters change the answers, so that a file with them is not taken without them."""
+    for shapes in (_shapes("sam-vit-b") | {key: (4, 768)}, {key: (4, 768)}):
+        with pytest.raises(WeightsError, match=r"adapters such as LoRA .*merge them"):
+            sizes_of(shapes, HERE)
 
 
 def test_sam_2_0_and_what_is_no_sam_are_refused() -> None:

@@ -38,7 +38,7 @@ def asked(tmp_path, monkeypatch):
     export(CompactNetwork(little_network()).eval(), WORDS, weights)
     return [
         "finetune", str(tmp_path / "data" / "dev-eval"), "--only", "made/discs", "--images", "2",
-        "20", "--minutes", "0.02", "--max-clicks", "2", "--threads", "0", "--weights",
+        "20", "--minutes", "0.002", "--max-clicks", "2", "--threads", "1", "--weights",
         str(weights), "--json", str(tmp_path / "data.json"), "--markdown",
         str(tmp_path / "page.md"),
     ]  # fmt: skip

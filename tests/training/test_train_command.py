@@ -61,7 +61,7 @@ def begin(tmp_path):
 
 
 def train(folder, begin, out, *more: str) -> int:
-    asked = ["train", str(folder), "-o", str(out), "--from", str(begin), "--minutes", "0.05"]
+    asked = ["train", str(folder), "-o", str(out), "--from", str(begin), "--minutes", "0.002"]
     return main([*asked, *more])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import partial
 
@@ -10,6 +11,7 @@ import pytest
 from canvas import Mouse, lay_out
 from discs import DiscModel, HeldModel, disc_image
 from everything_scene import scene
+from napari.components import ViewerModel
 from qtpy.compat import isalive
 
 from napari_seem.commands.models import ModelCache
@@ -27,15 +29,45 @@ def model() -> HeldModel:
 
 
 @pytest.fixture
-def docked(make_napari_viewer, model, qtbot):
+def open_viewer(request):
+    """`open_viewer()` gives a viewer that has a window only where the test needs one.
+
+    A window costs more than most tests. It slices in threads where napari does, so that all tests
+    have one then.
+    """
+    windowed = request.node.get_closest_marker("window") or os.environ.get("NAPARI_ASYNC") == "1"
+    return request.getfixturevalue("make_napari_viewer") if windowed else ViewerModel
+
+
+@pytest.fixture
+def put_in():
+    """`put_in(viewer, dock, name)` adds a dock to the viewer's window, if it has one."""
+
+    alone = []
+
+    def add(viewer, dock, name: str) -> None:
+        if hasattr(viewer, "window"):
+            viewer.window.add_dock_widget(dock, name=name)
+        else:
+            alone.append(dock)
+
+    yield add
+    for dock in alone:  # after what opened it has waited for it
+        if isalive(dock):
+            dock.close()
+            dock.deleteLater()
+
+
+@pytest.fixture
+def docked(open_viewer, put_in, model, qtbot):
     """Open the dock on an image: `docked(data, **layer options)` gives the dock."""
     docks = []
 
     def open_on(data: np.ndarray, **options) -> AnnotateWidget:
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         viewer.add_image(data, name="discs", **options)
         dock = AnnotateWidget(viewer, loader=lambda name: model)
-        viewer.window.add_dock_widget(dock, name="Annotate")
+        put_in(viewer, dock, "Annotate")
         docks.append(dock)
         return dock
 
@@ -90,12 +122,13 @@ def model_cache():
 
 
 @pytest.fixture
-def open_stack(make_napari_viewer, model_cache, qtbot):
+def open_stack(request, open_viewer, put_in, model_cache, qtbot):
     """Open the Stack dock: `open_stack(volume, seeds, show, **image options)` gives the dock."""
     docks = []
 
     def open_on(volume, seeds, show=False, **options):
-        viewer = make_napari_viewer(show=show)
+        make = request.getfixturevalue("make_napari_viewer") if show else open_viewer
+        viewer = make(show=True) if show else make()
         image = viewer.add_image(volume, name="body", **options)
         labels = np.zeros(volume.shape, np.uint16)
         for k, plane in seeds.items():
@@ -104,7 +137,7 @@ def open_stack(make_napari_viewer, model_cache, qtbot):
             labels, name="organ", scale=image.scale, translate=image.translate, units=image.units
         )
         dock = StackWidget(viewer, model_cache)
-        viewer.window.add_dock_widget(dock, name="Stack")
+        put_in(viewer, dock, "Stack")
         docks.append(dock)
         if show:
             qtbot.wait(50)
@@ -120,15 +153,15 @@ def open_stack(make_napari_viewer, model_cache, qtbot):
 
 
 @pytest.fixture
-def open_everything(make_napari_viewer, qtbot):
+def open_everything(open_viewer, put_in, qtbot):
     """Open the Everything dock on an image: `open_everything(data, **layer options)`."""
     docks = []
 
     def open_on(data, **options):
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         viewer.add_image(data, name="discs", **options)
         dock = EverythingWidget(viewer, ModelCache(lambda _: DiscModel(), EmbeddingCache(1 << 24)))
-        viewer.window.add_dock_widget(dock, name="Everything")
+        put_in(viewer, dock, "Everything")
         docks.append(dock)
         return dock
 
@@ -194,19 +227,19 @@ def volume(discs):
 
 
 @pytest.fixture
-def find_on(make_napari_viewer, slow, qtbot):
+def find_on(open_viewer, put_in, slow, qtbot):
     """Open the Find dock: `find_on(data, **layer options)` gives it."""
     docks = []
 
     def open_on(data=None, **options) -> FindWidget:
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         if data is not None:
             viewer.add_image(data, name="discs", **options)
             viewer.dims.set_point(0, 0)
         model_cache = ModelCache(lambda name: slow, EmbeddingCache(1 << 28))
         model_cache.gate.rest = 0
         dock = FindWidget(viewer, model_cache)
-        viewer.window.add_dock_widget(dock, name="Find")
+        put_in(viewer, dock, "Find")
         docks.append(dock)
         return dock
 
@@ -235,18 +268,18 @@ def wait_for_find(qtbot, dock: FindWidget) -> None:
 
 
 @pytest.fixture
-def pixels_on(make_napari_viewer, qtbot):
+def pixels_on(open_viewer, put_in, qtbot):
     """Open the Pixel classes dock: `pixels_on(data, **layer options)` gives it; plain filters."""
     docks = []
 
     def open_on(data, name="bars", **options) -> PixelClassesWidget:
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         viewer.add_image(data, name=name, **options)
         if data.ndim > 2:
             viewer.dims.set_point(0, viewer.layers[name].data_to_world((0, 0, 0))[0])
         models = ModelCache(lambda _: DiscModel(), EmbeddingCache(1 << 24))
         dock = PixelClassesWidget(viewer, models)
-        viewer.window.add_dock_widget(dock, name="Pixel classes")
+        put_in(viewer, dock, "Pixel classes")
         docks.append(dock)
         return dock
 

@@ -72,6 +72,7 @@ def test_commits_belong_to_the_active_class_until_another_is_chosen(dock, commit
     assert shown(dock) == (["nucleus", "cell", "no class"], "nucleus")
 
 
+@pytest.mark.window
 def test_the_key_steps_from_the_class_used_last_to_those_before(dock, commit):
     window = dock.viewer.window._qt_window
     dock.panel.overwrite.setChecked(True)
@@ -225,6 +226,7 @@ def test_the_class_of_a_commit_is_replayable(dock, commit):
     assert (line["concept"], line["colour"]) == ("cell", "#e69f00")
 
 
+@pytest.mark.window
 def test_save_asks_once_and_then_saves_to_that_file(dock, commit, monkeypatch, tmp_path, qtbot):
     asked = []
 

@@ -32,6 +32,7 @@ def test_the_dock_can_do_what_keys_are_for(dock):
     assert set(dock.slots) == {action.method for action in ACTIONS}
 
 
+@pytest.mark.window
 def test_napari_s_close_button_unbinds_keys_and_hides_what_is_ours(dock, discs, settle):
     viewer = dock.viewer
     click(dock, discs[1])
@@ -46,6 +47,7 @@ def test_napari_s_close_button_unbinds_keys_and_hides_what_is_ours(dock, discs, 
     assert [layer.name for layer in viewer.layers if layer.visible] == ["discs", "discs labels"]
 
 
+@pytest.mark.window
 def test_a_dock_opened_again_uses_the_same_layers_and_prompts(dock, discs, model, settle):
     viewer = dock.viewer
     click(dock, discs[1])
@@ -64,6 +66,7 @@ def test_a_dock_opened_again_uses_the_same_layers_and_prompts(dock, discs, model
     again.release()
 
 
+@pytest.mark.window
 def test_closing_the_viewer_while_computing_raises_nothing(dock, discs, model, qtbot):
     model.go.clear()
     click(dock, discs[1])
@@ -184,6 +187,7 @@ def test_keys_follow_the_preferences_at_once(plugin_settings, npe2pm, request):
     assert "several meanings" in dock.panel.message.text()
 
 
+@pytest.mark.window
 def test_a_key_works_from_the_canvas(dock, discs, settle):
     click(dock, discs[1])
     settle(dock)

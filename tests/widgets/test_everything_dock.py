@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from everything_scene import LEFT, NOTHING, RIGHT, SPECK, drag, labels_of, scene
 from qtpy.QtCore import Qt
 
@@ -154,6 +155,7 @@ def test_removing_the_image_forgets_what_was_found(everything):
     assert everything.accept() == []
 
 
+@pytest.mark.window
 def test_a_dock_opened_again_uses_the_same_preview(everything, find):
     viewer, model_cache = everything.viewer, everything.review._model_cache
     before = list(viewer.layers)

@@ -96,6 +96,7 @@ def test_a_long_search_can_be_stopped(open_everything, qtbot, far_apart):
     assert dock.panel.look.isEnabled()
 
 
+@pytest.mark.window
 def test_napari_s_close_button_ends_a_search(open_everything, qtbot, far_apart):
     dock = open_everything(far_apart)
     dock.panel.whole.setChecked(True)

@@ -43,9 +43,9 @@ def model_cache():
 
 
 @pytest.fixture
-def dock(make_napari_viewer, model_cache, qtbot):
+def dock(open_viewer, put_in, model_cache, qtbot):
     """The dock on a stack of six scenes, two of which are labelled."""
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     scenes = [scene(seed) for seed in range(6)]
     viewer.add_image(np.stack([image for image, _ in scenes]), name="stack")
     labels = np.zeros((6, 96, 96), np.uint8)
@@ -54,7 +54,7 @@ def dock(make_napari_viewer, model_cache, qtbot):
     viewer.add_labels(labels, name="classes")
     dock = ExamplesWidget(viewer, model_cache)
     dock.scenes = scenes
-    viewer.window.add_dock_widget(dock, name="Examples")
+    put_in(viewer, dock, "Examples")
     yield dock
     if isalive(dock):
         dock.labeller.steps.stop()

@@ -79,12 +79,12 @@ def better(monkeypatch):
 
 
 @pytest.fixture
-def dock(make_napari_viewer, qtbot):
+def dock(open_viewer, put_in, qtbot):
     """The Models dock, unfolded, on a stack of which two of three planes are labelled."""
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     add_stack(viewer)
     dock = ModelsWidget(viewer, specs=())
-    viewer.window.add_dock_widget(dock, name="Models")
+    put_in(viewer, dock, "Models")
     unfold(dock, qtbot)
     dock.tune.panel.name.setText("my-discs")
     yield dock
@@ -165,8 +165,8 @@ def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtb
     assert ("Not better" in text) == (dock.tune.found is None) == dock.tune.panel.use.isHidden()
 
 
-def test_pixels_and_labels_of_other_dtypes_teach(make_napari_viewer, qtbot, better):
-    viewer = make_napari_viewer()
+def test_pixels_and_labels_of_other_dtypes_teach(open_viewer, qtbot, better):
+    viewer = open_viewer()
     add_stack(viewer, np.uint16, np.int64)
     add_stack(viewer, np.float32, np.uint8)
     dock = ModelsWidget(viewer, specs=())
@@ -338,8 +338,8 @@ def test_what_can_not_be_learned_from_is_said(dock, qtbot):
         assert not dock.tune.panel.start.isHidden()
 
 
-def test_a_folder_of_labelled_images_teaches(make_napari_viewer, qtbot, tmp_path, better):
-    dock = ModelsWidget(make_napari_viewer(), specs=())
+def test_a_folder_of_labelled_images_teaches(open_viewer, qtbot, tmp_path, better):
+    dock = ModelsWidget(open_viewer(), specs=())
     unfold(dock, qtbot)
     dock.tune.add_folder(tmp_path)
     assert "no image" in said(dock).lower()

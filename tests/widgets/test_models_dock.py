@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QGuiApplication
 from website import DIGEST, PAYLOAD, Site
 
@@ -57,7 +59,7 @@ def spec(site: Site):
 
 
 @pytest.fixture
-def dock(make_napari_viewer, spec, qtbot):
+def dock(open_viewer, put_in, spec, qtbot):
     held = threading.Event()
     held.set()
 
@@ -68,18 +70,18 @@ def dock(make_napari_viewer, spec, qtbot):
 
         return weights.fetch(spec.weights, progress=slow, cancel=cancel)
 
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     dock = ModelsWidget(viewer, specs=(MODELS["compact"], spec), fetch=fetch)
     dock.held = held
-    viewer.window.add_dock_widget(dock, name="Models")
+    put_in(viewer, dock, "Models")
     yield dock
     held.set()
     dock.transfer.cancel()
     qtbot.waitUntil(lambda: not dock.transfer.running, timeout=10_000)
 
 
-def test_every_model_tells_prompts_size_licence_and_place(make_napari_viewer, home):
-    dock = ModelsWidget(make_napari_viewer())
+def test_every_model_tells_prompts_size_licence_and_place(open_viewer, home):
+    dock = ModelsWidget(open_viewer())
     assert set(dock.cards) == set(MODELS)
     for name, card in dock.cards.items():
         assert MODELS[name].licence in card.weights.text()
@@ -96,6 +98,73 @@ def test_every_model_tells_prompts_size_licence_and_place(make_napari_viewer, ho
     seem.copy_path.click()
     assert QGuiApplication.clipboard().text() == str(home / "seem_focall_v1.pt")
     assert not seem.download.isHidden()
+
+
+def test_a_second_file_comes_along_and_can_be_had_later(make_napari_viewer, home):
+    """micro-sam's decoder: named with its size, downloaded with the model, or after it."""
+    spec = MODELS["micro-sam-vit-b-lm"]
+    dock = ModelsWidget(make_napari_viewer(), specs=(MODELS["compact"], MODELS["sam-vit-b"], spec))
+    card = dock.cards[spec.name]
+    assert "With its decoder for Everything, 39 MB more" in card.weights.text()
+    assert "decoder" not in dock.cards["sam-vit-b"].weights.text()
+    spec.weights.path.parent.mkdir(parents=True)
+    spec.weights.path.write_bytes(b"weights")
+    card.refresh()
+    assert card.download.text() == "Download its decoder"
+    assert not card.download.isHidden()
+    shown = card.weights.text().replace("\N{ZERO WIDTH SPACE}", "")
+    assert f"not here yet: 39 MB; put <a style='color: #8ab4f8' href='{spec.decoder.url}'>" in shown
+    assert str(spec.decoder.path) in shown
+    spec.decoder.path.write_bytes(b"weights")
+    card.refresh()
+    assert card.download.isHidden()
+    assert card.weights.text().endswith("With its decoder for Everything.")
+
+
+def test_a_model_tells_size_licence_and_whose_figures_before_a_download(make_napari_viewer):
+    viewer = make_napari_viewer()
+    card = ModelsWidget(viewer).cards["micro-sam-vit-b-lm"]
+    facts = card.facts.text()
+    assert "94 M parameters, 375 MB to download" in facts
+    assert "As published: mean SA on LIVECell .402" in facts
+    assert "(Archit et al.)" in facts
+    assert "lassos, scribbles, masks" in facts
+    assert "Licence CC-BY-4.0" in card.weights.text()
+    assert "CC-BY-4.0" in card.download.toolTip()
+    box = AnnotateWidget(viewer).panel.model
+    tip = box.itemData(box.findText("sam2.1-tiny"), Qt.ItemDataRole.ToolTipRole)
+    assert "39 M parameters" in tip
+    assert "Licence Apache-2.0; not downloaded yet" in tip
+
+
+@pytest.mark.parametrize("trouble", ["page", "full", "folder"])
+def test_trouble_of_a_download_is_told_and_the_dock_stays_usable(
+    trouble, dock, spec, site, qtbot, home, monkeypatch
+):
+    card = dock.cards[spec.name]
+    usage = shutil.disk_usage(home.parent)
+    if trouble == "page":
+        site.content_type = "text/html"
+    elif trouble == "full":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    else:
+        home.write_text("no folder")
+    told = {"page": "web page instead", "full": "free some disk", "folder": "NAPARI_SEEM_HOME"}
+    with caught() as messages:
+        card.download.click()
+        row = next(r for r in dock.findChildren(ProgressRow) if not r.isHidden())
+        qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert any(told[trouble] in message for message in messages)
+    assert not any("Traceback" in message for message in messages)
+    assert row.isHidden()
+    assert not card.download.isHidden()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    site.content_type = ""
+    if trouble == "folder":
+        home.unlink()
+    card.download.click()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert (home / "far.safetensors").read_bytes() == PAYLOAD
 
 
 def test_a_download_can_be_stopped_and_goes_on(dock, spec, site, qtbot, home):
@@ -156,8 +225,8 @@ def test_a_chosen_file_is_found_from_then_on(monkeypatch, tmp_path):
     assert MODELS["seem-focal-t"].weights.located() is None
 
 
-def test_docks_of_one_viewer_share_models_and_memory(make_napari_viewer, disc_model):
-    viewer = make_napari_viewer()
+def test_docks_of_one_viewer_share_models_and_memory(open_viewer, disc_model):
+    viewer = open_viewer()
     viewer.add_image(np.zeros((64, 64), np.float32))
     annotate = AnnotateWidget(viewer)
     dock = ModelsWidget(viewer)
@@ -166,12 +235,12 @@ def test_docks_of_one_viewer_share_models_and_memory(make_napari_viewer, disc_mo
 
 
 def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
-    make_napari_viewer, disc_model, disc_image, monkeypatch
+    open_viewer, disc_model, disc_image, monkeypatch
 ):
     monkeypatch.setattr("napari_seem.widgets.models.dock.plugin_page", lambda: None)
     loaded = []
     model_cache = ModelCache(lambda name: loaded.append(name) or disc_model, EmbeddingCache())
-    dock = ModelsWidget(make_napari_viewer(), model_cache)
+    dock = ModelsWidget(open_viewer(), model_cache)
     known = KnownPlane(source_of_array(disc_image[0]))
 
     def resolve():
@@ -192,11 +261,11 @@ def test_clearing_the_memory_and_changing_the_device_forget_what_was_encoded(
 
 
 def test_the_disk_use_is_shown_and_can_be_cleared(
-    make_napari_viewer, disc_model, disc_image, tmp_path, qtbot
+    open_viewer, disc_model, disc_image, tmp_path, qtbot
 ):
     store = EmbeddingStore(tmp_path / "kept", 3 * MEGABYTE)
     model_cache = ModelCache(lambda name: disc_model, EmbeddingCache(store=store))
-    dock = ModelsWidget(make_napari_viewer(), model_cache)
+    dock = ModelsWidget(open_viewer(), model_cache)
     model_cache.open("compact", KnownPlane(source_of_array(disc_image[0])))
     store.flush()
     dock.disk.refresh()
@@ -210,11 +279,11 @@ def test_the_disk_use_is_shown_and_can_be_cleared(
     assert store.usage() == (0, 0)
 
 
-def test_that_nothing_is_kept_on_disk_is_told_with_its_reason(make_napari_viewer, monkeypatch):
-    dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
+def test_that_nothing_is_kept_on_disk_is_told_with_its_reason(open_viewer, monkeypatch):
+    dock = ModelsWidget(open_viewer(), ModelCache(None, EmbeddingCache()))
     assert "napari-seem[zarr]" in dock.disk.text.text()
     assert not dock.disk.clear.isEnabled()
 
     monkeypatch.setattr(disk_row, "read_preferences", lambda: Preferences(keep_on_disk=False))
-    dock = ModelsWidget(make_napari_viewer(), ModelCache(None, EmbeddingCache()))
+    dock = ModelsWidget(open_viewer(), ModelCache(None, EmbeddingCache()))
     assert "switched off" in dock.disk.text.text()

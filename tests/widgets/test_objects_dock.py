@@ -22,12 +22,12 @@ CELL = ObjectRecord("cell", 0.8, "compact", 2)
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(open_viewer):
+    return open_viewer()
 
 
 @pytest.fixture
-def objects(viewer):
+def objects(viewer, put_in):
     """Open the dock: `objects(labels, names)` gives it with a layer whose ids have these names."""
     docks = []
 
@@ -38,7 +38,7 @@ def objects(viewer):
                 records = {i: ObjectRecord(name, 0.8, "disc", 1) for i, name in names.items()}
                 set_table(layer, ObjectTable(records))
         dock = ObjectsWidget(viewer)
-        viewer.window.add_dock_widget(dock, name="Objects")
+        put_in(viewer, dock, "Objects")
         docks.append(dock)
         return dock
 
@@ -170,6 +170,7 @@ def test_strokes_and_steps_of_the_dock_are_taken_back_in_the_order_they_were_mad
     qtbot.waitUntil(lambda: ("nucleus", "2") in listed(dock))
 
 
+@pytest.mark.window
 def test_ctrl_z_works_in_the_dock_too(dock, viewer, qtbot):
     viewer.window._qt_window.show()
     dock.activateWindow()
@@ -350,6 +351,7 @@ def test_another_layer_is_taken_up_while_one_is_counted(objects, viewer, large, 
     assert {i: f.area for i, f in dock.work.found.items()} == {3: 32, 6: 200}
 
 
+@pytest.mark.window
 def test_the_dock_lets_go_of_layer_and_viewer(dock, viewer):
     layer = dock.layer
     dock.panel.only.setChecked(True)

@@ -20,6 +20,8 @@ from napari_seem.viewer.timeline import timeline_of
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
+pytestmark = pytest.mark.window
+
 LEFT, RIGHT = (32.0, 20.0), (32.0, 58.0)
 
 

@@ -193,6 +193,7 @@ def test_a_choice_stays_with_its_plane(docked, discs, settle, areas):
     assert (chosen(dock), pixels(dock)) == (1, areas[1])
 
 
+@pytest.mark.window
 def test_a_choice_is_left_to_the_next_dock_with_its_prompts(
     clicked, make_napari_viewer, settle, areas, model
 ):

@@ -39,8 +39,8 @@ def mine(home, tmp_path) -> bytes:
 
 
 @pytest.fixture
-def dock(home, make_napari_viewer):
-    dock = ModelsWidget(make_napari_viewer(), specs=())
+def dock(home, open_viewer):
+    dock = ModelsWidget(open_viewer(), specs=())
     yield dock
     dock.release()
 

@@ -30,8 +30,8 @@ def stacked(pixels_on, classified):
     return dock
 
 
-def test_nothing_is_there_to_be_classified(make_napari_viewer):
-    dock = PixelClassesWidget(make_napari_viewer())
+def test_nothing_is_there_to_be_classified(open_viewer):
+    dock = PixelClassesWidget(open_viewer())
     for action in (dock.paint, dock.classify, dock.write, dock.write_objects, dock.save_lesson,
                    dock.go_to_unsure):  # fmt: skip
         dock.panel.message.say("")

@@ -38,6 +38,7 @@ def movies_of(window) -> list[QMovie]:
     return [movie for movie in found if movie is not None]
 
 
+@pytest.mark.window
 def test_nothing_moves_by_itself_while_planes_are_searched(find_on, slow, volume, found, qtbot):
     dock = find_on(volume)
     window = dock.viewer.window._qt_window

@@ -35,12 +35,12 @@ def body():
 
 
 @pytest.fixture
-def opened(make_napari_viewer, model_cache, body, qtbot):
+def opened(open_viewer, model_cache, body, qtbot):
     """A dock on the body with some planes labelled: `opened(StackWidget, (1, 6))`."""
     docks = []
 
     def open_on(dock_class, planes):
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         viewer.add_image(body[0], name="body")
         labels = np.zeros(body[1].shape, np.uint16)
         for k in planes:
@@ -143,10 +143,10 @@ def test_labelling_by_example_is_redone(opened, settle, again, body):
     assert kinds(organ).count("learn") == 1
 
 
-def test_everything_at_once_is_redone_but_for_what_was_merged(make_napari_viewer, qtbot, again):
+def test_everything_at_once_is_redone_but_for_what_was_merged(open_viewer, qtbot, again):
     image, truth = disc_image()
     model = DiscModel()
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     viewer.add_image(image, name="discs")
     dock = EverythingWidget(viewer, ModelCache(lambda name: model, EmbeddingCache(1 << 20)))
     review = dock.review

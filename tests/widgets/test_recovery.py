@@ -45,14 +45,14 @@ def crash(tmp_path, monkeypatch, qtbot):
 
 
 @pytest.fixture
-def offered(make_napari_viewer, model, qtbot):
+def offered(open_viewer, put_in, model, qtbot):
     """The next start: a viewer with the dock, and the window that offers what was not saved."""
     docks = []
 
     def start():
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         dock = AnnotateWidget(viewer, loader=lambda name: model)
-        viewer.window.add_dock_widget(dock, name="Annotate")
+        put_in(viewer, dock, "Annotate")
         docks.append(dock)
         watch_of(viewer).look_for_lost(None)
         offer = watch_of(viewer).offer
@@ -179,6 +179,7 @@ def test_commits_that_waited_come_back_and_are_written(
     assert table_of(labels)[2].name == "late"
 
 
+@pytest.mark.window
 def test_commits_that_wait_when_the_dock_closes_are_written_when_it_is_opened_again(
     dock, discs, model, settle, qtbot
 ):

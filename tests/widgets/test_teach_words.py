@@ -21,18 +21,18 @@ def compact():
 
 
 @pytest.fixture
-def open_dock(make_napari_viewer, compact, qtbot):
+def open_dock(open_viewer, put_in, compact, qtbot):
     """Open the dock on two planes of striped and flat discs, the first one labelled."""
     docks = []
 
     def opened() -> AnnotateWidget:
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         viewer.add_image(np.stack([picture(0)[0], picture(1)[0]]), name="discs")
         marks = np.zeros((2, 192, 192), np.int32)
         marks[0] = picture(0)[1]
         labels = viewer.add_labels(marks, name="marked")
         dock = AnnotateWidget(viewer, loader=lambda name: compact)
-        viewer.window.add_dock_widget(dock, name="Annotate")
+        put_in(viewer, dock, "Annotate")
         viewer.dims.set_point(0, 0)
         dock.annotator.choose_labels(labels)
         docks.append(dock)

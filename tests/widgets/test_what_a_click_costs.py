@@ -15,6 +15,8 @@ from benchmarks.jobs.mouse import LEFT, MOVE, NONE, PRESS, RELEASE, send
 from napari_seem.widgets.annotate import turns
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
+pytestmark = pytest.mark.window
+
 FIRST, SECOND, THIRD = (32, 20), (34, 22), (30, 22)
 LONG = 20_000
 """Milliseconds that no test takes."""

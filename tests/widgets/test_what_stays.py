@@ -107,6 +107,7 @@ def test_a_row_that_is_left_out_or_said_anew(dock, settle):
     assert rows["note"].to_dict() == {0: "", 1: "a", 2: "b"}
 
 
+@pytest.mark.window
 def test_a_key_of_a_dock_does_not_search_a_list_as_well(dock, settle, qtbot):
     viewer = dock.viewer
     viewer.window.show()

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
+from ..io.disk import file_key
 from ..io.formats import ending, stem_of
 from ..io.images import image_files, labels_beside, labels_name
 from .options import KINDS, Kind, plain_options
@@ -141,9 +142,9 @@ def plan(
         more = {"seeds": str(_seeds(seeds, source))} if kind == "propagate" else {}
         tasks.append(Task(kind, source, target, {**plain, **more}))
     if kind != "embed":
-        by_target: dict[Path, Path] = {}
+        by_target: dict[str, Path] = {}
         for task in tasks:
-            other = by_target.setdefault(task.output, task.source)
+            other = by_target.setdefault(file_key(task.output), task.source)
             if other is not task.source:
                 raise InvalidImage(
                     f"'{other}' and '{task.source}' would both be written to '{task.output}'; give "

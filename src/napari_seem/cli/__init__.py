@@ -6,6 +6,7 @@ Each command tells its options: `napari-seem segment --help`.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NapariSeemError
+from ..models.torch_import import import_torch
 from . import (
     embed,
     find,
@@ -34,10 +36,9 @@ from . import (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0 where it worked, 2 where the input was at fault."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _write_any_letter()
     if arguments[:1] == ["demo"]:
-        from ..demo import main as demo
-
-        return demo(arguments[1:])
+        return _guarded(lambda: _demo(arguments[1:]))
     if arguments[:1] == ["bench"]:
         return _guarded(lambda: _bench(arguments[1:]))
     if arguments[:1] == ["batch"]:
@@ -48,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(lambda: options.run(options))
 
 
+def _write_any_letter() -> None:
+    """Let no letter end a command: what a redirected output can't hold is written as its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _guarded(command: Any) -> int:
     """Our own errors end in one line on stderr, not in a stack trace."""
     try:
@@ -55,6 +63,14 @@ def _guarded(command: Any) -> int:
     except (NapariSeemError, OSError) as error:
         print(f"napari-seem: {error}", file=sys.stderr)
         return 2
+
+
+def _demo(arguments: list[str]) -> int:
+    if sys.platform == "win32":
+        import_torch()  # which may fail to load its libraries after Qt
+    from ..demo import main as demo
+
+    return demo(arguments)
 
 
 def _bench(arguments: Sequence[str]) -> int:

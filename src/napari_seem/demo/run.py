@@ -238,5 +238,5 @@ def _write_table(rows: list[dict[str, Any]], output: Path) -> None:
         "image includes encoding it, and the very first one loading the model."
     )
     lines = [HEADER, "|---" * 7 + "|", *map(_line, rows), "", note, ""]
-    (output / "results.md").write_text("\n".join(lines))
-    (output / "results.json").write_text(json.dumps(rows, indent=1))
+    (output / "results.md").write_text("\n".join(lines), encoding="utf-8")
+    (output / "results.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -22,5 +22,5 @@ def need(module: str) -> ModuleType:
     except ImportError as error:
         raise MissingPackage(
             f"this needs the package {package}; install it with "
-            f"pip install 'napari-seem[{EXTRA_OF[package]}]'"
+            f'pip install "napari-seem[{EXTRA_OF[package]}]"'
         ) from error

@@ -74,7 +74,7 @@ def without_place(path: Path, opened: Opened) -> Opened:
         return opened
     said = (
         f"'{beside.name}' places it on a map, which needs the package rasterio: "
-        "pip install 'napari-seem[geo]'"
+        'pip install "napari-seem[geo]"'
     )
     both = "; ".join(filter(None, (opened.about.get("warning"), said)))
     return replace(opened, about={**opened.about, "warning": both})

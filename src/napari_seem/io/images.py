@@ -81,7 +81,7 @@ def images_in(folder: str | PathLike[str]) -> list[Path]:
     folder = as_path(folder, "the folder")
     if not folder.is_dir():
         raise FileTrouble(f"there is no folder '{folder}'; check its name")
-    inside = sorted(folder.iterdir())
+    inside = sorted(one for one in folder.iterdir() if not one.name.startswith("."))
     found = [path for path in inside if _is_image_name(path)]
     if len(found) < len(inside):
         LOG.info("%s: %d other files are left out", folder, len(inside) - len(found))

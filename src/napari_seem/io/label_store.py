@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from . import ome_zarr, ome_zarr_read
+from .disk import patiently
 from .extras import need
 from .grid import Grid
 from .pending import Pending
@@ -151,9 +152,14 @@ class LabelStore:
                 f"'{self.path.name}' holds ids up to {most}, not {highest}; save the labels under "
                 "another name in a wider type"
             )
-        with writing(self.path):
-            self.array[block] = values.astype(self.array.dtype, copy=False)
+        values = values.astype(self.array.dtype, copy=False)
+
+        def put() -> None:
+            self.array[block] = values
             ome_zarr.coarsen(self.levels, block)
+
+        with writing(self.path):
+            patiently(put)
         self.highest = max(self.highest, highest)
 
     def change(self, edit: Edit, *, back: bool = False) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from .guard import reading
 
 if TYPE_CHECKING:
     from dask.array import Array
+
+Stamp = tuple[int, int, int]
+"""Number, size and time of a file, by which another one is told."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +135,8 @@ class OpenedLabels:
 class FileArray:
     """An array in a file, whose parts are copied out of it when they are asked for.
 
-    The file is mapped, and a map ends the process by a signal where the file has been cut. Before
-    each part, therefore, the file's size and time are looked at, which takes some 0.01 ms.
+    The file is mapped for each part anew: Windows replaces no file that is. A map ends the process
+    by a signal where the file has been cut, so that its size and time are looked at before.
 
     Parameters
     ----------
@@ -156,12 +160,11 @@ class FileArray:
         self.path = path
         self._stored = np.dtype(dtype), tuple(map(int, shape)), int(offset), order
         self._axes = tuple(range(len(shape))) if axes is None else tuple(axes)
-        self._stamp = _stamp(os.stat(path))
-        self._map: Any = None
+        self._stamp = stamp_of(path)
         self.dtype = self._stored[0].newbyteorder("=")
         self.shape = tuple(self._stored[1][axis] for axis in self._axes)
         self.ndim = len(self.shape)
-        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.size = prod(self.shape)
         self.nbytes = self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
@@ -181,19 +184,10 @@ class FileArray:
     def __getitem__(self, index: Any) -> AnyArray:
         """Read a part; `FileTrouble` where the file has changed since it was opened."""
         with reading(self.path, remedy="open it again"):
-            if _stamp(os.stat(self.path)) != self._stamp:
-                self._map = None
-                raise FileTrouble(f"'{self.path}' has changed while it was open; open it again")
-            mapped = self._map  # which another thread may take away
-            if mapped is None:
-                dtype, shape, offset, order = self._stored
-                mapped = np.memmap(self.path, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
-                self._map = mapped = mapped.transpose(self._axes)
-        return np.array(mapped[index], self.dtype)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the map out of what another process gets."""
-        return {**self.__dict__, "_map": None}
+            check_unchanged(self.path, self._stamp)
+            dtype, shape, offset, order = self._stored
+            mapped = np.memmap(self.path, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
+            return np.array(mapped.transpose(self._axes)[index], self.dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
         """Read everything."""
@@ -221,5 +215,13 @@ def _picked(data: ArraySource, sources: Sequence[int | None]) -> ArraySource:
     return array[tuple(None if axis is None else slice(None) for axis in sources)]
 
 
-def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
+def stamp_of(path: Path) -> Stamp:
+    """Return what of a file changes with its content; raises `OSError`."""
+    facts = os.stat(path)
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+
+def check_unchanged(path: Path, stamp: Stamp) -> None:
+    """Raise `FileTrouble` where a file is no longer as it was, and `OSError` where it is gone."""
+    if stamp_of(path) != stamp:
+        raise FileTrouble(f"'{path}' has changed while it was open; open it again")

@@ -119,7 +119,7 @@ def write_geojson(
         document["napari-seem"]["transform"] = list(grid.native["transform"])[:6]
     if grid.format == "geotiff" and grid.native["crs"] is not None:
         document["crs"] = {"type": "name", "properties": {"name": _crs_name(grid.native["crs"])}}
-    path.write_text(json.dumps(document) + "\n")
+    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
 def write_coco(
@@ -157,7 +157,7 @@ def write_coco(
         "categories": [{"id": number, "name": name} for name, number in category.items()],
         "annotations": annotations,
     }  # fmt: skip
-    path.write_text(json.dumps(document) + "\n")
+    path.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
 
 def run_lengths(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from .disk import move
 
 Block = tuple[slice, ...]
 _NAME = re.compile(r"\.pending-(\d+)-(\d+)\.npz")
@@ -48,7 +49,7 @@ class Pending:
         part = path.with_suffix(".part")
         with part.open("wb") as file:
             np.savez_compressed(file, start=[s.start for s in block], values=values)
-        os.replace(part, path)
+        move(part, path)
         self._files.append(path)
 
     def settle(self) -> None:
@@ -67,7 +68,8 @@ class Pending:
             The number of the last change that is whole; what others left is deleted.
         """
         for part in self._folder.glob(".pending-*.part"):  # nothing was changed yet
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
         named = [(_NAME.fullmatch(path.name), path) for path in self._folder.glob(".pending-*")]
         known = sorted((int(m[1]), int(m[2]), path) for m, path in named if m is not None)
         self._files = [path for *_, path in known]

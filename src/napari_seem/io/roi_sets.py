@@ -183,7 +183,7 @@ def _planes(roi: ImagejRoi, shape: Sequence[int]) -> Iterator[Plane]:
     number = roi.position or roi.z_position
     if not lead or not number:
         yield from np.ndindex(lead)
-    elif number <= np.prod(lead):
+    elif number <= prod(lead):
         yield tuple(int(i) for i in np.unravel_index(number - 1, lead))
 
 

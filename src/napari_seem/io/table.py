@@ -53,7 +53,7 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
 def write_json(path: Path, table: ObjectTable, about: Mapping[str, object]) -> None:
     """Write the provenance of labels, and their objects."""
     document = {VERSION: 1, **about, "objects": rows_of(table)}
-    path.write_text(json.dumps(document, indent=1, default=str) + "\n")
+    path.write_text(json.dumps(document, indent=1, default=str) + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> tuple[ObjectTable, dict[str, object]]:

@@ -17,7 +17,7 @@ from ..images import ArraySource
 from .extras import need
 from .grid import Grid, arranged, narrowest
 from .guard import GuardedArray, beginning, check_claim, reading
-from .opened import FileArray, Opened, lazy
+from .opened import FileArray, Opened, check_unchanged, lazy, stamp_of
 from .pictures import TURN, coloured, of_cmyk, of_lab, of_palette, turned
 from .tiff_notes import Spacing, check_whole, described
 
@@ -235,9 +235,24 @@ def _pixels(path: Path, level: Series, kept: Sequence[int]) -> ArraySource:
     need("zarr")
     import zarr
 
-    stored: Any = zarr.open_array(level.aszarr(squeeze=False), mode="r")
-    whole = lazy(GuardedArray(stored, path))
+    # a file that stays open between two parts could not be replaced on Windows
+    stored: Any = zarr.open_array(level.aszarr(squeeze=False, _openfiles=0), mode="r")
+    whole = lazy(_Chunks(stored, path))
     return whole[tuple(slice(None) if i in kept else 0 for i in range(whole.ndim))]
+
+
+class _Chunks(GuardedArray):
+    """The chunks of a TIFF, which is opened for each; `FileTrouble` where it is another by then."""
+
+    def __init__(self, array: Any, path: Path) -> None:
+        super().__init__(array, path)
+        self._stamp = stamp_of(path)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Read a part."""
+        with reading(self._path, remedy="open it again"):
+            check_unchanged(self._path, self._stamp)
+        return super().__getitem__(index)
 
 
 def _refuse_values(path: Path, one: Series) -> None:

@@ -18,24 +18,20 @@ import time
 from collections.abc import Iterator, Mapping
 from errno import EACCES, EISDIR, ENOENT
 from pathlib import Path
-from tempfile import mkdtemp
 
 from ..errors import FileTrouble
+from .disk import CLOSE_IT, is_held, move, own_folder, reason_of, remove, writing
+from .locks import LOCK, Lock
 
 LOG = logging.getLogger(__name__)
 PREFIX = ".napari-seem-"
 """Folders of unfinished files begin with this; eight random letters follow."""
-LOCK, LIST, NEW, OLD = "lock", "list", "new", "old"
-"""In such a folder: what its program locks, the files that are finished, these and former ones."""
+LIST, NEW, OLD = "list", "new", "old"
+"""In such a folder: the names of files that are finished, these, and former ones."""
 MOST_LISTED = 1 << 26
 """Bytes of the list of files at most."""
-ABANDONED = 3600.0
-"""Seconds after which a folder is given up on a disk that has no locks."""
 PATIENCE = 30.0
 """Seconds that another program is waited for."""
-REMEDY = "free some disk space, or choose another folder"
-_FAR = 1 << 40
-"""Where Windows locks a byte: it lets nobody read what is locked."""
 
 
 class Workplace:
@@ -59,8 +55,8 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         self._lock = None
         while self._lock is None:  # a sweep by another program takes a folder without a lock
-            self.path = Path(mkdtemp(prefix=PREFIX, dir=folder))
-            self._lock = _Lock.take(self.path / LOCK, make=True)
+            self.path = own_folder(folder, PREFIX)
+            self._lock = Lock.take(self.path / LOCK, make=True)
 
     def close(self) -> None:
         """Delete it and everything in it; what is listed stays for `settle`."""
@@ -106,8 +102,7 @@ def replacing(
     places: dict[Path, Workplace] = {}
     every = dict.fromkeys((*finals, *(texts or {})))
     with contextlib.ExitStack() as stack:
-        unchanged = f"an older file is unchanged. {REMEDY.capitalize()}"
-        stack.enter_context(writing(*every, remedy=unchanged))
+        stack.enter_context(writing(*every, note="an older file is unchanged"))
 
         def part_of(final: Path) -> Path:
             folder = _home(final, home)
@@ -164,7 +159,7 @@ def locked(path: Path) -> Iterator[None]:
     """
     beside, end = path.with_name(f".{path.name}.lock"), time.monotonic() + PATIENCE
     with writing(path):
-        while (lock := _Lock.take(beside, make=True)) is None:
+        while (lock := Lock.take(beside, make=True)) is None:
             if time.monotonic() > end:
                 raise FileTrouble(f"'{path}' is being changed by another program; try again later")
             time.sleep(0.01)
@@ -172,23 +167,6 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release(beside)
-
-
-@contextlib.contextmanager
-def writing(*paths: Path, remedy: str = REMEDY) -> Iterator[None]:
-    """Turn an `OSError` of writing into a `FileTrouble` that says what can be done."""
-    try:
-        yield
-    except FileTrouble:
-        raise
-    except OSError as error:
-        names = " and ".join(f"'{path}'" for path in paths[:2])
-        if len(paths) > 2:
-            names += f" and {len(paths) - 2} more files"
-        folder, why = paths[0].parent, f"({error.strerror or error}); {remedy}"
-        if not folder.is_dir():
-            why = f"because there is no folder '{folder}'; choose another folder"
-        raise FileTrouble(f"{names} can't be written {why}") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -199,29 +177,6 @@ def make_folder(folder: Path) -> None:
         raise FileTrouble(
             f"there can be no folder '{folder}' ({error.strerror or error}); choose another folder"
         ) from error
-
-
-def hold(handle: int) -> bool:
-    """Lock an open file until it is closed; False where another program, or this one, holds it.
-
-    Raises
-    ------
-    OSError
-        The disk has no locks.
-    """
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            os.lseek(handle, _FAR, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def _home(final: Path, home: Path | None) -> Path:
@@ -236,49 +191,10 @@ def _target(final: Path) -> Path:
     return Path(os.path.realpath(final)) if final.is_symlink() else final
 
 
-class _Lock:
-    """An open file that one program at a time holds; the system frees it when that one ends."""
-
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
-
-    @classmethod
-    def take(cls, path: Path, *, make: bool = False) -> _Lock | None:
-        """Lock a file; None where another program holds it, or deleted it meanwhile."""
-        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | (os.O_CREAT if make else 0)
-        try:
-            lock = cls(os.open(path, flags, 0o600))
-        except FileNotFoundError:
-            if path.name == LOCK:  # a sweep took the folder
-                return None
-            raise
-        try:
-            same = hold(lock._handle) and os.path.samestat(os.fstat(lock._handle), os.stat(path))
-        except FileNotFoundError:
-            same = False
-        except OSError:  # a disk without locks
-            same = make or time.time() - path.stat().st_mtime > ABANDONED
-        if not same:
-            os.close(lock._handle)
-        return lock if same else None
-
-    def release(self, path: Path | None = None) -> None:
-        """Let others have it; with a path, delete it as well."""
-        left = path
-        with contextlib.suppress(OSError):  # Windows deletes no open file
-            if left is not None:  # while it is held, or else another program's could be deleted
-                left.unlink()
-                left = None
-        os.close(self._handle)
-        with contextlib.suppress(OSError):
-            if left is not None:
-                left.unlink()
-
-
 def _settle(place: Path) -> None:
     """Finish or remove one folder of unfinished files, unless its program is at work."""
     end = time.monotonic() + PATIENCE
-    while (lock := _Lock.take(place / LOCK)) is None:
+    while (lock := Lock.take(place / LOCK)) is None:
         if not (place / LOCK).exists():
             with contextlib.suppress(OSError):  # it is empty, but for a lock that was made just now
                 place.rmdir()
@@ -340,17 +256,39 @@ def _put_all(place: Path, names: list[str], durable: bool) -> None:
         listing.write_text("\0".join(names), encoding="utf-8")
         if durable:
             _to_disk(listing)
-        listing.replace(place / LIST)
+        move(listing, place / LIST)
     try:
         _move(place, names, keep=not single)
-    except OSError:
+    except OSError as error:
         for name in reversed(names):
             _move_back(place, name)
-        (place / LIST).unlink(missing_ok=True)
+        remove(place / LIST)
+        if is_held(error):
+            _keep_beside(place, names[0], error)
         raise
     if durable and sys.platform != "win32":
         _to_disk(place.parent)
-    (place / LIST).unlink(missing_ok=True)
+    remove(place / LIST)
+
+
+def _keep_beside(place: Path, name: str, error: OSError) -> None:
+    """Keep finished files that can't be put in their places, and say where.
+
+    Raises
+    ------
+    FileTrouble
+        Always.
+    """
+    final = place.parent / name
+    numbers = (f" {number}" if number > 1 else "" for number in range(1, 1000))
+    kept = next(
+        one for n in numbers if not (one := final.with_name(f"{final.name} saved{n}")).exists()
+    )
+    move(place / NEW, kept)
+    raise FileTrouble(
+        f"'{final}' can't be replaced ({reason_of(error)}), so that what was saved lies in the "
+        f"folder '{kept.name}' beside it; {CLOSE_IT}"
+    ) from error
 
 
 def _move(place: Path, names: list[str], *, keep: bool = True) -> None:
@@ -362,10 +300,10 @@ def _move(place: Path, names: list[str], *, keep: bool = True) -> None:
         if keep and os.path.lexists(final) and not os.path.lexists(old):
             old.parent.mkdir(parents=True, exist_ok=True)
             if final.is_dir() or part.is_dir():
-                final.replace(old)
+                move(final, old)
             else:
                 _keep(final, old)
-        part.replace(final)
+        move(part, final)
 
 
 def _keep(final: Path, old: Path) -> None:
@@ -373,18 +311,18 @@ def _keep(final: Path, old: Path) -> None:
     try:
         os.link(final, old)
     except OSError:
-        final.replace(old)
+        move(final, old)
 
 
 def _move_back(place: Path, name: str) -> None:
     """Undo the move of one file."""
     part, final, old = place / NEW / name, place.parent / name, place / OLD / name
     if not os.path.lexists(part):
-        final.replace(part)
+        move(final, part)
     elif os.path.lexists(final):  # it was not moved
         return
     if os.path.lexists(old):
-        old.replace(final)
+        move(old, final)
 
 
 def _to_disk(path: Path) -> None:

@@ -103,7 +103,8 @@ def write_zarr(
 def place_of(path: Path, grid: Grid | None) -> Path:
     """Return where labels that are written to a path will lie: within an image by its rules."""
     image = grid.native.get("path") if grid is not None and grid.format == "ome-zarr" else None
-    if image is not None and path.resolve() == Path(image).resolve():
+    own = image is not None and path.resolve() == Path(image).resolve()
+    if own and "image-label" not in _attributes(path):  # the grid may be that of labels alone
         return path / "labels" / "labels"
     if path.parent.name == "labels" and ome_zarr_read.is_ome_zarr(path.parent.parent):
         return path.with_name(path.name.removesuffix(".zarr"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,7 +84,7 @@ class Census:
     @property
     def planes(self) -> int:
         """How many planes there are to count."""
-        return int(np.prod(self.shape[:-2], dtype=int))
+        return prod(self.shape[:-2])
 
     @property
     def complete(self) -> bool:
@@ -187,7 +188,7 @@ def count_plane(data: ArraySource, index: Index) -> Counted:
 def count_planes(data: ArraySource, indices: Iterable[Index]) -> Iterator[Mapping[Index, Counted]]:
     """Count planes of labels (..., H, W) in turn; small ones are handed over several at a time."""
     batch: dict[Index, Counted] = {}
-    pixels = int(np.prod(data.shape[-2:], dtype=int))
+    pixels = prod(data.shape[-2:])
     for index in indices:
         batch[index] = count_plane(data, index)
         if len(batch) * pixels >= BATCH:

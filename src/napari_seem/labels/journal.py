@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from weakref import finalize, ref
 
 from ..errors import FileTrouble, LogTrouble
-from ..io.whole import hold
+from ..io.locks import hold
 from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log, time_now
 
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def checked_image(image: ArraySource, grid: Grid) -> ArraySource:
 def blocks_of(grid: Grid) -> list[tuple[slice, ...]]:
     """Return slices that divide an array into blocks of at most about `BLOCK` pixels."""
     frames, shape = frame_axes(grid), grid.shape
-    plane = int(np.prod(shape[-2:]))
+    plane = prod(shape[-2:])
     steps: list[tuple[slice, ...]] = [()]
     if grid.ndim - frames == 3:
         step, rows = max(1, BLOCK // max(1, plane)), shape[-2]

@@ -85,7 +85,8 @@ def load(path: Path, kind: type[Kept], identity: str) -> Kept:
     check_file(path, LESSON_BYTES)
     with reading(path, "as a lesson", InvalidLabels), safe_open(path, framework="pt") as stream:
         about = stream.metadata() or {}
-        tensors = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+        # copies: those of the stream keep the file mapped, and Windows replaces no such file
+        tensors = {key: stream.get_tensor(key).clone() for key in stream.keys()}  # noqa: SIM118
     if about.get("format") != FORMAT:
         raise InvalidLabels(f"'{path}' is not a lesson file; save one with Save taught ... first")
     if about.get("model") != identity:

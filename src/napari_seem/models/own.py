@@ -11,9 +11,11 @@ from typing import Any
 
 from ..checks import said
 from ..errors import FileTrouble, InvalidName, WeightsError
+from ..io.disk import patiently, reason_of, remedy_of
+from ..io.disk import remove as remove_file
 from ..io.whole import make_folder, replacing
 from . import places
-from .weights import METADATA, header_of
+from .tensor_files import METADATA, header_of
 
 PREFIX = "compact: "
 """Their names in `load_model` begin with this."""
@@ -132,9 +134,11 @@ def rename(name: str, new: str) -> str:
     path, target = _present(name), path_of(new)
     check_free(new)
     try:
-        path.rename(target)
+        patiently(lambda: path.rename(target))
     except OSError as error:
-        raise FileTrouble(f"'{path}' can't be renamed to '{target.name}': {error}") from error
+        raise FileTrouble(
+            f"'{path}' can't be renamed to '{target.name}' ({reason_of(error)}); {remedy_of(error)}"
+        ) from error
     return PREFIX + target.stem
 
 
@@ -142,9 +146,11 @@ def remove(name: str) -> None:
     """Delete the weights that are kept under a name; `InvalidName` where there are none."""
     path = _present(name)
     try:
-        path.unlink()
+        remove_file(path)
     except OSError as error:
-        raise FileTrouble(f"'{path}' can't be removed: {error}") from error
+        raise FileTrouble(
+            f"'{path}' can't be removed ({reason_of(error)}); {remedy_of(error)}"
+        ) from error
 
 
 def _present(name: str) -> Path:

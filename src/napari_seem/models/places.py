@@ -42,7 +42,7 @@ def remember(filename: str, path: Path) -> None:
     make_folder(listing.parent)
     places = _places() | {filename: str(path.expanduser().resolve())}
     with replacing(listing) as (part,):
-        part.write_text(json.dumps(places, indent=1))
+        part.write_text(json.dumps(places, indent=1), encoding="utf-8")
 
 
 def remembered(filename: str) -> Path | None:

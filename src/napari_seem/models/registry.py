@@ -26,6 +26,7 @@ from ..progress import Progress, reporting
 from . import own, places, threads
 from . import weights as weight_files
 from .base import Capability, Model
+from .mps import entered, one_at_a_time
 from .specs import SPECS, ModelSpec
 from .torch_import import import_torch
 from .weights import Cancel, WeightsFile
@@ -153,6 +154,8 @@ def load_model(
         'auto' (cuda, else mps, else cpu) or a torch device such as 'cpu' or 'cuda:1'.
     weights : path, optional
         Weights to use instead of the packaged or downloaded ones: a file, or a folder holding it.
+        micro-sam's decoder is taken along where it is in the file, or beside it in one whose name
+        ends with "_decoder".
 
     Raises
     ------
@@ -183,18 +186,25 @@ def build_model(
     path = weight_files.find(spec.weights, weights)
     import_torch()
     module, _, function = spec.builder.partition(":")
-    build: Callable[[Path, str, str], Model] = getattr(importlib.import_module(module), function)
+    build: Callable[..., Model] = getattr(importlib.import_module(module), function)
     threads.keep_to_cores()
-    model = build(path, resolve_device(device), spec.name)
+    further: dict[str, Path] = {}
+    if weights is None and spec.decoder is not None and spec.decoder.located() is not None:
+        further["decoder"] = weight_files.find(spec.decoder)
+    device = resolve_device(device)
+    with entered(device):
+        model = build(path, device, spec.name, **further)
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
-    return model
+    return one_at_a_time(model, device)
 
 
 def download_model(
     name: str, progress: bool | Progress | None = None, cancel: Cancel | None = None
 ) -> Path:
     """Download the files of a model that are not here yet; return the path of its weights.
+
+    Their licence stands in `MODELS[name].licence`, and before the bar of progress.
 
     Parameters
     ----------
@@ -211,12 +221,19 @@ def download_model(
         There is no such model.
     WeightsError
         The files can't be had, or are not what they should be.
+    FileTrouble
+        The disk is full, or its folder can't be written.
     """
     spec = model_spec(name)
     for extra in spec.extras:
         weight_files.fetch(extra, cancel=cancel)
-    with reporting(progress, None, f"download {name}") as report:
-        return weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+    with reporting(progress, None, f"download {name} ({spec.licence})") as report:
+        path = weight_files.fetch(spec.weights, progress=report, cancel=cancel)
+    if spec.decoder is not None:
+        what = f"download the decoder of {name} ({spec.licence})"
+        with reporting(progress, None, what) as report:
+            weight_files.fetch(spec.decoder, progress=report, cancel=cancel)
+    return path
 
 
 def install_model(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from .mps import entered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -49,7 +52,8 @@ def pack(tensor: Tensor) -> Packed:
     """
     import torch
 
-    device, local = str(tensor.device), tensor.detach().cpu()
+    with entered(tensor.device.type):
+        device, local = str(tensor.device), tensor.detach().cpu()
     axes = sorted(range(local.ndim), key=lambda axis: -local.stride()[axis])
     if not local.permute(axes).is_contiguous():
         local, axes = local.contiguous(), list(range(local.ndim))
@@ -74,14 +78,15 @@ def unpack(packed: Packed) -> Tensor:
     dtype = getattr(torch, packed.dtype, None)
     values = np.ascontiguousarray(packed.array).reshape(-1)
     reach = 1 + sum((n - 1) * s for n, s in zip(packed.shape, packed.stride, strict=True))
-    wanted = int(np.prod(packed.shape, dtype=np.int64))
+    wanted = prod(packed.shape)
     if not isinstance(dtype, torch.dtype) or values.size != wanted or (wanted and reach != wanted):
         raise ValueError(f"{values.size} values are no {packed.dtype} tensor of {packed.shape}")
     flat = torch.from_numpy(values if values.flags.writeable else values.copy())
     if flat.element_size() != dtype.itemsize:
         raise ValueError(f"values of {flat.element_size()} bytes are no {packed.dtype}")
     tensor = flat.view(dtype).as_strided(packed.shape, packed.stride)
-    return tensor.to(packed.device) if _is_here(packed.device) else tensor
+    with entered(packed.device):
+        return tensor.to(packed.device) if _is_here(packed.device) else tensor
 
 
 def _is_here(device: str) -> bool:

@@ -202,7 +202,7 @@ def _asked_for() -> int:
 def _quota(cgroups: Path) -> float:
     """Return how many processors the control group is given time of; infinity without a quota."""
     try:
-        groups = Path("/proc/self/cgroup").read_text().splitlines()
+        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return inf
     own = next((line[3:].strip("/") for line in groups if line.startswith("0::")), "")
@@ -213,7 +213,7 @@ def _quota(cgroups: Path) -> float:
 
 def _read_quota(path: Path) -> float:
     try:
-        quota, period = path.read_text().split()
+        quota, period = path.read_text(encoding="utf-8").split()
         return inf if quota == "max" else float(quota) / float(period)
     except (OSError, ValueError):
         return inf

@@ -18,16 +18,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import MissingPackage
+
+TORCH_FIRST = 'python -c "import torch, napari.__main__ as n; n.main()"'
+DLL_FAILED = frozenset({126, 127, 182, 1114})
+"""Errors of Windows: a library, or what it needs, was not found or could not begin."""
 _lock = threading.Lock()
 
 
 def import_torch() -> None:
-    """Import torch, where it is not imported yet, so that other threads are hardly held up."""
+    """Import torch, where it is not imported yet, so that other threads are hardly held up.
+
+    Raises
+    ------
+    MissingPackage
+        Windows can't load its libraries.
+    """
     with _lock:
         if "torch" not in sys.modules:
             _map_libraries()
-            with _without_collection():
+            with _without_collection(), _told():
                 import torch  # noqa: F401
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say what helps where Qt was first: torch 2.9 and later then fails on some Windows.
+
+    See https://github.com/pytorch/pytorch/issues/166628.
+    """
+    try:
+        yield
+    except OSError as error:
+        if getattr(error, "winerror", None) not in DLL_FAILED:
+            raise
+        raise MissingPackage(
+            f"Windows can't load the libraries of torch ({error}); if 'python -c \"import torch\"' "
+            f'works, Qt was in its way: start napari by {TORCH_FIRST}, or install "torch<2.9"'
+        ) from error
 
 
 def _map_libraries() -> None:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import shutil
+import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from http.client import HTTPMessage
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
+from urllib.request import HTTPSHandler
 
-from ..errors import DownloadCancelled, WeightsError
+from ..errors import DownloadCancelled, FileTrouble, WeightsError
+from .tensor_files import MAX_BYTES, ROOM
 
 Progress = Callable[[int, int | None], object]
 """Called with (bytes on disk, bytes in all, or None if the server does not state them)."""
 Cancel = Callable[[], bool]
 
-MAX_BYTES = 8 * 2**30
-"""No weights file is larger; a longer transfer is cut off."""
 CHUNK = 2**17
 TIMEOUT = 30.0
 VERSION_BYTES = 1024
 """Longest name of a version that is kept."""
+PAGE = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
+"""How a web page begins; no file of weights does."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -40,6 +46,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
                 "from there"
             )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def target_of(part: Path) -> Path:
+    """Return the file that a part becomes."""
+    return part.with_suffix("")
 
 
 def version_of(part: Path) -> Path:
@@ -66,18 +77,21 @@ def transfer(
         drop(part)
     version = _version(part)
     have = part.stat().st_size if part.is_file() and (version or verified) else 0
-    response, have = _open(url, have, version)
+    with reaching(url, part):
+        response, have = _open(url, have, version)
     with response:
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length is not None else size
-        bound = min(MAX_BYTES, size if size is not None else MAX_BYTES)
+        blocks = _blocks(response, url, part)
+        first = next(blocks, b"")
+        total, bound = _total(response, have, size), MAX_BYTES if size is None else size
+        _check_answer(response, b"" if have else first, url, part)
         if total is not None and total > bound:
             raise WeightsError(f"{url} offers {total} bytes where at most {bound} are expected")
+        _check_room(part, (total or have) - have)
         if not have:
             drop(part)
             _keep_version(part, response.headers.get("ETag", ""))
         with _appending(part) as stream:
-            while block := response.read(CHUNK):
+            for block in itertools.chain([first], blocks):
                 have += len(block)
                 if have > bound:
                     raise WeightsError(f"{url} sends more than the {bound} bytes expected")
@@ -92,9 +106,57 @@ def transfer(
     return total
 
 
+@contextmanager
+def reaching(url: str, part: Path) -> Iterator[None]:
+    """Turn what the network raises into a `WeightsError` that says what can be done."""
+    try:
+        yield
+    except (OSError, HTTPException, ValueError) as error:
+        raise WeightsError(
+            f"downloading {url} failed ({error}); check the network and try again (it resumes "
+            f"where it stopped), or put the file at {target_of(part)} by hand"
+        ) from error
+
+
+def _total(response: Any, have: int, size: int | None) -> int | None:
+    """Return the bytes of the whole file, as the server or else the publisher states them."""
+    length = str(response.headers.get("Content-Length", ""))
+    return have + int(length) if length.isdecimal() else size
+
+
+def _blocks(response: Any, url: str, part: Path) -> Iterator[bytes]:
+    """Return what a server sends, block by block."""
+    while True:
+        with reaching(url, part):
+            block = response.read(CHUNK)
+        if not block:
+            return
+        yield block
+
+
+def _check_answer(response: Any, beginning: bytes, url: str, part: Path) -> None:
+    """Raise `WeightsError` for a web page, told by its type or by what it begins with."""
+    if response.headers.get_content_type() == "text/html" or PAGE.match(beginning):
+        raise WeightsError(
+            f"{url} was answered with a web page instead of the file: a proxy or the sign-in page "
+            "of this network stands between; open the address in a browser first, or set "
+            f"HTTPS_PROXY, or get the file elsewhere and put it at {target_of(part)}"
+        )
+
+
+def _check_room(part: Path, lacking: int) -> None:
+    """Raise `FileTrouble` where the disk has no room for what is lacking."""
+    free = shutil.disk_usage(part.parent).free
+    if lacking > free:
+        raise FileTrouble(
+            f"'{target_of(part)}' needs {lacking / 1e6:,.0f} MB, and its disk has "
+            f"{free / 1e6:,.0f} MB left; {ROOM}"
+        )
+
+
 def _open(url: str, have: int, version: str) -> tuple[Any, int]:
     """Return the server's answer, and how many bytes of the part it goes on after."""
-    opener = urllib.request.build_opener(_Redirects())
+    opener = urllib.request.build_opener(_Redirects(), HTTPSHandler(context=_certificates()))
     try:
         response = opener.open(_request(url, have, version), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -109,6 +171,15 @@ def _open(url: str, have: int, version: str) -> tuple[Any, int]:
     if not have:
         raise WeightsError(f"{url} sends another part of the file than was asked for; try again")
     return _open(url, 0, "")
+
+
+def _certificates() -> ssl.SSLContext:
+    """Trust whom the system trusts, and whom browsers do: python.org's Python on a Mac has none."""
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _start(response: Any) -> int:

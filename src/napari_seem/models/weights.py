@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import pickle
-import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
+from ..io.disk import move, writing
 from ..io.extras import need
-from ..io.guard import check_file, check_stored, reading
-from ..io.whole import replacing
 from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
-from .transfer import MAX_BYTES, Cancel, Progress
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-Shapes = Mapping[str, tuple[int, ...]]
-MAX_HEADER_BYTES = 16 * 2**20
-METADATA = "__metadata__"
-"""Key of the metadata in the header of a safetensors file."""
+from .tensor_files import PICKLED, again, make_folder
+from .transfer import Cancel, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +73,7 @@ class WeightsFile:
             return self.digest, self.size
         path = self.path.with_suffix(".json")
         try:
-            entry = json.loads(path.read_text())
+            entry = json.loads(path.read_text(encoding="utf-8"))
             return str(entry["sha256"]), int(entry["size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise WeightsError(
@@ -98,9 +84,6 @@ class WeightsFile:
 
 XXH128 = "xxh128:"
 """How a digest begins that is an xxh128."""
-WRAPPERS = ("model", "model_state", "state_dict")
-"""Keys under which trainers keep a state dict: SAM 2.1's, torch_em's, and Lightning's."""
-PICKLED = frozenset({".pt", ".pth", ".bin"})
 
 
 def find(file: WeightsFile, given: str | PathLike[str] | None = None) -> Path:
@@ -129,7 +112,7 @@ def verify(path: Path, *, digest: str | None = None, size: int | None = None) ->
     if size is not None and actual != size:
         what = "is truncated" if actual < size else "is too long"
         raise WeightsError(
-            f"{path} {what}: {actual} bytes where {size} are expected; {_again(path)}"
+            f"{path} {what}: {actual} bytes where {size} are expected; {again(path)}"
         )
     if digest is None:
         return
@@ -137,7 +120,7 @@ def verify(path: Path, *, digest: str | None = None, size: int | None = None) ->
     found = XXH128 + _xxh128_of(path) if fast else sha256_of(path)
     if not found.startswith(digest):
         kind = "" if fast else "sha256 "
-        raise WeightsError(f"{path} is damaged: {kind}{found}, expected {digest}; {_again(path)}")
+        raise WeightsError(f"{path} is damaged: {kind}{found}, expected {digest}; {again(path)}")
 
 
 def sha256_of(path: Path) -> str:
@@ -187,148 +170,23 @@ def download(
     ------
     WeightsError
         The address cannot be read, the transfer broke off, or the file is not the expected one.
+    FileTrouble
+        The disk is full, or its folder can't be written; what has arrived stays.
     DownloadCancelled
         `cancel()` returned True; the part stays.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"{url} is no web address; give one that starts with https://")
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     part = target.with_name(target.name + ".part")
-    try:
+    note = f"what has arrived is kept, and gone on with ({HOME_VARIABLE} names the folder)"
+    with writing(target, note=note):
         known = digest is not None
         total = transfer.transfer(url, part, size, progress, cancel, verified=known)
-    except (OSError, HTTPException, ValueError) as error:
-        raise WeightsError(
-            f"downloading {url} failed ({error}); check the network and try again (it resumes "
-            f"where it stopped), or put the file at {target} by hand"
-        ) from error
-    _check_arrived(part, url, digest=digest, size=size if size is not None else total)
-    os.replace(part, target)
-    transfer.drop(part)
+        _check_arrived(part, url, digest=digest, size=size if size is not None else total)
+        move(part, target)
+        transfer.drop(part)
     return target
-
-
-def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
-    """Read keys and shapes of a safetensors file, from its header alone.
-
-    Raises `WeightsError` where the file is no safetensors file or is shorter than its header says.
-    """
-    header = header_of(path)
-    return {key: entry["shape"] for key, entry in header.items() if key != METADATA}
-
-
-def header_of(path: Path) -> dict[str, Any]:
-    """Read the header of a safetensors file: entries by key, and the metadata by `METADATA`.
-
-    Raises `WeightsError` as `shapes_of`.
-    """
-    size = check_file(path, MAX_BYTES)
-    with path.open("rb") as stream:
-        start = stream.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        text = stream.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
-    try:
-        header: dict[str, Any] = json.loads(text)
-        entries = [entry for key, entry in header.items() if key != METADATA]
-        end = 8 + length + max((entry["data_offsets"][1] for entry in entries), default=0)
-        for entry in entries:
-            entry["shape"] = tuple(entry["shape"])
-    except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
-        raise WeightsError(
-            f"{path} is not a safetensors file (or only its beginning is left); {_again(path)}"
-        ) from error
-    if size < end:
-        raise WeightsError(
-            f"{path} is truncated: {size} bytes where its header promises {end}; {_again(path)}"
-        )
-    return header
-
-
-def check_shapes(found: Shapes, expected: Shapes, path: Path) -> None:
-    """Raise `WeightsError` for the first expected key that is lacking or has another shape."""
-    for key, shape in expected.items():
-        if key not in found:
-            raise WeightsError(
-                f"{path} lacks key {key}: it holds the weights of another model, or of a part of "
-                "it; choose the file that belongs to this model"
-            )
-        if tuple(found[key]) != tuple(shape):
-            raise WeightsError(
-                f"{path}: key {key} has shape {tuple(found[key])}, expected {tuple(shape)}; "
-                "it belongs to a model of another size, choose the matching file"
-            )
-
-
-def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dict[str, Tensor]:
-    """Load the tensors of a weights file, by key; only the keys of `expected` if that is given.
-
-    A `.pt` checkpoint is converted once; the safetensors file stays beside it (or in the cache
-    folder, where its own folder cannot be written to).
-    """
-    from safetensors import safe_open
-
-    check_file(path, MAX_BYTES)
-    if path.suffix in PICKLED:
-        path = convert(path, expected)
-    found = shapes_of(path)
-    check_shapes(found, expected or {}, path)
-    with reading(path, "as a safetensors file", WeightsError, _again(path)):  # noqa: SIM117
-        with safe_open(path, framework="pt", device=device) as stream:
-            return {key: stream.get_tensor(key) for key in (expected or found)}
-
-
-def convert(path: Path, expected: Shapes | None = None) -> Path:
-    """Convert a torch checkpoint (a plain state dict) to safetensors, once; return the new path.
-
-    Keys outside `expected` are left out. Nothing but tensors is ever unpickled.
-    """
-    from safetensors.torch import save_file
-
-    for folder in (path.parent, cache_folder()):
-        done = folder / f"{path.stem}.safetensors"
-        if done.is_file() and done.stat().st_mtime >= path.stat().st_mtime:
-            return done
-    state = _read_pickled(path)
-    check_shapes({key: tuple(t.shape) for key, t in state.items()}, expected or {}, path)
-    tensors = {key: state[key].contiguous().clone() for key in (expected or state)}
-    folder = path.parent if os.access(path.parent, os.W_OK) else cache_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    done = folder / f"{path.stem}.safetensors"
-    with replacing(done) as (part,):
-        save_file(tensors, part)
-    return done
-
-
-def _read_pickled(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a torch checkpoint, by key."""
-    import torch
-
-    check_file(path, MAX_BYTES)
-    check_stored(path)
-    remedy = f"it is truncated or damaged, or something else; {_again(path)}"
-    with reading(path, "as a torch checkpoint", WeightsError, remedy):
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise WeightsError(
-                f"{path} is not a plain dictionary of tensors and is not opened, because "
-                "unpickling anything else could run foreign code; use the published checkpoint or "
-                "a safetensors file"
-            ) from error
-    tensors = _tensors_of(state)
-    if not tensors:
-        raise WeightsError(f"{path} holds no tensors by name; use the published checkpoint")
-    return tensors
-
-
-def _tensors_of(state: object) -> dict[str, Tensor]:
-    """Return the tensors of a state dict, or of one that stands in it beside other things."""
-    import torch
-
-    if not isinstance(state, Mapping):
-        return {}
-    inside = next((state[key] for key in WRAPPERS if isinstance(state.get(key), Mapping)), state)
-    return {str(key): t for key, t in inside.items() if isinstance(t, torch.Tensor)}
 
 
 def _check_arrived(part: Path, url: str, *, digest: str | None, size: int | None) -> None:
@@ -363,11 +221,8 @@ def _missing(file: WeightsFile) -> str:
     if file.packaged:
         return f"the packaged weights {file.path} are missing; install napari-seem again"
     return (
-        f"the weights {file.path.name} are not here; download them from {file.url} (in napari: "
-        f"the Models dock; in Python: napari_seem.models.weights.fetch) and put them at "
-        f"{file.path}, or name another cache folder with the variable {HOME_VARIABLE}"
+        f"the weights {file.path.name} are not here; download them (`napari-seem models "
+        "--download MODEL`, napari_seem.download_model, or the Models dock in napari), or get "
+        f"{file.url} elsewhere and put it at {file.path}, or name another cache folder with the "
+        f"variable {HOME_VARIABLE}"
     )
-
-
-def _again(path: Path) -> str:
-    return f"delete {path.name} and download or install it again"

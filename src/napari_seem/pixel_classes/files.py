@@ -13,7 +13,9 @@ from ..io.guard import check_file, reading
 from ..io.whole import replacing
 from .scribbles import Samples
 
-FORMAT = "napari-seem pixel classes 1"
+FORMAT = "napari-seem pixel classes 2"
+FORMER = "napari-seem pixel classes 1"
+"""Files with other plain filters."""
 MOST_BYTES = 1 << 30
 """Largest file that is read."""
 
@@ -44,7 +46,7 @@ def read(path: Path) -> tuple[Samples, dict[str, Any]]:
     Raises
     ------
     InvalidLabels
-        There is no such file, it is damaged, or it is something else.
+        There is no such file, it is damaged, of an earlier version, or something else.
     """
     from safetensors import safe_open
 
@@ -55,6 +57,11 @@ def read(path: Path) -> tuple[Samples, dict[str, Any]]:
         with safe_open(path, framework="numpy") as stream:
             about = stream.metadata() or {}
             arrays = {key: stream.get_tensor(key) for key in stream.keys()}  # noqa: SIM118
+        if about.get("format") == FORMER:
+            raise InvalidLabels(
+                f"'{path}' was made with plain filters of an earlier version, which are no longer "
+                "computed; paint the strokes again"
+            )
         if about.get("format") != FORMAT:
             raise InvalidLabels(
                 f"'{path}' holds no pixel classes; give a file that PixelClassifier.save wrote"

@@ -1,4 +1,4 @@
-"""Plain filters of an image at several scales: brightness, edges, ridges, texture, contrast."""
+"""Plain filters of an image at several scales: brightness, edges, ridges, lines, texture."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ..models.pixel_features import FeatureMap
+from .lines import BESIDE, line_contrasts
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-SIGMAS = (1.0, 2.0, 4.0, 8.0)
-"""Standard deviations of the Gaussians in pixels."""
-WIDEST = 2.0
-"""Largest Gaussian in cells: those of more pixels are taken of a coarser copy."""
+GRIDS = ((1, (1.0, 2.0)), (2, (2.0,)), (4, (2.0,)))
+"""Pixels along the sides of a cell, and the standard deviations in cells of the Gaussians there."""
 SURROUNDINGS = 3.0
 """Standard deviation, as a multiple of the filter's, of the surroundings that contrast is with."""
+DARKEST = 0.05
+"""Added to brightness of 0 to 1 before its logarithm is taken."""
+LINE_SIGMA = 0.8
+"""Standard deviation in cells of the Gaussian before lines are looked for."""
+LEAST_SPREAD = 0.02
+"""Added to the deviation of the surroundings before it is divided by."""
 
 
 def plain_features(rgb: npt.NDArray[np.uint8]) -> list[FeatureMap]:
@@ -31,37 +36,70 @@ def plain_features(rgb: npt.NDArray[np.uint8]) -> list[FeatureMap]:
     Returns
     -------
     list of FeatureMap
-        For each sigma: the smoothed channels, the gradient's length, both eigenvalues of the
-        Hessian, both of the structure tensor, and contrast and deviation of the surroundings;
-        first the pixels themselves. Wide filters are computed on coarser copies.
+        The pixels themselves; then, for each sigma of a grid: the smoothed channels, the gradient's
+        length, both eigenvalues of the Hessian, both of the structure tensor, contrast and
+        deviation of the surroundings, and both eigenvalues of the Hessian of each channel's
+        logarithm; and for each grid contrasts of lines. All but the smoothed channels are signed
+        roots, as few pixels have large ones. Wide filters are computed on coarser copies.
     """
     image: FloatArray = rgb.astype(np.float32).transpose(2, 0, 1) / 255  # (3, H, W)
     maps = [FeatureMap(image, (1.0, 1.0))]
-    factor = 1
-    for sigma in SIGMAS:
-        while sigma / factor > WIDEST:
-            image, factor = _halved(image), 2 * factor
-        found = np.stack(list(_filtered(image, sigma / factor)))
-        maps.append(FeatureMap(found, (1 / factor, 1 / factor)))
+    known = 1
+    for factor, sigmas in GRIDS:
+        while known < factor:
+            image, known = _halved(image), 2 * known
+        logs = np.log(image + DARKEST)
+        found: list[FloatArray] = []
+        for sigma in sigmas:
+            smooth = np.stack([_gaussian(channel, sigma) for channel in image])
+            found.extend(smooth)
+            found.extend(map(_root, _filtered(image.mean(0), smooth.mean(0), sigma)))
+            found.extend(_root(one) for channel in logs for one in _ridges(channel, sigma))
+        found.extend(map(_root, _lines(np.log(image.mean(0) + DARKEST))))
+        maps.append(FeatureMap(np.stack(found), (1 / factor, 1 / factor)))
     return maps
 
 
-def _filtered(image: FloatArray, sigma: float) -> Iterator[FloatArray]:
-    """Yield the filters (H, W) of an image (3, H, W) at one scale, in units of `sigma`."""
-    smooth = np.stack([_gaussian(channel, sigma) for channel in image])
-    yield from smooth
-    grey, source = smooth.mean(0), image.mean(0)
-    dy, dx = _slope(grey, 0), _slope(grey, 1)
+def _root(values: FloatArray) -> FloatArray:
+    """Return the roots of magnitudes, with their signs."""
+    return np.copysign(np.sqrt(np.abs(values)), values)
+
+
+def _filtered(grey: FloatArray, smooth: FloatArray, sigma: float) -> Iterator[FloatArray]:
+    """Yield the filters (H, W) of brightness, given smoothed as well, in units of `sigma`."""
+    dy, dx = _slope(smooth, 0), _slope(smooth, 1)
     yield sigma * np.hypot(dy, dx)
     for eigenvalue in _eigenvalues(_slope(dy, 0), _slope(dy, 1), _slope(dx, 1)):
         yield sigma**2 * eigenvalue
     tensor = (_gaussian(part, sigma) for part in (dy * dy, dx * dy, dx * dx))
     for eigenvalue in _eigenvalues(*tensor):
         yield sigma * np.sqrt(np.maximum(eigenvalue, 0))
-    around = _gaussian(source, SURROUNDINGS * sigma)
-    spread = np.sqrt(np.maximum(_gaussian(source**2, SURROUNDINGS * sigma) - around**2, 0))
-    yield (grey - around) / (spread + 0.02)
+    around, spread = _surroundings(grey, SURROUNDINGS * sigma)
+    yield (smooth - around) / (spread + LEAST_SPREAD)
     yield spread
+
+
+def _ridges(values: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return both eigenvalues of the Hessian (H, W), in units of `sigma`."""
+    smooth = _gaussian(values, sigma)
+    dy, dx = _slope(smooth, 0), _slope(smooth, 1)
+    larger, smaller = _eigenvalues(_slope(dy, 0), _slope(dy, 1), _slope(dx, 1))
+    return sigma**2 * larger, sigma**2 * smaller
+
+
+def _lines(values: FloatArray) -> Iterator[FloatArray]:
+    """Yield contrasts of dark and of light lines (H, W), then as shares of the deviation around."""
+    found = line_contrasts(_gaussian(values, LINE_SIGMA))
+    spread = _surroundings(values, SURROUNDINGS * BESIDE)[1]
+    yield from found
+    for one in found:
+        yield one / (spread + LEAST_SPREAD)
+
+
+def _surroundings(values: FloatArray, sigma: float) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation of the surroundings of each pixel of (H, W)."""
+    mean = _gaussian(values, sigma)
+    return mean, np.sqrt(np.maximum(_gaussian(values**2, sigma) - mean**2, 0))
 
 
 def _gaussian(values: FloatArray, sigma: float) -> FloatArray:

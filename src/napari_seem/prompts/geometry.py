@@ -60,11 +60,22 @@ def rasterize(prompt: SpatialPrompt, shape: tuple[int, int]) -> BoolArray:
         y0, x0, y1, x1 = pixel_box(prompt, shape)
         out[y0:y1, x0:x1] = True
     else:
-        from skimage.draw import polygon
+        from skimage.measure import grid_points_in_poly
 
-        rows, cols = polygon(prompt.vertices[:, 0], prompt.vertices[:, 1], shape)
-        out[rows, cols] = True
+        low, high = _pixels_around(prompt, shape)
+        if (low < high).all():
+            part = tuple(map(slice, low, high))
+            out[part] = grid_points_in_poly(tuple(high - low), prompt.vertices - low)
     return out
+
+
+def _pixels_around(
+    polygon: Polygon, shape: tuple[int, int]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the first row and column, and those after the last, that an outline may hold."""
+    low = np.ceil(polygon.vertices.min(0)).clip(0, shape)
+    high = (np.floor(polygon.vertices.max(0)) + 1).clip(0, shape)
+    return low.astype(np.intp), high.astype(np.intp)
 
 
 def pixel_box(box: Box, shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -190,14 +201,14 @@ def _check_mask(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:
 
 
 def _covers_any(polygon: Polygon, shape: tuple[int, int]) -> bool:
-    """Whether a polygon holds a pixel of the image; drawn in its own box only."""
-    low = np.floor(polygon.vertices.min(0)).clip(0).astype(int)
-    high = np.minimum(np.ceil(polygon.vertices.max(0)).clip(-1).astype(int) + 1, shape)
-    if (high <= low).any():
-        return False
-    height, width = high - low
-    moved = Polygon(polygon.vertices - low)
-    return bool(rasterize(moved, (int(height), int(width))).any())
+    """Whether a polygon holds a pixel of the image; its middle row tells, of all but odd ones."""
+    low, high = _pixels_around(polygon, shape)
+    (top, left), (height, width) = low.tolist(), (high - low).tolist()
+    for first, rows in ((top + height // 2, min(1, height)), (top, height)):
+        moved = Polygon(polygon.vertices - (first, left))
+        if rasterize(moved, (max(0, rows), max(0, width))).any():
+            return True
+    return False
 
 
 def _check_part(prompt: Scribble | Mask, shape: tuple[int, int]) -> None:

@@ -17,8 +17,9 @@ import numpy as np
 from .. import __version__
 from ..checks import as_path
 from ..errors import FileTrouble
+from ..io.disk import writing
 from ..io.guard import TEXT_BYTES, check_file, unpacked
-from ..io.whole import replacing, settle, writing
+from ..io.whole import replacing, settle
 from .results import Event, PlaneResult
 from .stack import Stack
 
@@ -82,8 +83,8 @@ class RunRecord:
         if self._path is None:
             return
         rows = [_row(one) for one in results]
-        remedy = "free some disk space, and give the same command again to go on"
-        with writing(self._path, remedy=remedy), self._path.open("a", encoding="utf-8") as file:
+        note = "the planes before are kept; the same command, given again, goes on"
+        with writing(self._path, note=note), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(rows) + "\n")
 
     def _steps(self, path: Path) -> Iterator[tuple[str, list[PlaneResult]]]:

@@ -123,9 +123,10 @@ def labels_for(image: SeriesImage, folder: Path) -> Path:
 
 
 def _dicom_series(folder: Path) -> list[Path]:
-    if not folder.is_dir() or any(path.is_file() for path in folder.iterdir()):
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    if any(path.is_file() and not path.name.startswith(".") for path in inside):
         return []
-    return [inner.absolute() for inner in sorted(folder.iterdir()) if _holds_dicom(inner)]
+    return [inner.absolute() for inner in inside if _holds_dicom(inner)]
 
 
 def _holds_dicom(folder: Path) -> bool:

@@ -118,6 +118,6 @@ def build_seem(weights: Path, device: str, name: str) -> Model:
     return seem.build(weights, device, sizes, name, AnySizeSeem)
 
 
-def build_sam(weights: Path, device: str, name: str) -> Model:
-    """Load a SAM or SAM 2.1 of any size from its authors' checkpoint."""
-    return sam.build(weights, device, name, AnySizeSam)
+def build_sam(weights: Path, device: str, name: str, decoder: Path | None = None) -> Model:
+    """Load a SAM or SAM 2.1 of any size from its authors' checkpoint, and its decoder if any."""
+    return sam.build(weights, device, name, AnySizeSam, decoder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def fingerprint(image: ArraySource) -> str:
     """
     shape = tuple(int(n) for n in image.shape)
     dtype = np.dtype(image.dtype)
-    whole = int(np.prod(shape)) * dtype.itemsize <= WHOLE
+    whole = prod(shape) * dtype.itemsize <= WHOLE
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr((shape, dtype.newbyteorder("<").str)).encode())
     for part in [image[...]] if whole else _sample(image, shape):
@@ -119,7 +120,7 @@ def _sample(image: ArraySource, shape: tuple[int, ...]) -> Iterator[AnyArray]:
     steps = tuple(
         slice(None, None, max(1, n // PIXELS_SAMPLED)) for n in shape[lead : lead + 2]
     )  # fmt: skip
-    count = int(np.prod(shape[:lead]))
+    count = prod(shape[:lead])
     chosen = np.unique(np.linspace(0, count - 1, min(count, PLANES_SAMPLED)).astype(int))
     for number in chosen:
         index = tuple(int(i) for i in np.unravel_index(number, shape[:lead])) if lead else ()

@@ -128,9 +128,9 @@ REHEARSAL = Recipe(
 TUNING = Recipe(
     (Phase(1.0, crop=192, grid=64, batch=4),),
     corrections=(0.6, 0.2, 0.12, 0.08),
-    rate=3e-4,
+    rate=1e-3,
     warm_up=20,
     average=0.98,
     statistics=False,
 )
-"""Further training of finished weights on few pictures, at a low rate."""
+"""Further training of finished weights on few pictures."""

@@ -91,7 +91,7 @@ class Run:
         write_state(self.out, self._state())
         export(self.learner.average, self.words, self.out / "compact.safetensors")
         if report:
-            with (self.out / "log.jsonl").open("a") as log:
+            with (self.out / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(report) + "\n")
             self.on_report(report)
 

@@ -16,9 +16,16 @@ from .pictures import Picture, PictureBank
 from .recipe import TUNING, Recipe
 from .state import exported
 
+SHARE = 0.5
+"""How far the weights that are returned have gone from the given ones towards the trained ones."""
+
 
 class Tuner:
     """A model in further training; the model itself is not changed.
+
+    What it returns lies between the given weights and the trained ones: that keeps most of what
+    was learned, and forgets less of what the model could do elsewhere (Wortsman et al., Robust
+    fine-tuning of zero-shot models, CVPR 2022).
 
     Batch norms keep the statistics of the model: batches of a few crops of few pictures would
     spoil them.
@@ -43,9 +50,9 @@ class Tuner:
         bank = PictureBank.build(pictures, self._words, weights, seed).to(device)
         torch.manual_seed(seed)
         self._learner = Learner(bank, model.network.config, recipe, seed)
-        start = trainable(model.network).state_dict()
+        self._given = trainable(model.network)
         for network in (self._learner.network, self._learner.average):
-            network.load_state_dict(start)
+            network.load_state_dict(self._given.state_dict())
         self.keep()
 
     @property
@@ -59,16 +66,25 @@ class Tuner:
             self._learner.learn(progress)
 
     def keep(self) -> None:
-        """Remember the running average of the weights as it is now."""
-        self._kept = copy.deepcopy(self._learner.average)
+        """Remember the weights as they are now."""
+        self._kept = self._now()
 
     def weights(self, *, kept: bool = False, about: Mapping[str, str] | None = None) -> bytes:
-        """Return a weights file of the running average, with `about` in its metadata.
+        """Return a weights file, with `about` in its metadata.
 
-        With `kept` that of the last `keep`, or of the beginning.
+        With `kept` of the last `keep`, or of the beginning.
         """
-        network = self._kept if kept else self._learner.average
+        network = self._kept if kept else self._now()
         return save(*exported(network, self._words, about))
+
+    def _now(self) -> CompactNetwork:
+        """Return the network between the given one and the running average of the trained one."""
+        between = copy.deepcopy(self._given)
+        trained = self._learner.average.state_dict()
+        for name, value in between.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(trained[name].to(value), SHARE)
+        return between
 
 
 def trainable(network: CompactNetwork) -> CompactNetwork:

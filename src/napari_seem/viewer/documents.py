@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
@@ -391,7 +392,7 @@ def _new_log(layer: Labels, empty: bool) -> Recorder | None:
     data = full_data(layer)
     if layer.ndim < 2 or np.dtype(data.dtype).kind not in "iu":
         return None
-    size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
+    size = prod(data.shape) * np.dtype(data.dtype).itemsize
     unread = empty or (not isinstance(data, np.ndarray) and size > AT_ONCE)
     return Recorder(
         data, layer.name, rows_of(layer), journal_for, empty=unread, grid=grid_values(layer)

@@ -5,6 +5,7 @@ Those of images with more than memory should hold have their pixels in a folder.
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -122,7 +123,7 @@ def check_editable(labels: Labels) -> None:
 
 def belongs_on_disk(shape: Sequence[int]) -> bool:
     """Whether new labels of this shape lie in a folder rather than in memory."""
-    return 2 * int(np.prod(shape, dtype=np.int64)) > IN_MEMORY or max(shape[-2:]) > WIDEST
+    return 2 * prod(shape) > IN_MEMORY or max(shape[-2:]) > WIDEST
 
 
 def needs_window(shape: Sequence[int]) -> bool:

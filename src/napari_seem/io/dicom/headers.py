@@ -46,7 +46,8 @@ def may_be(path: Path) -> bool:
 def is_series(folder: Path) -> bool:
     """Return whether a folder holds DICOM files, by the beginnings of its first few files."""
     try:
-        files = (path for path in sorted(folder.iterdir()) if path.is_file())
+        inside = (path for path in sorted(folder.iterdir()) if not path.name.startswith("."))
+        files = (path for path in inside if path.is_file())
         return any(is_dicom(path) for path in islice(files, FEW))
     except OSError:
         return False

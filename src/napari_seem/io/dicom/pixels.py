@@ -230,7 +230,7 @@ def _check_decoder(header: Dataset, file: Path) -> None:
         package, extra = PACKAGES.get(str(syntax), PACKAGES[""])
         raise MissingPackage(
             f"'{file}' is compressed as {syntax.name}, which needs the package {package}; install "
-            f"it with pip install 'napari-seem[{extra}]'"
+            f'it with pip install "napari-seem[{extra}]"'
         )
 
 

@@ -32,6 +32,7 @@ from ..in_context import (
     lesson_line,
     scores_by_id,
 )
+from ..mps import wide
 from . import pyramid
 from .network import CompactConfig
 
@@ -274,7 +275,7 @@ def _places(box: Box2D, per_pixel: tuple[float, float], whole: tuple[int, int]) 
 
 def _around(image: Tensor) -> Iterator[Tensor]:
     """Yield mean and deviation of an image (C, h, w) in squares of several sizes around places."""
-    values = image.double()
+    values = wide(image)
     inside = F.pad(torch.cat([values, values**2, torch.ones_like(values[:1])]), (MARGIN,) * 4)
     sums = F.pad(inside.cumsum(1).cumsum(2), (1, 0, 1, 0))
     for half in HALVES:
@@ -283,8 +284,8 @@ def _around(image: Tensor) -> Iterator[Tensor]:
         rows = sums_of[:, side:] - sums_of[:, :-side]
         total = rows[:, :, side:] - rows[:, :, :-side]
         mean, square = (total[:-1] / total[-1]).chunk(2)
-        yield mean.float()
-        yield (square - mean**2).clamp(min=0).float().sqrt()
+        yield mean.float().to(image.device)
+        yield (square - mean**2).clamp(min=0).float().sqrt().to(image.device)
 
 
 def _coarse(

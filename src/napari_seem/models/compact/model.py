@@ -20,6 +20,7 @@ from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
 from ..context import Context
 from ..cropped import cropped
+from ..mps import layout
 from ..pixel_features import FeatureMap
 from ..teachable import Word
 from . import magnify, pixel_features, pyramid, turn, windows
@@ -70,9 +71,10 @@ class CompactModel(InContextMixin, VocabularyMixin):
         self.context = Context()
         VocabularyMixin.__init__(self, network, words)
         InContextMixin.__init__(self, network.to(device, self.compute), identity)
+        self._layout = layout(torch.device(device))
         for parameter in self.network.parameters():
             if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+                parameter.data = parameter.data.contiguous(memory_format=self._layout)
 
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image once, for every turn on it.
@@ -271,7 +273,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             coarse, evidence, fine, drawn = self.decoder_inputs(views, maps, concept)
             logits, _, quality = decoder(
                 coarse.to(self.compute), evidence.to(self.compute),
-                fine.to(self.compute).contiguous(memory_format=torch.channels_last),
+                fine.to(self.compute).contiguous(memory_format=self._layout),
                 drawn.to(self.compute),
             )  # fmt: skip
             scores = torch.sigmoid(quality.float()).tolist()

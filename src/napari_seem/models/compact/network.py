@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..mps import layout
 from ..patience import checkpoint
 
 GRID = 64
@@ -325,9 +326,9 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def channels_last(x: Tensor) -> Tensor:
-    """Lay (B, C, H, W) out in memory with channels last."""
+    """Lay (B, C, H, W) out in memory with channels last, where that is faster; see `layout`."""
     if x.stride(1) == 1 or x.requires_grad or x.device.type != "cpu":
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.contiguous(memory_format=layout(x.device))
     out = torch.empty_like(x, memory_format=torch.channels_last)
     for rows, planes in zip(out, x.contiguous(), strict=True):
         # torch transposes arrays of two axes in blocks, and others several times as slowly

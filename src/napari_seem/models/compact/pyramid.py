@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import Embedding
+from ..mps import layout
 from .network import COARSE_STRIDE, FINE_STRIDE, GRID, CompactNetwork
 
 LARGEST = 2048
@@ -246,7 +247,7 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
 def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> Features:
     """Encode a normalised image (1, 3, H, W) as it is: coarse (C, h, w) and fine (D, 2 h, 2 w)."""
     padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
-    padded = F.pad(image, padding).to(compute).contiguous(memory_format=torch.channels_last)
+    padded = F.pad(image, padding).to(compute).contiguous(memory_format=layout(image.device))
     coarse, fine = network.encoder(padded)
     return coarse[0], fine[0]
 

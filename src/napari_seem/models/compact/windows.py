@@ -19,6 +19,7 @@ from torch import Tensor
 from ...values import locked
 from ..answers import once
 from ..base import OUTSIDE, Prediction, mask_bbox
+from ..mps import layout
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID, channels_last
 
 SMALLEST = 16
@@ -242,9 +243,8 @@ def together(parts: Sequence[Tensor]) -> Tensor:
     """Stack windows' features (C, G, G) to (B, C, G, G), laid out with channels last."""
     first = parts[0]
     size = len(parts), *first.shape
-    out = torch.empty(
-        size, dtype=first.dtype, device=first.device, memory_format=torch.channels_last
-    )
+    order = torch.channels_last if first.is_cpu else layout(first.device)
+    out = torch.empty(size, dtype=first.dtype, device=first.device, memory_format=order)
     for place, part in zip(out, parts, strict=True):
         place.copy_(channels_last(part[None])[0])
     return out

@@ -1,6 +1,8 @@
-"""All objects of an image: a grid of clicks, of whose masks the stable and distinct ones stay.
+"""All objects of an image: many clicks, of whose masks the stable and distinct ones stay.
 
-After the automatic mask generator of Kirillov et al., Segment Anything, ICCV 2023, appendix B.
+After the automatic mask generators of Kirillov et al., Segment Anything, ICCV 2023, appendix B, and
+of Ravi et al., SAM 2, ICLR 2025: grid, thresholds and offset are the defaults of
+segment_anything/automatic_mask_generator.py and sam2/automatic_mask_generator.py.
 """
 
 from __future__ import annotations
@@ -14,112 +16,148 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ...prompts import Point
-from ..base import Capability, Embedding, Instance, Segmentation, mask_bbox, words_of
+from ..base import (
+    OUTSIDE,
+    Capability,
+    Embedding,
+    Instance,
+    Segmentation,
+    check_embedding,
+    mask_bbox,
+    words_of,
+)
 from ..patience import checkpoint
 from ..registry import unable
-from .prompting import read
-from .square import Square, overlap
+from .clicks import answers, grid, peaks
+from .instances import find_prompted, find_regions, maps_of
+from .square import GRID, Square
 
 if TYPE_CHECKING:
     from .model import SamModel
 
-ALONG = 32
-"""Clicks along the longer side of the image."""
-TOGETHER = 16
-"""Clicks that are decoded together."""
-LEAST_SCORE, LEAST_STABILITY = 0.80, 0.92
-"""What a mask needs to be kept: its own score, and its overlap with itself at other thresholds."""
+LEAST_SCORE = {True: 0.88, False: 0.80}
+"""What the score of a mask is above, of SAM (which keeps the aspect) and of SAM 2.1."""
+LEAST_STABILITY = 0.95
+"""Intersection over union of a mask with itself at thresholds `OFFSET` above and below 0."""
 OFFSET = 1.0
-"""How far these thresholds are from 0."""
 SAME = 0.7
 """Intersection over union from which the worse of two masks is dropped."""
 SMALLEST = 4
 """Cells of the low-resolution mask that the smallest object has."""
 LARGEST = 0.95
 """Share of the image that the largest object has."""
+ROOM = 2
+"""Cells around an object that are kept to place its border between cells."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Found:
-    """A mask with its score.
+    """A mask with its score, as no more than the part of the square that it takes.
 
     Attributes
     ----------
-    cells : float16 (GRID, GRID)
-        Logits in the square.
-    inside : bool (h, w)
-        The cells of the image that are in the mask.
+    logits : float16 (h, w)
+    corner : (y, x)
+        Of `logits`, in the cells of the square.
+    area : int
+        Cells in the mask.
     score : float
     """
 
-    cells: Tensor
-    inside: Tensor
+    logits: npt.NDArray[np.float16]
+    corner: tuple[int, int]
+    area: int
     score: float
 
     def is_same(self, other: _Found) -> bool:
         """Return whether both show one object."""
-        small, large = sorted((int(self.inside.sum()), int(other.inside.sum())))
-        return small >= SAME * large and overlap(self.inside, other.inside) >= SAME
+        if min(self.area, other.area) < SAME * max(self.area, other.area):
+            return False
+        y0, x0 = np.maximum(self.corner, other.corner)
+        y1, x1 = np.minimum(self._end, other._end)
+        if y1 <= y0 or x1 <= x0:
+            return False
+        mine, theirs = (
+            one.logits[y0 - one.corner[0] : y1 - one.corner[0],
+                       x0 - one.corner[1] : x1 - one.corner[1]] > 0
+            for one in (self, other)
+        )  # fmt: skip
+        shared = int((mine & theirs).sum())
+        return shared >= SAME * (self.area + other.area - shared)
+
+    @property
+    def _end(self) -> tuple[int, int]:
+        return self.corner[0] + self.logits.shape[0], self.corner[1] + self.logits.shape[1]
 
 
 def find_objects(
-    model: SamModel, embedding: Embedding, names: Sequence[str] | None
+    model: SamModel, embedding: Embedding, names: Sequence[str] | None, prompted: bool = True
 ) -> Segmentation:
     """Find all objects of an encoded image, best first.
 
+    With micro-sam's decoder its maps say where they are, and `prompted` ones are what a click in
+    each finds; else they are asked for by a grid of clicks, and by clicks where features stand out.
+
     Raises
     ------
+    InvalidPrompt
+        The embedding is of another model.
     UnsupportedPrompt
         For `names`: the model knows no words.
     """
     if words_of(names) is not None:
         raise unable(model, Capability.TEXT, "find what words name")
+    check_embedding(model.identity, embedding)
+    if model.decoder is not None:
+        maps = maps_of(model, embedding)
+        found = find_prompted(model, embedding, maps) if prompted else find_regions(maps)
+        return Segmentation(embedding.shape, tuple(found))
     square = Square(embedding.shape, model.keeps_aspect)
     kept: list[_Found] = []
-    for found in sorted(_candidates(model, embedding, square), key=lambda f: -f.score):
-        if not any(found.is_same(other) for other in kept):
-            kept.append(found)
-    instances = (_instance(found, square) for found in kept)
+    for one in sorted(_candidates(model, embedding, square), key=lambda one: -one.score):
+        if not any(one.is_same(other) for other in kept):
+            kept.append(one)
+    instances = (_instance(one, square) for one in kept)
     return Segmentation(embedding.shape, tuple(one for one in instances if one is not None))
 
 
-def grid(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Return the places (N, 2) of the clicks on an image, rows before columns."""
-    step = max(shape) / ALONG
-    axes = [(np.arange(max(1, round(side / step))) + 0.5) for side in shape]
-    rows, cols = (axis * side / len(axis) - 0.5 for axis, side in zip(axes, shape, strict=True))
-    return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
-
-
 def _candidates(model: SamModel, embedding: Embedding, square: Square) -> Iterator[_Found]:
-    places = grid(embedding.shape)
+    """Yield the good masks of all clicks, told before they are brought to the image's size."""
+    places = np.concatenate([grid(embedding.shape), peaks(embedding, square)])
     height, width = square.in_cells
-    for start in range(0, len(places), TOGETHER):
-        checkpoint()
-        some = places[start : start + TOGETHER]
-        turns = [read([Point(y, x)], square, None) for y, x in some.tolist()]
-        masks, scores = model.decode(embedding, turns, several=True)
-        for cells, score in zip(masks.flatten(0, 1), scores.flatten().tolist(), strict=True):
-            image = cells[:height, :width]
-            if score >= LEAST_SCORE and _is_object(image):
-                yield _Found(cells.half().cpu(), (image > 0).cpu(), score)
+    least = LEAST_SCORE[model.keeps_aspect]
+    for masks, scores in answers(model, embedding, places, several=True):
+        image = masks.flatten(0, 1)[:, :height, :width]
+        good = (scores.flatten() > least) & _are_objects(image)
+        for cells, score in zip(masks.flatten(0, 1)[good], scores.flatten()[good], strict=True):
+            yield _found(cells, square.in_cells, float(score))
 
 
-def _is_object(cells: Tensor) -> bool:
-    """Return whether logits (h, w) are stable, and neither a speck nor the whole image."""
-    area = int((cells > 0).sum())
-    if not SMALLEST <= area <= LARGEST * cells.numel():
-        return False
-    wide = int((cells > -OFFSET).sum())
-    return int((cells > OFFSET).sum()) >= LEAST_STABILITY * wide
+def _are_objects(cells: Tensor) -> Tensor:
+    """Return which logits (N, h, w) are stable, and neither a speck nor the whole image."""
+    area, wide, narrow = ((cells > at).sum((1, 2)) for at in (0, -OFFSET, OFFSET))
+    fits = (area >= SMALLEST) & (area <= LARGEST * cells[0].numel())
+    return fits & (narrow >= LEAST_STABILITY * wide)
+
+
+def _found(cells: Tensor, image: tuple[int, int], score: float) -> _Found:
+    """Return what logits (GRID, GRID) show in the image, which takes the first (h, w) of them."""
+    logits = cells.half().cpu().numpy()
+    y0, x0, y1, x1 = mask_bbox(logits[: image[0], : image[1]] > 0) or (0, 0, 1, 1)
+    y0, x0 = max(0, y0 - ROOM), max(0, x0 - ROOM)
+    part = logits[y0 : y1 + ROOM, x0 : x1 + ROOM].copy()
+    return _Found(part, (y0, x0), int((part > 0).sum()), score)
 
 
 @torch.inference_mode()
 def _instance(found: _Found, square: Square) -> Instance | None:
-    mask = square.logits(found.cells[None])[0] > 0
+    checkpoint()
+    (y, x), (height, width) = found.corner, found.logits.shape
+    cells = torch.full((GRID, GRID), OUTSIDE)
+    cells[y : y + height, x : x + width] = torch.from_numpy(found.logits)
+    mask = square.logits(cells[None])[0] > 0
     box = mask_bbox(mask)
     if box is None:
         return None
     y0, x0, y1, x1 = box
-    return Instance(mask[y0:y1, x0:x1], box, min(1.0, found.score))
+    return Instance(mask[y0:y1, x0:x1].copy(), box, min(1.0, found.score))

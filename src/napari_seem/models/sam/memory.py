@@ -20,7 +20,7 @@ from .sizes import SIDE
 from .square import Square
 
 if TYPE_CHECKING:
-    from transformers import Sam2VideoModel
+    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoModel
 
     from .network import SamNetwork
 

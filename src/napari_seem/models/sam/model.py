@@ -23,15 +23,17 @@ from ..base import (
     check_capabilities,
     check_embedding,
 )
+from ..pace import Pace
 from ..patience import checkpoint
 from ..registry import capabilities_by_model
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
+from .decoder import InstanceDecoder, find_decoder
 from .memory import Remembering
 from .network import load_network
-from .prompting import TurnInput, read
-from .square import GRID, Square, overlap
+from .prompting import Memory, TurnInput, read
+from .square import Square, overlap
 
 if TYPE_CHECKING:
     from .network import SamNetwork
@@ -42,6 +44,8 @@ CAPABILITIES = frozenset(
         Capability.NEGATIVE, Capability.MEMORY, Capability.EVERYTHING,
     }
 )  # fmt: skip
+WHOLE = 2.0
+"""Work of a block that attends to the whole image, over that of one with windows."""
 LARGEST_LOGIT = 32.0
 """Bound of the logits that SAM 2.1 is given of the turn before, as in its authors' predictor."""
 
@@ -57,23 +61,31 @@ class SamModel(Remembering, NotTeachable):
         Its name in the registry.
     device : str
         A torch device.
+    decoder : InstanceDecoder, optional
+        micro-sam's, of which everything is found; a grid of clicks does without.
     """
 
     capabilities: frozenset[Capability] = CAPABILITIES
     instead = ": it knows no words"
 
-    def __init__(self, network: SamNetwork, name: str = "sam", device: str = "cpu") -> None:
+    def __init__(
+        self, network: SamNetwork, name: str = "sam", device: str = "cpu",
+        decoder: InstanceDecoder | None = None,
+    ) -> None:  # fmt: skip
         self.name, self.device = name, device
+        self.decoder = decoder and decoder.to(device)
         self.network = network.to(device)  # type: ignore[arg-type]
         self.identity = f"{name}-{signature(network):08x}"
         self.keeps_aspect = network.config.model_type == "sam"
         blocks = "layers" if self.keeps_aspect else "backbone.blocks"
         layers = list(network.get_submodule(f"vision_encoder.{blocks}").children())
+        self.pace = Pace(name, [WHOLE if block.window_size == 0 else 1.0 for block in layers])
+        for part, block in enumerate(layers):
+            block.register_forward_pre_hook(lambda *_, part=part: self.pace.reached(part))
         if self.has_memory:
             self.capabilities = CAPABILITIES | {Capability.PROPAGATE}
-            layers += network.get_submodule("memory_attention.layers").children()
-        for block in layers:
-            block.register_forward_pre_hook(lambda *_: checkpoint())
+            for block in network.get_submodule("memory_attention.layers").children():
+                block.register_forward_pre_hook(lambda *_: checkpoint())
 
     @torch.inference_mode()
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
@@ -81,7 +93,8 @@ class SamModel(Remembering, NotTeachable):
         rgb = to_rgb(image, channels=channels)
         shape = (int(rgb.shape[0]), int(rgb.shape[1]))
         pixels = Square(shape, self.keeps_aspect).pixels(rgb).to(self.device)
-        found = self.network.get_image_embeddings(pixels)
+        with self.pace.picture():
+            found = self.network.get_image_embeddings(pixels)
         maps = [found] if isinstance(found, Tensor) else found
         return Embedding(self.identity, shape, {f"level.{n}": m for n, m in enumerate(maps)})
 
@@ -109,13 +122,20 @@ class SamModel(Remembering, NotTeachable):
         turn = read(prompts, square, before)
         masks, scores = self.decode(embedding, [turn], several=turn.is_ambiguous)
         order = scores[0].argsort(descending=True)
-        return _answer(masks[0, order], scores[0, order].tolist(), square)
+        answers = [(masks[0, k], float(scores[0, k])) for k in order]
+        return _answer(answers, square, len(prompts))
 
-    def segment(self, embedding: Embedding, names: Sequence[str] | None = None) -> Segmentation:
-        """Find all objects; see `Model.segment`. Words are not taken."""
+    def segment(
+        self, embedding: Embedding, names: Sequence[str] | None = None, prompted: bool = True
+    ) -> Segmentation:
+        """Find all objects; see `Model.segment`. Words are not taken.
+
+        With micro-sam's decoder, `prompted` objects are those that its maps suggest and a click in
+        each finds; without, they are the regions of its maps.
+        """
         from .everything import find_objects
 
-        return find_objects(self, embedding, names)
+        return find_objects(self, embedding, names, prompted)
 
     def vocabulary(self) -> tuple[str, ...]:
         """Return no words: the model knows none."""
@@ -167,8 +187,8 @@ class SamModel(Remembering, NotTeachable):
 
     def _check(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object
-    ) -> Tensor | None:
-        """Return the logits (GRID, GRID) of the turn before; raise for what can't be taken."""
+    ) -> Memory | None:
+        """Return what is known of the turn before; raise for what can't be taken."""
         check_embedding(self.identity, embedding)
         check_capabilities(self, prompts, capabilities_by_model)
         check_prompts(prompts, embedding.shape)
@@ -176,31 +196,49 @@ class SamModel(Remembering, NotTeachable):
             raise InvalidPrompt("there is no prompt; give a point, a box, an outline or a mask")
         if memory is None:
             return None
-        if not isinstance(memory, Tensor) or memory.shape != (GRID, GRID):
+        if not isinstance(memory, Memory):
             raise InvalidPrompt(
                 "this memory is of another model; start the object again with memory=None"
             )
-        before = memory.to(self.device)
-        return before if self.keeps_aspect else before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        before = memory.logits.to(self.device)
+        if not self.keeps_aspect:
+            before = before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        return Memory(before, memory.prompts)
 
 
-def _answer(masks: Tensor, scores: list[float], square: Square) -> Prediction:
-    """Make a prediction of the first of several masks (M, GRID, GRID), the best first."""
-    others = partial(_others, masks, scores, square) if len(scores) > 1 else None
-    logits = square.logits(masks[:1])[0]
-    return Prediction(logits, float(np.clip(scores[0], 0, 1)), None, masks[0].cpu(), others=others)
+def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int) -> Prediction:
+    """Make a prediction of the first of several masks (GRID, GRID) with scores, the best first.
+
+    `prompts` is how many it answers.
+    """
+    mask, score = answers[0]
+    others = partial(_others, answers, square, prompts) if len(answers) > 1 else None
+    memory = Memory(mask.cpu(), prompts)
+    logits = square.logits(mask[None])[0]
+    return Prediction(logits, float(np.clip(score, 0, 1)), None, memory, others=others)
 
 
-def _others(masks: Tensor, scores: list[float], square: Square) -> Iterator[Prediction]:
+def _others(
+    answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int
+) -> Iterator[Prediction]:
     """Return the answers beside the first that differ from each other."""
-    kept = [masks[0] > 0]
-    for mask, score in zip(masks[1:], scores[1:], strict=True):
+    kept = [answers[0][0] > 0]
+    for mask, score in answers[1:]:
         inside = mask > 0
         if inside.any() and all(overlap(inside, other) < SAME for other in kept):
             kept.append(inside)
-            yield _answer(mask[None], [score], square)
+            yield _answer([(mask, score)], square, prompts)
 
 
-def build(weights: Path, device: str, name: str, kind: type[SamModel] = SamModel) -> SamModel:
-    """Load a SAM or SAM 2.1 of any size from its authors' state dict."""
-    return kind(load_network(weights, device), name, device)
+def build(
+    weights: Path, device: str, name: str, kind: type[SamModel] = SamModel,
+    decoder: Path | None = None,
+) -> SamModel:  # fmt: skip
+    """Load a SAM or SAM 2.1 of any size from its authors' state dict.
+
+    `decoder` is the file of micro-sam's decoder, where none is in the file of the weights or beside
+    it; see `find_decoder`.
+    """
+    network = load_network(weights, device)
+    first = network.config.model_type == "sam"
+    return kind(network, name, device, find_decoder(weights, decoder, device) if first else None)

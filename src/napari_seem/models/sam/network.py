@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,18 +13,22 @@ from torch import Tensor
 
 from ...errors import WeightsError
 from ...io.extras import need
-from .. import weights
-from .keys import MEMORY, converted
+from .. import tensor_files
+from .keys import MEMORY, converted, renamed
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
-    from transformers import Sam2Model, Sam2VideoModel, SamModel
+    from transformers.models.sam.modeling_sam import SamModel
+    from transformers.models.sam2.modeling_sam2 import Sam2Model
+    from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoModel
 
     SamNetwork = SamModel | Sam2Model | Sam2VideoModel
 
 
-PREFIXES = ("module.sam.", "sam.", "module.")
-"""What torch_em and parallel training put before the authors' keys."""
+_ENCODER = re.compile(r"(.*)image_encoder\.(trunk\.)?pos_embed$")
+"""A key of both families, and what torch_em, Lightning and parallel training put before it."""
+SHOWN = 5
+"""Most parts that are named where weights are left out."""
 
 
 def load_network(path: Path, device: str = "cpu") -> SamNetwork:
@@ -41,7 +47,7 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     WeightsError
         The file can't be read, is damaged, or is of another family or size.
     """
-    state = _authors(weights.load(path, device=device))
+    state = _authors(tensor_files.load(path, device=device))
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     sizes = sizes_of(shapes, path)
     with torch.device("meta"):
@@ -50,7 +56,7 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     if isinstance(sizes, Sam2Sizes) and not sizes.memory:
         named = {key: t for key, t in named.items() if not key.startswith(MEMORY)}  # leftovers
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    _check(named, expected, path)
+    _check(state, named, expected, path)
     network.load_state_dict({key: named[key].float() for key in expected}, assign=True)
     if isinstance(sizes, Sam2Sizes) and sizes.memory:  # it has buffers that no checkpoint holds
         former = network.get_submodule("memory_attention")
@@ -87,17 +93,41 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
 
 
 def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict under the authors' keys, without what trainers put in front of them."""
-    for prefix in PREFIXES:
-        if any(key.startswith(prefix) for key in state):
-            return {k.removeprefix(prefix): t for k, t in state.items() if k.startswith(prefix)}
-    return dict(state)
+    """Return a state dict under the authors' keys, without what trainers put in front of them.
+
+    A second state dict in the file, that of micro-sam's decoder, is left out.
+    """
+    prefix = next((found[1] for key in state if (found := _ENCODER.match(key))), "")
+    second = f"{tensor_files.SECOND}."
+    own = {key: tensor for key, tensor in state.items() if not key.startswith(second)}
+    return {key.removeprefix(prefix): tensor for key, tensor in own.items()}
 
 
-def _check(named: Mapping[str, Tensor], expected: weights.Shapes, path: Path) -> None:
-    weights.check_shapes({key: tuple(t.shape) for key, t in named.items()}, expected, path)
-    if further := sorted(set(named) - set(expected)):
+def _check(
+    state: Mapping[str, Tensor], named: Mapping[str, Tensor], expected: tensor_files.Shapes,
+    path: Path,
+) -> None:  # fmt: skip
+    """Compare with the network; leave out, with a warning, what stands beside its own parts.
+
+    What stands inside them, such as an adapter, takes part in its answers and is refused.
+    """
+    tensor_files.check_shapes({key: tuple(t.shape) for key, t in named.items()}, expected, path)
+    further = {key for key in named if key not in expected}
+    own = {key.split(".")[0] for key in expected}
+    second = "vision_encoder.pos_embed" not in expected
+    if inside := [
+        key
+        for key in state
+        if (name := renamed(key, second)) in further and name.split(".")[0] in own
+    ]:
         raise WeightsError(
-            f"{path} has {len(further)} weights more than the network ({further[0]}, ...): it was "
-            "fine-tuned with heads of its own; save the state dict without them"
+            f"{path} has {len(inside)} weights more than the network, inside its parts "
+            f"({inside[0]}, ...): it was changed before it was fine-tuned, and would answer "
+            "otherwise without them; choose a checkpoint of the plain SAM"
         )
+    if further:
+        beside = sorted({key.split(".")[0] for key in further})
+        warnings.warn(
+            f"{path}: {len(further)} weights of parts that are not SAM's were left out: "
+            f"{', '.join(beside[:SHOWN])}{', ...' if len(beside) > SHOWN else ''}", stacklevel=2,
+        )  # fmt: skip

@@ -11,9 +11,12 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
-from ...prompts import BoolArray, Box, Mask, Point, Polygon, Prompt, Scribble, pixel_box, rasterize
+from ...prompts import BoolArray, Box, Point, Prompt, Scribble, pixel_box, rasterize
 from ..base import mask_bbox
 from .square import Square
+
+Region = tuple[Prompt, BoolArray, bool]
+"""A prompt, the pixels (H, W) that it covers, and whether it is new in this turn."""
 
 ALONG_A_STROKE = 16
 """Most points that stand for a scribble."""
@@ -50,52 +53,67 @@ class TurnInput:
         return len(self.labels) == 1 and self.box is None and self.mask is None
 
 
-def read(prompts: Sequence[Prompt], square: Square, memory: Tensor | None) -> TurnInput:
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered of a turn.
+
+    Attributes
+    ----------
+    logits : float32 (GRID, GRID)
+        Of the answer that counts.
+    prompts : int
+        How many prompts it answers; those after them are new in the next turn.
+    """
+
+    logits: Tensor
+    prompts: int
+
+
+def read(prompts: Sequence[Prompt], square: Square, memory: Memory | None) -> TurnInput:
     """Return what prompts on an image say to the network.
 
-    A scribble becomes points along it. A polygon or a mask becomes a box and the mask of the turn,
-    unless `memory` holds one; several boxes become the one around them. A region that is not the
-    object becomes points in it, and is cut out of the mask.
+    A scribble becomes points along it. A polygon or a mask becomes a box and the mask of the turn;
+    beside the mask of the turn before, one that is new decides in its own box. Several boxes become
+    the one around them. A region that is not the object becomes points in it, and is cut out of the
+    mask.
 
     Parameters
     ----------
     prompts : sequence of Point, Box, Polygon, Scribble or Mask
     square : Square
-    memory : float32 (GRID, GRID), optional
-        Logits of the turn before.
+    memory : Memory, optional
+        Of the turn before.
     """
+    known = 0 if memory is None else memory.prompts
+    regions: list[Region] = []
     places: list[npt.NDArray[np.float64]] = []
     labels: list[int] = []
-    for prompt in prompts:
-        found = _places(prompt, square.shape)
+    for number, prompt in enumerate(prompts):
+        if isinstance(prompt, Point):
+            found = np.array([[prompt.y, prompt.x]], float)
+        else:
+            covered = rasterize(prompt, square.shape)  # type: ignore[arg-type]
+            found = _places(prompt, covered)
+            if not isinstance(prompt, Scribble):
+                regions.append((prompt, covered, number >= known))
         places.append(found)
         labels += [int(prompt.positive)] * len(found)
     points = np.concatenate([np.zeros((0, 2)), *places])
-    boxes = [_box(p, square.shape) for p in prompts if p.positive and _is_region(p)]
+    boxes = [_box(p, covered, square.shape) for p, covered, _ in regions if p.positive]
     box = None
     if boxes:
         around = np.array(boxes)
         corners = np.array([around[:, :2].min(0), around[:, 2:].max(0)]) - 0.5  # edges of pixels
         box = square.places(corners).flatten()
-    return TurnInput(
-        square.places(points), torch.tensor(labels, dtype=torch.int64), box,
-        _mask(prompts, square, memory),
-    )  # fmt: skip
+    mask = _mask(regions, square, None if memory is None else memory.logits)
+    return TurnInput(square.places(points), torch.tensor(labels, dtype=torch.int64), box, mask)
 
 
-def _is_region(prompt: Prompt) -> bool:
-    return isinstance(prompt, (Box, Polygon, Mask))
-
-
-def _places(prompt: Prompt, shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Return the points (N, 2) that a prompt puts, rows before columns."""
-    if isinstance(prompt, Point):
-        return np.array([[prompt.y, prompt.x]], float)
+def _places(prompt: Prompt, covered: BoolArray) -> npt.NDArray[np.float64]:
+    """Return the points (N, 2) that a stroke or a region puts, rows before columns."""
     if isinstance(prompt, Scribble):
-        return along(rasterize(prompt, shape))
-    if not prompt.positive and isinstance(prompt, (Box, Polygon, Mask)):
-        return _inside(rasterize(prompt, shape))
-    return np.zeros((0, 2))
+        return along(covered)
+    return np.zeros((0, 2)) if prompt.positive else _inside(covered)
 
 
 def along(stroke: BoolArray, most: int = ALONG_A_STROKE) -> npt.NDArray[np.float64]:
@@ -127,27 +145,43 @@ def _inside(region: BoolArray) -> npt.NDArray[np.float64]:
     return np.array(found, float).reshape(-1, 2)
 
 
-def _box(prompt: Prompt, shape: tuple[int, int]) -> tuple[int, int, int, int]:
+def _box(prompt: Prompt, covered: BoolArray, shape: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return the half-open (y0, x0, y1, x1) around a region of the object."""
     if isinstance(prompt, Box):
         return pixel_box(prompt, shape)
-    assert isinstance(prompt, (Polygon, Mask))
-    box = mask_bbox(rasterize(prompt, shape))
+    box = mask_bbox(covered)
     assert box is not None  # `check_prompts` takes no empty region
     return box
 
 
-def _mask(prompts: Sequence[Prompt], square: Square, memory: Tensor | None) -> Tensor | None:
-    """Return the logits (GRID, GRID) that a turn starts from, or None."""
-    drawn = [p for p in prompts if isinstance(p, (Polygon, Mask)) and p.positive]
-    logits = memory
-    if logits is None and drawn:
-        covered = torch.stack([square.cells(rasterize(p, square.shape)) for p in drawn]).amax(0)
-        logits = SURE * (2 * covered - 1)
+def _mask(regions: Sequence[Region], square: Square, logits: Tensor | None) -> Tensor | None:
+    """Return the logits (GRID, GRID) that a turn starts from, or None.
+
+    `logits` are those of the turn before.
+    """
+    drawn = [
+        square.cells(covered) for prompt, covered, is_new in regions
+        if is_new and prompt.positive and not isinstance(prompt, Box)
+    ]  # fmt: skip
+    if drawn:
+        sure = SURE * (2 * torch.stack(drawn).amax(0) - 1)
+        if logits is None:
+            logits = sure
+        else:
+            logits = logits.clone()
+            for one in drawn:
+                here = _cells_around(one)
+                logits[here] = sure[here].to(logits.device)
     if logits is None:
         return None
-    for prompt in prompts:
-        if not prompt.positive and isinstance(prompt, (Box, Polygon, Mask)):
-            out = square.cells(rasterize(prompt, square.shape)) > 0.5
+    for prompt, covered, _ in regions:
+        if not prompt.positive:
+            out = square.cells(covered) > 0.5
             logits = torch.where(out.to(logits.device), -SURE, logits)
     return logits
+
+
+def _cells_around(shares: Tensor) -> tuple[slice, slice]:
+    """Return the rows and columns of a grid in which a region has a share."""
+    rows, cols = (shares.amax(axis).nonzero().flatten() for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)

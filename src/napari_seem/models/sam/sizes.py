@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import WeightsError
-from ..weights import Shapes
+from ..tensor_files import Shapes
 
 SIDE = 1024
 """Pixels along the square that the networks see."""
@@ -28,12 +29,17 @@ _FIRST = {
 }  # fmt: skip
 """Weights that every SAM has; EfficientSAM has no relative positions."""
 _OTHERS = {
-    "hf_token": "HQ-SAM",
-    "detector.": "SAM 3",
-    "image_encoder.layers.": "MobileSAM or another TinyViT",
-    "image_encoder.backbone.": "EfficientViT-SAM",
+    "HQ-SAM": r"mask_decoder\.(hf|hq)_(token|mlp)|compress_vit",
+    "SAM 3": r"^(detector|tracker)(_model)?\.|(^|\.)backbone\.vision_backbone\.",
+    "MobileSAM or another TinyViT": r"image_encoder\.(layers\.|patch_embed\.seq\.)",
+    "EfficientViT-SAM": r"image_encoder\.backbone\.",
+    "EfficientSAM": r"bbox_top_left_embeddings|final_output_upscaling_layers",
 }
-"""Beginnings, or parts, of keys that other families have."""
+"""What the keys of other families have in them, by their authors' published code."""
+_ADAPTERS = re.compile(
+    r"lora_|\blora|\.linear_[ab]_[qkv]\.|w_[ab]_(linear|\d)|qkv\.qkv|[Aa]dapter|base_layer\."
+)
+"""What keys of low-rank and other adapters have in them."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,20 @@ def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
     Raises
     ------
     WeightsError
-        The file is of another family, of SAM 2.0, or of a size that nobody published.
+        The file is of another family, has adapters, is of SAM 2.0, or of a size that nobody
+        published.
     """
-    for part, family in _OTHERS.items():
-        if any(key.startswith(part) or f".{part}" in key for key in shapes):
+    for family, part in _OTHERS.items():
+        if any(re.search(part, key) for key in shapes):
             raise WeightsError(
                 f"{path} holds the weights of {family}, which is another network; choose a SAM "
                 "ViT-B, ViT-L or ViT-H, or a SAM 2.1"
             )
+    if adapter := next(filter(_ADAPTERS.search, shapes), None):
+        raise WeightsError(
+            f"{path} holds adapters such as LoRA ({adapter}, ...), which this SAM has no place "
+            "for; merge them into the weights where it was trained, and save the state dict"
+        )
     if "image_encoder.trunk.pos_embed" in shapes:
         return _second(shapes, path)
     if shapes.keys() >= _FIRST:

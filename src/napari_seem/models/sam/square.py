@@ -46,9 +46,15 @@ class Square:
         return height, width
 
     @property
+    def covered(self) -> tuple[float, float]:
+        """Shares of the square's height and width that the image takes."""
+        height, width = self.resized
+        return height / SIDE, width / SIDE
+
+    @property
     def in_cells(self) -> tuple[int, int]:
         """Rows and columns of mask logits that the image takes."""
-        height, width = (round(side * GRID / SIDE) or 1 for side in self.resized)
+        height, width = (round(part * GRID) or 1 for part in self.covered)
         return height, width
 
     def pixels(self, rgb: npt.NDArray[np.uint8]) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .. import weights
+from .. import tensor_files
 from .config import SeemConfig
 from .network import Seem
 
@@ -24,7 +24,7 @@ def load_network(path: Path, config: SeemConfig, device: str = "cpu") -> Seem:
     Further keys of a checkpoint (losses, caption heads) are ignored. Raises `WeightsError`, naming
     the first key that is lacking or has another shape.
     """
-    tensors = weights.load(path, expected_shapes(config), device)
+    tensors = tensor_files.load(path, expected_shapes(config), device)
     with torch.device("meta"):
         network = Seem(config)
     network.load_state_dict({key: t.float() for key, t in tensors.items()}, assign=True)

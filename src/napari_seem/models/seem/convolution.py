@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..mps import wide
+
 STEP, TILE = 4, 6
 STRIP = 256
 """Tiles transformed at once: few enough to stay in a processor's cache."""
@@ -188,11 +190,11 @@ def normalise_(x: Tensor, norm: nn.GroupNorm, *, relu: bool = False) -> Tensor:
         return F.relu_(out) if relu else out
     parts = rows.split(CACHED)
     sums = torch.stack([torch.stack((part.sum(0), part.square().sum(0))) for part in parts])
-    mean, square = sums.double().sum(0).unflatten(1, (norm.num_groups, -1)).mean(2) / len(rows)
+    mean, square = wide(sums).sum(0).unflatten(1, (norm.num_groups, -1)).mean(2) / len(rows)
     scale = (square - mean.square()).clamp_min(0).add(norm.eps).rsqrt()  # (groups,)
     repeat = x.shape[1] // norm.num_groups
-    factor = norm.weight * scale.repeat_interleave(repeat).to(x.dtype)
-    shift = norm.bias - factor * mean.repeat_interleave(repeat).to(x.dtype)
+    factor = norm.weight * scale.repeat_interleave(repeat).to(x)
+    shift = norm.bias - factor * mean.repeat_interleave(repeat).to(x)
     for part in parts:
         torch.addcmul(shift, part, factor, out=part)
         if relu:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..mps import layout
 from ..patience import checkpoint
 from .config import SeemConfig
 from .convolution import conv1x1
@@ -162,4 +163,5 @@ class Mlp(nn.Module):
 
 def channels_last(layer: nn.Module, x: Tensor) -> Tensor:
     """Apply a convolution to (B, H, W, C)."""
-    return layer(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    first = x.permute(0, 3, 1, 2).contiguous(memory_format=layout(x.device))
+    return layer(first).permute(0, 2, 3, 1)

@@ -18,7 +18,7 @@ from ...checks import check_choice, whole_number
 from ...errors import InvalidPrompt, UnsupportedPrompt
 from ...images import ArraySource, to_rgb
 from ...prompts import Prompt
-from .. import weights
+from .. import tensor_files
 from ..base import (
     Capability,
     Embedding,
@@ -270,7 +270,7 @@ def build(
     with torch.device("meta"):
         network = SegGpt(config)
     expected = {key: tuple(t.shape) for key, t in network.state_dict().items()}
-    tensors = weights.load(path, expected, device)
+    tensors = tensor_files.load(path, expected, device)
     network.load_state_dict({key: t.float() for key, t in tensors.items()}, assign=True)
     return SegGptModel(network.eval().requires_grad_(False), f"{name}:{path.name}", device)
 

@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
 from ...errors import FileTrouble, NapariSeemError
 from ...models.in_context import Kind
 from ...viewer.stacks import axis_name, stack_axes
+from .keys import keys_here
 
 if TYPE_CHECKING:
     from magicgui.widgets import Widget
@@ -71,7 +72,7 @@ def on_click(pairs: Iterable[tuple[QPushButton, Callable[[], Any]]]) -> None:
 def set_tips(pairs: Iterable[tuple[QWidget, str]]) -> None:
     """Give each widget its tooltip."""
     for widget, tip in pairs:
-        widget.setToolTip(tip)
+        widget.setToolTip(keys_here(tip))
 
 
 def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -12,6 +14,19 @@ if TYPE_CHECKING:
 Claim = tuple["ReferenceType[Dock]", Mapping[str, str]]
 _CLAIMS: WeakKeyDictionary[Any, list[Claim]] = WeakKeyDictionary()
 """By viewer or layer; the last one counts."""
+
+
+_OF_MACS = {"Ctrl": "Cmd", "Alt": "Option"}
+
+
+def keys_here(text: str) -> str:
+    """Return a text with the names that this system's keyboard has for the keys in it.
+
+    Qt and napari take Cmd on a Mac where others have Ctrl.
+    """
+    if sys.platform != "darwin":
+        return text
+    return re.sub(r"\b(Ctrl|Alt)(?=[-+])", lambda found: _OF_MACS[found[1]], text)
 
 
 def claim(target: Any, owner: Dock, names: Mapping[str, str]) -> None:

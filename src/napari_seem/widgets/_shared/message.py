@@ -6,6 +6,8 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
+from .keys import keys_here
+
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 ENDS = (".", "!", "?", ":", "\N{HORIZONTAL ELLIPSIS}")
 """What a sentence may end in."""
@@ -13,7 +15,7 @@ ENDS = (".", "!", "?", ":", "\N{HORIZONTAL ELLIPSIS}")
 
 def sentence(text: str) -> str:
     """Return a text, such as that of an error, with a capital letter and a full stop."""
-    text = text.strip()
+    text = keys_here(text.strip())
     word = text.split(" ", 1)[0].rstrip(",;:.")
     if word.isalpha() and word != "napari":  # names of files and packages stay as they are
         text = text[:1].upper() + text[1:]

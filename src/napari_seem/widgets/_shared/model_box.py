@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 
 from ...models.base import Capability
-from ...models.registry import able_models, model_names
+from ...models.registry import MODELS, able_models, model_names
+from .model_facts import tip_of
 from .watch import watch_of
 
 
@@ -37,7 +39,11 @@ class ModelBox(QComboBox):
             return
         self.blockSignals(True)
         self.clear()
-        self.addItems(names)
+        for name in names:
+            self.addItem(name)
+            if (spec := MODELS.get(name)) is not None:
+                tip = f"<qt>{tip_of(spec)}</qt>"
+                self.setItemData(self.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self.setCurrentText(chosen)
         self.blockSignals(False)
         if self.currentText() != chosen:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
 from .._shared.actions import ACTIONS
+from .._shared.keys import keys_here
 
 GUIDE = """
 <h3>Segment an object</h3>
@@ -54,7 +55,7 @@ class HelpWindow(QDialog):
         self.setWindowTitle("Annotate with prompts")
         self.setModal(False)
         text = QTextBrowser()
-        text.setHtml(GUIDE + keyboard_map(keys))
+        text.setHtml(keys_here(GUIDE + keyboard_map(keys)))
         layout = QVBoxLayout(self)
         layout.addWidget(text)
         self.resize(460, 560)

@@ -16,7 +16,7 @@ from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
 from ...viewer.targets import HOME, belongs_on_disk, needs_window, store_of
 from ...viewer.timeline import document_in
 from ...viewer.window import window_of
-from .._shared.forms import on_click, row
+from .._shared.forms import on_click, row, set_tips
 from .._shared.preferences import label_home
 
 if TYPE_CHECKING:
@@ -120,8 +120,10 @@ class LabelFolder(QWidget):
             "Open what is shown now, 4,096 x 4,096 pixels at most, for napari's own brush; what is "
             "painted is written to the folder at the end of every stroke"
         )
-        self.back.setToolTip("Undo the last change to these labels, wherever it was [Ctrl+Z]")
-        self.forth.setToolTip("Do it again [Ctrl+Shift+Z]")
+        set_tips((
+            (self.back, "Undo the last change to these labels, wherever it was [Ctrl+Z]"),
+            (self.forth, "Do it again [Ctrl+Shift+Z]"),
+        ))  # fmt: skip
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(row(self.path, self.choose, stretch=0))

@@ -23,8 +23,9 @@ from superqt import QLabeledDoubleSlider
 from ...query.run import LONGEST_WORD
 from ...viewer.tools import COLOURS
 from .._shared.actions import ACTIONS
-from .._shared.forms import WordButtons, form, row
+from .._shared.forms import WordButtons, form, row, set_tips
 from .._shared.intensity_box import WindowBox
+from .._shared.keys import keys_here
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
 from .._shared.model_box import ModelBox
@@ -110,7 +111,7 @@ class Panel(QWidget):
         tip = self._tip(f"use_{tool}", self._tips[tool])
         if not allowed:
             tip = f"This model takes no {tool} prompts. Models that do: {', '.join(others)}"
-        self.tools[tool].setToolTip(tip)
+        set_tips([(self.tools[tool], tip)])
 
     def show_state(
         self, *, positive: bool, can_commit: bool = False, undo: str = "", redo: str = "",
@@ -237,8 +238,8 @@ class Panel(QWidget):
             "of the objects accepted before, of the active class, weigh in"
         )
         self.undo, self.redo = QPushButton("Undo"), QPushButton("Redo")
-        for button, keys in ((self.undo, "Ctrl+Z"), (self.redo, "Ctrl+Shift+Z")):
-            button.setToolTip(f"Prompts, objects, strokes and names, the last one first [{keys}]")
+        told = "Prompts, objects, strokes and names, the last one first"
+        set_tips(((self.undo, f"{told} [Ctrl+Z]"), (self.redo, f"{told} [Ctrl+Shift+Z]")))
 
     def _arrange(self) -> None:
         column = QVBoxLayout(self)
@@ -308,7 +309,7 @@ class Panel(QWidget):
 
     def _tip(self, method: str, text: str) -> str:
         known = {action.method for action in ACTIONS}
-        return f"{text} [{self._keys[method]}]" if method in known else text
+        return keys_here(f"{text} [{self._keys[method]}]" if method in known else text)
 
 
 def _toggle(text: str) -> QPushButton:

@@ -13,12 +13,14 @@ from qtpy.QtWidgets import QWidget
 
 from ...commands.models import KnownPlane, ModelCache
 from ...errors import Abandoned, NapariSeemError
+from ...models.pace import LONG, in_words
 from ...models.patience import checkpoint, patiently
 from ...models.registry import MODELS
 from ...sources.frames import SIDE, Frame, frames_around
 from ...viewer.coordinates import shown_area, spatial_shape
 from ...viewer.stacks import stack_axes
 from .._shared.events import Followed, later
+from .._shared.progress import time_left
 from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
@@ -84,6 +86,7 @@ class GettingReady(QObject):
     """
 
     said = Signal(str)
+    _told = Signal(str)
 
     def __init__(self, annotator: Annotator, page: QWidget) -> None:
         super().__init__(page)
@@ -91,6 +94,7 @@ class GettingReady(QObject):
         self.steps = Steps(self, str)
         self.steps.stepped.connect(self._on_step)
         self.steps.ended.connect(self._on_end)
+        self._told.connect(self._on_told)
         self._soon = later(self, IDLE, self._look)
         self._events = Followed()
         self._asked: tuple[object, ...] = ()
@@ -179,7 +183,7 @@ class GettingReady(QObject):
             return
         if not models.is_encoded(name, plane, wanted.frame):
             yield ENCODING
-        with patiently(partial(self._pause, models)):
+        with patiently(partial(self._pause, models), self._tell):
             opened = models.prepare(name, plane, wanted.frame)
         yield ""
         if plane.source.is_big:
@@ -205,6 +209,16 @@ class GettingReady(QObject):
         if not self._again:
             self._asked = ()
             self._soon.start()
+
+    def _tell(self, share: float, seconds: float) -> None:
+        """In the thread: say how long a person waits, where that is long."""
+        if seconds >= LONG:
+            left = time_left((1 - share) * seconds)
+            self._told.emit(f"{ENCODING[:-1]}, {left}. {in_words(seconds).capitalize()}")
+
+    def _on_told(self, text: str) -> None:
+        if self.steps.running:
+            self.said.emit(text)
 
     def _on_step(self, doing: str) -> None:
         self.said.emit(doing)

@@ -11,6 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QCoreApplication, QEvent, QObject
 
 from ...errors import InvalidPrompt, NapariSeemError, UnknownWord, UnsupportedPrompt
+from ...models.patience import patiently
 from ...viewer.private import canvas_of
 from .._shared.events import later
 from .._shared.runner import Job, report_crash
@@ -26,6 +27,8 @@ Foreseen = tuple["Prediction", float]
 """An answer that was computed before it was asked for, and how many milliseconds that took."""
 REFUSALS = (InvalidPrompt, UnsupportedPrompt, UnknownWord)
 """Errors that the last prompt is at fault for; it is taken back then."""
+PARTS = 100
+"""Steps in which the reading of a plane is shown."""
 HOLD, SLOW = 250, 500
 """Milliseconds for which a window is held, and of a turn that is not worth waiting for."""
 
@@ -126,13 +129,19 @@ class Turns:
             self.held.hold()
         self._annotator.runner.submit(
             Job(
-                request.run,
+                request.run if encoded else partial(self._run_telling, request),
                 partial(self._on_answer, work, request, started),
                 partial(self._on_failure, work, request),
                 "" if encoded else "Reading the image",
                 partial(self._annotator.say, "cancelled; the prompts are kept"),
             )
         )
+
+    def _run_telling(self, request: Request) -> Prediction:
+        """In the thread: answer a request, and show how much of the plane is read."""
+        report = self._annotator.runner.report
+        with patiently(told=lambda share, _: report(int(PARTS * share), PARTS)):
+            return request.run()
 
     def renew(self) -> None:
         """Answer anew from the whole plane, once it is encoded, what was answered from parts."""

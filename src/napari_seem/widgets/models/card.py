@@ -11,16 +11,12 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
 from ...models import own
-from ...models.base import Capability
 from ...models.registry import ModelSpec
+from ...models.specs import DECODER_MEGABYTES
+from ...models.weights import WeightsFile
 from .._shared.forms import on_click, row
+from .._shared.model_facts import told_of
 
-WORDS = {
-    Capability.POINT: "points", Capability.BOX: "boxes", Capability.POLYGON: "lassos",
-    Capability.SCRIBBLE: "scribbles", Capability.MASK: "masks", Capability.TEXT: "words",
-    Capability.REFERENCE: "references", Capability.EVERYTHING: "the whole image",
-    Capability.IN_CONTEXT: "labelled examples", Capability.PROPAGATE: "labelled planes of a stack",
-}  # fmt: skip
 MEGABYTE = 1e6
 LINK = "#8ab4f8"
 
@@ -42,9 +38,10 @@ class ModelCard(QFrame):
         self.spec = spec
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.title = _text(f"<b>{spec.title}</b> <code>{spec.name}</code>")
-        self.facts = _text(f"{spec.description}<br>Takes: {prompts_of(spec)}.")
+        self.facts = _text("<br>".join(told_of(spec)))
         self.weights = _text("")
         self.download = QPushButton("Download")
+        self.download.setToolTip(f"Licence of the weights: {spec.licence}. Cite {spec.citation}")
         self.choose = QPushButton("Use a file…")
         self.choose.setToolTip("Use a file of weights that is already on this machine")
         self.copy_path = QPushButton("Copy path")
@@ -65,23 +62,37 @@ class ModelCard(QFrame):
         """Look where the weights are now."""
         file = self.spec.weights
         path = file.located()
-        self.download.setVisible(path is None)
+        self.download.setVisible(path is None or self.spec.lacks_decoder)
         self.choose.setVisible(not file.packaged)
         self.copy_path.setVisible(not file.packaged)
         part = file.path.with_name(file.path.name + ".part")
-        self.download.setText("Go on downloading" if part.exists() else "Download")
+        what = "Download" if path is None else "Download its decoder"
+        self.download.setText("Go on downloading" if part.exists() else what)
         licence = f"Licence {self.spec.licence}."
         if path is not None:
             size = f"{path.stat().st_size / MEGABYTE:,.1f} MB"
             where = "inside the package" if file.packaged else f"at {_breakable(path)}"
-            self.weights.setText(f"Weights: {size}, {where}. {licence}")
+            self.weights.setText(f"Weights: {size}, {where}. {licence}{self._about_decoder()}")
             return
-        name = _breakable(file.filename)
         size = f", about {self.spec.megabytes:,} MB" if self.spec.megabytes else ""
         self.weights.setText(
             f"Weights: not here yet{size}. {licence} Without a network, get "
-            f"<a style='color: {LINK}' href='{file.url}'>{name}</a> elsewhere and "
-            f"put it at {_breakable(file.path)}, or choose the file."
+            f"{_link(file)} elsewhere and "
+            f"put it at {_breakable(file.path)}, or choose the file.{self._about_decoder()}"
+        )
+
+    def _about_decoder(self) -> str:
+        """Say that a second file for Everything comes along, or is here, or may be had."""
+        decoder = self.spec.decoder
+        if decoder is None:
+            return ""
+        if not self.spec.lacks_decoder:
+            return "<br>With its decoder for Everything."
+        if not self.spec.installed:
+            return f"<br>With its decoder for Everything, {DECODER_MEGABYTES} MB more."
+        return (
+            f"<br>Its decoder for Everything is not here yet: {DECODER_MEGABYTES} MB; put "
+            f"{_link(decoder)} at {_breakable(decoder.path)}, or download it."
         )
 
     def show_running(self) -> None:
@@ -144,12 +155,8 @@ def _made(spec: ModelSpec) -> str:
         return ""
 
 
-def prompts_of(spec: ModelSpec) -> str:
-    """What a model takes, for people."""
-    words = [word for capability, word in WORDS.items() if capability in spec.capabilities]
-    if Capability.NEGATIVE in spec.capabilities:
-        words[0] += " (positive and negative)"
-    return ", ".join(words)
+def _link(file: WeightsFile) -> str:
+    return f"<a style='color: {LINK}' href='{file.url}'>{_breakable(file.filename)}</a>"
 
 
 def _breakable(path: Path | str) -> str:

@@ -83,4 +83,4 @@ class DiskRow(QWidget):
 def _why_not() -> str:
     if not read_preferences().keep_on_disk:
         return "switched off in the preferences"
-    return "the package zarr is missing (pip install 'napari-seem[zarr]')"
+    return 'the package zarr is missing (pip install "napari-seem[zarr]")'

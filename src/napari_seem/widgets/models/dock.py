@@ -91,8 +91,9 @@ class ModelsWidget(Dock):
                 problem=True,
             )
             return
+        spec = self.cards[name].spec
         self.cards[name].show_running()
-        self.transfer.start(name, self.cards[name].spec.title)
+        self.transfer.start(name, f"{spec.title}, licence {spec.licence}")
 
     def choose_file(self, name: str, path: str | Path | None = None) -> None:
         """Use the person's own weights file for a model from now on; ask for it without `path`."""

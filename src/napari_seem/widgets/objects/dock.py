@@ -212,10 +212,12 @@ class ObjectsWidget(Dock):
         self.measures.said.connect(lambda text, bad: panel.message.say(text, problem=bad))
         self.work.counter.ended.connect(self._on_counted)
         standard = QKeySequence.StandardKey
+        back = Qt.Key.Key_Backspace  # the only one of a Mac's small keyboard that deletes
         for keys, home, action in (
             (standard.Undo, self, self.undo), (standard.Redo, self, self.redo),
             (standard.Delete, panel.classes, self.delete_classes),
             (standard.Delete, panel.objects, self.delete_objects),
+            (back, panel.classes, self.delete_classes), (back, panel.objects, self.delete_objects),
         ):  # fmt: skip
             shortcut = QShortcut(QKeySequence(keys), home)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)

@@ -1,0 +1,151 @@
+"""What graphics of Macs (torch's device "mps") need: one call at a time, plain layout, no float64.
+
+Two threads that compute there at once can end the process. A model on it is therefore entered by
+one thread at a time, by whichever of its methods; encoders in the background let others in at
+their checkpoints. What torch has no code for there runs on the processor; see `napari_seem`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from .answers import Prediction, once
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .base import Model
+
+LOG = logging.getLogger(__name__)
+KIND = "mps"
+_FALLS_BACK = r"The operator .*MPS"
+
+
+class DeviceLock:
+    """A lock that its thread may take several times, and let go for a while."""
+
+    def __init__(self) -> None:
+        self._free = threading.Condition()
+        self._owner: int | None = None
+        self._depth = 0
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread holds it."""
+        return self._owner == threading.get_ident()
+
+    def __enter__(self) -> None:
+        with self._free:
+            if not self.is_mine:
+                self._free.wait_for(lambda: self._owner is None)
+                self._owner = threading.get_ident()
+            self._depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._free:
+            self._depth -= 1
+            if not self._depth:
+                self._owner = None
+                self._free.notify()
+
+    @contextmanager
+    def let_go(self) -> Iterator[None]:
+        """Let other threads have it meanwhile, where this one holds it."""
+        if not self.is_mine:
+            yield
+            return
+        with self._free:
+            depth, self._depth, self._owner = self._depth, 0, None
+            self._free.notify()
+        try:
+            yield
+        finally:
+            with self:
+                self._depth = depth + 1
+
+
+LOCK = DeviceLock()
+
+
+def entered(device: str) -> AbstractContextManager[None]:
+    """Return what to hold while something is done on a device."""
+    return LOCK if device.partition(":")[0] == KIND else nullcontext()
+
+
+def one_at_a_time(model: Model, device: str) -> Model:
+    """Let one thread at a time use a model on graphics of a Mac; others are left as they are."""
+    if device.partition(":")[0] == KIND:
+        warnings.filterwarnings("ignore", message=_FALLS_BACK)
+        LOG.info("what this Mac's graphics lack runs on the processor")
+        model.__class__ = _guarded(type(model))  # copies, such as with other words, keep it
+    return model
+
+
+def layout(device: torch.device) -> torch.memory_format:
+    """Return how maps lie in memory: processors convolve channels that lie last faster.
+
+    Slices of such maps are convolved wrongly on some Macs, where they lie plainly therefore.
+    """
+    import torch
+
+    return torch.contiguous_format if device.type == KIND else torch.channels_last
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """Return a tensor as float64, on the processor where its device has no such type."""
+    return (tensor.cpu() if tensor.device.type == KIND else tensor).double()
+
+
+@cache
+def _guarded(kind: type) -> type:
+    """Return the class with a lock around every public method."""
+    names = {
+        name
+        for one in kind.__mro__
+        for name, value in vars(one).items()
+        if isinstance(value, FunctionType) and not name.startswith("_")
+    }
+    doors = {name: _door(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), {**doors, "__module__": kind.__module__})
+
+
+def _door(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(*args: Any, **options: Any) -> Any:
+        with LOCK:
+            return _kept_apart(method(*args, **options))
+
+    return call
+
+
+def _kept_apart(answer: Any) -> Any:
+    """Let what an answer computes later hold the lock, too."""
+    if isinstance(answer, Iterator):
+        return _steps(answer)
+    if isinstance(answer, Prediction) and answer.others is not None:
+        others = answer.others
+
+        def locked() -> list[Prediction]:
+            with LOCK:
+                return list(others())
+
+        object.__setattr__(answer, "others", once(locked))
+    return answer
+
+
+def _steps(found: Iterator[Any]) -> Iterator[Any]:
+    while True:
+        with LOCK:
+            try:
+                value = next(found)
+            except StopIteration as end:
+                return end.value
+        yield _kept_apart(value)

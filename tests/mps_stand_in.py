@@ -1,0 +1,107 @@
+"""Tensors that allow what graphics of Macs allow, computed on the processor.
+
+Torch moves nothing to its device "mps" where there is none; "lazy" stands for it.
+
+A tensor "on the device" holds one of the processor. It has no float64, meets no tensor of the
+processor of more than one value, and is touched by the thread that holds `mps.LOCK` only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
+from torch.utils._pytree import tree_any, tree_flatten, tree_map
+
+from napari_seem.models import mps
+
+KIND = "lazy"
+MPS = torch.device(KIND, 0)
+
+
+_ATEN = torch.ops.aten
+MOVES = (_ATEN._to_copy, _ATEN.copy_, _ATEN._has_compatible_shallow_copy_type)
+"""Operators that may see a tensor of each."""
+
+
+class Refused(TypeError):
+    """The device can't do it."""
+
+
+class OnDevice(torch.Tensor):
+    """A tensor that says it is on the device."""
+
+    inner: torch.Tensor
+
+    @staticmethod
+    def __new__(cls, inner: torch.Tensor) -> OnDevice:
+        if inner.dtype in (torch.float64, torch.complex128):
+            raise Refused("the MPS framework doesn't support float64")
+        made = torch.Tensor._make_wrapper_subclass(
+            cls, inner.shape, inner.stride(), inner.storage_offset(), dtype=inner.dtype,
+            device=MPS, requires_grad=False,
+        )  # fmt: skip
+        made.inner = inner
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return compute(func, args, kwargs or {})
+
+    def tolist(self) -> Any:
+        return self.cpu().tolist()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        raise Refused("can't convert mps:0 device type tensor to numpy. Use Tensor.cpu()")
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        return f"OnDevice({tuple(self.shape)}, {self.dtype})"
+
+
+def is_on_device(value: Any) -> bool:
+    return isinstance(value, OnDevice)
+
+
+def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run an operator, on the device where any tensor or its `device` says so."""
+    device = kwargs.get("device")
+    wanted = None if device is None else torch.device(device).type
+    there = tree_any(is_on_device, (args, kwargs))
+    if not there and wanted != KIND:
+        return func(*args, **kwargs)
+    if not mps.LOCK.is_mine:
+        raise Refused(f"{func} without the lock of the device")
+    moves = func.overloadpacket in MOVES
+    tensors = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, torch.Tensor)]
+    if there and not moves and any(t.ndim and not is_on_device(t) for t in tensors):
+        indices = func.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_)
+        if not indices:
+            raise Refused(f"{func} of tensors on the processor and on the device")
+    plain_args, plain_kwargs = tree_map(
+        lambda one: one.inner if is_on_device(one) else one, (args, kwargs)
+    )
+    if wanted == KIND:
+        plain_kwargs["device"] = "cpu"
+    out = func(*plain_args, **plain_kwargs)
+    if func == torch.ops.aten.copy_.default:
+        return args[0]
+    if wanted not in (None, KIND):
+        return out
+    wrapped = tree_map(lambda one: OnDevice(one) if isinstance(one, torch.Tensor) else one, out)
+    return return_and_correct_aliasing(func, args, kwargs, wrapped) if there else wrapped
+
+
+class Pretended(TorchDispatchMode):
+    """Within it, tensors may be made on, and moved to, the device."""
+
+    def __enter__(self) -> Any:
+        torch._C._set_only_lift_cpu_tensors(True)  # else `torch.tensor` asks no mode
+        return super().__enter__()
+
+    def __exit__(self, *about: Any) -> None:
+        super().__exit__(*about)
+        torch._C._set_only_lift_cpu_tensors(False)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return compute(func, args, kwargs or {})
