@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -215,9 +215,11 @@ class ModelCache:
         self.forgotten.emit()
 
     def _load(self, name: str) -> Model:
-        model: Any = load_model(name, device=self.device)
+        model = load_model(name, device=self.device)
         threads.for_turns()  # measured before a person waits for a turn
-        return RemoteEncoder(model, self._connection) if self._connection else model
+        if not self._connection:
+            return model
+        return cast("Model", RemoteEncoder(model, self._connection))
 
     def _renew_models(self) -> None:
         with self._lock:

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import ClusterTrouble
 from ..images import AnyArray, ArraySource, to_rgb
-from ..models.base import Embedding
-from ..models.context import Context, in_context_of
+from ..models.base import Embedding, Model, PartEncoder
 from ..models.registry import load_model
-from ..models.teachable import Words
 from . import packing
 from .cluster import Connection
 
 _KEY = ("sent", "sent")
 PATIENCE = 300
 """Seconds that a worker may take for an image, including loading the model for the first one."""
+ENCODERS = frozenset({"encode", "encode_part", "encode_lazily"})
+"""What a model encodes with; only the first two run on a cluster."""
+RENEWING = frozenset({"with_words", "with_context", "adapted", "plain"})
+"""What a model is made anew by, with words, a context or another decoder."""
+P = ParamSpec("P")
 
 
 class RemoteEncoder:
     """A model whose `encode` runs on a cluster; everything else is the model's own.
 
-    The result is compressed and checked like a file of the disk cache, and is cached like an
-    embedding made here.
+    It meets the protocols that the model meets, but for `LazyEncoder`: everything is encoded on the
+    cluster. The result is compressed and checked like a file of the disk cache, and is cached like
+    an embedding made here.
 
     Parameters
     ----------
@@ -38,14 +42,16 @@ class RemoteEncoder:
     connection : Connection
     """
 
-    encode_lazily = None  # not of the model: everything is encoded on the cluster
-
-    def __init__(self, model: Any, connection: Connection) -> None:
+    def __init__(self, model: Model, connection: Connection) -> None:
         self._model = model
         self._connection = connection
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
+        # real members: from Python 3.12 on `isinstance` with a protocol asks no `__getattr__`
+        for name in dir(model):
+            if not name.startswith("_") and name not in ENCODERS:
+                member = getattr(model, name)
+                setattr(self, name, self._renewing(member) if name in RENEWING else member)
+        if isinstance(model, PartEncoder):
+            self.encode_part = self._encode_part
 
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image (H, W) or (H, W, C) on the cluster.
@@ -60,25 +66,23 @@ class RemoteEncoder:
         seen = np.asarray(image) if plain else to_rgb(image, channels=channels)
         return self._submit(encode_there, seen)
 
-    def encode_part(self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]) -> Embedding:
-        """Encode a part of an image on the cluster, as the model's own `encode_part`.
+    def _encode_part(
+        self, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]
+    ) -> Embedding:
+        """Encode a part (H, W, 3) of an image on the cluster; see `PartEncoder`.
 
-        `image` (H, W, 3) is the part, `sample` (h, w, 3) pixels of the whole, both uint8.
-
-        Raises
-        ------
-        ClusterTrouble
-            As `encode`.
+        Raises `ClusterTrouble` as `encode`.
         """
         return self._submit(encode_part_there, image, sample)
 
-    def with_words(self, words: Words) -> RemoteEncoder:
-        """Return the same, knowing taught words; see `TeachableModel`."""
-        return RemoteEncoder(self._model.with_words(words), self._connection)
+    def _renewing(self, method: Callable[P, Model]) -> Callable[P, RemoteEncoder]:
+        """Let what a method returns, which is the same model otherwise, encode on the cluster."""
 
-    def with_context(self, context: Context | None) -> RemoteEncoder:
-        """Return the same, steered by accepted objects; see `ContextModel`."""
-        return RemoteEncoder(in_context_of(self._model, context), self._connection)
+        @wraps(method)
+        def call(*args: P.args, **options: P.kwargs) -> RemoteEncoder:
+            return RemoteEncoder(method(*args, **options), self._connection)
+
+        return call
 
     def _submit(self, work: Callable[..., bytes], *images: AnyArray) -> Embedding:
         """Run `work` on a worker, on images (H, W) or (H, W, C), and unpack its embedding."""
@@ -111,7 +115,7 @@ def encode_part_there(
     name: str, image: npt.NDArray[np.uint8], sample: npt.NDArray[np.uint8]
 ) -> bytes:
     """Encode a part (H, W, 3) of an image on a worker, `sample` (h, w, 3) showing the whole."""
-    return packed(_model(name).encode_part(image, sample))
+    return packed(cast("PartEncoder", _model(name)).encode_part(image, sample))
 
 
 def packed(embedding: Embedding) -> bytes:
@@ -134,5 +138,5 @@ def unpacked(sent: bytes) -> Embedding:
 
 
 @lru_cache(maxsize=2)
-def _model(name: str) -> Any:
+def _model(name: str) -> Model:
     return load_model(name)

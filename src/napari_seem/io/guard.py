@@ -11,13 +11,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..checks import as_path
 from ..errors import FileTrouble, NapariSeemError
 from .whole import settle
+
+if TYPE_CHECKING:
+    import numpy as np
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -258,6 +262,27 @@ class GuardedArray:
         if name.startswith("__") or name in ("_array", "_path"):
             raise AttributeError(name)
         return getattr(self._array, name)
+
+    # napari's protocol of arrays asks for these four, and from Python 3.12 on not by `__getattr__`
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return cast("np.dtype[Any]", self._array.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes."""
+        return tuple(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return prod(self.shape)
 
     def __len__(self) -> int:
         return len(self._array)
