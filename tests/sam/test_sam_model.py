@@ -16,7 +16,7 @@ from napari_seem.models.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.clicks import grid
 from napari_seem.models.sam.model import SamModel
-from napari_seem.models.sam.prompting import SURE, Memory, read
+from napari_seem.models.sam.prompting import SURE, SamMemory, read
 from napari_seem.models.sam.square import SIDE, Square
 from napari_seem.sources.any_size import AnySizeSam
 
@@ -128,7 +128,7 @@ def test_a_lasso_that_is_new_decides_in_its_box_and_an_old_one_gives_way() -> No
     before[60:130, 60:130] = 5.0
     lasso = ns.Polygon([(80, 80), (80, 120), (120, 80)])
     prompts = [ns.Point(20, 20), lasso]
-    mask = read(prompts, square, Memory(before, 1)).mask
+    mask = read(prompts, square, SamMemory(before, 1)).mask
     assert mask is not None
     assert (mask[82:98, 82:98] == SURE).all()
     assert (mask[115:120, 115:120] == -SURE).all()  # in the box, not in the outline
@@ -136,9 +136,9 @@ def test_a_lasso_that_is_new_decides_in_its_box_and_an_old_one_gives_way() -> No
     elsewhere[79:122, 79:122] = False
     assert torch.equal(mask[elsewhere], before[elsewhere])
     assert before[90, 90] == 5  # nobody's memory is changed
-    later = read([*prompts, ns.Point(90, 90)], square, Memory(mask, 2)).mask
+    later = read([*prompts, ns.Point(90, 90)], square, SamMemory(mask, 2)).mask
     assert torch.equal(later, mask)
-    cut = read([*prompts, ns.Box(10, 10, 20, 20, positive=False)], square, Memory(mask, 2)).mask
+    cut = read([*prompts, ns.Box(10, 10, 20, 20, positive=False)], square, SamMemory(mask, 2)).mask
     assert (cut[11:19, 11:19] == -SURE).all()
 
 
@@ -174,7 +174,7 @@ def test_the_memory_of_sam2_is_bounded_as_its_authors_do(
     prompts = [ns.Point(40, 90), ns.Point(90, 90)]
     memory = 100 * torch.sign(torch.arange(256.0)[:, None] - torch.arange(256.0) + 0.5)
     far, near = (
-        model.predict(embedding, prompts, Memory(logits, 1)).logits
+        model.predict(embedding, prompts, SamMemory(logits, 1)).logits
         for logits in (memory, memory.clamp(-32, 32))
     )
     assert np.array_equal(far, near) == (not model.keeps_aspect)

@@ -48,8 +48,8 @@ def is_held(error: BaseException) -> bool:
     return getattr(error, "winerror", None) in HELD
 
 
-def patiently(step: Callable[[], T]) -> T:
-    """Do what may be done again, for some seconds, while somebody holds the file.
+def retrying(step: Callable[[], T]) -> T:
+    """Return what `step` does, which is tried again for some seconds while a file is held.
 
     Raises
     ------
@@ -69,12 +69,12 @@ def patiently(step: Callable[[], T]) -> T:
 
 def move(source: Path, target: Path) -> None:
     """Give a file or folder another name, replacing a file of that name; raises `OSError`."""
-    patiently(lambda: source.replace(target))
+    retrying(lambda: source.replace(target))
 
 
 def remove(path: Path) -> None:
     """Delete a file, if it is there; raises `OSError`."""
-    patiently(lambda: path.unlink(missing_ok=True))
+    retrying(lambda: path.unlink(missing_ok=True))
 
 
 def own_folder(parent: Path, prefix: str) -> Path:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
 from . import ome_zarr, ome_zarr_read
-from .disk import patiently
+from .disk import retrying
 from .extras import need
 from .grid import Grid
 from .pending import Pending
@@ -159,7 +159,7 @@ class LabelStore:
             ome_zarr.coarsen(self.levels, block)
 
         with writing(self.path):
-            patiently(put)
+            retrying(put)
         self.highest = max(self.highest, highest)
 
     def change(self, edit: Edit, *, back: bool = False) -> None:

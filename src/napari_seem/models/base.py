@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +31,11 @@ from .answers import (
 __all__ = [
     "OUTSIDE", "BoolArray", "Capability", "Capable", "Embedding", "FloatArray", "Instance",
     "IntArray", "LazyEncoder", "Model", "Named", "PartEncoder", "Prediction", "Segmentation",
-    "check_capabilities", "check_embedding", "check_model", "check_owner", "mask_bbox", "words_of",
+    "check_capabilities", "check_embedding", "check_memory", "check_model", "check_owner",
+    "mask_bbox", "words_of",
 ]  # fmt: skip
+
+TurnMemory = TypeVar("TurnMemory")
 
 OUTSIDE = -12.0
 """Logit of the pixels outside of the windows that a model decoded."""
@@ -252,6 +255,15 @@ def check_embedding(identity: str, embedding: object) -> Embedding:
             "predict and segment work in parts of it; give a part of it, or a coarser copy"
         )
     return embedding
+
+
+def check_memory(memory: object, kind: type[TurnMemory]) -> TurnMemory:
+    """Return the memory of a turn; raise `InvalidPrompt` unless it is of a model's own kind."""
+    if not isinstance(memory, kind):
+        raise InvalidPrompt(
+            "this memory is of another model; start the object again with memory=None"
+        )
+    return memory
 
 
 def words_of(names: str | Iterable[str] | None) -> tuple[str, ...] | None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from .answers import Prediction, once
 from .patience import LOCK
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 KIND = "mps"
+P = ParamSpec("P")
+T = TypeVar("T")
 _FALLS_BACK = r"The operator .*MPS"
 
 
@@ -67,23 +69,25 @@ def _guarded(kind: type) -> type:
         for name, value in vars(one).items()
         if isinstance(value, FunctionType) and not name.startswith("_")
     }
-    doors = {name: _door(getattr(kind, name)) for name in names}
-    return type(kind.__name__, (kind,), {**doors, "__module__": kind.__module__})
+    methods = {name: _locking(getattr(kind, name)) for name in names}
+    return type(kind.__name__, (kind,), {**methods, "__module__": kind.__module__})
 
 
-def _door(method: Callable[..., Any]) -> Callable[..., Any]:
+def _locking(method: Callable[P, T]) -> Callable[P, T]:
+    """Return a method that holds the lock, also while what it returns is computed later."""
+
     @wraps(method)
-    def call(*args: Any, **options: Any) -> Any:
+    def call(*args: P.args, **options: P.kwargs) -> T:
         with LOCK:
             return _kept_apart(method(*args, **options))
 
     return call
 
 
-def _kept_apart(answer: Any) -> Any:
+def _kept_apart(answer: T) -> T:
     """Let what an answer computes later hold the lock, too."""
     if isinstance(answer, Iterator):
-        return _steps(answer)
+        return cast("T", _steps(answer))
     if isinstance(answer, Prediction) and answer.others is not None:
         others = answer.others
 
@@ -95,7 +99,7 @@ def _kept_apart(answer: Any) -> Any:
     return answer
 
 
-def _steps(found: Iterator[Any]) -> Iterator[Any]:
+def _steps(found: Iterator[T]) -> Generator[T, None, Any]:
     while True:
         with LOCK:
             try:

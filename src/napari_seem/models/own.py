@@ -11,7 +11,7 @@ from typing import Any
 
 from ..checks import said
 from ..errors import FileTrouble, InvalidName, WeightsError
-from ..io.disk import patiently, reason_of, remedy_of
+from ..io.disk import reason_of, remedy_of, retrying
 from ..io.disk import remove as remove_file
 from ..io.whole import make_folder, replacing
 from . import places
@@ -134,7 +134,7 @@ def rename(name: str, new: str) -> str:
     path, target = _present(name), path_of(new)
     check_free(new)
     try:
-        patiently(lambda: path.rename(target))
+        retrying(lambda: path.rename(target))
     except OSError as error:
         raise FileTrouble(
             f"'{path}' can't be renamed to '{target.name}' ({reason_of(error)}); {remedy_of(error)}"

@@ -11,9 +11,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import HTTPSHandler
 
@@ -118,13 +118,13 @@ def reaching(url: str, part: Path) -> Iterator[None]:
         ) from error
 
 
-def _total(response: Any, have: int, size: int | None) -> int | None:
+def _total(response: HTTPResponse, have: int, size: int | None) -> int | None:
     """Return the bytes of the whole file, as the server or else the publisher states them."""
     length = str(response.headers.get("Content-Length", ""))
     return have + int(length) if length.isdecimal() else size
 
 
-def _blocks(response: Any, url: str, part: Path) -> Iterator[bytes]:
+def _blocks(response: HTTPResponse, url: str, part: Path) -> Iterator[bytes]:
     """Return what a server sends, block by block."""
     while True:
         with reaching(url, part):
@@ -134,7 +134,7 @@ def _blocks(response: Any, url: str, part: Path) -> Iterator[bytes]:
         yield block
 
 
-def _check_answer(response: Any, beginning: bytes, url: str, part: Path) -> None:
+def _check_answer(response: HTTPResponse, beginning: bytes, url: str, part: Path) -> None:
     """Raise `WeightsError` for a web page, told by its type or by what it begins with."""
     if response.headers.get_content_type() == "text/html" or PAGE.match(beginning):
         raise WeightsError(
@@ -154,7 +154,7 @@ def _check_room(part: Path, lacking: int) -> None:
         )
 
 
-def _open(url: str, have: int, version: str) -> tuple[Any, int]:
+def _open(url: str, have: int, version: str) -> tuple[HTTPResponse, int]:
     """Return the server's answer, and how many bytes of the part it goes on after."""
     opener = urllib.request.build_opener(_Redirects(), HTTPSHandler(context=_certificates()))
     try:
@@ -182,7 +182,7 @@ def _certificates() -> ssl.SSLContext:
     return context
 
 
-def _start(response: Any) -> int:
+def _start(response: HTTPResponse) -> int:
     """Return where the bytes of an answer begin in the file; -1 where it does not say."""
     if response.status != 206:
         return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -48,7 +47,7 @@ class ByMemory:
         self.memories = Memories()
         self._recent: dict[int, Embedding] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         # what is remembered is remembered anew from the labels
         return {**self.__dict__, "_cache": None, "_recent": {}, "memories": Memories()}
 

@@ -17,17 +17,13 @@ import torch
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from ..base import Embedding, Instance, mask_bbox
+from ..base import BoolArray, Embedding, FloatArray, Instance, IntArray, mask_bbox
 from ..patience import checkpoint
 from .clicks import answers
 from .square import Square
 
 if TYPE_CHECKING:
     from .model import SamModel
-
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int32]
 
 HALF = 0.5
 """Threshold of each map: foreground above it, seeds of objects below it."""

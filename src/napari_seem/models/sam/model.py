@@ -22,6 +22,7 @@ from ..base import (
     Segmentation,
     check_capabilities,
     check_embedding,
+    check_memory,
 )
 from ..pace import Pace
 from ..patience import checkpoint
@@ -32,7 +33,7 @@ from ..turns import SAME
 from .decoder import InstanceDecoder, find_decoder
 from .memory import Remembering
 from .network import load_network
-from .prompting import Memory, TurnInput, read
+from .prompting import SamMemory, TurnInput, read
 from .square import Square, overlap
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class SamModel(Remembering, NotTeachable):
 
     def _check(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object
-    ) -> Memory | None:
+    ) -> SamMemory | None:
         """Return what is known of the turn before; raise for what can't be taken."""
         check_embedding(self.identity, embedding)
         check_capabilities(self, prompts, capabilities_by_model)
@@ -196,14 +197,11 @@ class SamModel(Remembering, NotTeachable):
             raise InvalidPrompt("there is no prompt; give a point, a box, an outline or a mask")
         if memory is None:
             return None
-        if not isinstance(memory, Memory):
-            raise InvalidPrompt(
-                "this memory is of another model; start the object again with memory=None"
-            )
-        before = memory.logits.to(self.device)
+        before = check_memory(memory, SamMemory)
+        logits = before.logits.to(self.device)
         if not self.keeps_aspect:
-            before = before.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
-        return Memory(before, memory.prompts)
+            logits = logits.clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
+        return SamMemory(logits, before.prompts)
 
 
 def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int) -> Prediction:
@@ -213,7 +211,7 @@ def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: in
     """
     mask, score = answers[0]
     others = partial(_others, answers, square, prompts) if len(answers) > 1 else None
-    memory = Memory(mask.cpu(), prompts)
+    memory = SamMemory(mask.cpu(), prompts)
     logits = square.logits(mask[None])[0]
     return Prediction(logits, float(np.clip(score, 0, 1)), None, memory, others=others)
 

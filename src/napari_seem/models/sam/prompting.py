@@ -54,7 +54,7 @@ class TurnInput:
 
 
 @dataclass(frozen=True)
-class Memory:
+class SamMemory:
     """What is remembered of a turn.
 
     Attributes
@@ -69,7 +69,7 @@ class Memory:
     prompts: int
 
 
-def read(prompts: Sequence[Prompt], square: Square, memory: Memory | None) -> TurnInput:
+def read(prompts: Sequence[Prompt], square: Square, memory: SamMemory | None) -> TurnInput:
     """Return what prompts on an image say to the network.
 
     A scribble becomes points along it. A polygon or a mask becomes a box and the mask of the turn;
@@ -81,7 +81,7 @@ def read(prompts: Sequence[Prompt], square: Square, memory: Memory | None) -> Tu
     ----------
     prompts : sequence of Point, Box, Polygon, Scribble or Mask
     square : Square
-    memory : Memory, optional
+    memory : SamMemory, optional
         Of the turn before.
     """
     known = 0 if memory is None else memory.prompts

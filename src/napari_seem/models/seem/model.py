@@ -21,6 +21,7 @@ from ..base import (
     Prediction,
     Segmentation,
     check_embedding,
+    check_memory,
     words_of,
 )
 from ..teachable import NotTeachable
@@ -49,7 +50,7 @@ CAPABILITIES = frozenset(Capability) - {
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
+class SeemMemory:
     """The state that one turn passes to the next.
 
     Attributes
@@ -311,12 +312,9 @@ class SeemModel(NotTeachable):
                 answers[k] = answer
         return answers
 
-    def _memory(self, memory: object) -> Memory:
-        if not isinstance(memory, Memory):
-            raise InvalidPrompt(
-                "this memory is of another model; start the object again with memory=None"
-            )
-        return Memory(memory.logits.to(self.device), memory.row.to(self.device))
+    def _memory(self, memory: object) -> SeemMemory:
+        before = check_memory(memory, SeemMemory)
+        return SeemMemory(before.logits.to(self.device), before.row.to(self.device))
 
     @torch.inference_mode()
     def _others(
@@ -341,7 +339,7 @@ class SeemModel(NotTeachable):
         if answer is None:
             return Prediction(np.full(frame.shape, OUTSIDE, np.float32), 0.0)
         logits = frame.resize(answer.logits[None])[0]
-        memory = Memory(answer.logits, answer.row)
+        memory = SeemMemory(answer.logits, answer.row)
         score = outputs.certainty(logits)
         return Prediction(logits.cpu().numpy(), score, label, memory, others=others)
 
