@@ -56,7 +56,7 @@ def layout(device: torch.device) -> torch.memory_format:
 
 
 def wide(tensor: Tensor) -> Tensor:
-    """Return a tensor as float64, on the processor where its device has no such type."""
+    """Return a tensor of any shape as float64, on the processor if its device has no such type."""
     return (tensor.cpu() if tensor.device.type == KIND else tensor).double()
 
 

@@ -61,7 +61,7 @@ def plain_features(rgb: npt.NDArray[np.uint8]) -> list[FeatureMap]:
 
 
 def _root(values: FloatArray) -> FloatArray:
-    """Return the roots of magnitudes, with their signs."""
+    """Return the roots of the magnitudes of a filter (H, W), with their signs."""
     return np.copysign(np.sqrt(np.abs(values)), values)
 
 

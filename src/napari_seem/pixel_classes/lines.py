@@ -50,7 +50,7 @@ def line_contrasts(values: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 def _means_along(padded: FloatArray, along: npt.NDArray[np.float64]) -> FloatArray:
-    """Average the cells of a line through each pixel, but for `HALF` pixels at the rims."""
+    """Average the cells of a line through each pixel of (H + 2 HALF, W + 2 HALF): (H, W)."""
     height, width = (size - 2 * HALF for size in padded.shape)
     total = np.zeros((height, width), padded.dtype)
     for step in range(-HALF, HALF + 1):

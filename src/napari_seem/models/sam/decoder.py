@@ -36,6 +36,7 @@ class _Bilinear(nn.Module):
         self.conv = nn.Conv2d(before, after, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Turn maps (1, C, h, w) into (1, D, 2 h, 2 w)."""
         return F.interpolate(self.conv(x), scale_factor=2, mode="bilinear")
 
 
@@ -47,15 +48,19 @@ class _Transposed(nn.Module):
         self.block = nn.ConvTranspose2d(before, after, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Turn maps (1, C, h, w) into (1, D, 2 h, 2 w)."""
         return self.block(x)
 
 
 class _Single(nn.Module):
+    """A convolution, under the name that the authors' wrapper gives it."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.block = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Convolve maps (1, C, h, w)."""
         return self.block(x)
 
 
@@ -67,13 +72,15 @@ class _Block(nn.Module):
         self.block = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Pass maps (1, C, h, w) through the layers."""
         return self.block(x)
 
 
 class _Normalised(nn.Module):
-    """Maps whose values have the mean 0 and the deviation 1, in place: they are large."""
+    """Instance normalisation without weights, in place: the maps are large."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Give each of the maps (1, C, h, w) the mean 0 and the deviation 1."""
         variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
         return x.sub_(mean).mul_(variance.add_(1e-5).rsqrt_())
 
@@ -96,6 +103,7 @@ class _Merged(nn.Module):
         self.samplers = nn.ModuleList(larger(before, after) for before, after in steps)
 
     def forward(self, x: Tensor, finer: list[Tensor]) -> Tensor:
+        """Join maps (1, C, h, w) with `finer`, each of which is twice as large as that before."""
         for block, sampler, other in zip(self.blocks, self.samplers, finer, strict=True):
             x = sampler(x)
             aside = (other.shape[1] - x.shape[1]) // 2  # the authors join the middle channels only
@@ -183,7 +191,20 @@ def find_decoder(
 
 
 def decoder_of(state: Mapping[str, Tensor], path: Path) -> InstanceDecoder:
-    """Build a decoder of the authors' state dict; `path` is that of its file, for messages."""
+    """Build a decoder of the authors' state dict.
+
+    Parameters
+    ----------
+    state : mapping of str to tensor of any shape
+        With or without the encoder's weights, which are left out.
+    path : Path
+        Of its file, for messages.
+
+    Raises
+    ------
+    WeightsError
+        It is no decoder of micro-sam, or one with skip connections or further weights.
+    """
     own = {key: tensor for key, tensor in state.items() if not key.startswith("encoder.")}
     if "out_conv.weight" not in own:
         raise WeightsError(

@@ -112,7 +112,7 @@ def _clicked(
 
 
 def _free_part(one: Instance, free: BoolArray) -> Instance | None:
-    """Return the largest part of an object that is free, and take it; None if too little is."""
+    """Take the largest part of an object that is free, by a mask (H, W); None if too little is."""
     y0, x0, y1, x1 = one.bbox
     left = one.mask & free[y0:y1, x0:x1]
     if left.sum() < (1 - CLAIMED) * one.area:
@@ -131,10 +131,12 @@ def _free_part(one: Instance, free: BoolArray) -> Instance | None:
 
 
 def _instance(mask: BoolArray, box: tuple[slice, slice], score: float) -> Instance:
+    """Return an object by its mask (h, w) over a box, with a score between 0 and 1."""
     rows, cols = box
     return Instance(mask, (rows.start, cols.start, rows.stop, cols.stop),
                     float(np.clip(score, 0, 1)))  # fmt: skip
 
 
 def _smoothed(values: FloatArray, deviation: float) -> FloatArray:
+    """Smooth a map (H, W) by a Gaussian that is cut off as in the authors' code."""
     return ndimage.gaussian_filter(values, deviation, mode="mirror", truncate=3)

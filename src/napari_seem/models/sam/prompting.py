@@ -15,7 +15,7 @@ from ...prompts import BoolArray, Box, Point, Prompt, Scribble, pixel_box, raste
 from ..base import mask_bbox
 from .square import Square
 
-Region = tuple[Prompt, BoolArray, bool]
+RegionPrompt = tuple[Prompt, BoolArray, bool]
 """A prompt, the pixels (H, W) that it covers, and whether it is new in this turn."""
 
 ALONG_A_STROKE = 16
@@ -80,12 +80,13 @@ def read(prompts: Sequence[Prompt], square: Square, memory: SamMemory | None) ->
     Parameters
     ----------
     prompts : sequence of Point, Box, Polygon, Scribble or Mask
+        On an image (H, W).
     square : Square
     memory : SamMemory, optional
         Of the turn before.
     """
     known = 0 if memory is None else memory.prompts
-    regions: list[Region] = []
+    regions: list[RegionPrompt] = []
     places: list[npt.NDArray[np.float64]] = []
     labels: list[int] = []
     for number, prompt in enumerate(prompts):
@@ -146,7 +147,7 @@ def _inside(region: BoolArray) -> npt.NDArray[np.float64]:
 
 
 def _box(prompt: Prompt, covered: BoolArray, shape: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return the half-open (y0, x0, y1, x1) around a region of the object."""
+    """Return the half-open (y0, x0, y1, x1) around a region (H, W) of the object."""
     if isinstance(prompt, Box):
         return pixel_box(prompt, shape)
     box = mask_bbox(covered)
@@ -154,7 +155,7 @@ def _box(prompt: Prompt, covered: BoolArray, shape: tuple[int, int]) -> tuple[in
     return box
 
 
-def _mask(regions: Sequence[Region], square: Square, logits: Tensor | None) -> Tensor | None:
+def _mask(regions: Sequence[RegionPrompt], square: Square, logits: Tensor | None) -> Tensor | None:
     """Return the logits (GRID, GRID) that a turn starts from, or None.
 
     `logits` are those of the turn before.
@@ -182,6 +183,6 @@ def _mask(regions: Sequence[Region], square: Square, logits: Tensor | None) -> T
 
 
 def _cells_around(shares: Tensor) -> tuple[slice, slice]:
-    """Return the rows and columns of a grid in which a region has a share."""
+    """Return the rows and columns in which a region has a share of cells (h, w)."""
     rows, cols = (shares.amax(axis).nonzero().flatten() for axis in (1, 0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)

@@ -95,6 +95,6 @@ class Square:
 
 
 def overlap(one: Tensor, other: Tensor) -> float:
-    """Return the intersection over union of two bool masks of one shape."""
+    """Return the intersection over union of two bool masks (H, W)."""
     shared = int((one & other).sum())
     return shared / max(1, int(one.sum()) + int(other.sum()) - shared)
