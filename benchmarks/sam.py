@@ -22,6 +22,8 @@ import numpy as np
 from napari_seem.errors import NapariSeemError
 from napari_seem.models.sam.sizes import Sam2Sizes, SamSizes
 
+from .memory import peak
+
 if TYPE_CHECKING:
     from napari_seem.models.base import Embedding
     from napari_seem.models.sam.model import SamModel
@@ -86,7 +88,7 @@ def measured(name: str, repeats: int, threads: int) -> Figures:
     -------
     dict
         Seconds of "encode" and of turns, "bytes" of an encoded plane on disk, seconds in which it
-        is "written" and "read", and "memory" in bytes that the process took at most.
+        is "written" and "read", and the most "memory" that the process took, in bytes (or nan).
     """
     import torch
 
@@ -102,7 +104,7 @@ def measured(name: str, repeats: int, threads: int) -> Figures:
     embedding = model.encode(image)
     figures: Figures = {"encode": _median(lambda: model.encode(image), repeats)}
     figures |= _turns(model, embedding, 10 * repeats) | _on_disk(embedding)
-    return figures | {"memory": _memory()}
+    return figures | {"memory": peak() * (1 << 20)}
 
 
 def _turns(model: SamModel, embedding: Embedding, repeats: int) -> Figures:
@@ -140,16 +142,6 @@ def _median(work: Callable[[], object], repeats: int) -> float:
     return median(spent)
 
 
-def _memory() -> int:
-    """Return the most bytes that this process had; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:
-        return 0
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
-
-
 def _in_a_process(name: str, repeats: int, threads: int) -> Figures:
     command = [sys.executable, "-m", __name__, name, str(repeats), str(threads)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -171,7 +163,7 @@ def _row(name: str, row: Figures) -> str:
     disk = [f"{1000 * row[what]:.0f}" for what in ("written", "read")]
     cells = [
         f"`{name}`", f"{row['encode']:.1f}", *milliseconds, f"{row['bytes'] / 1e6:.1f}", *disk,
-        f"{row['memory'] / 1e9:.1f}" if row["memory"] else "",
+        f"{row['memory'] / 1e9:.1f}",
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -229,7 +229,7 @@ def test_a_disk_without_room_is_told_before_anything_is_written(
 
 def test_a_folder_that_can_not_be_made_names_the_variable(site: Site, tmp_path: Path) -> None:
     (tmp_path / "home").write_text("no folder")
-    with pytest.raises(FileTrouble, match=f"no folder .* for weights .*{weights.HOME_VARIABLE}"):
+    with pytest.raises(FileTrouble, match=f"no folder .*; .*{weights.HOME_VARIABLE}"):
         weights.download(site.url, tmp_path / "home" / "models" / "model.safetensors")
 
 

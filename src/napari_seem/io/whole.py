@@ -169,13 +169,19 @@ def locked(path: Path) -> Iterator[None]:
         lock.release(beside)
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder, and those above it, where they are missing; `FileTrouble` if it can't be."""
+def make_folder(folder: Path, remedy: str = "choose another folder") -> None:
+    """Create a folder, and those above it, where they are missing.
+
+    Raises
+    ------
+    FileTrouble
+        It can't be created; `remedy` says what to do.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileTrouble(
-            f"there can be no folder '{folder}' ({error.strerror or error}); choose another folder"
+            f"there can be no folder '{folder}' ({reason_of(error)}); {remedy}"
         ) from error
 
 

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FileTrouble, NapariSeemError, WeightsError
-from ..io.guard import check_file, check_stored, reading, reason
-from ..io.whole import replacing
+from ..errors import NapariSeemError, WeightsError
+from ..io.guard import check_file, check_stored, reading
+from ..io.whole import make_folder, replacing
 from .places import HOME_VARIABLE, cache_folder
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def convert(path: Path, expected: Shapes | None = None) -> Path:
     tensors = {key: state[key].contiguous().clone() for key in (expected or state)}
     is_free = not beside.exists() or _made_from(beside) is not None
     done = beside if is_free and os.access(path.parent, os.W_OK) else elsewhere
-    make_folder(done.parent)
+    make_folder(done.parent, ROOM)
     with replacing(done) as (part,):
         _save(tensors, part, {MADE_FROM: stamp})
     return done
@@ -228,16 +228,6 @@ def _tensors_of(state: object) -> dict[str, Tensor]:
     if isinstance(second, Mapping):
         found |= {f"{SECOND}.{key}": t for key, t in second.items() if isinstance(t, torch.Tensor)}
     return found
-
-
-def make_folder(folder: Path) -> None:
-    """Create a folder for weights; `FileTrouble` if it can't be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileTrouble(
-            f"there can be no folder '{folder}' for weights ({reason(error)}); {ROOM}"
-        ) from error
 
 
 def again(path: Path) -> str:

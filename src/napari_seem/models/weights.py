@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from ..errors import WeightsError
 from ..io.disk import move, writing
 from ..io.extras import need
+from ..io.whole import make_folder
 from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
-from .tensor_files import PICKLED, again, make_folder
+from .tensor_files import PICKLED, ROOM, again
 from .transfer import Cancel, Progress
 
 
@@ -177,7 +178,7 @@ def download(
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise WeightsError(f"{url} is no web address; give one that starts with https://")
-    make_folder(target.parent)
+    make_folder(target.parent, ROOM)
     part = target.with_name(target.name + ".part")
     note = f"what has arrived is kept, and gone on with ({HOME_VARIABLE} names the folder)"
     with writing(target, note=note):
