@@ -68,7 +68,7 @@ def _model(name: Any) -> str:
     return model_spec(name).name
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     check_type(value, str, "device", "'auto', 'cpu' or another device")
     return str(value)
 
@@ -96,7 +96,7 @@ def _wanted(bounds: Any) -> dict[str, object]:
     return {**plain, "names": None if bounds.names is None else list(bounds.names)}
 
 
-def _library(value: Any) -> list[str]:
+def _library(value: object) -> list[str]:
     """Say where a library is, and what it holds: a word taught again makes other results."""
     if isinstance(value, list) and len(value) == 2:  # as this gave it before
         return [str(one) for one in value]
@@ -105,7 +105,7 @@ def _library(value: Any) -> list[str]:
     return _with_digest(path)
 
 
-def _classifier(value: Any) -> list[str]:
+def _classifier(value: object) -> list[str]:
     """Say where a classifier of pixels is, and what it holds."""
     if isinstance(value, list) and len(value) == 2:
         return [str(one) for one in value]
@@ -123,12 +123,12 @@ def _objects(value: Any) -> list[int | str]:
     return [value] if isinstance(value, (int, str)) else list(value)
 
 
-def _method(name: Any) -> str:
+def _method(name: object) -> str:
     check_choice(name, METHODS, "method")
     return str(name)
 
 
-def _kind(name: Any) -> str:
+def _kind(name: object) -> str:
     check_choice(name, LESSON_KINDS, "kind of labels")
     return str(name)
 

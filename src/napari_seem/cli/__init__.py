@@ -8,10 +8,9 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from ..errors import NapariSeemError
 from ..models.torch_import import import_torch
@@ -56,7 +55,7 @@ def _write_any_letter() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _guarded(command: Any) -> int:
+def _guarded(command: Callable[[], int | None]) -> int:
     """Our own errors end in one line on stderr, not in a stack trace."""
     try:
         return int(command() or 0)

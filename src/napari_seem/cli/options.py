@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import NapariSeemError
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 WRITTEN = "label file to write: .tif, .nii.gz, .geojson, .zarr, ..."
 
 
-def add_force(command: argparse.ArgumentParser) -> None:
+def add_force(command: argparse._ActionsContainer) -> None:
     """The option that allows to write over files of others."""
     command.add_argument("--force", action="store_true",
                          help="replace files that napari-seem did not write")  # fmt: skip
 
 
-def add_window(command: argparse.ArgumentParser) -> None:
+def add_window(command: argparse._ActionsContainer) -> None:
     """Options that say how intensities become what a model sees."""
     command.add_argument("--window", help="intensities to show: LOW,HIGH, volume, soft tissue, "
                          "bone, lung or brain")  # fmt: skip
@@ -32,7 +32,7 @@ def add_window(command: argparse.ArgumentParser) -> None:
     )
 
 
-def add_bounds(command: Any) -> None:
+def add_bounds(command: argparse._ActionsContainer) -> None:
     """Options that say which found objects are kept."""
     command.add_argument("--min-area", type=int, default=0, metavar="PIXELS",
                          help="smallest area of the objects to keep")  # fmt: skip
@@ -42,13 +42,13 @@ def add_bounds(command: Any) -> None:
                          help="leave out objects of which the model is less sure")  # fmt: skip
 
 
-def add_model(command: argparse.ArgumentParser) -> None:
+def add_model(command: argparse._ActionsContainer) -> None:
     """The option that names the model."""
     command.add_argument("--model", default="compact",
                          help="a name that `napari-seem models` lists (compact)")  # fmt: skip
 
 
-def add_library(command: Any) -> None:
+def add_library(command: argparse._ActionsContainer) -> None:
     """The option that names taught words."""
     command.add_argument("--library", type=Path, metavar="FILE",
                          help="also use the taught words of this library")  # fmt: skip

@@ -37,7 +37,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     add_force(pixels)
 
 
-def add_pixels(command: Any) -> None:
+def add_pixels(command: argparse._ActionsContainer) -> None:
     """The options of classified pixels, which `batch pixels` has too."""
     command.add_argument("--classifier", type=Path, metavar="FILE", help="a saved classifier; "
                          "with strokes, it learns them as well")  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ..embeddings import EmbeddingCache
 from ..images import AnyArray, Window, to_rgb
@@ -41,7 +40,7 @@ class Lessons:
         self._known: dict[tuple[int, ...], Lesson] = {}
         self._recent: dict[int, frames.Shown] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_cache": None, "_recent": {}}  # encoded images are encoded again
 
     def learn(self, index: int, seeds: Mapping[int, PlaneResult]) -> Lesson:
