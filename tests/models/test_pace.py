@@ -75,7 +75,7 @@ def test_what_is_told_may_end_the_work() -> None:
             reached.append(part)
             timed.reached(part)
 
-    with pytest.raises(KeyError), patiently(told=leave), timed.picture():
+    with pytest.raises(KeyError), patiently(report=leave), timed.picture():
         read()
     assert reached == [0, 1, 2, 3]
     assert timed.seconds is not None

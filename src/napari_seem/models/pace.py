@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 
-from .patience import checkpoint, tell
+from .patience import checkpoint, report_progress
 
 LOG = logging.getLogger(__name__)
 LONG = 5.0
@@ -42,7 +42,7 @@ class Pace:
         done = list(accumulate(work, initial=0.0))
         self._before = [share / done[-1] for share in done[:-1]]
         self._picture = threading.local()
-        self._is_measured = self._was_told = False
+        self._is_measured = self._was_logged = False
 
     @contextmanager
     def picture(self) -> Iterator[None]:
@@ -60,16 +60,16 @@ class Pace:
         if share >= ENOUGH and not self._is_measured:
             self.seconds = self._spent() / share
         if self.seconds is not None:
-            self._tell(share, self.seconds)
+            self._report(share, self.seconds)
 
     def _spent(self) -> float:
         return float(time.perf_counter() - self._picture.begun)
 
-    def _tell(self, share: float, seconds: float) -> None:
-        if not self._was_told and seconds >= LONG:
+    def _report(self, share: float, seconds: float) -> None:
+        if not self._was_logged and seconds >= LONG:
             LOG.warning("%s: %s", self.name, in_words(seconds))
-        self._was_told = True
-        tell(share, seconds)
+        self._was_logged = True
+        report_progress(share, seconds)
 
 
 def in_words(seconds: float) -> str:

@@ -58,7 +58,7 @@ LOCK = DeviceLock()
 
 @contextmanager
 def patiently(
-    wait: Callable[[], None] | None = None, told: Callable[[float, float], object] | None = None
+    wait: Callable[[], None] | None = None, report: Callable[[float, float], object] | None = None
 ) -> Iterator[None]:
     """Let encoders in this thread pause between their stages.
 
@@ -67,12 +67,12 @@ def patiently(
     wait : callable, optional
         Called without arguments at every `checkpoint`. It may block, such as for as long as a
         person waits for an answer, and may raise an error to end the work.
-    told : callable, optional
+    report : callable, optional
         Called by encoders that know how far they are, with the share of a picture that is done and
         the seconds that all of it takes. It may raise an error to end the work, too.
     """
     before = getattr(_patience, "both", (None, None))
-    _patience.both = wait, told
+    _patience.both = wait, report
     try:
         yield
     finally:
@@ -87,8 +87,8 @@ def checkpoint() -> None:
             wait()
 
 
-def tell(share: float, seconds: float) -> None:
+def report_progress(share: float, seconds: float) -> None:
     """Say how much of a picture is done, and how long all of it takes; see `patiently`."""
-    _, told = getattr(_patience, "both", (None, None))
-    if told is not None:
-        told(share, seconds)
+    _, report = getattr(_patience, "both", (None, None))
+    if report is not None:
+        report(share, seconds)

@@ -37,12 +37,12 @@ def import_torch() -> None:
     with _lock:
         if "torch" not in sys.modules:
             _map_libraries()
-            with _without_collection(), _told():
+            with _without_collection(), _with_remedy():
                 import torch  # noqa: F401
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _with_remedy() -> Iterator[None]:
     """Say what helps where Qt was first: torch 2.9 and later then fails on some Windows.
 
     See https://github.com/pytorch/pytorch/issues/166628.

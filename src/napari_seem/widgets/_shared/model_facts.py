@@ -13,14 +13,14 @@ _WORDS = {
 }  # fmt: skip
 
 
-def told_of(spec: ModelSpec) -> list[str]:
+def facts_of(spec: ModelSpec) -> list[str]:
     """What a model is for, what it takes, its size, and figures of its authors, for people."""
-    told = [spec.description, f"Takes: {_prompts_of(spec)}."]
+    facts = [spec.description, f"Takes: {_prompts_of(spec)}."]
     if spec.size:
-        told.append(f"Size: {spec.size}.")
+        facts.append(f"Size: {spec.size}.")
     if spec.published:
-        told.append(f"As published: {spec.published}.")
-    return told
+        facts.append(f"As published: {spec.published}.")
+    return facts
 
 
 def _prompts_of(spec: ModelSpec) -> str:
@@ -34,4 +34,4 @@ def _prompts_of(spec: ModelSpec) -> str:
 def tip_of(spec: ModelSpec) -> str:
     """The same with licence and place, as rich text for a list of models."""
     where = "on this machine" if spec.installed else "not downloaded yet (Models dock)"
-    return "<br>".join([*told_of(spec), f"Licence {spec.licence}; {where}."])
+    return "<br>".join([*facts_of(spec), f"Licence {spec.licence}; {where}."])

@@ -15,7 +15,7 @@ from ...models.registry import ModelSpec
 from ...models.specs import DECODER_MEGABYTES
 from ...models.weights import WeightsFile
 from .._shared.forms import on_click, row
-from .._shared.model_facts import told_of
+from .._shared.model_facts import facts_of
 
 MEGABYTE = 1e6
 LINK = "#8ab4f8"
@@ -38,7 +38,7 @@ class ModelCard(QFrame):
         self.spec = spec
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.title = _text(f"<b>{spec.title}</b> <code>{spec.name}</code>")
-        self.facts = _text("<br>".join(told_of(spec)))
+        self.facts = _text("<br>".join(facts_of(spec)))
         self.weights = _text("")
         self.download = QPushButton("Download")
         self.download.setToolTip(f"Licence of the weights: {spec.licence}. Cite {spec.citation}")
