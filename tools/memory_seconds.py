@@ -36,7 +36,10 @@ def _timed(what: str, work: Callable[[], T]) -> T:
 def main(name: str = "sam2.1-tiny") -> None:
     """Print the processor seconds of each step, for a SAM 2.1 by name."""
     torch.set_num_threads(1)
-    shapes = {key: tuple(shape) for key, shape in json.loads(KEYS.read_text("utf-8"))[name].items()}
+    shapes = {
+        key: tuple(shape)
+        for key, shape in json.loads(KEYS.read_text(encoding="utf-8"))[name].items()
+    }
     model = SamModel(build(sizes_of(shapes, KEYS)).eval().requires_grad_(False), name)
     plane = np.random.default_rng(0).integers(0, 255, (1024, 1024), dtype=np.uint8)
     mask = np.zeros(plane.shape, bool)

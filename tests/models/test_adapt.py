@@ -89,13 +89,21 @@ def test_corrections_are_answered_by_the_shipped_decoder(model, embedding, targe
     assert (first[0] != first[1]).any()
 
 
-def test_fitting_that_does_not_help_is_not_used(model, embedding, targets, monkeypatch):
+@pytest.mark.parametrize(
+    ("gains", "used"),
+    [((0,) * 6, False), ((0.06,) * 6, True), ((0.4, -0.3) * 3, False), ((0.1, 0.02) * 3, True)],
+)
+def test_a_fit_is_used_where_it_helps_beyond_chance(
+    model, embedding, targets, monkeypatch, gains, used
+):
     _, masks = targets
-    monkeypatch.setattr(adapt, "_first_iou", lambda *_: 0.9)
+    # asked in turn for the fitted decoder and for the shipped one
+    answers = iter([iou for gain in gains for iou in (0.5 + gain, 0.5)])
+    monkeypatch.setattr(adapt, "_first_iou", lambda *_: next(answers))
 
     suited = model.adapted(embedding, masks[:6], steps=1)
 
-    assert suited.first_decoder is None
+    assert (suited.first_decoder is not None) == used
 
 
 def test_fitting_reports_its_steps_and_ends_where_it_is_told_to(model, embedding, targets):

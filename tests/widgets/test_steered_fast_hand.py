@@ -76,7 +76,7 @@ def test_three_keys_and_a_commit_while_the_first_answer_is_computed(shown, model
 
     events = document_of(labels).log.events
     commits = [event for event in events if event["event"] == "commit"]
-    assert [event.get("context", {}).get("count") for event in commits] == [3, 3]
+    assert [event.get("context", {}).get("count") for event in commits] == [4, 4]
     repeated = again(labels, model)
     assert not repeated.differences
     assert np.array_equal(repeated.labels, np.asarray(labels.data))
