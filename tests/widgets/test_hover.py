@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,10 +18,13 @@ from napari_seem.models.base import Capability
 from napari_seem.viewer.documents import document_of
 from napari_seem.widgets._shared.preferences import Preferences
 from napari_seem.widgets.annotate import dock as dock_module
+from napari_seem.widgets.annotate import hover
 from napari_seem.widgets.annotate.hover import EVERY, REST
 
 LEFT_DISC, RIGHT_DISC = (32, 20), (32, 58)
 LABELS = disc_image()[1]
+LONG = 1000
+"""Milliseconds that no load puts between two moves of a mouse."""
 
 
 @pytest.fixture
@@ -76,6 +81,12 @@ def state(dock):
         dock.panel.status.text(), dock.panel.message.text(), dock.panel.commit.isEnabled(),
         [dict(event) for event in document_of(annotator.labels).log.events],
     )  # fmt: skip
+
+
+def use_brush(viewer, labels):
+    """Let a person paint on labels."""
+    viewer.layers.selection.active = labels
+    labels.mode = "paint"
 
 
 @pytest.mark.usefixtures("unready")
@@ -318,42 +329,58 @@ def test_with_prompts_hover_shows_what_the_next_click_makes_of_the_object(
     assert not dock.annotator.prediction.mask[32, 10]
 
 
-@pytest.mark.parametrize("hindrance", ["box", "brush", "3-D", "no points"])
-def test_nothing_is_asked_where_a_click_would_be_no_point(hovered, model, rest, hindrance):
+def test_nothing_is_asked_where_a_click_would_be_no_point(hovered, model, rest):
     dock, mouse = hovered
-    mouse.hover(RIGHT_DISC)
-    rest(dock)
-    if hindrance == "brush":
-        dock.viewer.layers.selection.active = dock.annotator.labels
-        dock.annotator.labels.mode = "paint"
-    elif hindrance == "3-D":
-        dock.viewer.dims.ndisplay = 3
-    elif hindrance == "no points":
-        model.capabilities = model.capabilities - {Capability.POINT}
-    else:
-        dock.use_tool(hindrance)
-    answered = model.answered
-    mouse.hover((32, 57))
-    rest(dock)
+    columns, labels = iter(range(50, 66)), dock.annotator.labels
+    image, points = dock.annotator.image, model.capabilities
+    hindrances = {
+        "box": (lambda: dock.use_tool("box"), lambda: dock.use_tool("point")),
+        "brush": (
+            lambda: use_brush(dock.viewer, labels),
+            lambda: setattr(dock.viewer.layers.selection, "active", image),
+        ),
+        "3-D": (
+            lambda: setattr(dock.viewer.dims, "ndisplay", 3),
+            lambda: setattr(dock.viewer.dims, "ndisplay", 2),
+        ),
+        "no points": (
+            lambda: setattr(model, "capabilities", points - {Capability.POINT}),
+            lambda: setattr(model, "capabilities", points),
+        ),
+    }
 
-    assert model.answered == answered
-    assert outline(dock) is None
-    assert ("takes no points" in dock.panel.message.text()) == (hindrance == "no points")
+    def answers_and_outline():
+        before = model.answered
+        mouse.hover((32, next(columns)))
+        rest(dock)
+        return model.answered - before, outline(dock) is not None
+
+    for hindrance, (begin, end) in hindrances.items():
+        assert answers_and_outline() == (1, True), hindrance
+        begin()
+        assert answers_and_outline() == (0, False), hindrance
+        said = "takes no points" in dock.panel.message.text()
+        assert said == (hindrance == "no points")
+        end()
 
 
-def test_a_slow_model_is_told_of_and_asked_where_the_mouse_rests(hovered, model, qtbot, rest):
+def test_a_slow_model_is_told_of_and_asked_where_the_mouse_rests(
+    hovered, model, qtbot, rest, monkeypatch
+):
     dock, mouse = hovered
-    model.go.clear()
-    mouse.hover(LEFT_DISC)
-    qtbot.wait(REST + 2 * EVERY)
-    model.go.set()
-    rest(dock)
+    monkeypatch.setattr(hover, "REST", LONG)
+    with monkeypatch.context() as patch:
+        clock = SimpleNamespace(perf_counter=count(0, 2).__next__, monotonic=time.monotonic)
+        patch.setattr(hover, "time", clock)  # a mask takes two seconds by it
+        mouse.hover(LEFT_DISC)
+        rest(dock)
+    assert "A mask takes 2.0 s" in dock.panel.message.text()
     assert "shown where the mouse rests" in dock.panel.message.text()
 
     answered = model.answered
     for column in np.linspace(30, 58, 12):
         mouse.hover((32, column))
-        qtbot.wait(REST // 10)
+        qtbot.wait(LONG // 10)
     assert model.answered == answered
     rest(dock)
     assert model.answered == answered + 1

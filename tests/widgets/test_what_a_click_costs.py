@@ -15,8 +15,6 @@ from benchmarks.jobs.mouse import LEFT, MOVE, NONE, PRESS, RELEASE, send
 from napari_seem.widgets.annotate import turns
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
-pytestmark = pytest.mark.window
-
 FIRST, SECOND, THIRD = (32, 20), (34, 22), (30, 22)
 LONG = 20_000
 """Milliseconds that no test takes."""
@@ -195,6 +193,7 @@ def close_image(dock, settle, name, data):
     return said, (widgets, len(viewer.layers), callbacks(viewer))
 
 
+@pytest.mark.window
 def test_images_that_were_closed_leave_nothing(dock, discs, settle):
     left = [close_image(dock, settle, f"image {n}", discs[0])[1] for n in range(5)]
 

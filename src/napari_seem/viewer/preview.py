@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -278,14 +279,17 @@ def _in_dashes(shown: npt.NDArray[np.uint16], side: int) -> npt.NDArray[np.uint1
     return shown
 
 
+@cache  # napari maps all 65,536 values to colours, one by one, for each colormap that is new to it
 def _one_colour() -> Any:
     return _colormap({1: FILL, EDGE + 1: LINE})
 
 
+@cache
 def _dashes() -> Any:
     return _colormap({1: CLEAR, EDGE: CLEAR, EDGE + 1: LINE, EDGE + 1 + GAP: CASING})
 
 
+@cache
 def _many_colours() -> Any:
     """Bright colours, outlined and filled; no gray, as images are gray."""
     from napari.utils.colormaps import label_colormap
