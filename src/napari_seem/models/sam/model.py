@@ -234,7 +234,7 @@ def build(
     weights: Path, device: str, name: str, kind: type[SamModel] = SamModel,
     decoder: Path | None = None,
 ) -> SamModel:  # fmt: skip
-    """Load a SAM or SAM 2.1 of any size from its authors' state dict.
+    """Load a SAM or SAM 2.1 of any size from a state dict of its authors or of transformers.
 
     `decoder` is the file of micro-sam's decoder, where none is in the file of the weights or beside
     it; see `find_decoder`.
