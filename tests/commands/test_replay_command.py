@@ -13,6 +13,7 @@ import napari_seem as ns
 from napari_seem.cli import main
 from napari_seem.commands.models import ModelCache
 from napari_seem.io.files import read_labels
+from napari_seem.models import registry
 
 SAME, DIFFERENT, AT_FAULT = 0, 1, 2
 
@@ -143,6 +144,7 @@ def test_a_damaged_log_and_a_wrong_session_are_refused(segmented, tmp_path, caps
 def test_everything_found_by_another_decoder_is_not_replayed(image, tmp_path, monkeypatch, capsys):
     model = ns.load_model("compact")
     monkeypatch.setattr(ModelCache, "_load", lambda *_: model)
+    monkeypatch.setattr(registry, "load_model", lambda *_, **__: model)
     everything = ["segment", str(image), "-o", str(tmp_path / "all.tif"), "--everything"]
     replay = ["replay", str(log := tmp_path / "all.log.jsonl")]
     monkeypatch.setattr(model, "finds_by", "decoder-12345678", raising=False)
