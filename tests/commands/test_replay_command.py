@@ -9,8 +9,11 @@ import pytest
 import tifffile
 from discs import disc_image
 
+import napari_seem as ns
 from napari_seem.cli import main
+from napari_seem.commands.models import ModelCache
 from napari_seem.io.files import read_labels
+from napari_seem.models import registry
 
 SAME, DIFFERENT, AT_FAULT = 0, 1, 2
 
@@ -136,6 +139,24 @@ def test_a_damaged_log_and_a_wrong_session_are_refused(segmented, tmp_path, caps
     (tmp_path / "empty.log.jsonl").write_text("")
     assert main(["replay", str(tmp_path / "empty.log.jsonl")]) == AT_FAULT
     assert "is empty" in capsys.readouterr().err
+
+
+def test_everything_found_by_another_decoder_is_not_replayed(image, tmp_path, monkeypatch, capsys):
+    model = ns.load_model("compact")
+    monkeypatch.setattr(ModelCache, "_load", lambda *_: model)
+    monkeypatch.setattr(registry, "load_model", lambda *_, **__: model)
+    everything = ["segment", str(image), "-o", str(tmp_path / "all.tif"), "--everything"]
+    replay = ["replay", str(log := tmp_path / "all.log.jsonl")]
+    monkeypatch.setattr(model, "finds_by", "decoder-12345678", raising=False)
+    assert not main(everything)
+    named = json.loads(log.read_text().splitlines()[number_of(log, "segment") - 1])["model"]
+    assert named["finds_by"] == "decoder-12345678"
+    assert main(replay) == SAME
+
+    monkeypatch.setattr(model, "finds_by", "grid")
+    assert main(replay) == AT_FAULT
+    assert "by 'grid', the log was made with 'decoder-12345678'" in capsys.readouterr().err
+    assert main([*replay, "--without-models"]) == SAME
 
 
 def test_everything_within_bounds_is_replayed(image, tmp_path):

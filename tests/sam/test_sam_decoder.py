@@ -177,7 +177,11 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
     loaded = registry.build_model(spec, "cpu")
     for key, tensor in loaded.decoder.state_dict().items():
         assert torch.equal(tensor, state[key])
-    found = loaded.segment(loaded.encode(image), None, False)
+    found = loaded.segment(loaded.encode(image), prompted=False)
+    with pytest.raises(TypeError, match="threshold"):
+        loaded.segment(loaded.encode(image), threshold=0.5)
+    with pytest.raises(InvalidPrompt, match=r"prompted can't be chosen .* 2048 pixels"):
+        loaded.segment(loaded.encode(np.zeros((2100, 300), np.uint8)), prompted=False)
     assert found.shape == (150, 220)
     assert 0.1 < (found.labels > 0).mean() < 0.95
 
@@ -199,6 +203,9 @@ def test_a_decoder_of_ones_own_is_found(
         assert loaded.identity.split("-")[-1] == model.identity.split("-")[-1]
         weight = loaded.decoder.out_conv.weight
         torch.testing.assert_close(weight, _state()["out_conv.weight"])
+        assert loaded.finds_by.startswith("decoder-")
+        assert loaded.finds_by != f"decoder-{0:08x}"
+    assert model.finds_by == "grid"
     assert ns.load_model("micro-sam-vit-b-lm", "cpu", path).decoder is not None
 
 
@@ -323,7 +330,7 @@ def test_objects_lie_where_the_decoder_says(
         return masks, torch.linspace(0.9, 0.8, len(turns))[:, None]
 
     monkeypatch.setattr(model, "decode", decode)
-    found = model.segment(model.encode(np.zeros((*shape, 3), np.uint8)), None, prompted)
+    found = model.segment(model.encode(np.zeros((*shape, 3), np.uint8)), prompted=prompted)
     inside = [place for place, _ in DISCS if place[0] < shape[0] - 14]
     centres = [np.argwhere(one.full_mask(shape)).mean(0) for one in found.instances]
     centres.sort(key=lambda place: place[1])

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 import xxhash
+from tiny_sams import SECOND
 from website import Site
 
 import napari_seem as ns
 from napari_seem.errors import WeightsError
 from napari_seem.models import registry
 from napari_seem.models.sam.model import SamModel
+from napari_seem.models.sam.network import build
 
 State = dict[str, torch.Tensor]
 
@@ -65,6 +67,42 @@ def test_a_file_of_ones_own_is_taken_as_its_trainer_wrote_it(
     path = _saved(kept, tmp_path / "own.pt")
     loaded = ns.load_model("sam-vit-b", "cpu", path)
     assert loaded.identity.split("-")[-1] == model.identity.split("-")[-1]
+
+
+def test_what_transformers_saved_is_taken_as_it_is(
+    model: SamModel, image: np.ndarray, tmp_path: Path
+) -> None:
+    """By its own keys; SAM's frequencies are written once, and a trainer may put its own before."""
+    model.network.save_pretrained(tmp_path)
+    saved = tmp_path / "model.safetensors"
+    halves = {key: tensor.half() for key, tensor in model.network.state_dict().items()}
+    wrapped = _saved({"state_dict": _under("sam.", halves)}, tmp_path / "own.ckpt.pt")
+    prompts = [ns.Point(40, 90)]
+    expected = model.predict(model.encode(image), prompts).logits
+    for path, within in ((saved, 1e-4), (wrapped, 0.5)):
+        loaded = ns.load_model("sam-vit-b", "cpu", path)
+        found = loaded.predict(loaded.encode(image), prompts).logits
+        np.testing.assert_allclose(found, expected, atol=within)
+        assert loaded.capabilities == model.capabilities
+    assert ns.load_model("sam-vit-b", "cpu", tmp_path).identity[-8:] == model.identity[-8:]
+
+
+def test_what_transformers_saved_of_sam_2_1_for_single_images(
+    tmp_path: Path,
+) -> None:
+    """A `Sam2Model` has no memory; one with weights inside it that are not SAM's is refused."""
+    single = build(replace(SECOND, memory=False))
+    single.save_pretrained(tmp_path)
+    loaded = ns.load_model("sam2.1-tiny", "cpu", tmp_path / "model.safetensors")
+    assert ns.Capability.PROPAGATE not in loaded.capabilities
+    state = single.state_dict()
+    state["mask_decoder.own.weight"] = torch.zeros(3)
+    with pytest.raises(WeightsError, match=r"inside its parts \(mask_decoder\.own\.weight"):
+        ns.load_model("sam2.1-tiny", "cpu", _saved(state, tmp_path / "changed.pt"))
+    older = build(SECOND).state_dict()
+    del older["occlusion_spatial_embedding_parameter"]
+    with pytest.raises(WeightsError, match=r"SAM 2\.0; its successor"):
+        ns.load_model("sam2.1-tiny", "cpu", _saved(older, tmp_path / "older.pt"))
 
 
 def test_files_that_can_not_be_used_say_why(checkpoint: State, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from windows_files import scanned
 
 import napari_seem as ns
@@ -23,10 +24,25 @@ from napari_seem.io.grid import Grid
 from napari_seem.io.label_store import LabelStore
 from napari_seem.io.whole import PREFIX, replacing, settle
 from napari_seem.labels.journal import Journal, clean_up, is_live
-from napari_seem.models import lessons, own
+from napari_seem.models import lessons, own, tensor_files
 from napari_seem.models.registry import MODELS
 
 pytestmark = pytest.mark.usefixtures("windows")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
+def test_weights_that_are_loaded_are_replaced_and_removed(tmp_path, suffix):
+    weights = {"a": torch.arange(100_000.0), "decoder_state.b": torch.ones(3)}
+    path, other = tmp_path / f"own{suffix}", tmp_path / f"other{suffix}"
+    for place in (path, other):
+        (torch.save if suffix == ".pt" else save_file)(weights, place)
+    loaded, second = tensor_files.load(path), tensor_files.load_second(path)
+    os.replace(other, path)
+    for place in tmp_path.iterdir():
+        place.unlink()
+    assert loaded["a"][-1] == 99_999
+    assert second["b"].sum() == 3
+
 
 KINDS = (".tif", ".ome.tif", ".nii", ".nii.gz", ".zarr", ".geojson", ".coco.json", ".zip")
 

@@ -25,10 +25,14 @@ class Value(BaseModel):
 
 
 class ModelRef(Value):
-    """A model: the name that loads it, and the weights that it had."""
+    """A model: the name that loads it, and the weights that it had.
+
+    `finds_by` is what it found everything by, of models that may have a decoder for that.
+    """
 
     name: str
     identity: str | None = None
+    finds_by: str | None = None
 
 
 class Command(Value):

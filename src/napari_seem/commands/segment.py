@@ -70,6 +70,8 @@ class WriteObjects(OnPlane):
     def run(self, workspace: Workspace) -> Iterator[int | Segmentation]:
         """Look again, in any thread; yields how many steps are done, at last what was found."""
         area = None if self.area is None else (*map(int, self.area),)
+        if self.model is not None:
+            workspace.check_finds_by(self.model)
         yield from workspace.open(self).segment(self.words, area)  # type: ignore[arg-type]
 
     def chosen(self, found: Segmentation) -> list[Instance]:

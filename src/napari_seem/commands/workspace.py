@@ -10,6 +10,7 @@ from ..embeddings import content_key
 from ..errors import LogTrouble
 from ..intensity import IntensityWindow
 from ..labels.document import LabelDocument
+from ..models.abilities import DecoderModel
 from ..models.adaptable import AdaptableModel
 from ..planes import Plane
 from ..sources.source import (
@@ -82,7 +83,9 @@ class Workspace:
 
     def model_ref(self, name: str) -> dict[str, Any]:
         """A model as commands name it: with the weights that it has."""
-        return {"name": name, "identity": self.models.model(name).identity}
+        model = self.models.model(name)
+        by = {"finds_by": model.finds_by} if isinstance(model, DecoderModel) else {}
+        return {"name": name, "identity": model.identity, **by}
 
     def model(self, ref: ModelRef) -> Any:
         """The model of a command.
@@ -99,6 +102,18 @@ class Workspace:
                 f"'{ref.identity}'; install those, or replay with --without-models"
             )
         return model
+
+    def check_finds_by(self, ref: ModelRef) -> None:
+        """Raise `LogTrouble` for a model that finds everything by something else than it did."""
+        model = self.model(ref)
+        by = model.finds_by if isinstance(model, DecoderModel) else None
+        if ref.finds_by in (None, by):
+            return
+        raise LogTrouble(
+            f"model '{ref.name}' finds everything by '{by}', the log was made with "
+            f"'{ref.finds_by}'; put that decoder beside its weights (napari-seem models --download "
+            f"{ref.name}), or take it away for a grid, or replay with --without-models"
+        )
 
     def source(self, command: OnPlane, plane: Plane | None = None) -> PlaneSource:
         """The plane that a command was done on."""

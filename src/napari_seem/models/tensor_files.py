@@ -96,7 +96,8 @@ def check_shapes(found: Shapes, expected: Shapes, path: Path) -> None:
 def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dict[str, Tensor]:
     """Load the tensors of a weights file, by key; only the keys of `expected` if that is given.
 
-    A `.pt` checkpoint is converted once; see `convert`.
+    A `.pt` checkpoint is converted once; see `convert`. Nothing stays mapped, as Windows neither
+    replaces nor deletes a file that is.
     """
     from safetensors import safe_open
 
@@ -107,7 +108,12 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
     check_shapes(found, expected or {}, path)
     with reading(path, "as a safetensors file", WeightsError, again(path)):  # noqa: SIM117
         with safe_open(path, framework="pt", device=device) as stream:
-            return {key: stream.get_tensor(key) for key in (expected or found)}
+            return {key: _copied(stream.get_tensor(key)) for key in (expected or found)}
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    """Return a tensor apart from the file that it is mapped from; on graphics it is already."""
+    return tensor.clone() if tensor.device.type == "cpu" else tensor
 
 
 def load_second(path: Path, device: str = "cpu") -> dict[str, Tensor]:

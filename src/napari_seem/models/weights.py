@@ -85,6 +85,8 @@ class WeightsFile:
 
 XXH128 = "xxh128:"
 """How a digest begins that is an xxh128."""
+SAVED = "model.safetensors"
+"""What transformers calls the weights in a folder that it saved."""
 
 
 def find(file: WeightsFile, given: str | PathLike[str] | None = None) -> Path:
@@ -208,11 +210,10 @@ def _check_arrived(part: Path, url: str, *, digest: str | None, size: int | None
 
 def _find_given(file: WeightsFile, given: Path) -> Path:
     path = given / Path(file.filename).name if given.is_dir() else given
-    if path.is_file():
-        return path
-    converted = path.with_suffix(".safetensors")
-    if given.is_dir() and converted.is_file():
-        return converted
+    inside = (path.with_suffix(".safetensors"), given / SAVED) if given.is_dir() else ()
+    found = next((one for one in (path, *inside) if one.is_file()), None)
+    if found is not None:
+        return found
     raise WeightsError(f"there are no weights at {path}; give the path of an existing file")
 
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 
+from ..errors import InvalidPrompt
 from ..images import ArraySource, as_picture, to_rgb
 from ..models import compact
 from ..models.answers import PICTURE
@@ -22,7 +23,7 @@ from ..notebook import small_picture
 from ..progress import Progress
 from ..prompts import Prompt
 from ..values import read_only
-from .frames import is_big
+from .frames import WHOLE, is_big
 from .tiled import TiledEmbedding, TiledModel
 
 if TYPE_CHECKING:
@@ -33,6 +34,21 @@ else:
 
 COPIED = 256 << 20
 """Largest array in bytes that is copied, so that it may be changed after it is encoded."""
+
+
+class FamilyOptions(TypedDict, total=False):
+    """What the `segment` of a family takes beside names; others refuse it with a `TypeError`.
+
+    Attributes
+    ----------
+    prompted : bool
+        Of SAM with micro-sam's decoder; see `SamModel.segment`.
+    threshold : float
+        Of SEEM; see `SeemModel.segment`.
+    """
+
+    prompted: bool
+    threshold: float
 
 
 class AnySize(_Whole):
@@ -73,18 +89,28 @@ class AnySize(_Whole):
         return answer.on(embedding.picture)
 
     def segment(
-        self, embedding: Embedding, names: Sequence[str] | None = None, *options: float,
-        progress: bool | Progress | None = None,
+        self, embedding: Embedding, names: Sequence[str] | None = None, *,
+        progress: bool | Progress | None = None, **options: Unpack[FamilyOptions],
     ) -> Segmentation:  # fmt: skip
         """Find everything in an image, or everything that one or several names name.
 
         `options` are those of the family, for images that are encoded as one. `progress` is shown
         for those that are worked through in tiles; see `segment_tiled`.
+
+        Raises
+        ------
+        InvalidPrompt
+            Options are given for an image that is worked through in tiles.
         """
         if isinstance(embedding, TiledEmbedding):
+            if options:
+                raise InvalidPrompt(
+                    f"{' and '.join(options)} can't be chosen for an image with a side over "
+                    f"{WHOLE} pixels; leave it out, or give a part of the image"
+                )
             tiled = TiledModel(self, embedding.frames)
             return tiled.segment(embedding, words_of(names), progress=progress)
-        found = super().segment(embedding, words_of(names), *options)  # type: ignore[safe-super]
+        found = super().segment(embedding, words_of(names), **options)  # type: ignore[safe-super]
         return found.on(embedding.picture)
 
 

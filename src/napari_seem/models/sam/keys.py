@@ -6,7 +6,7 @@ Each table lists substitutions that are tried in order, each at most once for a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,8 +84,12 @@ _PERCEPTRONS = re.compile(
 )
 _POSITIONS = "prompt_encoder.shared_embedding.positional_embedding"
 _SHARED = "shared_image_embedding.positional_embedding"
-"""The same random frequencies, which transformers keeps under two names."""
+"""The same random frequencies, which transformers keeps under two names, and may write once."""
 _POINTS = re.compile(r"^prompt_encoder\.point_embed\.(\d)\.weight$")
+_SAVED = "vision_encoder."
+"""How the names of transformers begin, and no author's."""
+_HIERA = ("image_encoder.trunk.", f"{_SAVED}backbone.")
+"""How keys of SAM 2.1's encoder begin, of its authors and of transformers."""
 _STACKED = "prompt_encoder.point_embed.weight"
 
 MEMORY = (
@@ -116,17 +120,36 @@ def renamed(key: str, second: bool) -> str:
     return key
 
 
-def converted(state: Mapping[str, Tensor], second: bool) -> dict[str, Tensor]:
-    """Return the weights of the authors' state dict under the names of transformers.
+def is_second(keys: Iterable[str]) -> bool:
+    """Return whether keys are those of SAM 2.1 rather than of SAM."""
+    return any(key.startswith(_HIERA) for key in keys)
+
+
+def names_of(keys: Collection[str]) -> dict[str, str]:
+    """Return the name that transformers has for each key of a SAM or SAM 2.1.
+
+    Files that transformers itself wrote have it already.
+    """
+    if any(key.startswith(_SAVED) for key in keys):
+        return {key: key for key in keys}
+    second = is_second(keys)
+    return {key: renamed(key, second) for key in keys}
+
+
+def converted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of the authors, or of transformers, under the names of transformers.
 
     SAM 2.1 keeps the four embeddings of points and corners as one tensor (4, 256) there.
     """
     import torch
 
-    weights = {renamed(key, second): tensor for key, tensor in state.items()}
-    weights[_SHARED] = weights[_POSITIONS]
-    if second:
-        rows = {key: int(m[1]) for key in weights if (m := _POINTS.match(key))}
+    names = names_of(state)
+    weights = {names[key]: tensor for key, tensor in state.items()}
+    for key, same in ((_SHARED, _POSITIONS), (_POSITIONS, _SHARED)):
+        if key not in weights and same in weights:
+            weights[key] = weights[same]
+    rows = {key: int(m[1]) for key in weights if (m := _POINTS.match(key))}
+    if rows and is_second(state):
         ordered = sorted(rows, key=rows.__getitem__)
         weights[_STACKED] = torch.cat([weights.pop(key) for key in ordered])
     return weights

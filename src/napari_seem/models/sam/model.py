@@ -64,6 +64,11 @@ class SamModel(Remembering, NotTeachable):
         A torch device.
     decoder : InstanceDecoder, optional
         micro-sam's, of which everything is found; a grid of clicks does without.
+
+    Attributes
+    ----------
+    finds_by : str
+        "grid", or "decoder-" and a checksum of the decoder's weights.
     """
 
     capabilities: frozenset[Capability] = CAPABILITIES
@@ -77,6 +82,7 @@ class SamModel(Remembering, NotTeachable):
         self.decoder = decoder and decoder.to(device)
         self.network = network.to(device)  # type: ignore[arg-type]
         self.identity = f"{name}-{signature(network):08x}"
+        self.finds_by = f"decoder-{signature(decoder):08x}" if decoder else "grid"
         self.keeps_aspect = network.config.model_type == "sam"
         blocks = "layers" if self.keeps_aspect else "backbone.blocks"
         layers = list(network.get_submodule(f"vision_encoder.{blocks}").children())
@@ -127,12 +133,12 @@ class SamModel(Remembering, NotTeachable):
         return _answer(answers, square, len(prompts))
 
     def segment(
-        self, embedding: Embedding, names: Sequence[str] | None = None, prompted: bool = True
+        self, embedding: Embedding, names: Sequence[str] | None = None, *, prompted: bool = True
     ) -> Segmentation:
         """Find all objects; see `Model.segment`. Words are not taken.
 
         With micro-sam's decoder, `prompted` objects are those that its maps suggest and a click in
-        each finds; without, they are the regions of its maps.
+        each finds; where it is False, they are the regions of its maps.
         """
         from .everything import find_objects
 
@@ -232,7 +238,7 @@ def build(
     weights: Path, device: str, name: str, kind: type[SamModel] = SamModel,
     decoder: Path | None = None,
 ) -> SamModel:  # fmt: skip
-    """Load a SAM or SAM 2.1 of any size from its authors' state dict.
+    """Load a SAM or SAM 2.1 of any size from a state dict of its authors or of transformers.
 
     `decoder` is the file of micro-sam's decoder, where none is in the file of the weights or beside
     it; see `find_decoder`.

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...errors import WeightsError
 from ...io.extras import need
 from .. import tensor_files
-from .keys import MEMORY, converted, renamed
+from .keys import MEMORY, converted, names_of
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
@@ -25,14 +25,19 @@ if TYPE_CHECKING:
     SamNetwork = SamModel | Sam2Model | Sam2VideoModel
 
 
-_ENCODER = re.compile(r"(.*)image_encoder\.(trunk\.)?pos_embed$")
-"""A key of both families, and what torch_em, Lightning and parallel training put before it."""
+_ENCODER = re.compile(r"(.*)(image_encoder\.(trunk\.)?|vision_encoder\.(backbone\.)?)pos_embed$")
+"""A key of both families, of their authors and of transformers, and what trainers put before it.
+
+torch_em, Lightning and parallel training do.
+"""
 SHOWN = 5
 """Most parts that are named where weights are left out."""
 
 
 def load_network(path: Path, device: str = "cpu") -> SamNetwork:
-    """Load a SAM or SAM 2.1 from its authors' state dict, its size told by the shapes.
+    """Load a SAM or SAM 2.1 from a state dict of its authors or of transformers.
+
+    Its size is told by the shapes.
 
     Parameters
     ----------
@@ -47,12 +52,12 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
     WeightsError
         The file can't be read, is damaged, or is of another family or size.
     """
-    state = _authors(tensor_files.load(path, device=device))
+    state = _own(tensor_files.load(path, device=device))
     shapes = {key: tuple(tensor.shape) for key, tensor in state.items()}
     sizes = sizes_of(shapes, path)
     with torch.device("meta"):
         network = build(sizes)
-    named = converted(state, isinstance(sizes, Sam2Sizes))
+    named = converted(state)
     if isinstance(sizes, Sam2Sizes) and not sizes.memory:
         named = {key: t for key, t in named.items() if not key.startswith(MEMORY)}  # leftovers
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
@@ -92,8 +97,8 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
     return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
 
 
-def _authors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict under the authors' keys, without what trainers put in front of them.
+def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict under its network's own keys, without what trainers put before them.
 
     A second state dict in the file, that of micro-sam's decoder, is left out.
     """
@@ -114,11 +119,10 @@ def _check(
     tensor_files.check_shapes({key: tuple(t.shape) for key, t in named.items()}, expected, path)
     further = {key for key in named if key not in expected}
     own = {key.split(".")[0] for key in expected}
-    second = "vision_encoder.pos_embed" not in expected
     if inside := [
         key
-        for key in state
-        if (name := renamed(key, second)) in further and name.split(".")[0] in own
+        for key, name in names_of(state).items()
+        if name in further and name.split(".")[0] in own
     ]:
         raise WeightsError(
             f"{path} has {len(inside)} weights more than the network, inside its parts "

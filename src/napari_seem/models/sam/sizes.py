@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import WeightsError
 from ..tensor_files import Shapes
+from .keys import names_of
 
 SIDE = 1024
 """Pixels along the square that the networks see."""
@@ -24,10 +25,11 @@ GLOBAL: dict[tuple[int, ...], tuple[int, ...]] = {
 WIDE_WINDOWS = 144
 """Width of the SAM 2.1 whose last two stages have windows of 16 and 8 cells, not 14 and 7."""
 _FIRST = {
-    "image_encoder.pos_embed", "image_encoder.blocks.0.attn.rel_pos_h",
+    "vision_encoder.pos_embed", "vision_encoder.layers.0.attn.rel_pos_h",
     "mask_decoder.iou_token.weight",
 }  # fmt: skip
 """Weights that every SAM has; EfficientSAM has no relative positions."""
+_TRUNK = "vision_encoder.backbone"
 _OTHERS = {
     "HQ-SAM": r"mask_decoder\.(hf|hq)_(token|mlp)|compress_vit",
     "SAM 3": r"^(detector|tracker)(_model)?\.|(^|\.)backbone\.vision_backbone\.",
@@ -97,12 +99,12 @@ class Sam2Sizes:
 
 
 def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
-    """Return the sizes of the network that a state dict of the authors is of.
+    """Return the sizes of the network that a state dict of its authors, or of transformers, is of.
 
     Parameters
     ----------
     shapes : mapping of str to tuple of int
-        Shapes of the weights, by the authors' keys.
+        Shapes of the weights, by the keys of either.
     path : Path
         Of the checkpoint, for messages.
 
@@ -123,10 +125,12 @@ def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
             f"{path} holds adapters such as LoRA ({adapter}, ...), which this SAM has no place "
             "for; merge them into the weights where it was trained, and save the state dict"
         )
-    if "image_encoder.trunk.pos_embed" in shapes:
-        return _second(shapes, path)
-    if shapes.keys() >= _FIRST:
-        return _first(shapes)
+    names = names_of(shapes)
+    named = {names[key]: shape for key, shape in shapes.items()}
+    if f"{_TRUNK}.pos_embed" in named:
+        return _second(named, path)
+    if named.keys() >= _FIRST:
+        return _first(named)
     raise WeightsError(
         f"{path} is no SAM: there is no image encoder with prompts and masks in it; choose the "
         "state dict of a SAM ViT-B, ViT-L or ViT-H, or of a SAM 2.1"
@@ -134,9 +138,9 @@ def sizes_of(shapes: Shapes, path: Path) -> SamSizes | Sam2Sizes:
 
 
 def _first(shapes: Shapes) -> SamSizes:
-    width = shapes["image_encoder.pos_embed"][-1]
+    width = shapes["vision_encoder.pos_embed"][-1]
     rows: dict[int, tuple[int, ...]] = {}
-    while (key := f"image_encoder.blocks.{len(rows)}.attn.rel_pos_h") in shapes:
+    while (key := f"vision_encoder.layers.{len(rows)}.attn.rel_pos_h") in shapes:
         rows[len(rows)] = shapes[key]
     across = 2 * SIDE // PATCH - 1
     whole = tuple(block for block, (cells, _) in rows.items() if cells == across)
@@ -146,15 +150,14 @@ def _first(shapes: Shapes) -> SamSizes:
 
 def _second(shapes: Shapes, path: Path) -> Sam2Sizes:
     memory = any(key.startswith("memory_attention.") for key in shapes)
-    if memory and "no_obj_embed_spatial" not in shapes:
+    if memory and "occlusion_spatial_embedding_parameter" not in shapes:
         raise WeightsError(
             f"{path} holds the weights of SAM 2.0; its successor SAM 2.1 is taken "
             "(sam2.1_hiera_tiny.pt and its kin), which is better at the same size"
         )
-    trunk = "image_encoder.trunk"
-    width, background = shapes[f"{trunk}.pos_embed"][1:3]
+    width, background = shapes[f"{_TRUNK}.pos_embed"][1:3]
     channels: list[int] = []
-    while (key := f"{trunk}.blocks.{len(channels)}.norm2.weight") in shapes:
+    while (key := f"{_TRUNK}.blocks.{len(channels)}.layer_norm2.weight") in shapes:
         channels.append(shapes[key][0])
     stages = tuple(channels.count(width * 2**stage) for stage in range(4))
     if width not in HEADS or stages not in GLOBAL or sum(stages) != len(channels):

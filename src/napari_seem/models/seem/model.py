@@ -212,7 +212,7 @@ class SeemModel(NotTeachable):
                 yield from self.predict_objects(embedding, some, alike=True)
 
     def segment(
-        self, embedding: Embedding, names: Sequence[str] | None = None, threshold: float = 0.4
+        self, embedding: Embedding, names: Sequence[str] | None = None, *, threshold: float = 0.4
     ) -> Segmentation:
         """Find panoptic regions and the semantic map of `names` (of COCO's 133 classes if None).
 
