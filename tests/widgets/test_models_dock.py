@@ -221,8 +221,35 @@ def test_a_chosen_file_is_found_from_then_on(monkeypatch, tmp_path):
     registry.remember_file("seem-focal-t", mine)
     assert MODELS["seem-focal-t"].weights.located() == mine
     assert MODELS["seem-focal-l"].weights.located() is None
+    published = MODELS["seem-focal-t"].weights.path
+    published.write_bytes(b"published")
+    assert MODELS["seem-focal-t"].weights.located() == mine  # it was chosen, whatever else is here
+    registry.remember_file("seem-focal-t", published)
+    assert MODELS["seem-focal-t"].weights.located() == published
+    registry.remember_file("seem-focal-t", mine)
+    published.unlink()
     mine.unlink()
     assert MODELS["seem-focal-t"].weights.located() is None
+
+
+def test_docks_take_up_what_was_downloaded(dock, spec, qtbot, monkeypatch):
+    monkeypatch.setitem(registry.MODELS._specs, spec.name, spec)
+    annotate = AnnotateWidget(dock.viewer)
+    box, forgotten = annotate.panel.model, []
+    dock.model_cache.forgotten.connect(lambda: forgotten.append(True))
+
+    def shown(role):
+        return box.itemData(box.findText(spec.name), role)
+
+    assert "not downloaded yet" in shown(Qt.ItemDataRole.ToolTipRole)
+    assert shown(Qt.ItemDataRole.ForegroundRole) is not None
+    assert box.itemData(0, Qt.ItemDataRole.ForegroundRole) is None
+    dock.cards[spec.name].download.click()
+    qtbot.waitUntil(lambda: not dock.transfer.running)
+    assert "on this machine" in shown(Qt.ItemDataRole.ToolTipRole)
+    assert shown(Qt.ItemDataRole.ForegroundRole) is None
+    assert forgotten
+    annotate.release()
 
 
 def test_docks_of_one_viewer_share_models_and_memory(open_viewer, disc_model):

@@ -37,7 +37,7 @@ def own_folder() -> Path:
 
 
 def remember(filename: str, path: Path) -> None:
-    """Look for a file at `path` from now on, where it is not in the cache folder itself."""
+    """Take the file at `path` from now on, in place of the one in the cache folder, if any."""
     listing = cache_folder() / LISTING
     make_folder(listing.parent)
     places = _places() | {filename: str(path.expanduser().resolve())}

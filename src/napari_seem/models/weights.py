@@ -59,11 +59,16 @@ class WeightsFile:
         return (self.folder or packaged) / self.filename
 
     def located(self) -> Path | None:
-        """Return the path of the file or of the safetensors made from it; None without both."""
+        """Return the path of a person's own file for it, of the file, or of what was made from it.
+
+        None where none of them is there.
+        """
+        if (own := self._remembered()) is not None:
+            return own
         converted = self.path.with_suffix(".safetensors")
         if self.path.suffix in PICKLED and converted.is_file():
             return converted
-        return self.path if self.path.is_file() else self._remembered()
+        return self.path if self.path.is_file() else None
 
     def _remembered(self) -> Path | None:
         return None if self.packaged else places.remembered(self.filename)

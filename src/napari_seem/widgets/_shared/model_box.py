@@ -36,18 +36,25 @@ class ModelBox(QComboBox):
         able = model_names() if self._capability is None else able_models(self._capability)
         names, chosen = [*able, *self._further], self.currentText()
         if names == [self.itemText(index) for index in range(self.count())]:
+            self._describe()
             return
         self.blockSignals(True)
         self.clear()
-        for name in names:
-            self.addItem(name)
-            if (spec := MODELS.get(name)) is not None:
-                tip = f"<qt>{tip_of(spec)}</qt>"
-                self.setItemData(self.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self.addItems(names)
+        self._describe()
         self.setCurrentText(chosen)
         self.blockSignals(False)
         if self.currentText() != chosen:
             self.currentTextChanged.emit(self.currentText())
+
+    def _describe(self) -> None:
+        """Say of each model what it is, and show those in grey that are still to be downloaded."""
+        for index in range(self.count()):
+            if (spec := MODELS.get(self.itemText(index))) is None:
+                continue
+            self.setItemData(index, f"<qt>{tip_of(spec)}</qt>", Qt.ItemDataRole.ToolTipRole)
+            grey = None if spec.installed else self.palette().placeholderText()
+            self.setItemData(index, grey, Qt.ItemDataRole.ForegroundRole)
 
     def showPopup(self) -> None:
         """Look before a person chooses: another program may have made a model."""

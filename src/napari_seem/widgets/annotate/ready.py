@@ -137,12 +137,24 @@ class GettingReady(QObject):
         if self.steps.running:
             self.steps.stop()
             self._asked = ()  # it begins anew where it is shown again
+        elif absent := self._absent(wanted.model):
+            self._asked = wanted.key()
+            self.said.emit(absent)
         elif self._annotator.runner.busy:
             self._soon.start()
         else:
             self._asked = wanted.key()
             run = partial(self._run, wanted, self._annotator.model_cache)
             self.steps.start("Getting ready", 1, run)
+
+    def _absent(self, name: str) -> str:
+        """Say that a model is not on this computer, and how to get it; "" where it is."""
+        spec = MODELS.get(name)
+        loaded = self._annotator.model_cache.loaded(name) is not None
+        if loaded or spec is None or spec.installed:
+            return ""
+        size = f" ({spec.megabytes:,} MB)" if spec.megabytes else ""
+        return f"{name} is not on this computer yet: get it in the Models dock{size}."
 
     def _wanted(self) -> Preparation:
         annotator = self._annotator
@@ -171,9 +183,9 @@ class GettingReady(QObject):
 
     def _run(self, wanted: Preparation, models: ModelCache) -> Iterator[str]:
         """In the thread: load, encode what is shown, and then what lies beside it."""
-        name, plane, spec = wanted.model, wanted.plane, MODELS.get(wanted.model)
+        name, plane = wanted.model, wanted.plane
         if models.loaded(name) is None:
-            if name in self._failed or not (spec is None or spec.installed):
+            if name in self._failed:
                 return
             yield LOADING
             self._failed.add(name)

@@ -25,6 +25,7 @@ from .._shared.dock import Dock
 from .._shared.events import later
 from .._shared.forms import row
 from .._shared.message import notify
+from .._shared.model_box import look_for_models
 from .._shared.model_cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
 from .._shared.runner import Job, LatestRunner, report_crash
@@ -111,6 +112,7 @@ class ModelsWidget(Dock):
         def fits(_: None) -> None:
             remember_file(name, file)
             self._file_taken(name, "")
+            notify(f"{card.spec.title} is read from {file.name} from now on")
 
         self.checking.submit(
             Job(partial(check_file, name, file), fits,
@@ -197,8 +199,14 @@ class ModelsWidget(Dock):
         card.refresh()
         if problem:
             notify(f"{card.spec.title}: {problem}", problem=True)
-        else:
-            notify(f"{card.spec.title} is ready")
+            return
+        self._take_up(name)
+        notify(f"{card.spec.title} is ready")
+
+    def _take_up(self, name: str) -> None:
+        """Let all docks load a model anew, as its files are others now."""
+        self.model_cache.forget(name)
+        look_for_models(self.viewer)
 
     def _file_taken(self, name: str, problem: str) -> None:
         if not isalive(self):
@@ -206,7 +214,7 @@ class ModelsWidget(Dock):
         card = self.cards[name]
         card.setEnabled(True)
         card.refresh()
-        self.model_cache.forget(name)
+        self._take_up(name)
         if problem:
             notify(problem, problem=True)
 
