@@ -155,7 +155,8 @@ def markdown(results: Row) -> str:
         f"    {results['command']}", "",
         "Three sets of which no image, and none of the same source, was trained on: one of "
         "microscopy, one medical, one aerial, chosen by their kind and number of images. Each is "
-        "split in two halves by chance. The shipped model is fitted to some labelled images of "
+        "split in two halves by chance; where a half has fewer images, all are learned from. The "
+        "shipped model is fitted to some labelled images of "
         f"one half for {protocol['minutes']:g} minutes of processor time on each of "
         f"{protocol['threads']} threads (of these images a fifth is held back by the fit itself), "
         "and asked for objects of the other half. The fits are thrown away; nothing was chosen by "
@@ -167,7 +168,7 @@ def markdown(results: Row) -> str:
         f"| {' | '.join(head)} |", "|---" * len(head) + "|",
     ]  # fmt: skip
     for name, cells in results["sets"].items():
-        for count in cells["after"]:
+        for count in sorted(cells["after"], key=int):
             lines.append(_row(name, cells, count))
     return "\n".join([*lines, ""])
 

@@ -75,15 +75,20 @@ def _train(options: argparse.Namespace) -> int:
     _compare(tuned)
     if not tuned.improved and not options.keep:
         print(
-            "No better on held-out objects than the weights to begin with, or by no more than "
-            "chance would: nothing is written. Label more images or give more --minutes; --keep "
-            "writes them all the same.", file=sys.stderr,
+            f"{_doubt(tuned)}: nothing is written. Label more images or give more --minutes; "
+            "--keep writes them all the same.", file=sys.stderr,
         )  # fmt: skip
         return 1
     _write(tuned, options.output)
     if not options.no_install:
         print(f"offered by all docks and commands as '{tuned.install(replace=options.force)}'")
     return 0
+
+
+def _doubt(tuned: FineTuning) -> str:
+    if tuned.gained:
+        return "Better on average, but the held-out objects are too few to rule out chance"
+    return "No better on held-out objects than the weights to begin with"
 
 
 def _check_output(path: Path, *, force: bool) -> None:

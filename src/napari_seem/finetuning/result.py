@@ -63,6 +63,11 @@ class FineTuning:
         """Whether the held-out objects are segmented better, by more than chance would."""
         return self.after.better_than(self.before)
 
+    @property
+    def gained(self) -> bool:
+        """Whether they are segmented better on average, be it by chance."""
+        return self.after.iou > self.before.iou
+
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the weights to one file, which `load_model("compact", weights=path)` loads.
 

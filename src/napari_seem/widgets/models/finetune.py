@@ -179,7 +179,7 @@ class FineTune(QWidget):
         self.tuning.ended.connect(self._on_end)
 
     def _on_found(self, found: FineTuning) -> None:
-        self.found = found if found.improved else None
+        self.found = found if found.gained else None
         if self.found is None:
             self.tuning.drop_draft()
         self.panel.show_running(False)

@@ -76,8 +76,8 @@ class FineTunePanel(QWidget):
             self.state.setText(f"{what}; held-out IoU {before:.3f} before, {report.best:.3f} best")
 
     def show_result(self, found: FineTuning | None) -> None:
-        """Compare figures of before and after; offer the model where it is better."""
-        offered = found is not None and found.improved
+        """Compare figures of before and after; offer the model where it is better on average."""
+        offered = found is not None and found.gained
         for button in (self.use, self.discard):
             button.setVisible(offered)
         self.start.setEnabled(not offered)
@@ -120,12 +120,18 @@ def compared(found: FineTuning) -> str:
     """What held-out objects say of a fine-tuned model, as rich text."""
     held = f"{len(found.before.objects)} objects that were held back"
     held = f"{held} ({found.provenance['held_out']['how']})"
-    title = (
-        f"<b>Better</b> on {held}."
-        if found.improved
-        else f"<b>Not better</b> on {held} than chance may make it, so it is not offered. More "
-        "labelled planes may help, or more minutes."
-    )
+    if found.improved:
+        title = f"<b>Better</b> on {held}."
+    elif found.gained:
+        title = (
+            f"<b>Better on average</b> on {held}, which are too few, or too unlike, to rule out "
+            "chance. If you use it, compare it with the model that you had, which stays."
+        )
+    else:
+        title = (
+            f"<b>Not better</b> on {held}, so it is not offered. More labelled planes may help, or "
+            "more minutes."
+        )
     rows = "".join(
         f"<tr><td>{words} &nbsp;</td><td>{form.format(getattr(found.before, name))} &nbsp;</td>"
         f"<td><b>{form.format(getattr(found.after, name))}</b></td></tr>"
