@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,8 +186,15 @@ class _Repeats(torch.nn.Module):
 
 @pytest.fixture
 def repeating(model: SamModel, monkeypatch: pytest.MonkeyPatch) -> SamModel:
-    """A SAM 2.1 that answers the remembered mask."""
-    memory = _Repeats()
+    """A SAM 2.1 that answers the remembered mask, whatever the plane: one is encoded for all."""
+    memory, encoder = _Repeats(), model.network.vision_encoder
+    encode, encoded = encoder.forward, []
+
+    def encode_once(*given: object, **more: object) -> object:
+        encoded.extend([] if encoded else [encode(*given, **more)])
+        return deepcopy(encoded[0])  # it is written to
+
+    monkeypatch.setattr(encoder, "forward", encode_once)
     model.network.memory_encoder = memory
     monkeypatch.setattr(model.network.memory_attention, "forward", memory.attend)
     monkeypatch.setattr(model.network.mask_decoder, "forward", memory.decode)

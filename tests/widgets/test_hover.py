@@ -332,17 +332,14 @@ def test_with_prompts_hover_shows_what_the_next_click_makes_of_the_object(
 def test_nothing_is_asked_where_a_click_would_be_no_point(hovered, model, rest):
     dock, mouse = hovered
     columns, labels = iter(range(50, 66)), dock.annotator.labels
-    image, points = dock.annotator.image, model.capabilities
+    image, points, dims = dock.annotator.image, model.capabilities, dock.viewer.dims
     hindrances = {
         "box": (lambda: dock.use_tool("box"), lambda: dock.use_tool("point")),
         "brush": (
             lambda: use_brush(dock.viewer, labels),
             lambda: setattr(dock.viewer.layers.selection, "active", image),
         ),
-        "3-D": (
-            lambda: setattr(dock.viewer.dims, "ndisplay", 3),
-            lambda: setattr(dock.viewer.dims, "ndisplay", 2),
-        ),
+        "3-D": (lambda: setattr(dims, "ndisplay", 3), lambda: setattr(dims, "ndisplay", 2)),
         "no points": (
             lambda: setattr(model, "capabilities", points - {Capability.POINT}),
             lambda: setattr(model, "capabilities", points),
