@@ -165,24 +165,6 @@ def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtb
     assert ("Not better" in text) == (dock.tune.found is None) == dock.tune.panel.use.isHidden()
 
 
-def test_a_model_that_is_better_perhaps_by_chance_is_offered_with_a_word(dock, qtbot, monkeypatch):
-    figures = iter([(0.2, 0.4), *[(0.9, 0.3)] * 99])  # one object gains, the other loses
-
-    def judging(model, held, clicks, seed):
-        yield from (ObjectScore((value,) * clicks, value) for value in next(figures))
-
-    monkeypatch.setattr(run_module, "judging", judging)
-    start(dock, BRIEF)
-
-    finish(dock, qtbot)
-
-    assert not dock.tune.found.improved
-    assert "Better on average" in dock.tune.panel.comparison.text()
-    assert "chance" in dock.tune.panel.comparison.text()
-    dock.tune.panel.use.click()
-    assert list(own.files()) == ["compact: my-discs"]
-
-
 def test_pixels_and_labels_of_other_dtypes_teach(open_viewer, qtbot, better):
     viewer = open_viewer()
     add_stack(viewer, np.uint16, np.int64)

@@ -8,11 +8,13 @@ from napari.utils.notifications import notification_manager
 
 import napari_seem as ns
 from napari_seem.errors import InvalidName
+from napari_seem.finetuning import FineTuning, HeldOutFigures, ObjectScore
 from napari_seem.models import own
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork
 from napari_seem.training.state import export
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.models.dock import ModelsWidget
+from napari_seem.widgets.models.finetune_panel import FineTunePanel
 
 SECONDS = 60_000
 """Milliseconds that are waited at most."""
@@ -101,3 +103,23 @@ def test_a_name_that_is_taken_is_no_new_name(mine, dock, home):
     (home / "models" / "my-discs.safetensors").unlink()
     with pytest.raises(InvalidName, match="no model"):
         own.rename("compact: my-discs", "pebbles")
+
+
+@pytest.mark.parametrize(
+    ("after", "words", "offered"),
+    [((0.5, 0.6), "<b>Better</b> on 2", True), ((0.9, 0.3), "to rule out chance", True),
+     ((0.1, 0.5), "<b>Not better</b>", False)],
+)  # fmt: skip
+def test_what_is_better_on_average_is_offered_and_doubt_is_said(qtbot, after, words, offered):
+    before, then = (
+        HeldOutFigures(tuple(ObjectScore((value,) * 10, value) for value in values))
+        for values in ((0.3, 0.4), after)
+    )
+    panel = FineTunePanel()
+    qtbot.addWidget(panel)
+    facts = {"held_out": {"how": "2 of 10 images"}}
+
+    panel.show_result(FineTuning("mine", ns.load_model("compact"), before, then, (), facts, b""))
+
+    assert words in panel.comparison.text()
+    assert panel.use.isHidden() != offered
