@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QComboBox
 
 from ...models.base import Capability
 from ...models.registry import MODELS, able_models, model_names
 from .model_facts import tip_of
 from .watch import watch_of
+
+GREY = "#808080"
+"""Colour of models that are not here, on light and on dark."""
 
 
 class ModelBox(QComboBox):
@@ -53,7 +57,7 @@ class ModelBox(QComboBox):
             if (spec := MODELS.get(self.itemText(index))) is None:
                 continue
             self.setItemData(index, f"<qt>{tip_of(spec)}</qt>", Qt.ItemDataRole.ToolTipRole)
-            grey = None if spec.installed else self.palette().placeholderText()
+            grey = None if spec.installed else QBrush(QColor(GREY))
             self.setItemData(index, grey, Qt.ItemDataRole.ForegroundRole)
 
     def showPopup(self) -> None:
