@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QBrush, QColor
 from qtpy.QtWidgets import QComboBox
 
 from ...models.base import Capability
 from ...models.registry import MODELS, able_models, model_names
 from .model_facts import tip_of
 from .watch import watch_of
-
-GREY = "#808080"
-"""Colour of models that are not here, on light and on dark."""
 
 
 class ModelBox(QComboBox):
@@ -52,13 +48,11 @@ class ModelBox(QComboBox):
             self.currentTextChanged.emit(self.currentText())
 
     def _describe(self) -> None:
-        """Say of each model what it is, and show those in grey that are still to be downloaded."""
+        """Say of each model what it is, and whether it is here."""
         for index in range(self.count()):
             if (spec := MODELS.get(self.itemText(index))) is None:
                 continue
             self.setItemData(index, f"<qt>{tip_of(spec)}</qt>", Qt.ItemDataRole.ToolTipRole)
-            grey = None if spec.installed else QBrush(QColor(GREY))
-            self.setItemData(index, grey, Qt.ItemDataRole.ForegroundRole)
 
     def showPopup(self) -> None:
         """Look before a person chooses: another program may have made a model."""
