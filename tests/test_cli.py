@@ -146,6 +146,7 @@ def test_a_licence_is_told_before_a_download_and_trouble_ends_with_2(
     assert main(["models", "--download", "sam2.1-tiny"]) == 2
     told = capsys.readouterr().err
     assert told.index("Licence of the weights: Apache-2.0") < told.index("web page instead")
+    assert "\nnapari-seem: " in told  # below the line of progress
     assert list(tmp_path.iterdir()) == []
     site.content_type = ""
     assert main(["models", "--download", "sam2.1-tiny"]) == 0
@@ -153,6 +154,11 @@ def test_a_licence_is_told_before_a_download_and_trouble_ends_with_2(
     assert (tmp_path / spec.weights.filename).read_bytes() == site.body
     assert main(["models", "--use", "sam2.1-tiny", str(tmp_path / "none.pt")]) == 2
     assert "no weights at" in capsys.readouterr().err
+    packaged = registry.model_spec("compact").weights.path
+    assert main(["models", "--use", "compact", str(packaged)]) == 2
+    assert "--install FILE" in capsys.readouterr().err
+    assert main(["segment", "a.tif", "--model", "sam-vit-b", "--everything", "-o", "b.tif"]) == 2
+    assert "napari-seem models --download sam-vit-b" in capsys.readouterr().err
 
 
 def test_a_model_is_downloaded_with_its_decoder(capsys, site, tmp_path, monkeypatch):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from discs import DiscModel
 from everything_scene import LEFT, NOTHING, RIGHT, SPECK, drag, labels_of, scene
 from qtpy.QtCore import Qt
 
+from napari_seem.models.patience import checkpoint
 from napari_seem.widgets.everything.dock import EverythingWidget
 
 
@@ -139,6 +141,27 @@ def test_an_unknown_word_is_reported(open_everything, find):
 
     assert "no word of model" in dock.panel.message.text()
     assert dock.review.total == 0
+
+
+def test_a_search_is_left_while_the_model_is_at_work(open_everything, find, monkeypatch):
+    """A grid of clicks takes minutes, all of them one step."""
+    dock, segment = open_everything(scene()), DiscModel.segment
+    reached = []
+
+    def stopped(model, embedding, names=None):
+        dock.review.steps.stop()
+        checkpoint()
+        reached.append(True)
+        return segment(model, embedding, names)
+
+    monkeypatch.setattr(DiscModel, "segment", stopped)
+    find(dock)
+    assert not reached
+    assert dock.panel.look.isEnabled()
+    assert "cancelled" in dock.panel.message.text().lower()
+    monkeypatch.setattr(DiscModel, "segment", segment)
+    find(dock)
+    assert dock.review.total == 3
 
 
 def test_without_an_image_nothing_is_looked_for(make_napari_viewer):

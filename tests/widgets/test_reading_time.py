@@ -9,6 +9,8 @@ from discs import DiscModel, disc_image
 from napari.components import ViewerModel
 
 from napari_seem.models.patience import checkpoint, tell
+from napari_seem.models.places import HOME_VARIABLE
+from napari_seem.models.registry import MODELS
 from napari_seem.widgets.annotate import ready
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
@@ -53,3 +55,19 @@ def test_the_dock_says_how_long_the_first_plane_takes(dock, model, qtbot):
     assert "turns on it are fast" in told
     model.go.set()
     qtbot.waitUntil(lambda: dock.panel.status.text() == "", timeout=20_000)
+
+
+def test_the_dock_says_that_a_model_is_not_here_until_it_is(
+    dock, model, qtbot, tmp_path, monkeypatch
+):
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    model.go.set()
+    dock.show()
+    dock.panel.model.setCurrentText("sam2.1-tiny")
+    told = "sam2.1-tiny is not on this computer yet: get it in the Models dock (156 MB)."
+    qtbot.waitUntil(lambda: dock.panel.status.text() == told, timeout=20_000)
+
+    (tmp_path / MODELS["sam2.1-tiny"].weights.filename).write_bytes(b"")
+    dock.annotator.model_cache.forget("sam2.1-tiny")  # as when it was downloaded
+    qtbot.waitUntil(lambda: dock.panel.status.text() == "", timeout=20_000)
+    assert dock.annotator.model_cache.loaded("sam2.1-tiny") is model

@@ -13,6 +13,7 @@ from napari_seem.embeddings import EmbeddingCache
 from napari_seem.labels.log import read_log
 from napari_seem.sources.identity import ImageFile
 from napari_seem.viewer.files import save_labels
+from napari_seem.widgets.stack import runner
 
 NAME = "sam2.1-tiny"
 
@@ -139,6 +140,27 @@ def test_a_run_is_left_between_the_objects_of_a_plane(open_stack, settle, model)
     dock.carry("both")
     settle(dock)
     np.testing.assert_array_equal(dock.viewer.layers["organ"].data, truth)
+
+
+def test_a_plane_of_many_objects_says_how_far_it_is(open_stack, settle, monkeypatch):
+    """Every object may take seconds: the bar counts planes, and would stand still for minutes."""
+    monkeypatch.setattr(runner, "LONG", 0.0)
+    volume, truth = discs(3)
+    dock = open_stack(volume, {0: truth[0]})
+    dock.panel.model.setCurrentText(NAME)
+    told = []
+    dock.runner.told.connect(told.append)
+    dock.carry("both")
+    run = dock.runner.run
+    dock.panel.model.setCurrentText("compact")
+    dock.carry("both")  # one is under way
+    assert dock.runner.run is run
+    settle(dock)
+    objects = len(np.unique(truth[0])) - 1
+    assert len(told) == 2 * (objects - 1)
+    assert told[0].startswith(f"working on a plane: {1 / objects:.0%} of this step done, ")
+    assert told[0].endswith(" left")
+    assert "2 planes carried" in dock.panel.message.text()
 
 
 def test_weights_without_the_memory_are_reported(open_stack, settle, model):

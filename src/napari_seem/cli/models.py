@@ -71,4 +71,8 @@ def _download(name: str) -> None:
     def show(done: int, total: int | None, _: str) -> None:
         show_progress(done // megabyte, (total or done) // megabyte, "MB")
 
-    print(f"\n'{name}' is ready at {download_model(name, show)}", file=sys.stderr)
+    try:
+        path = download_model(name, show)
+    finally:
+        print(file=sys.stderr)  # below the line of progress
+    print(f"'{name}' is ready at {path}", file=sys.stderr)

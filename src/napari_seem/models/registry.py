@@ -183,7 +183,7 @@ def build_model(
     """Load the model that `spec` describes; see `load_model`."""
     if weights is not None:
         weights = as_path(weights, "weights")
-    path = weight_files.find(spec.weights, weights)
+    path = weight_files.find(spec.weights, weights, spec.name)
     import_torch()
     module, _, function = spec.builder.partition(":")
     build: Callable[..., Model] = getattr(importlib.import_module(module), function)
@@ -302,8 +302,17 @@ def check_file(name: str, path: Path) -> None:
 
 
 def remember_file(name: str, path: Path) -> None:
-    """Take a model's weights from a checked file in every session from now on."""
-    places.remember(model_spec(name).weights.filename, path)
+    """Take a model's weights from a checked file in every session from now on.
+
+    Raises `InvalidArgument` for a model whose weights are inside the package, or a person's own.
+    """
+    file = model_spec(name).weights
+    if file.url is None:
+        raise InvalidArgument(
+            f"the weights of '{name}' stay as they are; keep a fine-tuned model beside it "
+            "(napari-seem models --install FILE, or Add a model of others in the Models dock)"
+        )
+    places.remember(file.filename, path)
 
 
 def available_devices() -> tuple[str, ...]:

@@ -94,17 +94,18 @@ SAVED = "model.safetensors"
 """What transformers calls the weights in a folder that it saved."""
 
 
-def find(file: WeightsFile, given: str | PathLike[str] | None = None) -> Path:
+def find(file: WeightsFile, given: str | PathLike[str] | None = None, model: str = "MODEL") -> Path:
     """Return the path of a weights file, verified if a digest of it is known.
 
     `given` is a path of the person's own (the file, or a folder that holds it), whose digest is not
-    checked. Raises `WeightsError`, saying what to put where, if nothing is there.
+    checked; `model` is named in messages. Raises `WeightsError`, saying what to put where, if
+    nothing is there.
     """
     if given is not None:
         return _find_given(file, Path(given).expanduser())
     path = file.located()
     if path is None:
-        raise WeightsError(_missing(file))
+        raise WeightsError(_missing(file, model))
     digest, size = file.expected()
     if path == file.path:
         verify(path, digest=digest, size=size)
@@ -222,14 +223,14 @@ def _find_given(file: WeightsFile, given: Path) -> Path:
     raise WeightsError(f"there are no weights at {path}; give the path of an existing file")
 
 
-def _missing(file: WeightsFile) -> str:
+def _missing(file: WeightsFile, model: str) -> str:
     if file.folder is not None:
         return f"the weights {file.path} are gone; install the file of the fine-tuned model again"
     if file.packaged:
         return f"the packaged weights {file.path} are missing; install napari-seem again"
     return (
-        f"the weights {file.path.name} are not here; download them (`napari-seem models "
-        "--download MODEL`, napari_seem.download_model, or the Models dock in napari), or get "
+        f"the weights {file.path.name} are not here; download them (in the Models dock of napari, "
+        f"by `napari-seem models --download {model}`, or by napari_seem.download_model), or get "
         f"{file.url} elsewhere and put it at {file.path}, or name another cache folder with the "
         f"variable {HOME_VARIABLE}"
     )

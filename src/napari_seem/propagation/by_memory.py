@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from ..embeddings import EmbeddingCache, encoded
 from ..images import AnyArray, Window, to_rgb
 from ..models.base import BoolArray, Embedding
 from ..models.memory import NEIGHBOURS, MemoryModel, Recalled
+from ..models.patience import report_progress
 from ..sources import PlanePixels
 from ..sources.frames import WHOLE, Frame, is_big
 from . import carry, lineage
@@ -65,7 +67,11 @@ class ByMemory:
         scores: dict[int, float] = {}
         sources = {number: self._sources(index, number) for number in expected}
         self._remember(sources)
-        for number, own in sources.items():
+        begun = time.perf_counter()
+        for done, (number, own) in enumerate(sources.items()):
+            if done:  # every object takes as long as the others, up to seconds
+                share = done / len(sources)
+                report_progress(share, (time.perf_counter() - begun) / share)
             recalled = list(self._recalled(index, number, own))
             found = self._model.track(self._embedding(index), recalled, known.stack.count)
             higher = found.logits > best

@@ -48,13 +48,11 @@ class ModelBox(QComboBox):
             self.currentTextChanged.emit(self.currentText())
 
     def _describe(self) -> None:
-        """Say of each model what it is, and show those in grey that are still to be downloaded."""
+        """Say of each model what it is, and whether it is here."""
         for index in range(self.count()):
             if (spec := MODELS.get(self.itemText(index))) is None:
                 continue
             self.setItemData(index, f"<qt>{tip_of(spec)}</qt>", Qt.ItemDataRole.ToolTipRole)
-            grey = None if spec.installed else self.palette().placeholderText()
-            self.setItemData(index, grey, Qt.ItemDataRole.ForegroundRole)
 
     def showPopup(self) -> None:
         """Look before a person chooses: another program may have made a model."""

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
+from ...errors import Abandoned
 from ...models import threads
+from ...models.patience import patiently
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
+
+if TYPE_CHECKING:
+    from ...embeddings import EmbeddingCache
 
 LOOK = 0.1
 """Seconds after which waiting work looks whether it was stopped."""
@@ -75,6 +81,24 @@ class Steps(QObject):
     def stop(self) -> None:
         """Stop after the step that is being done; what is done stays."""
         self._stop.set()
+
+    def leaving(
+        self, work: Callable[[], Iterator[Any]], cache: EmbeddingCache
+    ) -> Callable[[], Iterator[Any]]:
+        """Let work be left within a step, too, at the checkpoints of a model, once it is stopped.
+
+        A plane in `cache` that a turn waits for is encoded to its end.
+        """
+
+        def pause() -> None:
+            if self.stopping and not cache.is_awaited:
+                raise Abandoned("the work was stopped")
+
+        def run() -> Iterator[Any]:
+            with suppress(Abandoned), patiently(pause):
+                yield from work()
+
+        return run
 
     def may_go_on(self, gate: threads.IdleGate) -> bool:
         """In the thread: wait while a person does; False once it was stopped."""

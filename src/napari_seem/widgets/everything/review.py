@@ -158,7 +158,8 @@ class InstanceReview(QObject):
             self._model_cache.gate.shut(self)
         self.said.emit("searching ...", False)
         title = f"Segmenting everything in {request.image.name}"
-        self.steps.start(title, self._search.total, self._search.run)
+        run = self.steps.leaving(self._search.run, self._model_cache.cache)
+        self.steps.start(title, self._search.total, run)
 
     def want(self, wanted: Wanted) -> None:
         """Offer only objects within these bounds."""

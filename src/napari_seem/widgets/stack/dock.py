@@ -55,6 +55,8 @@ class StackWidget(Dock):
     def carry(self, direction: str = "both") -> None:
         """Carry labels 'forward' or 'backward' from the shown plane, or 'both' ways."""
         panel = self.panel
+        if self.runner.steps.running:
+            return
         self._claim_keys()
         panel.message.say("")
         with self.reporting():
@@ -81,6 +83,8 @@ class StackWidget(Dock):
 
     def take_back(self) -> None:
         """Give all planes the labels they had before the run."""
+        if self.runner.steps.running:
+            return
         count = self.runner.restore()
         said = f"{count} planes are as before" if count else "nothing to undo"
         self.panel.message.say(said)
@@ -147,6 +151,7 @@ class StackWidget(Dock):
         self.tracks.ended.connect(lambda said: panel.message.say(said))
         self.runner.written.connect(self._on_written)
         self.runner.ended.connect(self._on_end)
+        self.runner.told.connect(self._on_told)
         dims = self.viewer.dims.events
         self.events.follow(self._refresh_layers, *layers_of(self.viewer))
         self.events.follow(self._refresh_plane, dims.point, dims.order)
@@ -206,6 +211,10 @@ class StackWidget(Dock):
 
     def _on_written(self, _: int) -> None:
         self._show_results(queue=False)
+
+    def _on_told(self, text: str) -> None:
+        if self.runner.steps.running:
+            self.panel.message.say(text)
 
     def _on_end(self, outcome: str) -> None:
         panel, work = self.panel, self.runner.engine

@@ -17,6 +17,7 @@ from ...commands.propagation import Propagate, PropagationRun
 from ...commands.workspace import Workspace
 from ...errors import Abandoned, FileTrouble, InvalidImage, InvalidLabels
 from ...models import threads
+from ...models.pace import LONG
 from ...models.patience import patiently
 from ...propagation import Propagation
 from ...propagation.ends import End
@@ -25,6 +26,7 @@ from ...viewer.model_input import ModelInput, check_pixels, note_model_input
 from ...viewer.targets import check_target
 from ...viewer.timeline import document_in
 from ...viewer.window import window_of
+from .._shared.progress import time_left
 from .._shared.steps import Steps
 
 if TYPE_CHECKING:
@@ -105,10 +107,13 @@ class StackRunner(QObject):
         A plane was done.
     ended : Signal(str)
         As of `Steps`.
+    told : Signal(str)
+        How far a plane is that takes long.
     """
 
     written = Signal(int)
     ended = Signal(str)
+    told = Signal(str)
 
     def __init__(self, viewer: ViewerModel, model_cache: ModelCache, parent: QObject) -> None:
         super().__init__(parent)
@@ -186,7 +191,7 @@ class StackRunner(QObject):
 
     def _do(self, run: PropagationRun) -> Iterator[PlaneResult]:
         """In the thread: do the planes; a plane of many objects is left once it was stopped."""
-        with suppress(Abandoned), patiently(self._pause):
+        with suppress(Abandoned), patiently(self._pause, self._tell):
             yield from run.run()
 
     def _pause(self) -> None:
@@ -196,6 +201,12 @@ class StackRunner(QObject):
         if self.steps.stopping:
             raise Abandoned("the propagation was stopped")
         threads.give_way()
+
+    def _tell(self, share: float, seconds: float) -> None:
+        """In the thread: say how far reading a plane, or its objects, are where it takes long."""
+        if seconds >= LONG:
+            left = time_left((1 - share) * seconds)
+            self.told.emit(f"working on a plane: {share:.0%} of this step done, {left}")
 
     def _write(self, result: PlaneResult) -> None:
         if self.run is None:
