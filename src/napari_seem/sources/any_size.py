@@ -110,7 +110,7 @@ class AnySize(_Whole):
                 )
             tiled = TiledModel(self, embedding.frames)
             return tiled.segment(embedding, words_of(names), progress=progress)
-        found = super().segment(embedding, words_of(names), **options)  # type: ignore[safe-super]
+        found = super().segment(embedding, words_of(names), **options)  # type: ignore[safe-super,misc]
         return found.on(embedding.picture)
 
 
