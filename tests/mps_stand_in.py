@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_any, tree_flatten, tree_map
@@ -105,3 +106,26 @@ class Pretended(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return compute(func, args, kwargs or {})
+
+
+def pretend(patch: pytest.MonkeyPatch) -> None:
+    """Let models be on the device, within `Pretended`.
+
+    Wrapped tensors can't be those of inference, and autocast knows no such device: gradients are
+    left out instead, and types are as on the processor.
+    """
+    patch.setattr(mps, "KIND", KIND)
+    made = torch.autocast.__init__
+
+    def automatic(self: torch.autocast, kind: str, *args: Any, **options: Any) -> None:
+        made(self, "cpu" if kind == KIND else kind, *args, **options)
+
+    def enter(self: Any) -> None:
+        self.before = torch.is_grad_enabled()
+        torch.set_grad_enabled(not self.mode)
+
+    patch.setattr(torch.autocast, "__init__", automatic)
+    patch.setattr(torch.inference_mode, "__enter__", enter)
+    patch.setattr(
+        torch.inference_mode, "__exit__", lambda self, *_: torch.set_grad_enabled(self.before)
+    )
