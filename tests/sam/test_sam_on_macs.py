@@ -29,7 +29,7 @@ def test_it_keeps_to_what_they_allow(
         answer = there.predict(plane, [ns.Point(40, 90)])
         for prompts in ([ns.Box(20, 60, 90, 130), ns.Scribble(region)], [ns.Mask(region)]):
             assert there.predict(plane, prompts, answer.memory).logits.shape == region.shape
-        assert len(answer.alternatives) >= 0
+        assert all(one.logits.shape == region.shape for one in answer.alternatives)
         assert there.segment(plane).shape == region.shape
         if decoder is None:
             seeds = {0: region.astype(np.uint16)}
