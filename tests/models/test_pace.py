@@ -32,7 +32,7 @@ def _read(timed: Pace, clock: Clock, seconds: list[float]) -> list[tuple[float, 
     def wait() -> None:
         clock.now += 1000.0
 
-    with patiently(wait, lambda *now: told.append(now)), timed.picture():
+    with patiently(wait, lambda _, *now: told.append(now)), timed.picture():
         for part, took in enumerate(seconds):
             timed.reached(part)
             clock.now += took

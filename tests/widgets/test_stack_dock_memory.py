@@ -158,7 +158,7 @@ def test_a_plane_of_many_objects_says_how_far_it_is(open_stack, settle, monkeypa
     settle(dock)
     objects = len(np.unique(truth[0])) - 1
     assert len(told) == 2 * (objects - 1)
-    assert told[0].startswith(f"working on a plane: {1 / objects:.0%} of this step done, ")
+    assert told[0].startswith(f"carrying objects: {1 / objects:.0%} of this plane, ")
     assert told[0].endswith(" left")
     assert "2 planes carried" in dock.panel.message.text()
 

@@ -69,7 +69,7 @@ class Pace:
         if not self._was_logged and seconds >= LONG:
             LOG.warning("%s: %s", self.name, in_words(seconds))
         self._was_logged = True
-        report_progress(share, seconds)
+        report_progress("reading the image", share, seconds)
 
 
 def in_words(seconds: float) -> str:

@@ -58,7 +58,8 @@ LOCK = DeviceLock()
 
 @contextmanager
 def patiently(
-    wait: Callable[[], None] | None = None, report: Callable[[float, float], object] | None = None
+    wait: Callable[[], None] | None = None,
+    report: Callable[[str, float, float], object] | None = None,
 ) -> Iterator[None]:
     """Let encoders in this thread pause between their stages.
 
@@ -68,8 +69,9 @@ def patiently(
         Called without arguments at every `checkpoint`. It may block, such as for as long as a
         person waits for an answer, and may raise an error to end the work.
     report : callable, optional
-        Called by encoders that know how far they are, with the share of a picture that is done and
-        the seconds that all of it takes. It may raise an error to end the work, too.
+        Called by what knows how far it is on a picture, with what is done there, the share of it
+        that is done, and the seconds that all of it takes. It may raise an error to end the work,
+        too.
     """
     before = getattr(_patience, "both", (None, None))
     _patience.both = wait, report
@@ -87,8 +89,8 @@ def checkpoint() -> None:
             wait()
 
 
-def report_progress(share: float, seconds: float) -> None:
+def report_progress(what: str, share: float, seconds: float) -> None:
     """Say how much of a picture is done, and how long all of it takes; see `patiently`."""
     _, report = getattr(_patience, "both", (None, None))
     if report is not None:
-        report(share, seconds)
+        report(what, share, seconds)

@@ -71,7 +71,7 @@ class ByMemory:
         for done, (number, own) in enumerate(sources.items()):
             if done:  # every object takes as long as the others, up to seconds
                 share = done / len(sources)
-                report_progress(share, (time.perf_counter() - begun) / share)
+                report_progress("carrying objects", share, (time.perf_counter() - begun) / share)
             recalled = list(self._recalled(index, number, own))
             found = self._model.track(self._embedding(index), recalled, known.stack.count)
             higher = found.logits > best

@@ -222,7 +222,7 @@ class GettingReady(QObject):
             self._asked = ()
             self._soon.start()
 
-    def _tell(self, share: float, seconds: float) -> None:
+    def _tell(self, _: str, share: float, seconds: float) -> None:
         """In the thread: say how long a person waits, where that is long."""
         if seconds >= LONG:
             left = time_left((1 - share) * seconds)

@@ -202,11 +202,11 @@ class StackRunner(QObject):
             raise Abandoned("the propagation was stopped")
         threads.give_way()
 
-    def _tell(self, share: float, seconds: float) -> None:
+    def _tell(self, what: str, share: float, seconds: float) -> None:
         """In the thread: say how far reading a plane, or its objects, are where it takes long."""
         if seconds >= LONG:
             left = time_left((1 - share) * seconds)
-            self.told.emit(f"working on a plane: {share:.0%} of this step done, {left}")
+            self.told.emit(f"{what}: {share:.0%} of this plane, {left}")
 
     def _write(self, result: PlaneResult) -> None:
         if self.run is None:
