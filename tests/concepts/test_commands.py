@@ -64,7 +64,8 @@ def test_a_folder_is_searched_for_a_taught_word(files, capsys):
     assert main(ask) == 0
     assert "1 done before" in capsys.readouterr().out
 
-    assert teach(files, "--same-name", "replace") == 0  # the word means something else now
+    one = str(np.unique(striped(picture(0)[1]))[1])
+    assert teach(files, "--same-name", "replace", "--ids", one) == 0  # it means something else now
     assert main(ask) == 0
     assert "1 done, 0 done before" in capsys.readouterr().out
 
