@@ -8,7 +8,7 @@ import pytest
 from discs import DiscModel, disc_image
 from napari.components import ViewerModel
 
-from napari_seem.models.patience import checkpoint, tell
+from napari_seem.models.patience import checkpoint, report_progress
 from napari_seem.models.places import HOME_VARIABLE
 from napari_seem.models.registry import MODELS
 from napari_seem.widgets.annotate import ready
@@ -25,7 +25,7 @@ class SlowModel(DiscModel):
     def encode(self, image, channels=None):
         while not self.go.wait(0.02):
             checkpoint()
-            tell(0.33, 90.0)
+            report_progress("reading the image", 0.33, 90.0)
         return super().encode(image, channels)
 
 
