@@ -9,6 +9,7 @@ from mps_stand_in import KIND, Pretended
 
 import napari_seem as ns
 from napari_seem.models import mps
+from napari_seem.models.sam import clicks
 from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.model import SamModel
 
@@ -18,6 +19,8 @@ def test_it_keeps_to_what_they_allow(
 ) -> None:
     """One lock, no float64; clicks answer as on the processor, stacks are carried."""
     mps_stand_in.pretend(monkeypatch)
+    monkeypatch.setattr(clicks, "ALONG", 4)
+    monkeypatch.setattr(clicks, "PEAKS", 4)
     region = np.zeros(image.shape[:2], bool)
     region[40:80, 60:120] = True
     expected = model.predict(model.encode(image), [ns.Point(40, 90)]).mask
