@@ -74,8 +74,8 @@ def main(argv: Sequence[str]) -> int:
     text = report(known, rows)
     print(text)
     if options.json:
-        text = json.dumps({"machine": known, "models": rows}, indent=1)
-        options.json.write_text(text, encoding="utf-8")
+        kept = json.dumps({"machine": known, "models": rows}, indent=1)
+        options.json.write_text(kept, encoding="utf-8")
     if options.table:
         put_table(options.table, text, "sam", "SAM on this computer")
     return 0
