@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Segment real images in napari, with a window or on a virtual screen
 	@sh $(SCREEN) $(BIN)/napari-seem demo
 
-test: setup ## Check style, types and imports and run all tests: about 9 minutes on 2 cores
+test: setup ## Check style, types and imports and run all tests: about 8 minutes on 2 cores
 	@$(MAKE) --no-print-directory -j 2 lint suite
 
 # The docks apart: napari's windows never give all their memory back, processes do.
