@@ -6,11 +6,10 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from files import full_disk
 from website import DIGEST, PAGE, PAYLOAD, Site, serve
 
 from napari_seem.errors import DownloadCancelled, FileTrouble, WeightsError
@@ -190,24 +189,12 @@ def test_a_page_instead_of_the_file_is_told_and_the_part_stays(
     assert list(tmp_path.iterdir()) == [target]
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let this program write no file of more than so many bytes, as a disk that fills up does."""
-    resource = pytest.importorskip("resource", reason="this system has no bounds for files")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_disk_that_fills_up_is_told_and_the_download_goes_on_later(
     site: Site, tmp_path: Path
 ) -> None:
     target = tmp_path / "model.safetensors"
     with (
-        largest_file(300_000),
+        full_disk(300_000),
         pytest.raises(FileTrouble, match=r"gone on with.*Free some disk space"),
     ):
         weights.download(site.url, target, digest=DIGEST)
@@ -304,7 +291,7 @@ def test_a_checkpoint_is_converted_once(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_nothing_half_converted(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save({"a": torch.ones(100_000)}, path)
-    with largest_file(100_000), pytest.raises(FileTrouble, match="Free some disk space"):
+    with full_disk(100_000), pytest.raises(FileTrouble, match="Free some disk space"):
         tensor_files.load(path)
     assert list(tmp_path.iterdir()) == [path]
     assert tensor_files.load(path)["a"].sum() == 100_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import weakref
-from contextlib import contextmanager
 
 import dask.array
 import numpy as np
 import pandas as pd
 import pytest
 import zarr
+from files import full_disk
 from napari.components import ViewerModel
 
 from napari_seem.commands.names import DeleteObjects
@@ -202,18 +202,6 @@ def test_names_of_a_layer_that_cannot_be_painted_are_undone_too():
         assert names(layer) == {1: "nucleus"}
 
 
-@contextmanager
-def no_file_over(size):
-    """As on a full disk: writing more fails."""
-    resource = pytest.importorskip("resource")
-    former = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, former[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, former)
-
-
 def test_a_step_that_fails_half_way_leaves_nothing_behind(tmp_path, rng):
     data = stack()
     data[1, 10:] = rng.integers(100, 60_000, (10, 20))  # does not get smaller by compression
@@ -224,7 +212,7 @@ def test_a_step_that_fails_half_way_leaves_nothing_behind(tmp_path, rng):
     plan, before = delete_objects(table_of(layer), [1]), pixels(layer)
     blocks = census_of(layer).blocks(plan.pixels)
 
-    with no_file_over(300), pytest.raises(FileTrouble, match="nothing was changed"):
+    with full_disk(300), pytest.raises(FileTrouble, match="nothing was changed"):
         document_of(layer).apply(plan, blocks)
 
     assert np.array_equal(pixels(layer), before)

@@ -53,7 +53,7 @@ class Tuner:
         self._given = trainable(model.network)
         for network in (self._learner.network, self._learner.average):
             network.load_state_dict(self._given.state_dict())
-        self.keep()
+        self._kept = self._given
 
     @property
     def steps(self) -> int:

@@ -29,7 +29,7 @@ from ..base import (
 from ..patience import checkpoint
 from ..registry import unable
 from .clicks import answers, grid, peaks
-from .instances import find_prompted, find_regions, maps_of
+from .instances import find_prompted, find_regions, maps_of, object_of
 from .square import GRID, Square
 
 if TYPE_CHECKING:
@@ -155,9 +155,4 @@ def _instance(found: _Found, square: Square) -> Instance | None:
     (y, x), (height, width) = found.corner, found.logits.shape
     cells = torch.full((GRID, GRID), OUTSIDE)
     cells[y : y + height, x : x + width] = torch.from_numpy(found.logits)
-    mask = square.logits(cells[None])[0] > 0
-    box = mask_bbox(mask)
-    if box is None:
-        return None
-    y0, x0, y1, x1 = box
-    return Instance(mask[y0:y1, x0:x1].copy(), box, min(1.0, found.score))
+    return object_of(cells, square, found.score)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 from scipy import ndimage
 from skimage.segmentation import watershed
+from torch import Tensor
 
 from ..base import BoolArray, Embedding, FloatArray, Instance, IntArray, mask_bbox
 from ..patience import checkpoint
@@ -104,11 +105,20 @@ def _clicked(
     square = Square(embedding.shape, model.keeps_aspect)
     for masks, scores in answers(model, embedding, places, several=False):
         for cells, score in zip(masks[:, 0], scores[:, 0].tolist(), strict=True):
-            mask = square.logits(cells[None])[0] > 0
-            if mask.sum() >= SMALLEST:
-                y0, x0, y1, x1 = mask_bbox(mask) or (0, 0, 0, 0)
-                box = np.s_[y0:y1, x0:x1]
-                yield _instance(mask[box].copy(), box, score)
+            one = object_of(cells, square, score)
+            if one is not None and one.area >= SMALLEST:
+                yield one
+
+
+def object_of(cells: Tensor, square: Square, score: float) -> Instance | None:
+    """Return the object of logits (GRID, GRID), with a score up to 1; None if it has no pixel."""
+    mask = square.logits(cells[None])[0] > 0
+    around = mask_bbox(mask)
+    if around is None:
+        return None
+    y0, x0, y1, x1 = around
+    box = np.s_[y0:y1, x0:x1]
+    return _instance(mask[box].copy(), box, score)
 
 
 def _free_part(one: Instance, free: BoolArray) -> Instance | None:
