@@ -12,11 +12,11 @@ from typing import Any
 import torch
 
 from napari_seem.training import Picture, PictureBank
-from napari_seem.training.recipe import ONE_GPU, REHEARSAL, TWO_CORES
+from napari_seem.training.recipe import FURTHER, ONE_GPU, REHEARSAL, TWO_CORES
 from training.corpus import group_weights, read_pool, read_real, vocabulary
 from training.pack import read_pack
 
-RECIPES = {"two-cores": TWO_CORES, "one-gpu": ONE_GPU, "rehearsal": REHEARSAL}
+RECIPES = {"two-cores": TWO_CORES, "further": FURTHER, "one-gpu": ONE_GPU, "rehearsal": REHEARSAL}
 
 
 @dataclass(frozen=True)

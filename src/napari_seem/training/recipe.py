@@ -107,6 +107,17 @@ TWO_CORES = Recipe(
     )
 )
 """Small crops and coarse windows first, since most is learned where it is cheap."""
+FURTHER = Recipe(
+    (
+        Phase(0.40, crop=192, grid=32, batch=8),
+        Phase(1.00, crop=256, grid=64, batch=4),
+    ),
+    rate=1e-3,
+    warm_up=100,
+    average=0.998,
+    statistics=False,
+)
+"""For two cores that go on from finished weights: a lower rate, and no phase that undoes them."""
 ONE_GPU = Recipe(
     (
         Phase(0.04, crop=128, grid=32, batch=512, decode=False),
