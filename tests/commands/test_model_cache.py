@@ -71,6 +71,15 @@ def test_a_model_forgotten_while_it_is_loaded_is_loaded_anew(models, loading, di
     assert models.cache is not cache  # what was begun before goes to the former one
 
 
+def test_what_other_models_encoded_stays_where_one_is_loaded_anew(models, loading, disc_image):
+    loading.go.set()
+    source = source_of_array(disc_image[0])
+    models.open("compact", KnownPlane(source))
+    models.forget("other")
+    models.open("compact", KnownPlane(source))
+    assert loading.models[0].encoded == 1
+
+
 def test_an_embedding_of_a_forgotten_model_is_not_kept(models, loading, disc_image):
     loading.go.set()
     began, go = threading.Event(), threading.Event()

@@ -16,9 +16,10 @@ from website import DIGEST, PAYLOAD, Site
 
 from napari_seem.commands.models import KnownPlane, ModelCache
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
+from napari_seem.errors import WeightsError
 from napari_seem.models import registry, weights
 from napari_seem.models.registry import MODELS
-from napari_seem.models.weights import WeightsFile
+from napari_seem.models.weights import WeightsFile, find
 from napari_seem.sources.source import source_of_array
 from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences
@@ -227,9 +228,12 @@ def test_a_chosen_file_is_found_from_then_on(monkeypatch, tmp_path):
     registry.remember_file("seem-focal-t", published)
     assert MODELS["seem-focal-t"].weights.located() == published
     registry.remember_file("seem-focal-t", mine)
-    published.unlink()
     mine.unlink()
-    assert MODELS["seem-focal-t"].weights.located() is None
+    with pytest.warns(UserWarning, match=r"usb.*which is gone; .* takes its place"):
+        assert find(MODELS["seem-focal-t"].weights, model="seem-focal-t") == published
+    published.unlink()
+    with pytest.raises(WeightsError, match=r"read from .*usb.*gone, and .*--download seem-focal-t"):
+        find(MODELS["seem-focal-t"].weights, model="seem-focal-t")
 
 
 def test_docks_take_up_what_was_downloaded(dock, spec, qtbot, monkeypatch):
@@ -242,9 +246,11 @@ def test_docks_take_up_what_was_downloaded(dock, spec, qtbot, monkeypatch):
         return box.itemData(box.findText(spec.name), role)
 
     assert "not downloaded yet" in shown(Qt.ItemDataRole.ToolTipRole)
+    assert shown(Qt.ItemDataRole.FontRole).italic()
     dock.cards[spec.name].download.click()
     qtbot.waitUntil(lambda: not dock.transfer.running)
     assert "on this machine" in shown(Qt.ItemDataRole.ToolTipRole)
+    assert not shown(Qt.ItemDataRole.FontRole).italic()
     assert forgotten
     annotate.release()
 

@@ -206,12 +206,17 @@ class ModelCache:
             self.forget()
 
     def forget(self, name: str | None = None) -> None:
-        """Load a model, or every model, anew when next needed, and encode again for it."""
+        """Load a model, or every model, anew when next needed.
+
+        Images are encoded again for every model. Those of one model are known by its weights, so
+        that other weights never meet them.
+        """
         with self._lock:
             for known in {*self._models, *self._loading} if name is None else {name}:
                 self._models.pop(known, None)
                 self._loading.pop(known, None)
-            self.cache = self.cache.emptied()
+            if name is None:
+                self.cache = self.cache.emptied()
         self.forgotten.emit()
 
     def _load(self, name: str) -> Model:

@@ -46,9 +46,9 @@ def remember(filename: str, path: Path) -> None:
 
 
 def remembered(filename: str) -> Path | None:
-    """Return where a person keeps a file, if it is still there."""
+    """Return where a person keeps a file, whether or not it is still there."""
     path = _places().get(filename)
-    return Path(path) if path and Path(path).is_file() else None
+    return Path(path) if path else None
 
 
 def _places() -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -63,14 +64,16 @@ class WeightsFile:
 
         None where none of them is there.
         """
-        if (own := self._remembered()) is not None:
+        own = self.remembered()
+        if own is not None and own.is_file():
             return own
         converted = self.path.with_suffix(".safetensors")
         if self.path.suffix in PICKLED and converted.is_file():
             return converted
         return self.path if self.path.is_file() else None
 
-    def _remembered(self) -> Path | None:
+    def remembered(self) -> Path | None:
+        """Return the path of a person's own file for it, whether or not it is still there."""
         return None if self.packaged else places.remembered(self.filename)
 
     def expected(self) -> tuple[str | None, int | None]:
@@ -98,14 +101,20 @@ def find(file: WeightsFile, given: str | PathLike[str] | None = None, model: str
     """Return the path of a weights file, verified if a digest of it is known.
 
     `given` is a path of the person's own (the file, or a folder that holds it), whose digest is not
-    checked; `model` is named in messages. Raises `WeightsError`, saying what to put where, if
-    nothing is there.
+    checked; `model` is named in messages. Warns where a person's own file is gone and another takes
+    its place. Raises `WeightsError`, saying what to put where, if nothing is there.
     """
     if given is not None:
         return _find_given(file, Path(given).expanduser())
-    path = file.located()
+    path, own = file.located(), file.remembered()
+    gone = own is not None and own != path
     if path is None:
-        raise WeightsError(_missing(file, model))
+        lost = f"'{model}' was read from {own}, which is gone, and " if gone else ""
+        raise WeightsError(lost + _missing(file, model))
+    if gone:
+        warnings.warn(
+            f"'{model}' was read from {own}, which is gone; {path} takes its place", stacklevel=2
+        )
     digest, size = file.expected()
     if path == file.path:
         verify(path, digest=digest, size=size)

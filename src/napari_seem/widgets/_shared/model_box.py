@@ -48,11 +48,14 @@ class ModelBox(QComboBox):
             self.currentTextChanged.emit(self.currentText())
 
     def _describe(self) -> None:
-        """Say of each model what it is, and whether it is here."""
+        """Say of each model what it is; one that is not on this machine is in italics."""
         for index in range(self.count()):
             if (spec := MODELS.get(self.itemText(index))) is None:
                 continue
             self.setItemData(index, f"<qt>{tip_of(spec)}</qt>", Qt.ItemDataRole.ToolTipRole)
+            font = self.font()
+            font.setItalic(not spec.installed)
+            self.setItemData(index, font, Qt.ItemDataRole.FontRole)
 
     def showPopup(self) -> None:
         """Look before a person chooses: another program may have made a model."""
