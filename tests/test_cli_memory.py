@@ -55,3 +55,18 @@ def test_what_a_model_can_t_do_is_said_before_anything_is_written(model, asked, 
     assert "can't carry objects through a stack; choose one of: compact, seggpt" in told
     assert "sam2.1-tiny" in told
     assert not (tmp_path / "out.tif").exists()
+
+
+def test_a_batch_carries_stacks_by_memory(model, asked, tmp_path):
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds.tif").rename(tmp_path / "seeds" / "stack_labels.tif")
+    out = tmp_path / "out"
+
+    command = ["batch", "propagate", str(tmp_path / "stack.tif"), "-o", str(out)]
+    assert main([*command, "--labels", str(tmp_path / "seeds"), "--model", "sam2.1-tiny"]) == 0
+
+    np.testing.assert_array_equal(tifffile.imread(out / "stack_labels.tif"), asked[1])
+    table = json.loads((out / "stack_labels.json").read_text())
+    assert table["model"] == "sam2.1-tiny"
+    assert len(table["planes"]) == 8
+    assert all(0.5 < score <= 1 for score in table["planes"].values())
