@@ -20,7 +20,7 @@ from .outlines import UNNAMED
 LOG = logging.getLogger(__name__)
 PixelNumbers = npt.NDArray[np.int64]
 """Pixels of an image, counted row by row."""
-Area = list[Any] | PixelNumbers
+Covered = list[Any] | PixelNumbers
 """Polygons as GeoJSON has them, or pixels."""
 Transform = tuple[float, float, float, float, float, float]
 """Map x is a * column + b * row + c, and map y is d * column + e * row + f."""
@@ -114,7 +114,7 @@ def _read_coco(
     return *_labels(path, size, areas, rows), about
 
 
-def _coco_area(segmentation: Any, shape: tuple[int, int]) -> Area:
+def _coco_area(segmentation: Any, shape: tuple[int, int]) -> Covered:
     """Return the polygon of an annotation, or the pixels of several or of run lengths."""
     if isinstance(segmentation, Mapping):
         return from_run_lengths(segmentation, shape)
@@ -219,7 +219,7 @@ def _rasterized(
 
 
 def _labels(
-    path: Path, shape: tuple[int, int], areas: Sequence[Area], rows: Sequence[Mapping[str, Any]],
+    path: Path, shape: tuple[int, int], areas: Sequence[Covered], rows: Sequence[Mapping[str, Any]],
     transform: Transform = PIXELS,
 ) -> tuple[npt.NDArray[np.integer], ObjectTable]:  # fmt: skip
     """Write areas into one label array (H, W), later ones over earlier ones.

@@ -112,7 +112,7 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
 
 
 def _copied(tensor: Tensor) -> Tensor:
-    """Return a tensor apart from the file that it is mapped from; on graphics it is already."""
+    """Copy a tensor of any shape from the file that it is mapped from; on graphics it is a copy."""
     return tensor.clone() if tensor.device.type == "cpu" else tensor
 
 
@@ -190,6 +190,7 @@ def _elsewhere(path: Path) -> Path:
 
 
 def _save(tensors: dict[str, Tensor], path: Path, notes: dict[str, str]) -> None:
+    """Write tensors of any shape as a safetensors file; OSError for a full disk, too."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

@@ -97,9 +97,9 @@ def _origin(facts: Mapping[str, str]) -> str:
 
 
 def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactConfig:
-    """Return the sizes of a network, ValueError unless the tensors are those of one.
+    """Return the sizes of a network; ValueError unless the tensors are those of one.
 
-    They are compared before any memory is taken for the network.
+    The tensors may have any shape: they are compared before any memory is taken for the network.
     """
     import torch
 

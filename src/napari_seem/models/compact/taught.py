@@ -80,6 +80,12 @@ class Taught(FittedLesson):
 def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     """Learn a word.
 
+    Parameters
+    ----------
+    marked : sequence of Marked
+        Encoded images with labels (H, W).
+    config : CompactConfig
+
     Raises
     ------
     InvalidLabels
@@ -219,6 +225,7 @@ def _near_objects(labels: npt.NDArray[np.int64]) -> BoolArray:
 
 
 def _usual_side(marked: Sequence[Marked]) -> float:
+    """Return the side of the median object of labels (H, W), in pixels."""
     areas = np.concatenate([_areas(one) for one in marked])
     return float(np.sqrt(np.median(areas[areas > 0])))
 

@@ -111,7 +111,7 @@ def _clicked(
 
 
 def object_of(cells: Tensor, square: Square, score: float) -> Instance | None:
-    """Return the object of logits (GRID, GRID), with a score up to 1; None if it has no pixel."""
+    """Return the object of logits (grid, grid), with a score up to 1; None if it has no pixel."""
     mask = square.logits(cells[None])[0] > 0
     around = mask_bbox(mask)
     if around is None:

@@ -253,6 +253,7 @@ class SegGptModel(NotTeachable):
         return [each.to("cpu", torch.float32).clone() for each in painted]
 
     def _placed(self, x: Tensor) -> Tensor:
+        """Move a tensor of any shape to the model's device, in the type it computes in."""
         return x.to(self.device, self.compute)
 
     def _image(self, embedding: Embedding) -> Tensor:
