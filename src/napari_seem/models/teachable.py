@@ -34,7 +34,7 @@ class Marked:
     """
 
     embedding: Embedding
-    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    labels: npt.NDArray[np.integer] = field(repr=False)
     others: BoolArray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

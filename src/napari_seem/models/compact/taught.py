@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
+from ...values import JsonObject
 from ..base import Embedding
 from ..in_context import Example, FloatArray, check_examples
 from ..teachable import Marked, Word
@@ -95,9 +95,7 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     check_examples(examples)
     known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
-    values: dict[str, Any] = {
-        field.name: getattr(lesson, field.name) for field in fields(FittedLesson)
-    }
+    values: JsonObject = {field.name: getattr(lesson, field.name) for field in fields(FittedLesson)}
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
     values |= _prototypes(marked, side, config)
