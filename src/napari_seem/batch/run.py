@@ -17,7 +17,7 @@ from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
 from ..io.guard import read_bytes
 from ..io.whole import make_folder, settle
-from ..models import threads
+from ..models.running import threads
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do

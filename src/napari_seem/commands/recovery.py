@@ -22,7 +22,7 @@ from ..io.label_store import LabelStore
 from ..io.opened import Opened
 from ..labels.journal import BROUGHT_BACK, is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
-from ..models.patience import checkpoint
+from ..models.running.patience import checkpoint
 from ..palette import Palette
 from ..values import JsonObject
 from .files import SaveLabels

@@ -18,7 +18,7 @@ from ..labels.hosts import ArrayHost
 from ..labels.log import Event, SessionLog
 from ..labels.patches import Patch
 from ..labels.snapshot import digest_of
-from ..models.patience import checkpoint
+from ..models.running.patience import checkpoint
 from ..planes import Plane
 from ..values import JsonObject
 from .replay_runner import Loader, Pictures, ReplayRunner

@@ -16,10 +16,11 @@ import numpy as np
 
 from ..checks import real_number, whole_number
 from ..errors import InvalidArgument
-from ..models import own, registry
+from ..models import registry
 from ..models.base import Model
+from ..models.files import own
 from ..models.in_context import Kind
-from ..models.torch_import import import_torch
+from ..models.running.torch_import import import_torch
 from ..values import JsonObject
 from .examples import UInt8Array, divided, pieces_of
 from .judge import FEW_CLICKS, MOST_CLICKS, HeldOutFigures, ObjectScore, judging

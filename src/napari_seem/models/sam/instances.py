@@ -19,7 +19,7 @@ from skimage.segmentation import watershed
 from torch import Tensor
 
 from ..base import BoolArray, Embedding, FloatArray, Instance, IntArray, mask_bbox
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .clicks import answers
 from .square import Square
 

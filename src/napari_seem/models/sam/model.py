@@ -24,9 +24,9 @@ from ..base import (
     check_embedding,
     check_memory,
 )
-from ..pace import Pace
-from ..patience import checkpoint
 from ..registry import capabilities_by_model
+from ..running.pace import Pace
+from ..running.patience import checkpoint
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME

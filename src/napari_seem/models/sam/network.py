@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import WeightsError
 from ...io.extras import need
-from .. import tensor_files
+from ..files import tensor_files
 from .keys import MEMORY, converted, names_of
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 

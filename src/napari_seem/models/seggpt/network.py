@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .config import SegGptConfig
 
 EPSILON = 1e-6

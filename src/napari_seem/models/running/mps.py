@@ -15,14 +15,14 @@ from functools import cache, wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from .answers import Prediction, once
+from ..answers import Prediction, once
 from .patience import LOCK
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .base import Model
+    from ..base import Model
 
 LOG = logging.getLogger(__name__)
 KIND = "mps"

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from ..errors import InvalidLabels
-from ..io.guard import check_file, reading
-from ..io.whole import replacing
-from ..values import JsonObject
-from .in_context import Lesson
+from ...errors import InvalidLabels
+from ...io.guard import check_file, reading
+from ...io.whole import replacing
+from ...values import JsonObject
+from ..in_context import Lesson
 
 FORMAT = "napari-seem lesson 1"
 LESSON_BYTES = 1 << 30
