@@ -189,9 +189,9 @@ def _consolidated(path: Path) -> bool:
     return (path / ".zmetadata").exists()
 
 
-def _put(group: Group, version: str, attributes: Mapping[str, object]) -> None:
+def _put(group: Group, version: str, attributes: JsonObject) -> None:
     if version == "0.4":
-        group.attrs.update(dict(attributes))
+        group.attrs.update(attributes)
     else:
         group.attrs["ome"] = {"version": version, **attributes}
 

@@ -87,7 +87,7 @@ def write_dicom_seg(
 
 
 def _segmentation(
-    frames: list[DicomFrame], numbers: npt.NDArray[np.integer], grid: Grid,
+    frames: list[DicomFrame], numbers: npt.NDArray[np.generic], grid: Grid,
     segments: list[SegmentDescription], version: str,
 ) -> Segmentation:  # fmt: skip
     """Make the segmentation of segment numbers (z, y, x) or (y, x)."""
