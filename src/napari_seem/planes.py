@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +109,7 @@ class Plane:
 
     def read(
         self, array: Sliceable, area: tuple[int, int, int, int] | None = None, step: int = 1
-    ) -> npt.NDArray[np.generic]:
+    ) -> npt.NDArray[Any]:
         """The plane's pixels as numpy, (H, W) or (H, W, C); only they are read.
 
         Parameters
