@@ -16,7 +16,7 @@ from .latency.machine import processor
 
 def measured_with(model: Model) -> str:
     """Name what figures of a model depend on: weights, processor, number type, versions, day."""
-    from napari_seem.models import threads
+    from napari_seem.models.running import threads
 
     kind = str(getattr(model, "compute", "")).removeprefix("torch.")
     machine = ", ".join(filter(None, [processor(), f"{threads.limit()} threads", kind]))

@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     options = parser.parse_args(list(argv))
     import torch
 
-    from napari_seem.models import threads
+    from napari_seem.models.running import threads
 
     from .latency.machine import busy_processes, facts
     from .pages import put_table

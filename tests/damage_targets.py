@@ -22,8 +22,9 @@ from napari_seem.io.formats import find_labels
 from napari_seem.labels.log import read_log, write_log
 from napari_seem.labels.prompt_values import prompts_from_dict, prompts_to_dict
 from napari_seem.labels.recorder import Recorder
-from napari_seem.models import compact, places, tensor_files
+from napari_seem.models import compact
 from napari_seem.models.base import Embedding
+from napari_seem.models.files import places, tensor_files
 from napari_seem.objects.tables import objects_of_rows, read_rows
 from napari_seem.propagation.record import RunRecord
 from napari_seem.propagation.results import PlaneResult

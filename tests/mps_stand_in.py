@@ -15,7 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_any, tree_flatten, tree_map
 
-from napari_seem.models import mps
+from napari_seem.models.running import mps
 
 KIND = "lazy"
 MPS = torch.device(KIND, 0)

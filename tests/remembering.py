@@ -11,7 +11,7 @@ from scipy import ndimage
 from napari_seem.images import to_rgb
 from napari_seem.models.base import Capability, Embedding
 from napari_seem.models.memory import ObjectMemory, Recalled, Tracked
-from napari_seem.models.patience import checkpoint
+from napari_seem.models.running.patience import checkpoint
 
 
 class RememberingModel:

@@ -45,7 +45,9 @@ def test_it_says_so_where_the_weights_are_not_those_that_were_published(
     home.mkdir()
     shutil.copy(here.with_suffix(".json"), home)
     (home / here.name).write_bytes(here.read_bytes()[:-1] + b"?")
-    monkeypatch.setattr("napari_seem.models.weights.__file__", str(tmp_path / "weights.py"))
+    monkeypatch.setattr(
+        "napari_seem.models.files.weights.__file__", str(tmp_path / "files" / "weights.py")
+    )
 
     assert main(["info"]) == 0
     assert "(not the published file)" in capsys.readouterr().out

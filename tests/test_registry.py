@@ -14,7 +14,7 @@ import pytest
 from napari_seem.errors import UnknownDevice, UnknownModel, WeightsError
 from napari_seem.models import registry
 from napari_seem.models.base import Capability
-from napari_seem.models.weights import WeightsFile
+from napari_seem.models.files.weights import WeightsFile
 
 
 @dataclass

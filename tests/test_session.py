@@ -151,14 +151,6 @@ def test_there_is_nothing_to_commit_before_the_first_prompt(session, labels):
         session.commit(1, np.zeros((3, 3), np.uint8))
 
 
-def test_clear_forgets_the_way_back(session):
-    session.add(LEFT)
-    session.clear()
-
-    assert session.prompts == ()
-    assert not session.can_undo
-
-
 def test_prompts_are_answered_one_by_one_however_they_came_to_stand_there(session):
     by_turns = Session(*session.resolve())
     for prompt in (LEFT, RIGHT, ABOVE):

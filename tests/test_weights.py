@@ -13,8 +13,8 @@ from files import full_disk
 from website import DIGEST, PAGE, PAYLOAD, Site, serve
 
 from napari_seem.errors import DownloadCancelled, FileTrouble, WeightsError
-from napari_seem.models import tensor_files, weights
-from napari_seem.models.weights import WeightsFile
+from napari_seem.models.files import tensor_files, weights
+from napari_seem.models.files.weights import WeightsFile
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402

@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtTest import QTest
 
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.models import threads
+from napari_seem.models.running import threads
 from napari_seem.prompts import Point
 from napari_seem.session import Session
 from napari_seem.sources.source import open_plane, source_of_array

@@ -69,7 +69,7 @@ def facts(dtype: object) -> dict[str, str]:
     """
     import torch
 
-    from napari_seem.models import threads
+    from napari_seem.models.running import threads
 
     load = getattr(os, "getloadavg", lambda: (float("nan"),))()[0]
     return {

@@ -174,7 +174,7 @@ def checked_labels(
     return array.astype(np.int32, copy=False)
 
 
-def _is_picture(array: npt.NDArray[Any]) -> bool:
+def _is_picture(array: npt.NDArray[np.integer]) -> bool:
     """Return whether an integer array (H, W) holds grey values, not objects."""
     if array.dtype == bool or array.max(initial=0) <= PICTURE_IDS:
         return False

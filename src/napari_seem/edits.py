@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as dataclass_replace
 from datetime import UTC, datetime
@@ -192,7 +192,7 @@ class Edit(ArrayValue):
             part[self.changed] = self.old if back else self.new
             labels[self.block] = part
 
-    def _check(self, labels: WritableArray, expected: npt.NDArray[Any], since: str) -> None:
+    def _check(self, labels: WritableArray, expected: npt.NDArray[np.integer], since: str) -> None:
         """Raise `InvalidLabels` unless changed pixels of labels hold `expected`, values (n,)."""
         check_labels(labels, 1)
         _check_fit(labels, self.changed, self.offset)
@@ -214,7 +214,7 @@ class Edit(ArrayValue):
         return f"Edit({'; '.join(parts)})"
 
 
-def check_labels(labels: Any, label_id: int) -> None:
+def check_labels(labels: object, label_id: int) -> None:
     """Raise `InvalidLabels` where `labels` cannot hold `label_id`."""
     if not hasattr(labels, "dtype") or not hasattr(labels, "shape"):
         raise InvalidLabels(f"labels are {said(labels)}; give an array of integers")
@@ -384,7 +384,7 @@ class ObjectTable(MutableMapping[int, ObjectRecord]):
         return {"index": list(rows), **cells}
 
     @classmethod
-    def from_features(cls, columns: Mapping[str, Any]) -> ObjectTable:
+    def from_features(cls, columns: Mapping[str, Iterable[object]]) -> ObjectTable:
         """Read back what `to_features` gave, or an older version or another program.
 
         Without a column `index` the rows are those of labels 0, 1, 2, ..., as in napari. A table

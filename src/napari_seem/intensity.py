@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import InvalidImage
 from .images import WINDOWS, ArraySource, Sliceable, Window, to_rgb
+from .values import JsonObject
 
 if TYPE_CHECKING:
     from .planes import Plane
@@ -114,7 +115,7 @@ class IntensityWindow:
 
     def to_dict(self) -> dict[str, object]:
         """What was used, as plain values for the results; nothing for a plain look."""
-        values: dict[str, Any] = {}
+        values: JsonObject = {}
         if self.name:
             values["name"] = self.name
         if self.window is not None:
@@ -126,7 +127,7 @@ class IntensityWindow:
         return values
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> IntensityWindow:
+    def from_dict(cls, values: JsonObject) -> IntensityWindow:
         """Read back what `to_dict` gave."""
 
         def ends(key: str) -> tuple[float, float] | None:
@@ -214,7 +215,7 @@ class WindowedArray:
     """
 
     def __init__(
-        self, array: Any, look: IntensityWindow, channels: bool = False, gray: bool = False
+        self, array: Sliceable, look: IntensityWindow, channels: bool = False, gray: bool = False
     ) -> None:
         self._array, self._look, self._gray = array, look, gray
         spatial = tuple(array.shape)[: len(array.shape) - channels]
@@ -236,7 +237,7 @@ class Channels:
         Sliced along all of their axes or less.
     """
 
-    def __init__(self, arrays: Sequence[Any]) -> None:
+    def __init__(self, arrays: Sequence[ArraySource]) -> None:
         self._arrays = tuple(arrays)
         self.shape = (*(int(n) for n in arrays[0].shape), len(self._arrays))
         self.ndim = len(self.shape)
@@ -246,14 +247,14 @@ class Channels:
         return np.stack([np.asarray(array[where]) for array in self._arrays], axis=-1)
 
 
-def windowed(array: ArraySource, look: IntensityWindow, channels: bool = False) -> Any:
+def windowed(array: ArraySource, look: IntensityWindow, channels: bool = False) -> Sliceable:
     """Show an array (..., H, W) or (..., H, W, C) by a look; a plain one gives the array itself."""
     resolved = look.resolved(array, channels)
     return array if resolved.plain else WindowedArray(array, resolved, channels)
 
 
 def shown_levels(
-    levels: Sequence[Sequence[Sliceable]], looks: Sequence[IntensityWindow],
+    levels: Sequence[Sequence[ArraySource]], looks: Sequence[IntensityWindow],
     colours: Sequence[bool], index: bool = False,
 ) -> list[list[Sliceable]]:  # fmt: skip
     """What a model is shown of one image, or of several as the channels of one picture.
@@ -329,7 +330,9 @@ class Banded:
         return np.asarray(self._array[where])[..., self._bands]
 
 
-def windowed_in_parts(array: ArraySource, look: IntensityWindow, channels: bool = False) -> Any:
+def windowed_in_parts(
+    array: ArraySource, look: IntensityWindow, channels: bool = False
+) -> Sliceable:
     """As `windowed`, of a plane (H, W) or (H, W, C) read in parts: all must be as bright.
 
     Where the look names bands and no window, they are given as they are, for whoever reads the

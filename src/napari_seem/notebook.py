@@ -7,7 +7,6 @@ import html
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -107,5 +106,5 @@ def _step(shape: Sequence[int]) -> int:
     return max(1, -(-max(shape[0], shape[1]) // SIDE))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return "" if value is None else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from .checks import check_type, said, whole_number
 from .errors import InvalidArgument, InvalidLabels
+from .values import JsonObject
 
 if TYPE_CHECKING:
     from .images import Sliceable
@@ -83,7 +84,7 @@ class Plane:
         return {"at": at, "rows": int(self.axes[0]), "columns": int(self.axes[1])}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], channels: bool = False) -> Plane:
+    def from_dict(cls, values: JsonObject, channels: bool = False) -> Plane:
         """Read back what `to_dict` gave; raises `KeyError`, `TypeError` or `ValueError`."""
         index = tuple(None if at is None else int(at) for at in values["at"])
         return cls(index, (int(values["rows"]), int(values["columns"])), channels)

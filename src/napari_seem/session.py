@@ -275,11 +275,6 @@ class Session:
         self._join_equal()
         self.revision += 1
 
-    def clear(self) -> None:
-        """Forget prompts and turns."""
-        self._past, self._future = [Turn()], []
-        self.revision += 1
-
     def request(self) -> Request:
         """Freeze what the answer to the present prompts needs.
 

@@ -1,14 +1,17 @@
-"""Values that hold arrays: read-only, equal where they hold the same, short to print."""
+"""Values that hold arrays: read-only, equal where they hold the same, short to print; and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Item = TypeVar("Item", bound=np.generic)
+JsonObject = dict[str, Any]
+"""An object of JSON, whose values are checked where they are used."""
 LISTED = 8
 """Largest number of ids or names that a text lists."""
 
@@ -26,7 +29,7 @@ class ArrayValue:
             return NotImplemented
         return self is other or all(map(_same, _of(self), _of(other)))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: Mapping[str, object]) -> None:
         for name, value in state.items():  # of copies and pickles
             if isinstance(value, np.ndarray):
                 locked(value)
@@ -36,7 +39,7 @@ class ArrayValue:
         return hash((type(self), *(_plain(value) for value in _of(self))))
 
 
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def read_only(array: npt.NDArray[Item]) -> npt.NDArray[Item]:
     """Return an array of any shape that nobody can write to: itself, or else a copy."""
     base: object = array
     while isinstance(base, np.ndarray) and not base.flags.writeable:
@@ -46,7 +49,7 @@ def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return locked(array.copy())
 
 
-def locked(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def locked(array: npt.NDArray[Item]) -> npt.NDArray[Item]:
     """Return a fresh array of any shape, made read-only."""
     array.flags.writeable = False
     return array

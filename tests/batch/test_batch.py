@@ -16,7 +16,7 @@ from napari_seem.batch.run import LEDGER
 from napari_seem.cli import main
 from napari_seem.errors import InvalidImage
 from napari_seem.io.files import read_labels
-from napari_seem.models import threads
+from napari_seem.models.running import threads
 
 
 @pytest.fixture

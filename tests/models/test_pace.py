@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from napari_seem.models import pace
-from napari_seem.models.pace import Pace
-from napari_seem.models.patience import patiently
+from napari_seem.models.running import pace
+from napari_seem.models.running.pace import Pace
+from napari_seem.models.running.patience import patiently
 
 
 class Clock:

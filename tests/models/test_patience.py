@@ -8,7 +8,7 @@ import pytest
 from napari_seem import load_model
 from napari_seem.errors import NapariSeemError
 from napari_seem.models.compact.network import ConvNorm
-from napari_seem.models.patience import checkpoint, patiently
+from napari_seem.models.running.patience import checkpoint, patiently
 
 
 class Left(NapariSeemError):

@@ -10,7 +10,7 @@ import threading
 import pytest
 import torch
 
-from napari_seem.models import threads
+from napari_seem.models.running import threads
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_other_work_gives_way_until_the_turn_has_ended():
 
 def test_no_torch_is_imported_to_set_its_threads():
     code = (
-        "import sys\nfrom napari_seem.models import threads\n"
+        "import sys\nfrom napari_seem.models.running import threads\n"
         "with threads.turn(), threads.work(): pass\nassert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

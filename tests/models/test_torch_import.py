@@ -6,7 +6,7 @@ import gc
 import subprocess
 import sys
 
-from napari_seem.models.torch_import import import_torch
+from napari_seem.models.running.torch_import import import_torch
 
 STAND_IN = """
 import gc
@@ -16,7 +16,7 @@ Path(__file__).with_name("seen").write_text(f"{gc.isenabled()}")
 SCRIPT = """
 import gc, sys
 {before}
-from napari_seem.models.torch_import import import_torch
+from napari_seem.models.running.torch_import import import_torch
 import_torch()
 import_torch()
 print("torch" in sys.modules, gc.isenabled(), gc.get_freeze_count(), gc.get_count()[1:])

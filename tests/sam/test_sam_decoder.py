@@ -17,7 +17,7 @@ from website import Site, serve
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, WeightsError
 from napari_seem.models import registry
-from napari_seem.models.patience import patiently
+from napari_seem.models.running.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.decoder import InstanceDecoder, decoder_of
 from napari_seem.models.sam.instances import middles_of, regions_of

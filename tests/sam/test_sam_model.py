@@ -12,7 +12,7 @@ import transformers
 import napari_seem as ns
 from napari_seem.errors import InvalidPrompt, UnsupportedPrompt
 from napari_seem.models.base import Embedding
-from napari_seem.models.patience import patiently
+from napari_seem.models.running.patience import patiently
 from napari_seem.models.sam import sizes
 from napari_seem.models.sam.clicks import grid
 from napari_seem.models.sam.model import SamModel

@@ -8,7 +8,7 @@ import pytest
 from mps_stand_in import KIND, Pretended
 
 import napari_seem as ns
-from napari_seem.models import mps
+from napari_seem.models.running import mps
 from napari_seem.models.sam import clicks
 from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.model import SamModel

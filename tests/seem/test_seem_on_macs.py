@@ -9,7 +9,7 @@ from mps_stand_in import KIND, Pretended
 from recipe import made_up_network
 
 import napari_seem as ns
-from napari_seem.models import mps
+from napari_seem.models.running import mps
 from napari_seem.models.seem.config import TINY
 from napari_seem.models.seem.model import SeemModel
 from napari_seem.models.seem.tokenizer import Tokenizer

@@ -8,7 +8,7 @@ from mps_stand_in import KIND, Pretended
 from seggpt_recipe import made_up_network
 
 import napari_seem as ns
-from napari_seem.models import mps
+from napari_seem.models.running import mps
 from napari_seem.models.seggpt.model import SegGptModel
 
 

@@ -24,7 +24,7 @@ from napari_seem.io.grid import Grid
 from napari_seem.io.label_store import LabelStore
 from napari_seem.io.whole import PREFIX, replacing, settle
 from napari_seem.labels.journal import Journal, clean_up, is_live
-from napari_seem.models import lessons, own, tensor_files
+from napari_seem.models.files import lessons, own, tensor_files
 from napari_seem.models.registry import MODELS
 
 pytestmark = pytest.mark.usefixtures("windows")

@@ -13,9 +13,10 @@ import torch
 from mps_stand_in import OnDevice, Pretended, Refused
 
 import napari_seem as ns
-from napari_seem.models import mps, registry, tensors
+from napari_seem.models import registry, tensors
 from napari_seem.models.base import Prediction
-from napari_seem.models.patience import checkpoint, patiently
+from napari_seem.models.running import mps
+from napari_seem.models.running.patience import checkpoint, patiently
 
 IMAGE = np.zeros((120, 140), np.uint8)
 IMAGE[40:80, 50:100] = 180

@@ -9,7 +9,7 @@ import pytest
 
 from napari_seem.cli import main
 from napari_seem.errors import MissingPackage
-from napari_seem.models import torch_import
+from napari_seem.models.running import torch_import
 
 REAL = builtins.__import__
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
-from napari_seem.models.threads import IdleGate
+from napari_seem.models.running.threads import IdleGate
 from napari_seem.widgets._shared.model_cache import open_store
 
 

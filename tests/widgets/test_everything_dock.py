@@ -8,7 +8,7 @@ from discs import DiscModel
 from everything_scene import LEFT, NOTHING, RIGHT, SPECK, drag, labels_of, scene
 from qtpy.QtCore import Qt
 
-from napari_seem.models.patience import checkpoint
+from napari_seem.models.running.patience import checkpoint
 from napari_seem.widgets.everything.dock import EverythingWidget
 
 

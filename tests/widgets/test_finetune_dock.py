@@ -15,9 +15,9 @@ from skimage.io import imsave
 import napari_seem as ns
 from napari_seem.finetuning import FineTuningRun, ObjectScore
 from napari_seem.finetuning import run as run_module
-from napari_seem.models import own
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork, ConvNorm
-from napari_seem.models.threads import IdleGate
+from napari_seem.models.files import own
+from napari_seem.models.running.threads import IdleGate
 from napari_seem.sources.any_size import Compact
 from napari_seem.training import Phase, Recipe
 from napari_seem.training import recipe as recipes

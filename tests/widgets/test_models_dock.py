@@ -17,9 +17,10 @@ from website import DIGEST, PAYLOAD, Site
 from napari_seem.commands.models import KnownPlane, ModelCache
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.errors import WeightsError
-from napari_seem.models import registry, weights
+from napari_seem.models import registry
+from napari_seem.models.files import weights
+from napari_seem.models.files.weights import WeightsFile, find
 from napari_seem.models.registry import MODELS
-from napari_seem.models.weights import WeightsFile, find
 from napari_seem.sources.source import source_of_array
 from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences

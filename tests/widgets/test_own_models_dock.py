@@ -9,8 +9,8 @@ from napari.utils.notifications import notification_manager
 import napari_seem as ns
 from napari_seem.errors import InvalidName
 from napari_seem.finetuning import FineTuning, HeldOutFigures, ObjectScore
-from napari_seem.models import own
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork
+from napari_seem.models.files import own
 from napari_seem.training.state import export
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.models.dock import ModelsWidget

@@ -13,7 +13,7 @@ from qtpy.QtCore import QThreadPool
 from napari_seem.embeddings import content_key
 from napari_seem.embeddings.remote import RemoteEncoder
 from napari_seem.models.base import Embedding, LazyEncoder
-from napari_seem.models.patience import checkpoint
+from napari_seem.models.running.patience import checkpoint
 from napari_seem.widgets.annotate import ready
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 

@@ -8,9 +8,9 @@ import pytest
 from discs import DiscModel, disc_image
 from napari.components import ViewerModel
 
-from napari_seem.models.patience import checkpoint, report_progress
-from napari_seem.models.places import HOME_VARIABLE
+from napari_seem.models.files.places import HOME_VARIABLE
 from napari_seem.models.registry import MODELS
+from napari_seem.models.running.patience import checkpoint, report_progress
 from napari_seem.widgets.annotate import ready
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 

@@ -12,9 +12,9 @@ from qtpy.compat import isalive
 
 from napari_seem.embeddings import EmbeddingCache, content_key
 from napari_seem.errors import WeightsError
-from napari_seem.models.patience import checkpoint
-from napari_seem.models.places import HOME_VARIABLE
+from napari_seem.models.files.places import HOME_VARIABLE
 from napari_seem.models.registry import MODELS
+from napari_seem.models.running.patience import checkpoint
 from napari_seem.sources import is_big
 from napari_seem.widgets.annotate import ready
 from napari_seem.widgets.annotate.dock import AnnotateWidget

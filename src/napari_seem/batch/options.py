@@ -24,6 +24,7 @@ from ..models.in_context import KINDS as LESSON_KINDS
 from ..models.registry import model_spec
 from ..pixel_classes.files import read
 from ..propagation import METHODS
+from ..values import JsonObject
 
 Kind = Literal["embed", "segment", "propagate", "label-like", "pixels"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -38,7 +39,7 @@ OPTIONS: Mapping[Kind, tuple[str, ...]] = {
 BOUNDS = ("min_area", "max_area", "min_score", "names")
 
 
-def plain_options(kind: Kind, options: Mapping[str, object]) -> dict[str, Any]:
+def plain_options(kind: Kind, options: Mapping[str, object]) -> JsonObject:
     """Check the options of a task, and return them as plain values; see `plan`.
 
     Raises

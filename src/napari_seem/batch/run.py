@@ -10,17 +10,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ..checks import as_path, check_type, whole_number
 from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
 from ..io.guard import read_bytes
 from ..io.whole import make_folder, settle
-from ..models import threads
+from ..models.running import threads
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task
 from .work import do
+
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 LOG = logging.getLogger(__name__)
 
@@ -77,8 +81,8 @@ class Report:
 
 
 def run(
-    tasks: Task | Sequence[Task], folder: AnyPath, *, client: Any = None, workers: int = 1,
-    again: bool = False, force: bool = False,
+    tasks: Task | Sequence[Task], folder: AnyPath, *, client: Client | None = None,
+    workers: int = 1, again: bool = False, force: bool = False,
     on_outcome: Callable[[Outcome], None] = lambda outcome: None,
     progress: bool | Progress | None = None,
 ) -> Report:  # fmt: skip
@@ -231,7 +235,7 @@ def _beside(task: Task, workers: int) -> Outcome:
         return do(task)
 
 
-def _on_cluster(client: Any, tasks: Sequence[Task]) -> Iterable[Outcome]:
+def _on_cluster(client: Client, tasks: Sequence[Task]) -> Iterable[Outcome]:
     from distributed import as_completed as finished
 
     futures = {client.submit(do, task, pure=False): task for task in tasks}

@@ -31,10 +31,12 @@ from ..in_context import label, learn
 from ..intensity import IntensityWindow
 from ..io.files import open_image, read_labels
 from ..io.formats import stem_of
+from ..io.grid import Grid
 from ..io.images import channels_last, open_plane, open_seeds
 from ..io.whole import replacing
 from ..labels.document import LabelDocument
-from ..models.in_context import Labelled
+from ..models.in_context import Kind as LessonKind
+from ..models.in_context import Labelled, Lesson
 from ..pixel_classes import PixelClassifier, PixelFeatures
 from ..pixel_classes.features import PLAIN
 from ..pixel_classes.files import read
@@ -43,6 +45,7 @@ from ..planes import Plane
 from ..propagation.record import resume_path
 from ..sources.source import PlaneSource, source_of_array
 from ..sources.stack import StackSource
+from ..values import JsonObject
 from .tasks import Kind, Outcome, Task
 
 
@@ -71,7 +74,9 @@ def _cached_models(device: str, library: str | None) -> ModelCache:
 
 
 @lru_cache(maxsize=2)
-def _lesson(name: str, device: str, examples: tuple[tuple[str, str], ...], kind: Any) -> Any:
+def _lesson(
+    name: str, device: str, examples: tuple[tuple[str, str], ...], kind: LessonKind
+) -> Lesson:
     """What a model learns from example files."""
     pairs = []
     for path, labels in examples:
@@ -118,7 +123,7 @@ def _embed(task: Task) -> str:
 
 def _segment(task: Task) -> str:
     """Find everything, or what words name, in an image or plane by plane."""
-    query: dict[str, Any] = {
+    query: JsonObject = {
         "words": task.options.get("names"),
         "filters": task.options.get("wanted") or None,
     }
@@ -159,7 +164,7 @@ def _pixels(task: Task) -> str:
         classifier = _classifier(_name(task), options.get("device", "auto"), *options["classifier"])
     run = PixelRun(classifier, _name(task), [], "read from a file")
     keys = ("smallest", "split")
-    how: dict[str, Any] = {key: options[key] for key in keys if key in options}
+    how: JsonObject = {key: options[key] for key in keys if key in options}
     if options.get("objects"):
         chosen = [class_id_of(classifier, one) for one in options["objects"]]
         how |= {"instances": True, "classes": chosen}
@@ -267,8 +272,8 @@ def _window(task: Task) -> IntensityWindow:
 
 
 def _save(
-    task: Task, document: LabelDocument, grid: Any, source: PlaneSource,
-    more: Mapping[str, Any] | None = None,
+    task: Task, document: LabelDocument, grid: Grid | None, source: PlaneSource,
+    more: Mapping[str, object] | None = None,
 ) -> None:  # fmt: skip
     task.output.parent.mkdir(parents=True, exist_ok=True)
     about = {

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..errors import NapariSeemError
-from ..models.torch_import import import_torch
+from ..models.running.torch_import import import_torch
 from . import (
     embed,
     find,

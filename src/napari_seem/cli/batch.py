@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..batch import Outcome, plan, run
 from ..batch.tasks import KINDS
@@ -15,6 +15,11 @@ from ..embeddings.cluster import Certificates, cluster
 from ..errors import ClusterTrouble, InvalidArgument
 from .options import add_bounds, add_force, add_library, add_model, add_window, window_from, words
 from .pixels import add_pixels, pixel_options
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from ..values import JsonObject
 
 
 def main(argv: Sequence[str]) -> int:
@@ -79,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
 def _wanted(options: argparse.Namespace) -> dict[str, object]:
     bounds = {"min_area": options.min_area, "max_area": options.max_area,
               "min_score": options.min_score}  # fmt: skip
-    given: dict[str, Any] = {
+    given: JsonObject = {
         "model": options.model, "device": options.device, "names": options.names or None,
         "axis": options.axis,
         "method": options.method, "find_new": options.find_new, "divide": options.divide,
@@ -102,7 +107,7 @@ def _wanted(options: argparse.Namespace) -> dict[str, object]:
     return {key: given[key] for key in ("model", "device", *used[options.kind])}
 
 
-def _client(options: argparse.Namespace) -> Any:
+def _client(options: argparse.Namespace) -> AbstractContextManager[Client | None]:
     if not options.scheduler:
         return nullcontext()
     files = (options.tls_ca, options.tls_cert, options.tls_key)

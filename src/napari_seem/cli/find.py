@@ -7,12 +7,13 @@ import csv
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TextIO
 
 from .options import add_force, add_library, add_model, add_window, models_for, usage, window_from
 
 if TYPE_CHECKING:
     from ..query import Finding
+    from ..values import JsonObject
 
 COLUMNS = ("file", "plane", "word", "score", "y0", "x0", "y1", "x1", "area")
 
@@ -44,7 +45,7 @@ def _find(options: argparse.Namespace) -> int:
         raise usage(f"--least is a score from 0 to 1, got {options.least}")
     check_output(options.output, options.images, force=options.force, columns=COLUMNS)
     sources = plane_sources_of_files(options.images, options.axis, window_from(options))
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     failed = 0
     model = models_for(options.library).model(options.model)
     for result in search(model, sources, options.word, least=options.least):
@@ -80,7 +81,7 @@ def _write(output: Path | None, rows: list[dict[str, object]], about: dict[str, 
     print(f"{len(rows)} found -> {output}")
 
 
-def _write_csv(file: Any, rows: list[dict[str, Any]]) -> None:
+def _write_csv(file: TextIO, rows: list[JsonObject]) -> None:
     table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)

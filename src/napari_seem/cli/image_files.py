@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .options import window_from
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..commands.models import KnownPlane, ModelCache
     from ..commands.workspace import Workspace
     from ..io.grid import Grid
+    from ..io.zarr_labels import GrowingLabels
     from ..labels.document import LabelDocument
     from ..sources.source import PlaneSource
 
@@ -71,7 +72,9 @@ def _open_image(options: argparse.Namespace, path: Path) -> tuple[PlaneSource, G
 
 
 @contextmanager
-def _target(path: Path, grid: Grid, big: bool) -> Iterator[tuple[LabelDocument, Any]]:
+def _target(
+    path: Path, grid: Grid, big: bool
+) -> Iterator[tuple[LabelDocument, GrowingLabels | None]]:
     """The document to write to; that of a big image grows in a .zarr, on disk."""
     from ..commands.files import new_document
     from ..io.formats import ending

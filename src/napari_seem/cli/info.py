@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from ..io.extras import EXTRA_OF
-from ..models.machine import compute_facts, weights_facts
+from ..models.running.machine import compute_facts, weights_facts
 
 LIBRARIES = (
     "napari", "PyQt6", "PySide6", "numpy", "scipy", "scikit-image", "torch", "dask", "pandas",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .options import add_force, add_model, models_for, usage, words
 
 if TYPE_CHECKING:
     from ..models.base import Model
     from ..pixel_classes import PixelClassifier
+    from ..values import JsonObject
 
 KEPT = "pixel-classes.safetensors"
 """Where the classifier is written in the output folder, if nothing else is asked for."""
@@ -51,7 +52,7 @@ def add_pixels(command: argparse._ActionsContainer) -> None:
                          help="also write the probabilities of the classes")  # fmt: skip
 
 
-def pixel_options(options: argparse.Namespace) -> dict[str, Any]:
+def pixel_options(options: argparse.Namespace) -> JsonObject:
     """Return the options of `add_pixels` as a batch takes them."""
     objects = options.objects and [int(one) if one.isdigit() else one for one in options.objects]
     return {"objects": objects, "smallest": options.smallest, "split": options.split,

@@ -5,9 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .options import WRITTEN, add_force, add_library, usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..commands.replay import Replayed
+    from ..images import ArraySource
+    from ..io.grid import Grid
+    from ..labels.log import Event
+    from ..models.base import Model
+    from ..values import JsonObject
 
 SAME, DIFFERENT = 0, 1
 
@@ -55,7 +65,7 @@ def _replay(options: argparse.Namespace) -> int:
         if sys.stderr.isatty():
             print(f"\r{done} of {total} events", end="", file=sys.stderr)
 
-    def load(name: str) -> Any:
+    def load(name: str) -> Model:
         return with_library(load_model(name, device=options.device), options.library)
 
     found = replay(session, pictures.find, None if options.without_models else load, show)
@@ -76,7 +86,7 @@ def _replay(options: argparse.Namespace) -> int:
     return DIFFERENT if found.differences else SAME
 
 
-def summary(found: Any, events: int) -> str:
+def summary(found: Replayed, events: int) -> str:
     """What came of it, in one line."""
     said = f"{events} events, {found.redone} of them done again by models: "
     if found.differences:
@@ -102,11 +112,11 @@ class Pictures:
         self._others: dict[Path, ImageFile] = {}
 
     @property
-    def grid(self) -> Any:
+    def grid(self) -> Grid | None:
         """Of the given file."""
         return None if self._given is None else self._given.grid
 
-    def check(self, events: Any) -> None:
+    def check(self, events: Sequence[Event]) -> None:
         """Raise `LogTrouble` where the given file is none of the log's images."""
         from ..errors import LogTrouble
 
@@ -120,7 +130,7 @@ class Pictures:
                 if number == len(images):
                     raise
 
-    def find(self, line: dict[str, Any]) -> Any:
+    def find(self, line: JsonObject) -> ArraySource:
         """The array of an image, given its line of the log."""
         from ..errors import LogTrouble
         from ..sources.identity import ImageFile

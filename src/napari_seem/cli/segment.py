@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..commands.workspace import Workspace
     from ..labels.document import LabelDocument
     from ..prompts import Prompt
+    from ..values import JsonObject
 
 
 class InOrder(argparse._AppendAction):
@@ -110,7 +111,7 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _find(
-    workspace: Workspace, model: str, known: KnownPlane, query: dict[str, Any],
+    workspace: Workspace, model: str, known: KnownPlane, query: JsonObject,
     kinds: Sequence[str],
 ) -> dict[str, LabelDocument]:  # fmt: skip
     """Write everything, or what words name; gives the maps that were asked for."""
@@ -174,7 +175,7 @@ def _paths(options: argparse.Namespace) -> dict[str, Path]:
     return paths
 
 
-def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> dict[str, Any]:
+def _query(options: argparse.Namespace, whole: bool, maps: Sequence[str]) -> JsonObject:
     """What is looked for, as `WriteObjects` has it; refused before a model is loaded."""
     from dataclasses import asdict
 

@@ -8,9 +8,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .options import add_force, usage
+
+if TYPE_CHECKING:
+    from ..series.compare import Agreement
+    from ..values import JsonObject
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -111,7 +115,7 @@ def _folder(path: Path, root: Path) -> Path:
     return found
 
 
-def _line(found: Any) -> str:
+def _line(found: Agreement) -> str:
     said = (
         f"{found.objects_a} and {found.objects_b} objects, {found.matched} in both "
         f"(F1 {found.f1:.2f})"
@@ -121,7 +125,7 @@ def _line(found: Any) -> str:
     return f"{said}, mean IoU {found.iou:.2f}, {found.same_class} of the same class"
 
 
-def _write(path: Path | None, rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
+def _write(path: Path | None, rows: list[JsonObject], about: JsonObject) -> None:
     """Write rows as CSV, or with what they come to as JSON, or nowhere."""
     if path is None:
         return

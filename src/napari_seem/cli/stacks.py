@@ -22,8 +22,10 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..commands.propagation import PropagationRun
+    from ..images import ArraySource
     from ..labels.document import LabelDocument
     from ..sources.source import PlaneSource
+    from ..values import JsonObject
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -119,8 +121,8 @@ def _propagate(options: argparse.Namespace) -> int:
 
 
 def _run(
-    document: LabelDocument, stack: Any, options: argparse.Namespace, scratch: Path | None
-) -> tuple[dict[str, Any], tuple[int, int]]:
+    document: LabelDocument, stack: ArraySource, options: argparse.Namespace, scratch: Path | None
+) -> tuple[JsonObject, tuple[int, int]]:
     """Propagate with a line of progress; provenance, and how many planes and seeds there are."""
     from ..commands.base import ModelRef
     from ..commands.propagation import Propagate, PropagationRun
@@ -230,7 +232,7 @@ def _label_like(options: argparse.Namespace) -> int:
     return 0
 
 
-def _source(path: Path, image: Any) -> PlaneSource:
+def _source(path: Path, image: ArraySource) -> PlaneSource:
     from ..sources.source import source_of_array
 
     return source_of_array(

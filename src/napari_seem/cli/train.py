@@ -52,7 +52,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _train(options: argparse.Namespace) -> int:
     """Train, judge, write; 1 where nothing became better and so nothing was written."""
     from ..finetuning import MOST_PIXELS, finetune
-    from ..models import own
+    from ..models.files import own
     from ..series.labelled import labelled_planes
 
     name = own.checked_name(options.output.stem if options.name is None else options.name)

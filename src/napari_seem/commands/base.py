@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import LogTrouble
 from ..planes import Plane
+from ..values import JsonObject
 
 LINE = ("n", "at", "pixels", "patch", "objects")
 """Keys of a log's line that are not the command's: its number, time, and what it changed."""
@@ -54,7 +54,7 @@ class Command(Value):
         return {"event": self.event, **super().to_dict()}
 
     @classmethod
-    def from_line(cls, line: Mapping[str, Any]) -> Self:
+    def from_line(cls, line: JsonObject) -> Self:
         """Read a command from a line of a log.
 
         Raises
@@ -93,9 +93,9 @@ class OnPlane(Command):
     """
 
     images: list[int]
-    windows: list[dict[str, Any]]
+    windows: list[JsonObject]
     index: bool = False
-    plane: dict[str, Any] | None = None
+    plane: JsonObject | None = None
     content: str = ""
     model: ModelRef | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from ..edits import ObjectRecord
 from ..labels.document import LabelDocument
 from ..planes import Plane
 from ..propagation.ends import End
+from ..values import JsonObject
 from .base import Command
 
 IntArray = npt.NDArray[np.int32]
@@ -129,7 +130,7 @@ class EndObjects(Command):
 
     event: Literal["end_objects"] = "end_objects"
     axis: int
-    plane: dict[str, Any]
+    plane: JsonObject
     ids: list[int] | None = None
     after: bool = True
     title: str = "end of objects"

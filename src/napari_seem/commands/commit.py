@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,7 @@ from ..objects import Objects, Prompted
 from ..objects.result import writing_order
 from ..planes import Plane
 from ..prompts import Mask, Prompt, Text
+from ..values import JsonObject
 from .base import Command, OnPlane
 from .workspace import Workspace
 
@@ -61,7 +62,7 @@ class Commit(OnPlane):
     """
 
     event: Literal["commit"] = "commit"
-    prompts: list[dict[str, Any]] = Field(default_factory=list)
+    prompts: list[JsonObject] = Field(default_factory=list)
     turns: list[int] = Field(default_factory=list)
     answers: list[int] = Field(default_factory=list)
     name: str = ""
@@ -70,11 +71,11 @@ class Commit(OnPlane):
     label_id: int | None = None
     replaces: bool = False
     overwrite: bool = False
-    context: dict[str, Any] = Field(default_factory=dict)
+    context: JsonObject = Field(default_factory=dict)
     ids: list[int] | None = None
 
     @staticmethod
-    def of_prompts(prompts: Sequence[Prompt], choices: Sequence[int] = ()) -> dict[str, Any]:
+    def of_prompts(prompts: Sequence[Prompt], choices: Sequence[int] = ()) -> JsonObject:
         """The fields that tell of prompts, each of which was answered in a turn of its own.
 
         `choices` are the numbers of the answers that counted in the turns; see `Session.choices`.
@@ -149,7 +150,7 @@ class Commit(OnPlane):
 
 
 def commit_objects(
-    workspace: Workspace, fields: Mapping[str, Any], asked: Sequence[Prompted], found: Objects,
+    workspace: Workspace, fields: JsonObject, asked: Sequence[Prompted], found: Objects,
     overlap: str,
 ) -> None:  # fmt: skip
     """Commit many objects of a plane, each with its number in `found` as its id.
@@ -193,7 +194,7 @@ class PickUp(Command):
 
     event: Literal["pick_up"] = "pick_up"
     label_id: int
-    plane: dict[str, Any]
+    plane: JsonObject
 
     def run(self, document: LabelDocument) -> Mask:
         """The object on the plane as a prompt; raises `InvalidPrompt` where it has no pixel."""

@@ -24,13 +24,13 @@ from ..palette import Palette
 from ..progress import Progress
 
 if TYPE_CHECKING:
-    from ..images import ArraySource
+    from ..images import ArraySource, WritableArray
     from ..io.zarr_labels import GrowingLabels
 
 
 def new_document(
-    data: Any, name: str = "", *, grid: Grid | None = None, logged: bool = True,
-    empty: bool = True, known: OpenedLabels | None = None,
+    data: WritableArray | tuple[int, ...], name: str = "", *, grid: Grid | None = None,
+    logged: bool = True, empty: bool = True, known: OpenedLabels | None = None,
 ) -> LabelDocument:  # fmt: skip
     """A document of an array, with a log.
 
@@ -176,7 +176,7 @@ def _log_of(path: Path, events: Sequence[Event]) -> dict[Path, str]:
     return {log_path(path): log_text(log_path(path), events)} if events else {}
 
 
-def narrowed(labels: ArraySource) -> Any:
+def narrowed(labels: ArraySource) -> ArraySource:
     """Return labels of any shape in memory in the narrowest of uint16 and uint32 that fits."""
     if not isinstance(labels, np.ndarray) or labels.dtype.itemsize <= 2:
         return labels

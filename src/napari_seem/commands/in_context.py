@@ -13,9 +13,10 @@ from ..edits import ObjectRecord, ObjectTable
 from ..embeddings import content_key
 from ..in_context import check_can_learn, label, learn
 from ..labels.patches import pack_ids, unpack_ids
-from ..models.in_context import Kind, Labelled
+from ..models.in_context import InContextModel, Kind, Labelled, Lesson
 from ..planes import Plane
 from ..sources.source import PlaneSource
+from ..values import JsonObject
 from .base import Command, ModelRef, OnPlane
 from .commit import NotReplayable
 from .workspace import Workspace
@@ -39,7 +40,7 @@ class LabelledExample:
     title: str
     image: npt.NDArray[Any] = field(repr=False)
     labels: npt.NDArray[Any] = field(repr=False)
-    key: tuple[Any, ...]
+    key: tuple[object, ...]
     source: PlaneSource | None = field(default=None, repr=False)
 
 
@@ -62,8 +63,8 @@ class Learn(Command):
     run: str
     model: ModelRef
     kind: Kind = "semantic"
-    examples: list[dict[str, Any]] | None = None
-    options: dict[str, Any] | None = None
+    examples: list[JsonObject] | None = None
+    options: JsonObject | None = None
 
     @staticmethod
     def example(workspace: Workspace, one: LabelledExample) -> dict[str, object]:
@@ -111,7 +112,7 @@ class LabelLike(OnPlane):
     run: str
     score: float | None = None
 
-    def run_again(self, workspace: Workspace, learned: tuple[Any, Any]) -> Labelled:
+    def run_again(self, workspace: Workspace, learned: tuple[InContextModel, Lesson]) -> Labelled:
         """Label the plane; in any thread."""
         model, lesson = learned
         pixels = workspace.pixels(self, workspace.source(self))
@@ -174,7 +175,7 @@ class LearnedRun:
         if any(one is document for one in self._logged):
             return
         self._logged.append(document)
-        values: dict[str, Any] = {"run": self.name, "model": ref, "kind": self._kind}
+        values: JsonObject = {"run": self.name, "model": ref, "kind": self._kind}
         if self._options:
             values["options"] = self._options
         if self._taught:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -111,7 +110,7 @@ def remove_findings(written: FiledFindings) -> None:
     save_document(document, written.path, grid, about)
 
 
-def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid, Mapping[str, Any]]:
+def _present(path: Path, source: Path) -> tuple[LabelDocument, Grid, Mapping[str, object]]:
     """The labels as they are, or empty ones on the image's grid, and their provenance."""
     settle(path.parent)
     opened = open_image(source)

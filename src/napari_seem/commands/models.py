@@ -15,8 +15,8 @@ from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
-from ..models import threads
 from ..models.registry import load_model
+from ..models.running import threads
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
 from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane

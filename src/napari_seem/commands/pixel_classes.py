@@ -19,6 +19,7 @@ from ..pixel_classes.objects import objects_in
 from ..pixel_classes.scribbles import Picture
 from ..planes import Plane
 from ..sources.source import PlaneSource
+from ..values import JsonObject
 from .base import Command, ModelRef, OnPlane
 from .commit import NotReplayable
 from .in_context import LabelledExample, Learn
@@ -47,7 +48,7 @@ class LearnPixels(Command):
     model: ModelRef | None = None
     names: dict[str, str] = Field(default_factory=dict)
     colours: dict[str, str] = Field(default_factory=dict)
-    strokes: list[dict[str, Any]] | None = None
+    strokes: list[JsonObject] | None = None
 
     def run_again(self, workspace: Workspace) -> PixelClassifier:
         """Fit the classifier again; in any thread.
@@ -189,10 +190,11 @@ class PixelRun:
         self._logged: list[Any] = []
 
     def command(
-        self, workspace: Workspace, source: PlaneSource, plane: Plane, **options: Any
+        self, workspace: Workspace, source: PlaneSource, plane: Plane, **options: object
     ) -> ClassifyPixels:
         """The command that classifies a plane of the labels; `options` are its fields."""
-        values = workspace.shown(source) | {"plane": plane.to_dict()} | options
+        values = workspace.shown(source) | {"plane": plane.to_dict()}
+        values |= options
         values |= self._ref(workspace)
         return ClassifyPixels(event="classify_pixels", run=self.name, **values)
 
@@ -203,11 +205,11 @@ class PixelRun:
             workspace.document.note(self._learned(workspace).to_dict())
         return command.apply(workspace, labels, self.classifier)
 
-    def _ref(self, workspace: Workspace) -> dict[str, Any]:
+    def _ref(self, workspace: Workspace) -> JsonObject:
         return {"model": ModelRef(**workspace.model_ref(self._model))} if self._model else {}
 
     def _learned(self, workspace: Workspace) -> LearnPixels:
-        values: dict[str, Any] = {"run": self.name, **self._ref(workspace)}
+        values: JsonObject = {"run": self.name, **self._ref(workspace)}
         for key, given in (("names", self.classifier.names), ("colours", self.classifier.colours)):
             values[key] = {str(one): text for one, text in given.items()}
         if self._taught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import numpy as np
@@ -19,9 +19,14 @@ from ..propagation import Method, PlaneResult, Propagation
 from ..propagation.ends import End
 from ..propagation.seeds import SeedPlanes
 from ..sources.stack import StackSource
+from ..values import JsonObject
 from .base import Command, ModelRef, OnPlane
 from .carried import CARRIED, Made, carried_planes, ends_of, stack_key
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..io.ome_zarr import LabelLevel
+
 
 IntArray = npt.NDArray[np.int32]
 
@@ -74,9 +79,9 @@ class PropagatePlane(Command):
     index: int
     score: float
     model: ModelRef | None = None
-    plane: dict[str, Any] | None = None
+    plane: JsonObject | None = None
     images: list[int] | None = None
-    windows: list[dict[str, Any]] | None = None
+    windows: list[JsonObject] | None = None
 
 
 class AcceptPlane(Command):
@@ -86,7 +91,7 @@ class AcceptPlane(Command):
     run: str
     index: int
     corrected: bool
-    plane: dict[str, Any]
+    plane: JsonObject
 
 
 class PropagationRun:
@@ -388,6 +393,6 @@ class PropagationRun:
         room = self._room(name)
         return {} if room is None else ScratchPlanes(room)
 
-    def _room(self, name: str) -> Any:
+    def _room(self, name: str) -> LabelLevel | None:
         """An array on disk for planes of the stack, where its labels lie there; else None."""
         return None if self.scratch is None else self.scratch.array(name, self.stack.shape[:3])

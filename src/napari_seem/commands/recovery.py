@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,8 +22,9 @@ from ..io.label_store import LabelStore
 from ..io.opened import Opened
 from ..labels.journal import BROUGHT_BACK, is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
-from ..models.patience import checkpoint
+from ..models.running.patience import checkpoint
 from ..palette import Palette
+from ..values import JsonObject
 from .files import SaveLabels
 from .replay import replay
 
@@ -133,7 +134,7 @@ class Recovery:
         return Recovered(self, done.labels, done.table, self._opened())
 
     @property
-    def _image(self) -> Mapping[str, Any]:
+    def _image(self) -> JsonObject:
         named = self.session.layer.get("image")
         if isinstance(named, dict) and named.get("name"):
             return named
@@ -205,7 +206,7 @@ class Recovered:
         grey[inside] = (0.4 * grey[inside] + 0.6 * colour).astype(np.uint8)
         return grey
 
-    def _fullest(self) -> tuple[tuple[int, ...], npt.NDArray[Any]]:
+    def _fullest(self) -> tuple[tuple[int, ...], npt.NDArray[np.integer]]:
         """The plane with most labels, (H, W), and where it is; on disk, the one changed last."""
         shape = self.labels.shape
         if isinstance(self.labels, np.ndarray):

@@ -18,8 +18,9 @@ from ..labels.hosts import ArrayHost
 from ..labels.log import Event, SessionLog
 from ..labels.patches import Patch
 from ..labels.snapshot import digest_of
-from ..models.patience import checkpoint
+from ..models.running.patience import checkpoint
 from ..planes import Plane
+from ..values import JsonObject
 from .replay_runner import Loader, Pictures, ReplayRunner
 
 
@@ -137,13 +138,13 @@ class _Run:
         self.document = LabelDocument(ArrayHost(recorded, undo_bytes=0))
         self.runner = None if loader is None else ReplayRunner(self.document, loader, pictures)
         self.again = recorded if loader is None else recorded.copy()
-        self.rows: dict[int, dict[str, Any]] = {}
+        self.rows: dict[int, JsonObject] = {}
         self.differences: list[Difference] = []
         self.redone = 0
         self.stored: list[str] = []
 
     @property
-    def recorded(self) -> npt.NDArray[Any]:
+    def recorded(self) -> npt.NDArray[np.integer]:
         """The labels as the log has them."""
         data: npt.NDArray[Any] = self.document.data
         return data
@@ -207,7 +208,7 @@ class _Run:
                 "then; the log is damaged"
             )
 
-    def _take_rows(self, rows: dict[str, Any]) -> None:
+    def _take_rows(self, rows: JsonObject) -> None:
         for key, row in rows.items():
             if row is None:
                 self.rows.pop(int(key), None)
@@ -231,5 +232,5 @@ class _Run:
         self.again = self.recorded if same else self.again.astype(np.int64)
 
 
-def _table(rows: dict[int, dict[str, Any]]) -> ObjectTable:
+def _table(rows: dict[int, JsonObject]) -> ObjectTable:
     return ObjectTable({i: ObjectRecord.from_row(row) for i, row in rows.items()})

@@ -24,6 +24,7 @@ from ..planes import Plane
 from ..propagation import PlaneResult
 from ..sources.source import ImageSource
 from ..sources.stack import StackSource
+from ..values import JsonObject
 from .carried import EndObjects, stack_key
 from .commit import Commit, NotReplayable
 from .in_context import LabelLike, Learn
@@ -36,7 +37,7 @@ from .workspace import Workspace
 
 IntArray = npt.NDArray[Any]
 Loader = Callable[[str], Any]
-Pictures = Callable[[dict[str, Any]], Any]
+Pictures = Callable[[JsonObject], Any]
 REFUSALS = (InvalidImage, InvalidLabels, InvalidPrompt, UnknownWord, UnsupportedPrompt)
 
 

@@ -17,6 +17,7 @@ from ..models.base import Instance, Segmentation
 from ..models.filters import Wanted
 from ..planes import Plane
 from ..sources.source import OpenPlane
+from ..values import JsonObject
 from .base import OnPlane
 from .workspace import Workspace
 
@@ -56,7 +57,7 @@ class WriteObjects(OnPlane):
     words: list[str] | None = None
     area: list[int] | None = None
     whole: bool = False
-    filters: dict[str, Any] | None = None
+    filters: JsonObject | None = None
     numbers: list[int] | None = None
     overwrite: bool = False
     replaces: bool = False

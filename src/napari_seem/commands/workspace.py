@@ -8,6 +8,7 @@ from typing import Any
 
 from ..embeddings import content_key
 from ..errors import LogTrouble
+from ..images import AnyArray
 from ..intensity import IntensityWindow
 from ..labels.document import LabelDocument
 from ..models.abilities import DecoderModel
@@ -21,6 +22,7 @@ from ..sources.source import (
     encode_plane,
     open_plane,
 )
+from ..values import JsonObject
 from .base import ModelRef, OnPlane
 from .models import KnownPlane, ModelCache
 
@@ -46,7 +48,7 @@ class Workspace:
         self, document: LabelDocument, models: ModelCache | None = None,
         find_image: Callable[[Mapping[str, object]], ImageSource] | None = None,
     ) -> None:  # fmt: skip
-        self.document, self.lines = document, dict[int, Mapping[str, Any]]()
+        self.document, self.lines = document, dict[int, Mapping[str, object]]()
         self._models, self._find = models, find_image
         self._images: dict[int, ImageSource] = {}
 
@@ -57,21 +59,21 @@ class Workspace:
             raise LogTrouble("models are needed for this, and none are given")
         return self._models
 
-    def shown(self, source: PlaneSource, *, plane: bool = True) -> dict[str, Any]:
+    def shown(self, source: PlaneSource, *, plane: bool = True) -> JsonObject:
         """What a plane's source is in the log: the images, which are logged first, and windows."""
         log = self.document.log
         images = source.input.images
         numbers = [0 if log is None else log.image(image.identity) for image in images]
         self._images.update(zip(numbers, images, strict=True))
         windows = [window.to_dict() for window in source.input.resolved]
-        values: dict[str, Any] = {"images": numbers, "windows": windows}
+        values: JsonObject = {"images": numbers, "windows": windows}
         if source.input.index:
             values["index"] = True
         if plane:
             values["plane"] = source.plane.to_dict()
         return values
 
-    def fields(self, name: str, known: KnownPlane) -> dict[str, Any]:
+    def fields(self, name: str, known: KnownPlane) -> JsonObject:
         """What a command of a model on a plane says of images, plane, content and weights."""
         values = self.shown(known.source) | {"model": self.model_ref(name)}
         if known.content:
@@ -81,7 +83,7 @@ class Workspace:
             values["stored"] = "the model had been fitted to objects of this image"
         return values
 
-    def model_ref(self, name: str) -> dict[str, Any]:
+    def model_ref(self, name: str) -> JsonObject:
         """A model as commands name it: with the weights that it has."""
         model = self.models.model(name)
         by = {"finds_by": model.finds_by} if isinstance(model, DecoderModel) else {}
@@ -136,7 +138,7 @@ class Workspace:
             return open_plane(model, source, self.models.cache)
         return encode_plane(model, source, self.pixels(command, source), cache=self.models.cache)
 
-    def pixels(self, command: OnPlane, source: PlaneSource) -> Any:
+    def pixels(self, command: OnPlane, source: PlaneSource) -> AnyArray:
         """A plane's pixels as a model is given them, checked by their content."""
         pixels = source.read()
         if command.content and content_key(pixels) != command.content:

@@ -61,7 +61,7 @@ class Shown(ArrayValue):
     """
 
     image: npt.NDArray[Any]
-    labels: npt.NDArray[np.integer[Any] | np.bool_]
+    labels: npt.NDArray[np.integer | np.bool_]
     others: BoolArray | None = field(default=None, repr=False)
     source: str = ""
     look: Mapping[str, Any] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Crop(ArrayValue):
     look: Mapping[str, Any]
     objects: int
     image: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
-    labels: npt.NDArray[np.integer[Any]] | None = field(default=None, repr=False)
+    labels: npt.NDArray[np.integer] | None = field(default=None, repr=False)
     others: BoolArray | None = field(default=None, repr=False)
     sample: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..errors import FileTrouble
 from ..images import AnyArray
 from ..io.guard import JSON_BYTES, member, members, reading
 from ..io.whole import locked, make_folder, replacing, settle
+from ..values import JsonObject
 from .concept import Concept
 from .examples import Crop
 
@@ -143,7 +144,7 @@ def _array(content: bytes) -> AnyArray:
     return np.frombuffer(left, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _concept(row: Mapping[str, Any], array: Any) -> Concept:
+def _concept(row: JsonObject, array: Any) -> Concept:
     crops = tuple(
         Crop(str(one["fingerprint"]), str(one["source"]), dict(one["shown"]), int(one["objects"]),
              **{key: array(one[key]) for key in _PICTURES})

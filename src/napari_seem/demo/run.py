@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from .script import TASKS, Click, DemoTask, Say
 if TYPE_CHECKING:
     import napari
 
+    from ..values import JsonObject
     from ..widgets.annotate.dock import AnnotateWidget
 
 WINDOW = (1400, 900)
@@ -79,7 +80,7 @@ def _open(name: str) -> int:
 def play(output: Path) -> int:
     """Do the whole script in a real viewer and write what came out into `output`."""
     output.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
+    rows: list[JsonObject] = []
     for name in dict.fromkeys(task.sample for task in TASKS):
         sample = SAMPLES[name]()
         viewer, dock = _viewer_with_dock()
@@ -117,7 +118,7 @@ def _do(
     viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, task: DemoTask
 ) -> dict[str, object]:
     """One task: gestures, commit, and what came of it."""
-    row: dict[str, Any] = {"sample": sample.title, "asked": task.title, "error": ""}
+    row: JsonObject = {"sample": sample.title, "asked": task.title, "error": ""}
     try:
         if task.plane is not None:
             viewer.dims.set_current_step(0, task.plane)
@@ -221,7 +222,7 @@ def _save(viewer: napari.Viewer, dock: AnnotateWidget, sample: Sample, output: P
 HEADER = "| image | prompts | objects | pixels | own score | IoU with truth | ms a step |"
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: JsonObject) -> str:
     if row["error"]:
         return f"| {row['sample']} | {row['asked']} | failed: {row['error']} | | | | |"
     truth = "not known" if row["iou"] is None else f"{row['iou']:.3f}"
@@ -232,7 +233,7 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _write_table(rows: list[dict[str, Any]], output: Path) -> None:
+def _write_table(rows: list[JsonObject], output: Path) -> None:
     note = (
         "The last step of each row is the writing into the Labels layer. The first prompt on an "
         "image includes encoding it, and the very first one loading the model."

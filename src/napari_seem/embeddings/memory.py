@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Literal
+from typing import Literal
 
 from ..checks import check_type, whole_number
 from ..errors import Abandoned
@@ -57,7 +57,7 @@ class EmbeddingCache:
         self._waiting = 0
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return EmbeddingCache, (self.max_bytes,)  # what it holds is encoded anew elsewhere
 
     def __len__(self) -> int:

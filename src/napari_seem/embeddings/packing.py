@@ -23,6 +23,7 @@ from ..io.extras import need
 from ..io.guard import check_file, check_stored
 from ..models.base import Embedding
 from ..models.tensors import Packed, pack, unpack
+from ..values import JsonObject
 from .keys import Key
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _write(
             )  # fmt: skip
 
 
-def _read(array: ArraySource, entry: Mapping[str, Any]) -> Packed:
+def _read(array: ArraySource, entry: JsonObject) -> Packed:
     """Read a packed array (n, ...), and compare it with its checksum."""
     chunk = prod(getattr(array, "chunks", ())) * array.dtype.itemsize
     whole = prod(array.shape) * array.dtype.itemsize

@@ -16,7 +16,7 @@ from .. import __version__
 from ..checks import whole_number
 from ..io.whole import Workplace, settle
 from ..models.base import Embedding
-from ..models.places import cache_folder
+from ..models.files.places import cache_folder
 from . import packing
 from .keys import Key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..errors import NapariSeemError
-from ..models import own
+from ..models.files import own
 from .result import FineTuning
 
 LOG = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..checks import as_path
 from ..io.whole import replacing
-from ..models import own
 from ..models.base import Model
+from ..models.files import own
 from .judge import HeldOutFigures
 
 

@@ -16,10 +16,12 @@ import numpy as np
 
 from ..checks import real_number, whole_number
 from ..errors import InvalidArgument
-from ..models import own, registry
+from ..models import registry
 from ..models.base import Model
+from ..models.files import own
 from ..models.in_context import Kind
-from ..models.torch_import import import_torch
+from ..models.running.torch_import import import_torch
+from ..values import JsonObject
 from .examples import UInt8Array, divided, pieces_of
 from .judge import FEW_CLICKS, MOST_CLICKS, HeldOutFigures, ObjectScore, judging
 from .result import FineTuning
@@ -243,7 +245,7 @@ class FineTuningRun:
             path.write_bytes(content)
             return registry.load_model("compact", self._device, path)
 
-    def _provenance(self, before: HeldOutFigures, after: HeldOutFigures) -> dict[str, Any]:
+    def _provenance(self, before: HeldOutFigures, after: HeldOutFigures) -> JsonObject:
         """Say what was learned from, how long, from which weights, and what came of it."""
         from importlib.metadata import version
 

@@ -252,7 +252,7 @@ def save_lesson(path: str | PathLike[str], model: Learner, lesson: Lesson, name:
     >>> *_, last = ns.teach(model, (image, image > 100), steps=2)
     >>> ns.save_lesson("squares.safetensors", model, last.lesson, "squares")
     """
-    from ..models import lessons
+    from ..models.files import lessons
 
     able, target = check_can_learn(model), as_path(path)
     check_lesson(lesson, able)
@@ -278,7 +278,7 @@ def load_lesson(path: str | PathLike[str], model: Learner) -> Lesson:
     >>> ns.label_like(model, ns.load_lesson("squares.safetensors", model), image).labels.shape
     (48, 48)
     """
-    from ..models import lessons
+    from ..models.files import lessons
 
     able = check_can_learn(model)
     return lessons.load(as_path(path), able.lesson_type, able.identity)

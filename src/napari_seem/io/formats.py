@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, NapariSeemError
@@ -257,7 +256,7 @@ def _of_json(path: Path) -> Path | None:
     return path if coco else None
 
 
-def _is_of(path: Path, about: Mapping[str, Any]) -> bool:
+def _is_of(path: Path, about: Mapping[str, object]) -> bool:
     """Return whether a table was written beside a file of this format."""
     written = about.get(FILE)
     return written is None or ending(Path(str(written))) == ending(path)

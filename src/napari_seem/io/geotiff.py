@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..errors import FileTrouble, InvalidLabels
 from ..images import AnyArray, ArraySource
+from ..values import JsonObject
 from .extras import need
 from .grid import Grid, narrowest
 from .guard import check_claim, read_text, reading
@@ -164,7 +165,7 @@ def map_coordinates(grid: Grid) -> Callable[[float, float], tuple[float, float]]
     return lambda row, column: (a * column + b * row + c, d * column + e * row + f)
 
 
-def _place_of(grid: Grid) -> dict[str, Any]:
+def _place_of(grid: Grid) -> dict[str, object]:
     """Return the place of an image as options for writing."""
     for key in ("gcps", "rpcs"):
         if key in grid.native:
@@ -172,10 +173,10 @@ def _place_of(grid: Grid) -> dict[str, Any]:
     return {"crs": grid.native["crs"], "transform": grid.native["transform"]}
 
 
-def _grid(path: Path, file: DatasetReader) -> tuple[Grid, dict[str, Any]]:
+def _grid(path: Path, file: DatasetReader) -> tuple[Grid, JsonObject]:
     """Return where a raster lies, and what there is to say of that."""
     transform, crs, (points, system) = file.transform, file.crs, file.gcps
-    about: dict[str, Any] = {"nodata": file.nodata}
+    about: JsonObject = {"nodata": file.nodata}
     if points:
         about["control points"] = len(points)
         fitted = _fitted(points)

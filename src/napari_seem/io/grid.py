@@ -164,7 +164,7 @@ def named_axes(values: object) -> list[str] | None:
 class LabelsLike(Protocol):
     """A value that `numpy.asarray` makes labels of."""
 
-    def __array__(self) -> npt.NDArray[Any]: ...
+    def __array__(self) -> npt.NDArray[np.integer]: ...
 
 
 def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> ArraySource:
@@ -232,7 +232,7 @@ def narrowest(labels: npt.NDArray[np.integer], least: int = 8) -> npt.NDArray[np
     raise InvalidLabels(f"the id {highest} is too large for any label file")
 
 
-def ids_in(labels: npt.NDArray[Any]) -> set[int]:
+def ids_in(labels: npt.NDArray[np.integer]) -> set[int]:
     """Return the ids above 0 in labels of any shape (...)."""
     found: set[int] = set()
     flat = labels.ravel(order="K")  # as it lies in memory

@@ -22,6 +22,9 @@ from .whole import settle
 
 if TYPE_CHECKING:
     import numpy as np
+    import numpy.typing as npt
+
+    from ..images import AnyArray, ArraySource
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,7 +80,7 @@ def guarded(read: F) -> F:
     """
 
     @wraps(read)
-    def checked(path: str | PathLike[str], *args: Any, **kwargs: Any) -> Any:
+    def checked(path: str | PathLike[str], *args: object, **kwargs: object) -> object:
         place = as_path(path)
         settle(place.parent)
         with reading(place):
@@ -255,8 +258,9 @@ class GuardedArray:
         Of its file or folder, for messages.
     """
 
-    def __init__(self, array: Any, path: Path) -> None:
-        self._array, self._path = array, path
+    def __init__(self, array: ArraySource, path: Path) -> None:
+        self._array: Any = array
+        self._path = path
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name in ("_array", "_path"):
@@ -265,9 +269,9 @@ class GuardedArray:
 
     # napari's protocol of arrays asks for these four, and from Python 3.12 on not by `__getattr__`
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> np.dtype[np.generic]:
         """Type of the values."""
-        return cast("np.dtype[Any]", self._array.dtype)
+        return cast("np.dtype[np.generic]", self._array.dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -287,19 +291,19 @@ class GuardedArray:
     def __len__(self) -> int:
         return len(self._array)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[AnyArray]:
         return (self[index] for index in range(len(self)))
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> AnyArray:
         """Read a part."""
         with reading(self._path):
             return self._array[index]
 
-    def __setitem__(self, index: Any, values: Any) -> None:
+    def __setitem__(self, index: object, values: object) -> None:
         """Write a part."""
         self._array[index] = values
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         """Read everything; `FileTrouble` where it is larger than the memory."""
         import numpy as np
 

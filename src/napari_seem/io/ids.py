@@ -183,6 +183,6 @@ def _coloured(opened: OpenedLabels, colours: Mapping[int, str]) -> OpenedLabels:
     return replace(opened, table=table, about=about)
 
 
-def _hex(colour: npt.NDArray[Any]) -> str:
+def _hex(colour: npt.NDArray[np.generic]) -> str:
     """Write a colour (3,), of red, green and blue up to 255, as "#rrggbb"."""
     return "#" + "".join(f"{int(part):02x}" for part in colour)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 import numpy as np
@@ -16,12 +16,17 @@ import numpy.typing as npt
 
 from ..edits import Edit, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from ..values import JsonObject
 from . import ome_zarr, ome_zarr_read
 from .disk import retrying
 from .extras import need
 from .grid import Grid
 from .pending import Pending
 from .whole import Workplace, make_folder, settle, writing
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
 
 Block = tuple[slice, ...]
 STEP = "step"
@@ -57,7 +62,7 @@ class LabelStore:
     def __init__(self, path: Path, levels: Sequence[ome_zarr.LabelLevel]) -> None:
         self.path, self.levels = path, list(levels)
         self.highest = 0
-        self._about: dict[str, Any] = {}
+        self._about: JsonObject = {}
         self._pending, self._step = Pending(path), 0
 
     def __deepcopy__(self, _: object) -> LabelStore:
@@ -99,7 +104,7 @@ class LabelStore:
         return store
 
     @classmethod
-    def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, dict[str, Any]]:
+    def open(cls, path: Path) -> tuple[LabelStore, ObjectTable, JsonObject]:
         """Open a store that was created before; also its objects, and its notes.
 
         What a program that died had changed by half is taken back.
@@ -316,7 +321,7 @@ def moment_of(data: Any) -> Any:
     return moment
 
 
-def _release(package: Any) -> tuple[int, ...]:
+def _release(package: ModuleType) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", package.__version__)[:3])
 
 

@@ -7,12 +7,13 @@ from contextlib import suppress
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import FileTrouble, InvalidLabels
+from ..images import AnyArray
 from .extras import need
 from .grid import FloatArray, Grid, arranged, narrowest
 from .guard import beginning, check_claim, reading
@@ -37,6 +38,21 @@ FLAT = 1e-4
 """Directions of voxel axes whose smallest singular value is below this lie in one plane."""
 
 
+class NiftiImage(Protocol):
+    """What is used of an image of nibabel."""
+
+    dataobj: Any
+    header: Any
+    affine: FloatArray | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the axes, (x, y, z, t)."""
+
+    def get_fdata(self, *, dtype: npt.DTypeLike) -> FloatArray:
+        """The pixels as their header rescales them."""
+
+
 def open_nifti(path: Path) -> Opened:
     """Open a NIfTI or Analyze image of space and time, with colours or vectors as channels.
 
@@ -57,7 +73,7 @@ def open_nifti(path: Path) -> Opened:
         image = nibabel.load(path, mmap=False)
         packed = path.suffix.lower() == ".gz"
         check_claim(path, prod(image.shape) * image.get_data_dtype().itemsize, kept=packed)
-        data = _pixels(path, image)
+        data: Any = _pixels(path, image)
         affine, about = _place(image)
     colour = data.dtype.fields is not None
     if colour:
@@ -152,7 +168,7 @@ def _stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)]
 
 
-def _pixels(path: Path, image: Any) -> Any:
+def _pixels(path: Path, image: NiftiImage) -> AnyArray | FileArray:
     """Read the pixels, rescaled where the header says so; integers stay what they are."""
     proxy = image.dataobj
     stored = np.dtype(proxy.dtype)
@@ -177,7 +193,7 @@ def _pixels(path: Path, image: Any) -> Any:
     return image.get_fdata(dtype=np.float32)
 
 
-def _place(image: Any) -> tuple[FloatArray, dict[str, str]]:
+def _place(image: NiftiImage) -> tuple[FloatArray, dict[str, str]]:
     """Return the affine (4, 4) of an image, which form it is, and what is to be said of it."""
     nibabel = need("nibabel")
     solid = min(len(image.shape), 3)
@@ -201,7 +217,7 @@ def _place(image: Any) -> tuple[FloatArray, dict[str, str]]:
     return affine, {"orientation": "".join(one or "?" for one in letters), **about}
 
 
-def _forms(image: Any) -> Iterator[tuple[str, FloatArray]]:
+def _forms(image: NiftiImage) -> Iterator[tuple[str, FloatArray]]:
     """Yield the forms that a header declares, the preferred one first; NaN where one is broken."""
     header = image.header
     if "sform_code" not in header:  # Analyze
@@ -235,7 +251,7 @@ def _apart(forms: dict[str, FloatArray], shape: Sequence[int]) -> float:
     return apart if apart > SEPARATE * voxel else 0.0
 
 
-def _by_voxel_sizes(image: Any) -> FloatArray:
+def _by_voxel_sizes(image: NiftiImage) -> FloatArray:
     """Return the affine of an image of which only the sizes of voxels are known."""
     sizes = np.abs(np.resize([float(n) for n in image.header.get_zooms()[:3]] + [1.0] * 3, 3))
     sizes[~np.isfinite(sizes) | (sizes == 0)] = 1.0
@@ -245,7 +261,7 @@ def _by_voxel_sizes(image: Any) -> FloatArray:
     return affine
 
 
-def _grid(image: Any, affine: FloatArray, shape: tuple[int, ...]) -> Grid:
+def _grid(image: NiftiImage, affine: FloatArray, shape: tuple[int, ...]) -> Grid:
     """Return the grid of an image with the affine (4, 4), time first and axes of space after it."""
     nibabel = need("nibabel")
     solid = min(len(shape), 3)
@@ -306,7 +322,7 @@ def _with_time(matrix: FloatArray, step: float, start: float) -> FloatArray:
     return out
 
 
-def _fresh(values: npt.NDArray[Any], grid: Grid) -> Any:
+def _fresh(values: npt.NDArray[np.integer], grid: Grid) -> NiftiImage:
     """Return an image of values (x, y, z, t) on a grid (t, z, y, x) of another format."""
     solid = [axis for axis, name in enumerate(grid.axes) if name != "t"][-3:]
     if grid.format in ("dicom", "nifti") and "affine" in grid.native:

@@ -6,7 +6,7 @@ import colorsys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
 from ..images import AnyArray, ArraySource, WritableArray
 from ..progress import Progress, tracked
+from ..values import JsonObject
 from .extras import need
 from .grid import Grid
 from .guard import load_json
@@ -93,7 +94,7 @@ def begin_ome_labels(
     if not coarser:
         shapes, transforms = shapes[:1], transforms[:1]
     group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
-    options: dict[str, Any] = {"dimension_names": [axis["name"] for axis in axes]}
+    options: JsonObject = {"dimension_names": [axis["name"] for axis in axes]}
     if version == "0.4":
         options = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
     levels = []
@@ -112,7 +113,7 @@ def begin_ome_labels(
         {"path": str(number), "coordinateTransformations": list(steps)}
         for number, steps in enumerate(transforms)
     ]
-    scales: dict[str, Any] = {"name": path.name, "axes": axes, "datasets": datasets}
+    scales: JsonObject = {"name": path.name, "axes": axes, "datasets": datasets}
     if version == "0.4":
         scales["version"] = version
     _put(group, version, {"multiscales": [scales]})
@@ -149,7 +150,7 @@ def describe_ome_labels(path: Path, table: ObjectTable, about: Mapping[str, obje
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     known, version = about_of(group)
     ids = [label_id for label_id, _ in table.items()]
-    image_label: dict[str, Any] = {
+    image_label: JsonObject = {
         "source": {"image": "../../"}, "napari-seem": dict(about),
         "properties": [_property(label_id, table) for label_id in ids],
         "colors": [{"label-value": i, "rgba": _colour(i, table[i], about)}
@@ -188,14 +189,16 @@ def _consolidated(path: Path) -> bool:
     return (path / ".zmetadata").exists()
 
 
-def _put(group: Group, version: str, attributes: Mapping[str, Any]) -> None:
+def _put(group: Group, version: str, attributes: JsonObject) -> None:
     if version == "0.4":
-        group.attrs.update(dict(attributes))
+        group.attrs.update(attributes)
     else:
         group.attrs["ome"] = {"version": version, **attributes}
 
 
-def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
+def _plan(
+    grid: Grid,
+) -> tuple[str, list[tuple[int, ...]], list[list[JsonObject]], list[JsonObject]]:
     """Return version, shapes, transforms and axes of a label pyramid on a grid."""
     if grid.format != "ome-zarr":
         return _fresh_plan(grid)
@@ -213,14 +216,16 @@ def _plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[
                 size * n / m
                 for size, n, m in zip(scale, full, image[entry["path"]].shape, strict=True)
             ]
-        steps: list[Any] = [{"type": "scale", "scale": [scale[i] for i in kept]}]
+        steps: list[JsonObject] = [{"type": "scale", "scale": [scale[i] for i in kept]}]
         if any(shift):
             steps.append({"type": "translation", "translation": [shift[i] for i in kept]})
         transforms.append(steps)
     return version, shapes, transforms, [axes[i] for i in kept]
 
 
-def _fresh_plan(grid: Grid) -> tuple[str, list[tuple[int, ...]], list[Any], list[dict[str, Any]]]:
+def _fresh_plan(
+    grid: Grid,
+) -> tuple[str, list[tuple[int, ...]], list[list[JsonObject]], list[JsonObject]]:
     if not grid.straight:
         raise InvalidLabels(
             "OME-Zarr 0.5 can't describe a rotated grid; write these labels in another format"

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble
+from ..images import ArraySource
+from ..values import JsonObject
 from .extras import need
 from .grid import Grid
 from .guard import load_json, reading
@@ -96,7 +98,7 @@ def holds_labels(path: Path) -> bool:
     return False
 
 
-def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
+def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, JsonObject]:
     """Open a label group, its pixels unread; also its objects and their provenance.
 
     An image stands for its labels, where it has one group of them. A channel axis of length one
@@ -124,7 +126,7 @@ def read_ome_labels(path: Path) -> tuple[Opened, ObjectTable, dict[str, Any]]:
     return opened, table, _colours(known, table) if about is None else dict(about)
 
 
-def attributes(path: Path) -> dict[str, Any]:
+def attributes(path: Path) -> JsonObject:
     """Return the OME attributes of a group of either version."""
     return about_of(group_at(path))[0]
 
@@ -137,25 +139,23 @@ def group_at(path: Path) -> Any:
     return open_group(path)
 
 
-def about_of(group: Group) -> tuple[dict[str, Any], str]:
+def about_of(group: Group) -> tuple[JsonObject, str]:
     """Return the OME attributes and their version."""
-    known: dict[str, Any] = dict(group.attrs)
+    known: JsonObject = dict(group.attrs)
     if isinstance(known.get("ome"), Mapping):
         about = dict(known["ome"])
         return about, str(about.get("version", "0.5"))
     return known, "0.4" if group.metadata.zarr_format == 2 else "0.5"
 
 
-def axes_of(scales: Mapping[str, Any]) -> list[dict[str, Any]]:
+def axes_of(scales: JsonObject) -> list[JsonObject]:
     """Return axes as of 0.4; earlier files list letters, or nothing (then t, c, z, y, x)."""
     axes = scales.get("axes") or ["t", "c", "z", "y", "x"]
     listed = [axis if isinstance(axis, dict) else {"name": axis} for axis in axes]
     return [{"type": KINDS.get(str(axis["name"]).lower(), "space"), **axis} for axis in listed]
 
 
-def transform_of(
-    scales: Mapping[str, Any], level: int, count: int
-) -> tuple[list[float], list[float]]:
+def transform_of(scales: JsonObject, level: int, count: int) -> tuple[list[float], list[float]]:
     """Return scale and translation of a level, including those of the whole image.
 
     Raises
@@ -231,7 +231,7 @@ def _images_in(path: Path, group: Group) -> list[str]:
     ]  # fmt: skip
 
 
-def _levels(path: Path, group: Group, scales: Mapping[str, Any], count: int) -> tuple[Any, ...]:
+def _levels(path: Path, group: Group, scales: JsonObject, count: int) -> tuple[ArraySource, ...]:
     """Return the arrays of an image, the full-size one first, unread."""
     from .zarr_files import open_level
 
@@ -257,7 +257,7 @@ def _astray(folder: Path, array: Any) -> bool:
     return bool(some) and all(name.count(".") != dots for name in some)
 
 
-def _record(row: Mapping[str, Any]) -> ObjectRecord:
+def _record(row: JsonObject) -> ObjectRecord:
     """Return what a row says of its object; values of other kinds than ours are left out."""
     known = {"concept": row["class"], **row} if isinstance(row.get("class"), str) else dict(row)
     for key in list(known):
@@ -268,7 +268,7 @@ def _record(row: Mapping[str, Any]) -> ObjectRecord:
     return ObjectRecord.from_row(known)
 
 
-def _colours(known: Mapping[str, Any], table: ObjectTable) -> dict[str, Any]:
+def _colours(known: JsonObject, table: ObjectTable) -> JsonObject:
     """Return the colours of classes, each that of the first of its objects."""
     colours: dict[str, str] = {}
     for one in known.get("colors") or ():

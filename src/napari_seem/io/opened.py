@@ -189,7 +189,7 @@ class FileArray:
             mapped = np.memmap(self.path, dtype, "r", offset, shape, order)  # type: ignore[call-overload]
             return np.array(mapped.transpose(self._axes)[index], self.dtype)
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> AnyArray:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         """Read everything."""
         return np.asarray(self[...], dtype)
 

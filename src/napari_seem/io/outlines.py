@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from scipy.ndimage import find_objects
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
+from ..values import JsonObject
 from .extras import need
 from .geotiff import map_coordinates
 from .grid import STEP, Grid, ids_in
@@ -113,7 +114,7 @@ def write_geojson(
             "type": "Feature", "id": label_id, "properties": properties,
             "geometry": {"type": kind, "coordinates": rings[0] if single else rings},
         })  # fmt: skip
-    document: dict[str, Any] = {"type": "FeatureCollection", "features": features}
+    document: JsonObject = {"type": "FeatureCollection", "features": features}
     document["napari-seem"] = {**about, "shape": list(labels.shape)}
     if grid.format == "geotiff":
         document["napari-seem"]["transform"] = list(grid.native["transform"])[:6]

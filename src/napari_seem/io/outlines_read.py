@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
+from ..values import JsonObject
 from .extras import need
 from .grid import Grid, narrowest
 from .guard import check_memory, load_json, reading
@@ -20,12 +21,12 @@ from .outlines import UNNAMED
 LOG = logging.getLogger(__name__)
 PixelNumbers = npt.NDArray[np.int64]
 """Pixels of an image, counted row by row."""
-Area = list[Any] | PixelNumbers
+Covered = list[Any] | PixelNumbers
 """Polygons as GeoJSON has them, or pixels."""
 Transform = tuple[float, float, float, float, float, float]
 """Map x is a * column + b * row + c, and map y is d * column + e * row + f."""
 PIXELS: Transform = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-Read = tuple[npt.NDArray[np.integer], ObjectTable, dict[str, Any]]
+Read = tuple[npt.NDArray[np.integer], ObjectTable, JsonObject]
 OUTLINE_BYTES = 1 << 30
 """Largest file of outlines that is read."""
 HIGHEST = 2**32 - 1
@@ -62,7 +63,7 @@ def read_outlines(path: Path, kind: str, grid: Grid | None, shape: Sequence[int]
 
 
 def _read_geojson(
-    path: Path, document: Mapping[str, Any], grid: Grid | None, shape: Sequence[int] | None
+    path: Path, document: JsonObject, grid: Grid | None, shape: Sequence[int] | None
 ) -> Read:
     features = document["features"]
     about = dict(document.get("napari-seem", {}))
@@ -79,7 +80,7 @@ def _read_geojson(
     return *_labels(path, size, areas, rows, (a, b, c, d, e, f)), about
 
 
-def _properties(feature: Mapping[str, Any]) -> dict[str, Any]:
+def _properties(feature: JsonObject) -> JsonObject:
     """Return what a feature says of its object; `id` is its own, if any."""
     properties = dict(feature.get("properties") or {})
     known = properties.get("id", feature.get("id"))
@@ -89,7 +90,7 @@ def _properties(feature: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_coco(
-    path: Path, document: Mapping[str, Any], grid: Grid | None, shape: Sequence[int] | None
+    path: Path, document: JsonObject, grid: Grid | None, shape: Sequence[int] | None
 ) -> Read:
     images = document["images"]
     if len(images) > 1:
@@ -114,9 +115,11 @@ def _read_coco(
     return *_labels(path, size, areas, rows), about
 
 
-def _coco_area(segmentation: Any, shape: tuple[int, int]) -> Area:
+def _coco_area(
+    segmentation: JsonObject | Sequence[Sequence[float]], shape: tuple[int, int]
+) -> Covered:
     """Return the polygon of an annotation, or the pixels of several or of run lengths."""
-    if isinstance(segmentation, Mapping):
+    if isinstance(segmentation, dict):
         return from_run_lengths(segmentation, shape)
     if not segmentation:
         raise ValueError("an annotation has no outline, perhaps a box only")
@@ -139,7 +142,7 @@ def _coco_area(segmentation: Any, shape: tuple[int, int]) -> Area:
     return np.asarray(rows[there] * shape[1] + columns[there])
 
 
-def from_run_lengths(encoded: Mapping[str, Any], shape: tuple[int, int]) -> PixelNumbers:
+def from_run_lengths(encoded: JsonObject, shape: tuple[int, int]) -> PixelNumbers:
     """Decode COCO's run lengths, compressed or not, as the pixels of an image (H, W).
 
     Pixels are read column by column, and the first run is background. They are given by their
@@ -204,7 +207,7 @@ def _size(path: Path, known: Sequence[Sequence[int] | None]) -> tuple[int, int]:
 
 
 def _rasterized(
-    shapes: Sequence[tuple[Any, int]], shape: tuple[int, int], transform: Transform,
+    shapes: Sequence[tuple[object, int]], shape: tuple[int, int], transform: Transform,
     added: bool = False,
 ) -> npt.NDArray[np.uint32]:  # fmt: skip
     """Write the value of each geometry into the pixels (H, W) whose centres lie inside of it."""
@@ -219,7 +222,7 @@ def _rasterized(
 
 
 def _labels(
-    path: Path, shape: tuple[int, int], areas: Sequence[Area], rows: Sequence[Mapping[str, Any]],
+    path: Path, shape: tuple[int, int], areas: Sequence[Covered], rows: Sequence[JsonObject],
     transform: Transform = PIXELS,
 ) -> tuple[npt.NDArray[np.integer], ObjectTable]:  # fmt: skip
     """Write areas into one label array (H, W), later ones over earlier ones.

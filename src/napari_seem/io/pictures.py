@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ..errors import FileTrouble
 from ..images import AnyArray, ArraySource
+from ..values import JsonObject
 from .grid import Grid
 from .guard import reading
 from .opened import Opened, lazy
@@ -19,6 +20,8 @@ from .opened import Opened, lazy
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+Convert = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
+"""Makes colours (..., 3) of pixels."""
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".avif", ".tga")
 """Endings of pictures that are read here; others are tried as well."""
 MOST = 1 << 32
@@ -92,7 +95,7 @@ def open_picture(path: Path, as_stored: bool = False) -> Opened:
                 f"'{path}' claims too many pixels for a picture ({error}); save it as tiled TIFF"
             ) from error
     colour = data.shape[-1] in (3, 4) and data.ndim == 3 + (step is not None)
-    about: dict[str, Any] = {}
+    about: JsonObject = {}
     first = int(step is not None)
     if turn > 1:
         data, about[TURN] = turned(data, turn, first), turn
@@ -179,7 +182,7 @@ def _orientation(picture: Picture) -> int:
     return found if found in range(2, 9) else 1
 
 
-def coloured(data: ArraySource, convert: Callable[[Any], Any], more: bool = False) -> ArraySource:
+def coloured(data: ArraySource, convert: Convert, more: bool = False) -> ArraySource:
     """Apply a conversion of colours to an image, part by part where it is not in memory.
 
     Parameters
@@ -203,7 +206,7 @@ def coloured(data: ArraySource, convert: Callable[[Any], Any], more: bool = Fals
     return found  # type: ignore[no-any-return]
 
 
-def of_palette(colours: npt.NDArray[np.integer]) -> Callable[[Any], Any]:
+def of_palette(colours: npt.NDArray[np.integer]) -> Convert:
     """Return the conversion of indices to colours, given a TIFF colour map (3, N)."""
     table = np.asarray(colours).T
     if table.max(initial=0) > 255:

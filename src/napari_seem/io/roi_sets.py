@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import InvalidLabels
+from ..values import JsonObject
 from .extras import need
 from .grid import Grid, ids_in, narrowest
 from .guard import check_memory, member, members, read_bytes, reading
@@ -82,7 +83,7 @@ def write_roi_set(
 
 def read_roi_set(
     path: Path, grid: Grid | None, shape: Sequence[int] | None
-) -> tuple[npt.NDArray[np.integer], ObjectTable, dict[str, Any]]:
+) -> tuple[npt.NDArray[np.integer], ObjectTable, JsonObject]:
     """Read a ROI set (.zip) or one ROI (.roi) as labels of the narrowest type, and their objects.
 
     A pixel belongs to an object if its centre lies inside. ROIs that this program did not write
@@ -232,7 +233,7 @@ def _coded(values: Mapping[str, object]) -> str:
     return quote(json.dumps(values, default=str), safe=PLAIN)
 
 
-def _property(roi: ImagejRoi, wanted: str) -> dict[str, Any]:
+def _property(roi: ImagejRoi, wanted: str) -> JsonObject:
     """Return what `_coded` made of plain values; empty where a ROI of other software has none."""
     for line in roi.props.splitlines():
         key, _, value = line.partition(":")

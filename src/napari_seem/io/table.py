@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ..edits import ObjectRecord, ObjectTable
 from ..palette import rgb
+from ..values import JsonObject
 from .guard import JSON_BYTES, read_text, reading
 
 COLOURS = "colours"
@@ -45,7 +45,7 @@ def rows_of(table: ObjectTable) -> list[dict[str, object]]:
     return [plain_row(label_id, record) for label_id, record in table.items()]
 
 
-def table_of(rows: Sequence[Mapping[str, Any]]) -> ObjectTable:
+def table_of(rows: Sequence[JsonObject]) -> ObjectTable:
     """Build a table from rows; values that they leave out are unknown."""
     return ObjectTable({int(row["index"]): ObjectRecord.from_row(row) for row in rows})
 

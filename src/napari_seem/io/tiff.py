@@ -13,7 +13,7 @@ import numpy.typing as npt
 import tifffile
 
 from ..errors import FileTrouble
-from ..images import ArraySource
+from ..images import AnyArray, ArraySource
 from .extras import need
 from .grid import Grid, arranged, narrowest
 from .guard import GuardedArray, beginning, check_claim, reading
@@ -101,7 +101,7 @@ def open_tiff(path: Path, series: str | None = None, as_stored: bool = False) ->
 
 def _opened(
     path: Path, levels: Sequence[ArraySource], letters: str, spacing: Spacing,
-    names: Sequence[str], about: Mapping[str, Any],
+    names: Sequence[str], about: Mapping[str, object],
 ) -> Opened:  # fmt: skip
     """Put pixels, whose axes the letters name, such as (Z, Y, X, S), onto their grid."""
     colour = [i for i, letter in enumerate(letters) if letter in "SC"]
@@ -244,11 +244,11 @@ def _pixels(path: Path, level: Series, kept: Sequence[int]) -> ArraySource:
 class _Chunks(GuardedArray):
     """The chunks of a TIFF, which is opened for each; `FileTrouble` where it is another by then."""
 
-    def __init__(self, array: Any, path: Path) -> None:
+    def __init__(self, array: ArraySource, path: Path) -> None:
         super().__init__(array, path)
         self._stamp = stamp_of(path)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> AnyArray:
         """Read a part."""
         with reading(self._path, remedy="open it again"):
             check_unchanged(self._path, self._stamp)

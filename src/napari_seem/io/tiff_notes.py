@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Mapping
 from html import unescape
 from pathlib import Path
-from typing import Any
 
 import tifffile
 
 from ..errors import FileTrouble
+from ..values import JsonObject
 from .guard import beginning
 
 Spacing = dict[str, tuple[float, str]]
@@ -166,7 +165,7 @@ def _from_imagej(file: tifffile.TiffFile) -> Spacing:
     return spacing
 
 
-def _from_lsm(about: Mapping[str, Any]) -> tuple[Spacing, tuple[str, ...]]:
+def _from_lsm(about: JsonObject) -> tuple[Spacing, tuple[str, ...]]:
     sizes = {letter: float(about.get(f"VoxelSize{letter.upper()}", 0) or 0) for letter in "xyz"}
     spacing = {letter: (size * 1e6, "um") for letter, size in sizes.items() if size > 0}
     if float(about.get("TimeIntervall", 0) or 0) > 0:
@@ -175,7 +174,7 @@ def _from_lsm(about: Mapping[str, Any]) -> tuple[Spacing, tuple[str, ...]]:
     return spacing, tuple(map(str, names))
 
 
-def _from_micromanager(about: Mapping[str, Any]) -> tuple[Spacing, tuple[str, ...]]:
+def _from_micromanager(about: JsonObject) -> tuple[Spacing, tuple[str, ...]]:
     summary = about.get("Summary", {})
     size, step = (float(summary.get(key, 0) or 0) for key in ("PixelSize_um", "z-step_um"))
     interval = float(summary.get("Interval_ms", 0) or 0)
@@ -184,7 +183,7 @@ def _from_micromanager(about: Mapping[str, Any]) -> tuple[Spacing, tuple[str, ..
     return {key: one for key, one in spacing.items() if one[0] > 0}, tuple(map(str, names))
 
 
-def _from_stk(about: Mapping[str, Any]) -> Spacing:
+def _from_stk(about: JsonObject) -> Spacing:
     unit = _UNITS.get(str(about.get("CalibrationUnits", "")))
     sizes = {letter: float(about.get(f"{letter.upper()}Calibration", 0) or 0) for letter in "xy"}
     return {letter: (size, unit) for letter, size in sizes.items() if size > 0 and unit}

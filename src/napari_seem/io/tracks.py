@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from ..checks import as_path
 from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels
+from ..images import Sliceable
 from .formats import place_of_table, table_beside
 from .grid import Grid, ids_in
 from .guard import check_file, guarded, read_text, reading
@@ -52,7 +52,7 @@ class Track:
     parent: int = 0
 
 
-def tracks_of(labels: Any, parents: Mapping[int, int] | None = None) -> list[Track]:
+def tracks_of(labels: Sliceable, parents: Mapping[int, int] | None = None) -> list[Track]:
     """Return the tracks of labels (T, ..., H, W), with gaps counted in.
 
     Parents that are nowhere in the labels are left out.
@@ -316,7 +316,10 @@ def _text_problems(tracks: Sequence[Track], frames: int) -> Iterator[str]:
 
 
 def _mask_problems(
-    tracks: Sequence[Track], masks: Sequence[Path], frames: Iterable[Any], strict: bool
+    tracks: Sequence[Track],
+    masks: Sequence[Path],
+    frames: Iterable[npt.NDArray[np.integer]],
+    strict: bool,
 ) -> Iterator[str]:
     """Yield labels of masks outside their track and, where `strict`, tracks absent from masks."""
     known = {one.label: one for one in tracks}

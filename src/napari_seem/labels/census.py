@@ -199,7 +199,7 @@ def count_planes(data: ArraySource, indices: Iterable[Index]) -> Iterator[Mappin
 
 
 def only_on(data: ArraySource, plane: Plane, ids: Collection[int]) -> set[int]:
-    """Return those of some objects on a plane of labels that lie on no plane beside it."""
+    """Return those of some ids that lie on one plane of labels (..., H, W) and on no other."""
     left = set(ids)
     spans = (range(n) if at is not None else (None,)
              for n, at in zip(data.shape, plane.index, strict=True))  # fmt: skip

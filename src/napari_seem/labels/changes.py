@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from .hosts import LabelHost
 from .log import Event
 from .undo import Block, Index, planes_in
 
+K = TypeVar("K")
+V = TypeVar("V")
 Rows = Mapping[int, tuple[ObjectRecord | None, ObjectRecord | None]]
 Colours = Mapping[str, tuple[str | None, str | None]]
 
@@ -129,7 +131,10 @@ def change_made(
 
 
 def plane_edit(
-    plane: Plane, present: npt.NDArray[Any], wanted: npt.NDArray[Any], dtype: npt.DTypeLike
+    plane: Plane,
+    present: npt.NDArray[np.integer],
+    wanted: npt.NDArray[np.integer],
+    dtype: npt.DTypeLike,
 ) -> Edit:
     """The edit that replaces a plane's labels (H, W)."""
     offset, _ = plane.place(np.zeros((1, 1), bool))
@@ -147,7 +152,7 @@ def with_rows(table: ObjectTable, rows: Mapping[int, ObjectRecord | None]) -> Ob
     return table
 
 
-def differences(before: Mapping[Any, Any], after: Mapping[Any, Any]) -> dict[Any, Any]:
+def differences(before: Mapping[K, V], after: Mapping[K, V]) -> dict[K, tuple[V | None, V | None]]:
     """What differs between two mappings: key -> (before, after), None for absent."""
     keys = [*before, *(key for key in after if key not in before)]
     pairs = ((key, before.get(key), after.get(key)) for key in keys)

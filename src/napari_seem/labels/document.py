@@ -113,7 +113,7 @@ class LabelDocument:
 
     @contextmanager
     def transaction(
-        self, title: str, entry: Mapping[str, Any] | None = None, block: Block | None = None
+        self, title: str, entry: Mapping[str, object] | None = None, block: Block | None = None
     ) -> Iterator[Transaction]:
         """Make changes that are one step of undo and one line of the log, or none at all.
 

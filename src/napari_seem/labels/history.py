@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .changes import Change, with_rows
 from .hosts import LabelHost
 from .log import Event
 from .recorder import Recorder
 from .undo import STEPS, Block, Step, around, planes_in
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 
 PAINTING = "painting"
 """The title of strokes that a person made with napari's own tools."""
@@ -121,7 +125,7 @@ class UndoHistory:
             kept.extend(known)
         self.remember()
 
-    def keep(self, change: Change, mark: object, others: Any) -> None:
+    def keep(self, change: Change, mark: object, others: DataFrame | None) -> None:
         """Remember a transaction, and others' columns of the table from before it."""
         self.remember()
         gone = [i for i, (_, new) in change.rows.items() if new is None]
@@ -196,7 +200,7 @@ class UndoHistory:
                 self.log.sync(self.host.data, block, event)
 
 
-def _contains(items: Sequence[Any], item: Any) -> bool:
+def _contains(items: Sequence[object], item: object) -> bool:
     return any(one is item for one in items)
 
 

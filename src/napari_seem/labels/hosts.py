@@ -11,9 +11,12 @@ from ..edits import Edit, ObjectTable, check_writable
 from ..io.label_store import LabelStore
 from ..io.table import rows_of
 from ..palette import Palette
+from ..values import JsonObject
 from .undo import Block, StackUndo, UndoBackend, UndoStack
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from ..images import WritableArray
 
 
@@ -53,7 +56,7 @@ class LabelHost(Protocol):
     def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """Replace the table; `other_columns` are those of rows that come back."""
 
-    def other_columns(self, ids: object = None) -> Any:
+    def other_columns(self, ids: object = None) -> DataFrame | None:
         """Columns that other programs keep with some rows, or all; None where there are none."""
 
     def write_palette(self, palette: Palette) -> None:
@@ -100,10 +103,10 @@ class ArrayHost:
         self.store = data if isinstance(data, LabelStore) else None
         self.data = data.array if isinstance(data, LabelStore) else data
         self.palette = palette or Palette()
-        self.grid: Mapping[str, Any] = dict(grid or {})
+        self.grid: Mapping[str, object] = dict(grid or {})
         self.undo: UndoBackend = StackUndo(self.data, self._change, UndoStack(undo_bytes))
         self._table = table or ObjectTable()
-        self._notes: dict[str, Any] = {}
+        self._notes: JsonObject = {}
 
     def read_table(self) -> ObjectTable:
         """As of `LabelHost`."""
@@ -118,7 +121,7 @@ class ArrayHost:
         self._table = ObjectTable(dict(table.items()))
         self._describe(ends=True)
 
-    def other_columns(self, ids: object = None) -> Any:
+    def other_columns(self, ids: object = None) -> DataFrame | None:
         """No other program keeps anything here."""
         return None
 

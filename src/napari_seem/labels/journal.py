@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from weakref import finalize, ref
 
 from ..errors import FileTrouble, LogTrouble
 from ..io.locks import hold
+from ..values import JsonObject
 from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log, time_now
 
 FOLDER_VARIABLE = "NAPARI_SEEM_LOGS"
@@ -47,7 +48,7 @@ class Journal:
         self._lock = threading.RLock()
         self._begun = False
         self._waiting: list[Event] = []
-        self._layer: dict[str, Any] = {}
+        self._layer: JsonObject = {}
         self._file: BinaryIO | None = None
         self._timer: threading.Timer | None = None
 

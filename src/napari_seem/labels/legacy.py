@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from ..values import JsonObject
 
 KINDS = {
     "opened": "open", "saved": "save", "committed": "commit", "found": "segment",
@@ -17,14 +18,14 @@ BY_HAND = {"painted": "paint", "undone": "undo", "redone": "redo", "otherwise": 
 """What was done by hand: the word for it then, and the event of today."""
 
 
-def upgraded(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def upgraded(events: Sequence[JsonObject]) -> list[JsonObject]:
     """The lines of a session in the form of today; those of today as they are."""
     if int(events[0].get("version", 1)) >= 2:
         return list(events)
     return [_upgraded(event) for event in events]
 
 
-def _upgraded(event: dict[str, Any]) -> dict[str, Any]:
+def _upgraded(event: JsonObject) -> JsonObject:
     line = dict(event)
     kind = str(line["event"])
     if kind == "by_hand":

@@ -18,6 +18,7 @@ from ..io.formats import ending
 from ..io.guard import check_file, reading
 from ..io.ome_zarr_read import is_ome_zarr
 from ..io.whole import replacing
+from ..values import JsonObject
 from .legacy import upgraded
 
 FORMAT = "napari-seem log"
@@ -32,7 +33,7 @@ what is known of the layer, and how many events are in its file."""
 OPENED = ("open", "opened")
 NEAR = 2
 """The path of an image is kept relative to the log if it leads at most this many folders up."""
-Event = dict[str, Any]
+Event = JsonObject
 CHANGES, CONTENT = ("paint", "recovered"), {"patch", "objects"}
 """Events that change labels, even where their line holds none of the keys of what was changed."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import numpy.typing as npt
@@ -206,7 +206,7 @@ def write_csv(path: Path, found: Mapping[str, Column]) -> None:
         write_rows(file, found)
 
 
-def write_rows(file: Any, found: Mapping[str, Column]) -> None:
+def write_rows(file: TextIO, found: Mapping[str, Column]) -> None:
     """Write columns (n,) to an open text file."""
     table = csv.writer(file, lineterminator="\n")
     table.writerow(found)
@@ -276,7 +276,7 @@ def _regions(values: Column, intensity: Column | None, start: Sequence[int]) -> 
         known, inverse = np.unique(np.append(values.ravel(), 0), return_inverse=True)
         values = inverse[:-1].reshape(values.shape)
     wanted = ["label", "area", "bbox", "centroid"]
-    further: tuple[Any, ...] = ()
+    further: tuple[object, ...] = ()
     if intensity is not None:
         wanted += ["intensity_mean", "intensity_min", "intensity_max"]
         further = (_squares,)

@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import LogTrouble
 from ..io.guard import unpacked
+from ..values import Item, JsonObject
 
 Ints = npt.NDArray[np.int64]
 PATCH_BYTES = 1 << 28
@@ -152,15 +152,15 @@ class Patch:
 
 def pack_mask(mask: npt.NDArray[np.bool_]) -> dict[str, object]:
     """Describe a mask, bool (H, W), by plain values."""
-    return pack_ids(mask)
+    return pack_ids(mask.view(np.uint8))
 
 
 def unpack_mask(values: dict[str, object]) -> npt.NDArray[np.bool_]:
     """Read back what `pack_mask` gave, bool; raises `LogTrouble` for anything else."""
-    return _unpacked(values, bool)
+    return _unpacked(values, np.bool_)
 
 
-def pack_ids(labels: npt.NDArray[Any]) -> dict[str, object]:
+def pack_ids(labels: npt.NDArray[np.integer]) -> dict[str, object]:
     """Describe a plane of labels, integer (H, W), by plain values."""
     return {
         "shape": [int(n) for n in labels.shape],
@@ -173,12 +173,12 @@ def unpack_ids(values: dict[str, object]) -> npt.NDArray[np.int32]:
     return _unpacked(values, np.int32)
 
 
-def _unpacked(values: dict[str, Any], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+def _unpacked(values: JsonObject, kind: type[Item]) -> npt.NDArray[Item]:
     try:
         shape = tuple(int(n) for n in values["shape"])
         if len(shape) != 2 or min(shape) < 0 or prod(shape) > MASK_PIXELS:
             raise ValueError(f"its shape is {shape}")
-        out = np.zeros(shape, dtype)
+        out = np.zeros(shape, kind)
         Patch.from_dict(values["runs"]).apply(out)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise LogTrouble(f"a mask can't be read ({error!r}); the log is damaged") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from ..errors import LogTrouble
 from ..prompts import Box, Mask, Point, Polygon, Prompt, Scribble, Text
+from ..values import JsonObject
 from .patches import pack_mask, unpack_mask
 
 
@@ -20,7 +20,7 @@ def prompts_to_dict(prompts: Sequence[Prompt]) -> list[dict[str, object]]:
     return [_to_dict(prompt) for prompt in prompts]
 
 
-def prompts_from_dict(values: Sequence[dict[str, Any]]) -> list[Prompt] | None:
+def prompts_from_dict(values: Sequence[JsonObject]) -> list[Prompt] | None:
     """Read back what `prompts_to_dict` gave; None where one of them can't be replayed.
 
     Raises
@@ -37,7 +37,7 @@ def prompts_from_dict(values: Sequence[dict[str, Any]]) -> list[Prompt] | None:
 
 
 def _to_dict(prompt: Prompt) -> dict[str, object]:
-    values: dict[str, Any] = {
+    values: JsonObject = {
         "kind": type(prompt).__name__.lower(), "positive": prompt.positive, "uid": prompt.uid,
     }  # fmt: skip
     if isinstance(prompt, Point):
@@ -59,7 +59,7 @@ def _uid(values: dict[str, object]) -> dict[str, str]:
     return {"uid": str(values["uid"])} if "uid" in values else {}
 
 
-def _corner(values: dict[str, Any]) -> tuple[int, int] | None:
+def _corner(values: JsonObject) -> tuple[int, int] | None:
     return (
         None if values["corner"] is None else (int(values["corner"][0]), int(values["corner"][1]))
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..values import JsonObject
 from .journal import Journal
 from .log import FORMAT, PROMPTS, VERSION, WRITTEN, Event, is_unsaved, plain, time_now
 from .snapshot import Area, LabelSnapshot, digest_of
@@ -16,7 +17,7 @@ from .snapshot import Area, LabelSnapshot, digest_of
 if TYPE_CHECKING:
     from ..images import ArraySource
 
-Rows = dict[str, dict[str, Any]]
+Rows = dict[str, JsonObject]
 """Object id, as text -> what its row of the table says."""
 NEVER: Rows = {}
 
@@ -213,8 +214,8 @@ class Recorder:
             self._put("close", {})
 
     def _add(
-        self, kind: str, details: Mapping[str, object], data: Any = None, area: Area | None = None,
-        *, rows: Rows | None = None, needed: bool = True,
+        self, kind: str, details: Mapping[str, object], data: ArraySource | None = None,
+        area: Area | None = None, *, rows: Rows | None = None, needed: bool = True,
     ) -> bool:  # fmt: skip
         """Log what changed in labels (..., H, W) and rows.
 
@@ -236,7 +237,7 @@ class Recorder:
         """Rows that are other than before; null for those that are gone."""
         known = self._rows
         new = {k: r for k, r in rows.items() if known.get(k) is not r}
-        changed: dict[str, Any] = {k: plain(r) for k, r in new.items() if known.get(k) != r}
+        changed: JsonObject = {k: plain(r) for k, r in new.items() if known.get(k) != r}
         changed |= {key: None for key in known if key not in rows}
         self._rows = rows
         return changed

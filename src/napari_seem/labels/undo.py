@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count, product
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ..edits import Edit
 from ..errors import FileTrouble
@@ -45,13 +46,13 @@ class UndoBackend(Protocol):
     def undone(self) -> Sequence[Step]:
         """Steps that can be redone, the next one last."""
 
-    def step(self) -> Any:
+    def step(self) -> AbstractContextManager[None]:
         """Context manager: all that is written inside is one step."""
 
     def write(self, edit: Edit) -> None:
         """Change pixels; within `step`."""
 
-    def mark(self) -> Any:
+    def mark(self) -> object:
         """End the step with a change of no pixel, which is known again by its identity."""
 
     def abandon(self, edits: Sequence[Edit], error: BaseException) -> None:
@@ -240,7 +241,7 @@ class StackUndo:
             self._change(edit)
 
 
-def mark_of(ndim: int, dtype: Any) -> Edit:
+def mark_of(ndim: int, dtype: npt.DTypeLike) -> Edit:
     """An edit of no pixel, unlike any other: a journal takes equal steps for undo."""
     nothing = np.zeros(0, dtype)
     return Edit((next(_MARKS), *(0,) * (ndim - 1)), np.zeros((0,) * ndim, bool), nothing, nothing)

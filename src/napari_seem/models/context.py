@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from ..checks import said
 from ..errors import InvalidArgument
+from ..values import JsonObject
 from .base import BoolArray, Model
 
 FEWEST = 4
@@ -105,7 +106,7 @@ class Context:
         return replace(context, spots=tuple(some for some in spots if some))
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+    def from_dict(cls, values: JsonObject) -> Self:
         """Read back what `to_dict` gave; raises `InvalidArgument` for anything else."""
         try:
             numbers = int(values["count"]), float(values["mean"]), float(values["spread"])
@@ -119,7 +120,7 @@ class Context:
                 "`Context.to_dict` returned"
             ) from None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """Return the context as JSON can hold it."""
         values = asdict(self)
         return values if self.spots else {k: v for k, v in values.items() if k != "spots"}

@@ -59,7 +59,7 @@ class Example(ArrayValue):
     """
 
     embedding: Embedding
-    labels: npt.NDArray[np.integer[Any] | np.bool_]
+    labels: npt.NDArray[np.integer | np.bool_]
     part: Box2D | None = None
 
     def __post_init__(self) -> None:

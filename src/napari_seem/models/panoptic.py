@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from ..images import AnyArray
 from ..values import ArrayValue, listed, read_only
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Panoptic(ArrayValue):
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(self.labels))
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> AnyArray:
         return np.array(self.labels, dtype, copy=copy)
 
     def __repr__(self) -> str:

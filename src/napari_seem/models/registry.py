@@ -23,13 +23,14 @@ from ..errors import (
     UnsupportedPrompt,
 )
 from ..progress import Progress, reporting
-from . import own, places, threads
-from . import weights as weight_files
 from .base import Capability, Model
-from .mps import entered, one_at_a_time
+from .files import own, places
+from .files import weights as weight_files
+from .files.weights import Cancel, WeightsFile
+from .running import threads
+from .running.mps import entered, one_at_a_time
+from .running.torch_import import import_torch
 from .specs import SPECS, ModelSpec
-from .torch_import import import_torch
-from .weights import Cancel, WeightsFile
 
 if TYPE_CHECKING:
     from .abilities import EveryAbility, ExampleModel

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .base import Capability
-from .tensor_files import decoder_beside
-from .weights import WeightsFile
+from .files.tensor_files import decoder_beside
+from .files.weights import WeightsFile
 
 
 @dataclass(frozen=True, slots=True)

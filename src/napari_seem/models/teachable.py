@@ -34,7 +34,7 @@ class Marked:
     """
 
     embedding: Embedding
-    labels: npt.NDArray[np.integer[Any]] = field(repr=False)
+    labels: npt.NDArray[np.integer] = field(repr=False)
     others: BoolArray | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class TeachableModel(Model, Protocol):
     """A model that can be taught words."""
 
     def teach(self, marked: Sequence[Marked]) -> object:
-        """Learn what the marked objects have in common: the meaning of a word."""
+        """Learn what the objects of labels (H, W) have in common: the meaning of a word."""
 
     def with_words(self, words: Words) -> Self:
         """Return a model that knows these words besides its own; this one is not changed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .mps import entered
+from .running.mps import entered
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

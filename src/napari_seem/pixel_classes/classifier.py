@@ -147,7 +147,7 @@ class PixelClassifier(ArrayValue):
         return self.samples
 
     def features(self, image: Picture) -> PixelFeatures:
-        """Return the features of an image, to be kept from one classifier to the next."""
+        """Return the features of an image, (H, W) or (H, W, C), to be kept between classifiers."""
         return features_of(image, self.model)
 
     def predict(self, image: Picture, *, progress: bool | Progress | None = None) -> PixelClasses:
@@ -174,7 +174,12 @@ class PixelClassifier(ArrayValue):
         return PixelClasses(self.ids, locked(out), self.names)
 
     def predict_area(self, image: Picture, area: Area) -> tuple[Area, PixelClasses]:
-        """Classify the parts of a plane that an area (y0, x0, y1, x1) touches.
+        """Classify the parts of a plane that an area touches.
+
+        Parameters
+        ----------
+        image : array (H, W) or (H, W, C), or PixelFeatures
+        area : (y0, x0, y1, x1)
 
         Returns
         -------
@@ -197,6 +202,10 @@ class PixelClassifier(ArrayValue):
 
     def predict_parts(self, image: Picture) -> Iterator[tuple[Area, PixelClasses]]:
         """Classify a plane part by part, in the memory that one part takes.
+
+        Parameters
+        ----------
+        image : array (H, W) or (H, W, C), or PixelFeatures
 
         Yields
         ------

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InvalidLabels
 from ..io.guard import check_file, reading
 from ..io.whole import replacing
+from ..values import JsonObject
 from .scribbles import Samples
 
 FORMAT = "napari-seem pixel classes 2"
@@ -20,7 +20,7 @@ MOST_BYTES = 1 << 30
 """Largest file that is read."""
 
 
-def write(path: Path, samples: Samples, facts: dict[str, Any]) -> None:
+def write(path: Path, samples: Samples, facts: JsonObject) -> None:
     """Write the pixels of strokes, and plain facts, as safetensors; whole or not at all.
 
     Raises
@@ -40,7 +40,7 @@ def write(path: Path, samples: Samples, facts: dict[str, Any]) -> None:
             raise OSError(str(error)) from error
 
 
-def read(path: Path) -> tuple[Samples, dict[str, Any]]:
+def read(path: Path) -> tuple[Samples, JsonObject]:
     """Read the pixels of strokes and the facts of a file that `write` wrote.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ def objects_of(
 
 
 def objects_in(
-    labels: npt.NDArray[np.integer[Any]], ids: Sequence[int], smallest: int = 1,
+    labels: npt.NDArray[np.integer], ids: Sequence[int], smallest: int = 1,
     split: bool = False, first: int = 1,
 ) -> tuple[IntArray, dict[int, int]]:  # fmt: skip
     """Make objects of the pixels that are of some classes; see `objects_of`.

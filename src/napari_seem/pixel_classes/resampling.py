@@ -55,7 +55,7 @@ def _weights(start: int, stop: int, scale: float, size: int) -> tuple[slice, Flo
 def _between(
     where: npt.NDArray[np.intp], scale: float, size: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], FloatArray]:
-    """Return the cells before and after some pixels along an axis, and the latter's weight."""
+    """Return the cells before and after pixels (N,) of an axis, and the weight of those after."""
     place = np.clip((where + 0.5) * scale - 0.5, 0, size - 1)
     first = place.astype(np.intp)
     return first, np.minimum(first + 1, size - 1), (place - first).astype(np.float32)

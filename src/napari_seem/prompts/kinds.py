@@ -39,7 +39,7 @@ class Identified(ArrayValue):
 
     uid: str = field(default_factory=new_uid, compare=False, repr=False)
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # by the constructor, so that arrays are read-only after copy and pickle, too
         return _rebuilt, (type(self), {f.name: getattr(self, f.name) for f in fields(self)})
 
@@ -167,7 +167,7 @@ class Painted(Identified):
         if self.corner is not None:
             object.__setattr__(self, "corner", _as_corner(self.corner))
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Any:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> BoolArray:
         return np.array(self.mask, dtype, copy=copy)
 
     def __repr__(self) -> str:

@@ -12,7 +12,7 @@ from ..embeddings import EmbeddingCache, encoded
 from ..images import AnyArray, Window, to_rgb
 from ..models.base import BoolArray, Embedding
 from ..models.memory import NEIGHBOURS, MemoryModel, Recalled
-from ..models.patience import report_progress
+from ..models.running.patience import report_progress
 from ..sources import PlanePixels
 from ..sources.frames import WHOLE, Frame, is_big
 from . import carry, lineage

@@ -10,7 +10,6 @@ from dataclasses import astuple
 from hashlib import blake2b
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..errors import FileTrouble
 from ..io.disk import writing
 from ..io.guard import TEXT_BYTES, check_file, unpacked
 from ..io.whole import replacing, settle
+from ..values import JsonObject
 from .results import Event, PlaneResult
 from .stack import Stack
 
@@ -119,7 +119,7 @@ def _row(result: PlaneResult) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _result(row: Mapping[str, Any], shape: tuple[int, int]) -> PlaneResult:
+def _result(row: JsonObject, shape: tuple[int, int]) -> PlaneResult:
     """Read back a plane (H, W); raises what damaged values raise."""
     size = 4 * shape[0] * shape[1]
     packed = base64.b64decode(row["labels"], validate=True)

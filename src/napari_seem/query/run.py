@@ -239,7 +239,7 @@ def _on_plane(
     )
 
 
-def _small_picture(pixels: npt.NDArray[Any]) -> Callable[[Instance], Picture]:
+def _small_picture(pixels: npt.NDArray[np.generic]) -> Callable[[Instance], Picture]:
     """What gives pictures of objects on a plane of pixels (H, W) or (H, W, C)."""
     shape = int(pixels.shape[0]), int(pixels.shape[1])
     shown: list[Picture] = []
@@ -303,7 +303,7 @@ class _Encoder:
         embedding, content = self._encoded(plane)
         return OpenPlane(self._model, embedding, source, content), _small_picture(plane)
 
-    def _encoded(self, pixels: npt.NDArray[Any]) -> tuple[Embedding, str]:
+    def _encoded(self, pixels: npt.NDArray[np.generic]) -> tuple[Embedding, str]:
         """A plane (H, W) or (H, W, C) as the model encodes it, and the name of its content."""
         key, fresh = key_of(self._model, pixels), []
         if self._cache is None:

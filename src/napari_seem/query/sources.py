@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -172,7 +172,7 @@ def as_sources(given: object) -> Iterable[PlaneSource | Unreadable]:
     return (source for one in given for source in _sources(one))
 
 
-def _sources(one: Any) -> Iterator[PlaneSource | Unreadable]:
+def _sources(one: object) -> Iterator[PlaneSource | Unreadable]:
     if isinstance(one, (PlaneSource, Unreadable)):
         yield one
     elif isinstance(one, (str, PathLike)):

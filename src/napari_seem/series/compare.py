@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -210,7 +209,9 @@ def _overlaps(
     ]
 
 
-def _shared(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> list[tuple[tuple[int, int], int]]:
+def _shared(
+    a: npt.NDArray[np.integer], b: npt.NDArray[np.integer]
+) -> list[tuple[tuple[int, int], int]]:
     """Pairs of ids in two planes (H, W), and how many pixels they share."""
     both = (a > 0) & (b > 0)
     pairs, counts = np.unique(

@@ -12,6 +12,7 @@ from ..edits import now
 from ..errors import FileTrouble
 from ..io.guard import load_json, reading
 from ..io.whole import locked, make_folder, replacing
+from ..values import JsonObject
 
 TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"
 STATES = (TO_DO, IN_WORK, DONE, SKIPPED)
@@ -57,7 +58,7 @@ class Mark:
     time: str = ""
     labels: str = ""
     session: str = ""
-    prompts: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[JsonObject] = field(default_factory=list)
     counts: Mapping[str, int] = field(default_factory=dict)
     counted: tuple[int, int] = (0, 0)
     size: int = 0
@@ -131,7 +132,7 @@ class MarkFolder:
             with replacing(texts={path: text + "\n"}):
                 return mark
 
-    def _changed(self, image: str, annotator: str, changes: Mapping[str, Any]) -> Mark:
+    def _changed(self, image: str, annotator: str, changes: JsonObject) -> Mark:
         former = self.read(image)
         mark = replace(former, image=image, **changes)
         changed = mark.state != former.state

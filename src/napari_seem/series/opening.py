@@ -18,6 +18,7 @@ from ..io.grid import Grid
 from ..io.opened import Opened, OpenedLabels
 from ..labels.journal import is_live
 from ..labels.log import SUFFIX, log_path, read_log, write_log
+from ..values import JsonObject
 from .listing import open_labels_of
 from .marks import Mark
 from .series import Series, counts_of, stamp_of
@@ -50,7 +51,7 @@ class OpenedImage:
     image: Opened | None
     path: Path
     labels: OpenedLabels | None = None
-    prompts: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[JsonObject] = field(default_factory=list)
     recovered: str = ""
     stamp: tuple[int, int] = (0, 0)
     journal: Path | None = None

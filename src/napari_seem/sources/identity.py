@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from ..io.files import open_image
 from ..io.grid import Grid
 from ..io.images import channels_last
 from ..io.opened import Opened
+from ..values import JsonObject
 
 WHOLE = 16 << 20
 """Largest image, in bytes, whose pixels are all hashed; larger ones are sampled."""
@@ -68,7 +68,7 @@ class ImageFile:
         self.grid: Grid = opened.grid
         self._arrays = _arrays_of(opened)
 
-    def find(self, description: Mapping[str, object]) -> ArraySource:
+    def find(self, description: JsonObject) -> ArraySource:
         """Return the array that a log describes: as people see it, or else as the file holds it.
 
         Raises
@@ -96,7 +96,7 @@ def _arrays_of(opened: Opened) -> list[ArraySource]:
     return arrays
 
 
-def find(arrays: Sequence[ArraySource], description: Mapping[str, Any], where: str) -> ArraySource:
+def find(arrays: Sequence[ArraySource], description: JsonObject, where: str) -> ArraySource:
     """Return the array, of any shape, that a log describes; `LogTrouble` where there is none."""
     alike = [array for array in arrays if list(array.shape) == description["shape"]]
     if not alike:

@@ -161,8 +161,8 @@ class PlaneSource:
 
 
 def source_of_array(
-    array: Any, plane: Plane | None = None, window: IntensityWindow = PLAIN, *,
-    colours: bool = False, name: str = "", path: str = "",
+    array: ArraySource | Sequence[ArraySource], plane: Plane | None = None,
+    window: IntensityWindow = PLAIN, *, colours: bool = False, name: str = "", path: str = "",
 ) -> PlaneSource:  # fmt: skip
     """A plane of an array, by default the only one.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..planes import Plane
@@ -56,5 +57,5 @@ class StackSource:
         """A plane of the stack, to be segmented."""
         return self.source.at(self.at(number), f"plane {number}")
 
-    def __getitem__(self, where: Any) -> npt.NDArray[Any]:
+    def __getitem__(self, where: Any) -> npt.NDArray[np.generic]:
         return self.source_at(int(where[0])).read()

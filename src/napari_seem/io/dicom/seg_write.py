@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +87,7 @@ def write_dicom_seg(
 
 
 def _segmentation(
-    frames: list[DicomFrame], numbers: npt.NDArray[Any], grid: Grid,
+    frames: list[DicomFrame], numbers: npt.NDArray[np.generic], grid: Grid,
     segments: list[SegmentDescription], version: str,
 ) -> Segmentation:  # fmt: skip
     """Make the segmentation of segment numbers (z, y, x) or (y, x)."""

@@ -96,10 +96,10 @@ def _origin(facts: Mapping[str, str]) -> str:
     return f" ({version!s:.20}, fine-tuned from {begun!s:.40})"
 
 
-def _config(sizes: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> CompactConfig:
-    """Return the sizes of a network, ValueError unless the tensors are those of one.
+def _config(sizes: Mapping[str, object], tensors: Mapping[str, Tensor]) -> CompactConfig:
+    """Return the sizes of a network; ValueError unless the tensors are those of one.
 
-    They are compared before any memory is taken for the network.
+    The tensors may have any shape: they are compared before any memory is taken for the network.
     """
     import torch
 

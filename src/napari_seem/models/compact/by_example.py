@@ -32,7 +32,7 @@ from ..in_context import (
     lesson_line,
     scores_by_id,
 )
-from ..mps import wide
+from ..running.mps import wide
 from . import pyramid
 from .network import CompactConfig
 

@@ -20,8 +20,8 @@ from ...prompts import Prompt, check_prompts
 from ..base import Capability, Embedding, Prediction, Segmentation, words_of
 from ..context import Context
 from ..cropped import cropped
-from ..mps import layout
 from ..pixel_features import FeatureMap
+from ..running.mps import layout
 from ..teachable import Word
 from . import magnify, pixel_features, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, accepted_in, adapted

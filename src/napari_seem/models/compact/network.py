@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..mps import layout
-from ..patience import checkpoint
+from ..running.mps import layout
+from ..running.patience import checkpoint
 
 GRID = 64
 """Cells along a window in the decoder's core; its output has twice as many."""

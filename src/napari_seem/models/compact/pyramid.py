@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..base import Embedding
-from ..mps import layout
+from ..running.mps import layout
 from .network import COARSE_STRIDE, FINE_STRIDE, GRID, CompactNetwork
 
 LARGEST = 2048

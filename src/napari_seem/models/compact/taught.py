@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from ...errors import InvalidPrompt
+from ...values import JsonObject
 from ..base import Embedding
 from ..in_context import Example, FloatArray, check_examples
 from ..teachable import Marked, Word
@@ -80,6 +80,12 @@ class Taught(FittedLesson):
 def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     """Learn a word.
 
+    Parameters
+    ----------
+    marked : sequence of Marked
+        Encoded images with labels (H, W).
+    config : CompactConfig
+
     Raises
     ------
     InvalidLabels
@@ -89,9 +95,7 @@ def teach(marked: Sequence[Marked], config: CompactConfig) -> Taught:
     check_examples(examples)
     known = [(one.labels > 0) | _background(one) for one in marked]
     lesson = _lesson(examples, known, config)
-    values: dict[str, Any] = {
-        field.name: getattr(lesson, field.name) for field in fields(FittedLesson)
-    }
+    values: JsonObject = {field.name: getattr(lesson, field.name) for field in fields(FittedLesson)}
     side = _usual_side(marked)
     channels = tuple(sorted({channels_of(one.embedding, config) for one in marked}))
     values |= _prototypes(marked, side, config)
@@ -219,6 +223,7 @@ def _near_objects(labels: npt.NDArray[np.int64]) -> BoolArray:
 
 
 def _usual_side(marked: Sequence[Marked]) -> float:
+    """Return the side of the median object of labels (H, W), in pixels."""
     areas = np.concatenate([_areas(one) for one in marked])
     return float(np.sqrt(np.median(areas[areas > 0])))
 

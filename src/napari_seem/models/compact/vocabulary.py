@@ -56,6 +56,11 @@ class VocabularyMixin:
     def teach(self, marked: Sequence[Marked]) -> Taught:
         """Learn what marked objects have in common; see `taught`.
 
+        Parameters
+        ----------
+        marked : sequence of Marked
+            Encoded images with labels (H, W).
+
         Raises
         ------
         InvalidLabels

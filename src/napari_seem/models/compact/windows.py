@@ -19,7 +19,7 @@ from torch import Tensor
 from ...values import locked
 from ..answers import once
 from ..base import OUTSIDE, Prediction, mask_bbox
-from ..mps import layout
+from ..running.mps import layout
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID, channels_last
 
 SMALLEST = 16

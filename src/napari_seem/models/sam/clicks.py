@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...prompts import Point
 from ..base import Embedding
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .prompting import read
 from .square import Square
 

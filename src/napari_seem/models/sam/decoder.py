@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...errors import WeightsError
-from .. import tensor_files
-from ..patience import checkpoint
+from ..files import tensor_files
+from ..running.patience import checkpoint
 
 CHANNELS = 256
 """Of the encoded image."""

@@ -26,8 +26,8 @@ from ..base import (
     mask_bbox,
     words_of,
 )
-from ..patience import checkpoint
 from ..registry import unable
+from ..running.patience import checkpoint
 from .clicks import answers, grid, peaks
 from .instances import find_prompted, find_regions, maps_of, object_of
 from .square import GRID, Square

@@ -19,7 +19,7 @@ from skimage.segmentation import watershed
 from torch import Tensor
 
 from ..base import BoolArray, Embedding, FloatArray, Instance, IntArray, mask_bbox
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .clicks import answers
 from .square import Square
 
@@ -111,7 +111,7 @@ def _clicked(
 
 
 def object_of(cells: Tensor, square: Square, score: float) -> Instance | None:
-    """Return the object of logits (GRID, GRID), with a score up to 1; None if it has no pixel."""
+    """Return the object of logits (grid, grid), with a score up to 1; None if it has no pixel."""
     mask = square.logits(cells[None])[0] > 0
     around = mask_bbox(mask)
     if around is None:

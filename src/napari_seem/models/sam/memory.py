@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..base import BoolArray, Embedding, check_embedding
 from ..memory import NEIGHBOURS, POINTERS, ObjectMemory, Recalled, Tracked
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .sizes import SIDE
 from .square import Square
 

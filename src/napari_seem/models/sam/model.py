@@ -24,9 +24,9 @@ from ..base import (
     check_embedding,
     check_memory,
 )
-from ..pace import Pace
-from ..patience import checkpoint
 from ..registry import capabilities_by_model
+from ..running.pace import Pace
+from ..running.patience import checkpoint
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
@@ -211,7 +211,7 @@ class SamModel(Remembering, NotTeachable):
 
 
 def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int) -> Prediction:
-    """Make a prediction of the first of several masks (GRID, GRID) with scores, the best first.
+    """Make a prediction of the first of several masks (grid, grid) with scores, the best first.
 
     `prompts` is how many it answers.
     """
@@ -225,7 +225,7 @@ def _answer(answers: Sequence[tuple[Tensor, float]], square: Square, prompts: in
 def _others(
     answers: Sequence[tuple[Tensor, float]], square: Square, prompts: int
 ) -> Iterator[Prediction]:
-    """Return the answers beside the first that differ from each other."""
+    """Yield the answers after the first, of logits (grid, grid), that differ from those before."""
     kept = [answers[0][0] > 0]
     for mask, score in answers[1:]:
         inside = mask > 0

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import WeightsError
 from ...io.extras import need
-from .. import tensor_files
+from ..files import tensor_files
 from .keys import MEMORY, converted, names_of
 from .sizes import Sam2Sizes, SamSizes, sizes_of
 
@@ -100,7 +100,8 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a state dict under its network's own keys, without what trainers put before them.
 
-    A second state dict in the file, that of micro-sam's decoder, is left out.
+    A second state dict in the file, that of micro-sam's decoder, is left out. The tensors have any
+    shape.
     """
     prefix = next((found[1] for key in state if (found := _ENCODER.match(key))), "")
     second = f"{tensor_files.SECOND}."

@@ -156,7 +156,7 @@ def _box(prompt: Prompt, covered: BoolArray, shape: tuple[int, int]) -> tuple[in
 
 
 def _mask(regions: Sequence[RegionPrompt], square: Square, logits: Tensor | None) -> Tensor | None:
-    """Return the logits (GRID, GRID) that a turn starts from, or None.
+    """Return the logits (grid, grid) that a turn starts from, or None.
 
     `logits` are those of the turn before.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import WeightsError
-from ..tensor_files import Shapes
+from ..files.tensor_files import Shapes
 from .keys import names_of
 
 SIDE = 1024

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .. import tensor_files
+from ..files import tensor_files
 from .config import SeemConfig
 from .network import Seem
 

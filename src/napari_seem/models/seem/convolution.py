@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..mps import wide
+from ..running.mps import wide
 
 STEP, TILE = 4, 6
 STRIP = 256

@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..mps import layout
-from ..patience import checkpoint
+from ..running.mps import layout
+from ..running.patience import checkpoint
 from .config import SeemConfig
 from .convolution import conv1x1
 

@@ -24,10 +24,10 @@ from ..base import (
     check_memory,
     words_of,
 )
+from ..files.weights import cache_folder
 from ..teachable import NotTeachable
 from ..tensors import signature
 from ..turns import SAME
-from ..weights import cache_folder
 from . import coco, outputs, prompting, turns
 from .checkpoint import load_network
 from .config import SeemConfig

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .attention import Attention, sine_positions
 from .config import SeemConfig
 from .convolution import Conv3x3, SpareMemory, conv1x1, normalise_

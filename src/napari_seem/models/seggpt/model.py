@@ -18,7 +18,6 @@ from ...checks import check_choice, whole_number
 from ...errors import InvalidPrompt, UnsupportedPrompt
 from ...images import ArraySource, to_rgb
 from ...prompts import Prompt
-from .. import tensor_files
 from ..base import (
     Capability,
     Embedding,
@@ -27,6 +26,7 @@ from ..base import (
     check_capabilities,
     check_embedding,
 )
+from ..files import tensor_files
 from ..in_context import (
     BoolArray,
     Box2D,
@@ -253,6 +253,7 @@ class SegGptModel(NotTeachable):
         return [each.to("cpu", torch.float32).clone() for each in painted]
 
     def _placed(self, x: Tensor) -> Tensor:
+        """Move a tensor of any shape to the model's device, in the type it computes in."""
         return x.to(self.device, self.compute)
 
     def _image(self, embedding: Embedding) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..patience import checkpoint
+from ..running.patience import checkpoint
 from .config import SegGptConfig
 
 EPSILON = 1e-6
@@ -208,7 +208,9 @@ class Layer(nn.Module):
         self.layernorm_after = nn.LayerNorm(config.hidden, eps=EPSILON)
 
     def forward(self, x: Tensor, wanted: int) -> Tensor:
-        """Map tokens to the last `wanted` of each example and the target's; see `last_tokens`.
+        """Map tokens (T, C) to the last `wanted` of each example and the target's.
+
+        See `last_tokens`.
 
         The target's are averaged over the examples between attention and the residual: the feature
         ensemble of the paper, section 3.3. Image and mask tokens are averaged apart for as long as

@@ -26,7 +26,7 @@ from ...commands.recovery import SIDE, Recovered, Recovery, each_recovery, is_cl
 from ...errors import NapariSeemError
 from ...labels.journal import BROUGHT_BACK, discard, logs_folder
 from ...labels.plans import counted
-from ...models.patience import patiently
+from ...models.running.patience import patiently
 from ...viewer.recovered import bring_back
 from .forms import without_arguments
 from .message import Message

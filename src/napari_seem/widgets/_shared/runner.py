@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, QThreadPool, Signal
 from superqt.utils import create_worker as create_plain_worker
 
 from ...errors import NapariSeemError
-from ...models import threads
+from ...models.running import threads
 from .progress import Progress
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, QThreadPool, Signal
 
 from ...errors import Abandoned
-from ...models import threads
-from ...models.patience import patiently
+from ...models.running import threads
+from ...models.running.patience import patiently
 from .progress import Progress
 from .runner import Cancelled, called_once, explained
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from ...commands.models import ModelCache
-    from ...models.threads import IdleGate
+    from ...models.running.threads import IdleGate
     from .annotator import Annotator
 
 

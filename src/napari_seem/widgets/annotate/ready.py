@@ -13,9 +13,9 @@ from qtpy.QtWidgets import QWidget
 
 from ...commands.models import KnownPlane, ModelCache
 from ...errors import Abandoned, NapariSeemError
-from ...models.pace import LONG, in_words
-from ...models.patience import checkpoint, patiently
 from ...models.registry import MODELS
+from ...models.running.pace import LONG, in_words
+from ...models.running.patience import checkpoint, patiently
 from ...sources.frames import SIDE, Frame, frames_around
 from ...viewer.coordinates import shown_area, spatial_shape
 from ...viewer.stacks import stack_axes

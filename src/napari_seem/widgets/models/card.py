@@ -10,10 +10,10 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout
 
-from ...models import own
+from ...models.files import own
+from ...models.files.weights import WeightsFile
 from ...models.registry import ModelSpec
 from ...models.specs import DECODER_MEGABYTES
-from ...models.weights import WeightsFile
 from .._shared.forms import on_click, row
 from .._shared.model_facts import facts_of
 

@@ -13,9 +13,9 @@ from napari.qt.threading import create_worker
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import DownloadCancelled
+from ...models.files.weights import Cancel
+from ...models.files.weights import Progress as Report
 from ...models.registry import download_model
-from ...models.weights import Cancel
-from ...models.weights import Progress as Report
 from .._shared.progress import Progress
 from .._shared.runner import explained
 

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from ...commands.models import ModelCache
 from ...errors import InvalidLabels, InvalidName, NapariSeemError
 from ...finetuning import MOST_PIXELS, FineTuning
-from ...models import own
+from ...models.files import own
 from ...viewer.labelled import LabelledPart, parts_of, within
 from ...viewer.private import unwrap
 from .._shared.forms import on_click

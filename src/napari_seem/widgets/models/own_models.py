@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QVBoxLayout, 
 from ...commands.models import ModelCache
 from ...errors import NapariSeemError
 from ...io.whole import replacing
-from ...models import own
+from ...models.files import own
 from ...models.registry import MODELS, install_model
 from .._shared.forms import with_ending
 from .._shared.message import notify

@@ -13,9 +13,10 @@ from qtpy.QtCore import QObject, Signal
 
 from ...finetuning import MOST_PIXELS, FineTuning, FineTuningRun, TuningReport
 from ...finetuning.draft import Draft
-from ...models import own, threads
+from ...models.files import own
 from ...models.in_context import Kind
 from ...models.registry import load_model
+from ...models.running import threads
 from ...series.labelled import labelled_planes
 from ...viewer.labelled import LabelledPart
 from .._shared.steps import LOOK, Steps

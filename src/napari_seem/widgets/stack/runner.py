@@ -16,9 +16,9 @@ from ...commands.models import ModelCache
 from ...commands.propagation import Propagate, PropagationRun
 from ...commands.workspace import Workspace
 from ...errors import Abandoned, FileTrouble, InvalidImage, InvalidLabels
-from ...models import threads
-from ...models.pace import LONG
-from ...models.patience import patiently
+from ...models.running import threads
+from ...models.running.pace import LONG
+from ...models.running.patience import patiently
 from ...propagation import Propagation
 from ...propagation.ends import End
 from ...sources.stack import StackSource

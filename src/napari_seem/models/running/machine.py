@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 
+from ..files.transfer import CHUNK
+from ..registry import MODELS, available_devices
 from . import threads
-from .registry import MODELS, available_devices
-from .transfer import CHUNK
 
 
 def compute_facts() -> dict[str, str]:

@@ -14,10 +14,10 @@ from os import PathLike
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ..errors import WeightsError
-from ..io.disk import move, writing
-from ..io.extras import need
-from ..io.whole import make_folder
+from ...errors import WeightsError
+from ...io.disk import move, writing
+from ...io.extras import need
+from ...io.whole import make_folder
 from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
 from .tensor_files import PICKLED, ROOM, again
@@ -56,7 +56,7 @@ class WeightsFile:
     @property
     def path(self) -> Path:
         """Where the file lies, or would lie."""
-        packaged = Path(__file__).parent if self.packaged else cache_folder()
+        packaged = Path(__file__).parents[1] if self.packaged else cache_folder()
         return (self.folder or packaged) / self.filename
 
     def located(self) -> Path | None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import MissingPackage
+from ...errors import MissingPackage
 
 TORCH_FIRST = 'python -c "import torch, napari.__main__ as n; n.main()"'
 DLL_FAILED = frozenset({126, 127, 182, 1114})

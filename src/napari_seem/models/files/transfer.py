@@ -17,7 +17,7 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import HTTPSHandler
 
-from ..errors import DownloadCancelled, FileTrouble, WeightsError
+from ...errors import DownloadCancelled, FileTrouble, WeightsError
 from .tensor_files import MAX_BYTES, ROOM
 
 Progress = Callable[[int, int | None], object]

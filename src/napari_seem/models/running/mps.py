@@ -13,16 +13,16 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, wraps
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from .answers import Prediction, once
+from ..answers import Prediction, once
 from .patience import LOCK
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .base import Model
+    from ..base import Model
 
 LOG = logging.getLogger(__name__)
 KIND = "mps"
@@ -99,7 +99,7 @@ def _kept_apart(answer: T) -> T:
     return answer
 
 
-def _steps(found: Iterator[T]) -> Generator[T, None, Any]:
+def _steps(found: Iterator[T]) -> Generator[T, None, object]:
     while True:
         with LOCK:
             try:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from ..checks import said
-from ..errors import FileTrouble, InvalidName, WeightsError
-from ..io.disk import reason_of, remedy_of, retrying
-from ..io.disk import remove as remove_file
-from ..io.whole import make_folder, replacing
+from ...checks import said
+from ...errors import FileTrouble, InvalidName, WeightsError
+from ...io.disk import reason_of, remedy_of, retrying
+from ...io.disk import remove as remove_file
+from ...io.whole import make_folder, replacing
+from ...values import JsonObject
 from . import places
 from .tensor_files import METADATA, header_of
 
@@ -56,7 +55,7 @@ def files() -> dict[str, Path]:
     return {PREFIX + p.stem: p for p in found if _NAME.fullmatch(p.stem) and p.is_file()}
 
 
-def provenance(path: Path) -> Mapping[str, Any]:
+def provenance(path: Path) -> JsonObject:
     """Return what a weights file says of its fine-tuning; nothing where it says nothing."""
     try:
         return _provenance(path, path.stat().st_mtime_ns)
@@ -65,7 +64,7 @@ def provenance(path: Path) -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _provenance(path: Path, _: int) -> Mapping[str, Any]:
+def _provenance(path: Path, _: int) -> JsonObject:
     try:
         found = json.loads(header_of(path).get(METADATA, {}).get("provenance", "{}"))
     except (WeightsError, ValueError, AttributeError, TypeError):

@@ -13,11 +13,12 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import NapariSeemError, WeightsError
-from ..io.guard import check_file, check_stored, reading
-from ..io.whole import make_folder, replacing
+from ...errors import NapariSeemError, WeightsError
+from ...io.guard import check_file, check_stored, reading
+from ...io.whole import make_folder, replacing
+from ...values import JsonObject
 from .places import HOME_VARIABLE, cache_folder
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def shapes_of(path: Path) -> dict[str, tuple[int, ...]]:
     return {key: entry["shape"] for key, entry in header.items() if key != METADATA}
 
 
-def header_of(path: Path) -> dict[str, Any]:
+def header_of(path: Path) -> JsonObject:
     """Read the header of a safetensors file: entries by key, and the metadata by `METADATA`.
 
     Raises `WeightsError` as `shapes_of`.
@@ -62,7 +63,7 @@ def header_of(path: Path) -> dict[str, Any]:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         text = stream.read(length) if 2 <= length <= MAX_HEADER_BYTES else b""
     try:
-        header: dict[str, Any] = json.loads(text)
+        header: JsonObject = json.loads(text)
         entries = [entry for key, entry in header.items() if key != METADATA]
         end = 8 + length + max((entry["data_offsets"][1] for entry in entries), default=0)
         for entry in entries:
@@ -112,7 +113,7 @@ def load(path: Path, expected: Shapes | None = None, device: str = "cpu") -> dic
 
 
 def _copied(tensor: Tensor) -> Tensor:
-    """Return a tensor apart from the file that it is mapped from; on graphics it is already."""
+    """Copy a tensor of any shape from the file that it is mapped from; on graphics it is a copy."""
     return tensor.clone() if tensor.device.type == "cpu" else tensor
 
 
@@ -190,6 +191,7 @@ def _elsewhere(path: Path) -> Path:
 
 
 def _save(tensors: dict[str, Tensor], path: Path, notes: dict[str, str]) -> None:
+    """Write tensors of any shape as a safetensors file; OSError for a full disk, too."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
-from ..errors import InvalidLabels
-from ..io.guard import check_file, reading
-from ..io.whole import replacing
-from .in_context import Lesson
+from ...errors import InvalidLabels
+from ...io.guard import check_file, reading
+from ...io.whole import replacing
+from ...values import JsonObject
+from ..in_context import Lesson
 
 FORMAT = "napari-seem lesson 1"
 LESSON_BYTES = 1 << 30
@@ -42,7 +43,7 @@ def save(path: Path, lesson: Lesson, identity: str, name: str = "") -> None:
     from safetensors.torch import save_file
 
     tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {}
+    plain: JsonObject = {}
     for field in fields(lesson):
         value = getattr(lesson, field.name)
         if isinstance(value, Tensor):

@@ -1,0 +1,1 @@
+"""How models run on this machine: threads, graphics, who waits for whom, and for how long."""
