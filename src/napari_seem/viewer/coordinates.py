@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from ..planes import Plane
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Layer
+    from pint import Unit
 
     from ..images import ArraySource, WritableArray
 
@@ -41,7 +42,7 @@ def spatial_shape(layer: Layer) -> tuple[int, ...]:
     return tuple(int(n) for n in full_data(layer).shape[: layer.ndim])
 
 
-def placement(layer: Layer) -> dict[str, Any]:
+def placement(layer: Layer) -> dict[str, object]:
     """Keyword arguments that put a new layer exactly onto `layer`."""
     return {name: getattr(layer, name) for name in (*PLACING, "axis_labels")}
 
@@ -51,7 +52,7 @@ def lay_onto(layer: Layer, other: Layer) -> None:
     _put(layer, placement(other))
 
 
-def lay_by(layer: Layer, matrix: FloatArray, units: Sequence[Any]) -> None:
+def lay_by(layer: Layer, matrix: FloatArray, units: Sequence[Unit]) -> None:
     """Place a layer by one transform (N + 1, N + 1) from its pixels to the world, and its units."""
     n = layer.ndim
     plain = {"scale": np.ones(n), "translate": np.zeros(n), "rotate": np.eye(n)}
@@ -218,7 +219,7 @@ def shown_plane(layer: Image, dims: Dims) -> Plane:
     return Plane(index, (axes[0], axes[1]), bool(layer.rgb), (spacing[0], spacing[1]))
 
 
-def _put(layer: Layer, values: Mapping[str, Any]) -> None:
+def _put(layer: Layer, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if not same_value(getattr(layer, name), value):  # napari slices anew even where it is equal
             setattr(layer, name, value)
@@ -240,6 +241,6 @@ def _factors(one: Layer, other: Layer) -> FloatArray:
     return _ratios(one.units, other.units) if same else np.ones(one.ndim)
 
 
-def _ratios(units: Sequence[Any], others: Sequence[Any]) -> FloatArray:
+def _ratios(units: Sequence[Unit], others: Sequence[Unit]) -> FloatArray:
     pairs = zip(units, others, strict=True)
     return np.array([1.0 if a == b else float((1 * a).to(b).magnitude) for a, b in pairs])

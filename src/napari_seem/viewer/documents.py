@@ -32,9 +32,10 @@ from .undo import NapariUndo, forget_other_steps
 from .window import window_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari.layers import Image, Labels, Layer
 
-    from ..images import WritableArray
+    from ..images import ArraySource, WritableArray
 
 SESSION = "napari-seem session"
 """Key of a Labels layer's metadata: the name of its log's session, which copies of it share."""
@@ -43,7 +44,7 @@ AT_ONCE = 512 << 20
 disk are not read when it begins."""
 AT_ONCE_REPLACED = 64 << 20
 """Other pixels of at most so many bytes are compared with the log as they are given to a layer."""
-_DOCUMENTS: WeakKeyDictionary[Any, LabelDocument] = WeakKeyDictionary()
+_DOCUMENTS: WeakKeyDictionary[Layer, LabelDocument] = WeakKeyDictionary()
 _SESSIONS: WeakValueDictionary[str, LabelDocument] = WeakValueDictionary()
 
 
@@ -61,29 +62,29 @@ class LayerHost:
     """
 
     def __init__(self, layer: Labels) -> None:
-        self._ref = ref(layer)
+        self._ref: Callable[[], Any] = ref(layer)
         self.colouring = Colouring(layer)
         self._features, self._writing = layer.features, False
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> Labels | None:
         """The Labels layer; None once it is gone."""
         return self._ref()
 
     @property
     def name(self) -> str:
         """As of `LabelHost`."""
-        return str(self.layer.name)
+        return str(self._ref().name)
 
     @property
     def data(self) -> WritableArray:
         """As of `LabelHost`."""
-        return full_data(self.layer)
+        return full_data(self._ref())
 
     @property
     def store(self) -> LabelStore | None:
         """As of `LabelHost`."""
-        return store_of(self.layer)
+        return store_of(self._ref())
 
     @property
     def undo(self) -> UndoBackend:
@@ -99,29 +100,29 @@ class LayerHost:
     @property
     def palette(self) -> Palette:
         """As of `LabelHost`."""
-        return palette_of(self.layer)
+        return palette_of(self._ref())
 
     @property
     def grid(self) -> Mapping[str, object]:
         """As of `LabelHost`."""
-        return grid_values(self.layer)
+        return grid_values(self._ref())
 
     def read_table(self) -> ObjectTable:
         """As of `LabelHost`."""
-        return table_of(self.layer)
+        return table_of(self._ref())
 
     def rows(self) -> dict[str, dict[str, object]]:
         """As of `LabelHost`."""
-        return rows_of(self.layer)
+        return rows_of(self._ref())
 
     def write_table(self, table: ObjectTable, other_columns: object = None) -> None:
         """As of `LabelHost`."""
         self._writing = True
         try:
-            set_table(self.layer, table, other_columns)
+            set_table(self._ref(), table, other_columns)
         finally:
             self._writing = False
-            self._features = self.layer.features
+            self._features = self._ref().features
 
     def take_features(self) -> None:
         """Take in what others made of the features; objects keep what is not said anew."""
@@ -137,32 +138,33 @@ class LayerHost:
             self._writing = False
             self._features = layer.features
 
-    def other_columns(self, ids: Any = None) -> Any:
+    def other_columns(self, ids: Any = None) -> pd.DataFrame:
         """As of `LabelHost`."""
-        return others_columns(self.layer, ids)
+        return others_columns(self._ref(), ids)
 
     def write_palette(self, palette: Palette) -> None:
         """As of `LabelHost`."""
-        keep_palette(self.layer, palette)
+        keep_palette(self._ref(), palette)
 
     def read_note(self, key: str) -> object:
         """As of `LabelHost`."""
-        return self.layer.metadata.get(f"napari-seem {key}")
+        return self._ref().metadata.get(f"napari-seem {key}")
 
     def write_note(self, key: str, value: object) -> None:
         """As of `LabelHost`."""
-        self.layer.metadata = {**self.layer.metadata, f"napari-seem {key}": value}
+        layer = self._ref()
+        layer.metadata = {**layer.metadata, f"napari-seem {key}": value}
 
     def check_writable(self) -> None:
         """As of `LabelHost`."""
-        check_editable(self.layer)
+        check_editable(self._ref())
 
     def write_block(self, block: tuple[slice, ...], values: Any) -> None:
         """As of `LabelHost`."""
         store = self.store
         assert store is not None, "labels in memory are written with undo"
         store.write(block, values)
-        self.layer.refresh(extent=False, thumbnail=False, highlight=False)
+        self._ref().refresh(extent=False, thumbnail=False, highlight=False)
 
     def refresh(self) -> None:
         """Show colours, and keep table and colours beside labels that lie in a folder."""
@@ -171,7 +173,7 @@ class LayerHost:
 
     def describe(self) -> None:
         """Keep table and colours beside labels that lie in a folder."""
-        store, layer = self.store, self.layer
+        store, layer = self.store, self._ref()
         if store is not None:
             about = dict(layer.metadata.get(ABOUT, {})) | palette_of(layer).to_dict()
             store.describe(table_of(layer), about)
@@ -193,7 +195,7 @@ def document_of(labels: Labels, *, empty: bool = False) -> LabelDocument:
     empty : bool
         The layer is known to hold nothing, and need not be read.
     """
-    layer: Any = unwrap(labels)
+    layer = unwrap(labels)
     document = _DOCUMENTS.get(layer)
     if document is None:
         host = LayerHost(layer)
@@ -208,8 +210,7 @@ def document_of(labels: Labels, *, empty: bool = False) -> LabelDocument:
 def colouring_of(labels: Labels) -> Colouring:
     """What shows a layer's objects in colours."""
     host: Any = document_of(labels).host
-    colouring: Colouring = host.colouring
-    return colouring
+    return host.colouring
 
 
 def close_document(layer: Labels) -> None:
@@ -235,7 +236,7 @@ def begin_log(layer: Labels, image: Image | None) -> None:
     image : Image or None
         That it lies on.
     """
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     if own in _DOCUMENTS:
         return
     if image is not None:
@@ -262,7 +263,7 @@ def take_over(layer: Layer, journal: Path) -> None:
         discard(journal, BROUGHT_BACK)
 
 
-def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Event]]:
+def saving(layer: Layer, name: str, moment: ArraySource | None = None) -> Callable[[], list[Event]]:
     """What gives the lines of the log to write beside a Labels layer's file.
 
     Ask for it in the main thread, call it in any. It gives none of a layer that was not worked on.
@@ -277,7 +278,7 @@ def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Eve
     moment : integer array-like (..., H, W), optional
         The labels as they are now, where they may change before the call.
     """
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     log = _log_for(own)
     if log is None:
         return list
@@ -291,7 +292,7 @@ def saving(layer: Layer, name: str, moment: Any = None) -> Callable[[], list[Eve
 
 def written_by(layer: Layer) -> Callable[[Path], None]:
     """What is to be told the file that a layer, as it is now, was written to; in any thread."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     log = _log_for(own)
     if log is None:
         return lambda _: None

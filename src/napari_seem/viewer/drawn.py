@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -109,9 +109,7 @@ def drawn_again(prompt: Prompt, plane: Plane) -> Drawn:
     return Drawn(prompt, plane, np.array([plane.to_array(y, x) for y, x in corners], float), kind)
 
 
-def _shape_prompt(
-    flat: npt.NDArray[Any], kind: str, shape: tuple[int, int], positive: bool
-) -> Prompt:
+def _shape_prompt(flat: FloatArray, kind: str, shape: tuple[int, int], positive: bool) -> Prompt:
     """Return the prompt of a shape by its vertices in pixels (N, 2), rows before columns."""
     if kind == "rectangle":
         low, high = flat.min(0) + 0.5, flat.max(0) + 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -10,6 +10,7 @@ from ..edits import ObjectRecord, ObjectTable
 from .private import unwrap
 
 if TYPE_CHECKING:
+    import pandas as pd
     from napari.layers import Labels
 
 OURS = tuple(ObjectTable().to_features())
@@ -28,7 +29,7 @@ class _Known:
         self.records: dict[int, ObjectRecord] = {}
         self.rows: dict[str, dict[str, object]] = {}
 
-    def read(self, frame: Any) -> None:
+    def read(self, frame: pd.DataFrame) -> None:
         """Read the rows of a DataFrame that are other than before."""
         if self.frame is not None and self.frame.equals(frame):
             return
@@ -49,7 +50,7 @@ class _Known:
         self.rows.update(_plain_rows(fresh))
         self.frame = frame.copy(deep=True)
 
-    def _is_comparable(self, frame: Any) -> bool:
+    def _is_comparable(self, frame: pd.DataFrame) -> bool:
         known = self.frame
         return (
             known is not None
@@ -62,7 +63,7 @@ class _Known:
         )
 
 
-_KNOWN: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Labels, _Known] = WeakKeyDictionary()
 
 
 def table_of(labels: Labels) -> ObjectTable:
@@ -75,7 +76,7 @@ def rows_of(labels: Labels) -> dict[str, dict[str, object]]:
     return dict(_known(unwrap(labels)).rows)
 
 
-def set_table(labels: Labels, table: ObjectTable, known: Any = None) -> None:
+def set_table(labels: Labels, table: ObjectTable, known: pd.DataFrame | None = None) -> None:
     """Show an object table as the layer's features; columns of others stay with their ids.
 
     Parameters
@@ -106,27 +107,27 @@ def set_table(labels: Labels, table: ObjectTable, known: Any = None) -> None:
     layer.features = frame
 
 
-def others_columns(layer: Labels, ids: Iterable[int] | None = None) -> Any:
+def others_columns(layer: Labels, ids: Iterable[int] | None = None) -> pd.DataFrame:
     """Columns that are not ours, as a DataFrame over ids: all, or some."""
     features = layer.features
     frame = of_others(features, features.get("index", range(len(features))))
     return frame if ids is None else frame[frame.index.isin(list(ids))]
 
 
-def of_others(frame: Any, ids: Iterable[int]) -> Any:
+def of_others(frame: pd.DataFrame, ids: Iterable[int]) -> pd.DataFrame:
     """Columns of a DataFrame that are not ours, over the ids of its rows; below 0 are none."""
     columns = [name for name in frame.columns if name not in OURS]
     found = frame[columns].set_axis(list(ids))
     return found[~found.index.duplicated() & (found.index >= 0)]
 
 
-def _known(layer: Any) -> _Known:
+def _known(layer: Labels) -> _Known:
     known = _KNOWN.setdefault(layer, _Known())
     known.read(layer.features)
     return known
 
 
-def _plain_rows(frame: Mapping[str, Any]) -> dict[str, dict[str, object]]:
+def _plain_rows(frame: pd.DataFrame) -> dict[str, dict[str, object]]:
     if "index" not in frame:
         return {}
     names = [str(name) for name in frame if name != "index"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import product
@@ -35,6 +35,8 @@ from .targets import belongs_on_disk
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+
+    from ..images import ArraySource
 
 MOST_STEPS = 2**31 - 1
 """Steps of pixels that a slider of napari's can count."""
@@ -100,8 +102,8 @@ def near_others(grid: Grid, name: str) -> Grid:
     return replace(grid, moved=moved)
 
 
-def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, float] | None:
-    """How an image is shown at first: as its file says, others by a sparse sample of theirs.
+def contrast_limits(data: ArraySource, about: Mapping[str, object]) -> tuple[float, float] | None:
+    """How an image (..., H, W) is shown at first: as its file says, or by a sparse sample of it.
 
     CT whose file says nothing is shown as soft tissue. None leaves it to napari: 8-bit images, and
     small ones of which every pixel can be looked at.
@@ -123,11 +125,12 @@ def contrast_limits(data: Any, about: Mapping[str, object]) -> tuple[float, floa
     return (float(low), float(high)) if high > low else None
 
 
-def ct_window(about: Mapping[str, Any]) -> tuple[float, float] | None:
+def ct_window(about: Mapping[str, object]) -> tuple[float, float] | None:
     """The ends of the intensity window that a CT is shown with at first; None for other images."""
     if about.get("unit") != "HU":
         return None
-    low, high = about.get("window", WINDOWS["soft tissue"])
+    window = about.get("window")
+    low, high = window if isinstance(window, tuple) else WINDOWS["soft tissue"]
     return float(low), float(high)
 
 
@@ -215,7 +218,7 @@ def labels_layer(opened: OpenedLabels, path: Path) -> LayerData:
     return data, options, "labels"
 
 
-def read_file(path: str | list[str]) -> Any:
+def read_file(path: str | list[str]) -> Callable[[object], list[LayerData]] | None:
     """npe2 reader of label files and of NIfTI; gives None for files of other kinds."""
     from napari import current_viewer
     from napari.utils.notifications import show_warning
@@ -246,8 +249,8 @@ def read_file(path: str | list[str]) -> Any:
     return read
 
 
-def write_layer(path: str, data: Any, meta: dict[str, object]) -> list[str]:
-    """npe2 writer of one Labels layer, in the format that the file's name asks for."""
+def write_layer(path: str, data: ArraySource, meta: dict[str, object]) -> list[str]:
+    """npe2 writer of a Labels layer (..., H, W), in the format that the file's name asks for."""
     from napari.layers import Labels
     from napari.utils.notifications import show_info
 
@@ -313,6 +316,6 @@ def save_labels(layer: Layer, path: Path) -> list[Path]:
     return labels_to_save(layer, path).run()
 
 
-def _channel(level: Any, cut: tuple[Any, ...]) -> Any:
-    """One channel of a level; what is on disk stays unread."""
+def _channel(level: ArraySource, cut: tuple[slice | int, ...]) -> ArraySource:
+    """One channel (..., H, W) of a level; what is on disk stays unread."""
     return (level if isinstance(level, np.ndarray) else lazy(level))[cut]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..edits import ObjectRecord, ObjectTable, is_empty
 from .features import OURS, of_others
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMES = ("index", "label")
 """Columns that tell which object a row is of: napari's, and that of scikit-image's tables."""
 
 
-def adopted(given: Any, former: Any) -> Any:
+def adopted(given: pd.DataFrame, former: pd.DataFrame) -> pd.DataFrame | None:
     """The features that a layer has once others were given to it: nothing known is lost.
 
     Rows are matched by their ids; where no column tells them, by their order. What is said anew
@@ -55,7 +58,7 @@ def adopted(given: Any, former: Any) -> Any:
     return None if same else frame
 
 
-def _ids(frame: Any, table: ObjectTable) -> tuple[Sequence[int], bool]:
+def _ids(frame: pd.DataFrame, table: ObjectTable) -> tuple[Sequence[int], bool]:
     """The object of every row, 0 or less for none, and whether that is sure."""
     import pandas as pd
 
@@ -72,7 +75,7 @@ def _ids(frame: Any, table: ObjectTable) -> tuple[Sequence[int], bool]:
     return range(count), not known
 
 
-def _record(known: ObjectRecord, said: dict[str, Any]) -> ObjectRecord:
+def _record(known: ObjectRecord, said: dict[str, object]) -> ObjectRecord:
     """An object of which something is said anew; what can't be read says nothing."""
     for name, value in said.items():
         try:

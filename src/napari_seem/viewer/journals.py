@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 SERIES = "napari-seem series"
 """Key of a Labels layer's metadata: the folder of the series that it belongs to."""
-_LIES_ON: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
+_LIES_ON: WeakKeyDictionary[Labels, ref[Image]] = WeakKeyDictionary()
 """The image of labels that were not made for one."""
-_MISSING: WeakKeyDictionary[Any, dict[str, object]] = WeakKeyDictionary()
+_MISSING: WeakKeyDictionary[Labels, dict[str, object]] = WeakKeyDictionary()
 """Name and file of the image of labels that were brought back without it."""
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from ..labels.log import Event
 from ..labels.recorder import Recorder
 from .journals import draft_log
 from .private import unwrap
@@ -13,23 +14,22 @@ from .private import unwrap
 if TYPE_CHECKING:
     from napari.layers import Image
 
-Line = dict[str, Any]
-_LEFT: WeakKeyDictionary[Any, list[Line]] = WeakKeyDictionary()
-_DRAFTS: WeakKeyDictionary[Any, Recorder] = WeakKeyDictionary()
+_LEFT: WeakKeyDictionary[Image, list[Event]] = WeakKeyDictionary()
+_DRAFTS: WeakKeyDictionary[Image, Recorder] = WeakKeyDictionary()
 """The logs of images that have prompts but no labels yet."""
 
 
-def leave(image: Image, lines: Iterable[Mapping[str, Any]]) -> None:
+def leave(image: Image, lines: Iterable[Event]) -> None:
     """Keep prompts of an image for the next dock: a line for each plane, as in the log."""
     _LEFT[unwrap(image)] = [dict(line) for line in lines]
 
 
-def left_on(image: Image) -> list[Line]:
+def left_on(image: Image) -> list[Event]:
     """The prompts that wait on an image."""
     return list(_LEFT.get(unwrap(image), ()))
 
 
-def taken_up(image: Image) -> list[Line]:
+def taken_up(image: Image) -> list[Event]:
     """The prompts that wait on an image, which wait no more."""
     return _LEFT.pop(unwrap(image), [])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def grid_of(layer: Layer) -> Grid:
 
     The latter where the layer was laid elsewhere since the file was opened, or has other units.
     """
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     grid = own.metadata.get(GRID)
     if isinstance(grid, Grid) and grid.shape == spatial_shape(own) and _lies_as(own, grid):
         return grid
@@ -60,7 +60,7 @@ def placed_values(layer: Layer) -> dict[str, object]:
 
 def guessed_axes(layer: Layer) -> str:
     """What to say of axes before the last two that nobody named, and `grid_of` did; "" for none."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     grid = own.metadata.get(GRID)
     if own.ndim < 3 or (isinstance(grid, Grid) and grid.shape == spatial_shape(own)):
         return ""
@@ -75,7 +75,7 @@ def guessed_axes(layer: Layer) -> str:
     )
 
 
-def _lies_as(layer: Any, grid: Grid) -> bool:
+def _lies_as(layer: Layer, grid: Grid) -> bool:
     """Whether a layer still lies where its file says, or nobody placed it."""
     import pint
 
@@ -87,13 +87,13 @@ def _lies_as(layer: Any, grid: Grid) -> bool:
     return tuple(layer.units) == tuple(known.parse_units(unit) for unit in grid.units)
 
 
-def _is_plain(layer: Any) -> bool:
+def _is_plain(layer: Layer) -> bool:
     return bool((affine_matrix(layer) == np.eye(layer.ndim + 1)).all())
 
 
 def source_path(layer: Layer) -> Path | None:
     """The file or folder that an image came from; None where nobody knows."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     grid = own.metadata.get(GRID)
     path = own.metadata.get(SOURCE) or own.source.path or (grid and grid.native.get("path"))
     return Path(path) if path else None
@@ -101,7 +101,7 @@ def source_path(layer: Layer) -> Path | None:
 
 def note_saved(layer: Layer, path: Path) -> None:
     """Remember the file that a layer is saved to."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     own.metadata = {**own.metadata, SAVED: str(path.absolute())}
 
 

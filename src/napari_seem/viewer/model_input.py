@@ -27,7 +27,7 @@ CONTRAST = "contrast"
 """The layer's contrast limits, whatever they are at the time."""
 VEGETATION = "vegetation"
 """The normalised difference of the layers that show near infrared and red."""
-_SOURCES: WeakKeyDictionary[Any, ImageSource] = WeakKeyDictionary()
+_SOURCES: WeakKeyDictionary[Image, ImageSource] = WeakKeyDictionary()
 _INFRARED = ("nir", "near infrared", "near-infrared", "infrared", "b8", "b08")
 _RED = ("red", "b4", "b04")
 
@@ -49,13 +49,13 @@ def choose_window(layer: Image, look: IntensityWindow | str, layers: Sequence[Im
     """
     if look == VEGETATION:
         vegetation_pair(layers)
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     own.metadata = {**own.metadata, LOOK: look}
 
 
 def window_of_layer(layer: Image) -> IntensityWindow:
     """How a layer is shown to models now; plain where nobody chose."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     chosen = own.metadata.get(LOOK)
     if chosen == CONTRAST:
         if own.rgb:
@@ -106,7 +106,7 @@ class ModelInput:
 
 def image_source(layer: Image) -> ImageSource:
     """A layer's arrays, name and place; the same object until the layer has others."""
-    own: Any = unwrap(layer)
+    own = unwrap(layer)
     data, levels = full_data(own), resolutions(own)
     known = _SOURCES.get(own)
     said = own.name, grid_values(own)
@@ -154,7 +154,7 @@ def model_input_of(layer: Image, layers: Sequence[Layer], together: bool) -> Mod
 
 def note_model_input(labels: Labels, shown: ModelInput) -> None:
     """Keep with a Labels layer what its objects were found on, for the files it is written to."""
-    own: Any = unwrap(labels)
+    own = unwrap(labels)
     about = dict(own.metadata.get(ABOUT, {}))
     values: Any = shown.to_dict()
     known = about.get("shown", values)

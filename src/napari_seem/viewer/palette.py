@@ -21,7 +21,7 @@ from .window import window_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
-    from napari.utils.colormaps import CyclicLabelColormap
+    from napari.utils.colormaps import Colormap, CyclicLabelColormap, DirectLabelColormap
 
 CLASSES = "napari-seem classes"
 """Key of a Labels layer's metadata: its palette, as plain values."""
@@ -54,7 +54,7 @@ class Colouring:
         self._ref = ref(layer)
         self._only: frozenset[int] | None = None
         self._drawing = False
-        self._own: Any = label_colours() if palette_of(layer).by_class else layer.colormap
+        self._own = label_colours() if palette_of(layer).by_class else layer.colormap
         layer.events.features.connect(self._on_features)
         layer.events.colormap.connect(self._on_colormap)
 
@@ -129,8 +129,8 @@ def rgba(colour: str) -> Rgba:
 
 
 def class_colours(
-    table: ObjectTable, palette: Palette, only: Collection[int] | None = None, **options: Any
-) -> Any:
+    table: ObjectTable, palette: Palette, only: Collection[int] | None = None, **options: object
+) -> DirectLabelColormap:
     """A colormap in which objects have the colour of their class.
 
     Parameters
@@ -151,7 +151,7 @@ def class_colours(
     return DirectLabelColormap(color_dict=colours, **options)
 
 
-def _by_object(layer: Labels, own: Any, only: Collection[int]) -> Any:
+def _by_object(layer: Labels, own: Colormap, only: Collection[int]) -> DirectLabelColormap:
     """A colormap in which some objects have the colours of another, and the rest none."""
     from napari.utils.colormaps import DirectLabelColormap
 
@@ -163,7 +163,7 @@ def _by_object(layer: Labels, own: Any, only: Collection[int]) -> Any:
     return DirectLabelColormap(color_dict=colours, **_selected(layer))
 
 
-def _selected(layer: Labels) -> dict[str, Any]:
+def _selected(layer: Labels) -> dict[str, object]:
     """Whether a colormap shows one object only, and which, as the layer has it."""
     return {"use_selection": layer.show_selected_label, "selection": layer.selected_label}
 

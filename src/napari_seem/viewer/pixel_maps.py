@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from psygnal import Signal
 
-from .palette import CLEAR, rgba
+from .palette import CLEAR, Rgba, rgba
 from .preview import Preview, Values, lock_against_painting
 from .roles import CLASS_MAP, PROBABILITY, UNCERTAINTY
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+    from napari.utils.colormaps import DirectLabelColormap
     from napari.utils.events import Event
 
 SEEN_THROUGH, MAP_OPACITY = 0.4, 0.8
@@ -60,7 +60,7 @@ class PlaneMap(Preview):
         self._quiet = True
         super().close()
 
-    def _dress(self, layer: Any) -> None:
+    def _dress(self, layer: Layer) -> None:
         layer.events.visible.connect(self._on_visible)
 
     def _on_visible(self, event: Event) -> None:
@@ -69,6 +69,7 @@ class PlaneMap(Preview):
             self.hidden.emit()
 
     def _drawn(self, values: Values, side: int) -> Values:
+        """The values (h, w) as they are."""
         return values
 
     def _arrange(self) -> None:
@@ -96,15 +97,15 @@ class ClassMap(PlaneMap):
             for layer in self.layers:
                 layer.colormap = self._colormap()
 
-    def _dress(self, layer: Any) -> None:
+    def _dress(self, layer: Layer) -> None:
         super()._dress(layer)
         layer.opacity, layer.colormap = SEEN_THROUGH, self._colormap()
         lock_against_painting(layer)
 
-    def _colormap(self) -> Any:
+    def _colormap(self) -> DirectLabelColormap:
         from napari.utils.colormaps import DirectLabelColormap
 
-        named: dict[int | None, Any] = {None: CLEAR, 0: CLEAR}
+        named: dict[int | None, Rgba] = {None: CLEAR, 0: CLEAR}
         named |= {number: rgba(colour) for number, colour in self._colours.items()}
         return DirectLabelColormap(color_dict=named)
 
@@ -132,10 +133,11 @@ class NumberMap(PlaneMap):
             if layer.name != name:
                 layer.name = name
 
-    def _new(self, data: npt.NDArray[Any], **options: Any) -> Any:
+    def _new(self, data: Values, **options: object) -> Layer:
+        """Add an Image layer to the viewer; the array is (..., H, W)."""
         return self._viewer.add_image(data, contrast_limits=(0, 1), **options)
 
-    def _dress(self, layer: Any) -> None:
+    def _dress(self, layer: Layer) -> None:
         super()._dress(layer)
         layer.colormap, layer.contrast_limits = COLOURMAPS[self.role], (0, 1)
         layer.opacity, layer.blending = MAP_OPACITY, "translucent"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ from .timeline import document_in
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
+
+    from ..images import ArraySource
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class StrokedPlane:
     ids: npt.NDArray[np.int64] = field(repr=False)
 
     @classmethod
-    def read(cls, data: Any, plane: Plane) -> StrokedPlane:
+    def read(cls, data: ArraySource, plane: Plane) -> StrokedPlane:
         """Read the strokes on a plane of a label array of any shape."""
         values = plane.read(data)
         places = np.argwhere(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ from .timeline import bind_undo, timeline_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.colormaps import DirectLabelColormap
     from napari.utils.events import Event
 
 COLOURS, AWAY = 253, 255
@@ -208,11 +209,11 @@ class Preview:
         bind_undo(layer, timeline_of(self._viewer))
         return layer
 
-    def _new(self, data: npt.NDArray[Any], **options: Any) -> Any:
+    def _new(self, data: Values, **options: object) -> Layer:
         """Add a layer of this kind to the viewer; the array is (..., H, W)."""
         return self._viewer.add_labels(data, opacity=1, **options)
 
-    def _dress(self, layer: Any) -> None:
+    def _dress(self, layer: Layer) -> None:
         """Give a layer, new or used before, its looks."""
         lock_against_painting(layer)
         colours = _dashes() if self._dashed else _one_colour()
@@ -280,31 +281,31 @@ def _in_dashes(shown: npt.NDArray[np.uint16], side: int) -> npt.NDArray[np.uint1
 
 
 @cache  # napari maps all 65,536 values to colours, one by one, for each colormap that is new to it
-def _one_colour() -> Any:
+def _one_colour() -> DirectLabelColormap:
     return _colormap({1: FILL, EDGE + 1: LINE})
 
 
 @cache
-def _dashes() -> Any:
+def _dashes() -> DirectLabelColormap:
     return _colormap({1: CLEAR, EDGE: CLEAR, EDGE + 1: LINE, EDGE + 1 + GAP: CASING})
 
 
 @cache
-def _many_colours() -> Any:
+def _many_colours() -> DirectLabelColormap:
     """Bright colours, outlined and filled; no gray, as images are gray."""
     from napari.utils.colormaps import label_colormap
 
     cycle = label_colormap(2 * COLOURS)
     every = [np.asarray(cycle.map(number)) for number in range(1, 2 * COLOURS)]
     bright = [c for c in every if max(c[:3]) > 0.6 and max(c[:3]) - min(c[:3]) > 0.3]
-    colours: dict[int | None, Any] = {AWAY: LEFT_OUT, EDGE + AWAY: LEFT_OUT}
+    colours: dict[int | None, object] = {AWAY: LEFT_OUT, EDGE + AWAY: LEFT_OUT}
     for number in range(1, COLOURS + 1):
         line = bright[number % len(bright)]
         colours |= {number: (*line[:3], FILL_ALPHA), EDGE + number: line}
     return _colormap(colours)
 
 
-def _colormap(colours: dict[int | None, Any]) -> Any:
+def _colormap(colours: dict[int | None, object]) -> DirectLabelColormap:
     from napari.utils.colormaps import DirectLabelColormap
 
     clear = {None: CLEAR, 0: CLEAR, EDGE: CASING}

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
     from napari.layers import Labels, Shapes
+    from napari.layers.labels.labels import HistoryAtom
+    from qtpy.QtWidgets import QWidget
+
+    from ..images import Sliceable
 
 Block = tuple[slice, ...]
+T = TypeVar("T")
 
 
-def unwrap(thing: object) -> Any:
+def unwrap(thing: T) -> T:
     """The viewer or layer itself, where napari hands plugins a proxy of it."""
     return getattr(thing, "__wrapped__", thing)
 
@@ -30,24 +35,24 @@ def draw_brush_without_box(viewer: object) -> None:
         circle.box = False
 
 
-def canvas_of(viewer: object) -> Any:
+def canvas_of(viewer: object) -> QWidget | None:
     """The widget of a viewer's canvas, or None where the viewer has no window."""
     window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
     return None if window is None else window.canvas.native
 
 
-def layer_list_of(viewer: object) -> Any:
+def layer_list_of(viewer: object) -> QWidget | None:
     """The widget of a viewer's list of layers, or None where the viewer has no window."""
     window = getattr(getattr(viewer, "window", None), "_qt_viewer", None)
     return None if window is None else window.layers
 
 
-def undo_history(layer: Labels) -> list[Sequence[object]]:
+def undo_history(layer: Labels) -> list[Sequence[HistoryAtom]]:
     """What a Labels layer can undo: lists of atoms, the latest last."""
     return list(layer._undo_history)
 
 
-def redo_history(layer: Labels) -> list[Sequence[object]]:
+def redo_history(layer: Labels) -> list[Sequence[HistoryAtom]]:
     """What a Labels layer can redo; napari keeps the atoms of each in reverse order."""
     return [list(reversed(item)) for item in layer._redo_history]
 
@@ -78,7 +83,7 @@ def paint_mask(layer: Labels, key: Block, mask: npt.NDArray[np.bool_], value: in
     layer._paint_region_with_mask(key, mask, value, list(range(layer.ndim)))
 
 
-def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
+def atom_blocks(atom: HistoryAtom, shape: Sequence[int]) -> list[Block]:
     """The parts of the array that an atom changed; scattered pixels give one part a plane."""
     key = atom[0]  # a tuple of slices, or of index arrays
     if all(isinstance(part, slice) for part in key):
@@ -99,8 +104,8 @@ def atom_blocks(atom: Any, shape: Sequence[int]) -> list[Block]:
     return blocks
 
 
-def atom_holds(atom: Any, data: Any, *, undone: bool) -> bool:
-    """Whether an array holds what an atom wrote or, where that is undone, what was there before."""
+def atom_holds(atom: HistoryAtom, data: Sliceable, *, undone: bool) -> bool:
+    """Whether labels (..., H, W) hold what an atom wrote or, undone, what was there before."""
     key = atom[0]
     masked = hasattr(atom, "new_value")
     old, new = (atom.old_values, atom.new_value) if masked else (atom[1], atom[2])
@@ -118,7 +123,7 @@ def forget_history(layer: Labels) -> None:
     layer._reset_history()
 
 
-def atom_highest(atom: Any) -> int:
+def atom_highest(atom: HistoryAtom) -> int:
     """The highest id that an atom wrote."""
     values = atom.new_value if hasattr(atom, "new_value") else atom[2]
     return int(np.max(values, initial=0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..commands.recovery import Recovered, Recovery
 from ..errors import InvalidImage
@@ -26,7 +26,7 @@ from .timeline import document_in
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Image, Labels, Layer
 
 
 def bring_back(viewer: ViewerModel, done: Recovered) -> tuple[Labels | None, Image | None]:
@@ -83,7 +83,7 @@ def _keep(log: Recorder | None, lines: list[Event]) -> None:
             log.uncommitted({key: one for key, one in line.items() if key not in ("event", "at")})
 
 
-def _labels(viewer: Any, done: Recovered, image: Image | None) -> Labels:
+def _labels(viewer: ViewerModel, done: Recovered, image: Image | None) -> Labels:
     recovery = done.recovery
     if recovery.folder is not None:
         known = (x for x in viewer.layers if _folder_of(x) == recovery.folder)
@@ -107,12 +107,12 @@ def _labels(viewer: Any, done: Recovered, image: Image | None) -> Labels:
     return layer
 
 
-def _folder_of(layer: Any) -> Path | None:
+def _folder_of(layer: Layer) -> Path | None:
     store = store_of(layer)
     return None if store is None else store.path.absolute()
 
 
-def _open_image(viewer: Any, recovery: Recovery) -> Image | None:
+def _open_image(viewer: ViewerModel, recovery: Recovery) -> Image | None:
     """The image layer that the labels were made on, where it is open."""
     for image in image_layers(viewer):
         source = source_path(image)

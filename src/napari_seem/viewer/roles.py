@@ -9,7 +9,7 @@ also means that they stand first in the layer list.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -34,7 +34,7 @@ STROKES = "napari-seem strokes"
 """Key of the metadata of labels made for strokes that teach pixel classes; these are a person's."""
 
 
-_AWAY: WeakKeyDictionary[Any, list[Layer]] = WeakKeyDictionary()
+_AWAY: WeakKeyDictionary[ViewerModel, list[Layer]] = WeakKeyDictionary()
 """Layers of ours that were taken out of each viewer."""
 
 

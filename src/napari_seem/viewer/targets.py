@@ -133,7 +133,7 @@ def needs_window(shape: Sequence[int]) -> bool:
 
 def store_of(labels: Labels | None) -> LabelStore | None:
     """The folder that a layer's pixels lie in; None for other layers."""
-    own: Any = unwrap(labels)
+    own = unwrap(labels)
     found = None if own is None else _STORES.get(own)
     if found is None or full_data(own) is not found.array:
         return None  # no such layer, a copy of one, or one that was given other pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from psygnal import Signal
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STEPS = 1000
 """Steps that can be undone, those of all layers together."""
-_TIMELINES: WeakKeyDictionary[Any, Timeline] = WeakKeyDictionary()
+_TIMELINES: WeakKeyDictionary[ViewerModel, Timeline] = WeakKeyDictionary()
 """One for each viewer; it goes with its viewer."""
 
 

@@ -6,7 +6,7 @@ The layers are those that another image had, or else new ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -179,7 +179,7 @@ def draw_shapes(layer: Shapes, drawn: Sequence[Drawn], positive: bool, edge_widt
     layer.current_face_color = FACES[positive]
 
 
-def _spare(viewer: ViewerModel, image: Image, role: str) -> Any:
+def _spare(viewer: ViewerModel, image: Image, role: str) -> Layer | None:
     """A layer to use again, put onto the image, or None."""
     layer = spare_layer(viewer, role, image.ndim)
     if layer is not None:
@@ -188,6 +188,6 @@ def _spare(viewer: ViewerModel, image: Image, role: str) -> Any:
     return layer
 
 
-def _about(image: Image, role: str) -> dict[str, Any]:
+def _about(image: Image, role: str) -> dict[str, object]:
     """Name, mark and place of a new layer."""
     return {"name": f"SEEM {role}", "metadata": in_use(role), **placement(image)}

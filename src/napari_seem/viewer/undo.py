@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..edits import Edit
 from ..io.label_store import LabelStore
@@ -129,8 +130,8 @@ class NapariUndo:
         if not self._layer.visible:
             self._layer.set_view_slice()
 
-    def _paint(self, edit: Edit, mask: Any, value: int) -> None:
-        """Set one value where a block's mask is True."""
+    def _paint(self, edit: Edit, mask: npt.NDArray[np.bool_], value: int) -> None:
+        """Set one value where a block's mask (..., H, W) is True."""
         layer = self._layer
         kept, layer.preserve_labels = layer.preserve_labels, False
         try:

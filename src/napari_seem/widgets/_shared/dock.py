@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtGui import QCloseEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import (
     QApplication,
     QComboBox,
@@ -35,7 +36,12 @@ from .preferences import plugin_page
 from .progress import Progress, ProgressRow
 from .watch import watch_of
 
-_OPEN: WeakKeyDictionary[Any, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+
+Kind = TypeVar("Kind", bound="Dock")
+_OPEN: WeakKeyDictionary[Viewer, dict[type, ReferenceType[Dock]]] = WeakKeyDictionary()
 """By viewer and kind: the dock that works, for two of a kind would both write what is clicked."""
 
 LINES, LEAST_LINES = 20, 12
@@ -55,7 +61,7 @@ class Page(QScrollArea):
     def __init__(self, inner: QWidget, keys: KeysToCanvas) -> None:
         super().__init__()
         self._inner, self._keys = inner, keys
-        self._wanted: Any = None
+        self._wanted: tuple[QSize, QSize] | None = None
         self._settle = later(self, 0, lambda: self.setViewportMargins(0, 0, 0, 0))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setWidgetResizable(True)
@@ -71,7 +77,7 @@ class Page(QScrollArea):
         """As wide as the widgets need, and a few lines high."""
         return self._room(self._inner.minimumSizeHint(), LEAST_LINES)
 
-    def resizeEvent(self, event: Any) -> None:
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
         """Take the scroll bar away where it is needed no more, which Qt forgets meanwhile."""
         super().resizeEvent(event)
         bar = self.verticalScrollBar()
@@ -117,7 +123,7 @@ class Dock(QWidget):
     """Its widgets; has a `message`."""
     _released = _placed = False
 
-    def __init__(self, napari_viewer: Any) -> None:
+    def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
         self.viewer = unwrap(napari_viewer)
         self.events = Followed()
@@ -196,7 +202,7 @@ class Dock(QWidget):
         """Save what saves itself, before the window closes; how many commits are not written."""
         return 0
 
-    def take_up(self, image: Any, labels: Any) -> None:
+    def take_up(self, image: Image | None, labels: Labels | None) -> None:
         """Work on an image and labels that were brought back; each may be None."""
 
     def retire(self) -> None:
@@ -212,7 +218,7 @@ class Dock(QWidget):
             self.events.close()
             self._let_go()
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent | None) -> None:
         """Share the room of a dock that is open already, as a tab; once, for docks can be moved."""
         super().showEvent(event)
         window = self.window()
@@ -223,12 +229,12 @@ class Dock(QWidget):
             self._placed = True
             later(self, 0, lambda: _join_tabs(frame)).start()
 
-    def closeEvent(self, event: Any) -> None:
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Let go of the viewer; what is written stays."""
         self.release()
         super().closeEvent(event)
 
-    def event(self, event: Any) -> bool:
+    def event(self, event: QEvent | None) -> bool:
         """Let go too when napari takes the dock away, which sends no close event."""
         taken = event is not None and event.type() == QEvent.Type.ParentChange
         if taken and self.parent() is None:
@@ -246,12 +252,13 @@ class Dock(QWidget):
         """What a kind of dock does besides when it lets go."""
 
 
-def open_dock(viewer: Any, kind: type[Dock]) -> Dock | None:
+def open_dock(viewer: Viewer, kind: type[Kind]) -> Kind | None:
     """The dock of a kind that works in a viewer, or None."""
     known = _OPEN.get(unwrap(viewer), {}).get(kind)
     dock = None if known is None else known()
-    works = dock is not None and isalive(dock) and not dock.is_released
-    return dock if works else None
+    if not isinstance(dock, kind) or not isalive(dock) or dock.is_released:
+        return None
+    return dock
 
 
 @contextmanager

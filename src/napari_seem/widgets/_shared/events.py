@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.events import EventEmitter
 
 
 class Followed:
     """Slots connected to napari's events, to be disconnected all at once."""
 
     def __init__(self) -> None:
-        self._links: list[tuple[Any, Callable[..., Any]]] = []
+        self._links: list[tuple[EventEmitter, Callable[..., object]]] = []
 
-    def follow(self, slot: Callable[..., Any], *events: Any) -> None:
+    def follow(self, slot: Callable[..., object], *events: EventEmitter) -> None:
         """Call a slot at each of these events from now on."""
         for event in events:
             event.connect(slot)
@@ -27,7 +31,7 @@ class Followed:
         self._links.clear()
 
 
-def later(parent: QObject, milliseconds: int, slot: Callable[[], Any]) -> QTimer:
+def later(parent: QObject, milliseconds: int, slot: Callable[[], object]) -> QTimer:
     """A timer that calls a slot once, so long after it was last started."""
     timer = QTimer(parent)
     timer.setSingleShot(True)
@@ -36,12 +40,12 @@ def later(parent: QObject, milliseconds: int, slot: Callable[[], Any]) -> QTimer
     return timer
 
 
-def layers_of(viewer: Any) -> list[Any]:
+def layers_of(viewer: ViewerModel) -> list[EventEmitter]:
     """The events at which other layers are there, or in another order."""
     events = viewer.layers.events
     return [events.inserted, events.removed, events.reordered]
 
 
-def axes_of(viewer: Any) -> list[Any]:
+def axes_of(viewer: ViewerModel) -> list[EventEmitter]:
     """The events at which other axes are shown."""
     return [viewer.dims.events.order, viewer.dims.events.ndisplay]

@@ -5,10 +5,11 @@ In a list a key that a dock has does what it is for, and does not search the lis
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -21,6 +22,9 @@ from qtpy.QtWidgets import (
 
 from ...viewer.private import canvas_of, layer_list_of, unwrap
 from .keys import is_claimed
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
 CONNECTED = "gives keys back"
 """Property of the widgets that give the keyboard back."""
@@ -38,7 +42,7 @@ class KeysToCanvas(QObject):
     viewer : Viewer
     """
 
-    def __init__(self, widget: QWidget, viewer: Any) -> None:
+    def __init__(self, widget: QWidget, viewer: ViewerModel) -> None:
         super().__init__(widget)
         self._widget, self._viewer = widget, viewer
         self._list: QWidget | None = None
@@ -46,10 +50,12 @@ class KeysToCanvas(QObject):
         app.focusChanged.connect(self._on_focus)
         self.look()
 
-    def eventFilter(self, watched: Any, event: Any) -> bool:
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Pass keys of docks from a list on to the viewer."""
-        plain = event.type() == QEvent.Type.KeyPress and not event.modifiers()
-        if plain and event.text() and is_claimed(unwrap(self._viewer), event.text()):
+        if not isinstance(event, QKeyEvent) or event.type() != QEvent.Type.KeyPress:
+            return False
+        text = "" if event.modifiers() else event.text()
+        if text and is_claimed(unwrap(self._viewer), text):
             event.ignore()
             return True
         return False
@@ -62,7 +68,7 @@ class KeysToCanvas(QObject):
                     child.setProperty(CONNECTED, True)
                     self._follow(child)
 
-    def _follow(self, child: Any) -> None:
+    def _follow(self, child: QObject) -> None:
         if isinstance(child, QAbstractButton):
             child.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             child.pressed.connect(self._by_mouse)
@@ -71,7 +77,7 @@ class KeysToCanvas(QObject):
             child.activated.connect(self._give)
         elif isinstance(child, QAbstractSlider):
             child.sliderReleased.connect(self._give)
-        else:
+        elif isinstance(child, QLineEdit):
             child.returnPressed.connect(self._give)
 
     def _on_focus(self, _: object, focused: QWidget | None) -> None:

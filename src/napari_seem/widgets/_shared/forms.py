@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from magicgui.widgets import CheckBox
 from qtpy.QtCore import QStringListModel, Qt, Signal
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QLineEdit,
     QPushButton,
     QSpinBox,
@@ -54,16 +55,16 @@ def with_ending(path: Path, ending: str) -> Path:
     return full
 
 
-def without_arguments(slot: Callable[[], Any]) -> Callable[..., None]:
+def without_arguments(slot: Callable[[], object]) -> Callable[..., None]:
     """A slot that ignores what a signal or a key carries, and gives nothing back."""
 
-    def call(*_: Any) -> None:
+    def call(*_: object) -> None:
         slot()
 
     return call
 
 
-def on_click(pairs: Iterable[tuple[QPushButton, Callable[[], Any]]]) -> None:
+def on_click(pairs: Iterable[tuple[QPushButton, Callable[[], object]]]) -> None:
     """Let each button call its slot."""
     for button, slot in pairs:
         button.clicked.connect(without_arguments(slot))
@@ -84,13 +85,14 @@ def row(*widgets: QWidget, stretch: int | None = None) -> QHBoxLayout:
     return layout
 
 
-def form(*fields: tuple[str, Any] | Widget) -> QFormLayout:
+def form(*fields: tuple[str, QWidget | QLayout] | Widget) -> QFormLayout:
     """Named widgets or layouts, or magicgui's widgets with their labels, one to a line."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for field in fields:
         if isinstance(field, tuple):
-            layout.addRow(*field)
+            name, inner = field
+            layout.addRow(name, inner)
         else:
             named = not isinstance(field, CheckBox)  # which writes its label itself
             layout.addRow(field.label if named else "", field.native)

@@ -16,6 +16,7 @@ from ...viewer.shown import channel_layers
 from .events import later
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Image
 
     from ..annotate.annotator import Annotator
@@ -71,7 +72,9 @@ class WindowBox(QComboBox):
         self.chosen.emit(list(CHOICES.values())[number])
 
 
-def show_as(viewer: Any, image: Image, window: IntensityWindow | str, together: bool) -> None:
+def show_as(
+    viewer: ViewerModel, image: Image, window: IntensityWindow | str, together: bool
+) -> None:
     """Show an image, or with `together` all of its channels, by an intensity window from now on.
 
     The person sees it by the window, too; a window of percentiles only where that needs no reading
@@ -139,6 +142,6 @@ class WindowChoice(QObject):
         if image is not None:
             image.events.contrast_limits.connect(self._on_contrast)
 
-    def _on_contrast(self, _: Any = None) -> None:
+    def _on_contrast(self, _: object = None) -> None:
         if self._image is not None and self._image.metadata.get(LOOK) == CONTRAST:
             self._later.start()

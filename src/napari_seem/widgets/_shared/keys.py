@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
+    from napari.utils.key_bindings import KeymapProvider
+
     from .dock import Dock
 
 Claim = tuple["ReferenceType[Dock]", Mapping[str, str]]
-_CLAIMS: WeakKeyDictionary[Any, list[Claim]] = WeakKeyDictionary()
+_CLAIMS: WeakKeyDictionary[KeymapProvider, list[Claim]] = WeakKeyDictionary()
 """By viewer or layer; the last one counts."""
 
 
-def claim(target: Any, owner: Dock, names: Mapping[str, str]) -> None:
+def claim(target: KeymapProvider, owner: Dock, names: Mapping[str, str]) -> None:
     """Bind keys of a viewer or a layer to what a dock does; who had them gets them back later.
 
     Parameters
@@ -43,20 +45,20 @@ def let_go(owner: Dock) -> None:
             _bind(target, one)
 
 
-def is_claimed(target: Any, text: str) -> bool:
+def is_claimed(target: KeymapProvider, text: str) -> bool:
     """Whether a dock has the key of a letter or sign, such as "k", on a viewer or layer."""
     every = _CLAIMS.get(target, ())
     return any(text.upper() in names for owner, names in every if owner() is not None)
 
 
-def _bind(target: Any, claimed: Claim) -> None:
+def _bind(target: KeymapProvider, claimed: Claim) -> None:
     owner, names = claimed
     for key, name in names.items():
         target.bind_key(key, _calling(owner, name), overwrite=True)
 
 
-def _calling(owner: ReferenceType[Dock], name: str) -> Callable[[Any], None]:
-    def call(_: Any) -> None:
+def _calling(owner: ReferenceType[Dock], name: str) -> Callable[[object], None]:
+    def call(_: object) -> None:
         present = owner()
         if present is not None:
             present.act(name)  # napari takes what a binding returns for a generator

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox
 
@@ -16,7 +16,11 @@ from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for,
 from ...viewer.targets import check_target
 from .events import Followed, later, layers_of
 
-OWN: Any = object()
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.events import Event
+
+OWN = object()
 """Stands for what a box shows already."""
 
 
@@ -37,29 +41,29 @@ class LayerBox(QComboBox):
     """
 
     chosen = Signal(object)
-    kind: ClassVar[type[Any]]
+    kind: ClassVar[type[Layer]]
 
     def __init__(self, none: str = "", least_ndim: int = 0) -> None:
         super().__init__()
         self._none, self._least = none, least_ndim
-        self._layers: list[Any] = []
+        self._layers: list[Layer] = []
         self._viewer: Any = None
         self._events: Any = None
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.currentIndexChanged.connect(lambda _: self._on_index())
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> Layer | None:
         """The chosen layer, or None."""
         index = self.currentIndex() - bool(self._none)
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
     @property
-    def layers(self) -> list[Any]:
+    def layers(self) -> list[Layer]:
         """The layers that are offered, the lowest first."""
         return list(self._layers)
 
-    def follow(self, viewer: Any, events: Followed) -> None:
+    def follow(self, viewer: ViewerModel, events: Followed) -> None:
         """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
         self.offer(viewer)
         self._events, layers = events, self._viewer.layers
@@ -69,7 +73,7 @@ class LayerBox(QComboBox):
             self._watch(layer)
         self._on_active()
 
-    def offer(self, viewer: Any, present: Any = OWN) -> None:
+    def offer(self, viewer: ViewerModel, present: object = OWN) -> None:
         """Offer a viewer's layers but for our own; the present choice stays where it is there."""
         first, self._viewer = self._viewer is None, unwrap(viewer)
         present = self.layer if present is OWN else present
@@ -85,33 +89,33 @@ class LayerBox(QComboBox):
         if self.layer is not present:
             self.chosen.emit(self.layer)
 
-    def select(self, layer: Any) -> None:
+    def select(self, layer: Layer | None) -> None:
         """Show a layer as chosen without announcing it."""
         self.blockSignals(True)
         index = next((i for i, known in enumerate(self._layers) if known is layer), -1)
         self.setCurrentIndex(index + bool(self._none))
         self.blockSignals(False)
 
-    def _fits(self, layer: Any) -> bool:
+    def _fits(self, layer: Layer) -> bool:
         """Whether a layer is of the kind that is offered."""
         return isinstance(layer, self.kind)
 
-    def _offers(self, layer: Any) -> bool:
+    def _offers(self, layer: object) -> bool:
         return any(known is layer for known in self._layers)
 
-    def _take(self, layer: Any) -> None:
+    def _take(self, layer: Layer | None) -> None:
         """Choose a layer for a person, if it is offered."""
         if layer is not self.layer and self._offers(layer):
             self.select(layer)
             self.chosen.emit(layer)
 
-    def _on_layers(self, event: Any) -> None:
+    def _on_layers(self, event: Event) -> None:
         self.offer(self._viewer)
         if event.type == "inserted":
             self._watch(event.value)
             self._on_added(event.value)
 
-    def _watch(self, layer: Any) -> None:
+    def _watch(self, layer: Layer) -> None:
         """Notice when a layer is renamed, shown or hidden."""
         self._events.follow(self._on_visible, layer.events.visible)
         self._events.follow(self._on_name, layer.events.name)
@@ -119,7 +123,7 @@ class LayerBox(QComboBox):
     def _on_name(self, _: object) -> None:
         self.offer(self._viewer)
 
-    def _usual(self) -> Any:
+    def _usual(self) -> Layer | None:
         """What is chosen where nobody chose."""
         raise NotImplementedError
 
@@ -131,11 +135,11 @@ class LayerBox(QComboBox):
         """Another layer of the viewer is the selected one."""
         raise NotImplementedError
 
-    def _on_added(self, layer: Any) -> None:
+    def _on_added(self, layer: Layer) -> None:
         """A layer came."""
         raise NotImplementedError
 
-    def _on_visible(self, event: Any) -> None:
+    def _on_visible(self, event: Event) -> None:
         """A layer was shown or hidden."""
 
 
@@ -147,7 +151,7 @@ class ImageBox(LayerBox):
 
     kind = Image
 
-    def _usual(self) -> Any:
+    def _usual(self) -> Image | None:
         return image_meant(self._viewer, self._least)
 
     def _on_index(self) -> None:
@@ -160,13 +164,13 @@ class ImageBox(LayerBox):
         if isinstance(layer, Image) and layer.visible:
             self._take(layer)
 
-    def _on_added(self, layer: Any) -> None:
+    def _on_added(self, layer: Layer) -> None:
         if isinstance(layer, Image) and layer.visible:
             self._take(layer)
 
-    def _on_visible(self, event: Any) -> None:
+    def _on_visible(self, event: Event) -> None:
         present, layer = self.layer, event.source
-        if layer is present and not layer.visible:
+        if present is not None and layer is present and not layer.visible:
             self._take(self._usual())
         elif self._offers(layer) and layer.visible and covers(self._viewer, layer, present):
             self._take(layer)
@@ -194,20 +198,20 @@ class LabelsBox(LayerBox):
     def __init__(self, beside: ImageBox | None = None, none: str = "", least_ndim: int = 0) -> None:
         super().__init__(none, least_ndim)
         self._beside = beside
-        self._added: list[Any] = []
+        self._added: list[Labels] = []
         self._soon = later(self, 0, self._take_added)
         self._placed = later(self, 0, self._check)
 
-    def follow(self, viewer: Any, events: Followed) -> None:
+    def follow(self, viewer: ViewerModel, events: Followed) -> None:
         """Offer a viewer's layers, and choose by what a person sees and makes from now on."""
         super().follow(viewer, events)
         if self._beside is not None:
             self._beside.chosen.connect(self._on_image)
 
-    def _fits(self, layer: Any) -> bool:
+    def _fits(self, layer: Layer) -> bool:
         return isinstance(layer, Labels) and not is_strokes(layer)
 
-    def _usual(self) -> Any:
+    def _usual(self) -> Labels | None:
         image = None if self._beside is None else self._beside.layer
         made = labels_for(self._viewer, image)
         if made is not None or self._none:
@@ -221,14 +225,14 @@ class LabelsBox(LayerBox):
         self.chosen.emit(self.layer)
         self._check()
 
-    def _watch(self, layer: Any) -> None:
+    def _watch(self, layer: Layer) -> None:
         """Notice, too, when it is laid elsewhere, or has other pixels."""
         super()._watch(layer)
         if isinstance(layer, (Image, Labels)):
             placed = (getattr(layer.events, name) for name in PLACING)
             self._events.follow(self._on_placed, layer.events.data, *placed)
 
-    def _on_placed(self, event: Any) -> None:
+    def _on_placed(self, event: Event) -> None:
         beside = None if self._beside is None else self._beside.layer
         if any(event.source is one for one in (self.layer, beside)):
             self._placed.start()
@@ -242,7 +246,7 @@ class LabelsBox(LayerBox):
             except InvalidLabels as error:
                 self.unfit.emit(str(error))
 
-    def _on_image(self, image: Any) -> None:
+    def _on_image(self, image: Image | None) -> None:
         """Another image is chosen: labels of the former one are not meant any more."""
         if self.layer is None or not belongs_to(self.layer, image):
             usual = self._usual()
@@ -255,7 +259,7 @@ class LabelsBox(LayerBox):
         if layer not in self._added:
             self._take_fitting(layer)
 
-    def _on_added(self, layer: Any) -> None:
+    def _on_added(self, layer: Layer) -> None:
         """Note labels, to be taken once whoever makes them is done with them."""
         if isinstance(layer, Labels) and not is_ours(layer):
             self._added.append(layer)
@@ -267,7 +271,7 @@ class LabelsBox(LayerBox):
             if not is_map(layer):
                 self._take_fitting(layer)
 
-    def _take_fitting(self, layer: Any) -> None:
+    def _take_fitting(self, layer: Layer | None) -> None:
         beside = self._beside
         if self._offers(layer) and (beside is None or belongs_to(layer, beside.layer)):
             self._take(layer)

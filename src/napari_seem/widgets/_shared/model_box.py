@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
@@ -11,6 +11,9 @@ from ...models.base import Capability
 from ...models.registry import MODELS, able_models, model_names
 from .model_facts import tip_of
 from .watch import watch_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
 
 class ModelBox(QComboBox):
@@ -63,7 +66,7 @@ class ModelBox(QComboBox):
         super().showPopup()
 
 
-def look_for_models(viewer: Any) -> None:
+def look_for_models(viewer: ViewerModel) -> None:
     """Let all docks of a viewer offer the models that there are now."""
     for dock in watch_of(viewer).docks:
         for box in dock.findChildren(ModelBox):

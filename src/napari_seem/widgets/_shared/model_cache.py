@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from ...commands.models import ModelCache
@@ -12,11 +12,14 @@ from ...embeddings.cluster import Certificates, Connection
 from ...errors import MissingPackage
 from .preferences import Preferences, read_preferences
 
-_CACHES: WeakKeyDictionary[Any, ModelCache] = WeakKeyDictionary()
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_CACHES: WeakKeyDictionary[ViewerModel, ModelCache] = WeakKeyDictionary()
 """One for each viewer; it goes with its viewer."""
 
 
-def model_cache_of(viewer: Any) -> ModelCache:
+def model_cache_of(viewer: ViewerModel) -> ModelCache:
     """The models that all docks of a viewer share."""
     if viewer not in _CACHES:
         preferences = read_preferences()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ...embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
 from ...embeddings.cluster import check_address
@@ -13,6 +13,10 @@ from ...io.label_store import default_home
 from ...viewer.private import unwrap
 from ...viewer.targets import HOME
 from .actions import EVERY_ACTION, PRESETS, keys_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.utils.events import EventedModel
 
 PLUGIN = "napari-seem"
 MEGABYTE = 1 << 20
@@ -43,7 +47,7 @@ class Preferences:
     complaints: tuple[str, ...] = ()
 
 
-def plugin_page() -> Any:
+def plugin_page() -> EventedModel | None:
     """The page's settings, or None where napari has none (older, or plugin not installed)."""
     try:
         from napari.settings import get_plugin_settings
@@ -87,13 +91,13 @@ def keep_preference(name: str, value: object) -> None:
         setattr(page, name, value)
 
 
-def label_home(image: Any) -> Path:
+def label_home(image: Image) -> Path:
     """The folder for labels of an image that lie on disk: chosen for it, preferred, or usual."""
     chosen, preferred = unwrap(image).metadata.get(HOME), read_preferences().labels_folder
     return Path(chosen or preferred or default_home())
 
 
-def _cluster(page: Any) -> tuple[str, tuple[str, ...], list[str]]:
+def _cluster(page: EventedModel) -> tuple[str, tuple[str, ...], list[str]]:
     """Address and certificate files of the cluster, and what is wrong with them."""
     address = str(getattr(page, "scheduler", "")).strip()
     files = tuple(str(getattr(page, f"tls_{name}", "")).strip() for name in ("ca", "cert", "key"))

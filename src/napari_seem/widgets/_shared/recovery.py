@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import Qt
-from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtGui import QCloseEvent, QImage, QPixmap
 from qtpy.QtWidgets import (
     QDialog,
     QDialogButtonBox,
@@ -35,7 +36,12 @@ from .progress import ProgressRow
 from .runner import Cancelled, Job, LatestRunner, explained
 from .steps import Steps
 
-Added = Callable[[Any, Any], None]
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+
+Added = Callable[["Labels | None", "Image | None"], None]
+Picture = npt.NDArray[np.uint8]
 OFFERED = (
     "These labels were not saved when napari ended. What is brought back has not been saved yet, "
     "either; what is discarded stays in <i>napari-seem recover --all</i> for 30 days."
@@ -65,7 +71,7 @@ class RecoveryWindow(QDialog):
     """
 
     def __init__(
-        self, viewer: Any, added: Added, parent: QWidget | None = None, *, every: bool = False
+        self, viewer: Viewer, added: Added, parent: QWidget | None = None, *, every: bool = False
     ) -> None:
         super().__init__(parent)
         self._viewer, self._added, self._every = ref(viewer), added, every
@@ -125,13 +131,14 @@ class RecoveryWindow(QDialog):
             return
         self._take_out(row)
 
-    def closeEvent(self, event: Any) -> None:
+    def closeEvent(self, event: QCloseEvent | None) -> None:
         """Read nothing more."""
         self.steps.close()
         self.runner.close()
         super().closeEvent(event)
 
-    def _add(self, found: tuple[Recovery, int, Any]) -> None:
+    def _add(self, found: tuple[Recovery, int, Picture]) -> None:
+        """Show what was found, with its picture (rows, columns, 3)."""
         row = RecoveryRow(self, *found)
         row.discard.setVisible(not self._every)
         self.rows.append(row)
@@ -198,7 +205,7 @@ class RecoveryRow(QWidget):
     """
 
     def __init__(
-        self, window: RecoveryWindow, recovery: Recovery, count: int, picture: Any
+        self, window: RecoveryWindow, recovery: Recovery, count: int, picture: Picture
     ) -> None:
         super().__init__()
         self.recovery = recovery
@@ -224,7 +231,7 @@ def described(recovery: Recovery, count: int) -> str:
     return f"{recovery.labels}\n{on}{recovery.time:%-d %B %Y, %H:%M}\n{counted(count)}{more}"
 
 
-def pixmap(picture: Any) -> QPixmap:
+def pixmap(picture: Picture) -> QPixmap:
     """A picture, uint8 (rows, columns, 3), for a label."""
     data = np.ascontiguousarray(picture)
     rows, columns = data.shape[:2]
@@ -234,7 +241,7 @@ def pixmap(picture: Any) -> QPixmap:
     )
 
 
-def _found(every: bool, wait: Callable[[], None]) -> Iterator[tuple[Recovery, int, Any]]:
+def _found(every: bool, wait: Callable[[], None]) -> Iterator[tuple[Recovery, int, Picture]]:
     """What was not saved, but for that of series, which bring their own back; in a thread.
 
     Clicks go first: `wait` is called before each event of each log.

@@ -88,7 +88,7 @@ def called_once(
     return call
 
 
-def _deliver(job: Job, cancelled: bool, outcome: Any, error: Exception | None) -> None:
+def _deliver(job: Job, cancelled: bool, outcome: object, error: Exception | None) -> None:
     if cancelled:
         job.dropped()
     elif error is not None:
@@ -171,13 +171,13 @@ class LatestRunner(QObject):
         self._worker = worker
         worker.start()
 
-    def _returned(self, outcome: Any) -> None:
+    def _returned(self, outcome: object) -> None:
         self._ended(outcome, None)
 
     def _errored(self, error: Exception) -> None:
         self._ended(None, error)
 
-    def _ended(self, outcome: Any, error: Exception | None) -> None:
+    def _ended(self, outcome: object, error: Exception | None) -> None:
         job, cancelled = self._finish()
         try:
             if job is not None:

@@ -20,6 +20,7 @@ from .runner import Cancelled, called_once, explained
 if TYPE_CHECKING:
     from ...embeddings import EmbeddingCache
 
+Run = Generator[object, None, tuple[RuntimeError, ...]]
 LOOK = 0.1
 """Seconds after which waiting work looks whether it was stopped."""
 
@@ -65,7 +66,7 @@ class Steps(QObject):
         """Whether the generator is to end; one that waits inside a step asks."""
         return self._stop.is_set()
 
-    def start(self, title: str, total: int, work: Callable[[], Iterator[Any]]) -> None:
+    def start(self, title: str, total: int, work: Callable[[], Iterator[object]]) -> None:
         """Begin; `work` is called, and iterated, in the thread and must not touch layers."""
         if self.running or self._closed:
             return
@@ -83,8 +84,8 @@ class Steps(QObject):
         self._stop.set()
 
     def leaving(
-        self, work: Callable[[], Iterator[Any]], cache: EmbeddingCache
-    ) -> Callable[[], Iterator[Any]]:
+        self, work: Callable[[], Iterator[object]], cache: EmbeddingCache
+    ) -> Callable[[], Iterator[object]]:
         """Let work be left within a step, too, at the checkpoints of a model, once it is stopped.
 
         A plane in `cache` that a turn waits for is encoded to its end.
@@ -94,7 +95,7 @@ class Steps(QObject):
             if self.stopping and not cache.is_awaited:
                 raise Abandoned("the work was stopped")
 
-        def run() -> Iterator[Any]:
+        def run() -> Iterator[object]:
             with suppress(Abandoned), patiently(pause):
                 yield from work()
 
@@ -118,7 +119,7 @@ class Steps(QObject):
         self.stop()
         self.progress.end()
 
-    def _stepped(self, outcome: Any) -> None:
+    def _stepped(self, outcome: object) -> None:
         if self._closed or not isalive(self):
             return
         self.progress.show_done(self.progress.done + 1)
@@ -140,10 +141,10 @@ class Steps(QObject):
             self.ended.emit(outcome)
 
 
-def _until(work: Callable[[], Iterator[Any]], stop: threading.Event) -> Callable[[], Any]:
+def _until(work: Callable[[], Iterator[object]], stop: threading.Event) -> Callable[[], Run]:
     begin = called_once(work)
 
-    def run() -> Generator[Any, None, tuple[RuntimeError, ...]]:
+    def run() -> Run:
         pool: Any = QThreadPool.globalInstance()
         pool.releaseThread()  # it may wait for a turn, which needs one of as few as two threads
         try:

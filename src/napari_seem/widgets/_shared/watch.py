@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from napari.viewer import Viewer
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QMainWindow, QMessageBox
+from qtpy.QtWidgets import QMainWindow, QMessageBox, QWidget
 
 from ...commands.recovery import left_behind
 from ...labels.journal import logs_folder
@@ -23,7 +24,13 @@ from ..menus.files import front_window, save
 from .message import notify
 from .recovery import RecoveryWindow
 
-_WATCHES: WeakKeyDictionary[Any, Watch] = WeakKeyDictionary()
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer
+    from napari.utils.events import Event
+
+    from .dock import Dock
+
+_WATCHES: WeakKeyDictionary[Viewer, Watch] = WeakKeyDictionary()
 
 
 class Watch(QObject):
@@ -41,23 +48,23 @@ class Watch(QObject):
         What was not saved before, where there was something.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: Viewer) -> None:
         super().__init__()
         self._viewer = ref(viewer)
-        self._window_ref: Any = lambda: None
+        self._window_ref: Callable[[], QMainWindow | None] = lambda: None
         self._closes = False
-        self.docks: WeakSet[Any] = WeakSet()
+        self.docks: WeakSet[Dock] = WeakSet()
         self.offer: RecoveryWindow | None = None
         follow_painting(viewer, self._on_paint)
         viewer.layers.events.removed.connect(self._on_removed)
 
     @property
-    def window(self) -> Any:
+    def window(self) -> QMainWindow | None:
         """The window, which must not be kept alive; None without one."""
         window = self._window_ref()
         return window if window is not None and isalive(window) else None
 
-    def look_for_lost(self, window: Any, *, every: bool = False) -> None:
+    def look_for_lost(self, window: QWidget | None, *, every: bool = False) -> None:
         """Offer what was not saved when a program ended, where there is any."""
         viewer = self._viewer()
         if viewer is not None and (every or left_behind(logs_folder())):
@@ -89,7 +96,7 @@ class Watch(QObject):
             event.ignore()
         return not self._closes
 
-    def unsaved(self) -> list[Any]:
+    def unsaved(self) -> list[Labels]:
         """The Labels layers with changes that are in no file."""
         viewer = self._viewer()
         return [] if viewer is None else [x for x in viewer.layers if is_unsaved(x)]
@@ -125,23 +132,23 @@ class Watch(QObject):
     def _forget_offer(self, _: int) -> None:
         self.offer = None
 
-    def _brought_back(self, labels: Any, image: Any) -> None:
+    def _brought_back(self, labels: Labels | None, image: Image | None) -> None:
         for dock in self._open_docks():
             dock.take_up(image, labels)
 
-    def _open_docks(self) -> list[Any]:
+    def _open_docks(self) -> list[Dock]:
         return [dock for dock in self.docks if isalive(dock) and not dock.is_released]
 
-    def _on_paint(self, event: Any) -> None:
+    def _on_paint(self, event: Event) -> None:
         """A layer is painted, perhaps one that no dock knows; napari may tell it beforehand."""
         QTimer.singleShot(0, partial(self._begin_log, event.source))
 
-    def _begin_log(self, layer: Any) -> None:
+    def _begin_log(self, layer: Layer) -> None:
         viewer = self._viewer() if isalive(self) else None
         if viewer is not None and layer in viewer.layers and not is_ours(layer):
             begin_log(layer, _image_under(layer, viewer))
 
-    def _on_removed(self, event: Any) -> None:
+    def _on_removed(self, event: Event) -> None:
         if is_unsaved(event.value):
             QTimer.singleShot(0, partial(self._say_removed, event.value.name))
         close_document(event.value)
@@ -161,7 +168,7 @@ class Watch(QObject):
             notify(said)
 
 
-def watch_of(viewer: Any) -> Watch:
+def watch_of(viewer: Viewer) -> Watch:
     """What watches over the labels of a viewer, from when it is asked for first."""
     own = unwrap(viewer)
     if own not in _WATCHES:
@@ -176,13 +183,13 @@ def bring_back_labels(viewer: Viewer) -> None:
     watch.look_for_lost(watch.window or front_window(), every=True)
 
 
-def _image_under(layer: Any, viewer: Any) -> Any:
+def _image_under(layer: Layer, viewer: Viewer) -> Image | None:
     """The image that labels were made for, or else the uppermost one that they lie on, or None."""
     images = (x for x in reversed(image_layers(viewer)) if lie_alike(layer, x))
     return owner_of(layer) or next(images, None)
 
 
-def _ask(window: Any, names: list[str], waiting: int) -> Any:
+def _ask(window: QWidget | None, names: list[str], waiting: int) -> QMessageBox.StandardButton:
     """Ask whether labels are to be saved; gives a standard button."""
     listed = ", ".join(f"'{name}'" for name in names)
     said = [f"Changes of {listed} were not saved."] if names else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
@@ -51,7 +51,7 @@ class Adaptation(QObject):
         report = annotator.runner.report
         command = Adapt(model=ModelRef(name=annotator.model_name))
 
-        def adapt() -> Any:
+        def adapt() -> tuple[object, int]:
             plane = models.open(command.model.name, known)
             check_enough(plane.model, values)
             return command.run(plane, values, report)
@@ -66,13 +66,13 @@ class Adaptation(QObject):
     def forget(self) -> None:
         """Use the model as it is shipped again."""
         name = self._annotator.model_name
-        model: Any = self._annotator.model_cache.loaded(name)
+        model = self._annotator.model_cache.loaded(name)
         if isinstance(model, AdaptableModel) and model.is_adapted:
             self._annotator.model_cache.put(name, model.plain())
             self._annotator.say("the shipped model is used again")
         self.changed.emit(False)
 
-    def _use(self, name: str, model: Any, count: int) -> None:
+    def _use(self, name: str, model: AdaptableModel, count: int) -> None:
         fitted = model.is_adapted
         self._annotator.model_cache.put(name, model)
         if fitted:

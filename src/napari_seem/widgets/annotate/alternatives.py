@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Qt
@@ -16,6 +16,7 @@ from .prompt_steps import record_step
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.utils.events import Event
 
     from ...models.base import Prediction
     from ...session import Session
@@ -134,7 +135,7 @@ class Alternatives(QObject):
             )
         )  # fmt: skip
 
-    def _on_wheel(self, _: ViewerModel, event: Any) -> None:
+    def _on_wheel(self, _: ViewerModel, event: Event) -> None:
         """Shift and the wheel: towards the person is the next answer."""
         work = self._annotator.work
         if list(event.modifiers) != ["Shift"] or work is None or not work.session.prompts:

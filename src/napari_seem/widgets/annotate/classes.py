@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPixmap, QWheelEvent
 from qtpy.QtWidgets import QComboBox, QCompleter, QLineEdit
 
 from ...edits import NO_CLASS
@@ -133,9 +133,10 @@ class ClassBox(QComboBox):
             self.clearEditText()
         self.blockSignals(False)
 
-    def wheelEvent(self, event: Any) -> None:
+    def wheelEvent(self, event: QWheelEvent | None) -> None:
         """Leave the wheel to the page: a class is not chosen by accident."""
-        event.ignore()
+        if event is not None:
+            event.ignore()
 
     def _on_typed(self, _: int = 0) -> None:
         name = self.currentText().strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import InvalidLabels
 from ...labels.document import LabelDocument
@@ -50,7 +50,7 @@ class Continued:
         if labels not in self.homes:
             self.homes.append(labels)
 
-    def fields(self, document: LabelDocument, labels: Labels) -> dict[str, Any]:
+    def fields(self, document: LabelDocument, labels: Labels) -> dict[str, object]:
         """Id, name and class that a further commit of it has; none where it is not there.
 
         Raises

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
 from qtpy.QtCore import Qt
@@ -37,6 +37,7 @@ from .unfinished import take_up
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+    from qtpy.QtGui import QShowEvent
 
     from ...models.base import Prediction
 
@@ -156,7 +157,7 @@ class AnnotateWidget(Dock):
         self.annotator.choose_labels(labels)
         take_up(self.annotator)
 
-    def showEvent(self, event: Any) -> None:
+    def showEvent(self, event: QShowEvent | None) -> None:
         """Get ready for the first click as soon as the dock is seen."""
         super().showEvent(event)
         if self.preferences.get_ready and not self.is_released:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
@@ -17,6 +17,8 @@ from .proposals import Proposals
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
+    from napari.utils.events import Event
 
 COVERED = "'{0.name}' lies above '{1.name}' here. Choose '{0.name}' as the image, or hide it."
 
@@ -59,7 +61,7 @@ class Hand(QObject):
         self._say = say
         self.tool, self.covered, self._hindered = "point", "", ""
         self._soon = later(self, 0, self._show)
-        self._watched: Any = None
+        self._watched: Layer | None = None
 
     def follow(self, events: Followed) -> None:
         """Act on clicks, and on other layers being selected, from now on."""
@@ -88,7 +90,7 @@ class Hand(QObject):
         self._watch(self._viewer.layers.selection.active)
         self._soon.start()
 
-    def _watch(self, layer: Any) -> None:
+    def _watch(self, layer: Layer | None) -> None:
         """Notice another mode of the selected layer."""
         if self._watched is not None:
             self._watched.events.mode.disconnect(self._on_mode)
@@ -114,7 +116,7 @@ class Hand(QObject):
             message.say(said)
         self._hindered = said
 
-    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
+    def _on_press(self, viewer: ViewerModel, event: Event) -> Iterator[None]:
         """Runs before the selected layer's own mouse handling."""
         annotator, layers = self._annotator, self._annotator.prompt_layers
         if layers is None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject
@@ -29,6 +29,7 @@ from .plane_sessions import PlaneSession, Question, uses_parts
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
+    from napari.utils.events import Event
 
     from ...models.turns import Request
     from ...planes import Plane
@@ -164,7 +165,7 @@ class Hover(QObject):
             self.preview.close()
         self.preview, self._image, self._answer, self._took = None, None, None, 0.0
 
-    def _on_move(self, _: ViewerModel, event: Any) -> None:
+    def _on_move(self, _: ViewerModel, event: Event) -> None:
         """The mouse moved with no button held; only the newest position counts."""
         self._at = event.position, "Control" not in event.modifiers
         if self._took > REST:
@@ -172,7 +173,7 @@ class Hover(QObject):
         elif not self._soon.isActive():
             self._wait_a_while()
 
-    def _on_press(self, _: ViewerModel, event: Any) -> Iterator[None]:
+    def _on_press(self, _: ViewerModel, event: Event) -> Iterator[None]:
         """Compute the answer to a click at once; a drag moves or draws something."""
         if event.button in (1, 2) and "Alt" not in event.modifiers:
             self._at = event.position, event.button == 1 and "Control" not in event.modifiers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, QStringListModel, Qt, Signal
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .panel import Panel
 
 Area = tuple[int, int, int, int]
+Marks = tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]
 
 
 class Teaching(QObject):
@@ -159,7 +160,7 @@ class Teaching(QObject):
         flat = type(place.plane)(place.plane.index, place.plane.axes)
         return flat.read(data, area).astype(np.int64)
 
-    def _marks(self, lesson: TeachRequest, place: ShownPlane, area: Area) -> tuple[Any, Any]:
+    def _marks(self, lesson: TeachRequest, place: ShownPlane, area: Area) -> Marks:
         """Labels (h, w) of marked objects, and a mask (h, w) of what is something else, or None."""
         values = self._values(place, area)
         ids = (list(lesson.ids) or None) if lesson.objects else []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import LogTrouble
+from ...labels.log import Event
 from ...labels.prompt_values import prompts_from_dict, prompts_to_dict
 from ...planes import Plane
 from ...viewer.documents import document_of
@@ -69,14 +70,14 @@ class PromptLog:
         for image in {work.image for work in works if work.image in annotator.viewer.layers}:
             leave(image, unfinished(annotator, image))
 
-    def _write(self, image: Image, line: Mapping[str, Any]) -> None:
+    def _write(self, image: Image, line: Event) -> None:
         labels: Labels | None = self._annotator.targets.get(image)
         log = draft_of(image) if labels is None else document_of(labels).log
         if log is not None:
             log.uncommitted({"image": image.name, **line})
 
 
-def unfinished(annotator: Annotator, image: Image) -> list[dict[str, Any]]:
+def unfinished(annotator: Annotator, image: Image) -> list[Event]:
     """The prompts of an image that are not committed: a line for each plane, as in the log."""
     works = [*annotator.sessions, *(one.work for one in annotator.commits.waiting)]
     planes = {work.plane.key(): work.plane for work in works if work.image is image}
@@ -84,12 +85,12 @@ def unfinished(annotator: Annotator, image: Image) -> list[dict[str, Any]]:
     return [line for line in lines if line["prompts"] or line.get("waiting")]
 
 
-def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> dict[str, Any]:
+def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> Event:
     def is_here(work: PlaneSession) -> bool:
         return work.image is image and work.plane.key() == plane.key()
 
     work = next(filter(is_here, annotator.sessions), None)
-    line: dict[str, Any] = {"plane": plane.to_dict(), "prompts": []}
+    line: Event = {"plane": plane.to_dict(), "prompts": []}
     if work is not None:
         line |= _asked(work) | {"label_id": work.label_id, "name": work.name}
     waiting = [
@@ -102,10 +103,10 @@ def _on_plane(annotator: Annotator, image: Image, plane: Plane) -> dict[str, Any
     return line | ({"waiting": waiting} if waiting else {})
 
 
-def _asked(work: PlaneSession) -> dict[str, Any]:
+def _asked(work: PlaneSession) -> Event:
     """The prompts of an object, and which answers to them of which model were chosen."""
     session = work.session
-    line: dict[str, Any] = {"prompts": prompts_to_dict(session.prompts)}
+    line: Event = {"prompts": prompts_to_dict(session.prompts)}
     if any(session.choices):
         line |= {"answers": list(session.choices), "model": work.question.model}
     return line
@@ -117,7 +118,7 @@ def take_up(annotator: Annotator) -> None:
         resume(annotator, taken_up(annotator.image))
 
 
-def resume(annotator: Annotator, lines: Iterable[Mapping[str, Any]]) -> int:
+def resume(annotator: Annotator, lines: Iterable[Event]) -> int:
     """Draw prompts again that were not committed, on the chosen image; gives how many.
 
     Those of commits that waited are committed again. What lies in another image, or can't be read,
@@ -147,9 +148,7 @@ def resume(annotator: Annotator, lines: Iterable[Mapping[str, Any]]) -> int:
     return count
 
 
-def _drawn(
-    annotator: Annotator, image: Image, plane: Plane, line: Mapping[str, Any]
-) -> PlaneSession:
+def _drawn(annotator: Annotator, image: Image, plane: Plane, line: Event) -> PlaneSession:
     """Begin the object of a line again."""
     prompts = [p for one in line["prompts"] for p in prompts_from_dict([one]) or ()]
     work = annotator.sessions.begin(image, plane, annotator.question(image))

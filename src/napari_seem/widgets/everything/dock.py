@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
 import numpy as np
+import numpy.typing as npt
 
 from ...errors import InvalidPrompt
 from ...sources import is_big
@@ -26,6 +27,8 @@ from .review import InstanceReview, SegmentRequest
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.events import Event
+
+    from ...intensity import IntensityWindow
 
 
 class EverythingWidget(Dock):
@@ -76,7 +79,7 @@ class EverythingWidget(Dock):
         panel = self.panel
         return self.review.accept(panel.labels.layer, panel.overwrite.isChecked(), panel.map_kind)
 
-    def choose_window(self, look: Any) -> None:
+    def choose_window(self, look: IntensityWindow | str) -> None:
         """Show the chosen image by a look from now on, in every dock."""
         image = self.panel.image.layer
         if image is None:
@@ -110,7 +113,7 @@ class EverythingWidget(Dock):
         for box in (panel.image, panel.labels):
             box.follow(self.viewer, self.events)
 
-    def _on_press(self, viewer: ViewerModel, event: Any) -> Iterator[None]:
+    def _on_press(self, viewer: ViewerModel, event: Event) -> Iterator[None]:
         """A click sorts an object out or in; a stroke with Shift makes one of several."""
         preview = self.review.preview.layer
         active = self.viewer.layers.selection.active
@@ -162,8 +165,8 @@ class EverythingWidget(Dock):
         self._on_image()
 
 
-def _filled(stroke: list[object]) -> list[Any]:
-    """A stroke with points between those that the mouse gave, so that none is jumped over."""
+def _filled(stroke: list[npt.ArrayLike]) -> list[npt.NDArray[np.float64]]:
+    """A stroke with points (D,) between those that the mouse gave, so that none is jumped over."""
     points = [np.asarray(point, float) for point in stroke]
     out = [points[0]]
     for start, end in pairwise(points):

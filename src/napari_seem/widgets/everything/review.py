@@ -185,8 +185,8 @@ class InstanceReview(QObject):
             self._go_to(replace(state, away=state.away ^ {number}))
         return number
 
-    def merge_along(self, worlds: Sequence[Sequence[float]]) -> list[int]:
-        """Make one object of all offered ones that a stroke touches; gives their numbers."""
+    def merge_along(self, worlds: Sequence[npt.ArrayLike]) -> list[int]:
+        """Make one object of all offered ones that a stroke of points (D,) touches, by number."""
         offered = self.offered()
         touched = [self._number_at(world) for world in worlds]
         numbers = [number for number in dict.fromkeys(touched) if number in offered]
@@ -287,8 +287,8 @@ class InstanceReview(QObject):
             query["stored"] = "objects were merged by hand"
         return query
 
-    def _number_at(self, world: Sequence[float]) -> int | None:
-        """The object, offered or clicked away, under a world position; the smallest of several."""
+    def _number_at(self, world: npt.ArrayLike) -> int | None:
+        """The smallest object, offered or clicked away, under a world position (D,)."""
         if self.place is None or not self._states:
             return None
         point = world_to_data(self.place.image, world, self.viewer.dims)

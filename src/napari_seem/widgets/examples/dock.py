@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import napari
@@ -19,7 +18,7 @@ from ...commands.workspace import Workspace
 from ...errors import InvalidImage, InvalidLabels
 from ...io.files import open_labels
 from ...io.images import images_in, read_image
-from ...models.in_context import Labelled
+from ...models.in_context import Labelled, Tuned
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.model_input import ModelInput, check_pixels, model_input_of, note_model_input
@@ -55,8 +54,8 @@ class ExamplesWidget(Dock):
         super().__init__(napari_viewer)
         self.panel = ExamplesPanel()
         self.labeller = Labeller(model_cache or model_cache_of(self.viewer), self)
-        self._places: dict[tuple[Any, ...], tuple[Image, Plane]] = {}
-        self._made: WeakKeyDictionary[Any, Labels] = WeakKeyDictionary()
+        self._places: dict[tuple[object, ...], tuple[Image, Plane]] = {}
+        self._made: WeakKeyDictionary[Image, Labels] = WeakKeyDictionary()
         labeller = self.labeller
         self.place(self.panel, labeller.steps.progress, labeller.teaching.progress)
         self._connect()
@@ -162,7 +161,7 @@ class ExamplesWidget(Dock):
             work()
         self._show_method()
 
-    def _on_tuned(self, step: Any) -> None:
+    def _on_tuned(self, step: tuple[str, int, Tuned]) -> None:
         tuned = step[2]
         self.panel.curve.put(tuned.loss, tuned.step / tuned.steps)
 
@@ -274,7 +273,7 @@ class ExamplesWidget(Dock):
         item.setData(Qt.ItemDataRole.UserRole, (score, answer.target.key))
         results.insertItem(row, item)
 
-    def _on_item(self, item: QListWidgetItem | None, _: Any = None) -> None:
+    def _on_item(self, item: QListWidgetItem | None, _: object = None) -> None:
         if item is None:
             return
         _, key = item.data(Qt.ItemDataRole.UserRole)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
 from napari.layers import Labels
 
 from ...errors import UnknownWord
+from ...models.base import Model
 from ...query import PlaneFindings
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
@@ -28,7 +29,7 @@ from .review import FindingReview, WordRequest
 from .scope import Scope
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from napari.utils.events import Event
 
 KEYS = {"next": "Shift-N", "previous": "Shift-B", "accept": "Shift-K", "reject": "Shift-J"}
@@ -62,9 +63,9 @@ class FindWidget(Dock):
         )
         self.preview = Preview(self.viewer, "SEEM finding")
         self._runner = LatestRunner(self)
-        self._files: dict[Path, list[Any]] = {}
+        self._files: dict[Path, list[Layer]] = {}
         self._problems: list[str] = []
-        self._offered: Any = None
+        self._offered: Model | None = None
         self.place(self.panel, self.finder.steps.progress, self.review.files.steps.progress)
         self._connect()
         self.findings.arrange(self.panel.least.value(), self.panel.sort.currentText())
@@ -256,14 +257,14 @@ class FindWidget(Dock):
             self._show(layers[0], number)
             return
 
-        def opened(added: list[object]) -> None:
+        def opened(added: list[Layer]) -> None:
             self._files[path] = [unwrap(layer) for layer in added]
             if not self.is_released and self.panel.view.number == number:
                 self._show(self._files[path][0], number)
 
         open_path(self.viewer, path, then=opened)
 
-    def _opened(self, path: Path) -> list[Any]:
+    def _opened(self, path: Path) -> list[Layer]:
         return [layer for layer in self._files.get(path, []) if layer in self.viewer.layers]
 
     def _show(self, image: Image, number: int) -> None:
@@ -307,7 +308,7 @@ class FindWidget(Dock):
         if self._runner.busy or (self._offered and self.model_cache.loaded(name) is self._offered):
             return
 
-        def done(model: Any) -> None:
+        def done(model: Model) -> None:
             self._offered = model
             self.panel.words.setStringList(list(model.vocabulary()))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -40,7 +39,7 @@ class Finder(QObject):
     def __init__(self, model_cache: ModelCache, parent: QObject) -> None:
         super().__init__(parent)
         self._model_cache = model_cache
-        self._query: tuple[Any, ...] = ()
+        self._query: tuple[object, ...] = ()
         self._done: set[PlaneRef] = set()
         self.steps = Steps(self)
         self.steps.stepped.connect(self._deliver)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QImage, QPixmap
@@ -35,7 +34,7 @@ class Entry:
     """A finding in the list; `note` says more of its state, `order` where its plane comes."""
 
     finding: Finding
-    order: tuple[Any, ...]
+    order: tuple[object, ...]
     state: State = State.OPEN
     note: str = ""
 

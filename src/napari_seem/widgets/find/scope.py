@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
@@ -13,7 +13,6 @@ from qtpy.QtWidgets import QFileDialog
 from ...errors import InvalidImage
 from ...io.images import images_in
 from ...query import PlaneRef, PlaneSource, Unreadable, plane_sources_of_files
-from ...sources.source import ImageSource
 from ...viewer.model_input import image_source, model_input_of
 from ...viewer.shown import channel_layers, image_layers
 from ...viewer.stacks import plane_source_of_image, plane_sources_of_stack, slider_numbers
@@ -23,6 +22,9 @@ from .panel import FOLDER, IMAGES, STACK, FindPanel
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
+
+Home: TypeAlias = Image | Path
+"""What is searched: the image of a layer, or a file."""
 
 
 class Scope(QObject):
@@ -48,8 +50,8 @@ class Scope(QObject):
     def __init__(self, viewer: ViewerModel, panel: FindPanel, parent: QObject) -> None:
         super().__init__(parent)
         self._viewer, self._panel = viewer, panel
-        self._images: dict[ImageSource, Image] = {}
-        self._order: dict[Any, int] = {}
+        self._images: dict[Hashable, Image] = {}
+        self._order: dict[Hashable, int] = {}
         panel.choose.clicked.connect(lambda _: self._choose_folder())
         panel.scope.currentTextChanged.connect(lambda _: self._refresh_axes())
         panel.along.currentIndexChanged.connect(lambda _: self._refresh_range())
@@ -65,7 +67,7 @@ class Scope(QObject):
         """Whether several layers are shown to the model as channels of one image."""
         return self._panel.channels.isChecked() and not self._panel.channels.isHidden()
 
-    def sources(self) -> tuple[Iterable[PlaneSource | Unreadable], int, list[object]]:
+    def sources(self) -> tuple[Iterable[PlaneSource | Unreadable], int, list[Home]]:
         """What to look at, about how many planes that is, and the images or files they are of.
 
         Raises
@@ -90,7 +92,7 @@ class Scope(QObject):
             )  # fmt: skip
         return sources, len(sources), images
 
-    def remember(self, homes: list[Any]) -> None:
+    def remember(self, homes: list[Home]) -> None:
         """Know images again, and in which order they and files come."""
         for home in homes:
             if not isinstance(home, Path):
@@ -108,7 +110,7 @@ class Scope(QObject):
         self._images.clear()
         self._order.clear()
 
-    def identity(self, homes: list[Any]) -> tuple[Any, ...]:
+    def identity(self, homes: list[Home]) -> tuple[object, ...]:
         """What tells this from looking elsewhere, or at the same as it is shown otherwise."""
         if homes and isinstance(homes[0], Path):
             return (homes[0].parent,)
@@ -118,7 +120,7 @@ class Scope(QObject):
         """Whether a layer is one of the images looked at."""
         return any(image is layer for image in self._images.values())
 
-    def image_of(self, source: Any) -> Image | None:
+    def image_of(self, source: Hashable) -> Image | None:
         """The layer that a place's `source` stands for; None where it has gone."""
         image = self._images.get(source)
         return image if image is not None and image in self._viewer.layers else None
@@ -127,7 +129,7 @@ class Scope(QObject):
         """Where a place comes in the order of places."""
         return self._order.get(place.source, 0), *(at or 0 for at in place.plane.index)
 
-    def refresh(self, _: Any = None) -> None:
+    def refresh(self, _: object = None) -> None:
         """Offer the layers that are there."""
         self._refresh_axes()
 

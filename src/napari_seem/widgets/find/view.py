@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter
-from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate
+from qtpy.QtGui import QColor, QKeyEvent, QPainter
+from qtpy.QtWidgets import QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from ...query.finding import SIDE
 from .._shared.message import ERROR_COLOUR, NOTE_COLOUR
@@ -62,8 +62,10 @@ class FindingsView(QListView):
         self.setCurrentIndex(self.findings.index(row))
         self.scrollTo(self.findings.index(row))
 
-    def keyPressEvent(self, event: Any) -> None:
+    def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Enter goes there, K accepts, J or Delete rejects, Ctrl+Z takes the last decision back."""
+        if event is None:
+            return
         key, control = event.key(), event.modifiers() & Qt.KeyboardModifier.ControlModifier
         if key in _GO and self.number is not None:
             self.wanted.emit(self.number)
@@ -83,7 +85,9 @@ class _FindingRow(QStyledItemDelegate):
     def sizeHint(self, option: object, index: QModelIndex) -> QSize:
         return QSize(2 * SIDE, SIDE + 2 * GAP)
 
-    def paint(self, painter: QPainter | None, option: Any, index: QModelIndex) -> None:
+    def paint(
+        self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex
+    ) -> None:
         number = index.data(NUMBER)
         view: Any = self.parent()
         if painter is None or number is None:

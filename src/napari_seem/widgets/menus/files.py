@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
@@ -33,8 +33,9 @@ from .._shared.progress import ProgressRow
 from .._shared.runner import Job, LatestRunner, explained
 
 if TYPE_CHECKING:
-    from napari.layers import Labels
+    from napari.layers import Image, Labels, Layer
 
+T = TypeVar("T")
 KINDS = (
     "Images and labels (*.nii *.nii.gz *.hdr *.img *.tif *.tiff "
     + " ".join(f"*{kind}" for kind in READ if kind not in (".zarr", ".coco.json"))
@@ -58,7 +59,7 @@ def open_folder(viewer: Viewer) -> None:
 
 def open_path(
     viewer: Viewer, path: Path, choose: Callable[[list[str]], int] | None = None,
-    then: Callable[[list[Any]], None] = lambda _: None,
+    then: Callable[[list[Layer]], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """Open an image or labels in a thread and add the layers.
 
@@ -128,7 +129,7 @@ def save_as(viewer: Viewer) -> None:
         save_to(active, path)
 
 
-def save(layer: Labels, image: Any, say: Callable[[str, bool], None]) -> None:
+def save(layer: Labels, image: Image | None, say: Callable[[str, bool], None]) -> None:
     """Write a Labels layer to the file it came from or was saved to.
 
     Without one, or where its folder is gone or can't be written, ask for it.
@@ -201,14 +202,14 @@ def suggested(layer: Labels) -> str:
     return layer.name if ending(Path(layer.name)) else f"{layer.name}{kind}"
 
 
-def _add(viewer: Any, opened: Opened, path: Path) -> list[Any]:
+def _add(viewer: Viewer, opened: Opened, path: Path) -> list[Layer]:
     added = [viewer.add_image(data, **options) for data, options, _ in as_layers(opened, path)]
     if warning := opened.about.get("warning"):
         notify(f"{opened.name}: {warning}", problem=True)
     return added
 
 
-def _add_labels(viewer: Any, opened: OpenedLabels, path: Path) -> Any:
+def _add_labels(viewer: Viewer, opened: OpenedLabels, path: Path) -> Labels:
     """Add labels that were opened; those that were kept in a folder are worked on there."""
     if is_kept(opened.about):
         return open_labels(viewer, path)
@@ -230,7 +231,7 @@ def _warn(text: str) -> None:
 
 
 def _in_thread(
-    work: Callable[..., Any], done: Callable[[Any], None], title: str,
+    work: Callable[..., T], done: Callable[[T], None], title: str,
     wrong: Callable[[str], None] = _warn, *, reports: bool = False,
 ) -> None:  # fmt: skip
     """Run something in a thread, with a row in the status bar; errors are shown.

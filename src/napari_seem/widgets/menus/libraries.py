@@ -76,17 +76,13 @@ def merge_from(
             choice = ask(concept.name)
         if choice is None:
             continue
-        model = model_cache.model("compact") if choice == "join" else None
-        model_cache.change_words(partial(_merged, other=lone, choice=choice, model=model))
+        model: Any = model_cache.model("compact") if choice == "join" else None
+        model_cache.change_words(
+            partial(ConceptLibrary.merged, other=lone, same_name=choice, model=model)
+        )
     return f"{_count(len(model_cache.words.library) - before)} added from '{path.name}'" + _why(
         model_cache
     )
-
-
-def _merged(
-    library: ConceptLibrary, other: ConceptLibrary, choice: SameNameChoice, model: Any
-) -> ConceptLibrary:
-    return library.merged(other, choice, model)
 
 
 def _why(model_cache: ModelCache) -> str:

@@ -6,9 +6,9 @@ TIFF files and folders are therefore claimed by napari alone, and its reader is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari import current_viewer
 from napari.layers import Image, Labels, Layer
@@ -25,8 +25,11 @@ from .._shared.message import notify
 from .files import open_path
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from npe2 import PluginContext
 
+Reader = Callable[[object], Sequence[tuple[object, ...]]]
+"""What gives the layers of a file as tuples of data, options and kind; (None,) for none."""
 THEIRS = "napari.get_reader"
 """Command of napari's own reader."""
 
@@ -42,10 +45,10 @@ def take_part(context: PluginContext) -> None:
     except KeyError:  # switched off
         return
 
-    def get_reader(path: str | list[str]) -> Any:
+    def get_reader(path: str | list[str]) -> Reader | None:
         return reader_of(path) or theirs(path)
 
-    def put(reader: Callable[..., Any]) -> None:
+    def put(reader: Callable[..., Reader | None]) -> None:
         commands.unregister(THEIRS)
         commands.register(THEIRS, reader)
 
@@ -56,7 +59,7 @@ def take_part(context: PluginContext) -> None:
         take_up(viewer)
 
 
-def reader_of(path: str | list[str]) -> Any:
+def reader_of(path: str | list[str]) -> Reader | None:
     """The reader of a label file, of DICOM or of a turned photograph; None for others."""
     if not isinstance(path, str):
         return None
@@ -75,7 +78,7 @@ def reader_of(path: str | list[str]) -> Any:
     return read
 
 
-def take_up(viewer: Any) -> None:
+def take_up(viewer: ViewerModel) -> None:
     """Show label files that napari opened as images as labels, and say what it lost of DICOM."""
     for layer in list(unwrap(viewer).layers):
         source = layer.source
@@ -102,7 +105,7 @@ def _is_dicom(path: Path) -> bool:
     return is_series(path) if path.is_dir() else is_dicom(path)
 
 
-def _as_labels(viewer: Any, layer: Any, path: Path) -> None:
+def _as_labels(viewer: ViewerModel, layer: Layer, path: Path) -> None:
     """Put the labels of a file in the place of the layer that shows its numbers."""
     try:
         opened = open_labels_on(path, image_grids(viewer))

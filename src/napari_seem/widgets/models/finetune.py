@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
@@ -16,6 +16,7 @@ from ...models.files import own
 from ...viewer.labelled import LabelledPart, parts_of, within
 from ...viewer.private import unwrap
 from .._shared.forms import on_click
+from .._shared.message import Message
 from .finetune_panel import FineTunePanel
 from .labelled_list import LABELS, LabelledList
 from .labelled_tree import LabelledRow
@@ -57,7 +58,7 @@ class FineTune(QWidget):
         self._connect()
 
     @property
-    def message(self) -> Any:
+    def message(self) -> Message:
         """Where a person is told what happened."""
         return self.panel.message
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
+from qtpy.QtWidgets import QTreeWidgetItem
 
 from ...errors import InvalidLabels
 from ...series.listing import labels_for, list_images
 from ...viewer.coordinates import full_data
-from ...viewer.labelled import CountedPlane, count_labelled, labelled_layers
+from ...viewer.labelled import CountedPlane, LabelledLayer, count_labelled, labelled_layers
 from ...viewer.stacks import plane_text
 from .._shared.steps import Steps
 from .labelled_tree import OWN, LabelledRow, LabelledTree
@@ -38,7 +39,7 @@ class LabelledList(QObject):
         self._viewer, self._tree = viewer, tree
         self._files: list[LabelledRow] = []
         self._round = 0
-        self._items: list[Any] = []
+        self._items: list[QTreeWidgetItem] = []
         self.steps = Steps(self)
         self.steps.stepped.connect(self._take)
         self.steps.ended.connect(self._on_end)
@@ -86,7 +87,8 @@ class LabelledList(QObject):
             self.steps.stop()
             return
         number = self._round
-        given = [(full_data(row.layer.labels), row.layer.planes()) for row in self._rows()]
+        layers = map(_layer_of, self._items)
+        given = [(full_data(layer.labels), layer.planes()) for layer in layers]
         if not given:
             return
 
@@ -97,19 +99,21 @@ class LabelledList(QObject):
 
         self.steps.start("Looking for labelled planes", 0, work)
 
-    def _rows(self) -> list[Any]:
-        return [item.data(0, OWN) for item in self._items]
-
     def _take(self, found: tuple[int, int, list[CountedPlane]]) -> None:
         number, index, planes = found
         if number != self._round:
             return
         item = self._items[index]
-        layer = item.data(0, OWN).layer
-        dims = self._viewer.dims
-        names = [plane_text(layer.image, dims, one.plane) for one in planes]
+        image, dims = _layer_of(item).image, self._viewer.dims
+        names = [plane_text(image, dims, one.plane) for one in planes]
         self._tree.add_planes(item, planes, names)
 
     def _on_end(self, outcome: str) -> None:
         if outcome == "stopped":
             self._count()
+
+
+def _layer_of(item: QTreeWidgetItem) -> LabelledLayer:
+    row: LabelledRow = item.data(0, OWN)
+    assert row.layer is not None, "only layers are counted"
+    return row.layer

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem
@@ -59,8 +58,7 @@ class LabelledTree(QTreeWidget):
     def empty(self) -> None:
         """Show nothing; what comes again later is not ticked where it was not."""
         for item in self._rows():
-            children = [item.child(k) for k in range(item.childCount())]
-            for one in children or [item]:
+            for one in _children(item) or [item]:
                 key = item.text(0), one.text(0)
                 ticked = one.checkState(0) != Qt.CheckState.Unchecked
                 (self._unticked.discard if ticked else self._unticked.add)(key)
@@ -98,7 +96,7 @@ class LabelledTree(QTreeWidget):
             row: LabelledRow = item.data(0, OWN)
             if item.checkState(0) == Qt.CheckState.Unchecked:
                 continue
-            ticks = [item.child(k).checkState(0) for k in range(item.childCount())]
+            ticks = [one.checkState(0) for one in _children(item)]
             planes = [
                 one for k, one in enumerate(row.planes)
                 if k >= len(ticks) or ticks[k] == Qt.CheckState.Checked
@@ -106,9 +104,15 @@ class LabelledTree(QTreeWidget):
             found.append(replace(row, planes=planes))
         return found
 
-    def _rows(self) -> list[Any]:
-        return [self.topLevelItem(number) for number in range(self.topLevelItemCount())]
+    def _rows(self) -> list[QTreeWidgetItem]:
+        root = self.invisibleRootItem()
+        return [] if root is None else _children(root)
 
     def _state(self, title: str, name: str) -> Qt.CheckState:
         left_out = (title, name) in self._unticked
         return Qt.CheckState.Unchecked if left_out else Qt.CheckState.Checked
+
+
+def _children(item: QTreeWidgetItem) -> list[QTreeWidgetItem]:
+    found = map(item.child, range(item.childCount()))
+    return [one for one in found if one is not None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QVBoxLayout, QWidget
@@ -19,6 +20,9 @@ from .._shared.message import notify
 from .._shared.model_box import look_for_models
 from .._shared.runner import Job, LatestRunner, explained
 from .card import OwnCard
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
 
 FILES = f"Models (*{own.SUFFIX})"
 
@@ -43,7 +47,7 @@ class OwnModels(QObject):
     """
 
     def __init__(
-        self, viewer: Any, model_cache: ModelCache, runner: LatestRunner, parent: QWidget
+        self, viewer: ViewerModel, model_cache: ModelCache, runner: LatestRunner, parent: QWidget
     ) -> None:
         super().__init__(parent)
         self._viewer, self._models, self._runner, self._window = (
@@ -119,7 +123,7 @@ class OwnModels(QObject):
 
         self._runner.submit(Job(work, done, failed, f"Checking {file.name}", lane=""))
 
-    def _do(self, work: Any) -> None:
+    def _do(self, work: Callable[[], object]) -> None:
         try:
             work()
         except NapariSeemError as error:

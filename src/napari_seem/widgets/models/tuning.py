@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
@@ -20,6 +20,9 @@ from ...models.running import threads
 from ...series.labelled import labelled_planes
 from ...viewer.labelled import LabelledPart
 from .._shared.steps import LOOK, Steps
+
+if TYPE_CHECKING:
+    from ...in_context.given import LabelledImage
 
 LONGEST_PAUSE = 5.0
 """Seconds for which a step waits for a person who clicks on and on."""
@@ -55,12 +58,12 @@ class TuningRequest:
     minutes: float
     device: str
 
-    def examples(self) -> tuple[list[Any], list[object]]:
+    def examples(self) -> tuple[list[LabelledImage], list[object]]:
         """Read all images; return (image, labels) pairs, and what each belongs to.
 
         Of files there are as many planes as there is room for.
         """
-        pairs: list[Any] = [(part.read(), part.labels) for _, part in self.parts]
+        pairs: list[LabelledImage] = [(part.read(), part.labels) for _, part in self.parts]
         groups: list[object] = [key for key, _ in self.parts]
         left = MOST_PIXELS - sum(part.labels.size for _, part in self.parts)
         for paths, labels in self.files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
 from qtpy.QtCore import Qt
@@ -38,6 +38,7 @@ from .work import NO_LAYER, ObjectsWork
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from napari.utils.events import Event
 
 
 class ObjectsWidget(Dock):
@@ -69,7 +70,7 @@ class ObjectsWidget(Dock):
         self._refresh_layers()
 
     @property
-    def layer(self) -> Any:
+    def layer(self) -> Labels | None:
         """The Labels layer that is shown, or None."""
         return self.work.layer
 
@@ -275,7 +276,8 @@ class ObjectsWidget(Dock):
         panel.objects.choose(lambda row: row.label_id in kept)
         measuring = bool(self.measures.titles)  # a narrow dock has no room for all columns
         panel.objects.setColumnHidden(SCORE, measuring)
-        panel.objects.setColumnHidden(PLANE, measuring or self.layer.ndim < 3)
+        flat = self.layer is None or self.layer.ndim < 3
+        panel.objects.setColumnHidden(PLANE, measuring or flat)
         panel.heading.setText(_heading(len(ids), self._chosen))
         if panel.only.isChecked():
             self._show_only()
@@ -311,9 +313,9 @@ class ObjectsWidget(Dock):
         if not self._quiet and row is not None:
             self.go_to(row.label_id)
 
-    def _on_selected(self, _: object) -> None:
+    def _on_selected(self, event: Event) -> None:
         """Napari's own picker chose a label: it is shown in the table."""
-        label_id = int(self.layer.selected_label)
+        label_id = int(event.source.selected_label)
         former, self._label = self._label, label_id
         if self._quiet or label_id == former:  # napari also tells when only the colours change
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFileDialog, QPushButton, QVBoxLayout, QWidget
@@ -13,6 +13,7 @@ from ...errors import FileTrouble, InvalidArgument, InvalidImage, InvalidLabels
 from ...labels.changes import Change
 from ...labels.measure import (
     SIZES,
+    Column,
     Part,
     blocks_of,
     checked_image,
@@ -71,7 +72,7 @@ class Measures(QWidget):
         self._grid: Grid | None = None
         self._events = Followed()
         self._path: Path | None = None
-        self._found: dict[str, Any] = {}
+        self._found: dict[str, Column] = {}
         self._titles: dict[str, str] = {}
         self._rows: dict[tuple[int, ...], int] = {}
         self._pause = later(self, PAUSE, self._go_on)
@@ -237,8 +238,8 @@ class Measures(QWidget):
             self.said.emit(f"{counted(len(self._found['id']))} written to '{path}'.", False)
 
 
-def _titles(found: Mapping[str, Any], grid: Grid) -> dict[str, str]:
-    """What the columns that are shown are called, with their units."""
+def _titles(found: Mapping[str, Column], grid: Grid) -> dict[str, str]:
+    """What the columns (N,) that are shown are called, with their units."""
     ndim = grid.ndim - frame_axes(grid)
     unit = str(found["unit"][0]) if len(found["unit"]) else grid.units[-1]
     unit = unit.replace("um", "\N{MICRO SIGN}m")

@@ -83,7 +83,7 @@ class RowModel(QAbstractTableModel):
             return self.headers[section]
         return self.tips[section] if role == Qt.ItemDataRole.ToolTipRole else None
 
-    def flags(self, index: QModelIndex) -> Any:
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
         """As Qt asks for it."""
         flags = super().flags(index)
         return flags | Qt.ItemFlag.ItemIsEditable if index.column() == self.editable else flags
@@ -110,7 +110,7 @@ class ClassModel(RowModel):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if index.column():
             return row.count if role in (Qt.ItemDataRole.DisplayRole, SORT) else None
-        cells: dict[int, Any] = {
+        cells: dict[int, object] = {
             Qt.ItemDataRole.DisplayRole: row.name or NAMELESS, Qt.ItemDataRole.EditRole: row.name,
             Qt.ItemDataRole.DecorationRole: QColor(row.colour),
             Qt.ItemDataRole.ToolTipRole: row.name, Qt.ItemDataRole.FontRole: _font(row.name),
@@ -211,7 +211,7 @@ def _measure(value: float | None, role: int) -> object:
 def _tip(row: ObjectRow) -> str:
     """All that is known of an object, a line each."""
     record = row.record
-    known: Mapping[str, Any] = {
+    known: Mapping[str, object] = {
         "name": record.name, "concept": record.concept, "model": record.model,
         "prompts": record.prompts or "", "written": record.time,
         "planes": row.found.planes if row.found is not None and row.found.index else "",

@@ -22,6 +22,7 @@ from .counter import Counter
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from napari.utils.events import EventEmitter
 
 NO_LAYER = (
     "there is no labels layer: write an object with the Annotate dock, or make one with napari's "
@@ -136,7 +137,7 @@ class ObjectsWork(QObject):
     def _on_change(self, _: object = None) -> None:
         self.changed.emit()
 
-    def _events(self) -> list[Any]:
+    def _events(self) -> list[EventEmitter]:
         events = self._layer.events
         return [events.features, events.metadata, events.colormap]
 

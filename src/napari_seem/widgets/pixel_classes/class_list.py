@@ -105,14 +105,12 @@ class ClassList(QListWidget):
 
     def _put(self, name: str) -> bool:
         """Choose a class, if it is listed; whether it is."""
-        names = [self._at(row).data(NAME) for row in range(self.count())]
+        items = map(self.item, range(self.count()))
+        names = [item.data(NAME) for item in items if item is not None]
         if name in names:
             self._next = ""
             self.setCurrentRow(names.index(name))
         return name in names
-
-    def _at(self, row: int) -> Any:
-        return self.item(row)
 
     def _on_current(self, *_: object) -> None:
         if self.current:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import napari
 from qtpy.QtWidgets import QFileDialog
@@ -29,8 +29,9 @@ from .views import Views
 from .writer import Order, PixelWriter, targets_of
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
+    from ...intensity import IntensityWindow
     from ...sources.frames import Area
 
 MODELS = ("compact",)
@@ -171,7 +172,7 @@ class PixelClassesWidget(Dock):
         """Classify by the strokes alone again."""
         self._use(None, "")
 
-    def choose_window(self, look: Any) -> None:
+    def choose_window(self, look: IntensityWindow | str) -> None:
         """Show the chosen image by a look from now on, in every dock."""
         image = self.panel.image.layer
         if image is not None:
@@ -180,7 +181,7 @@ class PixelClassesWidget(Dock):
             self.panel.look_box.show_of(image)
             self._soon.start()
 
-    def take_up(self, image: Any, labels: Any) -> None:
+    def take_up(self, image: Image | None, labels: Labels | None) -> None:
         """Go on with strokes that were brought back."""
         self._on_layers()
 

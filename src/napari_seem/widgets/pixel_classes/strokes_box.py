@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from napari.layers import Labels
+from napari.layers import Image, Labels, Layer
 
 from ...viewer.pixel_strokes import strokes_on
 from ...viewer.roles import is_strokes
@@ -24,21 +22,21 @@ class StrokesBox(LabelsBox):
     def __init__(self, beside: ImageBox) -> None:
         super().__init__(beside, "new layer")
 
-    def _fits(self, layer: Any) -> bool:
+    def _fits(self, layer: Layer) -> bool:
         return isinstance(layer, Labels)
 
-    def _usual(self) -> Any:
+    def _usual(self) -> Labels | None:
         image = None if self._beside is None else self._beside.layer
         return None if image is None else strokes_on(self._viewer, image)
 
-    def _on_image(self, image: Any) -> None:
+    def _on_image(self, image: Image | None) -> None:
         if self.layer is None or image is None or not belongs_to(self.layer, image, strokes=True):
             usual = self._usual()
             if usual is not self.layer:
                 self.select(usual)
                 self.chosen.emit(usual)
 
-    def _take_fitting(self, layer: Any) -> None:
+    def _take_fitting(self, layer: Layer | None) -> None:
         image = None if self._beside is None else self._beside.layer
         strokes = isinstance(layer, Labels) and is_strokes(layer)
         if strokes and self._offers(layer) and belongs_to(layer, image, strokes=True):
@@ -57,8 +55,8 @@ class TargetBox(LabelsBox):
     def __init__(self, beside: ImageBox) -> None:
         super().__init__(beside, "a layer of their own")
 
-    def _usual(self) -> Any:
+    def _usual(self) -> Labels | None:
         return None
 
-    def _take_fitting(self, layer: Any) -> None:
+    def _take_fitting(self, layer: Layer | None) -> None:
         """Other labels hold other objects, which classes would replace."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtWidgets import QCheckBox
@@ -114,7 +114,7 @@ class Views:
             (self.uncertainty, panel.uncertainty),
         ]  # fmt: skip
 
-    def _put(self, view: Any, answer: PixelAnswer | None, what: str | int) -> None:
+    def _put(self, view: PlaneMap, answer: PixelAnswer | None, what: str | int) -> None:
         if answer is None:
             view.hide()
             return

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject
 
 from ...embeddings import encode_ahead
 from ...errors import NapariSeemError
+from ...images import AnyArray
 from ...io.files import open_image
 from ...io.opened import Opened
 from ...series.series import stamp_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 KEPT = 256 << 20
 """Images of more bytes are not kept open."""
-Work = tuple[int, Path | None, Callable[[Any], "PlaneSource"]]
+Work = tuple[int, Path | None, Callable[[Opened | None], "PlaneSource"]]
 """Number of an image, its file, and what gives the plane that is encoded of what was opened."""
 
 
@@ -69,7 +70,7 @@ class SeriesAhead(QObject):
             run = partial(self._run, work, model, models)
             self.steps.start("Encoding the next images", max(1, len(work)), run)
 
-    def _run(self, work: Sequence[Work], name: str, models: ModelCache) -> Iterator[Any]:
+    def _run(self, work: Sequence[Work], name: str, models: ModelCache) -> Iterator[object]:
         """In the thread: open and encode one image after the other."""
         for number, (index, path, plane) in enumerate(work):
             try:
@@ -92,7 +93,7 @@ class SeriesAhead(QObject):
         return opened
 
 
-def _read(source: PlaneSource, _: int) -> Any:
+def _read(source: PlaneSource, _: int) -> AnyArray:
     return source.read()
 
 

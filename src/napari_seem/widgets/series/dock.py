@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import napari
 from qtpy.QtWidgets import QFileDialog
@@ -185,7 +185,7 @@ class SeriesWidget(Dock):
     def _ask_comparison(self) -> None:
         self._with_folder("Compare with the labels in", self.comparison.begin)
 
-    def _with_folder(self, title: str, then: Any) -> None:
+    def _with_folder(self, title: str, then: Callable[[Path], object]) -> None:
         series: Series | None = self.player.series
         if series is None:
             self.tell("Choose a folder of images first.", True)

@@ -13,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from ...errors import InvalidImage, NapariSeemError
 from ...io.opened import Opened
 from ...labels.journal import logs_folder
+from ...labels.log import Event as LogEvent
 from ...planes import Plane
 from ...series.listing import SeriesImage
 from ...series.marks import DONE, IN_WORK, SKIPPED, STATES, TO_DO
@@ -38,6 +39,8 @@ from .saver import Saver
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
+    from napari.utils.events import Event
+    from napari.viewer import Viewer
 
 SAVE_AFTER, SLOW_SAVE_AFTER, LARGE = 5_000, 60_000, 64 << 20
 """Milliseconds after a change until it is saved, also of labels of many bytes; how many."""
@@ -73,7 +76,7 @@ class SeriesPlayer(QObject):
     changed = Signal()
     said = Signal(str, bool)
 
-    def __init__(self, viewer: Any, parent: QObject) -> None:
+    def __init__(self, viewer: Viewer, parent: QObject) -> None:
         super().__init__(parent)
         self.viewer = unwrap(viewer)
         self.series: Series | None = None
@@ -277,7 +280,7 @@ class SeriesPlayer(QObject):
         large = getattr(full_data(shown.labels), "nbytes", 0) > LARGE
         self._save_soon.setInterval(SLOW_SAVE_AFTER if large else SAVE_AFTER)
 
-    def _resume(self, shown: ShownImage, prompts: list[dict[str, Any]]) -> None:
+    def _resume(self, shown: ShownImage, prompts: list[LogEvent]) -> None:
         """Let the Annotate dock work on the image, with the prompts that were left on it."""
         dock = self._annotate()
         leave(shown.images[0], prompts)
@@ -289,13 +292,12 @@ class SeriesPlayer(QObject):
         self.save()
         return shown.file.path
 
-    def _unfinished(self, shown: ShownImage) -> list[dict[str, Any]]:
+    def _unfinished(self, shown: ShownImage) -> list[LogEvent]:
         dock, image = self._annotate(), shown.images[0]
         return [*left_on(image), *(() if dock is None else unfinished(dock.annotator, image))]
 
     def _annotate(self) -> AnnotateWidget | None:
-        dock = open_dock(self.viewer, AnnotateWidget)
-        return dock if isinstance(dock, AnnotateWidget) else None
+        return open_dock(self.viewer, AnnotateWidget)
 
     def _welcome(self, found: OpenedImage) -> str:
         assert self.series is not None
@@ -350,7 +352,7 @@ class SeriesPlayer(QObject):
         if not self._save_soon.isActive():
             self._save_soon.start()
 
-    def _on_removing(self, event: Any) -> None:
+    def _on_removing(self, event: Event) -> None:
         """Save before a layer goes, as when the viewer closes: its prompts would go with it."""
         shown = self.shown
         if shown is not None and self.viewer.layers[event.index] in (*shown.images, shown.labels):

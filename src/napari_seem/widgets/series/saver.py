@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
@@ -31,7 +30,7 @@ class Saver(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(1, "series")
-        self._last: dict[int, Future[Any]] = {}
+        self._last: dict[int, Future[object]] = {}
         self._again: dict[int, Callable[[], object]] = {}
         self._closed = False
 
@@ -62,7 +61,7 @@ class Saver(QObject):
         future.add_done_callback(lambda done: self._ended(index, work, keep, done))
 
     def _ended(
-        self, index: int, work: Callable[[], object], keep: bool, future: Future[Any]
+        self, index: int, work: Callable[[], object], keep: bool, future: Future[object]
     ) -> None:
         """In the thread: tell the main one."""
         if self._last.get(index) is future:  # which would keep what was written

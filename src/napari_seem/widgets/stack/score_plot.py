@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 GOOD, DOUBTFUL, SEED, GRID, HERE = "#6fbf73", "#e0a458", "#5aa9e6", "#80808060", "#ffffff"
@@ -62,13 +61,15 @@ class ScorePlot(QWidget):
         """Wide and low."""
         return QSize(240, 72)
 
-    def mousePressEvent(self, event: Any) -> None:
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Go to the plane under the mouse."""
-        if self._count:
+        if event is not None and self._count:
             self.clicked.emit(self.plane_at(event.position().x()))
 
-    def mouseMoveEvent(self, event: Any) -> None:
+    def mouseMoveEvent(self, event: QMouseEvent | None) -> None:
         """Say which plane is under the mouse."""
+        if event is None:
+            return
         plane = self.plane_at(event.position().x())
         score = f", score {self._scores[plane]:.2f}" if plane in self._scores else ""
         accepted = ", labelled or accepted by you" if plane in self._accepted else ""

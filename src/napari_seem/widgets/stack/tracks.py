@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from ...errors import InvalidLabels
-from ...labels.lineage import track_points
+from ...labels.lineage import FloatArray, track_points
 from ...viewer.coordinates import full_data
 from ...viewer.stacks import check_time, show_tracks
 from .._shared.steps import Steps
@@ -17,6 +17,8 @@ from .._shared.steps import Steps
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+
+    from ...images import Sliceable
 
 
 class TrackMaker(QObject):
@@ -40,7 +42,7 @@ class TrackMaker(QObject):
         super().__init__(parent)
         self._viewer = viewer
         self._labels: Labels | None = None
-        self._frames: list[Any] = []
+        self._frames: list[FloatArray] = []
         self.steps = Steps(self)
         self.steps.stepped.connect(self._frames_done)
         self.steps.ended.connect(self._end)
@@ -54,7 +56,8 @@ class TrackMaker(QObject):
         self._labels, self._frames = labels, []
         self.steps.start(f"Tracks of '{labels.name}'", data.shape[0], lambda: _points(data))
 
-    def _frames_done(self, points: Any) -> None:
+    def _frames_done(self, points: FloatArray) -> None:
+        """Keep the points (N, D) of a frame."""
         self._frames.append(points)
 
     def _end(self, outcome: str) -> None:
@@ -72,7 +75,7 @@ class TrackMaker(QObject):
         self.ended.emit(f"{count} tracks, {divided} divisions are shown in '{layer.name}'.")
 
 
-def _points(data: Any) -> Iterator[Any]:
+def _points(data: Sliceable) -> Iterator[FloatArray]:
     """Yield the points of every frame of labels (T, ..., H, W)."""
     for time in range(data.shape[0]):
         yield track_points(np.asarray(data[time]), time)
