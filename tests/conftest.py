@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import count
+from itertools import chain, count, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from screen import has_display, open_screen
 if TYPE_CHECKING:  # else the process that only hands out tests would load torch
     from discs import DiscModel
     from napari import Viewer
+    from pytestqt.qtbot import QtBot
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -121,6 +122,37 @@ def _manifests() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _signatures() -> Iterator[None]:
+    """Look once at each function that is connected to napari's events, instead of each time.
+
+    A viewer with some layers connects and disconnects three thousand.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "napari.utils.events" in sys.modules:
+            from napari.utils.events import EventEmitter
+
+            check = EventEmitter._check_signature
+            patch.setattr(EventEmitter, "_check_signature", staticmethod(_once_a_code(check)))
+        yield
+
+
+def _once_a_code(check: Callable[[Callable[..., Any]], bool]) -> Callable[..., bool]:
+    known: dict[tuple[Any, ...], bool] = {}
+
+    def checked(callback: Callable[..., Any]) -> bool:
+        function = getattr(callback, "__func__", callback)
+        code = getattr(function, "__code__", None)
+        if code is None or hasattr(function, "__wrapped__"):
+            return check(callback)
+        key = code, len(function.__defaults__ or ()), function is callback
+        if key not in known:
+            known[key] = check(callback)
+        return known[key]
+
+    return checked
+
+
 @pytest.fixture(scope="session")
 def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that does not exist yet, one a test."""
@@ -174,6 +206,26 @@ def make_napari_viewer(
     yield make
     for window in windows:
         window._task_status_manager._tasks.clear()
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot) -> QtBot:
+    """pytest-qt's own, that looks each millisecond at first whether what it waits for is there.
+
+    It would look each ten, and most answers need one or two.
+    """
+    until, wait = qtbot.waitUntil, qtbot.wait
+
+    def wait_until(callback: Callable[[], bool | None], *, timeout: int = 5000) -> None:
+        pauses = chain(repeat(1, 20), repeat(10))
+        qtbot.wait = lambda _: wait(next(pauses))
+        try:
+            until(callback, timeout=timeout)
+        finally:
+            qtbot.wait = wait
+
+    qtbot.waitUntil = wait_until
+    return qtbot
 
 
 @pytest.fixture

@@ -248,7 +248,7 @@ def test_what_another_program_deletes_is_only_absent(store):
     assert KEY not in store
 
 
-WORK = """
+PROGRAM = """
 import random, sys
 from tests.test_embedding_store import embedding, same
 from napari_seem.embeddings import EmbeddingStore
@@ -263,38 +263,42 @@ for _ in range(120):
         assert same(found, embedding(seed)), seed
         read += 1
 print(read)
+store = EmbeddingStore(sys.argv[4])
+for k in range(3):
+    store.put_later(("m", str(k)), embedding(k))
 """
+"""Reads and writes in one folder, and ends with work left in another."""
 
 
-def test_two_programs_share_a_folder(store):
-    size = store.put(("m", "0"), embedding(0))
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Two programs that have worked at once: their store, what they told, where each left work."""
+    home = tmp_path_factory.mktemp("programs")
+    shared = EmbeddingStore(home / "shared")
+    size = shared.put(("m", "0"), embedding(0))
     runs = [
-        subprocess.Popen([sys.executable, "-c", WORK, str(store.folder), str(5 * size), name],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(shared.folder), str(5 * size), name, home / name],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
         for name in "ab"
     ]  # fmt: skip
     told = [run.communicate(timeout=120) for run in runs]
-
     assert [run.returncode for run in runs] == [0, 0], told
+    return shared, told, [EmbeddingStore(home / name) for name in "ab"]
+
+
+def test_two_programs_share_a_folder(programs):
+    store, told, _ = programs
     assert all(int(out) > 5 for out, _ in told)
     assert 1 <= store.usage().images <= 5
     assert not list(store.folder.glob("*.part"))
 
 
-ENDING = """
-import sys
-from tests.test_embedding_store import embedding
-from napari_seem.embeddings import EmbeddingStore
-store = EmbeddingStore(sys.argv[1])
-for k in range(3):
-    store.put_later(("m", str(k)), embedding(k))
-"""
-
-
-def test_what_waits_is_written_when_the_program_ends(store):
-    subprocess.run([sys.executable, "-c", ENDING, str(store.folder)], check=True, timeout=60)
-
-    assert all(same(store.get(("m", str(k))), embedding(k)) for k in range(3))
+def test_what_waits_is_written_when_the_program_ends(programs):
+    *_, left = programs
+    for store in left:
+        assert all(same(store.get(("m", str(k))), embedding(k)) for k in range(3))
 
 
 def test_writing_never_holds_an_answer_up(store, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 
 import numpy as np
@@ -37,11 +38,16 @@ def model(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
 
 
 def _built(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
+    return SamModel(deepcopy(_network(tiny)), "tiny")
+
+
+@cache
+def _network(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> torch.nn.Module:
     torch.manual_seed(3)
     built = network.build(tiny).eval().requires_grad_(False)
     frequencies = built.prompt_encoder.shared_embedding.positional_embedding
     built.shared_image_embedding.positional_embedding.data = frequencies.data.clone()
-    return SamModel(built, "tiny")
+    return built
 
 
 @pytest.fixture

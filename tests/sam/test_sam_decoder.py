@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import torch.nn.functional as F
 import xxhash
 from skimage.draw import disk
+from tiny_sams import FIRST, coarsen
 from website import Site, serve
 
 import napari_seem as ns
@@ -29,7 +31,6 @@ State = dict[str, torch.Tensor]
 AUTHORS = json.loads((Path(__file__).parents[1] / "data/sam_decoder_keys.json").read_text())
 KINDS = ["bilinear", "transposed"]
 HERE = Path("vit_b_decoder.pt")
-FIRST = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
 
 
 @pytest.fixture(params=[FIRST], ids=["sam"])
@@ -44,9 +45,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAPARI_SEEM_HOME", str(tmp_path / "cache"))
 
 
-def _state(kind: str = "bilinear", seed: int = 0) -> State:
+def _state(kind: str = "bilinear") -> State:
     """Weights of the authors' keys and shapes, as small as trained ones."""
-    chance = torch.Generator().manual_seed(seed)
+    return dict(_made_up(kind))
+
+
+@cache
+def _made_up(kind: str) -> State:
+    chance = torch.Generator().manual_seed(0)
     state = {}
     for key, shape in AUTHORS[kind].items():
         if key.endswith("num_batches_tracked"):
@@ -142,11 +148,9 @@ def test_what_is_no_decoder_says_why() -> None:
 
 
 def _published(model: State, decoder: State, folder: Path) -> list[bytes]:
-    files = []
     for name, state in (("encoder", model), ("decoder", decoder)):
         torch.save(state, folder / name)
-        files.append((folder / name).read_bytes())
-    return files
+    return [(folder / name).read_bytes() for name in ("encoder", "decoder")]
 
 
 def test_both_files_are_downloaded_converted_loaded_and_used(
@@ -177,6 +181,7 @@ def test_both_files_are_downloaded_converted_loaded_and_used(
     loaded = registry.build_model(spec, "cpu")
     for key, tensor in loaded.decoder.state_dict().items():
         assert torch.equal(tensor, state[key])
+    coarsen(loaded.decoder, monkeypatch)
     found = loaded.segment(loaded.encode(image), prompted=False)
     with pytest.raises(TypeError, match="threshold"):
         loaded.segment(loaded.encode(image), threshold=0.5)
@@ -373,6 +378,7 @@ def test_it_can_be_stopped_and_embeddings_of_others_are_refused(
 ) -> None:
     """Its layers let a person's turn go first, and end where they are told to."""
     monkeypatch.setattr(model, "decoder", decoder_of(_state(), HERE))
+    coarsen(model.decoder, monkeypatch)
     embedding = model.encode(image)
     called: list[int] = []
 

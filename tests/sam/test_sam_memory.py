@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,11 @@ def _lively(layers: int = 1) -> Sam2VideoModel:
 
     Its memory attention has one layer, which is quicker; that of its authors four.
     """
+    return deepcopy(_first_lively(layers))
+
+
+@cache
+def _first_lively(layers: int) -> Sam2VideoModel:
     torch.manual_seed(3)
     built = network.build(SECOND).eval().requires_grad_(False)
     assert isinstance(built, Sam2VideoModel)

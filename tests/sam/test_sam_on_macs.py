@@ -6,6 +6,7 @@ import mps_stand_in
 import numpy as np
 import pytest
 from mps_stand_in import KIND, Pretended
+from tiny_sams import coarsen
 
 import napari_seem as ns
 from napari_seem.models.running import mps
@@ -26,7 +27,10 @@ def test_it_keeps_to_what_they_allow(
     expected = model.predict(model.encode(image), [ns.Point(40, 90)]).mask
     with Pretended():
         with mps.LOCK:
-            decoder = InstanceDecoder().eval().requires_grad_(False) if model.keeps_aspect else None
+            decoder = None
+            if model.keeps_aspect:
+                decoder = InstanceDecoder().eval().requires_grad_(False)
+                coarsen(decoder, monkeypatch)
             there = mps.one_at_a_time(SamModel(model.network, "tiny", KIND, decoder), KIND)
         plane = there.encode(image)
         answer = there.predict(plane, [ns.Point(40, 90)])

@@ -5,14 +5,29 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
+import torch.nn.functional as F
 
 from napari_seem.models.sam import sizes
+from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.keys import renamed
 from napari_seem.models.sam.model import SamModel
 
 FIRST = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
 SECOND = sizes.Sam2Sizes(width=16, heads=1, stages=(1, 1, 1, 2), background=7)
+
+
+def coarsen(decoder: InstanceDecoder, patch: pytest.MonkeyPatch) -> None:
+    """Let a decoder compute every fourth row and column by all of its layers, and fill the rest.
+
+    Its layers have no other widths than trained ones: of a whole image they take ten seconds.
+    """
+    whole = decoder.forward
+    patch.setattr(
+        decoder, "forward",
+        lambda encoded: F.interpolate(whole(encoded[:, :, ::4, ::4]), scale_factor=4.0),
+    )  # fmt: skip
 
 
 def written(model: SamModel) -> dict[str, torch.Tensor]:

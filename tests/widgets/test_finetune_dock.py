@@ -29,7 +29,7 @@ SMALLEST = Recipe(
     (Phase(1.0, crop=32, grid=32, batch=2),),
     objects=1, corrections=(1.0,), rate=1e-3, warm_up=1, statistics=False,
 )  # fmt: skip
-BRIEF = 0.005
+BRIEF = 0.001
 """Minutes in which some steps are trained."""
 LONG = 60.0
 """Minutes that no test waits for."""
@@ -152,7 +152,7 @@ def test_what_is_labelled_later_is_found_and_ticks_stay(dock, qtbot):
 
 def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtbot, little):
     dock.model_cache.use_device("cpu")
-    start(dock, 0.03)
+    start(dock, 0.01)
     assert dock.tune.panel.start.isHidden()
     assert not dock.tune.panel.stop.isHidden()
 

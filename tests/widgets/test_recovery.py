@@ -23,11 +23,21 @@ from napari_seem.viewer.palette import palette_of
 from napari_seem.widgets._shared.model_cache import model_cache_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of
+from napari_seem.widgets.annotate import unfinished
 from napari_seem.widgets.annotate.dock import AnnotateWidget
-from napari_seem.widgets.annotate.unfinished import KEPT_AFTER
 
 KINDS = QMessageBox.StandardButton
 SCALE = {"scale": (2.0, 0.5), "translate": (5.0, 7.0), "units": ("um", "um")}
+
+
+SOON = 50
+"""Milliseconds after a prompt until it is in the log."""
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """Prompts are kept sooner than where somebody works."""
+    monkeypatch.setattr(unfinished, "KEPT_AFTER", SOON)
 
 
 @pytest.fixture
@@ -35,7 +45,7 @@ def crash(tmp_path, monkeypatch, qtbot):
     """The program dies: its logs are as they are now, and nobody has them open."""
 
     def crash():
-        qtbot.wait(2 * KEPT_AFTER)
+        qtbot.wait(2 * SOON)
         after = tmp_path / "after"
         shutil.copytree(logs_folder(), after)
         monkeypatch.setenv("NAPARI_SEEM_LOGS", str(after))
