@@ -122,37 +122,6 @@ def _manifests() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _signatures() -> Iterator[None]:
-    """Look once at each function that is connected to napari's events, instead of each time.
-
-    A viewer with some layers connects and disconnects three thousand.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        if "napari.utils.events" in sys.modules:
-            from napari.utils.events import EventEmitter
-
-            check = EventEmitter._check_signature
-            patch.setattr(EventEmitter, "_check_signature", staticmethod(_once_a_code(check)))
-        yield
-
-
-def _once_a_code(check: Callable[[Callable[..., Any]], bool]) -> Callable[..., bool]:
-    known: dict[tuple[Any, ...], bool] = {}
-
-    def checked(callback: Callable[..., Any]) -> bool:
-        function = getattr(callback, "__func__", callback)
-        code = getattr(function, "__code__", None)
-        if code is None or hasattr(function, "__wrapped__"):
-            return check(callback)
-        key = code, len(function.__defaults__ or ()), function is callback
-        if key not in known:
-            known[key] = check(callback)
-        return known[key]
-
-    return checked
-
-
 @pytest.fixture(scope="session")
 def _kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder that does not exist yet, one a test."""
