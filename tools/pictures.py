@@ -19,6 +19,7 @@ import napari
 import numpy as np
 import skimage.data
 import tifffile
+from page_scenes import big_images, embeddings, files, many_objects, python
 from PIL import Image
 from skimage.draw import ellipse
 from skimage.filters import gaussian
@@ -355,7 +356,8 @@ def tutorial_roofs(scene: Scene) -> None:
 PICTURES = {
     f.__name__.replace("_", "-"): f
     for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
-              tutorial_roofs, tracks, concepts, series, models, finetune, recover)
+              tutorial_roofs, tracks, concepts, series, models, finetune, recover, big_images,
+              files, many_objects, embeddings, python)
 }  # fmt: skip
 
 
