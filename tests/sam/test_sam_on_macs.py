@@ -8,7 +8,7 @@ import pytest
 from mps_stand_in import KIND, Pretended
 
 import napari_seem as ns
-from napari_seem.models import mps
+from napari_seem.models import fallback, mps
 from napari_seem.models.sam import clicks
 from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.model import SamModel
@@ -27,7 +27,7 @@ def test_it_keeps_to_what_they_allow(
     with Pretended():
         with mps.LOCK:
             decoder = InstanceDecoder().eval().requires_grad_(False) if model.keeps_aspect else None
-            there = mps.one_at_a_time(SamModel(model.network, "tiny", KIND, decoder), KIND)
+            there = fallback.on_device(SamModel(model.network, "tiny", KIND, decoder), KIND)
         plane = there.encode(image)
         answer = there.predict(plane, [ns.Point(40, 90)])
         for prompts in ([ns.Box(20, 60, 90, 130), ns.Scribble(region)], [ns.Mask(region)]):
