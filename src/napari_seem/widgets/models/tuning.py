@@ -15,9 +15,10 @@ from ...finetuning import MOST_PIXELS, FineTuning, FineTuningRun, TuningReport
 from ...finetuning.draft import Draft
 from ...models import own, threads
 from ...models.in_context import Kind
-from ...models.registry import load_model
+from ...models.registry import build_model, model_spec
 from ...series.labelled import labelled_planes
 from ...viewer.labelled import LabelledPart
+from .._shared.message import notify_problem
 from .._shared.steps import LOOK, Steps
 
 LONGEST_PAUSE = 5.0
@@ -141,7 +142,7 @@ class ModelTuning(QObject):
         return f"{own.PREFIX}{draft.name}" if draft is not None and draft.exists else ""
 
     def _run(self, request: TuningRequest, draft: Draft) -> Iterator[TuningReport | FineTuning]:
-        model = load_model(request.base, request.device)
+        model = build_model(model_spec(request.base), request.device, report=notify_problem)
         pairs, groups = request.examples()
         run = FineTuningRun(
             model, pairs, minutes=request.minutes, device=request.device, name=request.name,
