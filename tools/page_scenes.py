@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -39,6 +40,7 @@ SCRIPT = (
 
 def big_images(scene: Scene) -> None:
     """Label some roofs of a mosaic of 20,480 pixels a side, in which they are a few of many."""
+    os.environ["NAPARI_SEEM_LABELS"] = str(scene.folder / "labels")
     tile = samples.mosaic(size=TILE).image.mean(-1)
     turns = np.random.default_rng(0).integers(0, 4, (TILES, TILES))
     turns[CORNER, CORNER] = 0

@@ -38,7 +38,7 @@ from napari_seem.widgets.series.window import open_window
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 WINDOW = (1366, 830)
-LARGEST = 400_000
+LARGEST = 300_000
 """Bytes that a picture may have."""
 COINS = ((125, 52), (120, 110), (125, 152))
 ROOFS = ((642, 345), (296, 374), (184, 166), (657, 223), (935, 344), (238, 692))
