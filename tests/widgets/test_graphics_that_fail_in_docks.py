@@ -66,23 +66,25 @@ def shown():
     notification_manager.notification_ready.disconnect(keep)
 
 
-def test_clicks_go_on_and_it_is_said_once(
-    on_macs, shown, open_viewer, put_in, settle, monkeypatch, qtbot
-):
+def test_clicks_go_on_and_it_is_said_once(on_macs, shown, open_viewer, put_in, monkeypatch, qtbot):
     viewer = open_viewer()
     viewer.add_image(IMAGE)
     dock = AnnotateWidget(viewer)
     put_in(viewer, dock, "Annotate")
     annotator = dock.annotator
+
+    def settle():
+        qtbot.waitUntil(lambda: not annotator.runner.busy, timeout=240_000)
+
     annotator.prompt_layers.points.add((60, 75))
-    settle(dock)
+    settle()
     model = model_cache_of(viewer).loaded("compact")
     assert any(isinstance(one, OnDevice) for one in model.network.parameters())
     identity = model.identity
     lacking(monkeypatch, "conv2d")
     for column in (60, 90, 95):
         annotator.prompt_layers.points.add((60, column))
-        settle(dock)
+        settle()
     qtbot.waitUntil(lambda: bool(shown), timeout=5000)
 
     ((text, by_main_thread),) = shown
