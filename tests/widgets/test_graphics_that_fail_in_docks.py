@@ -57,9 +57,9 @@ def shown():
     """Texts of napari's notifications, and whether the main thread showed them."""
     found = []
 
-    def keep(event):
+    def keep(notification):
         here = threading.current_thread() is threading.main_thread()
-        found.append((event.notification.message, here))
+        found.append((notification.message, here))
 
     notification_manager.notification_ready.connect(keep)
     yield found
@@ -92,7 +92,8 @@ def test_clicks_go_on_and_it_is_said_once(on_macs, shown, open_viewer, put_in, m
     assert text.startswith("'compact' failed on the graphics ('lazy') and goes on on the processor")
     assert annotator.prediction.mask[60, 75]
     assert not any(isinstance(one, OnDevice) for one in model.network.parameters())
-    dock.commit()
+    dock.commit()  # which waits for the whole plane
+    qtbot.waitUntil(lambda: len(annotator.labels.features) > 1, timeout=60_000)
     assert list(annotator.labels.features["model"])[1:] == ["compact"]
     assert model.identity == identity
     dock.release()
