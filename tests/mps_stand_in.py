@@ -22,8 +22,13 @@ MPS = torch.device(KIND, 0)
 
 
 _ATEN = torch.ops.aten
-MOVES = (_ATEN._to_copy, _ATEN.copy_, _ATEN._has_compatible_shallow_copy_type)
+SAME_KIND = _ATEN._has_compatible_shallow_copy_type
+MOVES = (_ATEN._to_copy, _ATEN.copy_, SAME_KIND)
 """Operators that may see a tensor of each."""
+
+
+LACKING: dict[str, Exception] = {}
+"""What operators raise there, by their names; see `lacking`."""
 
 
 class Refused(TypeError):
@@ -73,6 +78,10 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return func(*args, **kwargs)
     if not mps.LOCK.is_mine:
         raise Refused(f"{func} without the lock of the device")
+    if func.overloadpacket.__name__ in LACKING:
+        raise LACKING[func.overloadpacket.__name__]
+    if func.overloadpacket is SAME_KIND and not all(map(is_on_device, args)):
+        return False  # a parameter that moves becomes another
     moves = func.overloadpacket in MOVES
     tensors = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, torch.Tensor)]
     if there and not moves and any(t.ndim and not is_on_device(t) for t in tensors):
@@ -96,16 +105,30 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 class Pretended(TorchDispatchMode):
     """Within it, tensors may be made on, and moved to, the device."""
 
+    entered = 0
+
     def __enter__(self) -> Any:
+        self.entered += 1
         torch._C._set_only_lift_cpu_tensors(True)  # else `torch.tensor` asks no mode
         return super().__enter__()
 
     def __exit__(self, *about: Any) -> None:
         super().__exit__(*about)
-        torch._C._set_only_lift_cpu_tensors(False)
+        self.entered -= 1
+        torch._C._set_only_lift_cpu_tensors(self.entered > 0)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket is _ATEN.to:  # which is not split where nothing is differentiated
+            with self:
+                return func.decompose(*args, **(kwargs or {}))
         return compute(func, args, kwargs or {})
+
+
+def lacking(patch: pytest.MonkeyPatch, operator: str, error: Exception | None = None) -> None:
+    """Let an operator fail on the device from now on, such as one without code for it."""
+    patch.setitem(LACKING, operator, error or NotImplementedError(
+        f"The operator 'aten::{operator}' is not currently implemented for the MPS device."
+    ))  # fmt: skip
 
 
 def pretend(patch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from napari_seem.models.base import Capability
 def model(monkeypatch):
     """The model that every name stands for."""
     model = RememberingModel()
-    monkeypatch.setattr("napari_seem.commands.models.load_model", lambda *_, **__: model)
+    monkeypatch.setattr("napari_seem.commands.models.build_model", lambda *_, **__: model)
     return model
 
 

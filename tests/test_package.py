@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,15 +13,18 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+import address
 import pytest
 import yaml
 from run_workflow import jobs
 from version import version
 
 import napari_seem
+from napari_seem.cli import parsers
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ABOUT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = ABOUT["project"], ABOUT["build-system"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LARGEST = 40_000_000
 """Bytes of an sdist: the weights, and the pictures of the pages."""
@@ -111,11 +115,37 @@ def test_the_tag_of_a_release_names_the_version():
     assert "the tag is 99" in other.stderr
 
 
+def addresses(folder: Path, names: set[str]) -> set[str]:
+    """Return every owner and name of this project's repository and site that files name."""
+    pattern = r"(?:github|githubusercontent)\.com/([\w.-]+/napari-seem)\b"
+    site = r"https://([\w.-]+)\.github\.io/(napari-seem)\b"
+    found = set()
+    for name in names:
+        text = (folder / name).read_text(encoding="utf-8", errors="ignore")
+        found |= {*re.findall(pattern, text), *map("/".join, re.findall(site, text))}
+    return found
+
+
 def test_pages_of_the_project_are_named_alike_everywhere():
-    source = PROJECT["urls"]["Source"]
-    for name in ("CITATION.cff", "SECURITY.md", "conda/recipe.yaml", "docs/cite.md", "README.md"):
-        found = re.findall(r"https://github\.com/[\w.-]+/napari-seem", (ROOT / name).read_text())
-        assert set(found) <= {source}, name
+    assert address.here() == PROJECT["urls"]["Source"].removeprefix("https://github.com/")
+    assert addresses(ROOT, tracked(*address.WRITTEN_IN)) == {address.here()}
+    others = {name for name in tracked() if not name.endswith((".png", ".gif", ".safetensors"))}
+    assert not addresses(ROOT, others - set(address.WRITTEN_IN))
+
+
+def test_one_step_changes_the_address_everywhere(tmp_path):
+    for name in address.WRITTEN_IN:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    owner = "a-lab"
+    address.change(f"{owner}/napari-seem", tmp_path)
+
+    assert addresses(tmp_path, set(address.WRITTEN_IN)) == {f"{owner}/napari-seem"}
+    about = tomllib.loads((tmp_path / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert about["urls"]["Documentation"] == f"https://{owner}.github.io/napari-seem"
+    assert about["name"] == PROJECT["name"]
+    with pytest.raises(SystemExit, match="OWNER/NAME"):
+        address.change(owner, tmp_path)
 
 
 def test_the_conda_recipe_needs_what_the_package_needs():
@@ -129,6 +159,24 @@ def test_the_conda_recipe_needs_what_the_package_needs():
     wanted = [re.fullmatch(r"([\w-]+)(.*)", line) for line in PROJECT["dependencies"]]
     assert needed == {found[1]: found[2] for found in wanted}
     assert recipe["context"]["version"] == version()
+    assert f">={recipe['context']['python_min']}" == PROJECT["requires-python"]
+    built_with = set(recipe["requirements"]["host"]) - {"python ${{ python_min }}.*", "pip"}
+    assert built_with == set(BUILD["requires"])
+
+
+def test_the_conda_recipe_is_of_this_package():
+    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    about = recipe["about"]
+    assert recipe["package"]["name"] == PROJECT["name"]
+    assert about["license"] == PROJECT["license"]
+    assert [about["license_file"]] == PROJECT["license-files"]
+    assert about["homepage"] == PROJECT["urls"]["Homepage"]
+    assert about["documentation"] == PROJECT["urls"]["Documentation"]
+    programs = dict(entry.split(" = ") for entry in recipe["build"]["python"]["entry_points"])
+    assert programs == PROJECT["scripts"]
+    commands = [line.split() for test in recipe["tests"] for line in test.get("script", ())]
+    assert commands
+    assert all(name in programs and command in parsers() for name, command in commands)
 
 
 def test_the_workflows_test_what_the_package_says_it_runs_on():

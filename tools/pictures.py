@@ -19,6 +19,7 @@ import napari
 import numpy as np
 import skimage.data
 import tifffile
+from page_scenes import big_images, embeddings, files, many_objects, python
 from PIL import Image
 from skimage.draw import ellipse
 from skimage.filters import gaussian
@@ -37,7 +38,7 @@ from napari_seem.widgets.series.window import open_window
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "images"
 WINDOW = (1366, 830)
-LARGEST = 400_000
+LARGEST = 300_000
 """Bytes that a picture may have."""
 COINS = ((125, 52), (120, 110), (125, 152))
 ROOFS = ((642, 345), (296, 374), (184, 166), (657, 223), (935, 344), (238, 692))
@@ -355,7 +356,8 @@ def tutorial_roofs(scene: Scene) -> None:
 PICTURES = {
     f.__name__.replace("_", "-"): f
     for f in (window, answers, everything, pixels, stack, objects, find, examples, tutorial_ct,
-              tutorial_roofs, tracks, concepts, series, models, finetune, recover)
+              tutorial_roofs, tracks, concepts, series, models, finetune, recover, big_images,
+              files, many_objects, embeddings, python)
 }  # fmt: skip
 
 

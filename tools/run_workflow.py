@@ -1,4 +1,4 @@
-"""Run the shell steps of Linux jobs of ci.yml, in a clean clone each: run_workflow.py [JOB ...].
+"""Run shell steps of the workflows' Linux jobs, in a clean clone each: run_workflow.py [JOB ...].
 
 What `uses:` does elsewhere (checkout, Python) is there already. A matrix is run for the Python
 that runs this script.
@@ -18,10 +18,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
+from version import version
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = {"os": "ubuntu-latest", "python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
 """What stands for these keys of a matrix; of other keys every value is run."""
+TAG = {"GITHUB_REF_NAME": f"v{version()}"}
+"""Names what a release is of."""
 AS_ROOT = 'sudo() { "$@"; }\n'
 
 
@@ -54,17 +57,18 @@ def run(steps: list[tuple[str, str]]) -> str | None:
         for name, text in steps:
             print(f"  {name}", flush=True)
             command: list[Any] = ["bash", "-eo", "pipefail", "-c", AS_ROOT + text]
-            if subprocess.run(command, cwd=clone, env=os.environ | {"PATH": path}).returncode:
+            if subprocess.run(command, cwd=clone, env=os.environ | {"PATH": path} | TAG).returncode:
                 return name
     return None
 
 
 def main() -> int:
-    """Run the named jobs of ci.yml, or list them all."""
+    """Run the named jobs, or list them all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="without one they are listed")
     wanted = parser.parse_args().jobs
-    known = dict(jobs(ROOT / ".github" / "workflows" / "ci.yml"))
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    known = {name: steps for path in workflows for name, steps in jobs(path) if steps}
     if not wanted:
         print("\n".join(known))
     failed = {}

@@ -78,6 +78,10 @@ class UnknownDevice(NapariSeemError, ValueError):
     """A device that this machine's torch does not have."""
 
 
+class DeviceWarning(UserWarning):
+    """A model that failed on the graphics goes on on the processor."""
+
+
 class FileTrouble(NapariSeemError, OSError):
     """A file that can't be read as what it seems to be, or can't be written."""
 

@@ -9,7 +9,7 @@ from mps_stand_in import KIND, Pretended
 from tiny_sams import coarsen
 
 import napari_seem as ns
-from napari_seem.models.running import mps
+from napari_seem.models.running import fallback, mps
 from napari_seem.models.sam import clicks
 from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.model import SamModel
@@ -31,7 +31,7 @@ def test_it_keeps_to_what_they_allow(
             if model.keeps_aspect:
                 decoder = InstanceDecoder().eval().requires_grad_(False)
                 coarsen(decoder, monkeypatch)
-            there = mps.one_at_a_time(SamModel(model.network, "tiny", KIND, decoder), KIND)
+            there = fallback.on_device(SamModel(model.network, "tiny", KIND, decoder), KIND)
         plane = there.encode(image)
         answer = there.predict(plane, [ns.Point(40, 90)])
         for prompts in ([ns.Box(20, 60, 90, 130), ns.Scribble(region)], [ns.Mask(region)]):

@@ -9,7 +9,7 @@ from mps_stand_in import KIND, Pretended
 from recipe import made_up_network
 
 import napari_seem as ns
-from napari_seem.models.running import mps
+from napari_seem.models.running import fallback, mps
 from napari_seem.models.seem.config import TINY
 from napari_seem.models.seem.model import SeemModel
 from napari_seem.models.seem.tokenizer import Tokenizer
@@ -31,7 +31,7 @@ def test_it_keeps_to_what_they_allow(monkeypatch, words):
                 made_up_network(TINY), Tokenizer([words]), "tiny", device=KIND, short_side=64,
                 long_side=128,
             )  # fmt: skip
-            there = mps.one_at_a_time(made, KIND)
+            there = fallback.on_device(made, KIND)
         plane = there.encode(image)
         first = there.predict(plane, [ns.Point(20, 45)])
         there.predict(plane, [ns.Point(20, 45), ns.Point(5, 5, False)], first.memory)

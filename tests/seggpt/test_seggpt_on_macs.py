@@ -8,7 +8,7 @@ from mps_stand_in import KIND, Pretended
 from seggpt_recipe import made_up_network
 
 import napari_seem as ns
-from napari_seem.models.running import mps
+from napari_seem.models.running import fallback, mps
 from napari_seem.models.seggpt.model import SegGptModel
 
 
@@ -21,6 +21,6 @@ def test_it_keeps_to_what_they_allow(monkeypatch, rng):
     mps_stand_in.pretend(monkeypatch)
     with Pretended():
         with mps.LOCK:
-            there = mps.one_at_a_time(SegGptModel(made_up_network(), "seggpt:small", KIND), KIND)
+            there = fallback.on_device(SegGptModel(made_up_network(), "seggpt:small", KIND), KIND)
         found = np.asarray(ns.label_like(there, (image, labels), image))
     assert (found == expected).mean() > 0.99

@@ -15,7 +15,7 @@ from mps_stand_in import OnDevice, Pretended, Refused
 import napari_seem as ns
 from napari_seem.models import registry, tensors
 from napari_seem.models.base import Prediction
-from napari_seem.models.running import mps
+from napari_seem.models.running import fallback, mps
 from napari_seem.models.running.patience import checkpoint, patiently
 
 IMAGE = np.zeros((120, 140), np.uint8)
@@ -119,7 +119,7 @@ class Slow:
 
 
 def test_threads_take_turns_by_every_method(monkeypatch):
-    model = mps.one_at_a_time(Slow(), "mps")
+    model = fallback.on_device(Slow(), "mps")
     acts = (model.encode, lambda: list(model.segment()), lambda: model.predict().alternatives)
     threads = [threading.Thread(target=act) for act in acts * 3]
     for thread in threads:
@@ -128,11 +128,11 @@ def test_threads_take_turns_by_every_method(monkeypatch):
         thread.join()
 
     assert model.most == 1
-    assert type(mps.one_at_a_time(Slow(), "cuda")) is Slow
+    assert type(fallback.on_device(Slow(), "cpu")) is Slow
 
 
 def test_an_encoder_in_the_background_lets_a_click_in():
-    model, answered = mps.one_at_a_time(Slow(), "mps"), threading.Event()
+    model, answered = fallback.on_device(Slow(), "mps"), threading.Event()
 
     def click():
         model.predict()
@@ -152,7 +152,7 @@ def test_an_encoder_in_the_background_lets_a_click_in():
 
 
 def test_an_error_frees_the_device():
-    model = mps.one_at_a_time(Slow(), "mps")
+    model = fallback.on_device(Slow(), "mps")
     model._work = lambda: 1 / 0
     for act in (model.encode, lambda: list(model.segment()), model.predict):
         with pytest.raises(ZeroDivisionError):

@@ -57,11 +57,11 @@ def little(monkeypatch):
             module.fuse()
     asked = []
 
-    def load(name, device="auto"):
-        asked.append((name, device))
+    def build(spec, device, report):
+        asked.append((spec.name, device))
         return Compact(network, ("disc", "stone"), "compact@little")
 
-    monkeypatch.setattr(tuning, "load_model", load)
+    monkeypatch.setattr(tuning, "build_model", build)
     monkeypatch.setattr(recipes, "TUNING", SMALLEST)
     return asked
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from ..errors import NapariSeemError
+from ..errors import DeviceWarning, NapariSeemError
 from ..models.running.torch_import import import_torch
 from . import (
     embed,
@@ -56,12 +58,27 @@ def _write_any_letter() -> None:
 
 
 def _guarded(command: Callable[[], int | None]) -> int:
-    """Our own errors end in one line on stderr, not in a stack trace."""
+    """Our own errors end in one line on stderr, not in a stack trace; so do our warnings."""
     try:
-        return int(command() or 0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DeviceWarning)
+            warnings.showwarning = _saying_device(warnings.showwarning)
+            return int(command() or 0)
     except (NapariSeemError, OSError) as error:
         print(f"napari-seem: {error}", file=sys.stderr)
         return 2
+
+
+def _saying_device(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows warnings: what became of a device in one line, others as before."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if issubclass(category, DeviceWarning):
+            print(f"napari-seem: {message}", file=sys.stderr)
+        else:
+            others(message, category, *where)
+
+    return show
 
 
 def _demo(arguments: list[str]) -> int:

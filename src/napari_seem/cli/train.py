@@ -38,7 +38,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     train.add_argument("--kind", default="instance", choices=["instance", "semantic"],
                        help="whether each id is one object (instance), or a class whose connected "
                        "parts are objects (semantic)")  # fmt: skip
-    train.add_argument("--device", default="auto", help="such as cpu or cuda (auto)")
+    train.add_argument("--device", default="auto",
+                       help="cpu or cuda (auto); on a Mac the processor trains")  # fmt: skip
     train.add_argument("--seed", type=int, default=0, help="of all chance (0)")
     train.add_argument("--keep", action="store_true",
                        help="write the weights even if they are no better")  # fmt: skip

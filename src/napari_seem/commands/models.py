@@ -15,8 +15,9 @@ from ..embeddings import EmbeddingCache, content_key
 from ..embeddings.cluster import Connection
 from ..embeddings.memory import Need
 from ..embeddings.remote import RemoteEncoder
-from ..models.registry import load_model
+from ..models.registry import build_model, model_spec
 from ..models.running import threads
+from ..models.running.fallback import Report, warn
 from ..sources import PlanePixels, TiledModel
 from ..sources.frames import Frame
 from ..sources.source import OpenPlane, PlaneSource, encode_plane, open_plane
@@ -85,6 +86,8 @@ class ModelCache:
         To a cluster that encodes; the rest runs here. Only without a loader.
     words : TaughtWords, optional
         By default those of the docks' own library.
+    report : callable
+        Given a sentence, in whatever thread, when a model leaves its device; by default it warns.
 
     Attributes
     ----------
@@ -101,11 +104,12 @@ class ModelCache:
     def __init__(
         self, loader: Loader | None, cache: EmbeddingCache, device: str = "auto",
         connection: Connection | None = None, words: TaughtWords | None = None,
+        report: Report = warn,
     ) -> None:  # fmt: skip
         self.cache = cache
         self.device = device
         self.gate = threads.IdleGate()
-        self._connection = connection
+        self._connection, self._report = connection, report
         self._loader = loader or self._load
         self.words = words or TaughtWords()
         self._models: dict[str, Model] = {}
@@ -220,7 +224,7 @@ class ModelCache:
         self.forgotten.emit()
 
     def _load(self, name: str) -> Model:
-        model = load_model(name, device=self.device)
+        model = build_model(model_spec(name), self.device, report=self._report)
         threads.for_turns()  # measured before a person waits for a turn
         if not self._connection:
             return model

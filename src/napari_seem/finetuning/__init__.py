@@ -42,7 +42,7 @@ def finetune(
     minutes : float
         Time to take in all, judging included.
     device : str
-        As `load_model` takes it.
+        As `load_model` takes it. In place of graphics of a Mac the processor trains.
     name : str, optional
         Of the new model, for people.
     seed : int

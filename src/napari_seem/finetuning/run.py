@@ -20,6 +20,8 @@ from ..models import registry
 from ..models.base import Model
 from ..models.files import own
 from ..models.in_context import Kind
+from ..models.running import mps
+from ..models.running.fallback import PROCESSOR, has_left
 from ..models.running.torch_import import import_torch
 from ..values import JsonObject
 from .examples import UInt8Array, divided, pieces_of
@@ -89,6 +91,8 @@ class FineTuningRun:
         Minutes, and `iou` of the held-out objects by then.
     how : str
         What is held back, for people.
+    trains_on : str
+        A torch device: the one that was given, or the processor in place of graphics of a Mac.
     """
 
     def __init__(
@@ -106,6 +110,8 @@ class FineTuningRun:
         self._division = divided(self._pieces, self._seed)
         self._kind, self._recipe, self._clock = kind, recipe, clock
         self._device = registry.resolve_device(device)
+        # graphics of Macs have no float64, by which objects are drawn
+        self.trains_on = PROCESSOR if self._device == mps.KIND else self._device
         self.how = self._division.how
         self.before: HeldOutFigures | None = None
         self.curve: list[tuple[float, float]] = []
@@ -200,8 +206,8 @@ class FineTuningRun:
             for piece in self._division.learned
         ]
         recipe = self._recipe or TUNING
-        device = "cpu" if self._device == "mps" else self._device  # which has no float64
-        return Tuner(self._model, pictures, recipe, self._seed, device)
+        with mps.entered(self._model.device):
+            return Tuner(self._model, pictures, recipe, self._seed, self.trains_on)
 
     def _judge(self, tuner: Tuner) -> Iterator[TuningReport]:
         """Judge the present weights, and keep them if they are the best."""
@@ -219,6 +225,8 @@ class FineTuningRun:
         for score in judging(model, self._division.held, clicks, self._seed):
             scores.append(score)
             yield self._report("judge")
+        if has_left(model):
+            self._device = PROCESSOR  # else each of the next ones would leave it, and say so
         return HeldOutFigures(tuple(scores))
 
     def _judged(self, found: HeldOutFigures) -> TuningReport:
@@ -261,7 +269,7 @@ class FineTuningRun:
             "improved": after.better_than(before),
             "minutes": round(self._elapsed() / 60, 2), "best_at": round(self._best[1], 2),
             "steps": self._tuner.steps, "seed": self._seed, "kind": self._kind,
-            "device": self._device, "versions": {k: version(k) for k in ("napari-seem", "torch")},
+            "device": self.trains_on, "versions": {k: version(k) for k in ("napari-seem", "torch")},
         }  # fmt: skip
 
 

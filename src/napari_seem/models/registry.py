@@ -28,7 +28,7 @@ from .files import own, places
 from .files import weights as weight_files
 from .files.weights import Cancel, WeightsFile
 from .running import threads
-from .running.mps import entered, one_at_a_time
+from .running.fallback import Report, build_on, warn
 from .running.torch_import import import_torch
 from .specs import SPECS, ModelSpec
 
@@ -179,9 +179,13 @@ def load_model(
 
 
 def build_model(
-    spec: ModelSpec, device: str = "auto", weights: str | PathLike[str] | None = None
-) -> Model:
-    """Load the model that `spec` describes; see `load_model`."""
+    spec: ModelSpec, device: str = "auto", weights: str | PathLike[str] | None = None,
+    report: Report = warn,
+) -> Model:  # fmt: skip
+    """Load the model that `spec` describes; see `load_model`.
+
+    `report` is given a sentence, in whatever thread, if the model leaves its device.
+    """
     if weights is not None:
         weights = as_path(weights, "weights")
     path = weight_files.find(spec.weights, weights, spec.name)
@@ -192,12 +196,13 @@ def build_model(
     further: dict[str, Path] = {}
     if weights is None and spec.decoder is not None and spec.decoder.located() is not None:
         further["decoder"] = weight_files.find(spec.decoder)
-    device = resolve_device(device)
-    with entered(device):
-        model = build(path, device, spec.name, **further)
+    model = build_on(
+        resolve_device(device), spec.name, lambda device: build(path, device, spec.name, **further),
+        report,
+    )  # fmt: skip
     if spec.weights.folder is not None:  # a person's own file may have been renamed
         model.name = spec.name
-    return one_at_a_time(model, device)
+    return model
 
 
 def download_model(

@@ -58,9 +58,7 @@ def with_pixels(
 
 
 @torch.inference_mode()
-def around(
-    network: CompactNetwork, embedding: Embedding, extent: Extent, compute: torch.dtype
-) -> list[pyramid.Level]:
+def around(network: CompactNetwork, embedding: Embedding, extent: Extent) -> list[pyramid.Level]:
     """Encode the neighbourhood of a small object as a level of its own.
 
     Parameters
@@ -72,7 +70,6 @@ def around(
         version).
     extent : (y0, x0, y1, x1)
         What is known of the object, in image pixels.
-    compute : torch.dtype
 
     Returns
     -------
@@ -95,7 +92,7 @@ def around(
     image = pyramid.normalize(part, embedding.meta[BRIGHTNESS]).to(kept.device)
     size = FACTOR * (bottom - top), FACTOR * (right - left)
     enlarged = F.interpolate(image, size, mode="bilinear", antialias=True)
-    coarse, fine = pyramid.features(network, enlarged, compute)
+    coarse, fine = pyramid.features(network, enlarged)
     height, width = embedding.shape
     level = pyramid.Level(
         coarse, fine, (FACTOR * height, FACTOR * width), (FACTOR, FACTOR),

@@ -63,18 +63,23 @@ class CompactModel(InContextMixin, VocabularyMixin):
     def __init__(
         self, network: CompactNetwork, words: Sequence[str], identity: str, device: str = "cpu"
     ) -> None:
-        self.compute = compute_type(device)
-        self._storage = torch.float16 if self.compute == torch.float32 else self.compute
-        self._device = device
         self.first_decoder: torch.nn.Module | None = None
         self.accepted: Accepted | None = None
         self.context = Context()
         VocabularyMixin.__init__(self, network, words)
-        InContextMixin.__init__(self, network.to(device, self.compute), identity)
+        InContextMixin.__init__(self, network, identity)
+        self.use_device(device)
+
+    def use_device(self, device: str) -> None:
+        """Compute on another torch device from now on; its type of numbers is that device's."""
+        self.device = device
+        self.compute = compute_type(device)
+        self._storage = torch.float16 if self.compute == torch.float32 else self.compute
         self._layout = layout(torch.device(device))
-        for parameter in self.network.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=self._layout)
+        for part in (self.network, self.first_decoder):
+            for parameter in part.to(device, self.compute).parameters() if part else ():
+                if parameter.ndim == 4:
+                    parameter.data = parameter.data.contiguous(memory_format=self._layout)
 
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:
         """Encode an image once, for every turn on it.
@@ -122,9 +127,9 @@ class CompactModel(InContextMixin, VocabularyMixin):
     ) -> Embedding:  # fmt: skip
         """Encode pixels (H, W, 3), normalised by the brightness of `sample` (h, w, 3)."""
         brightness = pyramid.brightness(sample)
-        normal = pyramid.normalize(rgb, brightness).to(self._device)
-        embedding = encode(self.network, normal, self.identity, self.compute, self._storage)
-        return magnify.with_pixels(embedding, rgb, brightness, self._device)
+        normal = pyramid.normalize(rgb, brightness).to(self.device)
+        embedding = encode(self.network, normal, self.identity, self._storage)
+        return magnify.with_pixels(embedding, rgb, brightness, self.device)
 
     def predict(
         self, embedding: Embedding, prompts: Sequence[Prompt], memory: object = None
@@ -301,16 +306,16 @@ class CompactModel(InContextMixin, VocabularyMixin):
         config = self.network.config
         concepts = [concept] * len(views) if isinstance(concept, ConceptVectors) else concept
         cut = [view.features(maps.shape[-1] // 2) for view in views]
-        coarse = windows.together([c for c, _ in cut]).to(self._device)
-        fine = windows.together([f for _, f in cut]).to(self._device)
+        coarse = windows.together([c for c, _ in cut]).to(self.device)
+        fine = windows.together([f for _, f in cut]).to(self.device)
         prompts = WindowPrompts(
-            torch.from_numpy(maps).to(self._device),
-            torch.stack([one.instance for one in concepts]).to(self._device),
-            torch.stack([one.semantic for one in concepts]).to(self._device),
-            torch.stack([one.other_semantic for one in concepts]).to(self._device),
-            torch.stack([one.word for one in concepts]).to(self._device),
-            torch.tensor([windows.relative_cells(v.window) for v in views], device=self._device),
-            None if self.accepted is None else self.accepted.as_context(views, self._device),
+            torch.from_numpy(maps).to(self.device),
+            torch.stack([one.instance for one in concepts]).to(self.device),
+            torch.stack([one.semantic for one in concepts]).to(self.device),
+            torch.stack([one.other_semantic for one in concepts]).to(self.device),
+            torch.stack([one.word for one in concepts]).to(self.device),
+            torch.tensor([windows.relative_cells(v.window) for v in views], device=self.device),
+            None if self.accepted is None else self.accepted.as_context(views, self.device),
         )
         evidence = gather(coarse, fine, prompts, config)
         return coarse[:, config.coarse_slices["features"]], evidence, fine, strokes(prompts)

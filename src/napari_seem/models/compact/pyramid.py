@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from typing import Any
@@ -148,6 +148,14 @@ class LazyLevel(Level):
             self.parts = (part,)
         return part
 
+    def use_device(self, device: str) -> None:
+        """Keep what was encoded on another device from now on."""
+        self.__dict__.pop("_pixels", None)
+        self.parts = tuple(
+            replace(part, coarse=part.coarse.to(device), fine=part.fine.to(device))
+            for part in self.parts
+        )
+
     @cached_property
     def _pixels(self) -> Tensor:
         return self._read()
@@ -205,11 +213,10 @@ def level_shapes(shape: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def encode(
-    network: CompactNetwork, image: Tensor, identity: str, compute: torch.dtype,
-    storage: torch.dtype,
-) -> Embedding:  # fmt: skip
+    network: CompactNetwork, image: Tensor, identity: str, storage: torch.dtype
+) -> Embedding:
     """Encode every level of a normalised image (1, 3, H, W)."""
-    lazy = encode_lazily(network, image, identity, compute, storage)
+    lazy = encode_lazily(network, image, identity, storage)
     tensors: dict[str, Tensor] = {}
     for index, level in enumerate(lazy.levels):
         tensors[f"coarse{index}"], tensors[f"fine{index}"] = level.coarse, level.fine
@@ -217,21 +224,22 @@ def encode(
 
 
 def encode_lazily(
-    network: CompactNetwork, image: Tensor, identity: str, compute: torch.dtype,
-    storage: torch.dtype,
-) -> LazyEmbedding:  # fmt: skip
+    network: CompactNetwork, image: Tensor, identity: str, storage: torch.dtype
+) -> LazyEmbedding:
     """Prepare every level of a normalised image (1, 3, H, W) to be encoded when looked at."""
     shape = int(image.shape[2]), int(image.shape[3])
     sizes = level_shapes(shape)
 
     @torch.inference_mode()
     def encoded(pixels: Tensor) -> Features:
-        coarse, fine = features(network, pixels, compute)
+        coarse, fine = features(network, pixels)
         return coarse.to(storage), fine.to(storage)
 
     def level(size: tuple[int, int]) -> LazyLevel:
         scale = size[0] / shape[0], size[1] / shape[1]
-        return LazyLevel(lambda: resized(image, size), encoded, size, scale)
+        return LazyLevel(
+            lambda: resized(image.to(network.words.device), size), encoded, size, scale
+        )
 
     levels = tuple(map(level, sizes))
     return LazyEmbedding(identity, shape, {"image": image}, {"sizes": sizes}, levels=levels)
@@ -244,11 +252,12 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(image, size, mode="bilinear", antialias=True)
 
 
-def features(network: CompactNetwork, image: Tensor, compute: torch.dtype) -> Features:
+def features(network: CompactNetwork, image: Tensor) -> Features:
     """Encode a normalised image (1, 3, H, W) as it is: coarse (C, h, w) and fine (D, 2 h, 2 w)."""
+    like = network.words
     padding = (0, -image.shape[3] % MULTIPLE, 0, -image.shape[2] % MULTIPLE)
     order = torch.channels_last if image.is_cpu else layout(image.device)
-    padded = F.pad(image, padding).to(compute).contiguous(memory_format=order)
+    padded = F.pad(image, padding).to(like.device, like.dtype).contiguous(memory_format=order)
     coarse, fine = network.encoder(padded)
     return coarse[0], fine[0]
 

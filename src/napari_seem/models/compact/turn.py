@@ -151,7 +151,7 @@ def answer(
     known = union(where, None if previous is None else previous.bbox)
     smallest = windows.SMALLEST
     if focus.gives_size(prompts, previous):
-        levels = magnify.around(model.network, embedding, known, model.compute) + levels
+        levels = magnify.around(model.network, embedding, known) + levels
         smallest = windows.CLOSEST
     there = _Object(levels, prompts, wanted.concept, known, previous, smallest)
 

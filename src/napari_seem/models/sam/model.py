@@ -78,9 +78,8 @@ class SamModel(Remembering, NotTeachable):
         self, network: SamNetwork, name: str = "sam", device: str = "cpu",
         decoder: InstanceDecoder | None = None,
     ) -> None:  # fmt: skip
-        self.name, self.device = name, device
-        self.decoder = decoder and decoder.to(device)
-        self.network = network.to(device)  # type: ignore[arg-type]
+        self.name, self.decoder, self.network = name, decoder, network
+        self.use_device(device)
         self.identity = f"{name}-{signature(network):08x}"
         self.finds_by = f"decoder-{signature(decoder):08x}" if decoder else "grid"
         self.keeps_aspect = network.config.model_type == "sam"
@@ -93,6 +92,13 @@ class SamModel(Remembering, NotTeachable):
             self.capabilities = CAPABILITIES | {Capability.PROPAGATE}
             for block in network.get_submodule("memory_attention.layers").children():
                 block.register_forward_pre_hook(lambda *_: checkpoint())
+
+    def use_device(self, device: str) -> None:
+        """Compute on another torch device from now on."""
+        self.device = device
+        self.network.to(device)  # type: ignore[arg-type]
+        if self.decoder is not None:
+            self.decoder.to(device)
 
     @torch.inference_mode()
     def encode(self, image: ArraySource, channels: int | None = None) -> Embedding:

@@ -97,13 +97,20 @@ class SeemModel(NotTeachable):
         long_side: int = LONG_SIDE,
         bfloat16: bool = False,
     ) -> None:
-        self.name, self.device = name, device
-        self.network = network.to(device)
+        self.name, self.network = name, network
         self.short_side, self.long_side, self.bfloat16 = short_side, long_side, bfloat16
         self.tokenizer = tokenizer
-        self.embed_names: Callable[[Sequence[str]], Tensor] = Vocabulary(self.network, tokenizer)
+        self.use_device(device)
         self.identity = (
             f"{name}-{signature(network):08x}-{short_side}-{long_side}" + "-bf16" * bfloat16
+        )
+
+    def use_device(self, device: str) -> None:
+        """Compute on another torch device from now on."""
+        self.device = device
+        self.network.to(device)
+        self.embed_names: Callable[[Sequence[str]], Tensor] = Vocabulary(
+            self.network, self.tokenizer
         )
 
     def at_size(self, short_side: int, long_side: int) -> SeemModel:

@@ -104,9 +104,14 @@ class SegGptModel(NotTeachable):
         self, network: SegGpt, identity: str, device: str = "cpu", *, bfloat16: bool = False
     ) -> None:
         self.compute = torch.bfloat16 if bfloat16 else torch.float32
-        self.network = network.to(device, self.compute)
+        self.network = network
         self.identity = identity
+        self.use_device(device)
+
+    def use_device(self, device: str) -> None:
+        """Compute on another torch device from now on."""
         self.device = device
+        self.network.to(device, self.compute)
         self._read: WeakKeyDictionary[SegGPTLesson, list[Tensor]] = WeakKeyDictionary()
 
     def vocabulary(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import sys
 from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
+from superqt.utils import ensure_main_thread
 
 ERROR_COLOUR, NOTE_COLOUR = "#ff8a80", "#9ccc9c"
 ENDS = (".", "!", "?", ":", "\N{HORIZONTAL ELLIPSIS}")
@@ -39,6 +40,12 @@ def sentence(text: str) -> str:
 def notify(text: str, *, problem: bool = False) -> None:
     """Show a text among napari's notifications."""
     (show_warning if problem else show_info)(sentence(text))
+
+
+@ensure_main_thread
+def notify_problem(text: str) -> None:
+    """Show a problem among napari's notifications; may be called in any thread."""
+    notify(text, problem=True)
 
 
 class Message(QLabel):

@@ -10,6 +10,7 @@ from ...commands.models import ModelCache
 from ...embeddings import EmbeddingCache, EmbeddingStore
 from ...embeddings.cluster import Certificates, Connection
 from ...errors import MissingPackage
+from .message import notify_problem
 from .preferences import Preferences, read_preferences
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def model_cache_of(viewer: ViewerModel) -> ModelCache:
         preferences = read_preferences()
         cache = EmbeddingCache(preferences.cache_bytes, open_store(preferences))
         connection = connection_of(preferences)
-        _CACHES[viewer] = ModelCache(None, cache, preferences.device, connection)
+        _CACHES[viewer] = ModelCache(
+            None, cache, preferences.device, connection, report=notify_problem
+        )
     return _CACHES[viewer]
 
 

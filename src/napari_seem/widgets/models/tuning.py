@@ -15,10 +15,11 @@ from ...finetuning import MOST_PIXELS, FineTuning, FineTuningRun, TuningReport
 from ...finetuning.draft import Draft
 from ...models.files import own
 from ...models.in_context import Kind
-from ...models.registry import load_model
+from ...models.registry import build_model, model_spec
 from ...models.running import threads
 from ...series.labelled import labelled_planes
 from ...viewer.labelled import LabelledPart
+from .._shared.message import notify_problem
 from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class ModelTuning(QObject):
         return f"{own.PREFIX}{draft.name}" if draft is not None and draft.exists else ""
 
     def _run(self, request: TuningRequest, draft: Draft) -> Iterator[TuningReport | FineTuning]:
-        model = load_model(request.base, request.device)
+        model = build_model(model_spec(request.base), request.device, report=notify_problem)
         pairs, groups = request.examples()
         run = FineTuningRun(
             model, pairs, minutes=request.minutes, device=request.device, name=request.name,
