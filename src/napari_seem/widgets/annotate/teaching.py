@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from qtpy.QtCore import QObject, QStringListModel, Qt, Signal
 from qtpy.QtWidgets import QCompleter
 
@@ -23,8 +24,6 @@ from .._shared.search import ShownPlane, shown_place
 from .teach_box import TeachBox, TeachRequest, ask_same_name
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from ...concepts.library import SameNameChoice
     from .annotator import Annotator
     from .panel import Panel
