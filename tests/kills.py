@@ -1,4 +1,4 @@
-"""Programs that are killed at a chosen moment, and what they leave: `python -m kills tif 9 0`.
+"""Programs that are killed at a chosen moment, and what they leave: `python -m kills 9 0 tif`.
 
 A child process of this one does the work. It is killed before its n-th call of the file system, or,
 every fourth time, after some milliseconds: each moment of a program that writes files is between
@@ -312,9 +312,9 @@ OTHERS = {
 """Other work that is killed."""
 
 
-def killed(kind: str, count: int, seed: int = 0) -> list[str]:
-    """What was found wrong where some work was killed, in a process without threads."""
-    command = [sys.executable, "-m", "kills", kind, str(count), str(seed)]
+def killed(*kinds: str, count: int, seed: int = 0) -> list[str]:
+    """What was found wrong where works of some kinds were killed, in a process without threads."""
+    command = [sys.executable, "-m", "kills", str(count), str(seed), *kinds]
     folders = [str(Path(__file__).parent), *sys.path]
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(folders), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=where, capture_output=True, text=True, check=False)
@@ -331,4 +331,6 @@ def jobs(kind: str, count: int, seed: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(jobs(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    count, seed = map(int, sys.argv[1:3])
+    found = [f"{kind}: {said}" for kind in sys.argv[3:] for said in jobs(kind, count, seed)]
+    sys.stdout.write(json.dumps(found))

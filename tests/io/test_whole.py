@@ -47,9 +47,8 @@ def version(path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
-@pytest.mark.parametrize("kind", ["tif", "image", "words"])
-def test_a_kill_leaves_the_old_or_the_new(kind):
-    assert killed(kind, 3) == []
+def test_a_kill_leaves_the_old_or_the_new():
+    assert killed("tif", "words", "image", count=3) == []  # zarr of the last begins threads
 
 
 @pytest.mark.parametrize("kind", [".tif", ".nii.gz", ".zarr"])

@@ -10,7 +10,7 @@ from tiny_sams import coarsen
 
 import napari_seem as ns
 from napari_seem.models.running import fallback, mps
-from napari_seem.models.sam import clicks
+from napari_seem.models.sam import clicks, everything
 from napari_seem.models.sam.decoder import InstanceDecoder
 from napari_seem.models.sam.model import SamModel
 
@@ -20,7 +20,7 @@ def test_it_keeps_to_what_they_allow(
 ) -> None:
     """One lock, no float64; clicks answer as on the processor, stacks are carried."""
     mps_stand_in.pretend(monkeypatch)
-    monkeypatch.setattr(clicks, "ALONG", 4)
+    monkeypatch.setattr(everything, "grid", lambda shape: clicks.grid(shape)[::64])
     monkeypatch.setattr(clicks, "PEAKS", 4)
     region = np.zeros(image.shape[:2], bool)
     region[40:80, 60:120] = True

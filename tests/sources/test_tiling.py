@@ -63,7 +63,7 @@ def tiled(disc_model):
 
 
 def iou(one, other):
-    return (one & other).sum() / (one | other).sum()
+    return np.count_nonzero(one & other) / np.count_nonzero(one | other)
 
 
 def truth(name):
@@ -172,10 +172,11 @@ def test_prompts_far_apart_are_seen_together(plane, tiled):
 
 
 def test_a_word_is_looked_for_in_the_whole_plane(plane, tiled):
-    prediction = tiled.predict(tiled.encode(plane), [Text("disc")])
+    corner = plane[:3900, :3900]  # several frames each way, a disc across four of them
+    prediction = tiled.predict(tiled.encode(corner), [Text("disc")])
 
     assert prediction.label == "disc"
-    assert iou(prediction.mask, plane > 100) > 0.99
+    assert iou(prediction.mask, corner > 100) > 0.99
 
 
 def test_a_reference_into_a_big_plane(plane, tiled):

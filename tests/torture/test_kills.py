@@ -13,4 +13,4 @@ from kills import OTHERS, SAVED, killed
 def test_nothing_is_half_after_a_kill(kind, count):
     if kind == "dicom":
         pytest.importorskip("highdicom")
-    assert killed(kind, min(count, 1000), seed=count) == []
+    assert killed(kind, count=min(count, 1000), seed=count) == []

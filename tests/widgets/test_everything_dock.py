@@ -164,8 +164,8 @@ def test_a_search_is_left_while_the_model_is_at_work(open_everything, find, monk
     assert dock.review.total == 3
 
 
-def test_without_an_image_nothing_is_looked_for(make_napari_viewer):
-    dock = EverythingWidget(make_napari_viewer())
+def test_without_an_image_nothing_is_looked_for(open_viewer):
+    dock = EverythingWidget(open_viewer())
     dock.look()
     assert "Choose an image" in dock.panel.message.text()
     dock.release()

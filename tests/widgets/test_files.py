@@ -92,9 +92,9 @@ def test_naparis_own_save_keeps_the_grid(scan, make_napari_viewer, tmp_path):
     np.testing.assert_array_equal(affine, nibabel.load(path).affine)
 
 
-def test_a_full_disk_is_told_and_the_work_goes_on(make_napari_viewer, qtbot, tmp_path):
+def test_a_full_disk_is_told_and_the_work_goes_on(open_viewer, qtbot, tmp_path):
     noise = np.random.default_rng(0).integers(1, 60_000, (64, 64)).astype(np.uint16)
-    layer = make_napari_viewer().add_labels(noise)
+    layer = open_viewer().add_labels(noise)
     path, said = tmp_path / "a.tif", []
     path.with_suffix(".json").write_text('{"RepetitionTime": 2}')
     with full_disk(2000):
@@ -120,12 +120,12 @@ def test_naparis_own_save_says_why_it_fails(make_napari_viewer, tmp_path):
         layer.save(str(tmp_path / "a.dcm"))
 
 
-def test_a_series_is_chosen_opened_and_segmented(make_series, make_napari_viewer, qtbot, tmp_path):
+def test_a_series_is_chosen_opened_and_segmented(make_series, open_viewer, qtbot, tmp_path):
     pydicom = pytest.importorskip("pydicom")
     pytest.importorskip("highdicom")
     folder = make_series([0.0, 2.5, 5.0, 7.5])
     make_series([0.0, 2.5])
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     asked = []
 
     def second(names):
@@ -147,11 +147,11 @@ def test_a_series_is_chosen_opened_and_segmented(make_series, make_napari_viewer
     assert pydicom.dcmread(tmp_path / "seg.dcm").Modality == "SEG"
 
 
-def test_trouble_is_shown_and_nothing_is_added(make_napari_viewer, qtbot, tmp_path):
+def test_trouble_is_shown_and_nothing_is_added(open_viewer, qtbot, tmp_path):
     from napari.utils.notifications import notification_manager
 
     (tmp_path / "broken.nii").write_bytes(b"x" * 1000)
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     before = len(notification_manager.records)
     open_path(viewer, tmp_path / "broken.nii")
     qtbot.waitUntil(lambda: len(notification_manager.records) > before, timeout=20_000)
@@ -159,7 +159,7 @@ def test_trouble_is_shown_and_nothing_is_added(make_napari_viewer, qtbot, tmp_pa
     assert not viewer.layers
 
 
-def test_bands_are_layers_of_their_own(make_napari_viewer, qtbot, tmp_path):
+def test_bands_are_layers_of_their_own(open_viewer, qtbot, tmp_path):
     rasterio = pytest.importorskip("rasterio")
     pixels = np.random.default_rng(0).integers(0, 4000, (4, 90, 100)).astype(np.uint16)
     with rasterio.open(
@@ -169,7 +169,7 @@ def test_bands_are_layers_of_their_own(make_napari_viewer, qtbot, tmp_path):
         file.write(pixels)
         for number, name in enumerate(("red", "green", "blue", "nir"), 1):
             file.set_band_description(number, name)
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     open_path(viewer, tmp_path / "m.tif")
     qtbot.waitUntil(lambda: len(viewer.layers) == 4, timeout=20_000)
     assert [layer.name for layer in viewer.layers] == ["m red", "m green", "m blue", "m nir"]

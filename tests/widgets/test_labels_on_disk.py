@@ -170,8 +170,8 @@ def test_kept_labels_are_opened_and_worked_on_again(open_mosaic, settle, make_na
     assert dock.annotator.objects.pick(DISC[:2]) == 1
 
 
-def test_a_folder_that_holds_no_labels_is_reported(make_napari_viewer, tmp_path, capsys):
-    viewer = make_napari_viewer()
+def test_a_folder_that_holds_no_labels_is_reported(open_viewer, tmp_path, capsys):
+    viewer = open_viewer()
     files.open_labels_at(viewer, tmp_path)
     assert "holds no labels" in capsys.readouterr().out
     assert not viewer.layers
@@ -252,15 +252,15 @@ def test_a_commit_and_a_stroke_touch_few_chunks_of_the_labels(
 
 
 @pytest.fixture
-def stack_dock(make_napari_viewer, qtbot):
+def stack_dock(open_viewer, put_in, qtbot):
     docks = []
 
     def open_on(array):
-        viewer = make_napari_viewer()
+        viewer = open_viewer()
         image = viewer.add_image(array, name="volume", contrast_limits=(0, 255))
         labels = targets.new_labels_on_disk(viewer, image, "organ")
         dock = StackWidget(viewer, ModelCache(None, EmbeddingCache(1 << 28), "cpu"))
-        viewer.window.add_dock_widget(dock, name="Stack")
+        put_in(viewer, dock, "Stack")
         docks.append(dock)
         return dock, labels
 

@@ -40,10 +40,10 @@ def test_only_a_problem_is_taken_away(qtbot):
     assert message.text() == ""
 
 
-def test_a_problem_goes_away_when_what_it_asked_for_is_there(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_a_problem_goes_away_when_what_it_asked_for_is_there(open_viewer, put_in):
+    viewer = open_viewer()
     dock = EverythingWidget(viewer)
-    viewer.window.add_dock_widget(dock, name="Everything")
+    put_in(viewer, dock, "Everything")
     dock.look()
     assert dock.panel.message.text() == "Choose an image layer first."
 
@@ -52,10 +52,10 @@ def test_a_problem_goes_away_when_what_it_asked_for_is_there(make_napari_viewer)
     dock.release()
 
 
-def test_a_problem_goes_away_when_a_person_types_something_else(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_a_problem_goes_away_when_a_person_types_something_else(open_viewer, put_in):
+    viewer = open_viewer()
     dock = FindWidget(viewer)
-    viewer.window.add_dock_widget(dock, name="Find")
+    put_in(viewer, dock, "Find")
     dock.search("disc")
     assert "open one first" in dock.panel.message.text()
 

@@ -123,8 +123,8 @@ def test_a_second_file_comes_along_and_can_be_had_later(open_viewer, home):
     assert card.weights.text().endswith("With its decoder for Everything.")
 
 
-def test_a_model_tells_size_licence_and_whose_figures_before_a_download(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_a_model_tells_size_licence_and_whose_figures_before_a_download(open_viewer):
+    viewer = open_viewer()
     card = ModelsWidget(viewer).cards["micro-sam-vit-b-lm"]
     facts = card.facts.text()
     assert "94 M parameters, 375 MB to download" in facts

@@ -13,12 +13,12 @@ from napari_seem.widgets.objects.dock import ObjectsWidget
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer()
+def viewer(open_viewer):
+    return open_viewer()
 
 
 @pytest.fixture
-def opened(viewer):
+def opened(viewer, put_in):
     """Open the dock on labels of which 1 and 2 are cells: `opened(labels, **options)`."""
     docks = []
 
@@ -26,7 +26,7 @@ def opened(viewer):
         layer = viewer.add_labels(data, name="cells", **options)
         set_table(layer, ObjectTable({i: ObjectRecord("cell") for i in (1, 2)}))
         dock = ObjectsWidget(viewer)
-        viewer.window.add_dock_widget(dock, name="Objects")
+        put_in(viewer, dock, "Objects")
         docks.append(dock)
         return dock
 

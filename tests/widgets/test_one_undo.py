@@ -20,8 +20,6 @@ from napari_seem.viewer.timeline import timeline_of
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
-pytestmark = pytest.mark.window
-
 LEFT, RIGHT = (32.0, 20.0), (32.0, 58.0)
 
 
@@ -53,6 +51,7 @@ def prompts(dock):
     return [] if dock.annotator.work is None else list(dock.annotator.work.session.prompts)
 
 
+@pytest.mark.window
 def test_prompts_objects_strokes_and_names_go_back_in_order(dock, click, settle, undo):
     click(LEFT)
     dock.commit()
@@ -85,6 +84,7 @@ def test_prompts_objects_strokes_and_names_go_back_in_order(dock, click, settle,
     assert len(prompts(dock)) == 1
 
 
+@pytest.mark.window
 def test_an_object_that_is_undone_leaves_its_prompts(dock, click, settle, undo):
     click(LEFT)
     click((34.0, 22.0))
@@ -104,6 +104,7 @@ def test_an_object_that_is_undone_leaves_its_prompts(dock, click, settle, undo):
     assert int((labels.data == 1).sum()) == size
 
 
+@pytest.mark.window
 def test_redoing_the_object_takes_its_prompts_away_again(dock, click, undo):
     click(LEFT)
     dock.commit()
@@ -116,6 +117,7 @@ def test_redoing_the_object_takes_its_prompts_away_again(dock, click, undo):
     assert len(dock.annotator.prompt_layers.points.data) == 0
 
 
+@pytest.mark.window
 def test_buttons_say_what_they_would_undo(dock, click, undo):
     assert not dock.panel.undo.isEnabled()
     click(LEFT)
@@ -188,6 +190,7 @@ def test_prompts_that_were_not_committed_are_in_the_log_of_a_crash(dock, click, 
     assert read_log(log)[0].events[-1]["event"] == "close"
 
 
+@pytest.mark.window
 def test_undo_works_whatever_is_selected_and_wherever_the_focus_is(dock, click, settle):
     click(LEFT)
     dock.commit()
@@ -209,6 +212,7 @@ def test_undo_works_whatever_is_selected_and_wherever_the_focus_is(dock, click, 
     assert dock.panel.message.text() == "Redone: object 1."
 
 
+@pytest.mark.window
 def test_undo_shows_the_plane_and_the_image_where_it_did_something(docked, discs, settle):
     dock = docked(np.stack([discs[0]] * 4))
     viewer, first = dock.viewer, dock.annotator.image
@@ -255,6 +259,7 @@ def test_undo_shows_the_plane_and_the_image_where_it_did_something(docked, discs
     assert labels.data[3].any()
 
 
+@pytest.mark.window
 def test_what_other_docks_wrote_is_undone_by_the_same_key(dock, click, settle, find):
     click(LEFT)
     dock.commit()
@@ -276,6 +281,7 @@ def test_what_other_docks_wrote_is_undone_by_the_same_key(dock, click, settle, f
     everything.release()
 
 
+@pytest.mark.window
 def test_clearing_can_be_undone(dock, click, undo):
     click(LEFT)
     points = dock.annotator.prompt_layers.points

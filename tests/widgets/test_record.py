@@ -205,8 +205,8 @@ def test_a_copy_of_the_layer_gets_its_own_changes_into_the_log(dock, commit, aga
     assert kinds(labels) == ["open", "image", "commit"]
 
 
-def test_no_log_is_written_of_a_layer_that_was_only_painted(make_napari_viewer, tmp_path):
-    layer = make_napari_viewer().add_labels(np.zeros((20, 20), np.uint8))
+def test_no_log_is_written_of_a_layer_that_was_only_painted(open_viewer, tmp_path):
+    layer = open_viewer().add_labels(np.zeros((20, 20), np.uint8))
     layer.paint((5, 5), 1)
 
     assert not [p for p in save_labels(layer, tmp_path / "out.tif") if p.suffix == ".jsonl"]
@@ -319,11 +319,9 @@ def test_any_session_comes_out_the_same(dock, discs, settle, again, seed):
     assert found.redone >= 2
 
 
-def test_labels_on_disk_and_in_several_resolutions_are_recorded_too(
-    make_napari_viewer, tmp_path, discs
-):
+def test_labels_on_disk_and_in_several_resolutions_are_recorded_too(open_viewer, tmp_path, discs):
     zarr = pytest.importorskip("zarr")
-    viewer = make_napari_viewer()
+    viewer = open_viewer()
     array = zarr.create_array(tmp_path / "x.zarr", shape=(300, 400), chunks=(100, 100), dtype="u2")
     array[5:9, 5:9] = 7
     shown = viewer.add_labels([array, np.zeros((150, 200), np.uint16)], multiscale=True)

@@ -199,8 +199,8 @@ def test_turned_views_carry_along_the_shown_axis(opened, settle, body):
     assert dice(organ(dock) > 0, labels > 0) > 0.75
 
 
-def test_time_series_of_stacks_stay_at_their_time(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_time_series_of_stacks_stay_at_their_time(open_viewer):
+    viewer = open_viewer()
     image = viewer.add_image(np.zeros((3, 5, 16, 18), np.uint8))
     labels = viewer.add_labels(np.zeros((3, 5, 16, 18), np.uint8))
     viewer.dims.set_point(0, 2)

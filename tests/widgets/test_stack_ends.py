@@ -81,10 +81,10 @@ def planes_of(dock, number):
 )
 @pytest.mark.window
 def test_planes_are_numbered_as_the_slider_numbers_them(
-    opened, settle, rods, options, other, position
+    open_stack, settle, rods, options, other, position
 ):
     volume, labels = rods
-    dock = opened(volume, {0: labels[0]}, **options)
+    dock = open_stack(volume, {0: labels[0]}, **options)  # a window that is not shown has sliders
     if other is not None:
         dock.viewer.add_image(np.zeros((4, 48, 48)), name="other", **other)
         dock.panel.image.setCurrentText("body")
@@ -95,6 +95,7 @@ def test_planes_are_numbered_as_the_slider_numbers_them(
     texts = [queue.item(row).text() for row in range(queue.count())]
     row = next(k for k, text in enumerate(texts) if f"{text} ".startswith(position))
 
+    queue.scrollToItem(queue.item(row))
     QTest.mouseClick(
         queue.viewport(), LEFT, pos=queue.visualItemRect(queue.item(row)).center()
     )  # fmt: skip

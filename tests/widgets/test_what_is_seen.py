@@ -217,8 +217,8 @@ def test_labels_are_written_to_the_layer_that_another_dock_made_for_the_image(
     objects.release()
 
 
-def test_a_dock_for_stacks_leaves_flat_images_alone(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_a_dock_for_stacks_leaves_flat_images_alone(open_viewer):
+    viewer = open_viewer()
     stack = viewer.add_image(np.zeros((3, 8, 9)), name="stack")
     dock = StackWidget(viewer)
     viewer.add_image(np.zeros((8, 9)), name="flat")
