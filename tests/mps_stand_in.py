@@ -147,8 +147,9 @@ def pretend(patch: pytest.MonkeyPatch) -> None:
         self.before = torch.is_grad_enabled()
         torch.set_grad_enabled(not self.mode)
 
+    def leave(self: Any, *_: object) -> None:  # an error is passed on
+        torch.set_grad_enabled(self.before)
+
     patch.setattr(torch.autocast, "__init__", automatic)
     patch.setattr(torch.inference_mode, "__enter__", enter)
-    patch.setattr(
-        torch.inference_mode, "__exit__", lambda self, *_: torch.set_grad_enabled(self.before)
-    )
+    patch.setattr(torch.inference_mode, "__exit__", leave)
