@@ -97,6 +97,8 @@ def channels(hand: Hand, folder: Path) -> Result:
     """Outline cells that no channel shows alone, with three channel layers as one image."""
     paths, truth = data.channels(folder)
     hand.drop(*paths)
+    for path in paths:  # as a person does in napari's own controls to see them together
+        layer_of(hand, path.stem).blending = "additive"
     open_dock(hand, ANNOTATE)
     hand.press("all 3 channels", ANNOTATE)
     hand.photo("channels-open")
