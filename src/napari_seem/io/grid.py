@@ -164,7 +164,7 @@ def named_axes(values: object) -> list[str] | None:
 class LabelsLike(Protocol):
     """A value that `numpy.asarray` makes labels of."""
 
-    def __array__(self) -> npt.NDArray[np.integer]: ...
+    def __array__(self) -> npt.NDArray[np.generic]: ...
 
 
 def checked_ids(labels: ArraySource | LabelsLike, any_size: bool = True) -> ArraySource:
