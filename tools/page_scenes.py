@@ -57,8 +57,8 @@ def big_images(scene: Scene) -> None:
     scene.label([np.add(roof, corner) for roof in ROOFS], "roof")
 
 
-def files(scene: Scene) -> Any:
-    """Label a liver in a DICOM series, and open the menu of files."""
+def liver(scene: Scene) -> None:
+    """Label a liver on a plane of a drawn CT."""
     open_path(scene.viewer, write_ct_series(scene.folder / "abdomen"))
     wait_until(lambda: len(scene.viewer.layers) > 0)
     dock = scene.open("Annotate")
@@ -66,6 +66,11 @@ def files(scene: Scene) -> Any:
     scene.viewer.dims.set_current_step(0, 14)
     layer = scene.viewer.layers[0]
     scene.label([np.array((112, 82)) * layer.scale[1:] + layer.translate[1:]], "liver")
+
+
+def files(scene: Scene) -> Any:
+    """Label a liver in a DICOM series, and open the menu of files."""
+    liver(scene)
     bar = scene.hand.window.menuBar()
     file = _entry(bar, "File")
     file.popup(bar.mapToGlobal(bar.actionGeometry(file.menuAction()).bottomLeft()))

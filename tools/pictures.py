@@ -19,7 +19,7 @@ import napari
 import numpy as np
 import skimage.data
 import tifffile
-from page_scenes import big_images, embeddings, files, many_objects, python
+from page_scenes import big_images, embeddings, files, liver, many_objects, python
 from PIL import Image
 from skimage.draw import ellipse
 from skimage.filters import gaussian
@@ -31,7 +31,7 @@ from benchmarks.jobs.hand import Hand
 from benchmarks.jobs.mouse import RIGHT
 from napari_seem import samples
 from napari_seem.demo.gestures import wait_until
-from napari_seem.samples.files import ct_volume, write_ct_series, write_map
+from napari_seem.samples.files import ct_volume, write_map
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets.menus.files import open_path
 from napari_seem.widgets.series.window import open_window
@@ -329,14 +329,7 @@ def series(scene: Scene) -> None:
 
 def tutorial_ct(scene: Scene) -> None:
     """Carry a liver through a drawn CT."""
-    open_path(scene.viewer, write_ct_series(scene.folder / "abdomen"))
-    wait_until(lambda: len(scene.viewer.layers) > 0)
-    dock = scene.open("Annotate")
-    scene.hand.choose(dock.panel.look, "CT soft tissue")
-    scene.viewer.dims.set_current_step(0, 14)
-    size = scene.viewer.layers[0].scale[1:]
-    start = scene.viewer.layers[0].translate[1:]
-    scene.label([np.array((112, 82)) * size + start], "liver")
+    liver(scene)
     scene.open("Stack")
     scene.hand.press("Both ways", "Stack")
     scene.viewer.dims.set_current_step(0, 11)

@@ -1,8 +1,8 @@
 """Put a run's weights into the package: `python -m training.ship training/runs/compact2`.
 
 With `--share 0.5` what is put there lies halfway between the packaged weights, from which the run
-began, and the run's (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022). The model
-card is told size and sha256 of the new file; how it was made is for a person to write.
+began, and the run's. The model card is told size and sha256 of the new file; how it was made is for
+a person to write.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from benchmarks.pages import put_table
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork
-from napari_seem.training.state import export, take_over
+from napari_seem.training.state import between, export, take_over
 
 CARD = Path(__file__).parents[1] / "docs/model-card.md"
 MARK = "weights"
@@ -33,7 +33,7 @@ def ship(run: Path, share: float = 1.0) -> None:
     size = source.stat().st_size
     if size > LIMIT:
         raise SystemExit(f"{source} has {size} bytes; the package takes at most {LIMIT}")
-    network, words = between(home, source, share)
+    network, words = mixed(home, source, share)
     export(network, words, home)
     facts = {"sha256": hashlib.sha256(home.read_bytes()).hexdigest(), "size": home.stat().st_size}
     (HOME / "compact.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
@@ -41,8 +41,8 @@ def ship(run: Path, share: float = 1.0) -> None:
     print(f"{facts['size'] / 1e6:.1f} MB, sha256 {facts['sha256']}")
 
 
-def between(given: Path, trained: Path, share: float) -> tuple[CompactNetwork, list[str]]:
-    """Return the network between given and trained weights, and the words of the trained ones.
+def mixed(given: Path, trained: Path, share: float) -> tuple[CompactNetwork, list[str]]:
+    """Return the network between files of weights, and the words of the trained one.
 
     What the given weights lack is that of the trained ones.
     """
@@ -52,11 +52,7 @@ def between(given: Path, trained: Path, share: float) -> tuple[CompactNetwork, l
     network.load_state_dict(load_file(trained), strict=False)  # counters of batches are left out
     before = copy.deepcopy(network)
     take_over(before, given, about["words"])
-    state = network.state_dict()
-    for name, value in before.state_dict().items():
-        if value.is_floating_point():
-            state[name].lerp_(value, 1 - share)
-    return network, about["words"]
+    return between(before, network, share), about["words"]
 
 
 def described(path: Path) -> str:

@@ -14,23 +14,26 @@ from napari_seem.models.compact.evidence import WindowPrompts, gather, strokes
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork
 from napari_seem.training.state import export, take_over
 
+WORDS = tuple(f"word {number}" for number in range(6))
+FIRST = CompactConfig(vocabulary=len(WORDS))
+
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     """Weights of the first generation."""
     seeded(4)
-    network, path = CompactNetwork(CompactConfig(vocabulary=6)), tmp_path_factory.mktemp("weights")
+    network, path = CompactNetwork(FIRST), tmp_path_factory.mktemp("weights")
     network.encoder.coarse_head.bias.data += 1  # to differ from fresh ones
-    export(network, [f"word {number}" for number in range(6)], path / "first.safetensors")
+    export(network, WORDS, path / "first.safetensors")
     return path / "first.safetensors"
 
 
 @pytest.fixture(scope="module")
 def given(file):
     """The network of that file, and its words."""
-    network = CompactNetwork(CompactConfig(vocabulary=6))
+    network = CompactNetwork(FIRST)
     network.load_state_dict(load_file(file), strict=False)
-    return network.eval(), [f"word {number}" for number in range(6)]
+    return network.eval(), WORDS
 
 
 @pytest.fixture(scope="module")

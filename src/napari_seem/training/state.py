@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 import json
@@ -120,6 +121,20 @@ def _copy_corner(value: Tensor, own: Tensor) -> None:
     if value.ndim > 1:
         own[:rows].zero_()
     own[tuple(slice(size) for size in value.shape)].copy_(value)
+
+
+def between(given: CompactNetwork, trained: CompactNetwork, share: float) -> CompactNetwork:
+    """Return the network that lies a `share` of the way from given weights to trained ones.
+
+    That keeps most of what was learned, and forgets less of what the given weights could do
+    elsewhere (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    """
+    network = copy.deepcopy(given)
+    goal = trained.state_dict()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(goal[name].to(value), share)
+    return network
 
 
 def exported(

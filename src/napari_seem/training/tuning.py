@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -14,7 +13,7 @@ from ..models.compact.network import CompactNetwork, ConvNorm
 from .learner import Learner
 from .pictures import Picture, PictureBank
 from .recipe import TUNING, Recipe
-from .state import exported
+from .state import between, exported
 
 SHARE = 0.5
 """How far the weights that are returned have gone from the given ones towards the trained ones."""
@@ -23,9 +22,7 @@ SHARE = 0.5
 class Tuner:
     """A model in further training; the model itself is not changed.
 
-    What it returns lies between the given weights and the trained ones: that keeps most of what
-    was learned, and forgets less of what the model could do elsewhere (Wortsman et al., Robust
-    fine-tuning of zero-shot models, CVPR 2022).
+    What it returns lies between the given weights and the trained ones; see `between`.
 
     Batch norms keep the statistics of the model: batches of a few crops of few pictures would
     spoil them.
@@ -79,12 +76,7 @@ class Tuner:
 
     def _now(self) -> CompactNetwork:
         """Return the network between the given one and the running average of the trained one."""
-        between = copy.deepcopy(self._given)
-        trained = self._learner.average.state_dict()
-        for name, value in between.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(trained[name].to(value), SHARE)
-        return between
+        return between(self._given, self._learner.average, SHARE)
 
 
 def trainable(network: CompactNetwork) -> CompactNetwork:

@@ -109,11 +109,12 @@ def find(file: WeightsFile, given: str | PathLike[str] | None = None, model: str
     path, own = file.located(), file.remembered()
     gone = own is not None and own != path
     if path is None:
-        lost = f"'{model}' was read from {own}, which is gone, and " if gone else ""
+        lost = f"{file.path.name} was read from {own}, which is gone, and " if gone else ""
         raise WeightsError(lost + _missing(file, model))
     if gone:
         warnings.warn(
-            f"'{model}' was read from {own}, which is gone; {path} takes its place", stacklevel=2
+            f"{file.path.name} was read from {own}, which is gone; {path} takes its place",
+            stacklevel=2,
         )
     digest, size = file.expected()
     if path == file.path:
