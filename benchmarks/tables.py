@@ -37,8 +37,9 @@ TABLES = (
           "clicks --model compact --per-set 0 --by-size 40 --max-clicks 3"),
     Table("nuclei", "benchmarks.md",
           f"clicks --model compact --model random-walker --per-set 40 {NUCLEI}"),
+    Table("context", "benchmarks.md", "adapt --ways context --objects 14 --max-clicks 8"),
     Table("adapt", "benchmarks.md",
-          "adapt --objects 14 --max-clicks 8 --sets dronedeploy_mosaic spider_spine axon_sem "
+          "adapt --objects 14 --max-clicks 8 --sets flood_oblique spider_spine axon_sem "
           "blood_cells dsb2018 nasa_super usiigaci bsds500 fruits_nuts ctc_fluo_hela ctc_phc_psc"),
     Table("classical", "benchmarks.md",
           f"clicks {ALL_TOOLS} --per-set 8 --max-clicks 3 --clicks-only"),
