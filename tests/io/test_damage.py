@@ -171,16 +171,24 @@ def _runs(*columns):
     [
         {"shape": [10**6, 10**6]}, {"shape": []}, {"shape": [-1, -1]}, {"dtype": "O"},
         {"dtype": "<U9", "patch": _runs([0], [4], [1])},
-        {"patch": base64.b64encode(zlib.compress(bytes(1 << 29), 1)).decode()},
         {"patch": _runs([2**63 - 1, 5], [2**63 - 1, 2], [1, 1])},
         {"patch": _runs([2, 2], [4, 4], [1, 1])},
         {"objects": [1, 2]}, {"objects": {"x": {"name": "a"}}},
         {"objects": {"1": {"score": "high"}}},
     ],
-    ids=["shape", "no shape", "negative", "dtype", "text", "unpacks", "runs", "overlap", "rows",
-         "id", "score"],
+    ids=["shape", "no shape", "negative", "dtype", "text", "runs", "overlap", "rows", "id",
+         "score"],
 )  # fmt: skip
 def test_a_log_that_claims_what_can_not_be_is_refused(told, tmp_path):
+    refuse_log(told, tmp_path)
+
+
+def test_a_log_that_unpacks_to_more_than_memory_holds_is_refused(tmp_path):
+    runs = zlib.compress(bytes(1 << 29), 1)
+    refuse_log({"patch": base64.b64encode(runs).decode()}, tmp_path)
+
+
+def refuse_log(told, tmp_path):
     path = tmp_path / "x.log.jsonl"
     line = {"n": 1, "at": "", "event": "opened", "format": "napari-seem log", "version": 1,
             "session": "a", "shape": [64, 80], "dtype": "<u2", **told}  # fmt: skip

@@ -7,13 +7,13 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from tiny_sams import FIRST, SECOND, written
-from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 from website import Site
 
 import napari_seem as ns
@@ -24,6 +24,9 @@ from napari_seem.models.memory import Recalled
 from napari_seem.models.sam import network
 from napari_seem.models.sam.model import SamModel
 from napari_seem.models.sam.square import SIDE, Square
+
+if TYPE_CHECKING:  # takes as long as ten of these tests, and every process collects them all
+    from transformers import Sam2VideoModel
 
 SHAPE = (60, 100)
 State = dict[str, torch.Tensor]
@@ -42,7 +45,6 @@ def _lively(layers: int = 1) -> Sam2VideoModel:
 def _first_lively(layers: int) -> Sam2VideoModel:
     torch.manual_seed(3)
     built = network.build(SECOND).eval().requires_grad_(False)
-    assert isinstance(built, Sam2VideoModel)
     built.memory_attention.layers = built.memory_attention.layers[:layers]
     for name, values in built.named_parameters():
         if values.dim() > 1:
@@ -89,6 +91,8 @@ def _by_hand(
     It makes a pointer of a mask prompt from the best of three answers; SAM 2's authors, by whom
     the weights were trained, from the one answer that belongs to a mask.
     """
+    from transformers import Sam2VideoInferenceSession
+
     decode = built._single_frame_forward
 
     def of_one_answer(*given: object, multimask_output: bool = False, **more: object) -> object:
@@ -108,10 +112,13 @@ def _by_hand(
     return [built(session, frame_idx=k).pred_masks[:, 0] for k in range(len(stack))]
 
 
+@pytest.mark.parametrize("planes", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_objects_are_carried_as_by_transformers(
-    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
+    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], planes: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """From one plane forward, several objects: the same logits, plane after plane."""
+    stack = stack[:planes]
     embeddings = [model.encode(plane) for plane in stack]
     found: list[list[np.ndarray]] = [[] for _ in masks]
     for number, mask in enumerate(masks):
@@ -125,8 +132,8 @@ def test_objects_are_carried_as_by_transformers(
 
     theirs = _by_hand(model.network, stack, masks, monkeypatch)
     square = Square(SHAPE, keeps_aspect=False)
-    for number, planes in enumerate(found):
-        for plane, logits in zip(planes, theirs[1:], strict=True):
+    for number, carried in enumerate(found):
+        for plane, logits in zip(carried, theirs[1:], strict=True):
             # memories are rounded to bfloat16 by both, now and then to another neighbour
             np.testing.assert_allclose(
                 plane, square.logits(logits[number][None])[0], atol=1e-3, rtol=1e-4
@@ -134,10 +141,19 @@ def test_objects_are_carried_as_by_transformers(
     assert np.abs(found[0][0] - found[1][0]).max() > 0.1
 
 
+def _mean_of_all(
+    now: torch.Tensor, memory: torch.Tensor, _: object, places: torch.Tensor, __: int
+) -> torch.Tensor:
+    """Stands for the attention to memories, which takes seconds: all count, with their places."""
+    seen = torch.sin(5 * (memory + places)).mean(0, keepdim=True)  # (1, 1, 64)
+    return (now + 20 * seen.repeat(1, 1, 4)).transpose(0, 1)[None]
+
+
 def test_what_is_looked_back_on_changes_the_answer(
-    model: SamModel, stack: np.ndarray, masks: list[np.ndarray]
+    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mask, pointers, and how far away they are; none of them is lost on the way."""
+    monkeypatch.setattr(model.network.memory_attention, "forward", _mean_of_all)
     first, second = (model.encode(plane) for plane in stack[:2])
     one, other = (model.remember(first, mask) for mask in masks)
 
@@ -244,12 +260,16 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site) -> Pu
     return load
 
 
-def test_from_a_download_to_a_corrected_stack(published: Publish) -> None:
+@pytest.mark.parametrize("attends", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_from_a_download_to_a_corrected_stack(
+    published: Publish, attends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only planes between corrected ones are done again, and none is encoded twice."""
     loaded = published(written(SamModel(_lively(layers=4), "sam2.1-tiny")))
-    layers = loaded.network.memory_attention.layers
-    assert len(layers) == 4
-    loaded.network.memory_attention.layers = layers[:1]  # quicker
+    attention = loaded.network.memory_attention
+    assert len(attention.layers) == 4
+    if not attends:
+        monkeypatch.setattr(attention, "forward", _mean_of_all)
     encoded: list[int] = []
     loaded.network.vision_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
     stack = np.random.default_rng(0).integers(0, 255, (5, *SHAPE), dtype=np.uint8)
