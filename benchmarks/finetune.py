@@ -20,7 +20,7 @@ import numpy as np
 import napari_seem as ns
 from napari_seem.errors import NapariSeemError
 from napari_seem.finetuning import FineTuning, FineTuningRun
-from napari_seem.io.whole import replacing
+from napari_seem.io.writing.whole import replacing
 from napari_seem.models.base import Model
 
 from .clicks import click_curve

@@ -161,7 +161,7 @@ def _timed() -> Iterator[dict[str, float]]:
 def _carry(case: Case, image: Any, folder: Path, model: Any, told: dict[str, float]) -> None:
     """Carry labels of every fiftieth plane through the stack, into labels on disk."""
     from napari_seem.io.grid import Grid
-    from napari_seem.io.zarr_labels import growing_labels
+    from napari_seem.io.zarr.labels import growing_labels
     from napari_seem.propagation import Propagation
     from napari_seem.propagation.seeds import SeedPlanes
 
@@ -181,8 +181,8 @@ def _on_plane(case: Case, image: Any, folder: Path, model: Any, told: dict[str, 
     """Find everything, or click on three discs, commit each, and take the last back."""
     from napari_seem.edits import Edit
     from napari_seem.io.grid import Grid
-    from napari_seem.io.label_store import LabelStore
-    from napari_seem.io.zarr_labels import growing_labels
+    from napari_seem.io.zarr.label_store import LabelStore
+    from napari_seem.io.zarr.labels import growing_labels
     from napari_seem.prompts import Point
     from napari_seem.sources import TiledModel, segment_tiled
 

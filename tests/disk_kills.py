@@ -10,12 +10,12 @@ from napari.components import ViewerModel
 
 from napari_seem.edits import ObjectRecord
 from napari_seem.io.grid import Grid
-from napari_seem.io.label_store import LabelStore
+from napari_seem.io.zarr.label_store import LabelStore
 from napari_seem.labels.document import LabelDocument
 from napari_seem.labels.hosts import ArrayHost
 from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
-from napari_seem.viewer.targets import new_labels
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.viewer.timeline import document_in
 
 SHAPE = (2048, 2048)

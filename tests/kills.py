@@ -34,7 +34,7 @@ from napari_seem.edits import ObjectRecord
 from napari_seem.errors import NapariSeemError
 from napari_seem.io.files import open_image, open_labels, read_labels, write_labels
 from napari_seem.io.formats import find_labels
-from napari_seem.io.whole import PREFIX
+from napari_seem.io.writing.whole import PREFIX
 from napari_seem.labels.log import log_path, read_log
 from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
@@ -176,7 +176,7 @@ def _grid(kind: str, folder: Path) -> object:
         return open_image(series_maker(folder)([0.0, 2.5, 5.0])).grid
     if kind == "image":
         from napari_seem.io.grid import Grid
-        from napari_seem.io.ome_zarr import begin_ome_labels
+        from napari_seem.io.zarr.write import begin_ome_labels
 
         begin_ome_labels(folder / "image.zarr", Grid.plain((3, 32, 48)), np.uint16)
         return open_image(folder / "image.zarr").grid

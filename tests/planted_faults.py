@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from napari_seem.commands.carried import Made
 from napari_seem.edits import ObjectTable
-from napari_seem.io.label_store import LabelStore
+from napari_seem.io.zarr.label_store import LabelStore
 from napari_seem.labels import changes, history, plans
 from napari_seem.labels.document import LabelDocument
 from napari_seem.labels.history import UndoHistory

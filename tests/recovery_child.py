@@ -131,8 +131,8 @@ class Worker:
 
 def state_of_layer(layer: Any) -> dict[str, Any]:
     """Pixels, names and colours of a Labels layer."""
-    from napari_seem.viewer.features import table_of
-    from napari_seem.viewer.palette import palette_of
+    from napari_seem.viewer.label_layers.features import table_of
+    from napari_seem.viewer.label_layers.palette import palette_of
 
     rows = {i: (record.name, record.class_name) for i, record in table_of(layer).items()}
     return {

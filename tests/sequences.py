@@ -20,7 +20,7 @@ from napari_seem.commands.workspace import Workspace
 from napari_seem.edits import Edit, ObjectRecord, ObjectTable
 from napari_seem.errors import InvalidLabels
 from napari_seem.io.grid import Grid
-from napari_seem.io.label_store import LabelStore
+from napari_seem.io.zarr.label_store import LabelStore
 from napari_seem.labels.census import Census, count_planes
 from napari_seem.labels.document import LabelDocument
 from napari_seem.labels.hosts import ArrayHost

@@ -12,7 +12,7 @@ from sequences import CLASSES, KINDS, Sequence
 
 from napari_seem.edits import ObjectRecord
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.features import set_table
+from napari_seem.viewer.label_layers.features import set_table
 from napari_seem.viewer.timeline import document_in, timeline_of
 
 KEPT = ("document", "oracle", "census", "layer", "run", "written")

@@ -11,7 +11,7 @@ from napari_seem.intensity import IntensityWindow, windowed_in_parts
 from napari_seem.io.files import open_image, read_labels, write_labels
 from napari_seem.io.grid import Grid
 from napari_seem.io.images import channels_last, open_lazily
-from napari_seem.io.zarr_labels import growing_labels
+from napari_seem.io.zarr.labels import growing_labels
 
 zarr = pytest.importorskip("zarr")
 

@@ -17,7 +17,7 @@ import torch
 import napari_seem as ns
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, default_folder, key_of, packing
 from napari_seem.errors import MissingPackage
-from napari_seem.io.whole import PREFIX, Workplace
+from napari_seem.io.writing.whole import PREFIX, Workplace
 from napari_seem.models.base import Embedding
 from napari_seem.models.tensors import pack, unpack
 

@@ -15,7 +15,7 @@ from napari_seem.edits import ObjectRecord
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
 from napari_seem.errors import FileTrouble
 from napari_seem.io.grid import Grid
-from napari_seem.io.label_store import LabelStore
+from napari_seem.io.zarr.label_store import LabelStore
 from napari_seem.series.marks import DONE, MarkFolder
 
 

@@ -96,7 +96,7 @@ def test_circles_are_found():
 def test_imports_are_found():
     direct, all_of_them = code.imports(local=False), code.imports(local=True)
 
-    assert {"errors", "planes"} <= direct["viewer.prompt_layers"]
+    assert {"errors", "planes"} <= direct["viewer.drawing.prompt_layers"]
     assert "sources.pixels" in direct["sources.tiled"]
     assert any(all_of_them[name] > direct[name] for name in direct)
 

@@ -250,8 +250,8 @@ class Hand:
             self.note(f"'{text}' is off the screen")
 
     def _is_busy(self) -> bool:
-        from napari_seem.widgets._shared.runner import LatestRunner
-        from napari_seem.widgets._shared.steps import Steps
+        from napari_seem.widgets._shared.background.runner import LatestRunner
+        from napari_seem.widgets._shared.background.steps import Steps
 
         roots = (self.window, QApplication.instance())
         return any(r.busy for root in roots for r in root.findChildren(LatestRunner)) or any(

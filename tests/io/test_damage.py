@@ -20,7 +20,7 @@ from napari_seem.commands.replay import replay
 from napari_seem.errors import FileTrouble, LogTrouble, NapariSeemError
 from napari_seem.io.files import open_image, open_labels, write_labels
 from napari_seem.io.guard import JSON_BYTES
-from napari_seem.io.roi_sets import ROI_BYTES
+from napari_seem.io.outlines.roi_sets import ROI_BYTES
 from napari_seem.labels.log import read_log
 
 SLOW = {"compact weights", "lesson", "taught words"}

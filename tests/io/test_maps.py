@@ -12,7 +12,7 @@ from files import some_labels
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, read_labels, write_labels
 from napari_seem.io.grid import Grid
-from napari_seem.io.outlines import outlines, run_lengths
+from napari_seem.io.outlines.write import outlines, run_lengths
 
 rasterio = pytest.importorskip("rasterio")
 from rasterio.features import rasterize  # noqa: E402

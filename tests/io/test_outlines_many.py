@@ -11,8 +11,8 @@ import pytest
 from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import read_labels, write_labels
 from napari_seem.io.grid import Grid
-from napari_seem.io.outlines import run_lengths
-from napari_seem.io.outlines_read import from_run_lengths
+from napari_seem.io.outlines.read import from_run_lengths
+from napari_seem.io.outlines.write import run_lengths
 
 pytest.importorskip("rasterio")
 

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble, InvalidArgument, InvalidLabels
 from napari_seem.io.files import open_image, read_labels, write_labels
-from napari_seem.io.outlines_read import from_run_lengths
+from napari_seem.io.outlines.read import from_run_lengths
 
 pytest.importorskip("rasterio")
 ENDINGS = (".geojson", ".coco.json")

@@ -20,8 +20,8 @@ from napari_seem.errors import FileTrouble
 from napari_seem.io.files import open_labels, read_labels, write_labels
 from napari_seem.io.formats import find_labels
 from napari_seem.io.images import images_in
-from napari_seem.io.label_store import moment_of
-from napari_seem.io.whole import PREFIX, locked, replacing, settle
+from napari_seem.io.writing.whole import PREFIX, locked, replacing, settle
+from napari_seem.io.zarr.label_store import moment_of
 
 KINDS = (".tif", ".nii.gz", ".zarr", ".geojson")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from napari_seem.models.compact import windows
-from napari_seem.models.compact.canvas import View
 from napari_seem.models.compact.choice import Decoded, agreement, ranked
 from napari_seem.models.compact.network import FINE_GRID
+from napari_seem.models.compact.prompt_maps.canvas import View
 from napari_seem.models.compact.pyramid import Level
 
 SHAPE = (512, 512)

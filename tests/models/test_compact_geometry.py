@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from napari_seem.models.base import OUTSIDE
-from napari_seem.models.compact import canvas, focus, pyramid, windows
-from napari_seem.models.compact.evidence import MAPS, WindowPrompts, gather, geodesic_nearness
+from napari_seem.models.compact import focus, pyramid, windows
 from napari_seem.models.compact.network import FINE_GRID, GRID, CompactConfig, CompactNetwork
+from napari_seem.models.compact.prompt_maps import canvas
+from napari_seem.models.compact.prompt_maps.evidence import (
+    MAPS,
+    WindowPrompts,
+    gather,
+    geodesic_nearness,
+)
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
 
 

@@ -10,7 +10,7 @@ import napari_seem as ns
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore
 from napari_seem.models.base import LazyEncoder
 from napari_seem.models.compact import pyramid
-from napari_seem.models.compact.concept import directions
+from napari_seem.models.compact.words.concept import directions
 from napari_seem.sources import TiledModel
 from napari_seem.sources.source import open_plane, source_of_array
 

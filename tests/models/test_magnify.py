@@ -11,8 +11,9 @@ import torch
 import napari_seem as ns
 from napari_seem.embeddings import EmbeddingStore
 from napari_seem.models.base import Embedding
-from napari_seem.models.compact import canvas, focus, magnify, pyramid, windows
+from napari_seem.models.compact import focus, magnify, pyramid, windows
 from napari_seem.models.compact.network import FINE_GRID
+from napari_seem.models.compact.prompt_maps import canvas
 
 SIZE = 700
 ELLIPSES = [

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from skimage.feature import match_template
 
-from napari_seem.propagation import carry, shapes
+from napari_seem.propagation import shapes
+from napari_seem.propagation.carriers import carry
 from napari_seem.propagation.motion import correlation
 
 

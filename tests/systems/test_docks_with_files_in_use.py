@@ -13,7 +13,7 @@ from series_docks import IMAGE, click, settle
 from windows_files import scanned
 
 from napari_seem.io.files import read_labels
-from napari_seem.io.whole import PREFIX
+from napari_seem.io.writing.whole import PREFIX
 from napari_seem.viewer.files import read_file, save_labels
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.series.dock import SeriesWidget

@@ -18,11 +18,11 @@ from windows_files import scanned
 import napari_seem as ns
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.errors import FileTrouble
-from napari_seem.io import disk
 from napari_seem.io.files import open_labels
 from napari_seem.io.grid import Grid
-from napari_seem.io.label_store import LabelStore
-from napari_seem.io.whole import PREFIX, replacing, settle
+from napari_seem.io.writing import disk
+from napari_seem.io.writing.whole import PREFIX, replacing, settle
+from napari_seem.io.zarr.label_store import LabelStore
 from napari_seem.labels.journal import Journal, clean_up, is_live
 from napari_seem.models.files import lessons, own, tensor_files
 from napari_seem.models.registry import MODELS

@@ -16,8 +16,8 @@ import tifffile
 
 from napari_seem import batch
 from napari_seem.errors import InvalidImage
-from napari_seem.io import disk
 from napari_seem.io.images import image_files, images_in
+from napari_seem.io.writing import disk
 from napari_seem.models.files import own, transfer
 from napari_seem.models.registry import MODELS
 from napari_seem.series.listing import list_images

@@ -7,7 +7,7 @@ import random
 import pytest
 from disk_kills import kill_once
 
-from napari_seem.viewer import targets
+from napari_seem.viewer.label_layers import targets
 
 
 @pytest.mark.parametrize("shown", [True, False])

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from scenes import little_network, seeded
 
-from napari_seem.models.compact import appearance
-from napari_seem.models.compact.evidence import (
+from napari_seem.models.compact.network import GRID, CompactConfig
+from napari_seem.models.compact.prompt_maps import appearance
+from napari_seem.models.compact.prompt_maps.evidence import (
     EXEMPLARS,
     ContextVectors,
     WindowPrompts,
@@ -19,7 +20,6 @@ from napari_seem.models.compact.evidence import (
     gather,
     geodesic_nearness,
 )
-from napari_seem.models.compact.network import GRID, CompactConfig
 
 SIMILAR, CONTEXT = slice(8, 16), slice(35, 40)
 """Channels of cosines to what is prompted, and of what was accepted before."""

@@ -7,8 +7,8 @@ import pytest
 import torch
 from scenes import discs_on_grid, round_of, seeded
 
-from napari_seem.models.compact import canvas
 from napari_seem.models.compact.network import FINE_GRID
+from napari_seem.models.compact.prompt_maps import canvas
 from napari_seem.training.prompts import NEGATIVE, POSITIVE, PREVIOUS, Round, correct
 
 

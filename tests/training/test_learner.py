@@ -12,7 +12,7 @@ from scenes import bank_of, discs, little_network, recipe, seeded
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from napari_seem.models.compact import evidence
+from napari_seem.models.compact.prompt_maps import evidence
 from napari_seem.training import Phase, PictureBank, dense
 from napari_seem.training import learner as learner_module
 from napari_seem.training.learner import Learner, optimizers

@@ -9,9 +9,10 @@ import pytest
 import torch
 from scenes import discs_on_grid, inside_disc, objects_of, seeded, windows_at
 
-from napari_seem.models.compact import canvas, windows
-from napari_seem.models.compact.evidence import ContextVectors
+from napari_seem.models.compact import windows
 from napari_seem.models.compact.network import FINE_GRID, GRID
+from napari_seem.models.compact.prompt_maps import canvas
+from napari_seem.models.compact.prompt_maps.evidence import ContextVectors
 from napari_seem.models.compact.pyramid import Level
 from napari_seem.prompts import Point
 from napari_seem.training.crops import OUTSIDE

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from scenes import seeded
 
 from napari_seem.models.compact import network as networks
-from napari_seem.models.compact.evidence import WindowPrompts, gather, strokes
 from napari_seem.models.compact.network import CompactConfig, CompactNetwork
+from napari_seem.models.compact.prompt_maps.evidence import WindowPrompts, gather, strokes
 from napari_seem.training.state import export, take_over
 
 WORDS = tuple(f"word {number}" for number in range(6))

@@ -20,9 +20,9 @@ from napari_seem.viewer.coordinates import (
     world_to_data,
 )
 from napari_seem.viewer.documents import document_of
+from napari_seem.viewer.drawing.prompt_layers import PromptLayers
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.viewer.preview import EDGE, Preview
-from napari_seem.viewer.prompt_layers import PromptLayers
-from napari_seem.viewer.targets import new_labels
 
 numbers = st.floats(0.2, 5)
 

@@ -6,7 +6,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_seem.edits import ObjectRecord, ObjectTable
-from napari_seem.viewer.features import rows_of, set_table, table_of
+from napari_seem.viewer.label_layers.features import rows_of, set_table, table_of
 
 KNOWN = ObjectTable({i: ObjectRecord(f"cell {i}", 0.5, "disc", 1) for i in range(1, 6)})
 

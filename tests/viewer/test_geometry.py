@@ -19,9 +19,9 @@ from napari_seem.labels.objects import NewObject
 from napari_seem.prompts import Box, Point, Scribble
 from napari_seem.viewer.coordinates import data_to_world, shown_plane, world_to_data
 from napari_seem.viewer.documents import document_of
+from napari_seem.viewer.drawing.prompt_layers import PromptLayers
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.viewer.preview import EDGE, Preview
-from napari_seem.viewer.prompt_layers import PromptLayers
-from napari_seem.viewer.targets import new_labels
 
 # an image turned within its plane is tilted in the orders tried on the way there
 pytestmark = pytest.mark.filterwarnings("ignore:Non-orthogonal slicing")

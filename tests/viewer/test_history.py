@@ -29,8 +29,8 @@ from napari_seem.labels.plans import (
 from napari_seem.planes import Plane
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
-from napari_seem.viewer.features import set_table, table_of
-from napari_seem.viewer.palette import palette_of
+from napari_seem.viewer.label_layers.features import set_table, table_of
+from napari_seem.viewer.label_layers.palette import palette_of
 from napari_seem.viewer.timeline import document_in, timeline_of
 
 

@@ -12,13 +12,13 @@ from napari_seem.labels.census import Census, count_planes
 from napari_seem.labels.objects import NewObject
 from napari_seem.labels.plans import classes_of, delete_objects, recolour, rename_class
 from napari_seem.planes import Plane
-from napari_seem.viewer import targets
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import colouring_of, document_of
-from napari_seem.viewer.features import table_of
-from napari_seem.viewer.palette import palette_of
-from napari_seem.viewer.targets import new_labels, open_labels, store_of
-from napari_seem.viewer.window import window_of
+from napari_seem.viewer.label_layers import targets
+from napari_seem.viewer.label_layers.features import table_of
+from napari_seem.viewer.label_layers.palette import palette_of
+from napari_seem.viewer.label_layers.targets import new_labels, open_labels, store_of
+from napari_seem.viewer.label_layers.window import window_of
 
 pytest.importorskip("zarr")
 SQUARE = np.ones((20, 20), bool)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from disk_kills import commit, document_of_array, kill_once, state
 
-from napari_seem.viewer import targets
+from napari_seem.viewer.label_layers import targets
 
 EVERY = 19
 """Calls of the file system between two moments at which the program is killed."""

@@ -14,10 +14,10 @@ from napari_seem.errors import FileTrouble, InvalidLabels
 from napari_seem.io.files import open_image, read_labels
 from napari_seem.labels.objects import NewObject, object_mask
 from napari_seem.planes import Plane
-from napari_seem.viewer import targets, window
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.targets import (
+from napari_seem.viewer.label_layers import targets, window
+from napari_seem.viewer.label_layers.targets import (
     belongs_on_disk,
     check_target,
     needs_window,
@@ -25,7 +25,7 @@ from napari_seem.viewer.targets import (
     open_labels,
     store_of,
 )
-from napari_seem.viewer.window import window_of
+from napari_seem.viewer.label_layers.window import window_of
 
 zarr = pytest.importorskip("zarr")
 

@@ -9,9 +9,9 @@ from napari.components import ViewerModel
 from napari_seem.errors import InvalidLabels
 from napari_seem.io.grid import Grid
 from napari_seem.viewer.coordinates import lie_alike
+from napari_seem.viewer.label_layers.targets import check_target, new_labels
 from napari_seem.viewer.metadata import GRID, grid_of
 from napari_seem.viewer.shown import channel_layers
-from napari_seem.viewer.targets import check_target, new_labels
 
 SHAPE = (3, 40, 50)
 MAP = {"scale": (2, -2), "translate": (5_500_000, 500_000)}

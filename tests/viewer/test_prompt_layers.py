@@ -10,8 +10,8 @@ from napari.settings import get_settings
 from napari_seem.planes import Plane
 from napari_seem.prompts import Point, Polygon, Scribble, rasterize
 from napari_seem.viewer.coordinates import shown_plane
-from napari_seem.viewer.drawn import drawn_shape
-from napari_seem.viewer.prompt_layers import PromptLayers
+from napari_seem.viewer.drawing.prompt_layers import PromptLayers
+from napari_seem.viewer.drawing.shapes import drawn_shape
 from napari_seem.viewer.shown import channel_layers
 
 SHAPE = (5, 40, 40)

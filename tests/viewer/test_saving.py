@@ -18,7 +18,7 @@ from napari_seem.labels.objects import NewObject
 from napari_seem.planes import Plane
 from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.files import labels_to_save
-from napari_seem.viewer.targets import new_labels, new_labels_on_disk
+from napari_seem.viewer.label_layers.targets import new_labels, new_labels_on_disk
 
 
 def commit(layer, number):

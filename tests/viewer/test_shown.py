@@ -7,8 +7,9 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_seem.planes import Plane
+from napari_seem.viewer.drawing.prompt_layers import PromptLayers
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.viewer.preview import EDGE, Preview
-from napari_seem.viewer.prompt_layers import PromptLayers
 from napari_seem.viewer.shown import (
     belongs_to,
     covering_image,
@@ -17,7 +18,6 @@ from napari_seem.viewer.shown import (
     labels_for,
     show_image,
 )
-from napari_seem.viewer.targets import new_labels
 
 SIZE = (30, 40)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.prompts import Box, Mask, Point, Polygon, Scribble
-from napari_seem.viewer.features import set_table, table_of
-from napari_seem.viewer.tools import COLOURS
+from napari_seem.viewer.drawing.tools import COLOURS
+from napari_seem.viewer.label_layers.features import set_table, table_of
 
 FIRST, SECOND = 1, 2
 

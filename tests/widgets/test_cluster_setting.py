@@ -12,7 +12,7 @@ from npe2 import PluginManifest
 import napari_seem
 from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
-from napari_seem.widgets._shared.model_cache import connection_of
+from napari_seem.widgets._shared.models.cache import connection_of
 from napari_seem.widgets._shared.preferences import read_preferences
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 

@@ -14,10 +14,10 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_seem.widgets._shared.actions import ACTIONS
-from napari_seem.widgets._shared.runner import Job, LatestRunner
-from napari_seem.widgets._shared.steps import Steps
+from napari_seem.widgets._shared.background.runner import Job, LatestRunner
+from napari_seem.widgets._shared.background.steps import Steps
 from napari_seem.widgets.annotate.dock import AnnotateWidget
-from napari_seem.widgets.annotate.plane_sessions import ANSWERED
+from napari_seem.widgets.annotate.sessions.planes import ANSWERED
 
 
 def click(dock, labels, number=1):

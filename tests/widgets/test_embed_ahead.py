@@ -9,7 +9,7 @@ import pytest
 
 from napari_seem.embeddings import EmbeddingCache, EmbeddingStore, key_of
 from napari_seem.models.running.threads import IdleGate
-from napari_seem.widgets._shared.model_cache import open_store
+from napari_seem.widgets._shared.models.cache import open_store
 
 
 @pytest.fixture

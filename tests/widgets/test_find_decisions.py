@@ -17,7 +17,7 @@ from napari_seem.sources.identity import ImageFile
 from napari_seem.viewer.coordinates import full_data
 from napari_seem.viewer.documents import document_of
 from napari_seem.viewer.files import save_labels
-from napari_seem.viewer.targets import HOME
+from napari_seem.viewer.label_layers.targets import HOME
 from napari_seem.widgets.find.dock import KEYS
 from napari_seem.widgets.find.findings import BY_PLACE, State
 from napari_seem.widgets.find.panel import FOLDER, IMAGES

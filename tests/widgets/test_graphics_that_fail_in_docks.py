@@ -13,7 +13,7 @@ from napari.utils.notifications import notification_manager
 
 from napari_seem.models import registry
 from napari_seem.models.running import fallback, mps
-from napari_seem.widgets._shared.model_cache import model_cache_of
+from napari_seem.widgets._shared.models.cache import model_cache_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 
 IMAGE = np.zeros((120, 140), np.uint8)

@@ -18,10 +18,10 @@ from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.io.files import open_image, read_labels, write_labels
 from napari_seem.io.grid import Grid
 from napari_seem.palette import Palette
-from napari_seem.viewer.features import table_of
 from napari_seem.viewer.files import image_grids, labels_layer, open_labels_on, save_labels
+from napari_seem.viewer.label_layers.features import table_of
+from napari_seem.viewer.label_layers.palette import palette_of
 from napari_seem.viewer.metadata import ABOUT, GRID
-from napari_seem.viewer.palette import palette_of
 from napari_seem.widgets.menus.files import open_path
 
 for module in ("rasterio", "nibabel", "zarr"):

@@ -16,10 +16,10 @@ from napari_seem.commands.models import ModelCache
 from napari_seem.edits import ObjectTable
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.io.files import read_labels
-from napari_seem.viewer import targets
 from napari_seem.viewer.documents import document_of
-from napari_seem.viewer.targets import store_of
-from napari_seem.viewer.window import window_of
+from napari_seem.viewer.label_layers import targets
+from napari_seem.viewer.label_layers.targets import store_of
+from napari_seem.viewer.label_layers.window import window_of
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.menus import files
 from napari_seem.widgets.stack.dock import StackWidget

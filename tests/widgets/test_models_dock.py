@@ -22,9 +22,9 @@ from napari_seem.models.files import weights
 from napari_seem.models.files.weights import WeightsFile, find
 from napari_seem.models.registry import MODELS
 from napari_seem.sources.source import source_of_array
-from napari_seem.widgets._shared.model_cache import model_cache_of
+from napari_seem.widgets._shared.background.progress import ProgressRow
+from napari_seem.widgets._shared.models.cache import model_cache_of
 from napari_seem.widgets._shared.preferences import MEGABYTE, Preferences
-from napari_seem.widgets._shared.progress import ProgressRow
 from napari_seem.widgets.annotate.dock import AnnotateWidget
 from napari_seem.widgets.models import disk_row
 from napari_seem.widgets.models.dock import ModelsWidget

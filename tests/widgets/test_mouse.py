@@ -11,7 +11,7 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
 from napari_seem.prompts import Box, Point, Polygon, Scribble
-from napari_seem.viewer.prompt_layers import COLOURS
+from napari_seem.viewer.drawing.prompt_layers import COLOURS
 
 BLUE, ORANGE = (COLOURS[sign] for sign in (True, False))
 

@@ -8,7 +8,7 @@ from discs import squares
 from qtpy.QtCore import Qt
 
 from napari_seem.edits import ObjectRecord, ObjectTable
-from napari_seem.viewer.features import set_table
+from napari_seem.viewer.label_layers.features import set_table
 from napari_seem.widgets.objects.dock import ObjectsWidget
 
 

@@ -13,8 +13,8 @@ from qtpy.QtTest import QTest
 
 from napari_seem.edits import ObjectRecord, ObjectTable
 from napari_seem.labels.plans import LONGEST
-from napari_seem.viewer.features import set_table, table_of
-from napari_seem.viewer.palette import palette_of
+from napari_seem.viewer.label_layers.features import set_table, table_of
+from napari_seem.viewer.label_layers.palette import palette_of
 from napari_seem.widgets.objects import counter as counter_module
 from napari_seem.widgets.objects.dock import ObjectsWidget
 

@@ -14,8 +14,8 @@ from several_answers import SeveralAnswers, sizes
 
 from napari_seem.prompts import Point
 from napari_seem.viewer.documents import document_of
-from napari_seem.widgets.annotate.alternatives import DROPPED, ONE
 from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.annotate.sessions.alternatives import DROPPED, ONE
 
 LEFT, RIGHT = (32, 20), (32, 58)
 

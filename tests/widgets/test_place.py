@@ -17,7 +17,7 @@ from scipy import ndimage
 from napari_seem.commands.models import ModelCache
 from napari_seem.embeddings import EmbeddingCache
 from napari_seem.viewer.coordinates import data_to_world, world_to_data
-from napari_seem.viewer.targets import new_labels
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.widgets.annotate.annotator import Annotator
 from napari_seem.widgets.everything.review import InstanceReview, SegmentRequest
 

@@ -11,9 +11,9 @@ import pytest
 from qtpy.QtGui import QMovie
 from qtpy.QtWidgets import QLabel, QProgressBar
 
-from napari_seem.widgets._shared.progress import Progress, ProgressRow
-from napari_seem.widgets._shared.runner import Job, LatestRunner
-from napari_seem.widgets._shared.steps import Steps
+from napari_seem.widgets._shared.background.progress import Progress, ProgressRow
+from napari_seem.widgets._shared.background.runner import Job, LatestRunner
+from napari_seem.widgets._shared.background.steps import Steps
 from napari_seem.widgets.menus.files import open_path
 
 
@@ -164,7 +164,9 @@ def test_a_file_that_is_read_shows_in_the_status_bar(
 
 def test_what_is_left_is_told_by_the_steps_so_far(qtbot, shown, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("napari_seem.widgets._shared.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "napari_seem.widgets._shared.background.progress.time.monotonic", lambda: now[0]
+    )
     progress = Progress(None)
     row = shown(progress)
     progress.start("Embedding", 12)
@@ -207,7 +209,7 @@ def test_a_job_that_reports_its_steps_ends_when_it_is_cancelled(qtbot, shown):
 ENDS_AT_WORK = """
 import time
 from qtpy.QtWidgets import QApplication
-from napari_seem.widgets._shared.runner import Job, LatestRunner
+from napari_seem.widgets._shared.background.runner import Job, LatestRunner
 app, runner = QApplication([]), LatestRunner()
 runner.submit(Job(lambda: time.sleep(0.5), print, print))
 QApplication.processEvents()

@@ -17,14 +17,14 @@ from napari_seem.labels.journal import logs_folder
 from napari_seem.labels.plans import recolour, rename_object
 from napari_seem.viewer.coordinates import affine_matrix
 from napari_seem.viewer.documents import document_of, is_unsaved
-from napari_seem.viewer.features import table_of
+from napari_seem.viewer.label_layers.features import table_of
+from napari_seem.viewer.label_layers.palette import palette_of
 from napari_seem.viewer.metadata import SOURCE, note_saved
-from napari_seem.viewer.palette import palette_of
-from napari_seem.widgets._shared.model_cache import model_cache_of
+from napari_seem.widgets._shared.models.cache import model_cache_of
 from napari_seem.widgets._shared.recovery import RecoveryWindow
 from napari_seem.widgets._shared.watch import watch_of
-from napari_seem.widgets.annotate import unfinished
 from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.annotate.sessions import unfinished
 
 KINDS = QMessageBox.StandardButton
 SCALE = {"scale": (2.0, 0.5), "translate": (5.0, 7.0), "units": ("um", "um")}

@@ -13,8 +13,8 @@ from qtpy.QtCore import QEvent, QObject, QPointF
 from qtpy.QtWidgets import QApplication, QWidget
 
 from benchmarks.jobs.mouse import LEFT, MOVE, NONE, PRESS, RELEASE, send
-from napari_seem.widgets.annotate import turns
 from napari_seem.widgets.annotate.dock import AnnotateWidget
+from napari_seem.widgets.annotate.sessions import turns
 
 FIRST, SECOND, THIRD = (32, 20), (34, 22), (30, 22)
 LONG = 20_000

@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from napari_seem.viewer.targets import new_labels
+from napari_seem.viewer.label_layers.targets import new_labels
 from napari_seem.widgets.everything.dock import EverythingWidget
 from napari_seem.widgets.objects.dock import ObjectsWidget
 from napari_seem.widgets.stack.dock import StackWidget

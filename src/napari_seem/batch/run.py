@@ -16,7 +16,7 @@ from ..checks import as_path, check_type, whole_number
 from ..errors import FileTrouble, InvalidArgument
 from ..io.formats import check_output
 from ..io.guard import read_bytes
-from ..io.whole import make_folder, settle
+from ..io.writing.whole import make_folder, settle
 from ..models.running import threads
 from ..progress import Progress, tracked
 from .tasks import AnyPath, Outcome, Task

@@ -13,9 +13,9 @@ from typing import Any
 
 from ..checks import as_path, as_paths, check_choice
 from ..errors import InvalidArgument, InvalidImage
-from ..io.disk import file_key
 from ..io.formats import ending, stem_of
 from ..io.images import image_files, labels_beside, labels_name
+from ..io.writing.disk import file_key
 from .options import KINDS, Kind, plain_options
 
 AnyPath = str | PathLike[str]

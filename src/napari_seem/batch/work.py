@@ -33,7 +33,7 @@ from ..io.files import open_image, read_labels
 from ..io.formats import stem_of
 from ..io.grid import Grid
 from ..io.images import channels_last, open_plane, open_seeds
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
 from ..labels.document import LabelDocument
 from ..models.in_context import Kind as LessonKind
 from ..models.in_context import Labelled, Lesson

@@ -67,7 +67,7 @@ def _row(finding: Finding) -> dict[str, object]:
 
 
 def _write(output: Path | None, rows: list[dict[str, object]], about: dict[str, object]) -> None:
-    from ..io.whole import replacing
+    from ..io.writing.whole import replacing
 
     if output is None:
         _write_csv(sys.stdout, rows)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..commands.models import KnownPlane, ModelCache
     from ..commands.workspace import Workspace
     from ..io.grid import Grid
-    from ..io.zarr_labels import GrowingLabels
+    from ..io.zarr.labels import GrowingLabels
     from ..labels.document import LabelDocument
     from ..sources.source import PlaneSource
 
@@ -78,7 +78,7 @@ def _target(
     """The document to write to; that of a big image grows in a .zarr, on disk."""
     from ..commands.files import new_document
     from ..io.formats import ending
-    from ..io.zarr_labels import growing_labels
+    from ..io.zarr.labels import growing_labels
 
     if not big or ending(path) != ".zarr":
         yield new_document(tuple(grid.shape), path.stem, grid=grid), None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NapariSeemError
 from ..io.formats import check_output
 from ..io.images import labels_name
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
 from .image_files import segment_image
 from .options import models_for, show_progress, usage
 

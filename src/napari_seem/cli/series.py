@@ -129,7 +129,7 @@ def _write(path: Path | None, rows: list[JsonObject], about: JsonObject) -> None
     """Write rows as CSV, or with what they come to as JSON, or nowhere."""
     if path is None:
         return
-    from ..io.whole import replacing
+    from ..io.writing.whole import replacing
 
     with replacing(path) as (part,):
         if path.suffix == ".json":

@@ -94,7 +94,7 @@ def _propagate(options: argparse.Namespace) -> int:
     from ..io.files import open_image
     from ..io.formats import check_output, ending
     from ..io.images import channels_last, open_seeds
-    from ..io.zarr_labels import growing_labels
+    from ..io.zarr.labels import growing_labels
     from ..propagation.record import resume_path
 
     check_output(options.output, (options.stack, options.labels), force=options.force)

@@ -15,7 +15,7 @@ from ..edits import ObjectTable
 from ..io.files import open_labels, write_with
 from ..io.grid import Grid
 from ..io.opened import OpenedLabels
-from ..io.zarr_labels import place_of
+from ..io.zarr.labels import place_of
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.log import Event, log_path, log_text
@@ -25,7 +25,7 @@ from ..progress import Progress
 
 if TYPE_CHECKING:
     from ..images import ArraySource, WritableArray
-    from ..io.zarr_labels import GrowingLabels
+    from ..io.zarr.labels import GrowingLabels
 
 
 def new_document(

@@ -14,7 +14,7 @@ from ..images import MOST_CHANNELS
 from ..io.files import open_image, open_labels
 from ..io.grid import Grid
 from ..io.images import labels_beside
-from ..io.whole import settle
+from ..io.writing.whole import settle
 from ..labels.document import LabelDocument
 from ..labels.hosts import ArrayHost
 from ..labels.objects import NewObject

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..edits import ObjectRecord
 from ..errors import InvalidLabels
-from ..io.label_store import Scratch, ScratchPlanes
+from ..io.zarr.label_store import Scratch, ScratchPlanes
 from ..labels.objects import plane_block, read_plane
 from ..propagation import Method, PlaneResult, Propagation
 from ..propagation.ends import End
@@ -25,7 +25,7 @@ from .carried import CARRIED, Made, carried_planes, ends_of, stack_key
 from .workspace import Workspace
 
 if TYPE_CHECKING:
-    from ..io.ome_zarr import LabelLevel
+    from ..io.zarr.write import LabelLevel
 
 
 IntArray = npt.NDArray[np.int32]

@@ -18,8 +18,8 @@ from ..errors import NapariSeemError
 from ..images import ArraySource
 from ..io.files import open_image
 from ..io.grid import Grid, ids_in
-from ..io.label_store import LabelStore
 from ..io.opened import Opened
+from ..io.zarr.label_store import LabelStore
 from ..labels.journal import BROUGHT_BACK, is_live
 from ..labels.log import SUFFIX, SessionLog, read_log
 from ..models.running.patience import checkpoint

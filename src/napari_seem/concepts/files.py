@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import FileTrouble
 from ..images import AnyArray
 from ..io.guard import JSON_BYTES, member, members, reading
-from ..io.whole import locked, make_folder, replacing, settle
+from ..io.writing.whole import locked, make_folder, replacing, settle
 from ..values import JsonObject
 from .concept import Concept
 from .examples import Crop

@@ -11,7 +11,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 
 from ..viewer.coordinates import spatial_shape
-from ..widgets.annotate.plane_sessions import uses_parts
+from ..widgets.annotate.sessions.planes import uses_parts
 from .script import Click, DragBox, Gesture, Lasso, Say, Stroke
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .. import __version__
 from ..checks import whole_number
-from ..io.whole import Workplace, settle
+from ..io.writing.whole import Workplace, settle
 from ..models.base import Embedding
 from ..models.files.places import cache_folder
 from . import packing

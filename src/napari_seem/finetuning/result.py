@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..checks import as_path
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
 from ..models.base import Model
 from ..models.files import own
 from .judge import HeldOutFigures

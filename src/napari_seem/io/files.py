@@ -17,7 +17,7 @@ from ..edits import ObjectRecord, ObjectTable
 from ..errors import FileTrouble, InvalidLabels, NapariSeemError
 from ..images import ArraySource
 from ..progress import Progress, reporting
-from . import dicom, geotiff, ids, nifti, ome_zarr_read, pictures, tiff, tracks
+from . import dicom, geotiff, ids, nifti, pictures, tiff, tracks
 from .formats import (
     FORMATS,
     OUTLINES,
@@ -37,8 +37,9 @@ from .grid import Grid, LabelsLike, arranged, checked_ids, ids_in, named_axes
 from .guard import guarded
 from .opened import Opened, OpenedLabels
 from .table import FILE, GRID, write_json
-from .whole import replacing, settle
-from .zarr_labels import write_zarr
+from .writing.whole import replacing, settle
+from .zarr.labels import write_zarr
+from .zarr.read import is_ome_zarr, open_ome_zarr, read_ome_labels
 
 LOG = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ def series_of(path: str | PathLike[str]) -> dict[str, str]:
     TIFF without labels and thumbnails; none for files of other kinds.
     """
     path = as_path(path)
-    if ome_zarr_read.is_ome_zarr(path):
+    if is_ome_zarr(path):
         return {}
     if dicom.may_be(path):
         found = dicom.series_in(path)
@@ -108,8 +109,8 @@ def _open(path: Path, series: str | None, as_stored: bool) -> Opened:
         raise FileTrouble(f"'{path}' holds outlines and no image; read it by read_labels")
     if ending(path) == TRACKS:
         return tracks.open_tracks(path)
-    if ome_zarr_read.is_ome_zarr(path):
-        return ome_zarr_read.open_ome_zarr(path)
+    if is_ome_zarr(path):
+        return open_ome_zarr(path)
     if path.name.lower().endswith(nifti.SUFFIXES) or nifti.is_pair(path):
         return nifti.open_nifti(path)
     if dicom.may_be(path):
@@ -351,15 +352,15 @@ def _open_labels(
     if kind == TRACKS:
         return tracks.read_tracks(path)
     if path.is_dir():
-        group, table, about = ome_zarr_read.read_ome_labels(path)
+        group, table, about = read_ome_labels(path)
         found = ids.as_labels(path, group, name)
         levels = group.levels if found.data is group.data else ()
         return replace(
             found, table=table or found.table, about={**found.about, **about}, levels=levels
         )
     if kind in OUTLINES:
-        from .outlines_read import read_outlines
-        from .roi_sets import read_roi_set
+        from .outlines.read import read_outlines
+        from .outlines.roi_sets import read_roi_set
 
         read = read_roi_set(path, grid, shape) if kind in ROIS else read_outlines(
             path, kind, grid, shape)  # fmt: skip
@@ -376,8 +377,8 @@ def _write_outlines(
     about: Mapping[str, object],
 ) -> None:
     """Write labels (H, W) as outlines, in a ROI set also (..., H, W)."""
-    from .outlines import write_coco, write_geojson
-    from .roi_sets import write_roi_set
+    from .outlines.roi_sets import write_roi_set
+    from .outlines.write import write_coco, write_geojson
 
     if kind in ROIS:
         write_roi_set(path, labels, table, about)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, NapariSeemError
-from . import nifti, ome_zarr_read, pictures, tiff
+from . import nifti, pictures, tiff
 from .dicom.headers import is_dicom
 from .guard import beginning, reading
 from .table import FILE, VERSION, read_json
-from .whole import settle
+from .writing.whole import settle
+from .zarr.read import attributes, holds_labels
 
 TRACKS = "_track.txt"
 """Ending of man_track.txt and res_track.txt, the texts of the Cell Tracking Challenge."""
@@ -136,7 +137,7 @@ def find_labels(path: Path) -> Path | None:
     settle(path.parent)
     with suppress(NapariSeemError), reading(path):  # whoever opens it will say so
         if path.is_dir():
-            return path if ome_zarr_read.holds_labels(path) else None
+            return path if holds_labels(path) else None
         if not path.is_file():
             return None
         kind = format_of(path)
@@ -225,7 +226,7 @@ def is_ours(path: Path, columns: Iterable[str] = ()) -> bool:
     kind = format_of(path)
     with suppress(NapariSeemError), reading(path):
         if path.is_dir():
-            return VERSION in ome_zarr_read.attributes(path).get("image-label", {})
+            return VERSION in attributes(path).get("image-label", {})
         if not path.is_file() or not path.stat().st_size:
             return path.is_file()
         if kind == ".zip":

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..checks import as_path
 from ..errors import FileTrouble, NapariSeemError
-from .whole import settle
+from .writing.whole import settle
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,8 +19,8 @@ from .dicom import is_series
 from .files import open_image, open_labels, write_labels
 from .formats import SUFFIXES, ending, stem_of
 from .grid import Grid
-from .ome_zarr_read import is_ome_zarr
 from .opened import Opened, OpenedLabels, lazy
+from .zarr.read import is_ome_zarr
 
 LOG = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from .guard import check_file, guarded, read_text, reading
 from .opened import Opened, OpenedLabels
 from .table import write_json
 from .tiff import open_tiff, write_tiff
-from .whole import replacing
+from .writing.whole import replacing
 
 CONTINUES = "continues"
 """Key in the JSON beside: later parts of objects with gaps -> the object."""

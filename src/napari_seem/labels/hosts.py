@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..edits import Edit, ObjectTable, check_writable
-from ..io.label_store import LabelStore
 from ..io.table import rows_of
+from ..io.zarr.label_store import LabelStore
 from ..palette import Palette
 from ..values import JsonObject
 from .undo import Block, StackUndo, UndoBackend, UndoStack

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from weakref import finalize, ref
 
 from ..errors import FileTrouble, LogTrouble
-from ..io.locks import hold
+from ..io.writing.locks import hold
 from ..values import JsonObject
 from .log import ASIDE, LAYER, OPENED, PROMPTS, SUFFIX, WRITTEN, Event, line_of, read_log, time_now
 

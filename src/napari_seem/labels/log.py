@@ -16,8 +16,8 @@ from ..checks import as_path
 from ..errors import LogTrouble
 from ..io.formats import ending
 from ..io.guard import check_file, reading
-from ..io.ome_zarr_read import is_ome_zarr
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
+from ..io.zarr.read import is_ome_zarr
 from ..values import JsonObject
 from .legacy import upgraded
 

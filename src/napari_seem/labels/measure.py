@@ -18,7 +18,7 @@ from ..edits import ObjectTable
 from ..errors import InvalidArgument, InvalidImage
 from ..images import ArraySource
 from ..io.grid import Grid, LabelsLike, checked_ids
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
 from ..progress import Progress, tracked
 from .census import DENSE
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InvalidLabels
 from ..io.guard import check_file, reading
-from ..io.whole import replacing
+from ..io.writing.whole import replacing
 from ..values import JsonObject
 from .scribbles import Samples
 

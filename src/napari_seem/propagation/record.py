@@ -16,9 +16,9 @@ import numpy as np
 from .. import __version__
 from ..checks import as_path
 from ..errors import FileTrouble
-from ..io.disk import writing
 from ..io.guard import TEXT_BYTES, check_file, unpacked
-from ..io.whole import replacing, settle
+from ..io.writing.disk import writing
+from ..io.writing.whole import replacing, settle
 from ..values import JsonObject
 from .results import Event, PlaneResult
 from .stack import Stack

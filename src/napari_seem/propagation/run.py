@@ -17,9 +17,10 @@ from ..in_context import Learner
 from ..models.in_context import Kind, check_kind
 from ..progress import Progress, reporting
 from ..values import listed, locked
-from . import carry, lineage, newcomers, shapes
+from . import lineage, newcomers, shapes
 from .beside import Beside
-from .carriers import Carrier, carrier_of
+from .carriers import carry
+from .carriers.carrier import Carrier, carrier_of
 from .ends import End, ended_at, without
 from .known import KnownPlanes
 from .order import in_turn, reachable

@@ -11,7 +11,7 @@ from typing import Any
 from ..edits import now
 from ..errors import FileTrouble
 from ..io.guard import load_json, reading
-from ..io.whole import locked, make_folder, replacing
+from ..io.writing.whole import locked, make_folder, replacing
 from ..values import JsonObject
 
 TO_DO, IN_WORK, DONE, SKIPPED = "to do", "in work", "done", "skipped"

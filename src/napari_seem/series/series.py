@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import NapariSeemError
 from ..io.grid import ids_in
 from ..io.opened import OpenedLabels
-from ..io.whole import settle
+from ..io.writing.whole import settle
 from .listing import SeriesImage, labels_for, list_images, open_labels_of
 from .marks import DONE, IN_WORK, STATES, TO_DO, Mark, MarkFolder
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.compact.appearance import blur
+from ..models.compact.prompt_maps.appearance import blur
 from .pictures import LEVELS, PIXELS_KEPT, PictureBank
 
 SMALLEST_SIDE = 8.0

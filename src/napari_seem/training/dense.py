@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.compact.appearance import least_around
 from ..models.compact.network import COARSE_STRIDE, CompactNetwork
+from ..models.compact.prompt_maps.appearance import least_around
 from .crops import OUTSIDE, Crops
 from .losses import mean
 from .pictures import NO_WORD, PictureBank

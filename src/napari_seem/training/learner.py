@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..models.compact.evidence import IMAGE_CHANNELS, WindowPrompts, gather
-from ..models.compact.evidence import strokes as stroke_maps
 from ..models.compact.network import CompactConfig, CompactNetwork, compute_type
+from ..models.compact.prompt_maps.evidence import IMAGE_CHANNELS, WindowPrompts, gather
+from ..models.compact.prompt_maps.evidence import strokes as stroke_maps
 from .crops import draw_crops
 from .dense import dense_losses
 from .losses import mean, turn_losses

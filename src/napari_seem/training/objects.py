@@ -8,7 +8,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from ..models.compact.evidence import ACCEPTED
+from ..models.compact.prompt_maps.evidence import ACCEPTED
 from .crops import OUTSIDE, Crops
 from .pictures import NO_WORD, PictureBank
 from .recipe import FIRST_PROMPTS

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.compact.appearance import blur
-from ..models.compact.canvas import (
+from ..models.compact.network import COARSE_STRIDE, GRID, CompactConfig
+from ..models.compact.prompt_maps.appearance import blur
+from ..models.compact.prompt_maps.canvas import (
     BOX,
     CLICK_CELLS,
     LASSO,
@@ -19,8 +20,7 @@ from ..models.compact.canvas import (
     SUREST,
     VALID,
 )
-from ..models.compact.evidence import MAPS, ContextVectors, WindowPrompts
-from ..models.compact.network import COARSE_STRIDE, GRID, CompactConfig
+from ..models.compact.prompt_maps.evidence import MAPS, ContextVectors, WindowPrompts
 from .objects import CropObjects, is_kind
 from .sampling import depth, extent_of, gumbel, pick
 from .views import ViewWindows

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.compact.appearance import least_around
+from ..models.compact.prompt_maps.appearance import least_around
 
 
 def gumbel(shape: tuple[int, ...] | torch.Size, device: torch.device) -> Tensor:

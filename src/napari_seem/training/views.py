@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..models.compact import windows
-from ..models.compact.evidence import ContextVectors
 from ..models.compact.network import COARSE_STRIDE, GRID
+from ..models.compact.prompt_maps.evidence import ContextVectors
 from .objects import CropObjects, is_kind
 from .sampling import extent_of
 

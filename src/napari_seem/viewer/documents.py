@@ -13,7 +13,7 @@ import numpy as np
 
 from ..edits import ObjectTable
 from ..errors import FileTrouble, InvalidLabels
-from ..io.label_store import LabelStore
+from ..io.zarr.label_store import LabelStore
 from ..labels.document import LabelDocument
 from ..labels.journal import BROUGHT_BACK, discard
 from ..labels.log import Event
@@ -21,15 +21,15 @@ from ..labels.recorder import Recorder
 from ..labels.undo import NoUndo, UndoBackend
 from ..palette import Palette
 from .coordinates import full_data
-from .features import others_columns, rows_of, set_table, table_of
-from .foreign_tables import adopted
-from .journals import journal_for, layer_values, note_image
+from .label_layers.features import others_columns, rows_of, set_table, table_of
+from .label_layers.foreign_tables import adopted
+from .label_layers.palette import Colouring, keep_palette, palette_of
+from .label_layers.targets import check_editable, store_of
+from .label_layers.window import window_of
 from .metadata import ABOUT, grid_values
-from .palette import Colouring, keep_palette, palette_of
 from .private import unwrap
-from .targets import check_editable, store_of
+from .recovery.journals import journal_for, layer_values, note_image
 from .undo import NapariUndo, forget_other_steps
-from .window import window_of
 
 if TYPE_CHECKING:
     import pandas as pd

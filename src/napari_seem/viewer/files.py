@@ -18,19 +18,19 @@ from ..intensity import IntensityWindow
 from ..io.files import open_image, open_labels
 from ..io.formats import OUTLINES, ROIS, find_labels, format_of
 from ..io.grid import Grid
-from ..io.label_store import moment_of
 from ..io.nifti import SUFFIXES
 from ..io.opened import Opened, OpenedLabels, lazy
-from ..io.whole import writing
+from ..io.writing.whole import writing
+from ..io.zarr.label_store import moment_of
 from ..palette import Palette
 from .coordinates import full_data, lie_within
 from .documents import saving, written_by
-from .features import table_of
+from .label_layers.features import table_of
+from .label_layers.palette import class_colours, palette_of
+from .label_layers.targets import belongs_on_disk
 from .metadata import ABOUT, GRID, SAVED, SOURCE, grid_of, guessed_axes, source_path
 from .model_input import CONTRAST, LOOK
-from .palette import class_colours, palette_of
 from .private import unwrap
-from .targets import belongs_on_disk
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -18,13 +18,13 @@ from ..sources.source import PLAIN, PlaneSource, source_of_array
 from .coordinates import full_data, placement, spatial_shape
 from .documents import close_document, take_over
 from .files import as_layers, labels_layer, labels_to_save
-from .journals import SERIES
+from .label_layers.targets import new_labels, open_labels, store_of
 from .metadata import SAVED, note_saved, source_path
 from .model_input import LOOK
 from .private import unwrap
+from .recovery.journals import SERIES
 from .roles import in_use, slide_under_prompts
 from .shown import note_owner
-from .targets import new_labels, open_labels, store_of
 from .timeline import document_in
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from .coordinates import (
     spatial_shape,
     world_to_data,
 )
+from .label_layers.window import window_of
 from .private import unwrap
 from .roles import is_ours, is_strokes
-from .window import window_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

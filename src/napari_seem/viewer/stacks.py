@@ -15,7 +15,7 @@ from ..planes import Plane
 from ..sources.source import PlaneSource
 from ..sources.stack import StackSource
 from .coordinates import data_to_world, full_data, placement, shown_plane, spatial_shape
-from .features import table_of
+from .label_layers.features import table_of
 from .metadata import short_unit
 from .model_input import model_input_of
 from .private import unwrap

@@ -13,9 +13,9 @@ from psygnal import Signal
 from ..labels.changes import Change
 from ..labels.document import LabelDocument
 from .documents import document_of
+from .label_layers.window import window_of
 from .private import unwrap
 from .shown import show_one_of
-from .window import window_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

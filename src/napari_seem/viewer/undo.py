@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import Edit
-from ..io.label_store import LabelStore
-from ..io.whole import writing
+from ..io.writing.whole import writing
+from ..io.zarr.label_store import LabelStore
 from ..labels.undo import Block, Step, restore
 from . import private
 

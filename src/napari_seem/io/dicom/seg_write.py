@@ -15,7 +15,7 @@ from ...errors import InvalidLabels
 from ..extras import need
 from ..grid import Grid
 from ..guard import reading
-from ..outlines import numbered
+from ..outlines.write import numbered
 from .frames import DicomFrame
 from .headers import text
 from .segmentation import ID, source_frames

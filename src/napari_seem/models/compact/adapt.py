@@ -28,11 +28,12 @@ from ...progress import Progress, Step, reporting
 from ...prompts import Point
 from ..base import Embedding, mask_bbox
 from ..context import Context
-from . import canvas, focus, pyramid
-from .canvas import View
-from .concept import best_level, directions, nothing
-from .evidence import ACCEPTED, ContextVectors
+from . import focus, pyramid
 from .network import COARSE_STRIDE
+from .prompt_maps import canvas
+from .prompt_maps.canvas import View
+from .prompt_maps.evidence import ACCEPTED, ContextVectors
+from .words.concept import best_level, directions, nothing
 
 if TYPE_CHECKING:
     from .model import CompactModel

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .canvas import View
+from .prompt_maps.canvas import View
 
 CERTAINTY_WEIGHT = 1.5
 """Score units for a mask of sure pixels (probabilities 0 and 1) over one of unsure ones (0.5)."""

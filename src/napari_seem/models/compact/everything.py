@@ -14,13 +14,14 @@ from scipy import ndimage
 
 from ...prompts import Prompt
 from ..base import Embedding, Instance, Segmentation
-from . import canvas, chosen, focus, pyramid, regions, windows
-from .canvas import View
-from .concept import ConceptVectors, nothing
+from . import chosen, focus, pyramid, regions, windows
 from .network import COARSE_STRIDE, FINE_GRID, FINE_STRIDE, GRID
+from .prompt_maps import canvas
+from .prompt_maps.canvas import View
 from .pyramid import Level
 from .regions import Region
-from .words import STUFF
+from .words.concept import ConceptVectors, nothing
+from .words.synonyms import STUFF
 
 if TYPE_CHECKING:
     from .model import CompactModel, Decoded

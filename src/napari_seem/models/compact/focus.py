@@ -14,9 +14,9 @@ import numpy as np
 from ...prompts import Box, Extent, Mask, Polygon, Prompt, union
 from ..base import mask_bbox
 from . import windows
-from .canvas import View
 from .choice import Decoded
 from .network import COARSE_STRIDE, GRID, CompactConfig
+from .prompt_maps.canvas import View
 from .pyramid import Level
 
 LADDER_START = 64.0

@@ -25,13 +25,13 @@ from ..running.mps import layout
 from ..teachable import Word
 from . import magnify, pixel_features, pyramid, turn, windows
 from .adapt import FEWEST, STEPS, Accepted, accepted_in, adapted
-from .canvas import View
 from .choice import Decoded
-from .concept import ConceptVectors, best_level
-from .evidence import WindowPrompts, gather, strokes
-from .in_context import InContextMixin
+from .lessons.in_context import InContextMixin
 from .network import CompactNetwork, compute_type
-from .vocabulary import VocabularyMixin
+from .prompt_maps.canvas import View
+from .prompt_maps.evidence import WindowPrompts, gather, strokes
+from .words.concept import ConceptVectors, best_level
+from .words.vocabulary import VocabularyMixin
 
 TOGETHER = 8
 """Objects that are answered in step, so that few batches of windows are not full."""
@@ -192,7 +192,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
             Instances best first, each with a score and, where one fits, a name.
         """
         from .everything import find_objects
-        from .recognize import segmented, with_names
+        from .words.recognize import segmented, with_names
 
         self.check(embedding)
         wanted = words_of(names)

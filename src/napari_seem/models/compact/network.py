@@ -2,7 +2,7 @@
 
 The encoder is trained densely (boundaries, instance embeddings, semantic embeddings, distance,
 size); the decoder sees a square *window* of its features, resampled to a fixed grid, next to the
-evidence that the prompts give (`evidence.py`). Objects of every size therefore look alike to the
+evidence that the prompts give (`prompt_maps`). Objects of every size therefore look alike to the
 decoder. Shapes are (batch, channels, height, width).
 """
 

@@ -20,8 +20,8 @@ from scipy import ndimage
 
 from ...prompts import Point
 from . import focus, windows
-from .canvas import View
 from .network import FINE_STRIDE, GRID
+from .prompt_maps.canvas import View
 from .pyramid import Level
 
 if TYPE_CHECKING:

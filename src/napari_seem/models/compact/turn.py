@@ -22,12 +22,13 @@ from ...values import read_only
 from ..base import OUTSIDE, Embedding, Prediction
 from ..context import Context
 from ..turns import SAME
-from . import canvas, corrections, focus, magnify, pyramid, windows
-from .canvas import View
+from . import corrections, focus, magnify, pyramid, windows
 from .choice import SURE, SURE_RIM, Decoded, agreement, area, certainty, ranked
-from .concept import ConceptVectors
-from .meaning import PromptMeaning, meaning_of_prompts
+from .prompt_maps import canvas
+from .prompt_maps.canvas import View
 from .windows import PartLogits, PartPrediction
+from .words.concept import ConceptVectors
+from .words.meaning import PromptMeaning, meaning_of_prompts
 
 if TYPE_CHECKING:
     from .model import CompactModel
@@ -292,7 +293,7 @@ def _everywhere(
 ) -> tuple[PartLogits, float]:
     """Find all pixels of what is wanted: their logits, and a score."""
     from .everything import sweep
-    from .recognize import region
+    from .words.recognize import region
 
     if wanted.only_taught:
         logits, score = region(model, wanted, prompts, embedding)
@@ -330,7 +331,7 @@ def _named(
     score: float, others: Others | None = None,
 ) -> Prediction:  # fmt: skip
     """Name the object of these logits, and wrap them up."""
-    from .recognize import name_of
+    from .words.recognize import name_of
 
     name = wanted.taught[0].name if wanted.taught and part.bbox else None
     if name is None and model.taught:

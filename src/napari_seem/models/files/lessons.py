@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...errors import InvalidLabels
 from ...io.guard import check_file, reading
-from ...io.whole import replacing
+from ...io.writing.whole import replacing
 from ...values import JsonObject
 from ..in_context import Lesson
 

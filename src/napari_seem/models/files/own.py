@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ...checks import said
 from ...errors import FileTrouble, InvalidName, WeightsError
-from ...io.disk import reason_of, remedy_of, retrying
-from ...io.disk import remove as remove_file
-from ...io.whole import make_folder, replacing
+from ...io.writing.disk import reason_of, remedy_of, retrying
+from ...io.writing.disk import remove as remove_file
+from ...io.writing.whole import make_folder, replacing
 from ...values import JsonObject
 from . import places
 from .tensor_files import METADATA, header_of

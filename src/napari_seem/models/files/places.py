@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...errors import FileTrouble
 from ...io.guard import load_json
-from ...io.whole import make_folder, replacing
+from ...io.writing.whole import make_folder, replacing
 
 HOME_VARIABLE = "NAPARI_SEEM_HOME"
 LISTING = "places.json"

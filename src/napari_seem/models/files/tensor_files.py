@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import NapariSeemError, WeightsError
 from ...io.guard import check_file, check_stored, reading
-from ...io.whole import make_folder, replacing
+from ...io.writing.whole import make_folder, replacing
 from ...values import JsonObject
 from .places import HOME_VARIABLE, cache_folder
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...errors import WeightsError
-from ...io.disk import move, writing
 from ...io.extras import need
-from ...io.whole import make_folder
+from ...io.writing.disk import move, writing
+from ...io.writing.whole import make_folder
 from . import places, transfer
 from .places import HOME_VARIABLE, cache_folder
 from .tensor_files import PICKLED, ROOM, again

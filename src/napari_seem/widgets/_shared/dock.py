@@ -27,13 +27,13 @@ from qtpy.QtWidgets import (
 from ...errors import NapariSeemError
 from ...viewer.private import unwrap
 from ...viewer.roles import put_spares_away
+from .background.progress import Progress, ProgressRow
 from .events import Followed, later
 from .focus import KeysToCanvas
 from .intensity_box import WindowBox
 from .layer_box import LabelsBox, LayerBox
 from .message import Message, notify
 from .preferences import plugin_page
-from .progress import Progress, ProgressRow
 from .watch import watch_of
 
 if TYPE_CHECKING:

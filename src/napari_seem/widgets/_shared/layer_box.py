@@ -10,10 +10,10 @@ from qtpy.QtWidgets import QComboBox
 
 from ...errors import InvalidLabels
 from ...viewer.coordinates import PLACING
+from ...viewer.label_layers.targets import check_target
 from ...viewer.private import unwrap
 from ...viewer.roles import is_ours, is_strokes
 from ...viewer.shown import belongs_to, covers, image_meant, is_map, labels_for, show_image
-from ...viewer.targets import check_target
 from .events import Followed, later, layers_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ...embeddings import DEFAULT_BYTES, DEFAULT_DISK_BYTES
 from ...embeddings.cluster import check_address
 from ...errors import ClusterTrouble
-from ...io.label_store import default_home
+from ...io.zarr.label_store import default_home
+from ...viewer.label_layers.targets import HOME
 from ...viewer.private import unwrap
-from ...viewer.targets import HOME
 from .actions import EVERY_ACTION, PRESETS, keys_of
 
 if TYPE_CHECKING:

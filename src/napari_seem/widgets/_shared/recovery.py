@@ -28,13 +28,13 @@ from ...errors import NapariSeemError
 from ...labels.journal import BROUGHT_BACK, discard, logs_folder
 from ...labels.plans import counted
 from ...models.running.patience import patiently
-from ...viewer.recovered import bring_back
+from ...viewer.recovery.layers import bring_back
+from .background.progress import ProgressRow
+from .background.runner import Cancelled, Job, LatestRunner, explained
+from .background.steps import Steps
 from .forms import without_arguments
 from .message import Message
-from .model_cache import model_cache_of
-from .progress import ProgressRow
-from .runner import Cancelled, Job, LatestRunner, explained
-from .steps import Steps
+from .models.cache import model_cache_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

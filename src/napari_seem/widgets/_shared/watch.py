@@ -16,8 +16,8 @@ from ...commands.recovery import left_behind
 from ...labels.journal import logs_folder
 from ...viewer.coordinates import lie_alike
 from ...viewer.documents import begin_log, close_document, is_unsaved
-from ...viewer.left_prompts import close_draft
 from ...viewer.private import canvas_of, unwrap
+from ...viewer.recovery.left_prompts import close_draft
 from ...viewer.roles import follow_painting, is_ours
 from ...viewer.shown import image_layers, owner_of
 from ..menus.files import front_window, save

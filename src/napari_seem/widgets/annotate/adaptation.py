@@ -11,9 +11,9 @@ from ...commands.base import ModelRef
 from ...commands.vocabulary import Adapt, check_adaptable_plane, check_enough
 from ...errors import NapariSeemError
 from ...models.adaptable import AdaptableModel
+from ...viewer.label_layers.targets import check_target
 from ...viewer.stacks import read_labels
-from ...viewer.targets import check_target
-from .._shared.runner import Job, explained
+from .._shared.background.runner import Job, explained
 
 if TYPE_CHECKING:
     from .annotator import Annotator

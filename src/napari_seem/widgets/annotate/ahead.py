@@ -15,11 +15,11 @@ from ...errors import InvalidImage, NapariSeemError
 from ...sources import is_big
 from ...viewer.coordinates import shown_plane, spatial_shape
 from ...viewer.stacks import StackSource, plane_text, shown_stack, stack_axes
+from .._shared.background.steps import LOOK, Steps
 from .._shared.events import Followed
 from .._shared.forms import on_click, row
 from .._shared.message import Message
 from .._shared.preferences import MEGABYTE
-from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
     from napari.components import Dims

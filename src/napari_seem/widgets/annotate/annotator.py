@@ -18,23 +18,23 @@ from ...prompts import Prompt
 from ...session import Session
 from ...viewer.coordinates import shown_plane
 from ...viewer.documents import document_of
-from ...viewer.drawn import Drawn
+from ...viewer.drawing.prompt_layers import PromptLayers
+from ...viewer.drawing.shapes import Drawn
 from ...viewer.model_input import model_input_of
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
-from ...viewer.prompt_layers import PromptLayers
 from ...viewer.shown import channel_layers
 from ...viewer.timeline import document_in, timeline_of
-from .._shared.runner import LatestRunner
+from .._shared.background.runner import LatestRunner
 from .chosen_image import ChosenImage
-from .classes import Classes
-from .commits import Commits
-from .context import AcceptedBefore
-from .objects import ObjectWriter
-from .plane_sessions import PlaneSession, PlaneSessions, Question
-from .prompt_steps import record_step
-from .turns import Turns
-from .unfinished import PromptLog, take_up
+from .commits.classes import Classes
+from .commits.objects import ObjectWriter
+from .commits.queue import Commits
+from .sessions.context import AcceptedBefore
+from .sessions.planes import PlaneSession, PlaneSessions, Question
+from .sessions.prompt_steps import record_step
+from .sessions.turns import Turns
+from .sessions.unfinished import PromptLog, take_up
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,22 +18,22 @@ from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
 from .._shared.intensity_box import WindowChoice
 from .._shared.keys import claim, let_go
-from .._shared.model_cache import model_cache_of
+from .._shared.models.cache import model_cache_of
 from .._shared.preferences import Preferences, keep_preference, read_preferences
 from .adaptation import Adaptation
 from .ahead import EmbedAhead
-from .alternatives import Alternatives
 from .annotator import Annotator
-from .committing import Committing
+from .commits.controls import Committing
 from .hand import Hand
 from .hover import Hover
 from .label_folder import LabelFolder
 from .panel import Panel
-from .prompt_steps import clear_prompts
 from .proposals import Proposals
 from .ready import GettingReady
+from .sessions.alternatives import Alternatives
+from .sessions.prompt_steps import clear_prompts
+from .sessions.unfinished import take_up
 from .teaching import Teaching
-from .unfinished import take_up
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

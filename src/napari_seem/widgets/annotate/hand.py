@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject
 
-from ...viewer.prompt_layers import PromptLayers
+from ...viewer.drawing.prompt_layers import PromptLayers
+from ...viewer.drawing.tools import MODES, drawing_tool, hindrance, take_tool
 from ...viewer.shown import covering_image
-from ...viewer.tools import MODES, drawing_tool, hindrance, take_tool
 from .._shared.events import Followed, later
 from .annotator import Annotator
 from .panel import Panel

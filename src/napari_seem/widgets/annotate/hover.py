@@ -16,15 +16,15 @@ from ...errors import InvalidPrompt, NapariSeemError
 from ...models.base import Capability, Model
 from ...models.context import Context
 from ...prompts import Prompt
-from ...viewer.drawn import drawn_point
+from ...viewer.drawing.shapes import drawn_point
+from ...viewer.drawing.tools import hindrance
 from ...viewer.preview import Preview
-from ...viewer.tools import hindrance
+from .._shared.background.runner import Job, explained
 from .._shared.events import Followed, later
-from .._shared.runner import Job, explained
 from .annotator import Annotator
 from .hand import Hand
 from .panel import Panel
-from .plane_sessions import PlaneSession, Question, uses_parts
+from .sessions.planes import PlaneSession, Question, uses_parts
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from ...models.turns import Request
     from ...planes import Plane
-    from .turns import Foreseen
+    from .sessions.turns import Foreseen
 
 EVERY, REST = 100, 300
 """Milliseconds between two masks; and for which the mouse has to rest where one takes longer: no

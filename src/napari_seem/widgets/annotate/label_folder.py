@@ -13,9 +13,9 @@ from superqt import QElidingLabel
 
 from ...labels.document import LabelDocument
 from ...viewer.coordinates import shown_area, shown_plane, spatial_shape
-from ...viewer.targets import HOME, belongs_on_disk, needs_window, store_of
+from ...viewer.label_layers.targets import HOME, belongs_on_disk, needs_window, store_of
+from ...viewer.label_layers.window import window_of
 from ...viewer.timeline import document_in
-from ...viewer.window import window_of
 from .._shared.forms import on_click, row, set_tips
 from .._shared.preferences import label_home
 

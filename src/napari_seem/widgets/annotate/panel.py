@@ -21,16 +21,16 @@ from qtpy.QtWidgets import (
 from superqt import QLabeledDoubleSlider
 
 from ...query.run import LONGEST_WORD
-from ...viewer.tools import COLOURS
+from ...viewer.drawing.tools import COLOURS
 from .._shared.actions import ACTIONS
 from .._shared.forms import WordButtons, form, row, set_tips
 from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message, keys_here
-from .._shared.model_box import ModelBox
-from .alternatives import AnswerButton
-from .classes import ClassBox
+from .._shared.models.box import ModelBox
+from .commits.classes import ClassBox
 from .guide import HelpWindow
+from .sessions.alternatives import AnswerButton
 
 GO_ON = "Go on with this object"
 

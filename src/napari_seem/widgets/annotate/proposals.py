@@ -16,13 +16,13 @@ from ...sources import is_big
 from ...viewer.coordinates import world_to_data
 from ...viewer.model_input import check_pixels
 from ...viewer.preview import COLOURS, Preview
-from .._shared.runner import Job, report_crash
+from .._shared.background.runner import Job, report_crash
 from .._shared.search import ShownPlane, search
 
 if TYPE_CHECKING:
     from ...models.base import Instance
     from .annotator import Annotator
-    from .plane_sessions import PlaneSession
+    from .sessions.planes import PlaneSession
 
 DEFAULT_THRESHOLD = 0.45
 

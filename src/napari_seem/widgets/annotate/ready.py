@@ -19,16 +19,16 @@ from ...models.running.patience import checkpoint, patiently
 from ...sources.frames import SIDE, Frame, frames_around
 from ...viewer.coordinates import shown_area, spatial_shape
 from ...viewer.stacks import stack_axes
+from .._shared.background.progress import time_left
+from .._shared.background.steps import LOOK, Steps
 from .._shared.events import Followed, later
-from .._shared.progress import time_left
-from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
     from ...planes import Plane
     from .annotator import Annotator
-    from .plane_sessions import Question
+    from .sessions.planes import Question
 
 IDLE = 200
 """Milliseconds without a change after which the viewer counts as idle."""

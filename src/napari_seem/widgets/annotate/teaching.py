@@ -18,8 +18,8 @@ from ...edits import ObjectTable
 from ...errors import ConceptTrouble, InvalidLabels
 from ...models.teachable import plain
 from ...viewer.coordinates import full_data, shown_area
-from ...viewer.targets import check_place
-from .._shared.runner import Job, explained
+from ...viewer.label_layers.targets import check_place
+from .._shared.background.runner import Job, explained
 from .._shared.search import ShownPlane, shown_place
 from .teach_box import TeachBox, TeachRequest, ask_same_name
 

@@ -20,7 +20,7 @@ from .._shared.dock import Dock
 from .._shared.events import axes_of, layers_of
 from .._shared.forms import on_click
 from .._shared.intensity_box import show_as
-from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.models.cache import ModelCache, model_cache_of
 from .panel import EverythingPanel
 from .review import InstanceReview, SegmentRequest
 

@@ -27,7 +27,7 @@ from .._shared.forms import form, row, set_tips, without_arguments
 from .._shared.intensity_box import WindowBox
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .._shared.model_box import ModelBox
+from .._shared.models.box import ModelBox
 
 LARGEST_AREA = 2**31 - 1
 NAMELESS = "no name"

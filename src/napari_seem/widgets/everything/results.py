@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 from ...commands.segment import WriteMap, WriteObjects
 from ...commands.workspace import Workspace
 from ...viewer.coordinates import full_data, lie_alike
+from ...viewer.label_layers.targets import check_target, new_labels
 from ...viewer.model_input import check_pixels, note_model_input
 from ...viewer.shown import note_map
-from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
 

@@ -21,10 +21,10 @@ from ...viewer.coordinates import world_to_data
 from ...viewer.model_input import check_pixels
 from ...viewer.preview import AWAY, COLOURS, Preview
 from ...viewer.timeline import timeline_of
+from .._shared.background.steps import Steps
 from .._shared.events import Followed
-from .._shared.model_cache import ModelCache
+from .._shared.models.cache import ModelCache
 from .._shared.search import Search, ShownPlane, search, shown_place
-from .._shared.steps import Steps
 from .results import ResultWriter
 
 if TYPE_CHECKING:

@@ -21,14 +21,14 @@ from ...io.images import images_in, read_image
 from ...models.in_context import Labelled, Tuned
 from ...planes import Plane
 from ...viewer.coordinates import shown_plane, spatial_shape
+from ...viewer.label_layers.targets import check_target, new_labels
 from ...viewer.model_input import ModelInput, check_pixels, model_input_of, note_model_input
 from ...viewer.shown import image_layers
 from ...viewer.stacks import plane_text, read_labels, shown_stack
-from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.dock import Dock
 from .._shared.forms import on_click, with_ending
-from .._shared.model_cache import model_cache_of
+from .._shared.models.cache import model_cache_of
 from .._shared.preferences import label_home
 from .labeller import Answer, Labeller, Target, file_target
 from .panel import FOLDER, IMAGES, STACK, ExamplesPanel

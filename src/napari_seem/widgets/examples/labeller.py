@@ -22,7 +22,7 @@ from ...in_context import (
 )
 from ...io.images import read_image, write_scored
 from ...models.in_context import Kind, Labelled, Tuned
-from .._shared.steps import Steps
+from .._shared.background.steps import Steps
 
 if TYPE_CHECKING:
     import numpy.typing as npt

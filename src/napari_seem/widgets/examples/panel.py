@@ -16,7 +16,7 @@ from .._shared.curve import Curve
 from .._shared.forms import ID_KINDS, form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .._shared.model_box import ModelBox
+from .._shared.models.box import ModelBox
 from .strip import ExampleStrip
 
 STACK, IMAGES, FOLDER = "the rest of this stack", "the other 2-D images", "a folder of files…"

@@ -16,11 +16,11 @@ from ...query import PlaneFindings
 from ...viewer.preview import Preview
 from ...viewer.private import unwrap
 from ...viewer.shown import show_place
+from .._shared.background.runner import Job, LatestRunner
 from .._shared.dock import Dock
 from .._shared.forms import on_click, without_arguments
 from .._shared.keys import claim, let_go
-from .._shared.model_cache import ModelCache, model_cache_of
-from .._shared.runner import Job, LatestRunner
+from .._shared.models.cache import ModelCache, model_cache_of
 from ..menus.files import open_path
 from .finder import Finder
 from .findings import Findings, State

@@ -13,8 +13,8 @@ from qtpy.QtCore import QObject, Signal
 from ...commands.label_files import FiledFindings, remove_findings, write_findings
 from ...errors import NapariSeemError
 from ...query import Finding
+from .._shared.background.steps import Steps
 from .._shared.message import notify
-from .._shared.steps import Steps
 
 
 @dataclass(frozen=True, eq=False)

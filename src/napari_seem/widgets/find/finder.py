@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from ...commands.models import ModelCache
 from ...errors import InvalidPrompt, UnknownWord
 from ...query import PlaneFindings, PlaneRef, PlaneSource, Unreadable, plane_ref, search
-from .._shared.steps import Steps
+from .._shared.background.steps import Steps
 
 
 class Finder(QObject):

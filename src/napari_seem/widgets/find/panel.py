@@ -29,7 +29,7 @@ from .._shared.forms import (
 )
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .._shared.model_box import ModelBox
+from .._shared.models.box import ModelBox
 from .findings import BY_PLACE, BY_SCORE, Findings
 from .view import FindingsView
 

@@ -20,8 +20,8 @@ from ...labels.document import LabelDocument
 from ...query import Finding
 from ...sources.source import ImageInput, PlaneSource
 from ...viewer.documents import document_of
+from ...viewer.label_layers.targets import check_target, new_labels
 from ...viewer.model_input import check_pixels, model_input_of, note_model_input
-from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
 from .._shared.preferences import label_home
 from .file_writer import FileRequest, FileResult, FileWriter

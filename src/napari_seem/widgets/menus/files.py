@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QMainWindow
 from ...errors import NapariSeemError
 from ...io.files import open_image, series_of
 from ...io.formats import READ, WRITTEN, ending, find_labels
-from ...io.label_store import default_home, is_kept
 from ...io.opened import Opened, OpenedLabels
+from ...io.zarr.label_store import default_home, is_kept
 from ...labels.plans import counted
 from ...viewer.files import (
     as_layers,
@@ -24,13 +24,13 @@ from ...viewer.files import (
     labels_to_save,
     open_labels_on,
 )
+from ...viewer.label_layers.targets import open_labels, store_of
 from ...viewer.metadata import GRID, SAVED, guessed_axes, note_saved, source_path
 from ...viewer.private import unwrap
-from ...viewer.targets import open_labels, store_of
+from .._shared.background.progress import ProgressRow
+from .._shared.background.runner import Job, LatestRunner, explained
 from .._shared.message import notify
 from .._shared.preferences import read_preferences
-from .._shared.progress import ProgressRow
-from .._shared.runner import Job, LatestRunner, explained
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer

@@ -14,7 +14,7 @@ from ...concepts import ConceptLibrary
 from ...errors import NapariSeemError, SameName
 from ...viewer.private import unwrap
 from .._shared.message import notify
-from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.models.cache import ModelCache, model_cache_of
 from ..annotate.teach_box import SameNameChoice, ask_same_name
 
 FILES = "Taught words (*.zip)"

@@ -15,7 +15,7 @@ from ...models.files.weights import WeightsFile
 from ...models.registry import ModelSpec
 from ...models.specs import DECODER_MEGABYTES
 from .._shared.forms import on_click, row
-from .._shared.model_facts import facts_of
+from .._shared.models.facts import facts_of
 
 MEGABYTE = 1e6
 LINK = "#8ab4f8"

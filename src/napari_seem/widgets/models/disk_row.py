@@ -9,9 +9,9 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from ...embeddings import EmbeddingStore, Usage
+from .._shared.background.runner import report_crash
 from .._shared.forms import on_click, row
 from .._shared.preferences import MEGABYTE, read_preferences
-from .._shared.runner import report_crash
 
 
 class DiskRow(QWidget):

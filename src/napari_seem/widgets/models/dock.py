@@ -21,14 +21,14 @@ from qtpy.QtWidgets import (
 )
 
 from ...models.registry import MODELS, ModelSpec, available_devices, check_file, remember_file
+from .._shared.background.runner import Job, LatestRunner, report_crash
 from .._shared.dock import Dock
 from .._shared.events import later
 from .._shared.forms import row
 from .._shared.message import notify
-from .._shared.model_box import look_for_models
-from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.models.box import look_for_models
+from .._shared.models.cache import ModelCache, model_cache_of
 from .._shared.preferences import MEGABYTE, plugin_page
-from .._shared.runner import Job, LatestRunner, report_crash
 from .card import ModelCard
 from .disk_row import DiskRow
 from .downloads import Download, Fetch, fetched

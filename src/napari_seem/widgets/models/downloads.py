@@ -16,8 +16,8 @@ from ...errors import DownloadCancelled
 from ...models.files.weights import Cancel
 from ...models.files.weights import Progress as Report
 from ...models.registry import download_model
-from .._shared.progress import Progress
-from .._shared.runner import explained
+from .._shared.background.progress import Progress
+from .._shared.background.runner import explained
 
 Fetch = Callable[[str, Report, Cancel], Path]
 MEGABYTE = 1e6

@@ -10,7 +10,7 @@ from ...models.base import Capability
 from .._shared.curve import Curve
 from .._shared.forms import ID_KINDS, form, row, set_tips
 from .._shared.message import Message
-from .._shared.model_box import ModelBox
+from .._shared.models.box import ModelBox
 from .labelled_tree import LabelledTree
 
 MINUTES = 10.0

@@ -14,7 +14,7 @@ from ...series.listing import labels_for, list_images
 from ...viewer.coordinates import full_data
 from ...viewer.labelled import CountedPlane, LabelledLayer, count_labelled, labelled_layers
 from ...viewer.stacks import plane_text
-from .._shared.steps import Steps
+from .._shared.background.steps import Steps
 from .labelled_tree import OWN, LabelledRow, LabelledTree
 
 if TYPE_CHECKING:

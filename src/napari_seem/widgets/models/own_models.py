@@ -12,13 +12,13 @@ from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox, QVBoxLayout, 
 
 from ...commands.models import ModelCache
 from ...errors import NapariSeemError
-from ...io.whole import replacing
+from ...io.writing.whole import replacing
 from ...models.files import own
 from ...models.registry import MODELS, install_model
+from .._shared.background.runner import Job, LatestRunner, explained
 from .._shared.forms import with_ending
 from .._shared.message import notify
-from .._shared.model_box import look_for_models
-from .._shared.runner import Job, LatestRunner, explained
+from .._shared.models.box import look_for_models
 from .card import OwnCard
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ...models.registry import build_model, model_spec
 from ...models.running import threads
 from ...series.labelled import labelled_planes
 from ...viewer.labelled import LabelledPart
+from .._shared.background.steps import LOOK, Steps
 from .._shared.message import notify_problem
-from .._shared.steps import LOOK, Steps
 
 if TYPE_CHECKING:
     from ...in_context.given import LabelledImage

@@ -12,9 +12,9 @@ from ...labels.changes import Change
 from ...labels.document import LabelDocument
 from ...viewer.coordinates import full_data
 from ...viewer.documents import document_of
+from .._shared.background.progress import Progress
+from .._shared.background.steps import Steps
 from .._shared.events import later
-from .._shared.progress import Progress
-from .._shared.steps import Steps
 
 if TYPE_CHECKING:
     from napari.layers import Labels

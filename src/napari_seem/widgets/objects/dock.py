@@ -26,7 +26,7 @@ from ...edits import NO_CLASS, ObjectRecord
 from ...labels.census import Found
 from ...labels.plans import clean_name, counted, look_alikes, quoted
 from ...palette import Palette
-from ...viewer.palette import palette_of
+from ...viewer.label_layers.palette import palette_of
 from ...viewer.shown import go_to
 from .._shared.dock import Dock, busy
 from .._shared.events import later, layers_of

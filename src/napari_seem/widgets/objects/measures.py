@@ -24,12 +24,12 @@ from ...labels.measure import (
 )
 from ...labels.plans import counted
 from ...viewer.coordinates import PLACING, full_data, lie_alike
+from ...viewer.label_layers.targets import check_place
 from ...viewer.metadata import grid_of
-from ...viewer.targets import check_place
+from .._shared.background.steps import Steps
 from .._shared.events import Followed, later
 from .._shared.forms import on_click, row, set_tips, with_ending, without_arguments
 from .._shared.layer_box import ImageBox
-from .._shared.steps import Steps
 from .work import NO_LAYER, ObjectsWork
 
 if TYPE_CHECKING:

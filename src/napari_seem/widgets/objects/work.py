@@ -15,7 +15,7 @@ from ...labels.document import LabelDocument
 from ...labels.plans import classes_of
 from ...palette import Palette
 from ...viewer.documents import colouring_of
-from ...viewer.palette import Colouring
+from ...viewer.label_layers.palette import Colouring
 from ...viewer.timeline import document_in
 from .counter import Counter
 

@@ -11,8 +11,8 @@ from qtpy.QtCore import QObject
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QColorDialog
 
-from ...viewer.pixel_strokes import StrokeLayer
-from ...viewer.pixel_teaching import PixelTeaching
+from ...viewer.pixels.strokes import StrokeLayer
+from ...viewer.pixels.teaching import PixelTeaching
 from .._shared.events import Followed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 from .._shared.events import later
 
 if TYPE_CHECKING:
-    from ...viewer.pixel_teaching import TaughtClass
+    from ...viewer.pixels.teaching import TaughtClass
 
 SWATCH = 14
 """Pixels of a swatch along each side."""

@@ -12,15 +12,15 @@ from ...errors import InvalidImage, InvalidLabels, InvalidPrompt, NapariSeemErro
 from ...pixel_classes import PixelClassifier
 from ...sources import is_big
 from ...viewer.coordinates import PLACING, shown_area, shown_plane, spatial_shape
-from ...viewer.pixel_strokes import StrokeLayer
-from ...viewer.pixel_teaching import PixelTeaching
+from ...viewer.pixels.strokes import StrokeLayer
+from ...viewer.pixels.teaching import PixelTeaching
 from ...viewer.shown import channel_layers, show_place
 from .._shared.dock import Dock
 from .._shared.events import Followed, axes_of, later, layers_of
 from .._shared.forms import on_click, with_ending
 from .._shared.intensity_box import show_as
 from .._shared.keys import claim, let_go
-from .._shared.model_cache import ModelCache, model_cache_of
+from .._shared.models.cache import ModelCache, model_cache_of
 from .._shared.preferences import label_home
 from .brush import Brush
 from .live import LiveClassification, PixelAnswer, PixelLesson, PixelQuestion

@@ -16,7 +16,7 @@ from qtpy.QtCore import QObject, Signal
 from ...commands.models import ModelCache
 from ...pixel_classes import PixelClasses, PixelClassifier
 from ...pixel_classes.incremental import IncrementalClassifier, TaughtPlane
-from .._shared.runner import Job, LatestRunner, explained
+from .._shared.background.runner import Job, LatestRunner, explained
 
 if TYPE_CHECKING:
     from napari.layers import Image

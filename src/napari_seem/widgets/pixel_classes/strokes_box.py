@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.layers import Image, Labels, Layer
 
-from ...viewer.pixel_strokes import strokes_on
+from ...viewer.pixels.strokes import strokes_on
 from ...viewer.roles import is_strokes
 from ...viewer.shown import belongs_to
 from .._shared.layer_box import ImageBox, LabelsBox

@@ -12,8 +12,8 @@ from ...errors import NapariSeemError
 from ...pixel_classes.places import least_sure
 from ...viewer.coordinates import shown_plane
 from ...viewer.model_input import check_pixels
-from ...viewer.pixel_maps import ClassMap, NumberMap, PlaneMap
-from ...viewer.pixel_teaching import PixelTeaching
+from ...viewer.pixels.maps import ClassMap, NumberMap, PlaneMap
+from ...viewer.pixels.teaching import PixelTeaching
 from ...viewer.roles import PROBABILITY, UNCERTAINTY
 from .live import PixelAnswer
 from .panel import PixelClassesPanel

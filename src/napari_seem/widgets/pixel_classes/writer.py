@@ -22,13 +22,13 @@ from ...pixel_classes import PixelFeatures
 from ...pixel_classes.incremental import TaughtPlane
 from ...viewer.coordinates import full_data, shown_plane
 from ...viewer.documents import colouring_of
+from ...viewer.label_layers.targets import check_target, new_labels
 from ...viewer.model_input import ModelInput, check_pixels, note_model_input
 from ...viewer.shown import image_layers, note_map
 from ...viewer.stacks import plane_text, shown_stack
-from ...viewer.targets import check_target, new_labels
 from ...viewer.timeline import document_in
+from .._shared.background.steps import Steps
 from .._shared.preferences import label_home
-from .._shared.steps import Steps
 from .live import LiveClassification, PixelLesson
 from .panel import PLANE, STACK
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from ...planes import Plane
     from ...sources.source import PlaneSource
-    from ...viewer.pixel_teaching import PixelTeaching
+    from ...viewer.pixels.teaching import PixelTeaching
 
 
 @dataclass(frozen=True, eq=False)

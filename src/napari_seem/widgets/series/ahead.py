@@ -17,7 +17,7 @@ from ...images import AnyArray
 from ...io.files import open_image
 from ...io.opened import Opened
 from ...series.series import stamp_of
-from .._shared.steps import Steps
+from .._shared.background.steps import Steps
 
 if TYPE_CHECKING:
     from ...commands.models import ModelCache

@@ -14,8 +14,8 @@ from ...series.compare import ObjectPair, agreement, compare_folders, disagreeme
 from ...series.listing import labels_for, open_labels_of
 from ...viewer.series_layers import ShownImage, add_labels
 from ...viewer.shown import show_place
-from .._shared.runner import Job
-from .._shared.steps import Steps
+from .._shared.background.runner import Job
+from .._shared.background.steps import Steps
 from .player import SeriesPlayer
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import napari
 from qtpy.QtWidgets import QFileDialog
 
 from ...io.formats import SUFFIXES
-from ...io.label_store import default_home
+from ...io.zarr.label_store import default_home
 from ...series.marks import SKIPPED
 from ...series.series import LABELS, Series
 from ...viewer.metadata import source_path

@@ -21,19 +21,19 @@ from ...series.opening import LabelFile, OpenedImage, open_in
 from ...series.series import Series
 from ...viewer.coordinates import full_data, spatial_shape
 from ...viewer.documents import document_of
-from ...viewer.left_prompts import leave, left_on
 from ...viewer.metadata import grid_of
 from ...viewer.model_input import model_input_of, window_of_layer
 from ...viewer.private import unwrap
+from ...viewer.recovery.left_prompts import leave, left_on
 from ...viewer.series_layers import ShownImage, images_of, show_layers, show_opened, source_ahead
 from ...viewer.shown import image_layers
 from ...viewer.timeline import timeline_of
+from .._shared.background.runner import Job, LatestRunner, explained
 from .._shared.dock import open_dock
 from .._shared.events import Followed, later
-from .._shared.model_cache import model_cache_of
-from .._shared.runner import Job, LatestRunner, explained
+from .._shared.models.cache import model_cache_of
 from ..annotate.dock import AnnotateWidget
-from ..annotate.unfinished import unfinished
+from ..annotate.sessions.unfinished import unfinished
 from .ahead import SeriesAhead, Work
 from .saver import Saver
 

@@ -14,15 +14,15 @@ from ...commands.models import ModelCache
 from ...errors import NapariSeemError
 from ...propagation import Event
 from ...sources.stack import StackSource
+from ...viewer.label_layers.targets import check_target
 from ...viewer.model_input import model_input_of
 from ...viewer.shown import show_plane
 from ...viewer.stacks import is_time, plane_name, shown_stack, slider_numbers
-from ...viewer.targets import check_target
 from .._shared.dock import Dock
 from .._shared.events import layers_of
 from .._shared.forms import on_click, without_arguments
 from .._shared.keys import claim, let_go
-from .._shared.model_cache import model_cache_of
+from .._shared.models.cache import model_cache_of
 from .panel import OUTLINES, StackPanel
 from .runner import PropagationRequest, StackRunner
 from .tracks import TrackMaker

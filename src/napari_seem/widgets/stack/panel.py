@@ -17,7 +17,7 @@ from ...models.registry import able_models
 from .._shared.forms import AxisBox, PlaneRange, form, row, set_tips
 from .._shared.layer_box import image_and_labels
 from .._shared.message import Message
-from .._shared.model_box import ModelBox
+from .._shared.models.box import ModelBox
 from .score_plot import ScorePlot
 
 OUTLINES = "outlines only, no model"

@@ -22,12 +22,12 @@ from ...models.running.patience import patiently
 from ...propagation import Propagation
 from ...propagation.ends import End
 from ...sources.stack import StackSource
+from ...viewer.label_layers.targets import check_target
+from ...viewer.label_layers.window import window_of
 from ...viewer.model_input import ModelInput, check_pixels, note_model_input
-from ...viewer.targets import check_target
 from ...viewer.timeline import document_in
-from ...viewer.window import window_of
-from .._shared.progress import time_left
-from .._shared.steps import Steps
+from .._shared.background.progress import time_left
+from .._shared.background.steps import Steps
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

@@ -12,7 +12,7 @@ from ...errors import InvalidLabels
 from ...labels.lineage import FloatArray, track_points
 from ...viewer.coordinates import full_data
 from ...viewer.stacks import check_time, show_tracks
-from .._shared.steps import Steps
+from .._shared.background.steps import Steps
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel

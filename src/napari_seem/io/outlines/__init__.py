@@ -1,0 +1,1 @@
+"""Labels as outlines and outlines as labels: GeoJSON, COCO, ImageJ ROI sets."""

@@ -1,0 +1,1 @@
+"""What the compact model learns from labelled examples, and labels others by."""

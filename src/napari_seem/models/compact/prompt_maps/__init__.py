@@ -1,0 +1,1 @@
+"""Prompts as the maps of a window that the decoder reads."""

@@ -1,0 +1,1 @@
+"""Models in docks: the choice of one, what is known of it, and those that are loaded."""

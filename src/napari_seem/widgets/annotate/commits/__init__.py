@@ -1,0 +1,1 @@
+"""Objects written to labels: in which order, into which layer, of which class and id."""
