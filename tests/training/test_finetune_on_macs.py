@@ -12,6 +12,7 @@ from tuning_scene import QUICK, little_model
 
 from napari_seem.errors import DeviceWarning
 from napari_seem.finetuning import FineTuningRun
+from napari_seem.finetuning import run as finetuning
 from napari_seem.models import registry
 from napari_seem.models.running import fallback, mps
 
@@ -23,6 +24,7 @@ EXAMPLES = [(scene.image, scene.instances) for scene in SCENES]
 def finetune(monkeypatch):
     """Fine-tune a little model that is on a device of the kind that Macs have."""
     mps_stand_in.pretend(monkeypatch)
+    monkeypatch.setattr(finetuning, "MOST_CLICKS", 3)  # each of its steps is checked in Python
     monkeypatch.setattr(registry, "resolve_device", lambda device="auto": device)
 
     def run(before=lambda: None):
