@@ -79,6 +79,7 @@ def test_nothing_is_known_by_python_s_id():
     assert not code.id_lines()
 
 
+@pytest.mark.long
 def test_the_table_has_a_row_for_each_measure():
     rows = [*measures.size_rows(), *measures.structure_rows(), *measures.text_rows()]
     text = measures.table(rows).splitlines()

@@ -32,7 +32,14 @@ def test_blocks_of_every_page_are_found():
         assert len(shown) == (ROOT / page).read_text().count("```python"), page
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if not page.startswith(APART)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.long] if page == "docs/stacks.md" else [])
+        for page in PAGES
+        if not page.startswith(APART)
+    ],
+)
 def test_a_page_runs_as_it_is_written(page, tmp_path, monkeypatch):
     assert follow(page, tmp_path, monkeypatch)
 
@@ -44,6 +51,7 @@ def test_the_page_of_seggpt_runs_with_a_small_network(tmp_path, monkeypatch):
     assert follow("docs/seggpt.md", tmp_path, monkeypatch)["model"] is model
 
 
+@pytest.mark.long
 def test_an_organ_in_a_ct(tmp_path, monkeypatch):
     pydicom = pytest.importorskip("pydicom")
     nibabel = pytest.importorskip("nibabel")

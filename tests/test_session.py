@@ -227,6 +227,7 @@ def test_an_edit_is_applied_to_the_labels_it_was_made_for(session, labels):
     assert np.array_equal(drawn, before)
 
 
+@pytest.mark.long
 def test_the_answer_is_the_same_in_another_process():
     program = """
 import hashlib, sys

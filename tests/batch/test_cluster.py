@@ -82,6 +82,7 @@ def test_processes_here_take_work_from_nobody_else():
             gc.collect()  # as in `connect`
 
 
+@pytest.mark.long
 def test_work_on_an_encrypted_cluster_is_the_work_done_here(encrypted, tmp_path, disc_image):
     address, certificates = encrypted
     assert address.startswith("tls://")

@@ -11,6 +11,7 @@ from benchmarks.jobs.hand import Hand
 from benchmarks.jobs.run import JOBS, do
 
 
+@pytest.mark.long
 def test_coins_are_labelled_saved_and_opened_again(make_napari_viewer, tmp_path):
     viewer = make_napari_viewer(show=True)
     viewer.window._qt_window.setGeometry(0, 0, 1366, 768)

@@ -37,6 +37,7 @@ def test_the_model_alone_is_measured_and_told_with_the_machine(tmp_path, capsys)
     assert capsys.readouterr().out.strip() in page.read_text()
 
 
+@pytest.mark.long
 def test_clicks_in_the_dock_are_measured_beside_a_session_and_napari_alone():
     image = scene(96)
 

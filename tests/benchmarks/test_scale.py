@@ -27,6 +27,7 @@ def test_a_stack_is_carried_into_labels_on_disk(tmp_path, monkeypatch):
     assert told["disk"] > 0.1
 
 
+@pytest.mark.long
 def test_clicks_on_a_plane_are_written_and_the_last_is_taken_back(tmp_path):
     scale.run(scale.Case("clicks", 2300), tmp_path)
 

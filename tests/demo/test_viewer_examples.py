@@ -25,7 +25,13 @@ def _docks():
 
 
 @pytest.mark.usefixtures("_viewer")
-@pytest.mark.parametrize("path", WITH_VIEWER, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.long] if "dock" in path.stem else [])
+        for path in WITH_VIEWER
+    ],
+)
 def test_an_example_with_a_viewer_runs_and_leaves_labels(path):
     shown_by(path)
 

@@ -45,6 +45,7 @@ def first_iou(model, embedding, mask):
     return (found & mask).sum() / (found | mask).sum()
 
 
+@pytest.mark.long
 def test_later_objects_of_the_kind_need_less(model, embedding, targets):
     _, masks = targets
     rest = masks[8:]

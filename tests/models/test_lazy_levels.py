@@ -65,7 +65,10 @@ def test_features_of_a_part_are_those_of_the_whole(model):
             assert float((mine - theirs).abs().mean() / theirs.std()) < TOLERANCE
 
 
-@pytest.mark.parametrize("shape", [(1000, 760), (1300, 90), (40, 64), (500, 130)])
+@pytest.mark.parametrize(
+    "shape",
+    [pytest.param((1000, 760), marks=pytest.mark.long), (1300, 90), (40, 64), (500, 130)],
+)
 def test_a_click_is_answered_as_on_the_whole(model, shape):
     image, middles = picture(shape)
     whole = model.encode(image)
@@ -183,6 +186,7 @@ def test_a_model_that_can_not_is_given_the_whole(disc_model, disc_image):
     assert noted == []
 
 
+@pytest.mark.long
 def test_a_frame_of_a_big_plane_is_encoded_where_a_turn_looks_and_then_as_a_whole(model):
     image, middles = picture((2100, 2100))
     click = ns.Point(*min(middles, key=lambda at: np.abs(at - 1000).max()))

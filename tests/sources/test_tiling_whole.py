@@ -81,7 +81,7 @@ def test_an_object_longer_than_a_frame_has_one_id(disc_model):
 def test_the_order_of_the_frames_does_not_matter(image, disc_model, rng):
     count = len(cores(image.shape))
     results = []
-    for order in (range(count), reversed(range(count)), rng.permutation(count).tolist()):
+    for order in (range(count), rng.permutation(count)):
         run = PlaneRun(disc_model, image, order=list(order))
         assert list(run.run())[-1] == run.total
         results.append((run.labels, run.objects))

@@ -44,6 +44,7 @@ def asked(tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_cells_are_measured_once(asked, tmp_path):
     assert main(asked) == 0
 

@@ -45,6 +45,7 @@ def finetune(monkeypatch):
         yield run
 
 
+@pytest.mark.long
 def test_the_processor_trains_and_the_graphics_judge(finetune):
     tuned = finetune()
     assert tuned.provenance["steps"] > 0

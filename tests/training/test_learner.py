@@ -92,6 +92,7 @@ def test_a_step_leaves_everything_on_its_device(bank, monkeypatch):
     assert all(p.grad is None or p.grad.is_meta for p in learner.network.parameters())
 
 
+@pytest.mark.long
 def test_a_few_steps_bring_the_losses_down(bank):
     learner = begin(bank, REFINED, corrections=after(0))
 

@@ -15,6 +15,7 @@ from napari_seem.training.together import (
 )
 
 
+@pytest.mark.long
 def test_processes_average_their_gradients_and_share_weights_and_clock(tmp_path):
     torch.multiprocessing.spawn(_meet, (tmp_path,), nprocs=2)
 

@@ -39,6 +39,7 @@ def test_what_is_wrong_is_told_and_images_are_encoded_here(page, fields, said):
     assert connection_of(preferences) is None
 
 
+@pytest.mark.long
 def test_a_click_is_answered_with_what_a_cluster_encoded(page, make_napari_viewer, monkeypatch,
                                                          settle, discs, qtbot):  # fmt: skip
     with distributed.LocalCluster(

@@ -67,7 +67,7 @@ def prompts(dock):
     return [] if dock.annotator.work is None else list(dock.annotator.work.session.prompts)
 
 
-@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("held", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_twenty_points_and_commits_are_twenty_objects(hand, model, settle, held):
     image, middles = many_discs()
     dock, mouse = hand(image)

@@ -320,6 +320,7 @@ def test_all_that_was_not_saved_is_listed_also_what_was_removed(dock, qtbot):
     assert np.array_equal(dock.viewer.layers["mine"].data, layer.data)
 
 
+@pytest.mark.long
 def test_windows_that_are_killed_lose_at_most_the_last_step(tmp_path):
     assert kill_windows(tmp_path, 5, 1, 6, shown=False) == []
 
