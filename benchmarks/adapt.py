@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_seem import Context
 from napari_seem.errors import NapariSeemError
+from napari_seem.models.context import in_context_of
 
 from .clicks import click_curve, open_model
 from .datasets import ObjectSet, Picture, find_sets, usable_ids
@@ -108,7 +109,7 @@ def _image(
             known: dict[bytes, list[float]] = {}
             for way in options.ways:
                 asked = fitted if way in ("learn", "both") else model
-                asked = asked.with_context(context if way in ("context", "both") else None)
+                asked = in_context_of(asked, context if way in ("context", "both") else None)
                 # where first answers are the same, so are all later ones
                 first = asked.predict(embedding, [first_click(mask)]).logits.tobytes()
                 if first not in known:

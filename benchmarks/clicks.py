@@ -26,7 +26,7 @@ from .person import (
     next_click,
 )
 from .records import Measured, Protocol, Record, read, write
-from .report import markdown
+from .report import TABLES, markdown
 from .sizes import IMAGES, Picks, pick, side_of, sizes_of
 
 BoolArray = npt.NDArray[np.bool_]
@@ -57,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         results |= _earlier(path, protocol)
     if options.json:
         write(options.json, protocol, results)
-    text = markdown(results, protocol)
+    text = markdown(results, protocol, options.tables)
     print(text)
     if options.table:
         put_table(options.table, text, options.mark, "Clicks")
@@ -291,5 +291,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help="show the figures of an earlier run by the same protocol, too",
     )  # fmt: skip
     parser.add_argument("--json", type=Path, help="write what was measured of each object")
+    parser.add_argument("--tables", nargs="*", choices=TABLES, help="show these tables only")
     add_options(parser, "clicks")
     return parser.parse_args(list(argv))

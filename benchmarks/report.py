@@ -108,22 +108,33 @@ def _mean(figures: Sequence[Figures]) -> Figures:
     return out
 
 
-def markdown(models: Mapping[str, Measured], protocol: Protocol) -> str:
-    """Return what was measured as tables, models side by side."""
+TABLES = ("domains", "overall", "sets", "size", "beside", "curves")
+"""The tables there are; by set they are long, and shown of one model only unless asked for."""
+TITLES = {"domains": "Domain", "overall": "All", "sets": "Set"}
+
+
+def markdown(
+    models: Mapping[str, Measured], protocol: Protocol, only: Sequence[str] | None = None
+) -> str:
+    """Return what was measured as tables, models side by side; `only` some of `TABLES`."""
+    wanted = only or [name for name in TABLES if name != "sets" or len(models) == 1]
     lines = [f"- {name}: {one.conditions}" for name, one in models.items()]
     lines += [f"- {line}" for line in _protocol(protocol)]
     drawn = {
         name: summary([r for r in one.records if not r.by_size])
         for name, one in models.items() if any(not r.by_size for r in one.records)
     }  # fmt: skip
-    for part, title in (("domains", "Domain"), ("overall", "All"), ("sets", "Set")):
-        if drawn and (part != "sets" or len(models) == 1):
-            found = {name: figures[part] for name, figures in drawn.items()}
-            lines += ["", f"### By {title.lower()}", "", *_table(found, title, COLUMNS)]
-    by_size = {name: size_summary(one.records) for name, one in models.items()}
-    lines += ["", "### By size", "", *_table(by_size, "Side", SIZE_COLUMNS)]
-    if drawn:
-        lines += [*_beside_tools(drawn), *_curves(drawn)]
+    for part in [name for name in TITLES if drawn and name in wanted]:
+        found = {name: figures[part] for name, figures in drawn.items()}
+        title = TITLES[part]
+        lines += ["", f"### By {title.lower()}", "", *_table(found, title, COLUMNS)]
+    if "size" in wanted:
+        by_size = {name: size_summary(one.records) for name, one in models.items()}
+        lines += ["", "### By size", "", *_table(by_size, "Side", SIZE_COLUMNS)]
+    if drawn and "beside" in wanted:
+        lines += _beside_tools(drawn)
+    if drawn and "curves" in wanted:
+        lines += _curves(drawn)
     return "\n".join(lines)
 
 

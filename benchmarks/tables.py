@@ -34,15 +34,16 @@ NUCLEI = "--sets dsb2018 --sets nuclei3d --sets hela"
 TABLES = (
     Table("clicks", "benchmarks.md", "clicks --model compact --per-set 4 --max-clicks 20"),
     Table("by-size", "benchmarks.md",
-          "clicks --model compact --per-set 0 --by-size 40 --max-clicks 3"),
+          "clicks --model compact --per-set 0 --by-size 40 --max-clicks 3 --tables size"),
     Table("nuclei", "benchmarks.md",
-          f"clicks --model compact --model random-walker --per-set 40 {NUCLEI}"),
+          f"clicks --model compact --model random-walker --per-set 40 {NUCLEI} --tables sets"),
     Table("context", "benchmarks.md", "adapt --ways context --objects 14 --max-clicks 8"),
     Table("adapt", "benchmarks.md",
           "adapt --objects 14 --max-clicks 8 --sets flood_oblique spider_spine axon_sem "
           "blood_cells dsb2018 nasa_super usiigaci bsds500 fruits_nuts ctc_fluo_hela ctc_phc_psc"),
     Table("classical", "benchmarks.md",
-          f"clicks {ALL_TOOLS} --per-set 8 --max-clicks 3 --clicks-only"),
+          f"clicks {ALL_TOOLS} --per-set 8 --max-clicks 3 --clicks-only "
+          "--tables domains overall beside"),
     Table("everything", "benchmarks-everything.md", "everything --per-set 3"),
     Table("in-context", "benchmarks-stacks.md", "in-context"),
     Table("propagate", "benchmarks-stacks.md", "propagate --per-set 2 --objects 4"),

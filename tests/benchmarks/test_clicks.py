@@ -158,10 +158,13 @@ def test_a_page_keeps_what_stands_beside_the_tables(collection, tmp_path):
     page.write_text("# Mine\n<!-- nuclei: begin -->\nold\n<!-- nuclei: end -->\nkept\n")
     arguments = [str(collection), "--model", "watershed", "--per-set", "1", "--max-clicks", "1"]
 
-    clicks.main([*arguments, "--clicks-only", "--table", str(page), "--mark", "nuclei"])
+    arguments += ["--clicks-only", "--table", str(page), "--mark", "nuclei"]
+    clicks.main([*arguments, "--tables", "overall"])
 
     text = page.read_text()
     assert "| all sets | watershed | 2 |" in text
+    assert "By domain" not in text
+    assert "By size" not in text
     assert "old" not in text
     assert text.endswith("<!-- nuclei: end -->\nkept\n")
 
