@@ -119,7 +119,7 @@ def markdown(
     """Return what was measured as tables, models side by side; `only` some of `TABLES`."""
     wanted = only or [name for name in TABLES if name != "sets" or len(models) == 1]
     lines = [f"- {name}: {one.conditions}" for name, one in models.items()]
-    lines += [f"- {line}" for line in _protocol(protocol)]
+    lines += [f"- {line}" for line in _protocol(protocol, by_size="size" in wanted)]
     drawn = {
         name: summary([r for r in one.records if not r.by_size])
         for name, one in models.items() if any(not r.by_size for r in one.records)
@@ -138,17 +138,18 @@ def markdown(
     return "\n".join(lines)
 
 
-def _protocol(protocol: Protocol) -> list[str]:
+def _protocol(protocol: Protocol, *, by_size: bool) -> list[str]:
     lines = []
     if protocol.per_set:
         lines.append(
             f"at most {protocol.per_set} objects a set and 4 an image (seed {protocol.seed}), at "
             f"most {protocol.clicks} clicks each; domains and all are means over sets"
         )
-    lines.append(
-        f"by size: at most {protocol.by_size} objects of each size, from all sets in turn"
-        if protocol.by_size else "by size: means over the same objects"
-    )  # fmt: skip
+    if by_size:
+        lines.append(
+            f"by size: at most {protocol.by_size} objects of each size, from all sets in turn"
+            if protocol.by_size else "by size: means over the same objects"
+        )  # fmt: skip
     return lines
 
 
