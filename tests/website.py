@@ -97,7 +97,7 @@ def serve(tls: Path | None = None, monkeypatch: pytest.MonkeyPatch | None = None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(cert, key)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     address = "http://127.0.0.1" if tls is None else "https://localhost"
     site.url = f"{address}:{server.server_port}/model.safetensors"

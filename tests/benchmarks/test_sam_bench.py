@@ -22,12 +22,19 @@ def test_the_sizes_are_those_of_the_published_checkpoints() -> None:
         assert sizes.sizes_of(shapes, Path("x")) == built
 
 
-def test_a_size_is_measured_and_written_as_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("side", "values"),
+    [(256, 16**2 * 256), pytest.param(1024, 64**2 * 256, marks=pytest.mark.long)],
+)
+def test_a_size_is_measured_and_written_as_a_row(
+    side: int, values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Turns are faster than an encode, and the encoded plane has its bytes, at any size."""
     tiny = sizes.SamSizes(width=32, depth=2, heads=2, whole=(1,), window=14)
     monkeypatch.setitem(sam.SIZES, "sam-vit-b", tiny)
+    monkeypatch.setattr(sizes, "SIDE", side)
     found = sam.measured("sam-vit-b", 1, 1)
-    assert found["bytes"] > 3_000_000
+    assert 0.7 * values < found["bytes"] / 4 < 1.1 * values
     assert all(found[what] > 0 for what in ("encode", "click", "lasso", "written", "read"))
     text = sam.report({"threads": "1"}, {"sam-vit-b": found})
     head, _, row = text.splitlines()[2:]

@@ -11,7 +11,7 @@ import torch
 
 pytest.importorskip("transformers", reason="needs the extra 'sam'")
 
-from tiny_sams import FIRST, SECOND, written
+from tiny_sams import FIRST, SECOND, SMALL, written
 
 from napari_seem.models.base import Embedding
 from napari_seem.models.sam import network, sizes
@@ -25,6 +25,17 @@ def tiny_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sizes.GLOBAL, SECOND.stages, (4,))
 
 
+@pytest.fixture(autouse=True)
+def side(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Pixels along the square that the networks see.
+
+    A small square has a sixteenth of the cells, and the tests take a fraction of the time.
+    """
+    side = getattr(request, "param", SMALL)
+    monkeypatch.setattr(sizes, "SIDE", side)
+    return side
+
+
 @pytest.fixture(params=[FIRST, SECOND], ids=["sam", "sam2.1"])
 def tiny(request: pytest.FixtureRequest) -> sizes.SamSizes | sizes.Sam2Sizes:
     """The sizes of one of both families."""
@@ -32,17 +43,21 @@ def tiny(request: pytest.FixtureRequest) -> sizes.SamSizes | sizes.Sam2Sizes:
 
 
 @pytest.fixture
-def model(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
+def model(tiny: sizes.SamSizes | sizes.Sam2Sizes, side: int) -> SamModel:
     """A model with random weights that are the same in every run."""
-    return _built(tiny)
+    return _built(tiny, side)
 
 
-def _built(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> SamModel:
-    return SamModel(deepcopy(_network(tiny)), "tiny")
+def _built(tiny: sizes.SamSizes | sizes.Sam2Sizes, side: int) -> SamModel:
+    """Return a model with hooks of its own; its weights, which no test may write to, are shared."""
+    made = _network(tiny, side)
+    shared = {id(tensor): tensor for tensor in (*made.parameters(), *made.buffers())}
+    return SamModel(deepcopy(made, shared), "tiny")
 
 
 @cache
-def _network(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> torch.nn.Module:
+def _network(tiny: sizes.SamSizes | sizes.Sam2Sizes, side: int) -> torch.nn.Module:
+    assert side == sizes.SIDE
     torch.manual_seed(3)
     built = network.build(tiny).eval().requires_grad_(False)
     frequencies = built.prompt_encoder.shared_embedding.positional_embedding
@@ -61,14 +76,14 @@ def _picture() -> np.ndarray:
 
 
 @cache
-def _encoded(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
-    return _built(tiny).encode(_picture())
+def _encoded(tiny: sizes.SamSizes | sizes.Sam2Sizes, side: int) -> Embedding:
+    return _built(tiny, side).encode(_picture())
 
 
 @pytest.fixture
-def embedding(tiny: sizes.SamSizes | sizes.Sam2Sizes) -> Embedding:
+def embedding(tiny: sizes.SamSizes | sizes.Sam2Sizes, side: int) -> Embedding:
     """The picture `image` as `model` encodes it, once for all tests that do not test that."""
-    return _encoded(tiny)
+    return _encoded(tiny, side)
 
 
 @pytest.fixture

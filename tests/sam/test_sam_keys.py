@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_sams import AS_PUBLISHED
 
 from napari_seem.errors import WeightsError
 from napari_seem.models.sam.keys import converted
@@ -21,6 +22,8 @@ MILLIONS = {
     "sam2.1-base-plus": 81, "sam2.1-large": 224,
 }  # fmt: skip
 HERE = Path("weights.pt")
+
+pytestmark = AS_PUBLISHED
 
 
 def _shapes(name: str) -> dict[str, tuple[int, ...]]:

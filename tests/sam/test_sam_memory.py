@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_sams import FIRST, SECOND, written
+from tiny_sams import FIRST, IN_BOTH_SQUARES, SECOND, written
 from website import Site
 
 import napari_seem as ns
@@ -21,9 +21,9 @@ from napari_seem.embeddings import content_key
 from napari_seem.errors import InvalidPrompt, UnsupportedPrompt, WeightsError
 from napari_seem.models import registry
 from napari_seem.models.memory import Recalled
-from napari_seem.models.sam import network
+from napari_seem.models.sam import network, sizes
 from napari_seem.models.sam.model import SamModel
-from napari_seem.models.sam.square import SIDE, Square
+from napari_seem.models.sam.square import Square
 
 if TYPE_CHECKING:  # takes as long as ten of these tests, and every process collects them all
     from transformers import Sam2VideoModel
@@ -38,11 +38,11 @@ def _lively(layers: int = 1) -> Sam2VideoModel:
 
     Its memory attention has one layer, which is quicker; that of its authors four.
     """
-    return deepcopy(_first_lively(layers))
+    return deepcopy(_first_lively(layers, sizes.SIDE))
 
 
 @cache
-def _first_lively(layers: int) -> Sam2VideoModel:
+def _first_lively(layers: int, side: int) -> Sam2VideoModel:
     torch.manual_seed(3)
     built = network.build(SECOND).eval().requires_grad_(False)
     built.memory_attention.layers = built.memory_attention.layers[:layers]
@@ -65,7 +65,7 @@ def _first_lively(layers: int) -> Sam2VideoModel:
 
 
 @pytest.fixture
-def model() -> SamModel:
+def model(side: int) -> SamModel:
     """A tiny SAM 2.1 with a memory."""
     return SamModel(_lively(), "sam2.1-tiny")
 
@@ -86,7 +86,7 @@ def masks() -> list[np.ndarray]:
 def _by_hand(
     built: Sam2VideoModel, stack: np.ndarray, masks: list[np.ndarray], monkeypatch: object
 ) -> list[torch.Tensor]:
-    """Return the logits (objects, 256, 256) of every plane, by transformers' own session.
+    """Return the logits (objects, grid, grid) of every plane, by transformers' own session.
 
     It makes a pointer of a mask prompt from the best of three answers; SAM 2's authors, by whom
     the weights were trained, from the one answer that belongs to a mask.
@@ -99,6 +99,7 @@ def _by_hand(
         return decode(*given, multimask_output=multimask_output, **more)
 
     monkeypatch.setattr(built, "_single_frame_forward", of_one_answer)
+    side = built.config.image_size
     session = Sam2VideoInferenceSession(
         video_height=SHAPE[0], video_width=SHAPE[1], dtype=torch.float32
     )
@@ -106,19 +107,17 @@ def _by_hand(
         session.add_new_frame(Square(SHAPE, keeps_aspect=False).pixels(plane)[0], index)
     for number, mask in enumerate(masks):
         square = torch.tensor(mask, dtype=torch.float32)[None, None]
-        square = F.interpolate(square, (SIDE, SIDE), mode="bilinear", antialias=True)
+        square = F.interpolate(square, (side, side), mode="bilinear", antialias=True)
         session.add_mask_inputs(session.obj_id_to_idx(number), 0, (square >= 0.5).float())
     session.obj_with_new_inputs = list(range(len(masks)))
     return [built(session, frame_idx=k).pred_masks[:, 0] for k in range(len(stack))]
 
 
-@pytest.mark.parametrize("planes", [2, pytest.param(3, marks=pytest.mark.long)])
+@IN_BOTH_SQUARES
 def test_objects_are_carried_as_by_transformers(
-    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], planes: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From one plane forward, several objects: the same logits, plane after plane."""
-    stack = stack[:planes]
     embeddings = [model.encode(plane) for plane in stack]
     found: list[list[np.ndarray]] = [[] for _ in masks]
     for number, mask in enumerate(masks):
@@ -141,19 +140,10 @@ def test_objects_are_carried_as_by_transformers(
     assert np.abs(found[0][0] - found[1][0]).max() > 0.1
 
 
-def _mean_of_all(
-    now: torch.Tensor, memory: torch.Tensor, _: object, places: torch.Tensor, __: int
-) -> torch.Tensor:
-    """Stands for the attention to memories, which takes seconds: all count, with their places."""
-    seen = torch.sin(5 * (memory + places)).mean(0, keepdim=True)  # (1, 1, 64)
-    return (now + 20 * seen.repeat(1, 1, 4)).transpose(0, 1)[None]
-
-
 def test_what_is_looked_back_on_changes_the_answer(
-    model: SamModel, stack: np.ndarray, masks: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+    model: SamModel, stack: np.ndarray, masks: list[np.ndarray]
 ) -> None:
     """The mask, pointers, and how far away they are; none of them is lost on the way."""
-    monkeypatch.setattr(model.network.memory_attention, "forward", _mean_of_all)
     first, second = (model.encode(plane) for plane in stack[:2])
     one, other = (model.remember(first, mask) for mask in masks)
 
@@ -183,11 +173,14 @@ def test_an_object_that_the_model_misses_is_gone(
 
 
 class _Repeats(torch.nn.Module):
-    """Stands for the memory of a network that carries masks as they are, cell by cell."""
+    """Stands for the memory of a network that carries masks as they are, cell by cell.
+
+    The 4 x 4 cells of its answer in a cell of the plane are among the channels of that.
+    """
 
     def forward(self, _: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, None]:
-        cells = F.adaptive_avg_pool2d(masks, 64)
-        return cells.expand(-1, 64, -1, -1), None
+        cells = F.pixel_unshuffle(F.avg_pool2d(masks, 4), 4)  # (1, 16, h, w)
+        return cells.repeat(1, 4, 1, 1), None
 
     def position_encoding(self, shape: torch.Size, *_: object) -> torch.Tensor:
         return torch.zeros(shape)
@@ -197,11 +190,11 @@ class _Repeats(torch.nn.Module):
     ) -> torch.Tensor:
         """Return the map that was remembered last as features (1, 1, cells, 256)."""
         maps = memory[: len(memory) - pointers]
-        return maps[-len(now) :, 0, :1].expand(-1, 256)[None, None]
+        return maps[-len(now) :, 0].repeat(1, 4)[None, None]
 
     def decode(self, image_embeddings: torch.Tensor, **_: object) -> tuple[torch.Tensor, ...]:
         """Return the features as three masks."""
-        masks = F.interpolate(image_embeddings[:, :3], (256, 256), mode="bilinear")[:, None]
+        masks = F.pixel_shuffle(image_embeddings[:, :16], 4).expand(-1, 3, -1, -1)[:, None]
         tokens = torch.zeros(1, 1, 3, 256)
         return masks, torch.full((1, 1, 3), 0.9), tokens, torch.full((1, 1, 1), 5.0)
 
@@ -260,16 +253,10 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: Site) -> Pu
     return load
 
 
-@pytest.mark.parametrize("attends", [False, pytest.param(True, marks=pytest.mark.long)])
-def test_from_a_download_to_a_corrected_stack(
-    published: Publish, attends: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_a_download_to_a_corrected_stack(published: Publish) -> None:
     """Only planes between corrected ones are done again, and none is encoded twice."""
     loaded = published(written(SamModel(_lively(layers=4), "sam2.1-tiny")))
-    attention = loaded.network.memory_attention
-    assert len(attention.layers) == 4
-    if not attends:
-        monkeypatch.setattr(attention, "forward", _mean_of_all)
+    assert len(loaded.network.memory_attention.layers) == 4
     encoded: list[int] = []
     loaded.network.vision_encoder.register_forward_pre_hook(lambda *_: encoded.append(1))
     stack = np.random.default_rng(0).integers(0, 255, (5, *SHAPE), dtype=np.uint8)

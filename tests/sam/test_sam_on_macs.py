@@ -6,7 +6,6 @@ import mps_stand_in
 import numpy as np
 import pytest
 from mps_stand_in import KIND, Pretended
-from tiny_sams import coarsen
 
 import napari_seem as ns
 from napari_seem.models.running import fallback, mps
@@ -30,7 +29,6 @@ def test_it_keeps_to_what_they_allow(
             decoder = None
             if model.keeps_aspect:
                 decoder = InstanceDecoder().eval().requires_grad_(False)
-                coarsen(decoder, monkeypatch)
             there = fallback.on_device(SamModel(model.network, "tiny", KIND, decoder), KIND)
         plane = there.encode(image)
         answer = there.predict(plane, [ns.Point(40, 90)])

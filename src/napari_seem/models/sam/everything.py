@@ -30,7 +30,7 @@ from ..registry import unable
 from ..running.patience import checkpoint
 from .clicks import answers, grid, peaks
 from .instances import find_prompted, find_regions, maps_of, object_of
-from .square import GRID, Square
+from .square import Square
 
 if TYPE_CHECKING:
     from .model import SamModel
@@ -141,7 +141,7 @@ def _are_objects(cells: Tensor) -> Tensor:
 
 
 def _found(cells: Tensor, image: tuple[int, int], score: float) -> _Found:
-    """Return what logits (GRID, GRID) show in the image, which takes the first (h, w) of them."""
+    """Return what logits (grid, grid) show in the image, which takes the first (h, w) of them."""
     logits = cells.half().cpu().numpy()
     y0, x0, y1, x1 = mask_bbox(logits[: image[0], : image[1]] > 0) or (0, 0, 1, 1)
     y0, x0 = max(0, y0 - ROOM), max(0, x0 - ROOM)
@@ -153,6 +153,6 @@ def _found(cells: Tensor, image: tuple[int, int], score: float) -> _Found:
 def _instance(found: _Found, square: Square) -> Instance | None:
     checkpoint()
     (y, x), (height, width) = found.corner, found.logits.shape
-    cells = torch.full((GRID, GRID), OUTSIDE)
+    cells = torch.full((square.grid, square.grid), OUTSIDE)
     cells[y : y + height, x : x + width] = torch.from_numpy(found.logits)
     return object_of(cells, square, found.score)

@@ -16,7 +16,7 @@ from torch import Tensor
 from ..base import BoolArray, Embedding, check_embedding
 from ..memory import NEIGHBOURS, POINTERS, ObjectMemory, Recalled, Tracked
 from ..running.patience import checkpoint
-from .sizes import SIDE
+from . import sizes
 from .square import Square
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Remembering:
         """
         plane = _Plane(self._network, check_embedding(self.identity, embedding))
         cells = torch.tensor(mask, dtype=torch.float32, device=self.device)[None, None]
-        cells = F.interpolate(cells, (SIDE, SIDE), mode="bilinear", antialias=True)
+        cells = F.interpolate(cells, (sizes.SIDE, sizes.SIDE), mode="bilinear", antialias=True)
         # at least a cell of what is smaller than one
         inside = (cells >= cells.amax().clamp(1e-6, 0.5)).float()
         decoded = plane.decode(plane.features, self._network.mask_downsample(inside))
@@ -84,7 +84,7 @@ class Remembering:
         masks, scores, tokens, presence = plane.decode(features, None)
         best, there = int(scores.argmax()), bool(presence > 0)
         logits = masks[best] if there else torch.full_like(masks[best], GONE)
-        wide = F.interpolate(logits[None, None], (SIDE, SIDE), mode="bilinear")
+        wide = F.interpolate(logits[None, None], (sizes.SIDE, sizes.SIDE), mode="bilinear")
         memory = ObjectMemory(
             plane.encode(wide.sigmoid(), there), plane.pointer(tokens[best], there)
         )
@@ -107,7 +107,7 @@ class _Plane:
 
     Attributes
     ----------
-    features : float32 tensor (1, 256, 64, 64)
+    features : float32 tensor (1, 256, h, w)
         Of the coarsest level, without what stands for no memory.
     """
 
@@ -119,11 +119,11 @@ class _Plane:
         self.features = coarse - absent.view(1, -1, 1, 1)
 
     def decode(self, features: Tensor, prompt: Tensor | None) -> tuple[Tensor, ...]:
-        """Decode masks from features (1, 256, 64, 64), and from a mask (1, 1, GRID, GRID) if any.
+        """Decode masks from features (1, 256, h, w), and from a mask (1, 1, grid, grid) if any.
 
         Returns
         -------
-        masks : float32 (M, GRID, GRID)
+        masks : float32 (M, grid, grid)
             Logits: of three answers, or of one to a mask.
         scores, tokens : float32 (M,), (M, 256)
         presence : float32 ()
@@ -150,7 +150,7 @@ class _Plane:
         return found.cpu()
 
     def encode(self, mask: Tensor, there: bool) -> Tensor:
-        """Remember the plane with a mask (1, 1, SIDE, SIDE) of shares 0..1: bfloat16 (S, 1, C)."""
+        """Remember the plane with a mask (1, 1, side, side) of shares 0..1: bfloat16 (S, 1, C)."""
         network = self._network
         settings = network.config
         scaled = mask * settings.sigmoid_scale_for_mem_enc + settings.sigmoid_bias_for_mem_enc
@@ -162,7 +162,7 @@ class _Plane:
         return _in_a_row(maps).to(torch.bfloat16).cpu()
 
     def conditioned(self, recalled: Sequence[Recalled], planes: int) -> Tensor:
-        """Return the plane's features (1, 256, 64, 64) in the light of memories."""
+        """Return the plane's features (1, 256, h, w) in the light of memories."""
         network, features = self._network, self.features
         memories, places = self._maps(recalled)
         last = min(planes, POINTERS) - 1

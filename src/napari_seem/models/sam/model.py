@@ -169,7 +169,7 @@ class SamModel(Remembering, NotTeachable):
 
         Returns
         -------
-        masks : float32 (N, M, GRID, GRID)
+        masks : float32 (N, M, grid, grid)
             Logits in the square.
         scores : float32 (N, M)
         """

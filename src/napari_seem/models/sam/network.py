@@ -14,8 +14,9 @@ from torch import Tensor
 from ...errors import WeightsError
 from ...io.extras import need
 from ..files import tensor_files
+from . import sizes as published
 from .keys import MEMORY, converted, names_of
-from .sizes import Sam2Sizes, SamSizes, sizes_of
+from .sizes import PATCH, Sam2Sizes, SamSizes, sizes_of
 
 if TYPE_CHECKING:
     from transformers.models.sam.modeling_sam import SamModel
@@ -74,13 +75,17 @@ def load_network(path: Path, device: str = "cpu") -> SamNetwork:
 def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
     """Build a network of given sizes, with random weights."""
     transformers = need("transformers")
+    side = published.SIDE
+    prompts = {"image_size": side}
     if isinstance(sizes, SamSizes):
         vision = transformers.SamVisionConfig(
             hidden_size=sizes.width, num_hidden_layers=sizes.depth,
             num_attention_heads=sizes.heads, global_attn_indexes=list(sizes.whole),
-            window_size=sizes.window, mlp_dim=4 * sizes.width,
+            window_size=sizes.window, mlp_dim=4 * sizes.width, image_size=side,
         )  # fmt: skip
-        return transformers.SamModel(transformers.SamConfig(vision_config=vision))
+        return transformers.SamModel(
+            transformers.SamConfig(vision_config=vision, prompt_encoder_config=prompts)
+        )
     widths = [sizes.width * 2**stage for stage in range(4)]
     backbone = transformers.Sam2HieraDetConfig(
         hidden_size=sizes.width, num_attention_heads=sizes.heads,
@@ -88,13 +93,21 @@ def build(sizes: SamSizes | Sam2Sizes) -> SamNetwork:
         num_attention_heads_per_stage=[sizes.heads * 2**stage for stage in range(4)],
         global_attention_blocks=list(sizes.whole), window_size_per_stage=list(sizes.windows),
         window_positional_embedding_background_size=[sizes.background] * 2,
+        image_size=[side, side],
     )  # fmt: skip
+    cells = side // PATCH
     vision = transformers.Sam2VisionConfig(
-        backbone_config=backbone, backbone_channel_list=widths[::-1]
-    )
+        backbone_config=backbone, backbone_channel_list=widths[::-1],
+        backbone_feature_sizes=[[cells * finer] * 2 for finer in (4, 2, 1)],
+    )  # fmt: skip
+    parts = {"vision_config": vision, "prompt_encoder_config": prompts}
     if not sizes.memory:
-        return transformers.Sam2Model(transformers.Sam2Config(vision_config=vision))
-    return transformers.Sam2VideoModel(transformers.Sam2VideoConfig(vision_config=vision))
+        return transformers.Sam2Model(transformers.Sam2Config(**parts))
+    return transformers.Sam2VideoModel(
+        transformers.Sam2VideoConfig(
+            **parts, image_size=side, memory_attention_rope_feat_sizes=[cells, cells]
+        )
+    )
 
 
 def _own(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

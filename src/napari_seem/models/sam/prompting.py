@@ -38,7 +38,7 @@ class TurnInput:
         1 on the object, 0 on what is not the object.
     box : float32 (4,) or None
         (x0, y0, x1, y1) in the square.
-    mask : float32 (GRID, GRID) or None
+    mask : float32 (grid, grid) or None
         Logits.
     """
 
@@ -59,7 +59,7 @@ class SamMemory:
 
     Attributes
     ----------
-    logits : float32 (GRID, GRID)
+    logits : float32 (grid, grid)
         Of the answer that counts.
     prompts : int
         How many prompts it answers; those after them are new in the next turn.

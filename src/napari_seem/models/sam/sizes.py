@@ -13,6 +13,7 @@ from .keys import names_of
 SIDE = 1024
 """Pixels along the square that the networks see."""
 PATCH = 16
+"""Pixels along a cell of the encoded square."""
 HEADS = {96: 1, 112: 2, 144: 2}
 """Heads in the first stage of SAM 2.1, by its width."""
 GLOBAL: dict[tuple[int, ...], tuple[int, ...]] = {
