@@ -45,6 +45,8 @@ TABLES = (
           f"clicks {ALL_TOOLS} --per-set 8 --max-clicks 3 --clicks-only "
           "--tables domains overall beside"),
     Table("everything", "benchmarks-everything.md", "everything --per-set 3"),
+    Table("everything-nuclei", "benchmarks-everything.md",
+          "everything --per-set 41 --sets dsb2018 --sets hela"),
     Table("in-context", "benchmarks-stacks.md", "in-context"),
     Table("propagate", "benchmarks-stacks.md", "propagate --per-set 2 --objects 4"),
     Table("concepts", "concepts.md", "concepts"),
