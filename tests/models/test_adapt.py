@@ -98,13 +98,15 @@ def test_a_fit_is_used_where_it_helps_beyond_chance(
     model, embedding, targets, monkeypatch, gains, used
 ):
     _, masks = targets
-    # asked in turn for the fitted decoder and for the shipped one
-    answers = iter([iou for gain in gains for iou in (0.5 + gain, 0.5)])
+    # asked in turn for what was learned and for the shipped model: how objects look, then a decoder
+    answers = iter([iou for gain in gains * 2 for iou in (0.5 + gain, 0.5)])
     monkeypatch.setattr(adapt, "_first_iou", lambda *_: next(answers))
 
     suited = model.adapted(embedding, masks[:6], steps=1)
 
+    assert (suited.accepted is not None) == used
     assert (suited.first_decoder is not None) == used
+    assert suited.is_adapted == used
 
 
 def test_fitting_reports_its_steps_and_ends_where_it_is_told_to(model, embedding, targets):
@@ -118,21 +120,23 @@ def test_fitting_reports_its_steps_and_ends_where_it_is_told_to(model, embedding
 
     with pytest.raises(InterruptedError):
         model.adapted(embedding, masks[:6], steps=2, progress=report)
-    assert seen == [(0, 12), (1, 12), (2, 12), (3, 12)]
-    assert model.fewest_objects == 1
+    assert seen == [(0, 18), (1, 18), (2, 18), (3, 18)]
 
 
 def test_few_objects_change_nothing_and_wrong_ones_are_reported(model, embedding, targets):
     _, masks = targets
 
-    assert model.adapted(embedding, masks[:3]).first_decoder is None
+    assert model.fewest_objects == 4
+    assert not model.adapted(embedding, masks[:3]).is_adapted
     with pytest.raises(InvalidPrompt, match=r"masks of shape \(256, 256\)"):
         model.adapted(embedding, [np.zeros((256, 256), bool)])
     with pytest.raises(InvalidPrompt, match="another shape"):
         model.adapted(embedding, [np.ones((5, 5), bool)])
 
 
-def test_the_second_generation_reads_accepted_objects_as_context(targets):
+def test_the_second_generation_reads_accepted_objects_as_context(targets, monkeypatch):
+    ways = iter([*(0.9, 0.5) * 4, *(0.5, 0.5) * 4])  # how objects look helps, a decoder does not
+    monkeypatch.setattr(adapt, "_first_iou", lambda *_: next(ways))
     torch.manual_seed(0)
     network = CompactNetwork(CompactConfig.second_generation(1)).eval()
     second = CompactModel(network, ("disc",), "compact@second")
@@ -140,11 +144,12 @@ def test_the_second_generation_reads_accepted_objects_as_context(targets):
     embedding = second.encode(image)
     plain = second.predict(embedding, [ns.Point(32, 32)]).logits
 
-    suited = second.adapted(embedding, masks[:2])
+    suited = second.adapted(embedding, masks[:4], steps=1)
 
     assert suited.is_adapted
+    assert suited.first_decoder is None
     assert not second.is_adapted
-    side = np.mean([0.5 * np.log2(mask.sum()) for mask in masks[:2]])
+    side = np.mean([0.5 * np.log2(mask.sum()) for mask in masks[:4]])
     assert suited.accepted.side == pytest.approx(side)
     assert (suited.predict(embedding, [ns.Point(32, 32)]).logits != plain).any()
     assert not suited.plain().is_adapted

@@ -1,10 +1,10 @@
 """The compact model, fitted to the objects that a person has accepted on an image.
 
-A network of the second generation reads the appearance and the size of accepted objects beside
-every window (`Accepted`). In addition a few gradient steps fit a copy of the decoder, on the cached
-features, to first clicks on these objects. The fitted decoder answers first clicks from then on, if
-it does so better on objects that it was not fitted to. Corrections are answered by the shipped
-decoder. The encoder is not changed, so that embeddings stay valid.
+A network of the second generation can read the appearance and the size of accepted objects beside
+every window (`Accepted`). A few gradient steps fit a copy of the decoder, on the cached features,
+to first clicks on these objects. Both are used where half of the objects make first clicks on the
+other half better. A fitted decoder answers first clicks; corrections are answered by the shipped
+one. The encoder is not changed, so that embeddings stay valid.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ STEPS = 16
 BATCH = 6
 RATE = 3e-4
 FEWEST = 4
-"""Least number of objects to which the decoder is fitted."""
+"""Least number of objects that anything is learned from."""
 LEAST_GAIN, CAUTION = 0.01, 0.5
-"""Least gain in intersection over union of first clicks on objects not fitted to, and standard
+"""Least gain in intersection over union of first clicks on objects not learned from, and standard
 errors of its mean that are taken off first: gains on few objects may be chance.
 
 Of 15 training sets five passed without that, of which one lost .045 on later objects; three pass
 with it, and gain .00 to .11.
 """
 LATEST = 24
-"""The decoder is fitted to this number of objects, the last accepted ones."""
+"""Objects that are learned from, the last accepted ones."""
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -139,8 +139,7 @@ def adapted(
     embedding : Embedding
         Of the image on which the objects lie.
     masks : sequence of bool arrays (H, W)
-        The accepted objects, in the order of acceptance. The decoder is fitted to `FEWEST` objects
-        or more. Fewer objects change nothing in a network of the first generation.
+        The accepted objects, in the order of acceptance. Fewer than `FEWEST` change nothing.
     steps : int
         Gradient steps on the decoder.
     seed : int
@@ -169,37 +168,46 @@ def adapted(
             )
         boxes.append(box)
     new = copy.copy(model)
-    if masks and model.network.config.context:
-        new.accepted = accepted_on(model, embedding, masks[-ACCEPTED:])
-    if len(boxes) >= FEWEST:
-        masks, boxes = masks[-LATEST:], boxes[-LATEST:]
-        with reporting(progress, 3 * steps + len(masks), "learn from objects") as report:
-            step = partial(_next_step, report, itertools.count(1))
-            new.first_decoder = _worthwhile(new, embedding, masks, boxes, steps, seed, step)
+    if len(boxes) < FEWEST:
+        return new
+    masks, boxes = masks[-LATEST:], boxes[-LATEST:]
+
+    def knowing(chosen: Sequence[int]) -> Compact:
+        known = copy.copy(new)
+        known.accepted = accepted_on(model, embedding, [masks[i] for i in chosen[-ACCEPTED:]])
+        return known
+
+    def fitted(chosen: Sequence[int]) -> Compact:
+        trial, some = copy.copy(new), [masks[i] for i in chosen]
+        around = [boxes[i] for i in chosen]
+        trial.first_decoder = _fitted(new, embedding, some, around, steps, seed, step)
+        return trial
+
+    ways = [knowing, fitted] if model.network.config.context else [fitted]
+    total = 3 * steps + len(ways) * len(masks)
+    with reporting(progress, total, "learn from objects") as report:
+        step = partial(_next_step, report, itertools.count(1))
+        for learn in ways:
+            if _helps(new, learn, embedding, masks, step):
+                new = learn(range(len(masks)))
     return new
 
 
-def _worthwhile(
-    model: CompactModel, embedding: Embedding, masks: Sequence[BoolArray],
-    boxes: Sequence[tuple[int, int, int, int]], steps: int, seed: int,
-    step: Callable[[], object],
-) -> torch.nn.Module | None:  # fmt: skip
-    """Return a decoder fitted to `masks` (H, W); None if fitting to half of them doesn't help."""
-    halves = [list(range(start, len(masks), 2)) for start in (0, 1)]
+def _helps(
+    model: Compact, learn: Callable[[Sequence[int]], Compact], embedding: Embedding,
+    masks: Sequence[BoolArray], step: Callable[[], object],
+) -> bool:  # fmt: skip
+    """Return whether learning from half of `masks` (H, W) helps with the others, beyond chance."""
+    halves = [range(start, len(masks), 2) for start in (0, 1)]
     gain = []
     for half, rest in (halves, halves[::-1]):
-        trial = copy.copy(model)
-        trial.first_decoder = _fitted(
-            model, embedding, [masks[i] for i in half], [boxes[i] for i in half], steps, seed, step
-        )
+        trial = learn(half)
         for i in rest:
             step()
             gain.append(
                 _first_iou(trial, embedding, masks[i]) - _first_iou(model, embedding, masks[i])
             )
-    if np.mean(gain) - CAUTION * stats.sem(gain) < LEAST_GAIN:
-        return None
-    return _fitted(model, embedding, masks, boxes, steps, seed, step)
+    return bool(np.mean(gain) - CAUTION * stats.sem(gain) >= LEAST_GAIN)
 
 
 def _next_step(report: Step, count: Iterator[int]) -> None:

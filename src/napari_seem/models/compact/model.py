@@ -221,7 +221,7 @@ class CompactModel(InContextMixin, VocabularyMixin):
     @property
     def fewest_objects(self) -> int:
         """Least number of objects that `adapted` makes any use of."""
-        return 1 if self.network.config.context else FEWEST
+        return FEWEST
 
     @property
     def is_adapted(self) -> bool:
