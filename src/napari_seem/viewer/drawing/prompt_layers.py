@@ -19,12 +19,7 @@ from ...errors import InvalidPrompt
 from ...planes import Plane
 from ...prompts import Point, Scribble
 from ..coordinates import on_placing, shown_plane, spatial_shape
-from ..private import (
-    disable_brush_loop,
-    draw_brush_without_box,
-    is_drawing_shape,
-    selection_kept,
-)
+from ..private import disable_brush_loop, draw_brush_without_box, is_drawing_shape, selection_kept
 from ..roles import draw_last, put_onto, release
 from ..timeline import bind_undo, timeline_of
 from .shapes import Drawn, Grain, drawn_point, drawn_shape
