@@ -23,5 +23,5 @@ def lay_out(viewer, qtbot):
     viewer.reset_view()
     canvas, sizes = viewer.window._qt_viewer.canvas.native, []
     while len(sizes) < 3 or sizes[-1] != sizes[-3]:
-        qtbot.wait(50)
+        qtbot.wait(20)
         sizes.append((canvas.width(), canvas.height()))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from once import quicken_napari, quicken_vispy
 from screen import has_display, open_screen
 
 if TYPE_CHECKING:  # else the process that only hands out tests would load torch
@@ -85,6 +86,11 @@ def delete_windows() -> None:
 
         if QCoreApplication.instance() is not None:
             QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+def pytest_runtest_setup() -> None:
+    if "napari.utils.events" in sys.modules:
+        quicken_napari()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -162,7 +168,9 @@ def make_napari_viewer(
     docks: Python does not see that they hold nothing but each other.
     """
     from napari._qt.widgets import qt_welcome
+    from napari._vispy.canvas import VispyCanvas
 
+    quicken_vispy()
     windows = []
     # it looks its shortcuts up anew for each of the 98 that a viewer binds, though it is not shown
     monkeypatch.setattr(qt_welcome.QtWelcomeWidget, "refresh", lambda *_: None, raising=False)
@@ -173,6 +181,8 @@ def make_napari_viewer(
         return viewer
 
     yield make
+    # what it draws anew once the layers are gone, nobody sees, and it collects garbage for it
+    monkeypatch.setattr(VispyCanvas, "_clean_and_update_scenegraph", lambda _: None, raising=False)
     for window in windows:
         window._task_status_manager._tasks.clear()
 

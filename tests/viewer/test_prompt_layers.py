@@ -12,6 +12,8 @@ from napari_seem.prompts import Point, Polygon, Scribble, rasterize
 from napari_seem.viewer.coordinates import shown_plane
 from napari_seem.viewer.drawing.prompt_layers import PromptLayers
 from napari_seem.viewer.drawing.shapes import drawn_shape
+from napari_seem.viewer.preview import Preview
+from napari_seem.viewer.roles import draw_last, is_ours
 from napari_seem.viewer.shown import channel_layers
 
 SHAPE = (5, 40, 40)
@@ -119,6 +121,33 @@ def test_layers_are_used_again_and_the_viewer_stays_where_it_is(layers, viewer):
     assert again.scribbles.data.shape == (9, 8, 7)
     assert len(again.points.data) == 0
     assert len(viewer.layers) == 5
+
+
+def test_what_is_selected_stays_so_while_layers_are_added(viewer):
+    image, other = (viewer.add_image(np.zeros(SHAPE)) for _ in range(2))
+    viewer.layers.selection = {image, other}
+    changed = []
+    events = viewer.layers.selection.events
+    events.changed.connect(lambda event: changed.extend([*event.added, *event.removed]))
+
+    PromptLayers(viewer, image, lambda: None, pytest.fail)
+    Preview(viewer, "preview").prepare(image)
+
+    assert len(viewer.layers) == 6
+    assert set(viewer.layers.selection) == {image, other}
+    assert not changed
+    assert viewer.add_image(np.zeros(SHAPE)) is viewer.layers.selection.active
+
+
+def test_a_layer_goes_below_ours_in_one_step(layers, viewer):
+    ours = [layer for layer in viewer.layers if is_ours(layer)]
+    added, moved = viewer.add_image(np.zeros(SHAPE)), []
+    viewer.layers.events.moved.connect(moved.append)
+
+    draw_last(viewer)
+
+    assert len(moved) == 1
+    assert list(viewer.layers)[1:] == [added, *ours]
 
 
 def test_channels_are_the_visible_gray_layers_exactly_on_the_image(viewer):

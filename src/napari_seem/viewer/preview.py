@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..models.base import mask_bbox
 from ..planes import Plane
 from .coordinates import affine_matrix, lay_by, on_placing, resampled, spatial_shape
+from .private import hide_painting_overlays, selection_kept
 from .roles import PREVIEW, adopt, draw_last, in_use, release, spare_layer
 from .timeline import bind_undo, timeline_of
 
@@ -196,12 +197,12 @@ class Preview:
         """Return the preview layer; a new one has `shape` and the transform (N + 1, N + 1)."""
         layer = spare_layer(self._viewer, self.role, image.ndim)
         if layer is None:
-            active = self._viewer.layers.selection.active
             layer = self._new(
                 np.zeros(shape, self.dtype), affine=matrix, units=image.units,
                 axis_labels=image.axis_labels, name=self._name, metadata=in_use(self.role),
             )  # fmt: skip
-            self._viewer.layers.selection.active = active
+            with selection_kept(self._viewer):
+                self._viewer.add_layer(layer)
         layer.name = self._name
         self._dress(layer)
         on_placing(layer, self._place)
@@ -210,8 +211,12 @@ class Preview:
         return layer
 
     def _new(self, data: Values, **options: object) -> Layer:
-        """Add a layer of this kind to the viewer; the array is (..., H, W)."""
-        return self._viewer.add_labels(data, opacity=1, **options)
+        """Make a layer of this kind; the array is (..., H, W)."""
+        from napari.layers import Labels
+
+        layer = Labels(data, opacity=1, **options)
+        hide_painting_overlays(layer)
+        return layer
 
     def _dress(self, layer: Layer) -> None:
         """Give a layer, new or used before, its looks."""

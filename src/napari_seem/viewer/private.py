@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from napari.components import ViewerModel
     from napari.layers import Labels, Shapes
     from napari.layers.labels.labels import HistoryAtom
     from qtpy.QtWidgets import QWidget
@@ -33,6 +35,23 @@ def draw_brush_without_box(viewer: object) -> None:
     circle = getattr(overlays, "_brush_circle", None)
     if circle is not None:
         circle.box = False
+
+
+@contextmanager
+def selection_kept(viewer: ViewerModel) -> Iterator[None]:
+    """Leave the layers selected that are, while others are added.
+
+    napari selects each new layer; that and selecting the former one again cost it, with a window,
+    as much as adding it.
+    """
+    layers = unwrap(viewer).layers
+    active, before = layers.selection.active, getattr(layers, "_activate_on_insert", True)
+    layers._activate_on_insert = False
+    try:
+        yield
+    finally:
+        layers._activate_on_insert = before
+        layers.selection.active = active  # where another napari has selected the new one
 
 
 def canvas_of(viewer: object) -> QWidget | None:
@@ -132,6 +151,17 @@ def atom_highest(atom: HistoryAtom) -> int:
 def is_drawing_shape(layer: Shapes) -> bool:
     """Whether a shape is being drawn in a Shapes layer."""
     return bool(getattr(layer, "_is_creating", False))
+
+
+def hide_painting_overlays(layer: Labels) -> None:
+    """Draw nothing for a brush or a polygon in a layer that nobody may paint on.
+
+    Done before a viewer has the layer, napari does not make their six shapes at all.
+    """
+    overlays = getattr(layer, "_overlays", {})
+    for name in ("polygon", "brush_stroke"):
+        if name in overlays:
+            overlays[name].visible = False
 
 
 def disable_brush_loop(layer: Labels) -> None:

@@ -147,6 +147,7 @@ def draw_last(viewer: ViewerModel) -> None:
     ranks = {role: number for number, role in enumerate(DRAWN_LAST)}
     ours = [layer for layer in layers if layer.metadata.get(ROLE) in ranks]
     ours.sort(key=lambda layer: ranks[layer.metadata[ROLE]])
-    if list(layers)[len(layers) - len(ours) :] != ours:
-        for layer in ours:
-            layers.move(layers.index(layer), len(layers))
+    wanted = [*(layer for layer in layers if layer not in ours), *ours]
+    for place, layer in enumerate(wanted):
+        if layers[place] != layer:  # at each move napari draws everything anew
+            layers.move(layers.index(layer), place)

@@ -19,7 +19,7 @@ from ...errors import InvalidPrompt
 from ...planes import Plane
 from ...prompts import Point, Scribble
 from ..coordinates import on_placing, shown_plane, spatial_shape
-from ..private import disable_brush_loop, draw_brush_without_box, is_drawing_shape
+from ..private import disable_brush_loop, draw_brush_without_box, is_drawing_shape, selection_kept
 from ..roles import draw_last, put_onto, release
 from ..timeline import bind_undo, timeline_of
 from .shapes import Drawn, Grain, drawn_point, drawn_shape
@@ -84,14 +84,13 @@ class PromptLayers:
         if self._attached:
             return
         viewer, image = self.viewer, self.image
-        active = viewer.layers.selection.active
         size = float(np.clip(max(_height_and_width(image)) / 40, 4, 40))
-        self.scribbles = scribbles_layer(viewer, image, self._grain)
-        self.scribbles.brush_size = int(np.clip(max(self._grain.shape[-2:]) / 80, 2, 40))
-        self.shapes = shapes_layer(viewer, image)
-        self.points = points_layer(viewer, image, size)
-        draw_last(viewer)
-        viewer.layers.selection.active = active
+        with selection_kept(viewer):
+            self.scribbles = scribbles_layer(viewer, image, self._grain)
+            self.scribbles.brush_size = int(np.clip(max(self._grain.shape[-2:]) / 80, 2, 40))
+            self.shapes = shapes_layer(viewer, image)
+            self.points = points_layer(viewer, image, size)
+            draw_last(viewer)
         self._attached = True
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)

@@ -101,8 +101,9 @@ def points_layer(viewer: ViewerModel, image: Image, size: float) -> Points:
             symbol=SYMBOLS[True], features={k: np.array([], object) for k in ("sign", UID)},
             feature_defaults={"sign": SIGNS[True], UID: ""}, **_about(image, POINTS),
         )  # fmt: skip
-    layer.selected_data = set()
-    layer.data = np.zeros((0, image.ndim))
+    else:
+        layer.selected_data = set()
+        layer.data = np.zeros((0, image.ndim))
     layer.current_size = size
     adopt(layer, POINTS)
     return layer
@@ -117,8 +118,9 @@ def shapes_layer(viewer: ViewerModel, image: Image) -> Shapes:
             features={UID: np.array([], object)}, feature_defaults={UID: ""},
             **_about(image, SHAPES),
         )  # fmt: skip
-    layer.selected_data = set()
-    layer.data = []
+    else:
+        layer.selected_data = set()
+        layer.data = []
     adopt(layer, SHAPES)
     return layer
 

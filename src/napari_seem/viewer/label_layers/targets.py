@@ -26,7 +26,7 @@ from ..coordinates import (
     spatial_shape,
 )
 from ..metadata import ABOUT, GRID, grid_of
-from ..private import unwrap
+from ..private import selection_kept, unwrap
 from ..roles import slide_under_prompts
 from ..shown import note_owner
 from .window import LabelWindow, window_of
@@ -64,14 +64,13 @@ def new_labels(
         note_owner(layer, image)
         return layer
     data = np.zeros(spatial_shape(image), np.uint16)
-    active = viewer.layers.selection.active
     origin = {key: image.metadata[key] for key in (GRID,) if key in image.metadata}
-    layer = viewer.add_labels(
-        data, name=name or f"{image.name} labels", metadata=origin, **placement(image)
-    )
+    with selection_kept(viewer):
+        layer = viewer.add_labels(
+            data, name=name or f"{image.name} labels", metadata=origin, **placement(image)
+        )
     note_owner(layer, image)
     slide_under_prompts(viewer, layer, image)
-    viewer.layers.selection.active = active
     return layer
 
 

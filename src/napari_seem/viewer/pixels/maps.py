@@ -134,8 +134,10 @@ class NumberMap(PlaneMap):
                 layer.name = name
 
     def _new(self, data: Values, **options: object) -> Layer:
-        """Add an Image layer to the viewer; the array is (..., H, W)."""
-        return self._viewer.add_image(data, contrast_limits=(0, 1), **options)
+        """Make an Image layer; the array is (..., H, W)."""
+        from napari.layers import Image
+
+        return Image(data, contrast_limits=(0, 1), **options)
 
     def _dress(self, layer: Layer) -> None:
         super()._dress(layer)
