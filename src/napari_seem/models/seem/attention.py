@@ -11,6 +11,11 @@ from torch import Tensor, nn
 TEMPERATURE = 10000.0
 
 
+def table(count: int, width: int) -> nn.Embedding:
+    """Make learned rows, drawn as torch does: that of its own loads sympy for the meta device."""
+    return nn.Embedding.from_pretrained(torch.randn(count, width), freeze=False)
+
+
 class Attention(nn.Module):
     """Multi-head attention with the parameters of `torch.nn.MultiheadAttention`."""
 

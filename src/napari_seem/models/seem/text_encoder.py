@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, table
 from .config import SeemConfig
 
 NORM_EPS = 1e-12
@@ -46,7 +46,7 @@ class TextTransformer(nn.Module):
 
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(config.text_vocabulary, config.hidden)
+        self.token_embedding = table(config.text_vocabulary, config.hidden)
         self.positional_embedding = nn.Parameter(
             torch.randn(config.text_length, config.hidden) * 0.01
         )
