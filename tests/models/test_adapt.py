@@ -98,6 +98,7 @@ def test_a_fit_is_used_where_it_helps_beyond_chance(
     model, embedding, targets, monkeypatch, gains, used
 ):
     _, masks = targets
+    monkeypatch.setattr(adapt, "_fitted", lambda *_: model.network.decoder)
     # asked in turn for the fitted decoder and for the shipped one
     answers = iter([iou for gain in gains for iou in (0.5 + gain, 0.5)])
     monkeypatch.setattr(adapt, "_first_iou", lambda *_: next(answers))
