@@ -93,8 +93,8 @@ class PlaneRun:
     semantic : integer array-like (H, W), optional
         Gets the index of the name that fits each pixel, plus one.
     halo : int, optional
-        Pixels by which a frame overlaps its neighbours, by default 128. Objects up to this size come out as if
-        segmented in one frame.
+        Pixels by which a frame overlaps its neighbours, by default 128. Objects up to this size
+        come out as if segmented in one frame.
     order : sequence of int, optional
         Numbers of the frames, each once; the result is the same in any order.
 
