@@ -258,3 +258,15 @@ def make_series(tmp_path):
     from files import series_maker
 
     return series_maker(tmp_path)
+
+
+@pytest.fixture
+def small_frames(monkeypatch):
+    """Divide planes of more than 512 pixels into frames of 256, a fourth of what they are else.
+
+    What is tested of frames is the same in a sixteenth of the pixels.
+    """
+    from napari_seem.sources import frames
+
+    monkeypatch.setattr(frames, "SIDE", 256)
+    monkeypatch.setattr(frames, "WHOLE", 512)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from encoding_once import encoding_once
 from scipy import ndimage
 
 import napari_seem as ns
@@ -43,7 +44,7 @@ def cells(seed, size=160, touching=False):
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 def test_classes_keep_their_ids_on_other_images(model):

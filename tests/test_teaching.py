@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from encoding_once import encoding_once
 from safetensors.torch import save_file
 from seggpt_recipe import made_up_network
 
@@ -30,7 +31,7 @@ def striped(seed):
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 @pytest.fixture(scope="module")

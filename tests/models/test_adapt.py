@@ -98,6 +98,7 @@ def test_a_fit_is_used_where_it_helps_beyond_chance(
     model, embedding, targets, monkeypatch, gains, used
 ):
     _, masks = targets
+    monkeypatch.setattr(adapt, "_fitted", lambda *_: model.network.decoder)
     # asked in turn for what was learned and for the shipped model: how objects look, then a decoder
     answers = iter([iou for gain in gains * 2 for iou in (0.5 + gain, 0.5)])
     monkeypatch.setattr(adapt, "_first_iou", lambda *_: next(answers))

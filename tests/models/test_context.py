@@ -134,17 +134,18 @@ class Told(DiscModel):
         return super().predict(embedding, prompts, memory)
 
 
+@pytest.mark.usefixtures("small_frames")
 def test_on_big_planes_sizes_are_those_in_the_pixels_of_each_frame():
-    plane = np.zeros((3000, 3000), np.uint8)
-    plane[500:2500, 500:2500] = 220  # more than a frame: it is looked at more coarsely
-    told, context = Told(), ns.Context.of_areas([2000**2] * 5)
+    plane = np.zeros((750, 750), np.uint8)
+    plane[125:625, 125:625] = 220  # more than a frame: it is looked at more coarsely
+    told, context = Told(), ns.Context.of_areas([500**2] * 5)
     tiled = ns.TiledModel(told)
     embedding = tiled.encode(plane)
-    tiled.with_context(context).predict(embedding, [ns.Point(1500, 1500)])
+    tiled.with_context(context).predict(embedding, [ns.Point(375, 375)])
     assert context in told.told
     assert context.at_scale(2) in told.told
     told.told.clear()
-    tiled.predict(embedding, [ns.Point(1500, 1500)])
+    tiled.predict(embedding, [ns.Point(375, 375)])
     assert set(told.told) == {None}
 
 

@@ -37,6 +37,13 @@ def picture(shape, seed=0, radius=18):
     return light.clip(0, 255).astype(np.uint8), middles
 
 
+@pytest.fixture(scope="module")
+def large(model):
+    """(image, middles of its discs, its embedding as a whole)."""
+    image, middles = picture((1000, 760))
+    return image, middles, model.encode(image)
+
+
 def differing(one, other):
     """Share of the pixels of an answer that another lacks or has besides."""
     return (one.mask != other.mask).sum() / max(1, other.mask.sum())
@@ -47,9 +54,9 @@ def encoded(lazy):
     return [(len(level.parts), any(p.corner is None for p in level.parts)) for level in lazy.levels]
 
 
-def test_features_of_a_part_are_those_of_the_whole(model):
-    image, _ = picture((1000, 760))
-    whole = pyramid.levels(model.encode(image))[0]
+def test_features_of_a_part_are_those_of_the_whole(model, large):
+    image, _, encoded_whole = large
+    whole = pyramid.levels(encoded_whole)[0]
     for box in ((100, 80, 164, 144), (0, 0, 30, 64), (236, 130, 250, 190)):
         level = model.encode_lazily(image).levels[0]
         part = level.part(box)
@@ -85,48 +92,48 @@ def test_a_click_is_answered_as_on_the_whole(model, shape):
 
 
 def test_a_click_encodes_what_its_windows_show_and_the_next_one_there_nothing(model):
-    image, _ = picture((1300, 1300))
+    image, _ = picture((1300, 200))
     lazy = model.encode_lazily(image)
     assert encoded(lazy) == [(0, False)] * 4
-    model.predict(lazy, [ns.Point(300, 300)])
+    model.predict(lazy, [ns.Point(300, 100)])
     before = [level.parts for level in lazy.levels]
     assert encoded(lazy)[:2] == [(1, False), (1, False)]
-    model.predict(lazy, [ns.Point(304, 296)])
+    model.predict(lazy, [ns.Point(304, 96)])
     assert [level.parts for level in lazy.levels] == before
-    model.predict(lazy, [ns.Point(1100, 1100)])
+    model.predict(lazy, [ns.Point(1100, 100)])
     assert encoded(lazy)[0] == (2, False)
 
 
 def test_an_object_larger_than_the_part_is_answered_from_more_of_the_plane(model):
-    image = np.random.default_rng(0).normal(80, 10, (1100, 1100))
-    rows, cols = np.ogrid[:1100, :1100]
-    disc = np.hypot(rows - 560, cols - 540) < 430
+    image = np.random.default_rng(0).normal(80, 10, (900, 900))
+    rows, cols = np.ogrid[:900, :900]
+    disc = np.hypot(rows - 458, cols - 442) < 350
     image[disc] += 70
     image = image.clip(0, 255).astype(np.uint8)
     lazy, whole = model.encode_lazily(image), model.encode(image)
 
-    for click in (ns.Point(560, 540), ns.Point(200, 540), ns.Box(130, 110, 990, 970)):
+    for click in (ns.Point(458, 442), ns.Point(165, 442), ns.Box(108, 92, 808, 792)):
         mine, theirs = model.predict(lazy, [click]), model.predict(whole, [click])
         assert differing(mine, theirs) < 0.01
     assert theirs.mask[disc].mean() > 0.9
 
 
-def test_a_level_is_encoded_as_a_whole_once_its_parts_would_cost_as_much(model):
-    image, _ = picture((1000, 760))
+def test_a_level_is_encoded_as_a_whole_once_its_parts_would_cost_as_much(model, large):
+    image, _, encoded_whole = large
     level = model.encode_lazily(image).levels[0]
     boxes = [(y, x, y + 60, x + 60) for y in (0, 90, 190) for x in (0, 130)]
     for box in boxes:
         assert level.part(box).holds(box)
     (whole,) = level.parts
     assert whole.corner is None
-    assert (whole.coarse == pyramid.levels(model.encode(image))[0].coarse).all()
+    assert (whole.coarse == pyramid.levels(encoded_whole)[0].coarse).all()
 
 
-def test_the_meaning_of_a_small_region_needs_no_whole_level(model):
-    image, middles = picture((1000, 760))
+def test_the_meaning_of_a_small_region_needs_no_whole_level(model, large):
+    image, middles, encoded_whole = large
     rows, cols = np.ogrid[:1000, :760]
     mask = np.hypot(rows - middles[0][0], cols - middles[0][1]) < 12
-    whole, lazy = pyramid.levels(model.encode(image))[0], model.encode_lazily(image).levels[0]
+    whole, lazy = pyramid.levels(encoded_whole)[0], model.encode_lazily(image).levels[0]
     config = model.network.config
     for mine, theirs in zip(
         directions(lazy, mask, config), directions(whole, mask, config), strict=True
@@ -136,13 +143,13 @@ def test_the_meaning_of_a_small_region_needs_no_whole_level(model):
 
 
 def test_everything_is_found_as_on_the_whole(model):
-    image, _ = picture((150, 110))
+    image, _ = picture((100, 80))
     lazy, whole = model.encode_lazily(image), model.encode(image)
     assert (model.segment(lazy).labels == model.segment(whole).labels).all()
 
 
 def test_a_cache_keeps_parts_apart_and_forgets_them_when_the_whole_is_there(model, tmp_path):
-    image, middles = picture((700, 520))
+    image, middles = picture((530, 90))
     store = EmbeddingStore(tmp_path)
     cache, noted, source = EmbeddingCache(store=store), [], source_of_array(image)
     first = open_plane(model, source, cache, on_part=lambda: noted.append(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from encoding_once import encoding_once
 
 import napari_seem as ns
 from napari_seem.errors import InvalidArgument, InvalidLabels
@@ -11,7 +12,7 @@ from napari_seem.errors import InvalidArgument, InvalidLabels
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 def run(work):

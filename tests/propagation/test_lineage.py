@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from encoding_once import encoding_once
 
 import napari_seem as ns
 from napari_seem.labels.lineage import centres, graph_of, track_points
@@ -17,7 +18,7 @@ from napari_seem.samples import video
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from encoding_once import encoding_once
 from test_propagation import moving_discs
 
 import napari_seem as ns
@@ -13,7 +14,7 @@ from napari_seem.propagation import Propagation, propagate
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 def begun(path, planes, *arguments, **options):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import zarr
+from encoding_once import encoding_once
 from test_propagation import moving_discs
 
 import napari_seem as ns
@@ -15,7 +16,7 @@ from napari_seem.propagation.stack import Stack
 
 @pytest.fixture(scope="module")
 def model():
-    return ns.load_model("compact", device="cpu")
+    return encoding_once(ns.load_model("compact", device="cpu"))
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ from napari_seem.prompts import Box, Mask, Point, Polygon, Reference, Scribble, 
 from napari_seem.session import Session
 from napari_seem.sources import TiledModel
 
-SIZE = 6000
-DISCS = {"small": (1000, 1030, 60), "corner": (3000, 3000, 700), "edge": (40, 5960, 90),
-         "large": (4700, 1200, 1000)}  # fmt: skip
+SIDE, SIZE = 256, 1500
+DISCS = {"small": (250, 258, 15), "corner": (750, 750, 175), "edge": (10, 1490, 22),
+         "large": (1175, 300, 250)}  # fmt: skip
 """(row, column, radius) of bright discs; the corner disc lies across four frames of any grid."""
+
+
+pytestmark = pytest.mark.usefixtures("small_frames")
 
 
 def draw(shape, discs, dtype=np.uint8):
@@ -75,23 +78,23 @@ def test_a_click_reads_one_frame_and_a_sparse_sample(plane, tiled, disc_model):
     embedding = tiled.encode(counted)
     assert counted.pixels == 0
 
-    prediction = tiled.predict(embedding, [Point(1000, 1030)])
+    prediction = tiled.predict(embedding, [Point(250, 258)])
 
     assert np.array_equal(prediction.mask, truth("small"))
     assert disc_model.encoded == 1
-    assert counted.pixels <= 1024**2 + 64 * 64**2
+    assert counted.pixels <= SIDE**2 + 64 * 64**2
     before = counted.pixels
-    tiled.predict(embedding, [Point(990, 1040), Point(1010, 1000)])
+    tiled.predict(embedding, [Point(247, 260), Point(253, 250)])
     assert (disc_model.encoded, counted.pixels) == (1, before)
 
 
 def test_an_answer_holds_no_array_of_the_planes_size(plane, tiled):
-    prediction = tiled.predict(tiled.encode(plane), [Point(1000, 1030)])
+    prediction = tiled.predict(tiled.encode(plane), [Point(250, 258)])
 
     part, (y, x) = prediction.cut_out()
-    assert part.shape == (121, 121)
-    assert prediction.bbox == (y, x, y + 121, x + 121) == (940, 970, 1061, 1091)
-    assert prediction.values.nbytes < 200_000
+    assert part.shape == (31, 31)
+    assert prediction.bbox == (y, x, y + 31, x + 31) == (235, 243, 266, 274)
+    assert prediction.values.nbytes < 20_000
     assert prediction.shape == plane.shape
     assert np.array_equal(prediction.logits > 0, prediction.mask)
 
@@ -100,7 +103,7 @@ def test_an_answer_holds_no_array_of_the_planes_size(plane, tiled):
 @pytest.mark.parametrize("where", ["center", "side"])
 def test_an_object_across_frames_comes_out_whole(plane, tiled, name, where):
     y, x, radius = DISCS[name]
-    click = Point(y, x) if where == "center" else Point(y - radius + 30, x)
+    click = Point(y, x) if where == "center" else Point(y - radius + 8, x)
 
     prediction = tiled.predict(tiled.encode(plane), [click])
 
@@ -108,7 +111,7 @@ def test_an_object_across_frames_comes_out_whole(plane, tiled, name, where):
 
 
 def test_an_object_at_the_planes_corner(plane, tiled, disc_model):
-    prediction = tiled.predict(tiled.encode(plane), [Point(0, 5999)])
+    prediction = tiled.predict(tiled.encode(plane), [Point(0, SIZE - 1)])
     assert np.array_equal(prediction.mask, truth("edge"))
     assert disc_model.encoded == 1
 
@@ -123,11 +126,11 @@ def test_every_kind_of_array_gives_the_same_answer(plane, disc_model, kind, tmp_
     if kind == "dask":
         import dask.array
 
-        image = dask.array.from_array(plane, chunks=500)
+        image = dask.array.from_array(plane, chunks=125)
     elif kind == "zarr":
         import zarr
 
-        image = zarr.create_array(tmp_path / "a.zarr", shape=plane.shape, chunks=(512, 512),
+        image = zarr.create_array(tmp_path / "a.zarr", shape=plane.shape, chunks=(128, 128),
                                   dtype=plane.dtype)  # fmt: skip
         image[:] = plane
     elif kind == "pyramid":
@@ -146,44 +149,44 @@ def test_every_kind_of_array_gives_the_same_answer(plane, disc_model, kind, tmp_
 def test_a_pyramid_serves_the_coarse_frames(plane, tiled):
     levels = [Counted(plane), Counted(plane[::2, ::2]), Counted(plane[::4, ::4])]
 
-    tiled.predict(tiled.encode(levels), [Box(2200, 2200, 3800, 3800)])
+    tiled.predict(tiled.encode(levels), [Box(550, 550, 950, 950)])
 
-    assert levels[2].pixels == 1024**2
-    assert max(shape[0] for level in levels for shape in level.reads) <= 1024
+    assert levels[2].pixels == SIDE**2
+    assert max(shape[0] for level in levels for shape in level.reads) <= SIDE
 
 
 def test_prompts_of_every_kind_mean_the_same_as_on_a_small_plane(plane, tiled, disc_model):
     y, x, _ = DISCS["small"]
-    stroke = np.zeros((3, 41), bool)
+    stroke = np.zeros((3, 11), bool)
     stroke[1] = True
-    around = Polygon(np.array([[y - 20, x - 20], [y - 20, x + 20], [y + 20, x]]))
+    around = Polygon(np.array([[y - 5, x - 5], [y - 5, x + 5], [y + 5, x]]))
     embedding = tiled.encode(plane)
     for prompt in (
-        Box(y - 70, x - 70, y + 70, x + 70), around, Scribble(stroke, corner=(y - 1, x - 20)),
-        Mask(np.ones((50, 50), bool), corner=(y - 25, x - 25)),
+        Box(y - 18, x - 18, y + 18, x + 18), around, Scribble(stroke, corner=(y - 1, x - 5)),
+        Mask(np.ones((12, 12), bool), corner=(y - 6, x - 6)),
     ):  # fmt: skip
         assert np.array_equal(tiled.predict(embedding, [prompt]).mask, truth("small")), prompt
 
 
 def test_prompts_far_apart_are_seen_together(plane, tiled):
-    prediction = tiled.predict(tiled.encode(plane), [Point(1000, 1030), Point(3000, 3000)])
+    prediction = tiled.predict(tiled.encode(plane), [Point(250, 258), Point(750, 750)])
 
     assert iou(prediction.mask, truth("small") | truth("corner")) > 0.99
 
 
-def test_a_word_is_looked_for_in_the_whole_plane(plane, tiled):
-    corner = plane[:3900, :3900]  # several frames each way, a disc across four of them
-    prediction = tiled.predict(tiled.encode(corner), [Text("disc")])
+def test_a_word_is_looked_for_in_the_whole_plane(tiled):
+    image = draw((975, 975), [(470, 480, 420)])  # several frames each way, a disc across most
+    prediction = tiled.predict(tiled.encode(image), [Text("disc")])
 
     assert prediction.label == "disc"
-    assert iou(prediction.mask, corner > 100) > 0.99
+    assert iou(prediction.mask, image > 100) > 0.99
 
 
 def test_a_reference_into_a_big_plane(plane, tiled):
     embedding = tiled.encode(plane)
     like = Reference(embedding, truth("small"))
 
-    prediction = tiled.predict(embedding, [Point(1000, 1030, positive=False), like])
+    prediction = tiled.predict(embedding, [Point(250, 258, positive=False), like])
 
     assert prediction.shape == plane.shape
 
@@ -191,8 +194,8 @@ def test_a_reference_into_a_big_plane(plane, tiled):
 def test_sessions_undo_and_memory(plane, tiled):
     session = Session(tiled, tiled.encode(plane))
 
-    first = session.add(Point(1000, 1030))
-    second = session.add(Point(1000, 1060, positive=False))
+    first = session.add(Point(250, 258))
+    second = session.add(Point(250, 266, positive=False))
 
     assert first.memory.inner == (1,)
     assert second.memory.inner == (1, 2)
@@ -202,37 +205,37 @@ def test_sessions_undo_and_memory(plane, tiled):
     edit = session.commit(3, labels)
     edit.apply(labels)
     assert np.array_equal(labels == 3, truth("small"))
-    assert edit.nbytes < 100_000
+    assert edit.nbytes < 25_000
 
 
 def test_memory_that_does_not_fit_is_left_out(plane, tiled):
     embedding = tiled.encode(plane)
-    first = tiled.predict(embedding, [Point(1000, 1030)])
+    first = tiled.predict(embedding, [Point(250, 258)])
 
-    second = tiled.predict(embedding, [Point(1000, 1030), Point(3000, 3000)], first.memory)
+    second = tiled.predict(embedding, [Point(250, 258), Point(750, 750)], first.memory)
 
     assert second.memory.inner == (2,)
 
 
 def test_the_cache_stays_within_its_bytes(plane, disc_model):
-    one_frame = 1024**2 * 4
+    one_frame = SIDE**2 * 4
     cache = EmbeddingCache(3 * one_frame)
     tiled = TiledModel(disc_model, cache)
     embedding = tiled.encode(plane)
-    for y in range(200, 6000, 800):
-        tiled.predict(embedding, [Box(y, 3000, y + 20, 3020)])
+    for y in range(50, SIZE, 200):
+        tiled.predict(embedding, [Box(y, 750, y + 5, 755)])
         assert cache.nbytes <= 3 * one_frame
     assert len(cache) == 3
 
 
 def test_all_frames_are_shown_alike(disc_model, rng):
-    image = rng.normal(100, 5, (3000, 3000)).astype(np.float32)
-    image[:, 1500:] += 400
+    image = rng.normal(100, 5, (750, 750)).astype(np.float32)
+    image[:, 375:] += 400
     tiled = TiledModel(disc_model)
     embedding = tiled.encode(image)
     levels = [
         float(tiled.tile(embedding, frame).tensors["gray"].mean())
-        for frame in (_frame(0, 0), _frame(1900, 1900))
+        for frame in (_frame(0, 0), _frame(475, 475))
     ]
     assert levels[0] < 0.1 < 0.9 < levels[1]
 
@@ -240,16 +243,16 @@ def test_all_frames_are_shown_alike(disc_model, rng):
 def _frame(y, x):
     from napari_seem.sources.frames import Frame
 
-    return Frame(1, y, x, y + 1024, x + 1024)
+    return Frame(1, y, x, y + SIDE, x + SIDE)
 
 
 def test_what_is_no_plane_is_refused(tiled, plane, disc_model):
     with pytest.raises(InvalidImage, match="3000"):
-        tiled.encode(np.zeros((4, 3000, 3000)))
+        tiled.encode(np.zeros((4, 700, 3000)))
     with pytest.raises(InvalidPrompt, match="outside"):
-        tiled.predict(tiled.encode(plane), [Point(6000, 1)])
+        tiled.predict(tiled.encode(plane), [Point(SIZE, 1)])
     with pytest.raises(InvalidPrompt, match="reaches out"):
-        tiled.predict(tiled.encode(plane), [Mask(np.ones((9, 9), bool), corner=(5995, 0))])
+        tiled.predict(tiled.encode(plane), [Mask(np.ones((9, 9), bool), corner=(SIZE - 5, 0))])
     with pytest.raises(InvalidPrompt, match="encoded as one"):
         tiled.predict(disc_model.encode(plane[:99, :99]), [Point(3, 3)])
     with pytest.raises(InvalidPrompt, match="another image"):

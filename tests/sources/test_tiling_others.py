@@ -10,7 +10,9 @@ from napari_seem.prompts import Point
 from napari_seem.session import Session
 from napari_seem.sources.tiled import TiledModel
 
-MIDDLE, RADIUS = (1500, 1600), 30
+MIDDLE, RADIUS = (375, 400), 20
+
+pytestmark = pytest.mark.usefixtures("small_frames")
 
 
 @pytest.fixture
@@ -20,8 +22,8 @@ def model():
 
 @pytest.fixture
 def session(model):
-    """On a plane of 3000 x 3000 pixels with one disc."""
-    rows, cols = np.mgrid[:3000, :3000]
+    """On a plane of 750 x 750 pixels with one disc."""
+    rows, cols = np.mgrid[:750, :750]
     inside = (rows - MIDDLE[0]) ** 2 + (cols - MIDDLE[1]) ** 2 <= RADIUS**2
     tiled = TiledModel(model)
     return Session(tiled, tiled.encode(np.where(inside, 220, 20).astype(np.uint8)))
@@ -50,7 +52,7 @@ def test_the_next_turn_goes_on_from_the_one_that_is_chosen(session):
 
 
 def test_what_goes_beyond_the_frame_is_left_out(session, model):
-    model.reach = 3000
+    model.reach = 750
     session.add(Point(*MIDDLE))
 
     assert [one.area for one in session.alternatives] == [session.best.area]

@@ -12,23 +12,21 @@ from napari_seem.images import to_rgb
 from napari_seem.sources import PlaneRun, TiledModel, segment_tiled
 from napari_seem.sources.frames import cores
 
-SHAPE = (1500, 2100)
+SHAPE = (375, 525)
+
+pytestmark = pytest.mark.usefixtures("small_frames")
 
 
 def discs(rng, shape=SHAPE, count=120):
     """An image of discs that do not touch, and their labels."""
     labels = np.zeros(shape, np.int32)
-    rows, cols = np.mgrid[-70:71, -70:71]
+    rows, cols = np.mgrid[-18:19, -18:19]
     for number in range(1, count + 1):
-        radius = int(rng.integers(6, 70))
+        radius = int(rng.integers(2, 18))
         y, x = rng.integers(0, shape[0]), rng.integers(0, shape[1])
-        y0, x0, y1, x1 = (
-            max(0, y - 70),
-            max(0, x - 70),
-            min(shape[0], y + 71),
-            min(shape[1], x + 71),
-        )
-        part = np.s_[y0 - y + 70 : y1 - y + 70, x0 - x + 70 : x1 - x + 70]
+        y0, x0 = max(0, y - 18), max(0, x - 18)
+        y1, x1 = min(shape[0], y + 19), min(shape[1], x + 19)
+        part = np.s_[y0 - y + 18 : y1 - y + 18, x0 - x + 18 : x1 - x + 18]
         area = labels[y0:y1, x0:x1]
         near = (rows**2 + cols**2 <= (radius + 3) ** 2)[part]
         if not area[near].any():
@@ -67,14 +65,14 @@ def test_each_object_has_one_id_and_no_seam(image, disc_model):
 
 
 def test_an_object_longer_than_a_frame_has_one_id(disc_model):
-    image = np.full((1500, 5000), 20, np.uint8)
-    image[700:760, 50:4950] = 220
-    image[100:1400, 2500:2560] = 220
+    image = np.full((375, 1250), 20, np.uint8)
+    image[175:190, 12:1238] = 220
+    image[25:350, 625:640] = 220
 
     found = segment_tiled(disc_model, image)
 
     assert len(found.objects) == 1
-    assert found.objects[0].bbox == (100, 50, 1400, 4950)
+    assert found.objects[0].bbox == (25, 12, 350, 1238)
     assert np.array_equal(found.labels == 1, image > 100)
 
 
@@ -93,7 +91,7 @@ def test_the_order_of_the_frames_does_not_matter(image, disc_model, rng):
 def test_labels_go_to_zarr_frame_by_frame(image, disc_model, tmp_path):
     import zarr
 
-    out = zarr.create_array(tmp_path / "labels.zarr", shape=image.shape, chunks=(256, 256),
+    out = zarr.create_array(tmp_path / "labels.zarr", shape=image.shape, chunks=(64, 64),
                             dtype="uint16")  # fmt: skip
 
     found = segment_tiled(disc_model, image, out=out)
@@ -113,9 +111,9 @@ class Shy(DiscModel):
 
 
 def test_what_one_frame_alone_sees_goes_on_in_its_neighbour():
-    image = np.full((900, 2100), 20, np.uint8)
+    image = np.full((225, 525), 20, np.uint8)
     core = cores(image.shape)[0][0]
-    image[400:420, core[3] - 30 : core[3] + 40] = 220
+    image[100:105, core[3] - 8 : core[3] + 10] = 220
 
     found = segment_tiled(Shy(), image)
 
@@ -127,7 +125,7 @@ def test_too_narrow_or_wrong_label_arrays_are_refused(image, disc_model):
     with pytest.raises(InvalidLabels, match="own size"):
         segment_tiled(disc_model, image, out=np.zeros((3, 3), np.uint16))
     many = np.full(SHAPE, 20, np.uint8)
-    many[::50, ::50] = 220
+    many[::12, ::12] = 220
     with pytest.raises(InvalidLabels, match="uint8"):
         segment_tiled(disc_model, many, out=np.zeros(many.shape, np.uint8))
     with pytest.raises(ValueError, match="once"):
@@ -135,9 +133,9 @@ def test_too_narrow_or_wrong_label_arrays_are_refused(image, disc_model):
 
 
 def test_empty_frames_are_not_encoded(disc_model):
-    image = np.zeros((1500, 4000), np.float32)
-    image[:, 2000:] = np.nan
-    image[300:360, 300:360] = 200
+    image = np.zeros((375, 1000), np.float32)
+    image[:, 500:] = np.nan
+    image[75:90, 75:90] = 200
 
     found = segment_tiled(disc_model, image)
 
@@ -149,7 +147,7 @@ def test_segment_gives_the_objects_of_the_shown_area(image, disc_model):
     tiled = TiledModel(disc_model)
     embedding = tiled.encode(image)
 
-    part = tiled.segment(embedding, area=(500, 500, 1200, 1300))
+    part = tiled.segment(embedding, area=(125, 125, 300, 325))
     whole = tiled.segment(embedding)
 
     assert disc_model.encoded == 1 + len(cores(image.shape))

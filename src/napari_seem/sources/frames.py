@@ -13,15 +13,14 @@ SIDE = 1024
 """Pixels along a frame, whatever its scale. The shipped model encodes such a frame in half a second
 on two cores, and segments objects of up to about 600 pixels in it as well as on a plane of its own;
 a frame of twice the side costs four times as much at the first click."""
-STEP = SIDE // 2
-"""Frames lie on a fixed grid, so that clicks near each other share one. With half a frame between
-them every point lies at least a quarter of a frame (256 pixels) from the rim."""
-FREE_STEP = SIDE // 8
-"""A finer grid, for prompts that would lie too near to the rim of every frame of the first."""
-MARGIN = 128
-"""Frame pixels that must remain around the known part of an object."""
-HALO = 128
-"""Frame pixels by which a frame overlaps its neighbours in a whole-plane run: an object of up to
+STEPS = 1 / 2, 1 / 8
+"""Shares of a frame. Frames lie on a fixed grid, so that clicks near each other share one. With
+half a frame between them every point lies at least a quarter of a frame (256 pixels) from the rim.
+The finer grid is for prompts that would lie too near to the rim of every frame of the first."""
+MARGIN = 1 / 8
+"""Share of a frame that must remain around the known part of an object."""
+HALO = 1 / 8
+"""Share of a frame by which it overlaps its neighbours in a whole-plane run: an object of up to
 this size on the border between two frames lies whole in both."""
 WHOLE = 2048
 """Planes up to this side are encoded as one; the shipped model reads all their pixels."""
@@ -57,10 +56,10 @@ class Frame:
         """Return whether the plane goes on beyond the top, left, bottom and right rim."""
         return self.y0 > 0, self.x0 > 0, self.y1 < shape[0], self.x1 < shape[1]
 
-    def holds(self, extent: Extent, shape: Shape, margin: int = MARGIN) -> bool:
+    def holds(self, extent: Extent, shape: Shape, margin: float = MARGIN) -> bool:
         """Return whether an extent lies inside, away from rims beyond which the plane goes on."""
         top, left, bottom, right = (
-            margin * self.factor * is_open for is_open in self.open_sides(shape)
+            margin * SIDE * self.factor * is_open for is_open in self.open_sides(shape)
         )
         return (
             extent[0] >= self.y0 + top
@@ -75,13 +74,13 @@ def is_big(shape: Sequence[int]) -> bool:
     return max(shape[:2]) > WHOLE
 
 
-def frames_around(extent: Extent, shape: Shape, margin: int = MARGIN) -> Iterator[Frame]:
+def frames_around(extent: Extent, shape: Shape, margin: float = MARGIN) -> Iterator[Frame]:
     """Yield frames that hold an extent, finest first; the last one is the whole plane."""
     center = (extent[0] + extent[2] - 1) / 2, (extent[1] + extent[3] - 1) / 2
     factor = 1
     while SIDE * factor < max(shape):
-        for step in (STEP, FREE_STEP):
-            frame = _nearest(center, factor, step, shape)
+        for step in STEPS:
+            frame = _nearest(center, factor, int(step * SIDE), shape)
             if frame.holds(extent, shape, margin):
                 yield frame
         factor *= 2
@@ -108,14 +107,17 @@ def whole_frame(shape: Shape) -> Frame:
     return Frame(factor, 0, 0, *shape)
 
 
-def cores(shape: Shape, factor: int = 1, halo: int = HALO) -> list[tuple[Area, Frame]]:
+def cores(shape: Shape, factor: int = 1, halo: int | None = None) -> list[tuple[Area, Frame]]:
     """Split a plane into equal parts, each with a frame of it and a halo around; row by row.
+
+    By default the halo is `HALO` of a frame, else so many frame pixels.
 
     Returns
     -------
     list of ((y0, x0, y1, x1), Frame)
         The half-open areas cover the plane without overlap.
     """
+    halo = int(HALO * SIDE) if halo is None else halo
     bounds = []
     for size in shape:
         count = max(1, -(-size // ((SIDE - 2 * halo) * factor)))

@@ -16,7 +16,7 @@ from ..images import AnyArray, WritableArray
 from ..models.base import Instance, Model, Segmentation, check_model
 from ..planes import boxes
 from ..progress import Progress, reporting
-from .frames import HALO, Area, Frame, cores
+from .frames import Area, Frame, cores
 from .pixels import PlaneImage, PlanePixels, encode_frame
 from .stitch import FrameObjects, Groups, Ids, Part, Spill, common, compare
 
@@ -92,9 +92,9 @@ class PlaneRun:
         numpy or zarr; overwritten. By default a new uint32 array.
     semantic : integer array-like (H, W), optional
         Gets the index of the name that fits each pixel, plus one.
-    halo : int
-        Pixels by which a frame overlaps its neighbours. Objects up to this size come out as if
-        segmented in one frame.
+    halo : int, optional
+        Pixels by which a frame overlaps its neighbours, by default 128. Objects up to this size
+        come out as if segmented in one frame.
     order : sequence of int, optional
         Numbers of the frames, each once; the result is the same in any order.
 
@@ -117,7 +117,7 @@ class PlaneRun:
     def __init__(
         self, model: Model, image: PlaneImage, names: Sequence[str] | None = None, *,
         out: WritableArray | None = None, semantic: WritableArray | None = None,
-        halo: int = HALO, order: Sequence[int] | None = None,
+        halo: int | None = None, order: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         self._model = check_model(model)
         self._pixels = image if isinstance(image, PlanePixels) else PlanePixels.of(image)
@@ -126,7 +126,9 @@ class PlaneRun:
         self.semantic: Any = semantic
         for array in [self.labels] if semantic is None else [self.labels, semantic]:
             _check_out(array, self._pixels.shape)
-        self._frames = cores(self._pixels.shape, 1, whole_number(halo, "halo", 0))
+        self._frames = cores(
+            self._pixels.shape, 1, None if halo is None else whole_number(halo, "halo", 0)
+        )
         self._order = list(range(len(self._frames)) if order is None else order)
         if sorted(self._order) != list(range(len(self._frames))):
             raise InvalidArgument(

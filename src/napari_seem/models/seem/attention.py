@@ -11,6 +11,20 @@ from torch import Tensor, nn
 TEMPERATURE = 10000.0
 
 
+def drawn(*shape: int, deviation: float = 1.0) -> nn.Parameter:
+    """Make a parameter of even random numbers.
+
+    For normal ones on the meta device torch would load sympy, which takes a second.
+    """
+    reach = math.sqrt(3) * deviation
+    return nn.Parameter(torch.empty(shape).uniform_(-reach, reach))
+
+
+def table(count: int, width: int) -> nn.Embedding:
+    """Make an embedding of so many rows, `drawn`."""
+    return nn.Embedding.from_pretrained(drawn(count, width), freeze=False)
+
+
 class Attention(nn.Module):
     """Multi-head attention with the parameters of `torch.nn.MultiheadAttention`."""
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .attention import Attention, sine_positions
+from .attention import Attention, drawn, sine_positions, table
 from .config import SeemConfig
 from .strokes import Strokes, sample
 from .text_encoder import TextEncoder, unit
@@ -86,17 +86,17 @@ class QueryDecoder(nn.Module):
         )
         self.transformer_ffn_layers = nn.ModuleList(FeedForward(config) for _ in layers)
         self.decoder_norm = nn.LayerNorm(hidden)
-        self.class_embed = nn.Parameter(torch.randn(hidden, hidden) * 0.02)
+        self.class_embed = drawn(hidden, hidden, deviation=0.02)
         self.mask_embed = Perceptron(hidden)
-        self.query_feat = nn.Embedding(config.queries, hidden)
-        self.query_embed = nn.Embedding(config.queries, hidden)
-        self.level_embed = nn.Embedding(SCALES, hidden)
+        self.query_feat = table(config.queries, hidden)
+        self.query_embed = table(config.queries, hidden)
+        self.level_embed = table(SCALES, hidden)
         self.mask_sptial_embed = nn.ParameterList(
-            torch.randn(hidden, hidden) * 0.02 for _ in range(SCALES)
+            drawn(hidden, hidden, deviation=0.02) for _ in range(SCALES)
         )
-        self.pn_indicator = nn.Embedding(2, hidden)
-        self.spatial_featured = nn.Embedding(config.memories, hidden)
-        self.spatial_embed = nn.Embedding(config.memories, hidden)
+        self.pn_indicator = table(2, hidden)
+        self.spatial_featured = table(config.memories, hidden)
+        self.spatial_embed = table(config.memories, hidden)
         self.lang_encoder = TextEncoder(config)
 
     def features(self, scales: list[Tensor], mask_features: Tensor) -> Features:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .attention import Attention
+from .attention import Attention, drawn, table
 from .config import SeemConfig
 
 NORM_EPS = 1e-12
@@ -17,7 +17,7 @@ class TextEncoder(nn.Module):
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
         self.lang_encoder = TextTransformer(config)
-        self.lang_proj = nn.Parameter(torch.randn(config.hidden, config.hidden) * 0.02)
+        self.lang_proj = drawn(config.hidden, config.hidden, deviation=0.02)
         self.logit_scale = nn.Parameter(torch.tensor(2.659))
 
     def forward(self, ids: Tensor) -> tuple[Tensor, Tensor]:
@@ -46,10 +46,8 @@ class TextTransformer(nn.Module):
 
     def __init__(self, config: SeemConfig) -> None:
         super().__init__()
-        self.token_embedding = nn.Embedding(config.text_vocabulary, config.hidden)
-        self.positional_embedding = nn.Parameter(
-            torch.randn(config.text_length, config.hidden) * 0.01
-        )
+        self.token_embedding = table(config.text_vocabulary, config.hidden)
+        self.positional_embedding = drawn(config.text_length, config.hidden, deviation=0.01)
         self.resblocks = nn.ModuleList(TextBlock(config) for _ in range(config.text_layers))
         self.ln_final = nn.LayerNorm(config.hidden, eps=NORM_EPS)
 
