@@ -8,12 +8,13 @@ processor of more than one value, and is touched by the thread that holds `mps.L
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_any, tree_flatten, tree_map
 
 from napari_seem.models.running import mps
 
@@ -69,28 +70,60 @@ def is_on_device(value: Any) -> bool:
     return isinstance(value, OnDevice)
 
 
-def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """Run an operator, on the device where any tensor or its `device` says so."""
-    device = kwargs.get("device")
-    wanted = None if device is None else torch.device(device).type
-    there = tree_any(is_on_device, (args, kwargs))
-    if not there and wanted != KIND:
-        return func(*args, **kwargs)
+def tensors_in(values: Any) -> Iterator[torch.Tensor]:
+    """The tensors of an operator's arguments; torch's own walk takes longer than most operators."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+
+
+def each(change: Callable[[Any], Any], value: Any) -> Any:
+    """Arguments, or what an operator gives, with each value changed."""
+    if isinstance(value, (list, tuple)):
+        return type(value)([each(change, one) for one in value])
+    return change(value)
+
+
+def plain(value: Any) -> Any:
+    return value.inner if is_on_device(value) else value
+
+
+def wrapped(value: Any) -> Any:
+    return OnDevice(value) if isinstance(value, torch.Tensor) else value
+
+
+@cache
+def gives_its_own(func: Any) -> bool:
+    """Whether an operator gives one of its arguments, or a view of one."""
+    return any(one.alias_info is not None for one in func._schema.returns)
+
+
+def check(func: Any, tensors: list[torch.Tensor]) -> None:
+    """Refuse what the device refuses: of tensors of which one at least is there, if any."""
     if not mps.LOCK.is_mine:
         raise Refused(f"{func} without the lock of the device")
     if func.overloadpacket.__name__ in LACKING:
         raise LACKING[func.overloadpacket.__name__]
+    mixed = any(one.ndim and not is_on_device(one) for one in tensors)
+    if mixed and func.overloadpacket not in (*MOVES, _ATEN.index, _ATEN.index_put_):
+        raise Refused(f"{func} of tensors on the processor and on the device")
+
+
+def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run an operator, on the device where any tensor or its `device` says so."""
+    device = kwargs.get("device")
+    wanted = None if device is None else torch.device(device).type
+    tensors = [*tensors_in(args), *tensors_in(kwargs.values())]
+    there = any(map(is_on_device, tensors))
+    if not there and wanted != KIND:
+        return func(*args, **kwargs)
+    check(func, tensors if there else [])
     if func.overloadpacket is SAME_KIND and not all(map(is_on_device, args)):
         return False  # a parameter that moves becomes another
-    moves = func.overloadpacket in MOVES
-    tensors = [one for one in tree_flatten((args, kwargs))[0] if isinstance(one, torch.Tensor)]
-    if there and not moves and any(t.ndim and not is_on_device(t) for t in tensors):
-        indices = func.overloadpacket in (torch.ops.aten.index, torch.ops.aten.index_put_)
-        if not indices:
-            raise Refused(f"{func} of tensors on the processor and on the device")
-    plain_args, plain_kwargs = tree_map(
-        lambda one: one.inner if is_on_device(one) else one, (args, kwargs)
-    )
+    plain_args = each(plain, args)
+    plain_kwargs = dict(zip(kwargs, each(plain, [*kwargs.values()]), strict=True))
     if wanted == KIND:
         plain_kwargs["device"] = "cpu"
     out = func(*plain_args, **plain_kwargs)
@@ -98,8 +131,10 @@ def compute(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         return args[0]
     if wanted not in (None, KIND):
         return out
-    wrapped = tree_map(lambda one: OnDevice(one) if isinstance(one, torch.Tensor) else one, out)
-    return return_and_correct_aliasing(func, args, kwargs, wrapped) if there else wrapped
+    found = each(wrapped, out)
+    if there and gives_its_own(func):
+        return return_and_correct_aliasing(func, args, kwargs, found)
+    return found
 
 
 class Pretended(TorchDispatchMode):

@@ -108,8 +108,8 @@ def test_maps_are_written_beside_the_objects(picture, tmp_path):
 
 
 def test_everything_of_a_big_image_within_bounds(picture, tmp_path):
-    image = np.zeros((600, 2100), np.uint8)
-    image[200:392, 800:1040] = np.kron(disc_image()[0], np.ones((3, 3), np.uint8))
+    image = np.zeros((240, 2100), np.uint8)
+    image[24:216, 800:1040] = np.kron(disc_image()[0], np.ones((3, 3), np.uint8))
     out, panoptic = tmp_path / "labels.tif", tmp_path / "all.tif"
     imsave(picture, image, check_contrast=False)
 

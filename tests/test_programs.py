@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,22 @@ import pytest
 from pages import PAGES, ROOT, blocks, run
 from seggpt_recipe import made_up_network
 
+import napari_seem as ns
 from napari_seem.models.seggpt.model import SegGptModel
 
 APART = ("docs/tutorial", "docs/seggpt", "docs/seem")
 """Pages that have tests of their own."""
+
+
+@pytest.fixture(scope="module")
+def load_model():
+    """Load each model once: no page changes one."""
+    return cache(ns.load_model)
+
+
+@pytest.fixture
+def _load_once(monkeypatch, load_model):
+    monkeypatch.setattr(ns, "load_model", load_model)
 
 
 def follow(page: str, folder: Path, monkeypatch) -> dict:
@@ -40,6 +53,7 @@ def test_blocks_of_every_page_are_found():
         if not page.startswith(APART)
     ],
 )
+@pytest.mark.usefixtures("_load_once")
 def test_a_page_runs_as_it_is_written(page, tmp_path, monkeypatch):
     assert follow(page, tmp_path, monkeypatch)
 

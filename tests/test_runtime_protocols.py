@@ -54,8 +54,12 @@ class Bare:
         return ()
 
 
+@pytest.fixture(scope="module", params=["compact", "bare"])
+def model(request):
+    return Bare() if request.param == "bare" else ns.load_model("compact")
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("model", [ns.load_model("compact"), Bare()], ids=lambda one: one.name)
 def test_a_remote_encoder_meets_the_protocols_of_its_model(model, protocol):
     wanted = meets(model, protocol) and protocol is not LazyEncoder
     assert meets(RemoteEncoder(model, None), protocol) is wanted

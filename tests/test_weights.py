@@ -6,8 +6,10 @@ import json
 import os
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 from files import full_disk
 from website import DIGEST, PAGE, PAYLOAD, Site, serve
@@ -18,6 +20,19 @@ from napari_seem.models.files.weights import WeightsFile
 
 torch = pytest.importorskip("torch")
 from safetensors.torch import load_file, save_file  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Know one authority: all of them take longer to read than all else, and none is needed."""
+    end = "-----END CERTIFICATE-----\n"
+    one = tmp_path_factory.mktemp("authorities") / "one.pem"
+    one.write_text(certifi.contents().partition(end)[0] + end, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(one))
+        patch.setenv("SSL_CERT_FILE", str(one))
+        patch.setenv("SSL_CERT_DIR", str(one.parent))
+        yield
 
 
 def test_download_reports_progress_and_leaves_the_whole_file(site: Site, tmp_path: Path) -> None:

@@ -21,19 +21,19 @@ class SharingViolation(PermissionError):
     winerror = 32
 
 
-def open_files() -> set[str]:
-    """The ordinary files that this process has open or mapped."""
-    found = set()
+def is_open(place: str) -> bool:
+    """Whether this process has an ordinary file open or mapped: this one, or one below it."""
+    below = place + os.sep
     for number in os.listdir("/proc/self/fd"):
         try:
             path = os.readlink(f"/proc/self/fd/{number}")
-            if stat.S_ISREG(os.stat(f"/proc/self/fd/{number}").st_mode):
-                found.add(path)
+            found = path == place or path.startswith(below)
+            if found and stat.S_ISREG(os.stat(f"/proc/self/fd/{number}").st_mode):
+                return True
         except OSError:
             continue  # closed meanwhile
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
-        found.update(part.strip() for part in line.split(None, 5)[5:])
-    return found
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8")
+    return f" {place}\n" in maps or f" {below}" in maps
 
 
 def refuse(path: Any, folder: int | None = None) -> None:
@@ -42,7 +42,7 @@ def refuse(path: Any, folder: int | None = None) -> None:
     if folder is not None:
         place = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), place)
     place = os.path.join(os.path.realpath(os.path.dirname(place)), os.path.basename(place))
-    if any(one == place or one.startswith(place + os.sep) for one in open_files()):
+    if is_open(place):
         raise SharingViolation(13, "the process can't access the file", place)
 
 

@@ -47,7 +47,7 @@ def test_certificates_are_asked_for_and_checked(tmp_path):
 
 
 def test_nobody_answers(monkeypatch):
-    monkeypatch.setattr("napari_seem.embeddings.cluster.WAIT", 1)
+    monkeypatch.setattr("napari_seem.embeddings.cluster.WAIT", 0.2)
     with pytest.raises(ClusterTrouble, match="no scheduler answers"):
         connect("tcp://127.0.0.1:1")
 
@@ -78,7 +78,7 @@ def test_processes_here_take_work_from_nobody_else():
         plain, own = address.replace("tls", "tcp"), distributed.Security.temporary()
         for place, keys in ((address, None), (address, own), (plain, None)):
             with pytest.raises((OSError, TimeoutError, TypeError)):
-                distributed.Client(place, timeout=1, set_as_default=False, security=keys)
+                distributed.Client(place, timeout=0.5, set_as_default=False, security=keys)
             gc.collect()  # as in `connect`
 
 

@@ -6,7 +6,6 @@ import gc
 import json
 
 import pytest
-from napari._qt.qt_viewer import QtViewer
 
 from benchmarks import main
 from benchmarks.latency import start, window
@@ -49,19 +48,24 @@ def test_clicks_in_the_dock_are_measured_beside_a_session_and_napari_alone():
     assert max(clicks.worker[FIRST]) < max(clicks.frames[FIRST])
     assert "ms" in clicks.slowest
     assert min(floor(image, 1, clicks.width)) > 0
-    gc.collect()
-    assert not QtViewer._instances  # the windows are gone
+    assert_no_window_is_left()
 
 
 def test_the_first_click_is_measured():
     assert_told(start._here(96, "compact", "ready", 0.1))
-    gc.collect()
-    assert not QtViewer._instances
+    assert_no_window_is_left()
 
 
 @pytest.mark.long  # the test above measures the same without starting a process
 def test_the_first_click_is_measured_in_a_fresh_process():
     assert_told(start.started(96, "compact", "ready", 0.1))
+
+
+def assert_no_window_is_left():
+    from napari._qt.qt_viewer import QtViewer
+
+    gc.collect()
+    assert not QtViewer._instances
 
 
 def assert_told(figures):

@@ -15,6 +15,7 @@ from mps_stand_in import OnDevice, Pretended, Refused
 import napari_seem as ns
 from napari_seem.models import registry, tensors
 from napari_seem.models.base import Prediction
+from napari_seem.models.compact.prompt_maps import evidence
 from napari_seem.models.running import fallback, mps
 from napari_seem.models.running.patience import checkpoint, patiently
 
@@ -27,6 +28,7 @@ DISC = IMAGE > 0
 def macs(monkeypatch):
     """A device of the kind that Macs have, in this thread."""
     monkeypatch.setattr(mps, "KIND", mps_stand_in.KIND)
+    monkeypatch.setattr(evidence, "GEODESIC_STEPS", 8)  # each is checked in Python
     monkeypatch.setattr(registry, "resolve_device", lambda device="auto": mps_stand_in.KIND)
     with Pretended():
         yield

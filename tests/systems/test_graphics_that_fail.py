@@ -16,6 +16,7 @@ from napari_seem.cli import main
 from napari_seem.errors import DeviceWarning
 from napari_seem.models import registry
 from napari_seem.models.base import Prediction
+from napari_seem.models.compact.prompt_maps import evidence
 from napari_seem.models.context import Context
 from napari_seem.models.running import fallback, mps
 
@@ -29,6 +30,7 @@ OUT_OF_MEMORY = RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)\nm
 def on_macs(monkeypatch):
     """A device of the kind that Macs have, in this thread."""
     monkeypatch.setattr(mps, "KIND", mps_stand_in.KIND)
+    monkeypatch.setattr(evidence, "GEODESIC_STEPS", 8)  # each is checked in Python
     monkeypatch.setattr(registry, "resolve_device", lambda device="auto": device)
     with Pretended():
         yield lambda: ns.load_model("compact", mps_stand_in.KIND)

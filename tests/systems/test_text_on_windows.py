@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,16 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 SHOWN = [*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py")), ROOT / "README.md",
          *sorted((ROOT / "docs").rglob("*.md"))]  # fmt: skip
 TEXTS = {"read_text", "write_text"}
+UNIX = {"fcntl", "resource", "pwd", "grp", "termios"}
+
+
+def parsed(paths: Iterable[Path], words: Iterable[str]) -> Iterator[tuple[Path, ast.Module]]:
+    """The sources that have any of some words: parsing all of them takes seconds."""
+    any_word = re.compile("|".join(words))
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        if any_word.search(text):
+            yield path, ast.parse(text)
 
 
 def without_encoding(tree: ast.AST) -> list[int]:
@@ -50,8 +61,8 @@ def test_the_search_finds_what_it_looks_for():
 def test_every_text_is_opened_with_its_encoding(folder):
     found = {
         f"{path.relative_to(ROOT)}:{line}"
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for line in without_encoding(ast.parse(path.read_text(encoding="utf-8")))
+        for path, tree in parsed(sorted((ROOT / folder).rglob("*.py")), {"open", *TEXTS})
+        for line in without_encoding(tree)
     }
     assert found == set()
 
@@ -69,11 +80,11 @@ def test_no_module_of_the_package_needs_one_that_windows_lacks():
     """`fcntl` is asked for where there is one only."""
     found = {
         (path.stem, name)
-        for path in [*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for path, tree in parsed([*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py"))], UNIX)
+        for node in tree.body
         if isinstance(node, ast.Import)
         for name in (alias.name for alias in node.names)
-        if name in {"fcntl", "resource", "pwd", "grp", "termios"}
+        if name in UNIX
     }
     assert found == set()
 

@@ -28,13 +28,18 @@ from napari_seem.finetuning import run as run_module
 from napari_seem.finetuning.examples import divided, pieces_of
 from napari_seem.sources.any_size import Compact
 
-MINUTES = 5.0
+MINUTES = 3.0
 """Of a clock that moves on by some seconds whenever it is looked at."""
 
 
 @pytest.fixture(scope="module")
 def model() -> Compact:
     return little_model()
+
+
+@pytest.fixture(autouse=True)
+def _few_clicks(monkeypatch):
+    monkeypatch.setattr(run_module, "MOST_CLICKS", 3)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from napari_seem.errors import DeviceWarning
 from napari_seem.finetuning import FineTuningRun
 from napari_seem.finetuning import run as finetuning
 from napari_seem.models import registry
+from napari_seem.models.compact.prompt_maps import evidence
 from napari_seem.models.running import fallback, mps
 
 SCENES = [discs(seed, side=64, count=2) for seed in range(5)]
@@ -24,6 +25,7 @@ EXAMPLES = [(scene.image, scene.instances) for scene in SCENES]
 def finetune(monkeypatch):
     """Fine-tune a little model that is on a device of the kind that Macs have."""
     mps_stand_in.pretend(monkeypatch)
+    monkeypatch.setattr(evidence, "GEODESIC_STEPS", 8)
     monkeypatch.setattr(finetuning, "MOST_CLICKS", 3)  # each of its steps is checked in Python
     monkeypatch.setattr(registry, "resolve_device", lambda device="auto": device)
 

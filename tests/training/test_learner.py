@@ -13,7 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from napari_seem.models.compact.prompt_maps import evidence
-from napari_seem.training import Phase, PictureBank, dense
+from napari_seem.training import Phase, PictureBank, dense, muon
 from napari_seem.training import learner as learner_module
 from napari_seem.training.learner import Learner, optimizers
 from napari_seem.training.objects import KINDS
@@ -24,7 +24,7 @@ PLAIN = Phase(1.0, crop=64, grid=32, batch=4, refined=False)
 REFINED = Phase(1.0, crop=64, grid=32, batch=4)
 DENSE = {"boundary", "distance", "foreground", "size", "centre", "instance", "semantic"}
 STEPS = [
-    pytest.param(ENCODER, 0, id="encoder alone"),
+    pytest.param(ENCODER, 0, id="encoder alone", marks=pytest.mark.long),
     pytest.param(REFINED, 1, id="after a correction"),
 ]
 
@@ -39,6 +39,7 @@ def short_loops(monkeypatch):
     """Fewer of the same steps within a step."""
     monkeypatch.setattr(evidence, "GEODESIC_STEPS", 4)
     monkeypatch.setattr(dense, "DEPTH_STEPS", 2)
+    monkeypatch.setattr(muon, "STEPS", 2)
 
 
 def begin(bank: PictureBank, *phases: Phase, **changes: object) -> Learner:

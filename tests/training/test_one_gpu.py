@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from scenes import bank_of, discs
+from scenes import bank_of, discs, little_network
 
 from napari_seem.errors import DamagedState
 from napari_seem.models.compact import build
@@ -101,7 +101,10 @@ def test_parts_that_are_missing_or_damaged_are_named(bank, parts):
         load_parts(learner_of(bank), WORDS, parts)
 
 
-def test_the_smoke_test_passes_where_all_is_well(bank, capsys):
+@pytest.mark.parametrize("little", [True, pytest.param(False, marks=pytest.mark.long)])
+def test_the_smoke_test_passes_where_all_is_well(bank, capsys, monkeypatch, little):
+    if little:
+        monkeypatch.setattr(CompactConfig, "second_generation", little_network)
     smoke_test(bank, WORDS, REHEARSAL)
 
     assert "phase 3, 1 corrections" in capsys.readouterr().out

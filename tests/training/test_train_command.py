@@ -137,6 +137,7 @@ def test_a_file_and_a_model_come_of_it(folder, begin, tmp_path, capsys, monkeypa
 
 def test_what_is_no_better_is_not_written(folder, begin, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(FineTuning, "improved", False)
+    monkeypatch.setattr(run_module, "MOST_CLICKS", 3)
     out = tmp_path / "my-cells.safetensors"
 
     assert train(folder, begin, out) == 1

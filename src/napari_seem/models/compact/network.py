@@ -118,7 +118,12 @@ class ConvNorm(nn.Sequential):
         convolution, norm = self[0], self[1]
         assert isinstance(convolution, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        self[0] = nn.utils.fuse_conv_bn_eval(convolution, norm)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        convolution.weight, convolution.bias = nn.utils.fuse_conv_bn_weights(
+            convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps,
+            norm.weight, norm.bias,
+        )  # fmt: skip
         self[1] = nn.Identity()
 
 
