@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## Segment real images in napari, with a window or on a virtual screen
 	@sh $(SCREEN) $(BIN)/napari-seem demo
 
-test: setup ## Check style, types and imports and run all tests: about 8 minutes on 2 cores
+test: setup ## Check style, types and imports and run the tests: about 7 minutes on 2 cores
 	@$(MAKE) --no-print-directory -j 2 lint suite
 
 # The docks apart: napari's windows never give all their memory back, processes do.
@@ -62,7 +62,7 @@ $(SITE)/.installed: pyproject.toml constraints.txt
 	$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	@touch $@
 
-check: test check-long check-pages check-async check-wheel check-oldest docs ## What `make test` has no time for: about 30 minutes
+check: test check-long check-pages check-async check-wheel check-oldest docs ## What `make test` has no time for: about 35 minutes
 
 check-long: setup # what takes long for what a shorter test shows too
 	@$(TESTS) -m long
