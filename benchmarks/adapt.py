@@ -105,7 +105,7 @@ def _image(
             later.seconds = max(later.seconds, time.perf_counter() - start)
         if number >= AGAIN_AFTER[0]:
             same = [masks[at] for at in here.get(kind, [])]
-            context = Context.of_masks(same, before.get(kind, []))
+            context = Context.of_areas([mask.sum() for mask in same], before.get(kind, []))
             known: dict[bytes, list[float]] = {}
             for way in options.ways:
                 asked = fitted if way in ("learn", "both") else model

@@ -13,14 +13,14 @@ from napari_seem.embeddings.remote import RemoteEncoder
 from napari_seem.io.guard import GuardedArray
 from napari_seem.models.adaptable import AdaptableModel
 from napari_seem.models.base import BatchPredictor, LazyEncoder, Model, PartEncoder
-from napari_seem.models.context import AppearanceModel, Context, ContextModel
+from napari_seem.models.context import Context, ContextModel
 from napari_seem.models.in_context import InContextModel
 from napari_seem.models.memory import MemoryModel
 from napari_seem.models.pixel_features import PixelFeatureModel
 from napari_seem.models.teachable import TeachableModel
 
 PROTOCOLS = (
-    Model, BatchPredictor, PartEncoder, LazyEncoder, AdaptableModel, AppearanceModel, ContextModel,
+    Model, BatchPredictor, PartEncoder, LazyEncoder, AdaptableModel, ContextModel,
     InContextModel, MemoryModel, PixelFeatureModel, TeachableModel,
 )  # fmt: skip
 

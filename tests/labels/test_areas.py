@@ -11,7 +11,6 @@ from napari_seem.labels.areas import ObjectAreas
 from napari_seem.labels.document import LabelDocument
 from napari_seem.labels.hosts import ArrayHost
 from napari_seem.labels.objects import NewObject
-from napari_seem.models.context import SHOWN, SPOTS
 from napari_seem.planes import Plane
 
 PLANE = Plane.of((40, 50))
@@ -89,23 +88,6 @@ def test_planes_that_are_too_large_are_not_read(document, monkeypatch):
     assert seen(areas) == []
     write(document, 2, (10, 10), 8)
     assert seen(areas) == [64]
-
-
-def test_the_last_objects_of_a_class_are_shown_by_pixels_inside_of_them(document):
-    write(document, 1, (0, 0), 5, "blood")
-    areas = ObjectAreas(document)
-    areas.look_at(PLANE)
-    for number in range(2, 12):
-        write(document, number, (6 + 8 * (number // 6), 8 * (number % 6)), 7)
-    write(document, 12, (30, 40), 4, "blood")
-    assert len(areas.spots()) == SHOWN
-    one, other = areas.spots("blood")
-    assert all(document.data[at] == 1 for at in one)
-    assert all(document.data[at] == 12 for at in other)
-    assert len(set(other)) == SPOTS
-    write(document, 13, (30, 40), 3)  # over most of it
-    assert all(document.data[at] == 12 for at in areas.spots("blood")[1])
-    assert areas.spots("nothing") == ()
 
 
 def test_after_a_large_change_the_plane_is_counted_anew(document, monkeypatch):

@@ -159,19 +159,6 @@ def test_a_model_that_takes_no_context_is_not_said_to_be_steered(accept, settle)
     assert "steered" not in dock.panel.status.text()
 
 
-def test_a_model_that_reads_looks_is_shown_pixels_of_the_objects(accept, settle, model):
-    dock, accept_some = accept
-    model.reads_appearance = True
-    accept_some(1, 2, 3, 4)
-    click(dock, settle, 5)
-    spots = dock.annotator.work.context.spots
-    labels = np.asarray(dock.annotator.labels.data)
-    assert [{int(labels[spot]) for spot in one} for one in spots] == [{1}, {2}, {3}, {4}]
-    dock.commit()
-    line = document_of(dock.annotator.labels).log.events[-1]
-    assert Context.from_dict(line["context"]).spots == spots
-
-
 def test_the_log_holds_the_context_and_a_replay_gives_the_same(accept, settle, model):
     dock, accept_some = accept
     accept_some(1, 2, 3, 4, 5)

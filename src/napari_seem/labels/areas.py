@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..edits import NO_CLASS, Edit
-from ..models.context import SHOWN, Spots, spots_in
 from ..planes import Plane
 from .census import Index, count
 from .changes import Change
@@ -48,9 +47,7 @@ class ObjectAreas:
         self._document: LabelDocument | None = document
         self._data: Any = None
         self._planes: dict[tuple[int | None, ...], Counter[int]] = {}
-        self._plane: Plane | None = None
         self._shown: tuple[int | None, ...] = ()
-        self._spots: dict[int, tuple[int, Spots]] = {}
         self._steps: dict[str, Differences] = {}
         self._classes = {i: record.class_name for i, record in document.table.items()}
         document.changed.connect(self._on_change)
@@ -60,9 +57,7 @@ class ObjectAreas:
         if self._document is not None and self._data is not self._document.data:
             self._data = self._document.data
             self._planes.clear()
-        if plane.key() != (self._plane and self._plane.key()):
-            self._spots.clear()
-        self.spacing, self._shown, self._plane = plane.spacing, plane.index, plane
+        self.spacing, self._shown = plane.spacing, plane.index
         if self._shown not in self._planes:
             known: Counter[int] = Counter()
             if self._is_counted(self._shown):
@@ -84,23 +79,11 @@ class ObjectAreas:
         _, at, planes = np.unique(ids[there], return_inverse=True, return_counts=True)
         return np.exp2(np.bincount(at, np.log2(areas[there])) / planes)
 
-    def spots(self, name: str = NO_CLASS) -> tuple[Spots, ...]:
-        """Return pixels (y, x) of the last objects of a class, or of all, on the shown plane."""
-        known: Counter[int] = self._planes.get(self._shown, Counter())
-        if self._plane is None or not self._is_counted(self._shown):
-            return ()
-        ids = [i for i in known if known[i] > 0 and (not name or self._classes.get(i) == name)]
-        last = ids[-SHOWN:]
-        if any(known[i] != self._spots.get(i, (0,))[0] for i in last):
-            values = self._plane.read(self._data)
-            self._spots = {i: (known[i], spots_in(values == i)) for i in last}
-        return tuple(self._spots[i][1] for i in last)
-
     def close(self) -> None:
         """Let go of the document; what is known of its objects stays."""
         if self._document is not None:
             self._document.changed.disconnect(self._on_change, missing_ok=True)
-        self._document = self._data = self._plane = None
+        self._document = self._data = None
 
     def _is_counted(self, index: tuple[int | None, ...]) -> bool:
         rows, columns = (i for i, at in enumerate(index) if at is None)

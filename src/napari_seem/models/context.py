@@ -43,8 +43,9 @@ class Context:
 
     A click says where an object is and not how large it is. A model that is given a context
     prefers answers of the size that was accepted before, where it is in doubt. Fewer than four
-    objects change nothing; the more there are, and the more alike, the more they weigh. An
-    `AppearanceModel` is also shown how objects of the same image look.
+    objects change nothing; the more there are, and the more alike, the more they weigh. Weights of
+    the second generation can also be shown how objects of the same image look (`of_masks`), which
+    saves no clicks on images unlike those of their training: the docks give sizes alone.
 
     Attributes
     ----------
@@ -57,8 +58,8 @@ class Context:
     elsewhere : bool
         Some of them lie in other images, whose objects may be of other sizes: they weigh half.
     spots : tuple of tuple of (int, int)
-        Pixels (y, x) inside of each of the last few objects of the image, by which an
-        `AppearanceModel` knows how they look; may be empty.
+        Pixels (y, x) inside of each of the last few objects of the image, by which a model may
+        know how they look; may be empty.
 
     Examples
     --------
@@ -172,13 +173,6 @@ class ContextModel(Protocol):
 
     def with_context(self, context: Context | None) -> Self:
         """Return the same model, steered by accepted objects; None takes that back."""
-
-
-@runtime_checkable
-class AppearanceModel(Protocol):
-    """A model that may know accepted objects by how they look, too: by `Context.spots`."""
-
-    reads_appearance: bool
 
 
 AnyModel = TypeVar("AnyModel", bound=Model)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from ....errors import InvalidLabels
 from ....labels.areas import ObjectAreas
 from ....labels.plans import counted
-from ....models.context import AppearanceModel, Context, ContextModel
+from ....models.context import Context, ContextModel
 from ....prompts import Point, Scribble
 from ....viewer.documents import document_of
 from ....viewer.label_layers.targets import check_place
@@ -84,11 +83,7 @@ class AcceptedBefore(QObject):
             return None
         here = () if own is None else own.of_class(name)
         context = Context.of_areas(here, np.concatenate(others) if others else ())
-        if own is None or not context.steers:
-            return context if context.steers else None
-        model = self._annotator.model_cache.loaded(self._annotator.model_name)
-        looks = isinstance(model, AppearanceModel) and model.reads_appearance
-        return replace(context, spots=own.spots(name)) if looks else context
+        return context if context.steers else None
 
     def words(self, work: PlaneSession) -> str:
         """How an object in the making is steered, for the status line; "" where it is not."""
