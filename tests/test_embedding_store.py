@@ -288,6 +288,7 @@ def programs(tmp_path_factory):
     return shared, told, [EmbeddingStore(home / name) for name in "ab"]
 
 
+@pytest.mark.long
 def test_two_programs_share_a_folder(programs):
     store, told, _ = programs
     assert all(int(out) > 5 for out, _ in told)

@@ -20,6 +20,7 @@ def _no_person(monkeypatch):
     monkeypatch.setattr(window, "PAUSE", 50)
 
 
+@pytest.mark.long
 def test_the_model_alone_is_measured_and_told_with_the_machine(tmp_path, capsys):
     figures, page = tmp_path / "figures.json", tmp_path / "page.md"
 

@@ -87,6 +87,7 @@ def test_a_folder_without_stacks_is_named(tmp_path):
         list(stacks.find_stacks(tmp_path, 1, 1, 0))
 
 
+@pytest.mark.long
 def test_the_propagation_bench_writes_its_figures(collection, tmp_path, capsys):
     out = tmp_path / "figures.json"
 

@@ -24,14 +24,9 @@ def _docks():
         yield from [dock] if hasattr(dock, "release") else []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_viewer")
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.long] if "dock" in path.stem else [])
-        for path in WITH_VIEWER
-    ],
-)
+@pytest.mark.parametrize("path", WITH_VIEWER, ids=lambda path: path.stem)
 def test_an_example_with_a_viewer_runs_and_leaves_labels(path):
     shown_by(path)
 

@@ -60,6 +60,7 @@ def test_a_model_goes_on_on_the_processor_and_says_so_once(on_macs, monkeypatch,
     assert all((one.mask == expected).mean() > 0.999 for one in answers)
 
 
+@pytest.mark.long
 def test_what_was_encoded_and_copied_before_is_of_use(on_macs, monkeypatch):
     model = on_macs()
     whole, lazy = model.encode(IMAGE), model.encode_lazily(IMAGE)

@@ -62,6 +62,7 @@ def test_cells_are_measured_once(asked, tmp_path):
     assert (tmp_path / "data.json").stat().st_mtime_ns == written
 
 
+@pytest.mark.long
 def test_other_protocols_are_not_mixed(asked):
     assert main([*asked, "--images", "2"]) == 0
 

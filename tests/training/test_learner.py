@@ -24,7 +24,7 @@ PLAIN = Phase(1.0, crop=64, grid=32, batch=4, refined=False)
 REFINED = Phase(1.0, crop=64, grid=32, batch=4)
 DENSE = {"boundary", "distance", "foreground", "size", "centre", "instance", "semantic"}
 STEPS = [
-    pytest.param(ENCODER, 0, id="encoder alone", marks=pytest.mark.long),
+    pytest.param(ENCODER, 0, id="encoder alone"),
     pytest.param(REFINED, 1, id="after a correction"),
 ]
 
@@ -63,6 +63,7 @@ def faked(network: nn.Module, mode: FakeTensorMode) -> None:
                 module._buffers[name] = mode.from_tensor(buffer)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("phase", "rounds"), STEPS)
 @pytest.mark.usefixtures("short_loops")
 def test_a_step_reads_nothing_back(bank, phase, rounds):

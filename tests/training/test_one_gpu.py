@@ -49,6 +49,7 @@ def parts(trained, tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_results_are_few_files_of_moderate_size(parts):
     files = list(parts.iterdir())
 
@@ -56,6 +57,7 @@ def test_results_are_few_files_of_moderate_size(parts):
     assert all(file.stat().st_size < MOST_BYTES for file in files)
 
 
+@pytest.mark.long
 def test_a_second_run_goes_on_from_the_parts(bank, trained, parts):
     again = learner_of(bank)
 

@@ -135,6 +135,7 @@ def test_a_file_and_a_model_come_of_it(folder, begin, tmp_path, capsys, monkeypa
     assert "compact: again" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_what_is_no_better_is_not_written(folder, begin, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(FineTuning, "improved", False)
     monkeypatch.setattr(run_module, "MOST_CLICKS", 3)

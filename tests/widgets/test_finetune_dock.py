@@ -150,6 +150,7 @@ def test_what_is_labelled_later_is_found_and_ticks_stay(dock, qtbot):
     assert [one.plane.index[0] for one in tree.chosen()[0].planes] == [0, 1]
 
 
+@pytest.mark.long
 def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtbot, little):
     dock.model_cache.use_device("cpu")
     start(dock, 0.01)

@@ -272,6 +272,7 @@ def stack_dock(open_viewer, put_in, qtbot):
 
 
 @pytest.mark.window
+@pytest.mark.long
 def test_the_stack_dock_writes_into_the_folder_and_takes_back(stack_dock, volume, qtbot):
     dock, labels = stack_dock(volume[0])
     store = store_of(labels)

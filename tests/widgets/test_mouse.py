@@ -106,7 +106,9 @@ def test_lassos_and_polygons_are_regions(shown, settle):
     assert np.array_equal(dock.annotator.prediction.mask, disc_image()[1] > 0)
 
 
-@pytest.mark.parametrize("tool", ["add_rectangle", "add_polygon"])
+@pytest.mark.parametrize(
+    "tool", ["add_rectangle", pytest.param("add_polygon", marks=pytest.mark.long)]
+)
 def test_slips_of_the_mouse_leave_nothing_behind(shown, settle, tool):
     dock, mouse = shown
     shapes = dock.annotator.prompt_layers.shapes

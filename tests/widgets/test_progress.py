@@ -218,6 +218,7 @@ QApplication.processEvents()
 """
 
 
+@pytest.mark.long
 def test_a_program_that_ends_at_work_ends_in_order():
     ended = subprocess.run([sys.executable, "-c", ENDS_AT_WORK], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -110,7 +110,7 @@ def test_another_image_adds_no_prompt_layers(dock, settle):
     assert ours == before == list(dock.viewer.layers)[-4:]
 
 
-@pytest.mark.parametrize("selected", ["low", "low labels"])
+@pytest.mark.parametrize("selected", [pytest.param("low", marks=pytest.mark.long), "low labels"])
 def test_a_tool_stays_on_while_another_layer_leaves_clicks_to_it(shown, settle, selected):
     dock, mouse = shown
     viewer = dock.viewer
