@@ -156,7 +156,6 @@ def test_a_model_is_really_trained_and_offered_only_where_it_is_better(dock, qtb
     start(dock, 0.01)
     assert dock.tune.panel.start.isHidden()
     assert not dock.tune.panel.stop.isHidden()
-
     finish(dock, qtbot)
 
     assert little == [("compact", "cpu")]
