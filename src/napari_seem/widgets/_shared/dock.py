@@ -227,6 +227,8 @@ class Dock(QWidget):
         frame = self.parent()
         if not self._placed and isinstance(frame, QDockWidget):
             self._placed = True
+            # napari 0.9.0 keeps what it docks to its hint
+            self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
             later(self, 0, lambda: _join_tabs(frame)).start()
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
